@@ -1,0 +1,29 @@
+# `cmake --install`: headers (generated ones and TableGen files too), every library of ours as DGemm::NAME, the tools
+# (dgemm_add_tool) and a package for find_package(DGemm). The umbrella target DGemm::DGemm is the compiler library.
+include(CMakePackageConfigHelpers)
+set(DGEMM_CMAKE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/DGemm)
+
+get_property(_dgemm_libraries GLOBAL PROPERTY DGEMM_LIBRARIES)
+add_library(DGemm INTERFACE)
+add_library(DGemm::DGemm ALIAS DGemm)
+if(TARGET DGemmDriver)
+  target_link_libraries(DGemm INTERFACE DGemmDriver)
+endif()
+install(TARGETS ${_dgemm_libraries} DGemm EXPORT DGemmTargets
+        ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
+        LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(EXPORT DGemmTargets NAMESPACE DGemm:: DESTINATION ${DGEMM_CMAKE_DIR})
+
+foreach(_root ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/dialects
+              ${PROJECT_BINARY_DIR}/include ${PROJECT_BINARY_DIR}/dialects)
+  install(DIRECTORY ${_root}/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
+          FILES_MATCHING PATTERN "*.h" PATTERN "*.h.inc" PATTERN "*.td" PATTERN CMakeFiles EXCLUDE)
+endforeach()
+
+configure_package_config_file(cmake/DGemmConfig.cmake.in ${PROJECT_BINARY_DIR}/cmake/DGemmConfig.cmake
+  INSTALL_DESTINATION ${DGEMM_CMAKE_DIR} NO_CHECK_REQUIRED_COMPONENTS_MACRO)
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/cmake/DGemmConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/cmake/DGemmConfig.cmake ${PROJECT_BINARY_DIR}/cmake/DGemmConfigVersion.cmake
+              cmake/LinkLLVM.cmake cmake/StaticLLVM.cmake
+        DESTINATION ${DGEMM_CMAKE_DIR})
+install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})

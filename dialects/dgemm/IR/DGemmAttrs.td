@@ -1,0 +1,66 @@
+//===- DGemmAttrs.td - Configuration and launch facts ---*- tablegen -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef DGEMM_IR_ATTRS
+#define DGEMM_IR_ATTRS
+
+include "DGemmDialect.td"
+include "mlir/IR/AttrTypeBase.td"
+
+def DGemm_ConfigAttr : AttrDef<DGemm_Dialect, "Config"> {
+  let mnemonic = "config";
+  let summary = "every choice that tuning may make for a kernel";
+  let description = [{
+    | field | meaning |
+    | --- | --- |
+    | `block` | tile of D that a CTA computes at a time, and the K depth of a stage: M x N x K elements |
+    | `stages` | depth of the ring between TMA and tensor cores |
+    | `math_warpgroups` | warpgroups that share the rows of a tile; one more warpgroup produces |
+    | `group_m` | tile rows that are walked together before the next tile column, so that L2 keeps B |
+
+    Constraints (PTX ISA 9.0, sections wgmma and setmaxnreg; the numbers stand in HopperLimits.h):
+
+    - C1: block M is 64 or 128 rows for each math warpgroup.
+    - C2: block N is a multiple of 8 from 8 to 256.
+    - C3: block K is 128, the depth of a scale block.
+    - C4: 1 to 3 math warpgroups.
+    - C5: 2 to 32 stages.
+    - C6: group_m is at least 1.
+    - C7: partial and final accumulators fit the registers of a math thread.
+    - C8: stages, output staging and barriers fit the shared memory of a CTA.
+
+    Example: `#dgemm.config<block = 128x192x128, stages = 4, math_warpgroups = 2, group_m = 8>`.
+  }];
+  let parameters = (ins "int64_t":$blockM, "int64_t":$blockN, "int64_t":$blockK, "int64_t":$stages,
+                        "int64_t":$mathWarpgroups, "int64_t":$groupM);
+  let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
+}
+
+def DGemm_TensorMapAttr : AttrDef<DGemm_Dialect, "TensorMap"> {
+  let mnemonic = "tensor_map";
+  let summary = "how the host encodes a CUtensorMap kernel parameter";
+  let description = [{
+    Stands on the kernel argument that takes the map. `dims` (elements) and `strides` (bytes, without the innermost) are
+    affine maps of (M, N, K), innermost dimension first as cuTensorMapEncodeTiled takes them. The launch descriptor is
+    printed from this attribute.
+
+    Example:
+    ```mlir
+    #dgemm.tensor_map<operand = "a", element = f8E4M3FN, dims = affine_map<(M, N, K) -> (K, M)>,
+                      strides = affine_map<(M, N, K) -> (K)>, box = [128, 128], swizzle = 128>
+    ```
+  }];
+  let parameters = (ins StringRefParameter<"operand of the problem">:$operand, "::mlir::Type":$element,
+                        "::mlir::AffineMap":$dims, "::mlir::AffineMap":$strides,
+                        "::mlir::DenseI64ArrayAttr":$box, DefaultValuedParameter<"int64_t", "0">:$swizzle);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+}
+
+#endif // DGEMM_IR_ATTRS

@@ -1,0 +1,40 @@
+//===- DGemmDialect.td - The dgemm dialect ---*- tablegen -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef DGEMM_IR_DIALECT
+#define DGEMM_IR_DIALECT
+
+include "mlir/IR/OpBase.td"
+
+def DGemm_Dialect : Dialect {
+  let name = "dgemm";
+  let cppNamespace = "::mlir::dgemm";
+  let summary = "Scaled FP8 GEMM on NVIDIA Hopper, from problem to pipeline";
+  let description = [{
+    Three levels of IR, each complete (it parses, verifies and can start a test):
+
+    - problem: one `dgemm.gemm` in a `func.func`;
+    - tile: a `dgemm.kernel` that reads as a sequential program over tiles (`for_each_tile`, `load`, `scaled_mma` or
+      `mma` + `promote`, `store`);
+    - pipeline: the kernel split into warp roles around a ring of stages (`warp_specialize`, `acquire`, `commit`,
+      `wait`, `release`).
+
+    Below these stand the upstream `nvvm` and `llvm` dialects. See Rationale.md.
+  }];
+  let useDefaultAttributePrinterParser = 1;
+  let useDefaultTypePrinterParser = 1;
+  let extraClassDeclaration = [{
+    void registerAttributes();
+    void registerTypes();
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect", "::mlir::memref::MemRefDialect"];
+}
+
+class DGemm_Op<string mnemonic, list<Trait> traits = []> : Op<DGemm_Dialect, mnemonic, traits>;
+
+#endif // DGEMM_IR_DIALECT

@@ -1,0 +1,152 @@
+//===- DGemmPipelineOps.td - Warp roles around a ring of stages ---*- tablegen -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef DGEMM_IR_PIPELINE_OPS
+#define DGEMM_IR_PIPELINE_OPS
+
+include "DGemmTileOps.td"
+include "mlir/Dialect/LLVMIR/LLVMOpBase.td"
+
+def DGemm_RingOp : DGemm_Op<"ring", [
+    MemoryEffects<[MemAlloc]>, DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmResultNames"]>]> {
+  let summary = "the ring of stages of a kernel, all empty";
+  let results = (outs DGemm_RingType:$ring);
+  let extraClassDefinition = [{
+    void $cppClass::getAsmResultNames(::mlir::OpAsmSetValueNameFn setName) { setName(getRing(), "ring"); }
+  }];
+  let assemblyFormat = "attr-dict `:` qualified(type($ring))";
+}
+
+def DGemm_WarpSpecializeOp : DGemm_Op<"warp_specialize", [
+    SingleBlock, NoTerminator, DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmBlockArgumentNames"]>]> {
+  let summary = "one role for each warpgroup of a CTA";
+  let description = [{
+    The last warpgroup runs the producer region on one elected thread; each of the first `consumers` warpgroups runs the
+    consumer region, whose argument is its index. The register counts are what `setmaxnreg` asks for a thread of that
+    role.
+
+    - C1: 1 to 3 consumers.
+    - C2: register counts are multiples of 8 from 24 to 256 (PTX ISA 9.0, setmaxnreg).
+    - C3: all roles together stay within the 65536 registers of a multiprocessor.
+
+    Example:
+    ```mlir
+    dgemm.warp_specialize
+    producer registers = 40 {
+      ...
+    } consumer (%wg) x 2 registers = 232 {
+      ...
+    }
+    ```
+  }];
+  let arguments = (ins I64Attr:$consumers, I64Attr:$producerRegisters, I64Attr:$consumerRegisters);
+  let regions = (region SizedRegion<1>:$producer, SizedRegion<1>:$consumer);
+  let hasCustomAssemblyFormat = 1;
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    Value getWarpgroup() { return getConsumer().getArgument(0); }
+    /// Threads of the CTA.
+    int64_t getThreads() { return (static_cast<int64_t>(getConsumers()) + 1) * 128; }
+  }];
+}
+
+def DGemm_AcquireOp : DGemm_Op<"acquire", [DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmResultNames"]>]> {
+  let summary = "the producer's next stage, once all consumers have released it";
+  let arguments = (ins DGemm_RingType:$ring);
+  let results = (outs DGemm_StageType:$stage);
+  let extraClassDefinition = [{
+    void $cppClass::getAsmResultNames(::mlir::OpAsmSetValueNameFn setName) { setName(getStage(), "stage"); }
+  }];
+  let assemblyFormat = "$ring attr-dict `:` qualified(type($ring)) `->` qualified(type($stage))";
+  let hasVerifier = 1;
+}
+
+def DGemm_LoadAsyncOp : DGemm_Op<"load_async", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "starts a copy from global memory to a tile of an acquired stage";
+  let description = [{
+    Example: `dgemm.load_async %a[%m, %k] into %stage[0] : memref<?x512xf8E4M3FN>, !dgemm.stage<...>`.
+  }];
+  let arguments = (ins AnyMemRef:$source, Variadic<Index>:$offsets, DGemm_StageType:$stage, I64Attr:$index);
+  let assemblyFormat = [{
+    $source `[` $offsets `]` `into` $stage `[` $index `]` attr-dict `:` type($source) `,` qualified(type($stage))
+  }];
+  let hasVerifier = 1;
+}
+
+def DGemm_CommitOp : DGemm_Op<"commit"> {
+  let summary = "hands the acquired stage over; it is full when its copies have landed";
+  let arguments = (ins DGemm_RingType:$ring);
+  let assemblyFormat = "$ring attr-dict `:` qualified(type($ring))";
+}
+
+def DGemm_WaitOp : DGemm_Op<"wait", [DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmResultNames"]>]> {
+  let summary = "the consumer's next stage, once it is full";
+  let arguments = (ins DGemm_RingType:$ring);
+  let results = (outs DGemm_StageType:$stage);
+  let extraClassDefinition = [{
+    void $cppClass::getAsmResultNames(::mlir::OpAsmSetValueNameFn setName) { setName(getStage(), "stage"); }
+  }];
+  let assemblyFormat = "$ring attr-dict `:` qualified(type($ring)) `->` qualified(type($stage))";
+  let hasVerifier = 1;
+}
+
+def DGemm_ViewOp : DGemm_Op<"view", [Pure]> {
+  let summary = "a tile of a stage, or some of its rows";
+  let description = [{
+    Tile `index` of the stage from element `offset` on: whole rows for a tile of several rows, elements for one of a
+    single row.
+
+    - C1: the result has the element type and swizzle of the tile, and all of its columns or its only row.
+
+    Example: `%wa = dgemm.view %stage[0] from %r : !dgemm.stage<...> -> !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>`.
+  }];
+  let arguments = (ins DGemm_StageType:$stage, I64Attr:$index, Index:$offset);
+  let results = (outs DGemm_TileType:$tile);
+  let assemblyFormat = [{
+    $stage `[` $index `]` `from` $offset attr-dict `:` qualified(type($stage)) `->` qualified(type($tile))
+  }];
+  let hasVerifier = 1;
+}
+
+def DGemm_ReleaseOp : DGemm_Op<"release"> {
+  let summary = "hands the waited-for stage back to the producer";
+  let arguments = (ins DGemm_RingType:$ring);
+  let assemblyFormat = "$ring attr-dict `:` qualified(type($ring))";
+}
+
+def DGemm_TileAtOp : DGemm_Op<"tile_at", [Pure]> {
+  let summary = "the tile at a shared-memory address";
+  let description = [{
+    Made by `dgemm-lower-tma`, which knows where stages lie. The address is aligned as the swizzle wants it.
+
+    Example: `%ta = dgemm.tile_at %p : !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>`.
+  }];
+  let arguments = (ins LLVM_PointerInAddressSpace<3>:$address);
+  let results = (outs DGemm_TileType:$tile);
+  let assemblyFormat = "$address attr-dict `:` qualified(type($tile))";
+}
+
+def DGemm_StoreFragmentOp : DGemm_Op<"store_fragment", [MemoryEffects<[MemWrite]>]> {
+  let summary = "columns of a fragment to a tile in shared memory, rounded to bf16";
+  let description = [{
+    Writes columns `column` to `column + C` of the fragment to a tile of C columns, with its swizzle.
+
+    - C1: the tile is bf16, has the rows of the fragment and 8, 16, 32 or 64 columns, with a swizzle of its row's bytes
+      (none for 8 columns).
+    - C2: the columns lie inside the fragment.
+
+    Example: `dgemm.store_fragment %acc[64] into %t : !dgemm.frag<64x192xf32>, !dgemm.tile<64x64xbf16, swizzle = 128>`.
+  }];
+  let arguments = (ins DGemm_FragType:$value, I64Attr:$column, DGemm_TileType:$tile);
+  let assemblyFormat = [{
+    $value `[` $column `]` `into` $tile attr-dict `:` qualified(type($value)) `,` qualified(type($tile))
+  }];
+  let hasVerifier = 1;
+}
+
+#endif // DGEMM_IR_PIPELINE_OPS

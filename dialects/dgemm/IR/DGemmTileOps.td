@@ -1,0 +1,228 @@
+//===- DGemmTileOps.td - Kernels over tiles ---*- tablegen -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef DGEMM_IR_TILE_OPS
+#define DGEMM_IR_TILE_OPS
+
+include "DGemmAttrs.td"
+include "DGemmTypes.td"
+include "mlir/IR/BuiltinAttributes.td"
+include "mlir/IR/CommonAttrConstraints.td"
+include "mlir/IR/CommonTypeConstraints.td"
+include "mlir/IR/OpAsmInterface.td"
+include "mlir/IR/SymbolInterfaces.td"
+include "mlir/Interfaces/FunctionInterfaces.td"
+include "mlir/Interfaces/LoopLikeInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+def DGemm_KernelOp : DGemm_Op<"kernel", [
+    FunctionOpInterface, IsolatedFromAbove, NoTerminator, SingleBlock,
+    DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmBlockArgumentNames"]>]> {
+  let summary = "a persistent GPU kernel";
+  let description = [{
+    Every CTA of the grid runs the body. Memref arguments are operands of the problem and carry `dgemm.operand`; index
+    arguments are dynamic sizes and carry `dgemm.size` ("M", "N" or "K"). `sizes` states M, N and K (-1: dynamic).
+
+    Example:
+    ```mlir
+    dgemm.kernel @gemm(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, ..., %m: index {dgemm.size = "M"})
+        sizes [-1, 256, 512] config <block = 128x128x128, stages = 4, math_warpgroups = 2, group_m = 8> {
+      ...
+    }
+    ```
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrOf<FunctionType>:$function_type,
+                       DenseI64ArrayAttr:$sizes, DGemm_ConfigAttr:$config,
+                       OptionalAttr<DictArrayAttr>:$arg_attrs, OptionalAttr<DictArrayAttr>:$res_attrs);
+  let regions = (region SizedRegion<1>:$body);
+  let hasCustomAssemblyFormat = 1;
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    ArrayRef<Type> getArgumentTypes() { return getFunctionType().getInputs(); }
+    ArrayRef<Type> getResultTypes() { return getFunctionType().getResults(); }
+    Region *getCallableRegion() { return &getBody(); }
+    /// The argument that carries `attr` with the string `value`, null if there is none.
+    BlockArgument findArgument(StringRef attr, StringRef value);
+  }];
+}
+
+def DGemm_ForEachTileOp : DGemm_Op<"for_each_tile", [
+    DeclareOpInterfaceMethods<LoopLikeOpInterface, ["getInitsMutable", "getRegionIterArgs", "getYieldedValuesMutable",
+                                                    "getLoopResults", "replaceWithAdditionalYields"]>,
+    SingleBlockImplicitTerminator<"YieldOp">, RecursiveMemoryEffects,
+    DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmBlockArgumentNames"]>]> {
+  let summary = "the tiles of D that this CTA computes";
+  let description = [{
+    Walks the output tiles of an M x N matrix that belong to this CTA: tile t, t + grid size, and so on. The region
+    arguments are the element offsets of the tile, followed by the loop-carried values. Tiles are numbered down `group_m`
+    tile rows, then along the columns of that group, so that the CTAs of one wave share rows of B in L2.
+
+    Example:
+    ```mlir
+    dgemm.for_each_tile (%m, %n) of (%M, %N) tile = [128, 192] group_m = 8 {
+      ...
+    }
+    ```
+  }];
+  let arguments = (ins Index:$m, Index:$n, DenseI64ArrayAttr:$tile, I64Attr:$groupM, Variadic<AnyType>:$initArgs);
+  let results = (outs Variadic<AnyType>:$results);
+  let regions = (region SizedRegion<1>:$body);
+  let builders = [OpBuilder<(ins "Value":$m, "Value":$n, "ArrayRef<int64_t>":$tile, "int64_t":$groupM,
+                                 CArg<"ValueRange", "{}">:$inits)>];
+  let skipDefaultBuilders = 1;
+  let hasCustomAssemblyFormat = 1;
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    Value getTileM() { return getBody().getArgument(0); }
+    Value getTileN() { return getBody().getArgument(1); }
+  }];
+}
+
+def DGemm_YieldOp : DGemm_Op<"yield", [Pure, Terminator, HasParent<"ForEachTileOp">]> {
+  let summary = "values carried to the next tile";
+  let arguments = (ins Variadic<AnyType>:$values);
+  let builders = [OpBuilder<(ins), [{ (void)$_state; }]>];
+  let assemblyFormat = "attr-dict ($values^ `:` type($values))?";
+}
+
+def DGemm_ZeroOp : DGemm_Op<"zero", [Pure]> {
+  let summary = "a fragment of zeros";
+  let results = (outs DGemm_FragType:$result);
+  let assemblyFormat = "attr-dict `:` type($result)";
+}
+
+def DGemm_LoadOp : DGemm_Op<"load", [MemoryEffects<[MemRead, MemAlloc]>]> {
+  let summary = "global memory to a tile in shared memory";
+  let description = [{
+    Copies the box that starts at the element offsets; elements outside the operand read as zero.
+
+    Example: `%ta = dgemm.load %a[%m, %k] : memref<?x512xf8E4M3FN> -> !dgemm.tile<128x128xf8E4M3FN, swizzle = 128>`.
+  }];
+  let arguments = (ins AnyMemRef:$source, Variadic<Index>:$offsets);
+  let results = (outs DGemm_TileType:$tile);
+  let assemblyFormat = "$source `[` $offsets `]` attr-dict `:` type($source) `->` qualified(type($tile))";
+  let hasVerifier = 1;
+}
+
+def DGemm_LoadFragmentOp : DGemm_Op<"load_fragment", [MemoryEffects<[MemRead]>]> {
+  let summary = "one f32 for each row of a fragment, from shared memory";
+  let description = [{
+    Reads a `1xR` tile of f32 into a fragment of R rows and one column: each thread gets the values of its own rows.
+
+    Example: `%ra = dgemm.load_fragment %xa : !dgemm.tile<1x64xf32> -> !dgemm.frag<64x1xf32>`.
+  }];
+  let arguments = (ins DGemm_TileType:$tile);
+  let results = (outs DGemm_FragType:$result);
+  let assemblyFormat = "$tile attr-dict `:` qualified(type($tile)) `->` qualified(type($result))";
+  let hasVerifier = 1;
+}
+
+def DGemm_LoadBlockScalesOp : DGemm_Op<"load_block_scales", [MemoryEffects<[MemRead]>]> {
+  let summary = "the 128x128-block scales that the columns of a tile meet";
+  let description = [{
+    Element i of the result is the scale of row `n / 128 + i` of `source` at K block `k / 128`; a row past the last reads
+    the last (its columns lie outside D).
+
+    Example: `%xb = dgemm.load_block_scales %sb[%n, %k] : memref<32x56xf32> -> vector<2xf32>`.
+  }];
+  let arguments = (ins AnyMemRef:$source, Index:$n, Index:$k);
+  let results = (outs VectorOfRankAndType<[1], [F32]>:$scales);
+  let assemblyFormat = "$source `[` $n `,` $k `]` attr-dict `:` type($source) `->` type($scales)";
+  let hasVerifier = 1;
+}
+
+def DGemm_ScaledMmaOp : DGemm_Op<"scaled_mma", [Pure, AllTypesMatch<["acc", "result"]>]> {
+  let summary = "acc + (lhs x rhs^T) scaled, over one K block";
+  let description = [{
+    `result = acc + (lhs * rhs^T) * (rowScales (x) columnScales)`. Column c of the tile, which starts at column `n` of D,
+    takes scale `(n mod 128 + c) / 128` of `columnScales`.
+
+    Example:
+    ```mlir
+    %next = dgemm.scaled_mma %ta, %tb scaled %ra, %xb at %n into %sum
+        : !dgemm.tile<128x128xf8E4M3FN, swizzle = 128>, !dgemm.tile<192x128xf8E4M3FN, swizzle = 128>,
+          !dgemm.frag<128x1xf32>, vector<2xf32>, !dgemm.frag<128x192xf32>
+    ```
+  }];
+  let arguments = (ins DGemm_TileType:$lhs, DGemm_TileType:$rhs, DGemm_FragType:$rowScales,
+                       VectorOfRankAndType<[1], [F32]>:$columnScales, Index:$n, DGemm_FragType:$acc);
+  let results = (outs DGemm_FragType:$result);
+  let assemblyFormat = [{
+    $lhs `,` $rhs `scaled` $rowScales `,` $columnScales `at` $n `into` $acc attr-dict `:` qualified(type($lhs)) `,`
+    qualified(type($rhs)) `,` qualified(type($rowScales)) `,` type($columnScales) `,` qualified(type($acc))
+  }];
+  let hasVerifier = 1;
+}
+
+def DGemm_MmaOp : DGemm_Op<"mma", [MemoryEffects<[MemRead]>]> {
+  let summary = "lhs x rhs^T on the tensor cores, from a fresh accumulator";
+  let description = [{
+    The partial sum of one K block, complete when the op is: `wgmma` m64nNk32 over the depth of the tiles, committed and
+    waited for. Both tiles lie in shared memory, K innermost, with 128-byte swizzle.
+
+    - C1: both tiles have the element type f8E4M3FN, 128 columns and swizzle 128.
+    - C2: the result has the rows of `lhs` by the rows of `rhs`; the latter are a multiple of 8 up to 256.
+    - C3: `over`, where given, has the type of the result.
+
+    `over` is a fragment of which nothing is needed any more: the result takes its registers. It orders the op behind
+    all reads of that fragment, so that two partial sums never live at once.
+
+    Example:
+    ```mlir
+    %part = dgemm.mma %ta, %tb : !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>,
+                                 !dgemm.tile<192x128xf8E4M3FN, swizzle = 128> -> !dgemm.frag<64x192xf32>
+    ```
+  }];
+  let arguments = (ins DGemm_TileType:$lhs, DGemm_TileType:$rhs, Optional<DGemm_FragType>:$over);
+  let results = (outs DGemm_FragType:$result);
+  let builders = [OpBuilder<(ins "Type":$result, "Value":$lhs, "Value":$rhs), [{
+    build($_builder, $_state, result, lhs, rhs, Value());
+  }]>];
+  let assemblyFormat = [{
+    $lhs `,` $rhs (`over` $over^ `:` qualified(type($over)))? attr-dict `:` qualified(type($lhs)) `,` qualified(type($rhs)) `->` qualified(type($result))
+  }];
+  let hasVerifier = 1;
+}
+
+def DGemm_PromoteOp : DGemm_Op<"promote", [Pure, AllTypesMatch<["part", "acc", "result"]>]> {
+  let summary = "acc + part scaled, in f32 on the CUDA cores";
+  let description = [{
+    The second level of accumulation: `result = acc + part * (rowScales (x) columnScales)`, one fused multiply-add for
+    each element. Column scales as in `dgemm.scaled_mma`.
+
+    Example:
+    ```mlir
+    %next = dgemm.promote %part scaled %ra, %xb at %n into %sum
+        : !dgemm.frag<64x192xf32>, !dgemm.frag<64x1xf32>, vector<2xf32>
+    ```
+  }];
+  let arguments = (ins DGemm_FragType:$part, DGemm_FragType:$rowScales,
+                       VectorOfRankAndType<[1], [F32]>:$columnScales, Index:$n, DGemm_FragType:$acc);
+  let results = (outs DGemm_FragType:$result);
+  let assemblyFormat = [{
+    $part `scaled` $rowScales `,` $columnScales `at` $n `into` $acc attr-dict `:` qualified(type($part)) `,`
+    qualified(type($rowScales)) `,` type($columnScales)
+  }];
+  let hasVerifier = 1;
+}
+
+def DGemm_StoreOp : DGemm_Op<"store", [MemoryEffects<[MemWrite]>]> {
+  let summary = "a fragment to global memory, rounded to bf16";
+  let description = [{
+    Rounds to nearest even. Elements outside the destination are not written.
+
+    Example: `dgemm.store %acc, %d[%m, %n] : !dgemm.frag<128x192xf32>, memref<?x4096xbf16>`.
+  }];
+  let arguments = (ins DGemm_FragType:$value, AnyMemRef:$dest, Variadic<Index>:$offsets);
+  let assemblyFormat = [{
+    $value `,` $dest `[` $offsets `]` attr-dict `:` qualified(type($value)) `,` type($dest)
+  }];
+  let hasVerifier = 1;
+}
+
+#endif // DGEMM_IR_TILE_OPS

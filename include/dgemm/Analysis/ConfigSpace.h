@@ -1,0 +1,45 @@
+//===- ConfigSpace.h - Every legal configuration of a problem -*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Configurations as plain data, apart from IR: partial ones as users write them, and the enumeration of all that the
+// machine can run.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef DGEMM_ANALYSIS_CONFIGSPACE_H
+#define DGEMM_ANALYSIS_CONFIGSPACE_H
+
+#include "dgemm/IR/DGemm.h"
+#include "llvm/Support/Error.h"
+#include <array>
+#include <optional>
+
+namespace mlir::dgemm {
+
+/// Fields of #dgemm.config, each given or left to choose.
+struct ConfigFields {
+  /// M, N, K in elements.
+  std::optional<std::array<int64_t, 3>> block;
+  std::optional<int64_t> stages;
+  std::optional<int64_t> mathWarpgroups;
+  std::optional<int64_t> groupM;
+
+  /// Reads "block = 128x192x128, stages = 4" (any fields, any order, with or without < >). Error: an unknown or repeated
+  /// field, or a malformed value.
+  static llvm::Expected<ConfigFields> parse(StringRef text);
+  /// True if every given field has that value in `config`.
+  bool match(ConfigAttr config) const;
+};
+
+/// All legal configurations that match `fields`: every block M and N that registers and shared memory carry, with the
+/// deepest ring (at most 16 stages) unless `fields` gives one.
+SmallVector<ConfigAttr> enumerateConfigs(MLIRContext *context, const ConfigFields &fields);
+
+} // namespace mlir::dgemm
+
+#endif // DGEMM_ANALYSIS_CONFIGSPACE_H

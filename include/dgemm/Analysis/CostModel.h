@@ -1,0 +1,38 @@
+//===- CostModel.h - Predicts the time of a configuration -*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// SM clocks of a dense problem under a configuration, from measurements of the main loop on an H100 (a bare loop of
+// wgmma, promotion and copies; July to November 2026 figures in docs/cost-model.md).
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef DGEMM_ANALYSIS_COSTMODEL_H
+#define DGEMM_ANALYSIS_COSTMODEL_H
+
+#include "dgemm/Analysis/ConfigSpace.h"
+
+namespace mlir::dgemm {
+
+/// Sizes in elements; ShapedType::kDynamic for one that is unknown (the model then assumes 4096).
+struct ProblemSize {
+  int64_t m;
+  int64_t n;
+  int64_t k;
+};
+
+/// Predicted SM clocks of the whole problem on `multiprocessors` SMs.
+double estimateClocks(const ProblemSize &size, ConfigAttr config, int64_t multiprocessors);
+
+/// The cheapest legal configuration with the given fields; a diagnostic through `emitError` that names the broken rule
+/// if there is none.
+FailureOr<ConfigAttr> selectConfig(MLIRContext *context, const ProblemSize &size, const ConfigFields &fields,
+                                   int64_t multiprocessors, function_ref<InFlightDiagnostic()> emitError);
+
+} // namespace mlir::dgemm
+
+#endif // DGEMM_ANALYSIS_COSTMODEL_H

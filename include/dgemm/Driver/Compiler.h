@@ -1,0 +1,88 @@
+//===- Compiler.h - Problem in, kernel out ----------------------*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The library's front door, shared by the tools and by embedders. Every function may be called from several threads at
+// once; each call makes its own MLIRContext. Nothing here prints, exits or aborts: a failure is an llvm::Error whose
+// message carries the MLIR diagnostics.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef DGEMM_DRIVER_COMPILER_H
+#define DGEMM_DRIVER_COMPILER_H
+
+#include "dgemm/Launch/LaunchDescriptor.h"
+#include "dgemm/Target/Assembler.h"
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/StringRef.h"
+#include "llvm/Support/Error.h"
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace dgemm {
+
+/// Sizes of D[M,N] = A[M,K] x B[N,K]^T in elements; kDynamic for one that is given at launch.
+struct GemmShape {
+  static constexpr int64_t kDynamic = -1;
+  int64_t m = kDynamic;
+  int64_t n = kDynamic;
+  int64_t k = kDynamic;
+};
+
+/// What can be had from the compiler, in the order in which it is made.
+enum class Stage { Problem, Configured, Tiled, Promoted, Specialized, TMA, WGMMA, NVVM, LLVM, PTX, Cubin, Launch };
+/// "problem", "configured", ... as `dgemm-gen --emit` spells them.
+llvm::StringRef toString(Stage stage);
+std::optional<Stage> parseStage(llvm::StringRef name);
+
+struct CompileOptions {
+  /// Fields of #dgemm.config to override, for example "block = 128x192x128, stages = 4"; empty to let the cost model
+  /// choose all.
+  std::string config;
+  /// Kernel symbol; empty for a name made of shape and config.
+  std::string entry;
+  /// The only supported chip is "sm_90a".
+  std::string chip = "sm_90a";
+  /// Multiprocessors that the cost model and the persistent grid assume.
+  int64_t multiprocessors = 132;
+  /// ptxas to use; empty to search as findAssembler does.
+  std::string ptxas;
+};
+
+/// Milliseconds of wall time spent in each step, in order.
+using StageTimes = std::vector<std::pair<std::string, double>>;
+
+struct CompiledKernel {
+  std::string ptx;
+  /// ELF image; empty unless the cubin was asked for.
+  std::string cubin;
+  LaunchDescriptor launch;
+  /// Set together with `cubin`.
+  std::optional<KernelResources> resources;
+  StageTimes times;
+};
+
+/// IR text of the problem: one func.func that holds one dgemm.gemm. Error: a size outside the limits.
+llvm::Expected<std::string> makeProblem(const GemmShape &shape, const CompileOptions &options = {});
+
+/// Compiles IR text of any level from problem to nvvm. With `last` = PTX the cubin stays empty.
+llvm::Expected<CompiledKernel> compileModule(llvm::StringRef ir, const CompileOptions &options = {},
+                                             Stage last = Stage::Cubin);
+/// Compiles a dense problem of `shape`.
+llvm::Expected<CompiledKernel> compileKernel(const GemmShape &shape, const CompileOptions &options = {},
+                                             Stage last = Stage::Cubin);
+
+/// The IR of `ir` lowered as far as `stage`, which is one of Problem to LLVM, as text.
+llvm::Expected<std::string> lowerToText(llvm::StringRef ir, Stage stage, const CompileOptions &options = {},
+                                        StageTimes *times = nullptr);
+
+} // namespace dgemm
+
+#endif // DGEMM_DRIVER_COMPILER_H

@@ -1,0 +1,111 @@
+//===- Emulator.h - Run and check a kernel with no GPU ----------*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Runs the PTX of one kernel, exactly as emitted, on the CPU and checks it while it runs. Knows PTX (the subset of
+// docs/emulator.md) and the launch descriptor, and nothing of the compiler's passes. Depends on LLVM Support and
+// DGemmLaunch only. Nothing here prints, exits or aborts.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef DGEMM_EMULATOR_EMULATOR_H
+#define DGEMM_EMULATOR_EMULATOR_H
+
+#include "dgemm/Emulator/Hazard.h"
+#include "dgemm/Launch/LaunchDescriptor.h"
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/StringRef.h"
+#include "llvm/Support/Error.h"
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace dgemm::emulator {
+
+/// Host memory that stands for one operand of the launch descriptor. The emulator reads and writes it in place.
+struct HostBuffer {
+  std::string operand;
+  void *data = nullptr;
+  uint64_t bytes = 0;
+  /// Device address of the buffer modulo 256, to try operands whose base is not aligned.
+  unsigned addressOffset = 0;
+};
+
+/// State of a run, for a progress line.
+struct Progress {
+  uint64_t ctasDone = 0;
+  uint64_t ctasTotal = 0;
+  uint64_t warpInstructions = 0;
+  uint64_t ticks = 0;
+};
+
+struct Options {
+  /// Seeds the order of warps and the delays of asynchronous work; equal seeds give equal runs.
+  uint64_t seed = 1;
+  /// Caps the persistent grid as the number of multiprocessors does on a GPU.
+  int64_t multiprocessors = 132;
+  /// CTAs that run at once; more are admitted when all of these wait. Bounds memory.
+  unsigned residentCtas = 8;
+  /// Writes a Chrome trace (chrome://tracing, ui.perfetto.dev) to this file; empty for none.
+  std::string tracePath;
+  /// Events kept in the trace.
+  uint64_t maxTraceEvents = 2000000;
+  /// A run without a store, a barrier or an asynchronous completion for so many warp instructions is a livelock.
+  uint64_t livelockInstructions = 20000000;
+  /// Checks that each element of an output operand is written exactly once.
+  bool checkOutputs = true;
+  /// Called now and then (about every 2^18 warp instructions) and at the end. False stops the run with an error.
+  std::function<bool(const Progress &)> progress;
+};
+
+/// What a run was. `hazard` is set when a check stopped it.
+struct Report {
+  std::optional<Hazard> hazard;
+  uint64_t warpInstructions = 0;
+  uint64_t threadInstructions = 0;
+  uint64_t wgmmas = 0;
+  uint64_t bulkCopies = 0;
+  uint64_t bulkBytes = 0;
+  uint64_t ctas = 0;
+  /// Emulated time, in about one issue slot each. Good for order and overlap, not a prediction.
+  uint64_t ticks = 0;
+  double seconds = 0;
+};
+
+/// A kernel in decoded form; made once, run many times.
+class Program {
+public:
+  /// Error: a syntax error, or anything that the emulator does not know; with the line of the PTX.
+  static llvm::Expected<Program> parse(llvm::StringRef ptx, llvm::StringRef entry);
+
+  Program(Program &&);
+  Program &operator=(Program &&);
+  ~Program();
+
+  struct Impl;
+  const Impl &getImpl() const { return *impl; }
+
+private:
+  explicit Program(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl;
+};
+
+/// Runs one launch. A hazard is a result, not an error; it stands in the report. Error: the launch descriptor and the
+/// PTX or the buffers do not fit each other, or the trace cannot be written.
+llvm::Expected<Report> run(const Program &program, const LaunchDescriptor &launch, const Sizes &sizes,
+                           llvm::ArrayRef<HostBuffer> buffers, const Options &options = {});
+
+/// Parses and runs.
+llvm::Expected<Report> run(llvm::StringRef ptx, const LaunchDescriptor &launch, const Sizes &sizes,
+                           llvm::ArrayRef<HostBuffer> buffers, const Options &options = {});
+
+} // namespace dgemm::emulator
+
+#endif // DGEMM_EMULATOR_EMULATOR_H

@@ -1,0 +1,58 @@
+//===- DGemm.h - The dgemm dialect -*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The one header that clients include for the dialect, its attributes, types and operations.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef DGEMM_IR_DGEMM_H
+#define DGEMM_IR_DGEMM_H
+
+#include "mlir/Bytecode/BytecodeOpInterface.h"
+#include "mlir/Dialect/LLVMIR/LLVMTypes.h"
+#include "mlir/IR/AffineMap.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinAttributes.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/Dialect.h"
+#include "mlir/IR/OpDefinition.h"
+#include "mlir/IR/OpImplementation.h"
+#include "mlir/IR/SymbolTable.h"
+#include "mlir/Interfaces/FunctionInterfaces.h"
+#include "mlir/Interfaces/LoopLikeInterface.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+
+#include "dgemm/IR/DGemmDialect.h.inc"
+
+#define GET_ATTRDEF_CLASSES
+#include "dgemm/IR/DGemmAttrs.h.inc"
+
+#define GET_TYPEDEF_CLASSES
+#include "dgemm/IR/DGemmTypes.h.inc"
+
+#define GET_OP_CLASSES
+#include "dgemm/IR/DGemmOps.h.inc"
+
+namespace mlir::dgemm {
+
+/// Kernel argument attributes that tie arguments to the problem: the operand ("a", "scale_a", "b", "scale_b", "d"), the
+/// dynamic size ("M", "N", "K"), and the tensor map of a TMA operand.
+constexpr llvm::StringLiteral kOperandAttr = "dgemm.operand";
+constexpr llvm::StringLiteral kSizeAttr = "dgemm.size";
+constexpr llvm::StringLiteral kTensorMapAttr = "dgemm.tensor_map";
+
+/// Extent of a scale block in elements, along K and along N.
+constexpr int64_t kScaleBlock = 128;
+
+/// Number of 128-column scale blocks that a tile of `columns` columns can meet when tiles start at multiples of
+/// `columns`.
+int64_t getScaleBlocksOfTile(int64_t columns);
+
+} // namespace mlir::dgemm
+
+#endif // DGEMM_IR_DGEMM_H

@@ -1,0 +1,35 @@
+//===- RegisterBudget.h - Registers of math and producer threads -*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// How the register file is divided between the roles, and whether the accumulators of a configuration fit.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef DGEMM_IR_REGISTERBUDGET_H
+#define DGEMM_IR_REGISTERBUDGET_H
+
+#include <cstdint>
+
+namespace mlir::dgemm {
+
+/// 32-bit registers of a thread, as setmaxnreg is told.
+struct RegisterBudget {
+  int64_t producer;
+  int64_t consumer;
+
+  /// The division for 1 to 3 math warpgroups and one producer warpgroup.
+  static RegisterBudget get(int64_t mathWarpgroups);
+};
+
+/// Registers that a math thread needs: a partial accumulator of one m64 slice, the final accumulators of all slices,
+/// and addresses, scales and loop state.
+int64_t getMathRegisters(int64_t blockM, int64_t blockN, int64_t mathWarpgroups);
+
+} // namespace mlir::dgemm
+
+#endif // DGEMM_IR_REGISTERBUDGET_H

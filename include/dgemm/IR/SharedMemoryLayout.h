@@ -1,0 +1,58 @@
+//===- SharedMemoryLayout.h - Where a kernel's tiles lie -*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Offsets of stages, output staging and barriers in the dynamic shared memory of a CTA, from the configuration alone:
+//
+//   output panels | A tiles | B tiles | scale rows of A | full barriers | empty barriers
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef DGEMM_IR_SHAREDMEMORYLAYOUT_H
+#define DGEMM_IR_SHAREDMEMORYLAYOUT_H
+
+#include "llvm/ADT/SmallVector.h"
+#include <cstdint>
+
+namespace mlir::dgemm {
+
+class ConfigAttr;
+
+/// A column range of the output tile that one TMA store writes: 64, 32, 16 or 8 columns of bf16, so that a row is as
+/// wide as its swizzle and no store reaches past the tile.
+struct OutputPanel {
+  int64_t column;
+  int64_t columns;
+  /// Bytes of a row, and the swizzle width unless that is below 32 (then none).
+  int64_t getRowBytes() const { return columns * 2; }
+  int64_t getSwizzle() const { return getRowBytes() >= 32 ? getRowBytes() : 0; }
+};
+
+/// Splits `columns` (a multiple of 8) into panels, the widest first.
+llvm::SmallVector<OutputPanel> getOutputPanels(int64_t columns);
+
+/// Byte offsets from the start of dynamic shared memory.
+struct SharedMemoryLayout {
+  int64_t outputOffset;
+  int64_t outputBytes;
+  /// First stage of each tile kind (A, B, scales of A) and the bytes from one stage to the next.
+  int64_t tileOffset[3];
+  int64_t tileBytes[3];
+  int64_t fullBarrierOffset;
+  int64_t emptyBarrierOffset;
+  int64_t totalBytes;
+
+  /// The layout for these choices, whether it fits or not.
+  static SharedMemoryLayout get(int64_t blockM, int64_t blockN, int64_t blockK, int64_t stages);
+  static SharedMemoryLayout get(ConfigAttr config);
+  /// The deepest ring that fits, at most `limit`; 0 if not even one stage does.
+  static int64_t getMaxStages(int64_t blockM, int64_t blockN, int64_t blockK, int64_t limit);
+};
+
+} // namespace mlir::dgemm
+
+#endif // DGEMM_IR_SHAREDMEMORYLAYOUT_H

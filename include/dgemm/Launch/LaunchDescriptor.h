@@ -1,0 +1,125 @@
+//===- LaunchDescriptor.h - What a kernel needs to be launched --*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A compiled kernel is PTX or a cubin plus this document. Grid, parameters and tensor maps are stated completely: an
+// embedder launches with the descriptor alone, as lib/Runtime and lib/Emulator do. Depends on LLVM Support only.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef DGEMM_LAUNCH_LAUNCHDESCRIPTOR_H
+#define DGEMM_LAUNCH_LAUNCHDESCRIPTOR_H
+
+#include "dgemm/Launch/SizeExpr.h"
+#include <array>
+#include <string>
+#include <vector>
+
+namespace dgemm {
+
+/// Version of the JSON document; a reader refuses any other.
+constexpr int64_t kLaunchDescriptorVersion = 1;
+
+/// Element types of operands and tensor maps, named as in MLIR.
+enum class ElementType { F8E4M3FN, BF16, F32, I32 };
+unsigned getByteWidth(ElementType type);
+llvm::StringRef toString(ElementType type);
+
+/// One global-memory operand of the problem: "a" [M, K], "scale_a" [K/128, M], "b" [N, K], "scale_b" [N/128, K/128],
+/// "d" [M, N].
+struct OperandInfo {
+  std::string name;
+  ElementType type = ElementType::F32;
+  /// Extents in elements, outermost first.
+  std::vector<SizeExpr> shape;
+  /// Strides in elements, outermost first; the innermost is 1.
+  std::vector<SizeExpr> strides;
+  /// True when the kernel writes the operand (and then every element of it).
+  bool isOutput = false;
+};
+
+/// Arguments of cuTensorMapEncodeTiled, innermost dimension first as there (cuda.h, CUDA 13.0). FP8 is encoded as
+/// CU_TENSOR_MAP_DATA_TYPE_UINT8.
+struct TensorMapInfo {
+  /// The OperandInfo whose base address the map takes.
+  std::string operand;
+  ElementType type = ElementType::F32;
+  /// globalDim in elements, 1 to 5 of them.
+  std::vector<SizeExpr> dims;
+  /// globalStrides in bytes, one fewer than dims (dims[0] is contiguous).
+  std::vector<SizeExpr> strides;
+  /// boxDim in elements.
+  std::vector<int64_t> box;
+  /// elementStrides, each 1 unless a map says otherwise.
+  std::vector<int64_t> elementStrides;
+  /// Swizzle width in bytes: 0 (none), 32, 64 or 128.
+  int64_t swizzle = 0;
+  /// Interleave width in bytes: 0 (none), 16 or 32.
+  int64_t interleave = 0;
+  /// L2 promotion in bytes: 0 (none), 64, 128 or 256.
+  int64_t l2Promotion = 0;
+  /// Out-of-bounds elements read as NaN instead of zero.
+  bool oobFillNaN = false;
+};
+
+/// One kernel parameter, in the order of the kernel's signature.
+struct ParameterInfo {
+  enum class Kind {
+    TensorMap, ///< 128 bytes by value, 64-byte aligned (__grid_constant__ const CUtensorMap)
+    Pointer,   ///< 64-bit global address of an operand
+    Size       ///< 32-bit signed integer
+  };
+  Kind kind = Kind::Pointer;
+  std::string name;
+  /// TensorMap: the map. Its operand names the memory.
+  TensorMapInfo tensorMap;
+  /// Pointer: the operand's name.
+  std::string operand;
+  /// Size: the value passed.
+  SizeExpr value;
+};
+
+struct LaunchDescriptor {
+  /// Kernel symbol in the PTX or cubin.
+  std::string entry;
+  /// "sm_90a".
+  std::string target;
+  /// Who made it: "dgemm 0.1.0".
+  std::string generator;
+  /// Text of the #dgemm.config that was used; informative.
+  std::string config;
+  /// "dense".
+  std::string layout;
+  /// Each size name with its static value, or -1 for a size given at launch.
+  std::vector<std::pair<std::string, int64_t>> sizes;
+  std::vector<OperandInfo> operands;
+  /// Threads of a CTA (x only).
+  int64_t threads = 0;
+  /// Cluster dimensions; 1x1x1 for none.
+  std::array<int64_t, 3> cluster = {1, 1, 1};
+  /// Dynamic shared memory in bytes.
+  int64_t sharedMemory = 0;
+  /// Number of output tiles. The kernel is persistent: grid.x = min(multiprocessors, tiles), rounded down to a
+  /// multiple of the cluster size; nothing is launched for 0 tiles.
+  SizeExpr tiles;
+  std::vector<ParameterInfo> parameters;
+
+  const OperandInfo *findOperand(llvm::StringRef name) const;
+
+  /// Binds the static sizes and takes the dynamic ones from `given`. Error: a dynamic size is missing, a given value
+  /// contradicts a static one, or a name is unknown.
+  llvm::Expected<Sizes> bindSizes(const Sizes &given) const;
+
+  /// The document, with two-space indentation and a final newline.
+  std::string toJSON() const;
+  /// Error: not JSON, another version, a missing or ill-typed member (named by its path).
+  static llvm::Expected<LaunchDescriptor> fromJSON(llvm::StringRef text);
+};
+
+} // namespace dgemm
+
+#endif // DGEMM_LAUNCH_LAUNCHDESCRIPTOR_H

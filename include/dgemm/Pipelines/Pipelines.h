@@ -1,0 +1,46 @@
+//===- Pipelines.h - Named pass pipelines -*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// One definition of the order of passes, shared by dgemm-opt, the library and the plugin.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef DGEMM_PIPELINES_PIPELINES_H
+#define DGEMM_PIPELINES_PIPELINES_H
+
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassOptions.h"
+
+namespace mlir {
+class DialectRegistry;
+}
+
+namespace mlir::dgemm {
+
+/// Levels of IR that the pipeline passes through; each names the state after the passes that lead to it.
+enum class Level { Problem, Configured, Tiled, Promoted, Specialized, TMA, WGMMA, NVVM };
+
+struct PipelineOptions : PassPipelineOptions<PipelineOptions> {
+  PassOptions::Option<std::string> config{
+      *this, "config", llvm::cl::desc("fields of #dgemm.config to take as given"), llvm::cl::init("")};
+  PassOptions::Option<int64_t> multiprocessors{*this, "multiprocessors",
+                                               llvm::cl::desc("multiprocessors of the GPU"), llvm::cl::init(132)};
+};
+
+/// Adds the passes that lead from `from` (exclusive) to `to`.
+void buildPipeline(OpPassManager &pm, Level from, Level to, const PipelineOptions &options);
+
+/// The dialects that our IR uses at any level, with the interfaces that lowering needs.
+void registerDialects(DialectRegistry &registry);
+
+/// Registers every pass and the pipeline `dgemm-to-nvvm` (problem to llvm and nvvm). Safe to call more than once.
+void registerPassesAndPipelines();
+
+} // namespace mlir::dgemm
+
+#endif // DGEMM_PIPELINES_PIPELINES_H

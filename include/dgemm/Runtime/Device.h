@@ -1,0 +1,110 @@
+//===- Device.h - What runs a kernel ----------------------------*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The GPU is one device; whatever else can run a kernel is another.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef DGEMM_RUNTIME_DEVICE_H
+#define DGEMM_RUNTIME_DEVICE_H
+
+#include "dgemm/Runtime/GemmInputs.h"
+#include <memory>
+#include <optional>
+
+namespace dgemm {
+
+/// A compiled kernel: PTX, a cubin, or both.
+struct KernelImage {
+  std::string ptx;
+  std::string cubin;
+  LaunchDescriptor launch;
+
+  /// Takes a cubin (ELF) or PTX file and a launch descriptor. Error: unreadable or neither of both.
+  static llvm::Expected<KernelImage> read(llvm::StringRef imagePath, llvm::StringRef launchPath);
+};
+
+struct RunOptions {
+  /// Longest time that one launch may take.
+  double timeoutSeconds = 20;
+  /// Timed launches; 0 for none.
+  unsigned repeat = 0;
+  /// Bytes written before each timed launch, so that it finds a cold L2; 0 for four times the L2, at least 256 MiB.
+  uint64_t flushBytes = 0;
+  /// Emulator: seeds the order of warps and the delays of asynchronous work.
+  uint64_t seed = 0;
+  /// Emulator: writes a Chrome trace to this file; empty for none.
+  std::string tracePath;
+};
+
+/// Clocks and power in the middle of a timed loop, as NVML says; 0 where unknown.
+struct Telemetry {
+  unsigned smMHz = 0, memoryMHz = 0, maxSmMHz = 0, milliwatts = 0, celsius = 0;
+};
+
+struct Timing {
+  /// One per launch, ascending.
+  std::vector<double> microseconds;
+  /// Median time between two events with nothing between them: part of every value above.
+  double emptyMicroseconds = 0;
+  uint64_t flushBytes = 0;
+  Telemetry telemetry;
+
+  /// 0.5 for the median.
+  double getQuantile(double q) const;
+};
+
+struct RunResult {
+  HostTensor d;
+  int64_t grid = 0;
+  std::optional<Timing> timing;
+  /// What else the device says of the run; may be empty.
+  std::string note;
+};
+
+struct DeviceInfo {
+  std::string name;
+  /// "sm_90"
+  std::string architecture;
+  /// "580.159.04 (CUDA 13.0)"
+  std::string driver;
+  int64_t multiprocessors = 0;
+  int64_t l2Bytes = 0;
+};
+
+/// The device cannot be used any longer in this process: a kernel faulted, or hangs.
+class DeviceLostError : public llvm::ErrorInfo<DeviceLostError> {
+public:
+  static char ID;
+  DeviceLostError(std::string text, bool hangs) : text(std::move(text)), hangs(hangs) {}
+  /// A kernel still runs. Ordinary process exit may wait for it forever; leave by _Exit.
+  bool isHanging() const { return hangs; }
+  void log(llvm::raw_ostream &os) const override;
+  std::error_code convertToErrorCode() const override { return llvm::inconvertibleErrorCode(); }
+
+private:
+  std::string text;
+  bool hangs;
+};
+
+class Device {
+public:
+  virtual ~Device();
+  virtual const DeviceInfo &getInfo() const = 0;
+  /// Runs `kernel` once on `inputs` with D poisoned before, and then options.repeat times for timing. Error: the kernel
+  /// does not fit the device or the sizes, wrote outside of D, did not end in time, or gave two different results.
+  virtual llvm::Expected<RunResult> run(const KernelImage &kernel, const GemmInputs &inputs,
+                                        const RunOptions &options) = 0;
+};
+
+/// The first GPU of compute capability 9.0. Error: no driver, no such GPU; names what there is.
+llvm::Expected<std::unique_ptr<Device>> openGpu(llvm::StringRef driverLibrary = "libcuda.so.1");
+
+} // namespace dgemm
+
+#endif // DGEMM_RUNTIME_DEVICE_H

@@ -1,0 +1,76 @@
+//===- Reference.h - The right result, and how far off another is -*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef DGEMM_RUNTIME_REFERENCE_H
+#define DGEMM_RUNTIME_REFERENCE_H
+
+#include "dgemm/Runtime/GemmInputs.h"
+
+namespace dgemm {
+
+enum class CheckMode {
+  Auto,   ///< Full for small problems, else Sample
+  Full,   ///< every element against double precision
+  Sample, ///< some rows against double precision, every row by a checksum, every element for having been written
+  None
+};
+llvm::StringRef toString(CheckMode mode);
+
+/// D starts out as this byte everywhere: NaN in bf16.
+constexpr uint8_t kPoison = 0xff;
+/// Largest 1 - 2 sum(xy) / sum(xx + yy) that passes; rounding D to bf16 costs about 1e-6 of it.
+constexpr double kMaxDifference = 5e-6;
+
+struct CheckResult {
+  /// Full, Sample or None.
+  CheckMode mode = CheckMode::None;
+  /// Elements compared with double precision, and their rows.
+  int64_t elements = 0, rows = 0;
+  double difference = 0, maxAbsError = 0;
+  /// Where maxAbsError is.
+  int64_t worstRow = -1, worstColumn = -1;
+  /// Over all of D: elements that still hold the poison, other NaNs, infinities, and where the first of them is.
+  int64_t unwritten = 0, nans = 0, infinities = 0, firstBadRow = -1, firstBadColumn = -1;
+  /// Sample: rows whose checksum is off, and the first of them.
+  int64_t badChecksums = 0, firstBadChecksum = -1;
+
+  bool passed() const;
+  /// What was checked, and if it failed why.
+  std::string describe() const;
+  llvm::json::Object toJSON() const;
+};
+
+/// The result in double precision of all rows or of a sample.
+class Reference {
+public:
+  /// `seed` picks the sample. Runs on all cores.
+  static Reference compute(const GemmInputs &inputs, CheckMode mode, uint64_t seed);
+
+  CheckMode getMode() const { return mode; }
+  /// Rows of D that are known, ascending.
+  llvm::ArrayRef<int64_t> getRows() const { return rows; }
+  /// Row getRows()[index] of D.
+  llvm::ArrayRef<double> getRow(size_t index) const {
+    return llvm::ArrayRef<double>(values).slice(index * sizes.n, sizes.n);
+  }
+  /// `d` is bf16 [M, N].
+  CheckResult compare(const HostTensor &d) const;
+
+private:
+  CheckMode mode = CheckMode::None;
+  GemmSizes sizes;
+  std::vector<int64_t> rows;
+  std::vector<double> values;
+  /// Sample: sum over n of signs[n] * D[m, n], and the signs.
+  std::vector<double> checksums;
+  std::vector<double> signs;
+};
+
+} // namespace dgemm
+
+#endif // DGEMM_RUNTIME_REFERENCE_H

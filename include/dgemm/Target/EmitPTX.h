@@ -1,0 +1,42 @@
+//===- EmitPTX.h - nvvm and llvm dialects to PTX -*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// From a module in the nvvm and llvm dialects to LLVM IR and PTX, in process. Safe from several threads.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef DGEMM_TARGET_EMITPTX_H
+#define DGEMM_TARGET_EMITPTX_H
+
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/IR/LLVMContext.h"
+#include "llvm/IR/Module.h"
+#include "llvm/Support/Error.h"
+#include <memory>
+#include <string>
+
+namespace mlir {
+class DialectRegistry;
+}
+
+namespace mlir::dgemm {
+
+/// Registers what translation to LLVM IR needs in `registry`.
+void registerTranslations(DialectRegistry &registry);
+
+/// Translates `module` for the NVPTX target. The module is lowered in place (wgmma to inline PTX). Error: the module
+/// holds ops that LLVM IR has no form for, or `chip` is not sm_90a.
+llvm::Expected<std::unique_ptr<llvm::Module>> translateToLLVM(ModuleOp module, llvm::LLVMContext &context,
+                                                              StringRef chip);
+
+/// Optimises (O3) and prints PTX.
+llvm::Expected<std::string> emitPTX(llvm::Module &module, StringRef chip);
+
+} // namespace mlir::dgemm
+
+#endif // DGEMM_TARGET_EMITPTX_H

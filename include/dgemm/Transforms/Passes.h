@@ -1,0 +1,25 @@
+//===- Passes.h - Passes of lib/Transforms -*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef DGEMM_TRANSFORMS_PASSES_H
+#define DGEMM_TRANSFORMS_PASSES_H
+
+#include "mlir/Pass/Pass.h"
+#include <memory>
+
+namespace mlir::dgemm {
+
+#define GEN_PASS_DECL
+#include "dgemm/Transforms/Passes.h.inc"
+
+#define GEN_PASS_REGISTRATION
+#include "dgemm/Transforms/Passes.h.inc"
+
+} // namespace mlir::dgemm
+
+#endif // DGEMM_TRANSFORMS_PASSES_H

@@ -1,0 +1,70 @@
+//===- Passes.td - From problem to warp roles -*- tablegen -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef DGEMM_TRANSFORMS_PASSES
+#define DGEMM_TRANSFORMS_PASSES
+
+include "mlir/Pass/PassBase.td"
+
+def SelectConfigPass : Pass<"dgemm-select-config"> {
+  let summary = "attach a #dgemm.config to each problem";
+  let description = [{
+    A `dgemm.gemm` that has a config keeps it. Any other gets the cheapest legal one by the cost model
+    (`Analysis/CostModel.h`); fields given in `config` are taken as they are, and the model chooses the rest.
+
+    ```mlir
+    dgemm.gemm dense lhs(...) rhs(...) out(%d) : (...)
+    // becomes
+    dgemm.gemm dense lhs(...) rhs(...) out(%d)
+        config <block = 128x128x128, stages = 4, math_warpgroups = 2, group_m = 8> : (...)
+    ```
+  }];
+  let options = [
+    Option<"config", "config", "std::string", "\"\"",
+           "fields to take as given, for example 'block = 128x192x128, stages = 4'">,
+    Option<"multiprocessors", "multiprocessors", "int64_t", "132", "multiprocessors of the GPU">,
+  ];
+}
+
+def TileProblemPass : Pass<"dgemm-tile-problem", "::mlir::ModuleOp"> {
+  let summary = "problem to persistent kernel over tiles";
+  let description = [{
+    Replaces each function that holds one `dgemm.gemm` with a config (and nothing else) by a `dgemm.kernel` of the same
+    name: a loop over output tiles, in it a loop over K blocks of loads and a `dgemm.scaled_mma`, then a `dgemm.store`.
+    Dynamic sizes become index arguments.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];
+}
+
+def PromoteAccumulatorsPass : Pass<"dgemm-promote-accumulators"> {
+  let summary = "two-level accumulation made explicit";
+  let description = [{
+    Splits each `dgemm.scaled_mma` into `dgemm.mma` (tensor cores, a fresh accumulator for one K block) and
+    `dgemm.promote` (f32 on the CUDA cores, scaled, into the running sum).
+
+    ```mlir
+    %next = dgemm.scaled_mma %ta, %tb scaled %ra, %xb at %n into %sum : ...
+    // becomes
+    %part = dgemm.mma %ta, %tb : ...
+    %next = dgemm.promote %part scaled %ra, %xb at %n into %sum : ...
+    ```
+  }];
+}
+
+def WarpSpecializePass : Pass<"dgemm-warp-specialize"> {
+  let summary = "split a kernel into producer and consumer warps around a ring of stages";
+  let description = [{
+    Expects a kernel of one tile loop with one K loop of loads, `dgemm.mma` and `dgemm.promote`, and a store. The
+    producer repeats the loops and fills the stages of a `dgemm.ring`; each of the `math_warpgroups` consumers repeats
+    them too and computes its rows of the tile, 64 at a time. A stage is released as soon as the tensor cores have read
+    it, before the last promotion.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];
+}
+
+#endif // DGEMM_TRANSFORMS_PASSES

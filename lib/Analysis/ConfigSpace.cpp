@@ -1,0 +1,104 @@
+//===- ConfigSpace.cpp - Every legal configuration of a problem -*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dgemm/Analysis/ConfigSpace.h"
+#include "dgemm/IR/HopperLimits.h"
+#include "dgemm/IR/RegisterBudget.h"
+#include "dgemm/IR/SharedMemoryLayout.h"
+#include "llvm/ADT/StringExtras.h"
+
+using namespace mlir;
+using namespace mlir::dgemm;
+
+static llvm::Error makeError(const Twine &message) {
+  return llvm::createStringError(llvm::inconvertibleErrorCode(), message);
+}
+
+static llvm::Error parseInteger(StringRef key, StringRef value, std::optional<int64_t> &field) {
+  int64_t number;
+  if (field)
+    return makeError("config field '" + key + "' is given twice");
+  if (value.getAsInteger(10, number))
+    return makeError("expected an integer for config field '" + key + "', but got '" + value + "'");
+  field = number;
+  return llvm::Error::success();
+}
+
+static llvm::Error parseBlock(StringRef value, std::optional<std::array<int64_t, 3>> &block) {
+  SmallVector<StringRef> parts;
+  value.split(parts, 'x');
+  std::array<int64_t, 3> extents = {0, 0, kScaleBlock};
+  bool ok = parts.size() == 2 || parts.size() == 3;
+  for (size_t i = 0; ok && i < parts.size(); ++i)
+    ok = !parts[i].trim().getAsInteger(10, extents[i]);
+  if (!ok)
+    return makeError("expected MxNxK for config field 'block', but got '" + value + "'");
+  block = extents;
+  return llvm::Error::success();
+}
+
+llvm::Expected<ConfigFields> ConfigFields::parse(StringRef text) {
+  ConfigFields fields;
+  text = text.trim();
+  if (text.consume_front("<"))
+    text.consume_back(">");
+  SmallVector<StringRef> items;
+  text.split(items, ',', /*MaxSplit=*/-1, /*KeepEmpty=*/false);
+  for (StringRef item : items) {
+    auto [key, value] = item.split('=');
+    key = key.trim();
+    value = value.trim();
+    llvm::Error error = llvm::Error::success();
+    if (key == "block")
+      error = parseBlock(value, fields.block);
+    else if (key == "stages")
+      error = parseInteger(key, value, fields.stages);
+    else if (key == "math_warpgroups")
+      error = parseInteger(key, value, fields.mathWarpgroups);
+    else if (key == "group_m")
+      error = parseInteger(key, value, fields.groupM);
+    else
+      error = makeError("unknown config field '" + key + "'; known are block, stages, math_warpgroups and group_m");
+    if (error)
+      return std::move(error);
+  }
+  return fields;
+}
+
+bool ConfigFields::match(ConfigAttr config) const {
+  if (block && *block != std::array<int64_t, 3>{config.getBlockM(), config.getBlockN(), config.getBlockK()})
+    return false;
+  return (!stages || *stages == config.getStages()) &&
+         (!mathWarpgroups || *mathWarpgroups == config.getMathWarpgroups()) &&
+         (!groupM || *groupM == config.getGroupM());
+}
+
+SmallVector<ConfigAttr> mlir::dgemm::enumerateConfigs(MLIRContext *context, const ConfigFields &fields) {
+  constexpr int64_t kMaxStages = 16;
+  SmallVector<ConfigAttr> configs;
+  auto consider = [&](int64_t blockM, int64_t blockN, int64_t warpgroups) {
+    if (getMathRegisters(blockM, blockN, warpgroups) > RegisterBudget::get(warpgroups).consumer)
+      return;
+    int64_t deepest = SharedMemoryLayout::getMaxStages(blockM, blockN, kScaleBlock, kMaxStages);
+    int64_t stages = fields.stages.value_or(deepest);
+    if (stages < 2 || stages > std::max(deepest, SharedMemoryLayout::getMaxStages(blockM, blockN, kScaleBlock, 32)))
+      return;
+    auto config = ConfigAttr::get(context, blockM, blockN, kScaleBlock, stages, warpgroups, fields.groupM.value_or(8));
+    if (fields.match(config))
+      configs.push_back(config);
+  };
+  for (int64_t warpgroups = 1; warpgroups <= 3; ++warpgroups)
+    for (int64_t slices = 1; slices <= 2; ++slices) {
+      int64_t blockM = hopper::kWgmmaM * warpgroups * slices;
+      if (blockM > hopper::kTmaMaxBox)
+        continue;
+      for (int64_t blockN = hopper::kWgmmaNStep; blockN <= hopper::kWgmmaMaxN; blockN += hopper::kWgmmaNStep)
+        consider(blockM, blockN, warpgroups);
+    }
+  return configs;
+}

@@ -1,0 +1,82 @@
+//===- CostModel.cpp - Predicts the time of a configuration -*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dgemm/Analysis/CostModel.h"
+#include "dgemm/IR/HopperLimits.h"
+#include "dgemm/IR/SharedMemoryLayout.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace mlir::dgemm;
+
+namespace {
+// Measured on one H100 SXM (132 SMs) with a bare main loop; clocks at about 1.6 GHz.
+constexpr double kL2BytesPerClock = 44;   // L2 to shared memory, for one SM, CTAs of a wave sharing lines
+constexpr double kDramBytesPerClock = 1700; // 2.7 TB/s for the chip
+constexpr double kLaunchClocks = 4000;    // launch, barrier set-up, first fill
+constexpr double kTileClocks = 1500;      // drain of the ring and epilogue of a tile
+constexpr int64_t kAssumedSize = 4096;
+} // namespace
+
+static int64_t known(int64_t size) { return ShapedType::isDynamic(size) ? kAssumedSize : size; }
+
+/// Clocks of one K block on the tensor cores and CUDA cores, fitted to the table "tile (WGs x waves of m64)".
+static double mathClocks(ConfigAttr config) {
+  double tensor = config.getBlockM() * config.getBlockN() / 32.0;
+  switch (config.getMathWarpgroups()) {
+  case 1: // nothing hides the wait and the promotion
+    return 93 + 1.34 * tensor;
+  case 2: // the other warpgroup hides most of it
+    return tensor + std::max(6.0, 110 - 0.14 * tensor / (config.getBlockM() / 128.0)) +
+           (config.getBlockM() > 128 ? 40 : 0);
+  default:
+    return tensor + 2;
+  }
+}
+
+double mlir::dgemm::estimateClocks(const ProblemSize &size, ConfigAttr config, int64_t multiprocessors) {
+  int64_t m = known(size.m), n = known(size.n), k = known(size.k);
+  int64_t tilesM = llvm::divideCeil(m, config.getBlockM()), tilesN = llvm::divideCeil(n, config.getBlockN());
+  int64_t waves = llvm::divideCeil(tilesM * tilesN, multiprocessors);
+  int64_t kBlocks = llvm::divideCeil(k, config.getBlockK());
+  // Rows past M are not fetched, only zero-filled.
+  double stageBytes = (std::min(m, config.getBlockM()) + config.getBlockN()) * double(config.getBlockK());
+  double kBlock = std::max(mathClocks(config), stageBytes / kL2BytesPerClock);
+  // A ring that holds less than about 48 KiB in flight does not cover the latency of DRAM.
+  double inFlight = config.getStages() * stageBytes;
+  double latency = std::max(1.0, 49152 / inFlight);
+  double epilogue = kTileClocks + config.getBlockM() * config.getBlockN() / 24.0;
+  double compute = waves * (kBlocks * kBlock * latency + epilogue);
+  double dram = (m * k + n * k + 2.0 * m * n) / kDramBytesPerClock;
+  return std::max(compute, dram) + 0.05 * std::min(compute, dram) + kLaunchClocks;
+}
+
+FailureOr<ConfigAttr> mlir::dgemm::selectConfig(MLIRContext *context, const ProblemSize &size,
+                                                const ConfigFields &fields, int64_t multiprocessors,
+                                                function_ref<InFlightDiagnostic()> emitError) {
+  ConfigAttr best;
+  double bestClocks = 0;
+  for (ConfigAttr config : enumerateConfigs(context, fields)) {
+    double clocks = estimateClocks(size, config, multiprocessors);
+    if (!best || clocks < bestClocks) {
+      best = config;
+      bestClocks = clocks;
+    }
+  }
+  if (best)
+    return best;
+  // Nothing legal has these fields: fill in the rest, so that the verifier names the rule that is broken.
+  std::array<int64_t, 3> block = fields.block.value_or(std::array<int64_t, 3>{128, 128, kScaleBlock});
+  int64_t warpgroups = fields.mathWarpgroups.value_or(block[0] <= 64 ? 1 : block[0] == 192 ? 3 : 2);
+  int64_t fit = SharedMemoryLayout::getMaxStages(block[0], block[1], block[2], 16);
+  int64_t stages = fields.stages.value_or(std::max<int64_t>(2, fit));
+  if (ConfigAttr::getChecked(emitError, context, block[0], block[1], block[2], stages, warpgroups,
+                             fields.groupM.value_or(8)))
+    return emitError() << "no legal config has these fields";
+  return failure();
+}

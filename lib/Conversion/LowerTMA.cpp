@@ -1,0 +1,153 @@
+//===- LowerTMA.cpp - dgemm-lower-tma -*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Expects kernels after dgemm-warp-specialize. Tensor maps are made here; the ring is rewritten in TMAPipeline.cpp, the
+// stores in TMAStore.cpp.
+//
+//===----------------------------------------------------------------------===//
+
+#include "TMALowering.h"
+#include "dgemm/Conversion/Passes.h"
+#include "dgemm/IR/HopperLimits.h"
+
+namespace mlir::dgemm {
+#define GEN_PASS_DEF_LOWERTMAPASS
+#include "dgemm/Conversion/Passes.h.inc"
+} // namespace mlir::dgemm
+
+using namespace mlir;
+using namespace mlir::dgemm;
+
+//===----------------------------------------------------------------------===//
+// Tensor maps
+//===----------------------------------------------------------------------===//
+
+/// The map of an operand [rows, columns] whose rows are `pitch` elements apart, all in terms of (M, N, K).
+static TensorMapAttr makeTensorMap(KernelOp kernel, StringRef operand, Type element, AffineExpr rows,
+                                   AffineExpr columns, AffineExpr pitch, ArrayRef<int64_t> box, int64_t swizzle) {
+  MLIRContext *context = kernel.getContext();
+  SmallVector<AffineExpr> known;
+  for (auto [i, size] : llvm::enumerate(kernel.getSizes()))
+    known.push_back(size < 0 ? getAffineDimExpr(i, context) : getAffineConstantExpr(size, context));
+  auto resolve = [&](AffineExpr expr) { return expr.replaceDims(known); };
+  int64_t bytes = element.getIntOrFloatBitWidth() / 8;
+  AffineMap dims = AffineMap::get(3, 0, {resolve(columns), resolve(rows)}, context);
+  AffineMap strides = AffineMap::get(3, 0, {resolve(pitch * bytes)}, context);
+  return TensorMapAttr::get(context, operand, element, dims, strides, DenseI64ArrayAttr::get(context, box), swizzle);
+}
+
+/// Appends an argument for `map`, unless the operand has one of that box width.
+static void addTensorMap(TMALowering &lowering, Value operand, TensorMapAttr map) {
+  Value &argument = lowering.tensorMaps[{operand, map.getBox()[0]}];
+  if (argument)
+    return;
+  KernelOp kernel = lowering.kernel;
+  Type pointer = LLVM::LLVMPointerType::get(kernel.getContext());
+  unsigned position = kernel.getNumArguments();
+  auto attrs = DictionaryAttr::get(kernel.getContext(),
+                                   NamedAttribute(StringAttr::get(kernel.getContext(), kTensorMapAttr), map));
+  (void)kernel.insertArgument(position, pointer, attrs, operand.getLoc());
+  argument = kernel.getArgument(position);
+}
+
+LogicalResult mlir::dgemm::addTensorMaps(TMALowering &lowering) {
+  KernelOp kernel = lowering.kernel;
+  MLIRContext *context = kernel.getContext();
+  AffineExpr m = getAffineDimExpr(0, context), n = getAffineDimExpr(1, context), k = getAffineDimExpr(2, context);
+  auto nameOf = [&](Value operand) -> StringRef {
+    auto arg = dyn_cast<BlockArgument>(operand);
+    auto name = arg ? kernel.getArgAttrOfType<StringAttr>(arg.getArgNumber(), kOperandAttr) : StringAttr{};
+    return name ? name.getValue() : "";
+  };
+  WalkResult result = kernel.walk([&](LoadAsyncOp load) {
+    TileType tile = load.getStage().getType().getTiles()[load.getIndex()];
+    StringRef name = nameOf(load.getSource());
+    SmallVector<int64_t> box = {tile.getColumns(), tile.getRows()};
+    Type element = tile.getElementType();
+    TensorMapAttr map;
+    if (name == "a")
+      map = makeTensorMap(kernel, name, element, m, k, k, box, tile.getSwizzle());
+    else if (name == "b")
+      map = makeTensorMap(kernel, name, element, n, k, k, box, tile.getSwizzle());
+    else if (name == "scale_a") // the M stride is padded to 16 bytes
+      map = makeTensorMap(kernel, name, element, k.ceilDiv(kScaleBlock), m, m.ceilDiv(4) * 4, box, tile.getSwizzle());
+    else
+      return load.emitOpError("expected the source to be the kernel argument a, b or scale_a"), WalkResult::interrupt();
+    addTensorMap(lowering, load.getSource(), map);
+    return WalkResult::advance();
+  });
+  if (result.wasInterrupted())
+    return failure();
+  result = kernel.walk([&](StoreOp store) {
+    if (nameOf(store.getDest()) != "d")
+      return store.emitOpError("expected the destination to be the kernel argument d"), WalkResult::interrupt();
+    FragType frag = store.getValue().getType();
+    for (OutputPanel panel : getOutputPanels(frag.getColumns()))
+      addTensorMap(lowering, store.getDest(),
+                   makeTensorMap(kernel, "d", BFloat16Type::get(context), m, n, n, {panel.columns, frag.getRows()},
+                                 panel.getSwizzle()));
+    return WalkResult::advance();
+  });
+  return failure(result.wasInterrupted());
+}
+
+//===----------------------------------------------------------------------===//
+// Pass
+//===----------------------------------------------------------------------===//
+
+/// The symbol of dynamic shared memory, one for the module.
+static LLVM::GlobalOp getSharedMemory(ModuleOp module) {
+  constexpr StringLiteral kName = "dgemm_shared";
+  if (auto global = module.lookupSymbol<LLVM::GlobalOp>(kName))
+    return global;
+  auto b = ImplicitLocOpBuilder::atBlockBegin(module.getLoc(), module.getBody());
+  Type bytes = LLVM::LLVMArrayType::get(b.getI8Type(), 0);
+  return LLVM::GlobalOp::create(b, bytes, /*isConstant=*/false, LLVM::Linkage::External, kName, Attribute{},
+                                hopper::kSwizzleAtom, static_cast<unsigned>(NVVM::NVVMMemorySpace::Shared));
+}
+
+/// Drops memref arguments that tensor maps have replaced.
+static void eraseUnusedOperands(KernelOp kernel) {
+  for (unsigned i = kernel.getNumArguments(); i-- > 0;)
+    if (isa<MemRefType>(kernel.getArgument(i).getType()) && kernel.getArgument(i).use_empty())
+      (void)kernel.eraseArgument(i);
+}
+
+static LogicalResult lowerKernel(KernelOp kernel, LLVM::GlobalOp shared) {
+  auto rings = llvm::to_vector(kernel.getBody().getOps<RingOp>());
+  auto roles = llvm::to_vector(kernel.getBody().getOps<WarpSpecializeOp>());
+  if (rings.size() != 1 || roles.size() != 1)
+    return kernel.emitOpError("expected one dgemm.ring and one dgemm.warp_specialize; run dgemm-warp-specialize first");
+  TMALowering lowering = {kernel, SharedMemoryLayout::get(kernel.getConfig()), {}, {}};
+  if (failed(addTensorMaps(lowering)))
+    return failure();
+  NVVMBuilder b(rings.front().getLoc(), kernel.getContext());
+  b.setInsertionPointToStart(&kernel.getBody().front());
+  lowering.shared = LLVM::AddressOfOp::create(b, shared);
+  b.setInsertionPoint(rings.front());
+  b.when(b.equal(b.threadIndex(), 0), [&] {
+    for (auto &[key, map] : lowering.tensorMaps)
+      NVVM::PrefetchOp::create(b, NVVM::PrefetchCacheLevelAttr{}, NVVM::CacheEvictionPriorityAttr{}, map, Value{},
+                               /*tensormap=*/true);
+  });
+  if (failed(lowerRing(lowering, rings.front(), roles.front())))
+    return failure();
+  lowerStores(lowering, roles.front());
+  eraseUnusedOperands(kernel);
+  return success();
+}
+
+namespace {
+struct LowerTMA : mlir::dgemm::impl::LowerTMAPassBase<LowerTMA> {
+  void runOnOperation() override {
+    for (KernelOp kernel : llvm::to_vector(getOperation().getOps<KernelOp>()))
+      if (failed(lowerKernel(kernel, getSharedMemory(getOperation()))))
+        return signalPassFailure();
+  }
+};
+} // namespace

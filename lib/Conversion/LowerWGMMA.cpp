@@ -1,0 +1,45 @@
+//===- LowerWGMMA.cpp - dgemm-lower-wgmma -*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Expects kernels after dgemm-lower-tma: fragments of 64 rows, tiles made by dgemm.tile_at.
+//
+//===----------------------------------------------------------------------===//
+
+#include "WGMMAPatterns.h"
+#include "dgemm/Conversion/Passes.h"
+#include "dgemm/IR/DGemm.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/SCF/Transforms/Patterns.h"
+
+namespace mlir::dgemm {
+#define GEN_PASS_DEF_LOWERWGMMAPASS
+#include "dgemm/Conversion/Passes.h.inc"
+} // namespace mlir::dgemm
+
+using namespace mlir;
+using namespace mlir::dgemm;
+
+namespace {
+struct LowerWGMMA : mlir::dgemm::impl::LowerWGMMAPassBase<LowerWGMMA> {
+  void runOnOperation() override {
+    TypeConverter converter;
+    addFragmentConversions(converter);
+    RewritePatternSet patterns(&getContext());
+    populateWGMMAPatterns(converter, patterns);
+    ConversionTarget target(getContext());
+    target.addLegalDialect<arith::ArithDialect, LLVM::LLVMDialect, NVVM::NVVMDialect>();
+    scf::populateSCFStructuralTypeConversionsAndLegality(converter, patterns, target);
+    target.markUnknownOpDynamicallyLegal([&](Operation *op) { return converter.isLegal(op); });
+    if (failed(applyPartialConversion(getOperation(), target, std::move(patterns))))
+      signalPassFailure();
+  }
+};
+} // namespace

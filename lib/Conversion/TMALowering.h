@@ -1,0 +1,54 @@
+//===- TMALowering.h - State shared by the parts of dgemm-lower-tma -*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef DGEMM_LIB_CONVERSION_TMALOWERING_H
+#define DGEMM_LIB_CONVERSION_TMALOWERING_H
+
+#include "NVVMBuilder.h"
+#include "dgemm/IR/DGemm.h"
+#include "dgemm/IR/SharedMemoryLayout.h"
+#include "llvm/ADT/MapVector.h"
+
+namespace mlir::dgemm {
+
+/// One kernel on its way through dgemm-lower-tma.
+struct TMALowering {
+  KernelOp kernel;
+  SharedMemoryLayout layout;
+  /// Start of dynamic shared memory.
+  Value shared;
+  /// Tensor map argument of each operand and box width in elements.
+  llvm::MapVector<std::pair<Value, int64_t>, Value> tensorMaps;
+
+  /// Barriers of the stage with index `stage` (i32).
+  Value fullBarrier(NVVMBuilder &b, Value stage) { return barrier(b, layout.fullBarrierOffset, stage); }
+  Value emptyBarrier(NVVMBuilder &b, Value stage) { return barrier(b, layout.emptyBarrierOffset, stage); }
+  /// First byte of tile `index` of the stage.
+  Value tileAddress(NVVMBuilder &b, Value stage, int64_t index) {
+    return b.offsetPointer(shared, b.add(b.mul(stage, layout.tileBytes[index]), layout.tileOffset[index]));
+  }
+
+private:
+  Value barrier(NVVMBuilder &b, int64_t offset, Value stage) {
+    return b.offsetPointer(shared, b.add(b.mul(stage, 8), offset));
+  }
+};
+
+/// Adds the tensor map arguments of all loads and stores (TMAStore.cpp knows the boxes of the latter).
+LogicalResult addTensorMaps(TMALowering &lowering);
+
+/// Rewrites the ring: barrier set-up, acquire, load_async, commit, wait, view, release. The loops carry the stage index
+/// and phase parity.
+LogicalResult lowerRing(TMALowering &lowering, RingOp ring, WarpSpecializeOp roles);
+
+/// Rewrites the stores of a consumer region.
+void lowerStores(TMALowering &lowering, WarpSpecializeOp roles);
+
+} // namespace mlir::dgemm
+
+#endif // DGEMM_LIB_CONVERSION_TMALOWERING_H

@@ -1,0 +1,197 @@
+//===- TMAPipeline.cpp - The ring of stages on mbarriers -*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// full[s] completes a phase when the producer has armed it and all bytes of stage s have landed; empty[s] when every
+// math warp has released it. Producer and consumers walk the stages in order and flip the parity at each wrap. On a
+// fresh barrier the phase of parity 1 counts as completed (PTX ISA 9.0, mbarrier.try_wait), so the producer waits for
+// parity ^ 1 and finds the first round of stages empty.
+//
+//===----------------------------------------------------------------------===//
+
+#include "TMALowering.h"
+#include "dgemm/IR/HopperLimits.h"
+#include "mlir/Interfaces/LoopLikeInterface.h"
+
+using namespace mlir;
+using namespace mlir::dgemm;
+
+namespace {
+
+/// Where a role stands in the ring: stage index and phase parity, both i32.
+struct RingPosition {
+  Value stage;
+  Value parity;
+};
+
+/// Rewrites one role's region.
+class RoleLowering {
+public:
+  RoleLowering(TMALowering &lowering, RingType ring) : lowering(lowering), ring(ring) {}
+
+  void lower(Block &block) {
+    NVVMBuilder b(lowering.kernel.getLoc(), lowering.kernel.getContext());
+    b.setInsertionPointToStart(&block);
+    lowerBlock(block, {b.i32(0), b.i32(0)});
+  }
+
+private:
+  RingPosition lowerBlock(Block &block, RingPosition position);
+  RingPosition lowerLoop(LoopLikeOpInterface loop, RingPosition position);
+  RingPosition advance(NVVMBuilder &b, RingPosition position);
+  void lowerAcquire(NVVMBuilder &b, RingPosition position);
+  void lowerLoad(NVVMBuilder &b, LoadAsyncOp load, RingPosition position);
+  void lowerView(NVVMBuilder &b, ViewOp view, RingPosition position);
+  void lowerRelease(NVVMBuilder &b, RingPosition position);
+
+  TMALowering &lowering;
+  RingType ring;
+  /// Acquires and waits whose stage value is replaced op by op; erased last.
+  SmallVector<Operation *> stages;
+};
+
+bool usesRing(Operation *op) {
+  return op->walk([](Operation *inner) {
+             return isa<AcquireOp, WaitOp, CommitOp, ReleaseOp>(inner) ? WalkResult::interrupt()
+                                                                      : WalkResult::advance();
+           })
+      .wasInterrupted();
+}
+
+RingPosition RoleLowering::advance(NVVMBuilder &b, RingPosition position) {
+  Value next = b.add(position.stage, 1);
+  Value wraps = b.equal(next, ring.getDepth());
+  Value stage = arith::SelectOp::create(b, wraps, b.i32(0), next);
+  Value parity = b.bitXor(position.parity, arith::ExtUIOp::create(b, b.getI32Type(), wraps));
+  return {stage, parity};
+}
+
+/// Waits until the stage is empty, then arms its full barrier with the bytes to come.
+void RoleLowering::lowerAcquire(NVVMBuilder &b, RingPosition position) {
+  b.waitParity(lowering.emptyBarrier(b, position.stage), b.bitXor(position.parity, b.i32(1)));
+  NVVM::MBarrierArriveExpectTxOp::create(b, Type{}, lowering.fullBarrier(b, position.stage),
+                                         b.i32(ring.getStage().getByteSize()), NVVM::MemScopeKind::CTA,
+                                         /*relaxed=*/false, Value{});
+}
+
+void RoleLowering::lowerLoad(NVVMBuilder &b, LoadAsyncOp load, RingPosition position) {
+  int64_t columns = ring.getStage().getTiles()[load.getIndex()].getColumns();
+  // Coordinates go innermost first.
+  SmallVector<Value> coordinates;
+  for (Value offset : llvm::reverse(load.getOffsets()))
+    coordinates.push_back(b.toI32(offset));
+  Value dest = LLVM::AddrSpaceCastOp::create(
+      b, LLVM::LLVMPointerType::get(b.getContext(), static_cast<unsigned>(NVVM::NVVMMemorySpace::SharedCluster)),
+      lowering.tileAddress(b, position.stage, load.getIndex()));
+  NVVM::CpAsyncBulkTensorGlobalToSharedClusterOp::create(
+      b, dest, lowering.tensorMaps.lookup({load.getSource(), columns}), coordinates,
+      lowering.fullBarrier(b, position.stage), ValueRange{}, Value{}, Value{}, NVVM::TMALoadMode::TILE,
+      /*isCTAOnly=*/false, NVVM::CTAGroupKindAttr{}, Value{});
+}
+
+void RoleLowering::lowerView(NVVMBuilder &b, ViewOp view, RingPosition position) {
+  TileType tile = view.getTile().getType();
+  int64_t bytes = tile.getRows() == 1 ? tile.getElementType().getIntOrFloatBitWidth() / 8 : tile.getRowBytes();
+  Value base = lowering.tileAddress(b, position.stage, view.getIndex());
+  Value address = b.offsetPointer(base, b.mul(b.toI32(view.getOffset()), bytes));
+  view.replaceAllUsesWith(Value(TileAtOp::create(b, tile, address)));
+}
+
+/// One lane of each warp arrives: a warp's own wait does not tell that the others have read the stage.
+void RoleLowering::lowerRelease(NVVMBuilder &b, RingPosition position) {
+  Value barrier = lowering.emptyBarrier(b, position.stage);
+  b.when(NVVM::ElectSyncOp::create(b, b.getI1Type(), Value{}),
+         [&] { NVVM::MBarrierArriveOp::create(b, Type{}, barrier, Value{}); });
+}
+
+RingPosition RoleLowering::lowerLoop(LoopLikeOpInterface loop, RingPosition position) {
+  IRRewriter rewriter(loop.getContext());
+  SmallVector<Value> inits = {position.stage, position.parity};
+  // The yielded position is known only after the body is lowered: yield the arguments for now.
+  auto yieldArguments = [](OpBuilder &, Location, ArrayRef<BlockArgument> args) {
+    return SmallVector<Value>(args.begin(), args.end());
+  };
+  LoopLikeOpInterface widened =
+      *loop.replaceWithAdditionalYields(rewriter, inits, /*replaceInitOperandUsesInLoop=*/false, yieldArguments);
+  auto args = widened.getRegionIterArgs().take_back(2);
+  RingPosition last = lowerBlock(*args[0].getOwner(), {args[0], args[1]});
+  MutableArrayRef<OpOperand> yielded = *widened.getYieldedValuesMutable();
+  yielded[yielded.size() - 2].set(last.stage);
+  yielded[yielded.size() - 1].set(last.parity);
+  ResultRange results = widened->getResults().take_back(2);
+  return {results[0], results[1]};
+}
+
+RingPosition RoleLowering::lowerBlock(Block &block, RingPosition position) {
+  for (Operation &op : llvm::make_early_inc_range(block)) {
+    NVVMBuilder b(op.getLoc(), &op);
+    if (isa<AcquireOp>(op)) {
+      lowerAcquire(b, position);
+      stages.push_back(&op);
+      continue;
+    }
+    if (isa<WaitOp>(op)) {
+      b.waitParity(lowering.fullBarrier(b, position.stage), position.parity);
+      stages.push_back(&op);
+      continue;
+    }
+    if (auto loop = dyn_cast<LoopLikeOpInterface>(op)) {
+      if (usesRing(loop))
+        position = lowerLoop(loop, position);
+      continue;
+    }
+    if (auto load = dyn_cast<LoadAsyncOp>(op))
+      lowerLoad(b, load, position);
+    else if (auto view = dyn_cast<ViewOp>(op))
+      lowerView(b, view, position);
+    else if (isa<CommitOp>(op))
+      position = advance(b, position);
+    else if (isa<ReleaseOp>(op)) {
+      lowerRelease(b, position);
+      position = advance(b, position);
+    } else
+      continue;
+    op.erase();
+  }
+  for (Operation *op : llvm::to_vector(stages))
+    if (op->getBlock() == &block && op->use_empty()) {
+      llvm::erase(stages, op);
+      op->erase();
+    }
+  return position;
+}
+
+/// Thread 0 initialises the barriers before any thread of the CTA goes on.
+void initBarriers(TMALowering &lowering, RingOp ring, int64_t mathWarps) {
+  NVVMBuilder b(ring.getLoc(), ring);
+  b.when(b.equal(b.threadIndex(), 0), [&] {
+    for (int64_t stage = 0; stage < ring.getRing().getType().getDepth(); ++stage) {
+      NVVM::MBarrierInitOp::create(b, lowering.fullBarrier(b, b.i32(stage)), b.i32(1), Value{});
+      NVVM::MBarrierInitOp::create(b, lowering.emptyBarrier(b, b.i32(stage)), b.i32(mathWarps), Value{});
+    }
+    NVVM::FenceMbarrierInitOp::create(b);
+  });
+  NVVM::BarrierOp::create(b);
+}
+
+} // namespace
+
+LogicalResult mlir::dgemm::lowerRing(TMALowering &lowering, RingOp ring, WarpSpecializeOp roles) {
+  RingType type = ring.getRing().getType();
+  ArrayRef<TileType> tiles = type.getStage().getTiles();
+  if (tiles.size() != std::size(lowering.layout.tileBytes) || type.getDepth() != lowering.kernel.getConfig().getStages())
+    return ring.emitOpError("expected the ring of the kernel's config: tiles of A, B and the scales of A");
+  for (auto [tile, bytes] : llvm::zip(tiles, lowering.layout.tileBytes))
+    if (static_cast<int64_t>(llvm::alignTo(tile.getByteSize(), hopper::kBulkAlignment)) != bytes)
+      return ring.emitOpError() << "expected tiles of A, B and the scales of A as in the kernel's config, but got "
+                                << tile;
+  initBarriers(lowering, ring, roles.getConsumers() * hopper::kWarpgroupWarps);
+  RoleLowering(lowering, type).lower(roles.getProducer().front());
+  RoleLowering(lowering, type).lower(roles.getConsumer().front());
+  ring.erase();
+  return success();
+}

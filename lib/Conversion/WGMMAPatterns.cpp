@@ -1,0 +1,278 @@
+//===- WGMMAPatterns.cpp - Fragments in registers, wgmma, promotion, stmatrix -*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "WGMMAPatterns.h"
+#include "NVVMBuilder.h"
+#include "dgemm/IR/DGemm.h"
+#include "dgemm/IR/HopperLimits.h"
+#include "mlir/Dialect/LLVMIR/LLVMTypes.h"
+#include <numeric>
+
+using namespace mlir;
+using namespace mlir::dgemm;
+
+//===----------------------------------------------------------------------===//
+// Fragments
+//
+// Thread t of a warpgroup (w = t / 32, g = t % 32 / 4, q = t % 4) holds of a 64xN accumulator, for i < N/8:
+//   d[4i], d[4i+1]: row 16w + g, columns 8i + 2q and + 1;  d[4i+2], d[4i+3]: the same of row 16w + g + 8
+// (PTX ISA 9.0, "Register Fragments and Shared Memory Matrix Layouts" of wgmma). A 64x1 fragment: both rows' values.
+//===----------------------------------------------------------------------===//
+
+static unsigned getThreadValues(FragType frag) { return frag.getColumns() == 1 ? 2 : frag.getColumns() / 2; }
+
+void mlir::dgemm::addFragmentConversions(TypeConverter &converter) {
+  converter.addConversion([](Type type) { return type; });
+  converter.addConversion([](FragType frag) -> std::optional<Type> {
+    if (frag.getRows() != hopper::kWgmmaM)
+      return std::nullopt;
+    SmallVector<Type> values(getThreadValues(frag), Float32Type::get(frag.getContext()));
+    return LLVM::LLVMStructType::getLiteral(frag.getContext(), values);
+  });
+  converter.addConversion([](TileType tile) -> Type {
+    return LLVM::LLVMPointerType::get(tile.getContext(), static_cast<unsigned>(NVVM::NVVMMemorySpace::Shared));
+  });
+}
+
+static SmallVector<Value> unpack(NVVMBuilder &b, Value fragment) {
+  SmallVector<Value> values;
+  for (size_t i = 0, e = cast<LLVM::LLVMStructType>(fragment.getType()).getBody().size(); i < e; ++i)
+    values.push_back(LLVM::ExtractValueOp::create(b, fragment, i));
+  return values;
+}
+
+static Value pack(NVVMBuilder &b, ArrayRef<Value> values) {
+  SmallVector<Type> types(values.size(), b.getF32Type());
+  Value fragment = LLVM::UndefOp::create(b, LLVM::LLVMStructType::getLiteral(b.getContext(), types));
+  for (auto [i, value] : llvm::enumerate(values))
+    fragment = LLVM::InsertValueOp::create(b, fragment, value, i);
+  return fragment;
+}
+
+/// The values of a thread that belong to one of its rows: pairs alternate between the two.
+static int64_t rowOfValue(int64_t value) { return value / 2 % 2; }
+
+namespace {
+
+//===----------------------------------------------------------------------===//
+// dgemm.zero, dgemm.tile_at, dgemm.load_fragment
+//===----------------------------------------------------------------------===//
+
+struct LowerZero : OpConversionPattern<ZeroOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(ZeroOp op, OpAdaptor, ConversionPatternRewriter &rewriter) const override {
+    NVVMBuilder b(op.getLoc(), rewriter);
+    Value zero = LLVM::ConstantOp::create(b, b.getF32Type(), b.getF32FloatAttr(0));
+    rewriter.replaceOp(op, pack(b, SmallVector<Value>(getThreadValues(op.getResult().getType()), zero)));
+    return success();
+  }
+};
+
+struct LowerTileAt : OpConversionPattern<TileAtOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(TileAtOp op, OpAdaptor adaptor, ConversionPatternRewriter &rewriter) const override {
+    rewriter.replaceOp(op, adaptor.getAddress());
+    return success();
+  }
+};
+
+struct LowerLoadFragment : OpConversionPattern<LoadFragmentOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(LoadFragmentOp op, OpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    NVVMBuilder b(op.getLoc(), rewriter);
+    Value thread = b.threadIndex();
+    // Row 16w + g.
+    Value row = b.add(b.shiftLeft(b.bitAnd(b.shiftRight(thread, 5), 3), 4), b.bitAnd(b.shiftRight(thread, 2), 7));
+    SmallVector<Value> values;
+    for (int64_t half = 0; half < 2; ++half) {
+      Value address = b.offsetPointer(adaptor.getTile(), b.mul(b.add(row, 8 * half), 4));
+      values.push_back(LLVM::LoadOp::create(b, b.getF32Type(), address));
+    }
+    rewriter.replaceOp(op, pack(b, values));
+    return success();
+  }
+};
+
+//===----------------------------------------------------------------------===//
+// dgemm.mma
+//===----------------------------------------------------------------------===//
+
+/// The wgmma descriptor of a K-major tile with 128-byte swizzle at `pointer` + `bytes` (PTX ISA 9.0, "Matrix Descriptor
+/// Format"): start address / 16 in bits 0-13, the 1024 bytes between groups of 8 rows in bits 32-45, layout 1 (128-byte
+/// swizzle) in bits 62-63. The leading-dimension offset is not used in this layout.
+Value createDescriptor(NVVMBuilder &b, Value address, int64_t bytes) {
+  constexpr uint64_t kHigh = (uint64_t(1) << 62) | (uint64_t(hopper::kSwizzleAtom >> 4) << 32);
+  Value low = b.add(b.shiftRight(address, 4), bytes >> 4);
+  Value wide = arith::ExtUIOp::create(b, b.getI64Type(), low);
+  return arith::OrIOp::create(b, wide, arith::ConstantOp::create(b, b.getI64IntegerAttr(kHigh)));
+}
+
+/// An empty asm that reads and writes every value: LLVM moves no use of the results before it, nor their making behind.
+Value createAccumulatorFence(NVVMBuilder &b, Value fragment) {
+  SmallVector<Value> values = unpack(b, fragment);
+  std::string constraints;
+  for (size_t i = 0; i < values.size(); ++i)
+    constraints += "=f,";
+  for (size_t i = 0; i < values.size(); ++i)
+    constraints += std::to_string(i) + ",";
+  constraints.pop_back();
+  return LLVM::InlineAsmOp::create(b, fragment.getType(), values, "", constraints, /*has_side_effects=*/true,
+                                   /*is_align_stack=*/false, LLVM::tailcallkind::TailCallKind::None,
+                                   LLVM::AsmDialectAttr{}, ArrayAttr{})
+      .getResult(0);
+}
+
+struct LowerMma : OpConversionPattern<MmaOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(MmaOp op, OpAdaptor adaptor, ConversionPatternRewriter &rewriter) const override {
+    NVVMBuilder b(op.getLoc(), rewriter);
+    Type fragment = getTypeConverter()->convertType(op.getResult().getType());
+    if (!fragment)
+      return rewriter.notifyMatchFailure(op, "expected a fragment of 64 rows");
+    auto shape = NVVM::MMAShapeAttr::get(b.getContext(), hopper::kWgmmaM, op.getResult().getType().getColumns(),
+                                         hopper::kWgmmaK);
+    Value lhs = b.addressOf(adaptor.getLhs()), rhs = b.addressOf(adaptor.getRhs());
+    Value acc = adaptor.getOver() ? adaptor.getOver() : Value(LLVM::UndefOp::create(b, fragment));
+    NVVM::WgmmaFenceAlignedOp::create(b);
+    for (int64_t k = 0; k < op.getLhs().getType().getColumns(); k += hopper::kWgmmaK)
+      acc = NVVM::WgmmaMmaAsyncOp::create(
+          b, fragment, acc, createDescriptor(b, lhs, k), createDescriptor(b, rhs, k), shape, NVVM::WGMMATypes::e4m3,
+          NVVM::WGMMATypes::e4m3, NVVM::WGMMATypes::f32, k ? NVVM::WGMMAScaleOut::one : NVVM::WGMMAScaleOut::zero,
+          NVVM::WGMMAScaleIn::one, NVVM::WGMMAScaleIn::one, NVVM::MMALayout::row, NVVM::MMALayout::col,
+          NVVM::MMAIntOverflowAttr{});
+    NVVM::WgmmaGroupSyncAlignedOp::create(b);
+    NVVM::WgmmaWaitGroupSyncOp::create(b, 0);
+    rewriter.replaceOp(op, createAccumulatorFence(b, acc));
+    return success();
+  }
+};
+
+//===----------------------------------------------------------------------===//
+// dgemm.promote
+//===----------------------------------------------------------------------===//
+
+/// The two rows' scale products for each 8-column group of a tile.
+class ScaleProducts {
+public:
+  ScaleProducts(NVVMBuilder &b, Value rowScales, Value columnScales, Value n, int64_t columns) : b(b) {
+    SmallVector<Value> rows = unpack(b, rowScales);
+    int64_t blocks = cast<VectorType>(columnScales.getType()).getNumElements();
+    for (int64_t block = 0; block < blocks; ++block) {
+      Value column = LLVM::ExtractElementOp::create(b, columnScales, b.i32(block));
+      products.push_back({LLVM::FMulOp::create(b, rows[0], column), LLVM::FMulOp::create(b, rows[1], column)});
+    }
+    step = std::gcd(columns, kScaleBlock);
+    if (blocks > 1)
+      columnInBlock = b.toI32(arith::RemUIOp::create(b, n, b.index(kScaleBlock)));
+  }
+
+  /// Columns [column, column + 8) lie in scale block (n % 128 + column) / 128, and n % 128 is a multiple of `step` up to
+  /// 128 - step: at most two blocks to choose from, and one choice for each `step` columns.
+  Value get(int64_t column, int64_t row) {
+    int64_t chunk = column / step * step;
+    int64_t low = chunk / kScaleBlock, high = (kScaleBlock - step + chunk) / kScaleBlock;
+    if (low == high)
+      return products[low][row];
+    auto [entry, isNew] = selected.try_emplace(chunk);
+    if (isNew) {
+      Value isHigh = arith::CmpIOp::create(b, arith::CmpIPredicate::uge, columnInBlock,
+                                           b.i32(high * kScaleBlock - chunk));
+      for (int64_t r = 0; r < 2; ++r)
+        entry->second[r] = arith::SelectOp::create(b, isHigh, products[high][r], products[low][r]);
+    }
+    return entry->second[row];
+  }
+
+private:
+  NVVMBuilder &b;
+  SmallVector<std::array<Value, 2>> products;
+  int64_t step;
+  Value columnInBlock;
+  llvm::DenseMap<int64_t, std::array<Value, 2>> selected;
+};
+
+struct LowerPromote : OpConversionPattern<PromoteOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(PromoteOp op, OpAdaptor adaptor, ConversionPatternRewriter &rewriter) const override {
+    NVVMBuilder b(op.getLoc(), rewriter);
+    ScaleProducts products(b, adaptor.getRowScales(), adaptor.getColumnScales(), op.getN(),
+                           op.getAcc().getType().getColumns());
+    SmallVector<Value> parts = unpack(b, adaptor.getPart()), sums = unpack(b, adaptor.getAcc());
+    for (size_t i = 0; i < sums.size(); ++i)
+      sums[i] = LLVM::FMAOp::create(b, parts[i], products.get(i / 4 * 8, rowOfValue(i)), sums[i]);
+    // Held here: LLVM would sink the multiply-adds to the end of the loop, and with them a second partial accumulator
+    // would stay live under the next wgmma.
+    rewriter.replaceOp(op, createAccumulatorFence(b, pack(b, sums)));
+    return success();
+  }
+};
+
+//===----------------------------------------------------------------------===//
+// dgemm.store_fragment
+//===----------------------------------------------------------------------===//
+
+/// Byte offset in an unswizzled panel row of this lane's row of stmatrix, and the XOR that the swizzle puts on the
+/// 16-byte chunk index. Lanes 8j to 8j+7 address matrix j (PTX ISA 9.0, stmatrix): rows 0-7 and 8-15 of the warp's 16,
+/// then the same of the next 8 columns.
+struct StoreMatrixLane {
+  Value rowOffset;
+  Value chunk;
+
+  static StoreMatrixLane get(NVVMBuilder &b, TileType tile) {
+    Value thread = b.threadIndexHere();
+    Value lane = b.bitAnd(thread, 31);
+    Value warp = b.bitAnd(b.shiftRight(thread, 5), 3);
+    Value row = b.add(b.shiftLeft(warp, 4), b.bitAnd(lane, 15));
+    Value chunk = b.shiftRight(lane, 4);
+    // A swizzle of W bytes permutes the W / 16 chunks of a row by (row * row bytes / 128) mod (W / 16).
+    if (int64_t swizzle = tile.getSwizzle())
+      chunk = b.bitXor(chunk, b.bitAnd(b.shiftRight(row, llvm::Log2_64(128 / swizzle)), swizzle / 16 - 1));
+    return {b.mul(row, tile.getRowBytes()), chunk};
+  }
+};
+
+/// Two f32 values as bf16x2, `low` in the lower half.
+Value packBF16(NVVMBuilder &b, Value low, Value high) {
+  Value pair = NVVM::ConvertF32x2ToBF16x2Op::create(b, VectorType::get(2, b.getBF16Type()), high, low, Value{},
+                                                    NVVM::FPRoundingMode::RN);
+  return LLVM::BitcastOp::create(b, b.getI32Type(), pair);
+}
+
+struct LowerStoreFragment : OpConversionPattern<StoreFragmentOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(StoreFragmentOp op, OpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    NVVMBuilder b(op.getLoc(), rewriter);
+    TileType tile = op.getTile().getType();
+    SmallVector<Value> values = unpack(b, adaptor.getValue());
+    StoreMatrixLane lane = StoreMatrixLane::get(b, tile);
+    auto shape = NVVM::LdStMatrixShapeAttr::get(b.getContext(), 8, 8);
+    // Two 8-column groups, four 8x8 matrices, at a time; a panel of 8 columns has two.
+    for (int64_t group = 0; group < tile.getColumns() / 8; group += 2) {
+      SmallVector<Value> matrices;
+      for (int64_t g = group; g < std::min(group + 2, tile.getColumns() / 8); ++g) {
+        int64_t first = (static_cast<int64_t>(op.getColumn()) / 8 + g) * 4;
+        matrices.push_back(packBF16(b, values[first], values[first + 1]));
+        matrices.push_back(packBF16(b, values[first + 2], values[first + 3]));
+      }
+      Value chunk = matrices.size() == 4 ? b.bitXor(lane.chunk, b.i32(group)) : b.i32(0);
+      Value address = b.offsetPointer(adaptor.getTile(), b.add(lane.rowOffset, b.shiftLeft(chunk, 4)));
+      NVVM::StMatrixOp::create(b, address, matrices, NVVM::MMALayout::row, shape, NVVM::LdStMatrixEltType::B16);
+    }
+    rewriter.eraseOp(op);
+    return success();
+  }
+};
+
+} // namespace
+
+void mlir::dgemm::populateWGMMAPatterns(const TypeConverter &converter, RewritePatternSet &patterns) {
+  patterns.add<LowerZero, LowerTileAt, LowerLoadFragment, LowerMma, LowerPromote, LowerStoreFragment>(
+      converter, patterns.getContext());
+}

@@ -1,0 +1,23 @@
+//===- WGMMAPatterns.h - Patterns of dgemm-lower-wgmma -*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef DGEMM_LIB_CONVERSION_WGMMAPATTERNS_H
+#define DGEMM_LIB_CONVERSION_WGMMAPATTERNS_H
+
+#include "mlir/Transforms/DialectConversion.h"
+
+namespace mlir::dgemm {
+
+/// Fragments become structs of a thread's values, tiles become pointers.
+void addFragmentConversions(TypeConverter &converter);
+
+void populateWGMMAPatterns(const TypeConverter &converter, RewritePatternSet &patterns);
+
+} // namespace mlir::dgemm
+
+#endif // DGEMM_LIB_CONVERSION_WGMMAPATTERNS_H

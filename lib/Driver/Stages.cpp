@@ -1,0 +1,27 @@
+//===- Stages.cpp - Names of compile stages -*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dgemm/Driver/Compiler.h"
+#include "llvm/ADT/StringExtras.h"
+
+using namespace dgemm;
+
+static constexpr std::pair<Stage, llvm::StringLiteral> kStages[] = {
+    {Stage::Problem, "problem"},   {Stage::Configured, "configured"},   {Stage::Tiled, "tiled"},
+    {Stage::Promoted, "promoted"}, {Stage::Specialized, "specialized"}, {Stage::TMA, "tma"},
+    {Stage::WGMMA, "wgmma"},       {Stage::NVVM, "nvvm"},               {Stage::LLVM, "llvm"},
+    {Stage::PTX, "ptx"},           {Stage::Cubin, "cubin"},             {Stage::Launch, "launch"}};
+
+llvm::StringRef dgemm::toString(Stage stage) { return kStages[static_cast<int>(stage)].second; }
+
+std::optional<Stage> dgemm::parseStage(llvm::StringRef name) {
+  for (auto &[stage, spelling] : kStages)
+    if (name == spelling)
+      return stage;
+  return std::nullopt;
+}

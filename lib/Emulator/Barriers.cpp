@@ -1,0 +1,160 @@
+//===- Barriers.cpp - Named barriers, cluster barrier, fences -------------===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Handlers.h"
+#include "llvm/ADT/Twine.h"
+
+using namespace dgemm::emulator;
+using llvm::Twine;
+
+/// The barrier and its number of threads. Null: a hazard was raised.
+static NamedBarrier *findNamed(Context &c, const Instruction &inst, uint32_t &id, uint32_t &threads) {
+  id = c.get(c.op(inst, 0), c.leader());
+  threads = c.cta.warps.size() * kLanes;
+  if (inst.numOperands > 1)
+    threads = c.get(c.op(inst, 1), c.leader());
+  if (id >= 16) {
+    c.raise(HazardKind::BarrierMisuse, inst, "barrier " + Twine(id) + " does not exist; there are 0 to 15");
+    return nullptr;
+  }
+  if (threads == 0 || threads % kLanes || threads > c.cta.warps.size() * kLanes) {
+    c.raise(HazardKind::BarrierMisuse, inst,
+            "barrier of " + Twine(threads) + " threads; must be a multiple of 32 up to the threads of the CTA");
+    return nullptr;
+  }
+  NamedBarrier &barrier = c.cta.named[id];
+  if (barrier.arrived && barrier.expected != threads) {
+    c.raise(HazardKind::BarrierMisuse, inst,
+            "barrier " + Twine(id) + " with " + Twine(threads) + " threads; PTX line " + Twine(barrier.line) +
+                " came to it with " + Twine(barrier.expected));
+    return nullptr;
+  }
+  return &barrier;
+}
+
+/// The barrier counts whole warps (PTX ISA, "barrier").
+static void arriveNamed(Context &c, const Instruction &inst, NamedBarrier &barrier, uint32_t threads) {
+  if (!barrier.arrived)
+    barrier.line = inst.line;
+  barrier.expected = threads;
+  barrier.arrived += kLanes;
+  barrier.gathering.join(c.warp.clocks);
+  c.warp.advance();
+  if (barrier.arrived < threads)
+    return;
+  barrier.passed = barrier.gathering;
+  barrier.gathering.clear();
+  barrier.arrived = 0;
+  ++barrier.generation;
+  c.machine.progressed();
+}
+
+Step dgemm::emulator::execBarSync(Context &c, const Instruction &inst) {
+  Split &split = c.split();
+  uint32_t id, threads;
+  if (split.atBarrier) {
+    // Came back after the barrier passed.
+    split.atBarrier = false;
+    c.warp.clocks.join(c.cta.named[c.get(c.op(inst, 0), c.leader())].passed);
+    return Step::Next;
+  }
+  if (!c.converged())
+    return c.raise(HazardKind::DivergentWarp, inst, "a barrier reached by a part of the warp");
+  NamedBarrier *barrier = findNamed(c, inst, id, threads);
+  if (!barrier)
+    return Step::Stop;
+  uint64_t generation = barrier->generation;
+  arriveNamed(c, inst, *barrier, threads);
+  split.atBarrier = true;
+  Wait wait;
+  wait.kind = Wait::NamedBarrier;
+  wait.value = id;
+  wait.generation = generation;
+  return c.block(wait);
+}
+
+Step dgemm::emulator::execBarArrive(Context &c, const Instruction &inst) {
+  uint32_t id, threads;
+  NamedBarrier *barrier = findNamed(c, inst, id, threads);
+  if (!barrier)
+    return Step::Stop;
+  arriveNamed(c, inst, *barrier, threads);
+  return Step::Next;
+}
+
+/// bar.warp.sync: splits of a warp that the mask names meet; they share their clocks anyway.
+Step dgemm::emulator::execWarpSync(Context &c, const Instruction &inst) {
+  uint32_t members = c.get(c.op(inst, 0), c.leader());
+  LaneMask alive = 0;
+  for (const Split &split : c.warp.splits)
+    alive |= split.mask;
+  for (const Frame &frame : c.warp.frames)
+    if (frame.live)
+      alive |= frame.arrived;
+  if (members & alive & ~c.mask)
+    return c.raise(HazardKind::DivergentWarp, inst, "bar.warp.sync by a part of the threads that its mask names");
+  return Step::Next;
+}
+
+Step dgemm::emulator::execClusterArrive(Context &c, const Instruction &inst) {
+  Cluster &cluster = *c.cta.cluster;
+  if (!c.converged())
+    return c.raise(HazardKind::DivergentWarp, inst, "barrier.cluster.arrive by a part of the warp");
+  if (c.warp.clusterArrived)
+    return c.raise(HazardKind::BarrierMisuse, inst, "barrier.cluster.arrive twice without a wait between");
+  c.warp.clusterArrived = true;
+  c.warp.clusterGeneration = cluster.generation;
+  if (inst.mods[Field::Release] != 2) {
+    cluster.gathering.join(c.warp.clocks);
+    c.warp.advance();
+  }
+  uint32_t total = 0;
+  for (auto &cta : cluster.ctas)
+    total += cta->warps.size();
+  if (++cluster.arrived + cluster.exited < total)
+    return Step::Next;
+  cluster.passed = cluster.gathering;
+  cluster.gathering.clear();
+  cluster.arrived = 0;
+  ++cluster.generation;
+  c.machine.progressed();
+  return Step::Next;
+}
+
+Step dgemm::emulator::execClusterWait(Context &c, const Instruction &inst) {
+  Cluster &cluster = *c.cta.cluster;
+  if (!c.warp.clusterArrived)
+    return c.raise(HazardKind::BarrierMisuse, inst, "barrier.cluster.wait without barrier.cluster.arrive");
+  if (cluster.generation == c.warp.clusterGeneration) {
+    Wait wait;
+    wait.kind = Wait::ClusterBarrier;
+    wait.generation = c.warp.clusterGeneration;
+    return c.block(wait);
+  }
+  c.warp.clusterArrived = false;
+  c.warp.clocks.join(cluster.passed);
+  return Step::Next;
+}
+
+Step dgemm::emulator::execFence(Context &c, const Instruction &inst) { return Step::Next; }
+
+/// Own generic writes so far become visible to the async proxy for whoever is ordered after this.
+Step dgemm::emulator::execProxyFence(Context &c, const Instruction &inst) {
+  c.warp.clocks.fenced.raise(c.warp.agent, c.warp.epoch());
+  for (auto &cta : c.cta.cluster->ctas)
+    for (auto &[offset, barrier] : cta->barriers)
+      barrier.initFenced |= barrier.initAgent == c.warp.agent;
+  c.warp.advance();
+  return Step::Next;
+}
+
+Step dgemm::emulator::execMBarrierInitFence(Context &c, const Instruction &inst) {
+  for (auto &[offset, barrier] : c.cta.barriers)
+    barrier.initFenced |= barrier.initAgent == c.warp.agent;
+  return Step::Next;
+}

@@ -1,0 +1,268 @@
+//===- Emulator.cpp - Run and check a kernel with no GPU ------------------===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dgemm/Emulator/Emulator.h"
+#include "Machine.h"
+#include "Parser.h"
+#include "llvm/ADT/Twine.h"
+#include <chrono>
+#include <cstring>
+
+using namespace dgemm;
+using namespace dgemm::emulator;
+using llvm::Error;
+using llvm::Expected;
+using llvm::Twine;
+
+struct Program::Impl {
+  Kernel kernel;
+};
+
+Program::Program(std::unique_ptr<Impl> impl) : impl(std::move(impl)) {}
+Program::Program(Program &&) = default;
+Program &Program::operator=(Program &&) = default;
+Program::~Program() = default;
+
+Expected<Program> Program::parse(llvm::StringRef ptx, llvm::StringRef entry) {
+  Expected<Kernel> kernel = parseKernel(ptx, entry);
+  if (!kernel)
+    return kernel.takeError();
+  auto impl = std::make_unique<Impl>();
+  impl->kernel = std::move(*kernel);
+  return Program(std::move(impl));
+}
+
+namespace {
+
+/// Turns descriptor, sizes and buffers into a Launch. A hazard that makes the launch impossible goes to `report`.
+class LaunchBuilder {
+public:
+  LaunchBuilder(const Kernel &kernel, const LaunchDescriptor &descriptor, const Options &options, Report &report)
+      : kernel(kernel), descriptor(descriptor), options(options), report(report) {}
+
+  Error run(const Sizes &given, llvm::ArrayRef<HostBuffer> buffers) {
+    Expected<Sizes> bound = descriptor.bindSizes(given);
+    if (!bound)
+      return bound.takeError();
+    sizes = std::move(*bound);
+    if (Error error = addOperands(buffers))
+      return error;
+    if (Error error = setGrid())
+      return error;
+    checkLimits();
+    if (report.hazard)
+      return Error::success();
+    return setParameters();
+  }
+
+  Launch launch;
+  GlobalMemory memory;
+  bool empty = false;
+
+private:
+  void raise(HazardKind kind, const Twine &message) {
+    if (report.hazard)
+      return;
+    report.hazard = Hazard();
+    report.hazard->kind = kind;
+    report.hazard->message = message.str();
+  }
+
+  Error addOperands(llvm::ArrayRef<HostBuffer> buffers);
+  Error setGrid();
+  void checkLimits();
+  Error setParameters();
+  Error setParameter(const ParameterInfo &info, const Parameter &parameter);
+
+  const Kernel &kernel;
+  const LaunchDescriptor &descriptor;
+  const Options &options;
+  Report &report;
+  Sizes sizes;
+};
+
+Error LaunchBuilder::addOperands(llvm::ArrayRef<HostBuffer> buffers) {
+  for (const HostBuffer &buffer : buffers) {
+    const OperandInfo *info = descriptor.findOperand(buffer.operand);
+    if (!info)
+      return llvm::createStringError("the launch descriptor has no operand '" + buffer.operand + "'");
+    Allocation allocation;
+    allocation.name = buffer.operand;
+    allocation.data = static_cast<uint8_t *>(buffer.data);
+    allocation.bytes = buffer.bytes;
+    allocation.isOutput = info->isOutput;
+    allocation.elementBytes = getByteWidth(info->type);
+    uint64_t last = 0;
+    bool isEmpty = false;
+    for (size_t i = 0; i < info->shape.size(); ++i) {
+      Expected<int64_t> extent = info->shape[i].evaluate(sizes);
+      if (!extent)
+        return extent.takeError();
+      Expected<int64_t> stride = info->strides[i].evaluate(sizes);
+      if (!stride)
+        return stride.takeError();
+      allocation.shape.push_back(*extent);
+      allocation.strides.push_back(*stride);
+      isEmpty |= *extent <= 0;
+      last += uint64_t(std::max<int64_t>(*extent - 1, 0)) * uint64_t(*stride);
+    }
+    uint64_t needed = isEmpty ? 0 : (last + 1) * allocation.elementBytes;
+    if (buffer.bytes < needed)
+      return llvm::createStringError("the buffer of operand '" + buffer.operand + "' has " + Twine(buffer.bytes) +
+                                     " bytes, needed are " + Twine(needed));
+    memory.add(std::move(allocation), buffer.addressOffset);
+  }
+  for (const OperandInfo &info : descriptor.operands)
+    if (!memory.find(llvm::StringRef(info.name)))
+      return llvm::createStringError("operand '" + info.name + "' has no buffer");
+  return Error::success();
+}
+
+/// The grid rule of LaunchDescriptor::tiles.
+Error LaunchBuilder::setGrid() {
+  Expected<int64_t> tiles = descriptor.tiles.evaluate(sizes);
+  if (!tiles)
+    return tiles.takeError();
+  for (unsigned i = 0; i < 3; ++i)
+    launch.cluster[i] = uint32_t(std::clamp<int64_t>(descriptor.cluster[i], 1, 1 << 16));
+  int64_t perCluster = int64_t(launch.cluster[0]) * launch.cluster[1] * launch.cluster[2];
+  empty = *tiles <= 0;
+  int64_t grid = std::min<int64_t>(*tiles, std::max<int64_t>(options.multiprocessors, perCluster));
+  // Fewer tiles than a cluster has CTAs: one cluster all the same, the rest of it without a tile.
+  grid = std::max(grid / perCluster * perCluster, perCluster);
+  launch.grid = {uint32_t(grid), 1, 1};
+  launch.block = {uint32_t(std::clamp<int64_t>(descriptor.threads, 0, 1 << 20)), 1, 1};
+  launch.dynamicShared = uint32_t(std::clamp<int64_t>(descriptor.sharedMemory, 0, 1 << 24));
+  return Error::success();
+}
+
+void LaunchBuilder::checkLimits() {
+  int64_t threads = descriptor.threads;
+  if (threads < 1 || threads > 1024)
+    raise(HazardKind::IllegalLaunch, "a CTA of " + Twine(threads) + " threads; 1 to 1024 are allowed");
+  if (kernel.reqThreads && kernel.reqThreads != threads)
+    raise(HazardKind::IllegalLaunch, "the descriptor says " + Twine(threads) + " threads, .reqntid says " +
+                                         Twine(kernel.reqThreads));
+  if (kernel.maxThreads && kernel.maxThreads < threads)
+    raise(HazardKind::IllegalLaunch, "the descriptor says " + Twine(threads) + " threads, .maxntid allows " +
+                                         Twine(kernel.maxThreads));
+  unsigned perCluster = launch.cluster[0] * launch.cluster[1] * launch.cluster[2];
+  if (perCluster > 8 || launch.cluster[1] != 1 || launch.cluster[2] != 1)
+    raise(HazardKind::IllegalLaunch, "a cluster of " + Twine(launch.cluster[0]) + "x" + Twine(launch.cluster[1]) +
+                                         "x" + Twine(launch.cluster[2]) +
+                                         "; the grid is one-dimensional and 8 CTAs are the portable limit");
+  if (kernel.reqCluster[0] && kernel.reqCluster != launch.cluster)
+    raise(HazardKind::IllegalLaunch, "the cluster of the descriptor is not that of .reqnctapercluster");
+  int64_t shared = descriptor.sharedMemory + int64_t(kernel.dynamicSharedBase) - kReservedShared;
+  if (descriptor.sharedMemory < 0 || shared > kMaxShared)
+    raise(HazardKind::SharedMemoryLimit, Twine(shared) + " bytes of shared memory (" +
+                                             Twine(descriptor.sharedMemory) + " of them dynamic); a CTA can have " +
+                                             Twine(kMaxShared));
+}
+
+Error LaunchBuilder::setParameters() {
+  if (descriptor.parameters.size() != kernel.parameters.size())
+    return llvm::createStringError("the launch descriptor has " + Twine(descriptor.parameters.size()) +
+                                   " parameters, the kernel has " + Twine(kernel.parameters.size()));
+  launch.parameters.assign(kernel.parameterBytes, 0);
+  for (size_t i = 0; i < kernel.parameters.size(); ++i)
+    if (Error error = setParameter(descriptor.parameters[i], kernel.parameters[i]))
+      return error;
+  return Error::success();
+}
+
+Error LaunchBuilder::setParameter(const ParameterInfo &info, const Parameter &parameter) {
+  unsigned expected = info.kind == ParameterInfo::Kind::TensorMap ? 128
+                      : info.kind == ParameterInfo::Kind::Pointer ? 8
+                                                                  : 4;
+  if (parameter.bytes != expected)
+    return llvm::createStringError("parameter '" + info.name + "' has " + Twine(expected) +
+                                   " bytes, that of the kernel has " + Twine(parameter.bytes));
+  if (info.kind == ParameterInfo::Kind::TensorMap) {
+    if (parameter.offset % 64) {
+      raise(HazardKind::IllegalTensorMap, "parameter '" + info.name + "' is not aligned to 64 bytes");
+      return Error::success();
+    }
+    Expected<TensorMap> map = makeTensorMap(info, sizes, memory);
+    if (!map) {
+      raise(HazardKind::IllegalTensorMap, llvm::toString(map.takeError()));
+      return Error::success();
+    }
+    launch.maps[parameter.offset] = std::move(*map);
+    return Error::success();
+  }
+  uint64_t value = 0;
+  if (info.kind == ParameterInfo::Kind::Pointer) {
+    Allocation *allocation = memory.find(llvm::StringRef(info.operand));
+    if (!allocation)
+      return llvm::createStringError("parameter '" + info.name + "' names operand '" + info.operand +
+                                     "', which has no buffer");
+    value = allocation->address;
+  } else {
+    Expected<int64_t> size = info.value.evaluate(sizes);
+    if (!size)
+      return size.takeError();
+    if (*size != int32_t(*size))
+      return llvm::createStringError("parameter '" + info.name + "' does not fit 32 bits: " + Twine(*size));
+    value = uint64_t(*size);
+  }
+  std::memcpy(&launch.parameters[parameter.offset], &value, expected);
+  return Error::success();
+}
+
+void checkOutputs(GlobalMemory &memory, Report &report) {
+  for (const Allocation &allocation : memory.getAllocations()) {
+    if (!allocation.isOutput || report.hazard)
+      continue;
+    if (auto missing = GlobalMemory::findUnwritten(allocation)) {
+      report.hazard = Hazard();
+      report.hazard->kind = HazardKind::OutputNotWritten;
+      report.hazard->message = std::to_string(missing->count) + " elements of '" + allocation.name +
+                               "' were never written, the first is " + missing->index;
+    }
+  }
+}
+
+} // namespace
+
+Expected<Report> dgemm::emulator::run(const Program &program, const LaunchDescriptor &descriptor, const Sizes &sizes,
+                                      llvm::ArrayRef<HostBuffer> buffers, const Options &options) {
+  auto begin = std::chrono::steady_clock::now();
+  const Kernel &kernel = program.getImpl().kernel;
+  if (kernel.name != descriptor.entry)
+    return llvm::createStringError("the launch descriptor is for kernel '" + descriptor.entry +
+                                   "', the program is '" + kernel.name + "'");
+  Report report;
+  LaunchBuilder builder(kernel, descriptor, options, report);
+  if (Error error = builder.run(sizes, buffers))
+    return std::move(error);
+  if (report.hazard || builder.empty)
+    return report;
+  Trace trace;
+  if (!options.tracePath.empty())
+    trace = Trace(options.maxTraceEvents);
+  Machine machine(kernel, builder.launch, builder.memory, options, trace);
+  if (Error error = machine.run())
+    return std::move(error);
+  report = std::move(machine.report);
+  if (options.checkOutputs && !report.hazard)
+    checkOutputs(builder.memory, report);
+  if (trace.isEnabled())
+    if (Error error = trace.write(options.tracePath))
+      return std::move(error);
+  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  return report;
+}
+
+Expected<Report> dgemm::emulator::run(llvm::StringRef ptx, const LaunchDescriptor &descriptor, const Sizes &sizes,
+                                      llvm::ArrayRef<HostBuffer> buffers, const Options &options) {
+  Expected<Program> program = Program::parse(ptx, descriptor.entry);
+  if (!program)
+    return program.takeError();
+  return run(*program, descriptor, sizes, buffers, options);
+}

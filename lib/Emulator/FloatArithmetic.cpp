@@ -1,0 +1,437 @@
+//===- FloatArithmetic.cpp - Floating point, comparison and conversion ----===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Handlers.h"
+#include <array>
+#include <cmath>
+#include <cstring>
+
+using namespace dgemm::emulator;
+
+namespace {
+
+float toFloat(uint32_t bits) {
+  float value;
+  std::memcpy(&value, &bits, 4);
+  return value;
+}
+uint32_t toBits(float value) {
+  uint32_t bits;
+  std::memcpy(&bits, &value, 4);
+  return bits;
+}
+float flush(float value, bool ftz) {
+  return ftz && std::fpclassify(value) == FP_SUBNORMAL ? std::copysign(0.0f, value) : value;
+}
+
+// The loops below vectorise with AVX2 and FMA where the CPU has them (and the C library's exact fma where not).
+#if defined(__x86_64__) && defined(__ELF__)
+#define DGEMM_CLONES __attribute__((target_clones("arch=haswell", "default")))
+#else
+#define DGEMM_CLONES
+#endif
+
+DGEMM_CLONES void fmaRow(float *d, const float *a, const float *b, const float *s) {
+  for (unsigned lane = 0; lane < kLanes; ++lane)
+    d[lane] = __builtin_fmaf(a[lane], b[lane], s[lane]);
+}
+
+float *row(Context &c, const Operand &operand) { return reinterpret_cast<float *>(c.r32(operand)); }
+
+/// For the trace: FP32 arithmetic in a row is what promotion looks like.
+void countMath(Context &c) {
+  if (c.warp.mathCount++ == 0)
+    c.warp.mathSince = c.machine.now;
+}
+
+Step execFma(Context &c, const Instruction &inst) {
+  float *d = row(c, c.op(inst, 0)), *a = row(c, c.op(inst, 1)), *b = row(c, c.op(inst, 2)), *s = row(c, c.op(inst, 3));
+  countMath(c);
+  bool ftz = inst.mods[Field::Ftz];
+  if (c.mask == kAllLanes && !ftz) {
+    fmaRow(d, a, b, s);
+    return Step::Next;
+  }
+  for (LaneMask m = c.mask; m; m &= m - 1) {
+    unsigned l = __builtin_ctz(m);
+    d[l] = flush(std::fma(flush(a[l], ftz), flush(b[l], ftz), flush(s[l], ftz)), ftz);
+  }
+  return Step::Next;
+}
+
+template <typename Op>
+Step floatBinary(Context &c, const Instruction &inst) {
+  float *d = row(c, c.op(inst, 0)), *a = row(c, c.op(inst, 1)), *b = row(c, c.op(inst, 2));
+  countMath(c);
+  bool ftz = inst.mods[Field::Ftz], nan = inst.mods[Field::Nan];
+  for (LaneMask m = c.mask; m; m &= m - 1) {
+    unsigned l = __builtin_ctz(m);
+    d[l] = flush(Op::apply(flush(a[l], ftz), flush(b[l], ftz), nan), ftz);
+  }
+  return Step::Next;
+}
+
+struct FAdd {
+  static float apply(float a, float b, bool) { return a + b; }
+};
+struct FSub {
+  static float apply(float a, float b, bool) { return a - b; }
+};
+struct FMul {
+  static float apply(float a, float b, bool) { return a * b; }
+};
+struct FDiv {
+  static float apply(float a, float b, bool) { return a / b; }
+};
+struct FMin {
+  static float apply(float a, float b, bool nan) {
+    return nan && (std::isnan(a) || std::isnan(b)) ? NAN : std::fmin(a, b);
+  }
+};
+struct FMax {
+  static float apply(float a, float b, bool nan) {
+    return nan && (std::isnan(a) || std::isnan(b)) ? NAN : std::fmax(a, b);
+  }
+};
+
+Step execFloatUnary(Context &c, const Instruction &inst) {
+  bool ftz = inst.mods[Field::Ftz], isAbs = inst.mods[Field::Mode];
+  for (LaneMask m = c.mask; m; m &= m - 1) {
+    unsigned l = __builtin_ctz(m);
+    float value = flush(row(c, c.op(inst, 1))[l], ftz);
+    row(c, c.op(inst, 0))[l] = isAbs ? std::fabs(value) : -value;
+  }
+  return Step::Next;
+}
+Step execFloatRcp(Context &c, const Instruction &inst) {
+  bool ftz = inst.mods[Field::Ftz];
+  for (LaneMask m = c.mask; m; m &= m - 1) {
+    unsigned l = __builtin_ctz(m);
+    row(c, c.op(inst, 0))[l] = flush(1.0f / flush(row(c, c.op(inst, 1))[l], ftz), ftz);
+  }
+  return Step::Next;
+}
+
+Handler onlyF32(const Modifiers &mods, Handler handler) { return mods.type() == Type::F32 ? handler : nullptr; }
+
+template <typename T>
+bool compareInts(Compare compare, T a, T b) {
+  switch (compare) {
+  case Compare::Eq:
+    return a == b;
+  case Compare::Ne:
+    return a != b;
+  case Compare::Lt:
+  case Compare::Lo:
+    return a < b;
+  case Compare::Le:
+  case Compare::Ls:
+    return a <= b;
+  case Compare::Gt:
+  case Compare::Hi:
+    return a > b;
+  case Compare::Ge:
+  case Compare::Hs:
+    return a >= b;
+  default:
+    return false;
+  }
+}
+
+bool compareFloats(Compare compare, float a, float b) {
+  bool unordered = std::isnan(a) || std::isnan(b);
+  switch (compare) {
+  case Compare::Equ:
+    return unordered || a == b;
+  case Compare::Neu:
+    return unordered || a != b;
+  case Compare::Ltu:
+    return unordered || a < b;
+  case Compare::Leu:
+    return unordered || a <= b;
+  case Compare::Gtu:
+    return unordered || a > b;
+  case Compare::Geu:
+    return unordered || a >= b;
+  case Compare::Num:
+    return !unordered;
+  case Compare::Nan:
+    return unordered;
+  default:
+    return !unordered && compareInts(compare, a, b);
+  }
+}
+
+int64_t signExtend(uint64_t value, Type type) {
+  switch (getByteWidth(type)) {
+  case 1:
+    return int8_t(value);
+  case 2:
+    return int16_t(value);
+  case 4:
+    return int32_t(value);
+  default:
+    return int64_t(value);
+  }
+}
+uint64_t truncate(uint64_t value, Type type) {
+  unsigned bytes = getByteWidth(type);
+  return bytes >= 8 ? value : value & ((uint64_t(1) << (8 * bytes)) - 1);
+}
+
+LaneMask compareRows(Context &c, const Instruction &inst) {
+  const Operand &a = c.op(inst, 2), &b = c.op(inst, 3);
+  Compare compare = Compare(inst.mods[Field::Compare]);
+  Type type = inst.mods.type();
+  LaneMask result = 0;
+  for (unsigned l = 0; l < kLanes; ++l) {
+    uint64_t x = c.get(a, l), y = c.get(b, l);
+    bool holds = type == Type::F32       ? compareFloats(compare, flush(toFloat(x), inst.mods[Field::Ftz]),
+                                                         flush(toFloat(y), inst.mods[Field::Ftz]))
+                 : isSigned(type) ? compareInts<int64_t>(compare, signExtend(x, type), signExtend(y, type))
+                                  : compareInts<uint64_t>(compare, truncate(x, type), truncate(y, type));
+    result |= LaneMask(holds) << l;
+  }
+  return result;
+}
+
+/// setp.cmp[.logic].type p[|q], a, b[, r]
+Step execSetp(Context &c, const Instruction &inst) {
+  LaneMask holds = compareRows(c, inst), fails = ~holds;
+  const Operand &last = c.op(inst, inst.numOperands - 1);
+  if (Logic logic = Logic(inst.mods[Field::Logic]); logic != Logic::None) {
+    LaneMask other = c.predSource(last);
+    auto combine = [&](LaneMask value) {
+      return logic == Logic::And ? value & other : logic == Logic::Or ? value | other : value ^ other;
+    };
+    holds = combine(holds);
+    fails = combine(fails);
+  }
+  c.setPred(c.op(inst, 0), holds);
+  if (c.op(inst, 1).kind == Operand::Pred)
+    c.setPred(c.op(inst, 1), fails);
+  return Step::Next;
+}
+
+Step execSelp(Context &c, const Instruction &inst) {
+  LaneMask pick = c.predSource(c.op(inst, 3));
+  for (LaneMask m = c.mask; m; m &= m - 1) {
+    unsigned l = __builtin_ctz(m);
+    c.set(c.op(inst, 0), l, c.get(c.op(inst, (pick >> l) & 1 ? 1 : 2), l));
+  }
+  return Step::Next;
+}
+
+bool isFloat(Type type) { return type == Type::F32 || type == Type::F16 || type == Type::BF16; }
+float readFloat(uint64_t bits, Type type) {
+  return type == Type::F32 ? toFloat(uint32_t(bits)) : type == Type::F16 ? halfToFloat(bits) : bfloatToFloat(bits);
+}
+uint64_t writeFloat(float value, Type type) {
+  return type == Type::F32 ? toBits(value) : type == Type::F16 ? floatToHalf(value) : floatToBfloat(value);
+}
+
+double roundToInteger(double value, Round round) {
+  switch (round) {
+  case Round::Rzi:
+    return std::trunc(value);
+  case Round::Rmi:
+    return std::floor(value);
+  case Round::Rpi:
+    return std::ceil(value);
+  default:
+    return std::nearbyint(value);
+  }
+}
+
+uint64_t floatToInteger(float value, Type to, Round round) {
+  if (std::isnan(value))
+    return 0;
+  double rounded = roundToInteger(value, round);
+  unsigned bits = 8 * getByteWidth(to);
+  double low = isSigned(to) ? -std::ldexp(1.0, bits - 1) : 0;
+  double high = std::ldexp(1.0, isSigned(to) ? bits - 1 : bits);
+  if (rounded <= low)
+    return truncate(isSigned(to) ? uint64_t(1) << (bits - 1) : 0, to);
+  if (rounded >= high)
+    return truncate(isSigned(to) ? (uint64_t(1) << (bits - 1)) - 1 : ~uint64_t(0), to);
+  return truncate(isSigned(to) ? uint64_t(int64_t(rounded)) : uint64_t(rounded), to);
+}
+
+uint64_t convert(uint64_t bits, Type to, Type from, const Modifiers &mods) {
+  Round round = Round(mods[Field::Round]);
+  if (isFloat(from)) {
+    float value = flush(readFloat(bits, from), mods[Field::Ftz]);
+    if (!isFloat(to))
+      return floatToInteger(value, to, round);
+    if (round >= Round::Rni)
+      value = roundToInteger(value, round);
+    return writeFloat(flush(value, mods[Field::Ftz]), to);
+  }
+  if (isFloat(to)) {
+    float value = isSigned(from) ? float(signExtend(bits, from)) : float(truncate(bits, from));
+    return writeFloat(value, to);
+  }
+  return truncate(isSigned(from) ? uint64_t(signExtend(bits, from)) : truncate(bits, from), to);
+}
+
+Step execCvt(Context &c, const Instruction &inst) {
+  for (LaneMask m = c.mask; m; m &= m - 1) {
+    unsigned l = __builtin_ctz(m);
+    c.set(c.op(inst, 0), l, convert(c.get(c.op(inst, 1), l), inst.mods.type(), inst.mods.type2(), inst.mods));
+  }
+  return Step::Next;
+}
+
+} // namespace
+
+Handler dgemm::emulator::selectFma(const Modifiers &m) { return onlyF32(m, execFma); }
+Handler dgemm::emulator::selectFloatAdd(const Modifiers &m) { return onlyF32(m, floatBinary<FAdd>); }
+Handler dgemm::emulator::selectFloatSub(const Modifiers &m) { return onlyF32(m, floatBinary<FSub>); }
+Handler dgemm::emulator::selectFloatMul(const Modifiers &m) { return onlyF32(m, floatBinary<FMul>); }
+Handler dgemm::emulator::selectFloatDiv(const Modifiers &m) { return onlyF32(m, floatBinary<FDiv>); }
+Handler dgemm::emulator::selectFloatMin(const Modifiers &m) { return onlyF32(m, floatBinary<FMin>); }
+Handler dgemm::emulator::selectFloatMax(const Modifiers &m) { return onlyF32(m, floatBinary<FMax>); }
+Handler dgemm::emulator::selectFloatNeg(const Modifiers &m) { return onlyF32(m, execFloatUnary); }
+Handler dgemm::emulator::selectFloatAbs(const Modifiers &m) { return onlyF32(m, execFloatUnary); }
+Handler dgemm::emulator::selectFloatRcp(const Modifiers &m) { return onlyF32(m, execFloatRcp); }
+Handler dgemm::emulator::selectSetp(const Modifiers &m) {
+  Compare compare = Compare(m[Field::Compare]);
+  if (m.type() != Type::F32 && compare >= Compare::Equ)
+    return nullptr;
+  bool isUnsignedName = compare >= Compare::Lo && compare <= Compare::Hs;
+  return isUnsignedName && isSigned(m.type()) ? nullptr : execSetp;
+}
+Handler dgemm::emulator::selectSelp(const Modifiers &) { return execSelp; }
+
+/// Only the roundings that are implemented: to nearest for what narrows, to an integer for what becomes one.
+Handler dgemm::emulator::selectCvt(const Modifiers &m) {
+  Type to = m.type(), from = m.type2();
+  Round round = Round(m[Field::Round]);
+  bool toInteger = isFloat(from) && !isFloat(to);
+  bool narrows = (isFloat(to) && !isFloat(from)) || (isFloat(to) && getByteWidth(to) < getByteWidth(from));
+  if (toInteger)
+    return round >= Round::Rni ? execCvt : nullptr;
+  if (narrows)
+    return round == Round::Rn ? execCvt : nullptr;
+  if (isFloat(to) && to == from)
+    return round >= Round::Rni || round == Round::None ? execCvt : nullptr;
+  return round == Round::None ? execCvt : nullptr;
+}
+
+Step dgemm::emulator::execPackedCvt(Context &c, const Instruction &inst) {
+  // The first source goes to the upper half (PTX ISA, "cvt").
+  Type half = inst.mods.type() == Type::BF16x2 ? Type::BF16 : Type::F16;
+  bool relu = inst.mods[Field::Sat];
+  for (LaneMask m = c.mask; m; m &= m - 1) {
+    unsigned l = __builtin_ctz(m);
+    float high = toFloat(c.get(c.op(inst, 1), l)), low = toFloat(c.get(c.op(inst, 2), l));
+    if (relu) {
+      high = std::isnan(high) ? high : std::fmax(high, 0.0f);
+      low = std::isnan(low) ? low : std::fmax(low, 0.0f);
+    }
+    c.set(c.op(inst, 0), l, writeFloat(low, half) | writeFloat(high, half) << 16);
+  }
+  return Step::Next;
+}
+
+Step dgemm::emulator::execPredLogic(Context &c, const Instruction &inst) {
+  LaneMask a = c.predSource(c.op(inst, 1)), b = c.predSource(c.op(inst, 2));
+  Logic logic = Logic(inst.mods[Field::Logic]);
+  c.setPred(c.op(inst, 0), logic == Logic::And ? a & b : logic == Logic::Or ? a | b : a ^ b);
+  return Step::Next;
+}
+Step dgemm::emulator::execPredNot(Context &c, const Instruction &inst) {
+  c.setPred(c.op(inst, 0), ~c.predSource(c.op(inst, 1)));
+  return Step::Next;
+}
+Step dgemm::emulator::execPredSelp(Context &c, const Instruction &inst) {
+  LaneMask pick = c.predSource(c.op(inst, 3));
+  c.setPred(c.op(inst, 0), (c.predSource(c.op(inst, 1)) & pick) | (c.predSource(c.op(inst, 2)) & ~pick));
+  return Step::Next;
+}
+
+uint16_t dgemm::emulator::floatToBfloat(float value) {
+  uint32_t bits = toBits(value);
+  if (std::isnan(value))
+    return 0x7fff;
+  return uint16_t((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+
+float dgemm::emulator::halfToFloat(uint16_t bits) {
+  int exponent = (bits >> 10) & 0x1f, mantissa = bits & 0x3ff;
+  float value = exponent == 31   ? (mantissa ? NAN : INFINITY)
+                : exponent == 0 ? std::ldexp(float(mantissa), -24)
+                                : std::ldexp(float(mantissa + 1024), exponent - 25);
+  return bits & 0x8000 ? -value : value;
+}
+
+uint16_t dgemm::emulator::floatToHalf(float value) {
+  uint16_t sign = std::signbit(value) ? 0x8000 : 0;
+  float magnitude = std::fabs(value);
+  if (std::isnan(value))
+    return 0x7fff;
+  if (magnitude >= 65520.0f)
+    return sign | 0x7c00;
+  int exponent;
+  std::frexp(magnitude, &exponent);
+  exponent = std::max(exponent, -13);
+  // nearbyint rounds to even, which carries into the exponent where it has to.
+  auto mantissa = uint32_t(std::nearbyint(std::ldexp(magnitude, 11 - exponent)));
+  return magnitude == 0 ? sign : uint16_t(sign | (uint32_t(exponent + 13) * 1024 + mantissa));
+}
+
+const float *dgemm::emulator::getFp8Table(bool e5m2) {
+  auto make = [](bool wide) {
+    std::array<float, 256> table;
+    unsigned mantissaBits = wide ? 2 : 3;
+    int bias = wide ? 15 : 7;
+    for (unsigned i = 0; i < 256; ++i) {
+      int exponent = (i & 0x7f) >> mantissaBits, mantissa = i & ((1 << mantissaBits) - 1);
+      float value = exponent == 0
+                        ? std::ldexp(float(mantissa), 1 - bias - int(mantissaBits))
+                        : std::ldexp(float(mantissa + (1 << mantissaBits)), exponent - bias - int(mantissaBits));
+      if (wide && exponent == 31)
+        value = mantissa ? NAN : INFINITY;
+      if (!wide && (i & 0x7f) == 0x7f)
+        value = NAN;
+      table[i] = i & 0x80 ? -value : value;
+    }
+    return table;
+  };
+  static const std::array<float, 256> e4m3Table = make(false), e5m2Table = make(true);
+  return e5m2 ? e5m2Table.data() : e4m3Table.data();
+}
+
+uint64_t dgemm::emulator::reduceBits(AtomicOp op, Type type, uint64_t memory, uint64_t value) {
+  if (isFloat(type)) {
+    float a = readFloat(memory, type), b = readFloat(value, type);
+    return writeFloat(op == AtomicOp::Min ? std::fmin(a, b) : op == AtomicOp::Max ? std::fmax(a, b) : a + b, type);
+  }
+  bool less = isSigned(type) ? signExtend(memory, type) < signExtend(value, type)
+                             : truncate(memory, type) < truncate(value, type);
+  switch (op) {
+  case AtomicOp::Add:
+    return truncate(memory + value, type);
+  case AtomicOp::Min:
+    return less ? memory : value;
+  case AtomicOp::Max:
+    return less ? value : memory;
+  case AtomicOp::And:
+    return memory & value;
+  case AtomicOp::Or:
+    return memory | value;
+  case AtomicOp::Xor:
+    return memory ^ value;
+  case AtomicOp::Inc:
+    return truncate(memory, type) >= truncate(value, type) ? 0 : memory + 1;
+  case AtomicOp::Dec:
+    return truncate(memory, type) == 0 || truncate(memory, type) > truncate(value, type) ? value : memory - 1;
+  default:
+    return value;
+  }
+}

@@ -1,0 +1,65 @@
+//===- GlobalMemory.h - Device memory, by allocation ------------*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef DGEMM_LIB_EMULATOR_GLOBALMEMORY_H
+#define DGEMM_LIB_EMULATOR_GLOBALMEMORY_H
+
+#include "dgemm/Launch/LaunchDescriptor.h"
+#include "llvm/ADT/ArrayRef.h"
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace dgemm::emulator {
+
+/// One operand. Addresses of two are so far apart that no arithmetic leads from one into another.
+struct Allocation {
+  std::string name;
+  uint64_t address = 0;
+  uint8_t *data = nullptr;
+  uint64_t bytes = 0;
+  bool isOutput = false;
+  unsigned elementBytes = 1;
+  /// Extents and strides in elements, outermost first; outputs only.
+  std::vector<int64_t> shape, strides;
+  /// One bit a byte: written. Outputs only.
+  std::vector<uint64_t> written;
+};
+
+class GlobalMemory {
+public:
+  static constexpr unsigned kShift = 44;
+
+  Allocation &add(Allocation allocation, unsigned addressOffset);
+  /// The allocation that an address points into or near; null if into none.
+  Allocation *find(uint64_t address);
+  Allocation *find(llvm::StringRef name);
+  /// The bytes, or null if not all in one allocation.
+  uint8_t *resolve(uint64_t address, uint64_t size);
+
+  /// Marks bytes of an output. The offset of the first that was written before, if any.
+  static std::optional<uint64_t> markWritten(Allocation &allocation, uint64_t offset, uint64_t size, bool reduction);
+  /// Index of the first element of an output that was not written, and how many there are.
+  struct Missing {
+    std::string index;
+    uint64_t count = 0;
+  };
+  static std::optional<Missing> findUnwritten(const Allocation &allocation);
+  std::vector<Allocation> &getAllocations() { return allocations; }
+
+  /// "d[3, 17]" for an offset.
+  static std::string describe(const Allocation &allocation, uint64_t offset);
+
+private:
+  std::vector<Allocation> allocations;
+};
+
+} // namespace dgemm::emulator
+
+#endif // DGEMM_LIB_EMULATOR_GLOBALMEMORY_H

@@ -1,0 +1,413 @@
+//===- InstructionTable.cpp - The PTX that the emulator knows -------------===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "InstructionTable.h"
+#include "Handlers.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringMap.h"
+#include "llvm/ADT/StringSwitch.h"
+
+using namespace dgemm::emulator;
+using llvm::StringRef;
+
+unsigned dgemm::emulator::getByteWidth(Type type) {
+  switch (type) {
+  case Type::B8:
+  case Type::U8:
+  case Type::S8:
+    return 1;
+  case Type::B16:
+  case Type::U16:
+  case Type::S16:
+  case Type::F16:
+  case Type::BF16:
+  case Type::E4M3x2:
+    return 2;
+  case Type::B64:
+  case Type::U64:
+  case Type::S64:
+  case Type::F64:
+    return 8;
+  case Type::B128:
+    return 16;
+  case Type::None:
+  case Type::Pred:
+    return 0;
+  default:
+    return 4;
+  }
+}
+
+bool dgemm::emulator::isSigned(Type type) {
+  return type == Type::S8 || type == Type::S16 || type == Type::S32 || type == Type::S64;
+}
+
+namespace {
+
+/// One literal of a class and what it fills in.
+struct Literal {
+  const char *text;
+  Field field;
+  unsigned value;
+};
+
+constexpr unsigned v(Type t) { return unsigned(t); }
+constexpr unsigned v(Space t) { return unsigned(t); }
+constexpr unsigned v(Compare t) { return unsigned(t); }
+constexpr unsigned v(Logic t) { return unsigned(t); }
+constexpr unsigned v(Round t) { return unsigned(t); }
+constexpr unsigned v(AtomicOp t) { return unsigned(t); }
+
+#define DGEMM_TYPES(FIELD)                                                                                             \
+  {"b8", FIELD, v(Type::B8)}, {"u8", FIELD, v(Type::U8)}, {"s8", FIELD, v(Type::S8)}, {"b16", FIELD, v(Type::B16)},    \
+      {"u16", FIELD, v(Type::U16)}, {"s16", FIELD, v(Type::S16)}, {"f16", FIELD, v(Type::F16)},                        \
+      {"bf16", FIELD, v(Type::BF16)}, {"b32", FIELD, v(Type::B32)}, {"u32", FIELD, v(Type::U32)},                      \
+      {"s32", FIELD, v(Type::S32)}, {"f32", FIELD, v(Type::F32)}, {"b64", FIELD, v(Type::B64)},                        \
+      {"u64", FIELD, v(Type::U64)}, {                                                                                  \
+    "s64", FIELD, v(Type::S64)                                                                                         \
+  }
+
+const Literal kType[] = {DGEMM_TYPES(Field::Type)};
+const Literal kFrom[] = {DGEMM_TYPES(Field::Type2)};
+const Literal kInt[] = {{"u16", Field::Type, v(Type::U16)}, {"s16", Field::Type, v(Type::S16)},
+                        {"u32", Field::Type, v(Type::U32)}, {"s32", Field::Type, v(Type::S32)},
+                        {"u64", Field::Type, v(Type::U64)}, {"s64", Field::Type, v(Type::S64)}};
+const Literal kBits[] = {
+    {"b16", Field::Type, v(Type::B16)}, {"b32", Field::Type, v(Type::B32)}, {"b64", Field::Type, v(Type::B64)}};
+const Literal kBits32[] = {{"b32", Field::Type, v(Type::B32)}, {"b64", Field::Type, v(Type::B64)}};
+const Literal kAddr[] = {{"u64", Field::Type, v(Type::U64)}, {"u32", Field::Type, v(Type::U32)}};
+const Literal kPred[] = {{"pred", Field::Type, v(Type::Pred)}};
+const Literal kF32[] = {{"f32", Field::Type, v(Type::F32)}};
+const Literal kPacked[] = {{"bf16x2", Field::Type, v(Type::BF16x2)}, {"f16x2", Field::Type, v(Type::F16x2)}};
+const Literal kAnd[] = {{"and", Field::Logic, v(Logic::And)}};
+const Literal kOr[] = {{"or", Field::Logic, v(Logic::Or)}};
+const Literal kXor[] = {{"xor", Field::Logic, v(Logic::Xor)}};
+const Literal kLogic[] = {
+    {"and", Field::Logic, v(Logic::And)}, {"or", Field::Logic, v(Logic::Or)}, {"xor", Field::Logic, v(Logic::Xor)}};
+const Literal kAbs[] = {{"abs", Field::Mode, 1}};
+const Literal kCompare[] = {
+    {"eq", Field::Compare, v(Compare::Eq)},   {"ne", Field::Compare, v(Compare::Ne)},
+    {"lt", Field::Compare, v(Compare::Lt)},   {"le", Field::Compare, v(Compare::Le)},
+    {"gt", Field::Compare, v(Compare::Gt)},   {"ge", Field::Compare, v(Compare::Ge)},
+    {"lo", Field::Compare, v(Compare::Lo)},   {"ls", Field::Compare, v(Compare::Ls)},
+    {"hi", Field::Compare, v(Compare::Hi)},   {"hs", Field::Compare, v(Compare::Hs)},
+    {"equ", Field::Compare, v(Compare::Equ)}, {"neu", Field::Compare, v(Compare::Neu)},
+    {"ltu", Field::Compare, v(Compare::Ltu)}, {"leu", Field::Compare, v(Compare::Leu)},
+    {"gtu", Field::Compare, v(Compare::Gtu)}, {"geu", Field::Compare, v(Compare::Geu)},
+    {"num", Field::Compare, v(Compare::Num)}, {"nan", Field::Compare, v(Compare::Nan)}};
+const Literal kRound[] = {{"rn", Field::Round, v(Round::Rn)},   {"rni", Field::Round, v(Round::Rni)},
+                          {"rzi", Field::Round, v(Round::Rzi)}, {"rmi", Field::Round, v(Round::Rmi)},
+                          {"rpi", Field::Round, v(Round::Rpi)}};
+const Literal kFtz[] = {{"ftz", Field::Ftz, 1}};
+const Literal kNan[] = {{"NaN", Field::Nan, 1}};
+const Literal kRelu[] = {{"relu", Field::Sat, 1}};
+const Literal kSem[] = {{"weak", Field::Mode, 0},    {"relaxed", Field::Mode, 0}, {"volatile", Field::Mode, 0},
+                        {"mmio", Field::Mode, 0},    {"acquire", Field::Acquire, 1},
+                        {"release", Field::Release, 1}};
+const Literal kAtomSem[] = {{"relaxed", Field::Mode, 0},
+                            {"acquire", Field::Acquire, 1},
+                            {"release", Field::Release, 1},
+                            {"acq_rel", Field::Release, 1}};
+const Literal kScope[] = {
+    {"cta", Field::Mode, 0}, {"cluster", Field::Mode, 0}, {"gpu", Field::Mode, 0}, {"sys", Field::Mode, 0}};
+const Literal kSpace[] = {{"global", Field::Space, v(Space::Global)},
+                          {"shared", Field::Space, v(Space::Shared)},
+                          {"shared::cta", Field::Space, v(Space::Shared)},
+                          {"shared::cluster", Field::Space, v(Space::SharedCluster)}};
+const Literal kShared[] = {{"shared", Field::Space, v(Space::Shared)},
+                           {"shared::cta", Field::Space, v(Space::Shared)}};
+const Literal kSharedAny[] = {{"shared", Field::Space, v(Space::Shared)},
+                              {"shared::cta", Field::Space, v(Space::Shared)},
+                              {"shared::cluster", Field::Space, v(Space::SharedCluster)}};
+const Literal kDst[] = {{"shared::cta", Field::Space, v(Space::Shared)},
+                        {"shared::cluster", Field::Space, v(Space::SharedCluster)}};
+const Literal kWindow[] = {{"global", Field::Space, v(Space::Global)},
+                           {"shared", Field::Space, v(Space::Shared)},
+                           {"shared::cta", Field::Space, v(Space::Shared)},
+                           {"shared::cluster", Field::Space, v(Space::SharedCluster)},
+                           {"param", Field::Space, v(Space::Param)}};
+const Literal kTo[] = {{"to", Field::Mode, 1}};
+const Literal kVector[] = {{"v2", Field::Vector, 2}, {"v4", Field::Vector, 4}};
+const Literal kEvict[] = {{"L1::evict_normal", Field::Mode, 0},  {"L1::evict_unchanged", Field::Mode, 0},
+                          {"L1::evict_first", Field::Mode, 0},   {"L1::evict_last", Field::Mode, 0},
+                          {"L1::no_allocate", Field::Mode, 0},   {"ca", Field::Mode, 0},
+                          {"cg", Field::Mode, 0},                {"cs", Field::Mode, 0},
+                          {"lu", Field::Mode, 0},                {"cv", Field::Mode, 0},
+                          {"wb", Field::Mode, 0},                {"wt", Field::Mode, 0}};
+const Literal kPrefetch[] = {
+    {"L2::64B", Field::Mode, 0}, {"L2::128B", Field::Mode, 0}, {"L2::256B", Field::Mode, 0}};
+const Literal kHint[] = {{"L2::cache_hint", Field::CacheHint, 1}};
+const Literal kMulticast[] = {{"multicast::cluster", Field::Multicast, 1}};
+const Literal kDim[] = {{"1d", Field::Dim, 1},
+                        {"2d", Field::Dim, 2},
+                        {"3d", Field::Dim, 3},
+                        {"4d", Field::Dim, 4},
+                        {"5d", Field::Dim, 5}};
+const Literal kRead[] = {{"read", Field::Read, 1}};
+const Literal kReduce[] = {{"add", Field::Atomic, v(AtomicOp::Add)}, {"min", Field::Atomic, v(AtomicOp::Min)},
+                           {"max", Field::Atomic, v(AtomicOp::Max)}, {"and", Field::Atomic, v(AtomicOp::And)},
+                           {"or", Field::Atomic, v(AtomicOp::Or)},   {"xor", Field::Atomic, v(AtomicOp::Xor)},
+                           {"inc", Field::Atomic, v(AtomicOp::Inc)}, {"dec", Field::Atomic, v(AtomicOp::Dec)}};
+const Literal kExchange[] = {{"exch", Field::Atomic, v(AtomicOp::Exch)}};
+const Literal kCas[] = {{"cas", Field::Atomic, v(AtomicOp::Cas)}};
+const Literal kShflMode[] = {
+    {"idx", Field::Mode, 0}, {"up", Field::Mode, 1}, {"down", Field::Mode, 2}, {"bfly", Field::Mode, 3}};
+const Literal kVoteMode[] = {{"all", Field::Mode, 0}, {"any", Field::Mode, 1}, {"uni", Field::Mode, 2}};
+const Literal kBallot[] = {{"ballot", Field::Mode, 3}};
+const Literal kLeft[] = {{"l", Field::Mode, 1}, {"r", Field::Mode, 0}};
+const Literal kWrap[] = {{"wrap", Field::Parity, 1}, {"clamp", Field::Parity, 0}};
+const Literal kCount[] = {{"x1", Field::Count, 1}, {"x2", Field::Count, 2}, {"x4", Field::Count, 4}};
+const Literal kTrans[] = {{"trans", Field::Trans, 1}};
+const Literal kAligned[] = {{"aligned", Field::Aligned, 1}};
+const Literal kParity[] = {{"parity", Field::Parity, 1}};
+const Literal kTest[] = {{"test_wait", Field::Mode, 1}, {"try_wait", Field::Mode, 0}};
+const Literal kExpect[] = {{"expect_tx", Field::Count, 1}};
+const Literal kNoComplete[] = {{"noComplete", Field::Nan, 1}};
+const Literal kInc[] = {{"inc", Field::Mode, 1}, {"dec", Field::Mode, 0}};
+const Literal kFp8A[] = {{"e4m3", Field::TypeA, 0}, {"e5m2", Field::TypeA, 1}};
+const Literal kFp8B[] = {{"e4m3", Field::TypeB, 0}, {"e5m2", Field::TypeB, 1}};
+const Literal kMBarScope[] = {{"cta", Field::Mode, 0}, {"cluster", Field::Mode, 0}};
+const Literal kWaitSem[] = {{"acquire", Field::Acquire, 1}, {"relaxed", Field::Acquire, 2}};
+const Literal kArriveSem[] = {{"release", Field::Release, 1}, {"relaxed", Field::Release, 2}};
+
+struct Class {
+  const char *name;
+  llvm::ArrayRef<Literal> literals;
+};
+const Class kClasses[] = {
+    {"type", kType},         {"from", kFrom},           {"int", kInt},         {"bits", kBits},
+    {"bits32", kBits32},     {"addr", kAddr},           {"pred", kPred},       {"f32", kF32},
+    {"packed", kPacked},     {"and", kAnd},             {"or", kOr},           {"xor", kXor},
+    {"logic", kLogic},       {"abs", kAbs},             {"cmp", kCompare},     {"round", kRound},
+    {"ftz", kFtz},           {"NaN", kNan},             {"relu", kRelu},       {"sem", kSem},
+    {"asem", kAtomSem},      {"scope", kScope},         {"space", kSpace},     {"shared", kShared},
+    {"sharedany", kSharedAny}, {"dst", kDst},           {"window", kWindow},   {"to", kTo},
+    {"vec", kVector},        {"evict", kEvict},         {"prefetch", kPrefetch}, {"hint", kHint},
+    {"multicast", kMulticast}, {"dim", kDim},           {"read", kRead},       {"reduce", kReduce},
+    {"exch", kExchange},     {"cas", kCas},             {"shfl", kShflMode},   {"vote", kVoteMode},
+    {"ballot", kBallot},     {"left", kLeft},           {"wrap", kWrap},       {"count", kCount},
+    {"trans", kTrans},       {"aligned", kAligned},     {"parity", kParity},   {"wait", kTest},
+    {"expect", kExpect},     {"noComplete", kNoComplete}, {"incdec", kInc},    {"fp8a", kFp8A},
+    {"fp8b", kFp8B},         {"mscope", kMBarScope},    {"waitsem", kWaitSem}, {"arrivesem", kArriveSem}};
+
+template <Step (*handler)(Context &, const Instruction &)>
+Handler only(const Modifiers &) {
+  return handler;
+}
+
+const InstructionRow kRows[] = {
+    // Integer and logic.
+    {"add $int", "d s s", selectAdd},
+    {"sub $int", "d s s", selectSub},
+    {"mul lo $int", "d s s", selectMulLo},
+    {"mul hi $int", "d s s", selectMulHi},
+    {"mul wide $int", "dw s s", selectMulWide},
+    {"mad lo $int", "d s s s", selectMadLo},
+    {"mad hi $int", "d s s s", selectMadHi},
+    {"mad wide $int", "dw s s sw", selectMadWide},
+    {"div $int", "d s s", selectDiv},
+    {"rem $int", "d s s", selectRem},
+    {"min $int", "d s s", selectMin},
+    {"max $int", "d s s", selectMax},
+    {"neg $int", "d s", selectNeg},
+    {"abs $int", "d s", selectAbs},
+    {"$and $bits", "d s s", selectAnd},
+    {"$or $bits", "d s s", selectOr},
+    {"$xor $bits", "d s s", selectXor},
+    {"not $bits", "d s", selectNot},
+    {"$and $pred", "dq sq sq", selectAnd},
+    {"$or $pred", "dq sq sq", selectOr},
+    {"$xor $pred", "dq sq sq", selectXor},
+    {"not $pred", "dq sq", only<execPredNot>},
+    {"mov $pred", "dq sq", only<execMovPred>},
+    {"selp $pred", "dq sq sq sq", only<execPredSelp>},
+    {"shl $bits", "d s su32", selectShl},
+    {"shr $bits", "d s su32", selectShr},
+    {"shr $int", "d s su32", selectShr},
+    {"popc $bits32", "du32 s", selectPopc},
+    {"clz $bits32", "du32 s", selectClz},
+    {"brev $bits32", "d s", selectBrev},
+    {"bfe $int", "d s su32 su32", selectBfe},
+    {"bfi $bits32", "d s s su32 su32", selectBfi},
+    {"prmt b32", "db32 sb32 sb32 sb32", only<execPrmt>},
+    {"lop3 b32", "db32 sb32 sb32 sb32 i", only<execLop3>},
+    {"shf $left $wrap b32", "db32 sb32 sb32 su32", only<execShf>},
+    // Comparison and selection.
+    {"setp $cmp [$ftz] $type", "pq s s", selectSetp},
+    {"setp $cmp $logic [$ftz] $type", "pq s s sq", selectSetp},
+    {"selp $type", "d s s sq", selectSelp},
+    // Floating point.
+    {"add [rn] [$ftz] $f32", "d s s", selectFloatAdd},
+    {"sub [rn] [$ftz] $f32", "d s s", selectFloatSub},
+    {"mul [rn] [$ftz] $f32", "d s s", selectFloatMul},
+    {"fma rn [$ftz] $f32", "d s s s", selectFma},
+    {"mad rn [$ftz] $f32", "d s s s", selectFma},
+    {"min [$ftz] [$NaN] $f32", "d s s", selectFloatMin},
+    {"max [$ftz] [$NaN] $f32", "d s s", selectFloatMax},
+    {"neg [$ftz] $f32", "d s", selectFloatNeg},
+    {"$abs [$ftz] $f32", "d s", selectFloatAbs},
+    {"div rn [$ftz] $f32", "d s s", selectFloatDiv},
+    {"rcp rn [$ftz] $f32", "d s", selectFloatRcp},
+    {"cvt [$round] [$ftz] $type $from", "d s2", selectCvt},
+    {"cvt rn [$relu] $packed f32", "db32 sf32 sf32", only<execPackedCvt>},
+    // Data movement.
+    {"mov $type", "md ms", only<execMov>},
+    {"cvta [$to] $window $addr", "d s", only<execCvta>},
+    {"ld param [$vec] $type", "vd a", only<execLoadParam>},
+    {"ld [$sem] [$scope] [$space] [$evict] [nc] [$evict] [$hint] [$prefetch] [$vec] $type", "vd a hint", only<execLoad>},
+    {"st [$sem] [$scope] [$space] [$evict] [$hint] [$vec] $type", "a vs hint", only<execStore>},
+    {"atom [$asem] [$scope] [$space] $reduce [noftz] $type", "d a s", only<execAtomic>},
+    {"atom [$asem] [$scope] [$space] $exch $bits32", "d a s", only<execAtomic>},
+    {"atom [$asem] [$scope] [$space] $cas $bits", "d a s s", only<execAtomic>},
+    {"red [$asem] [$scope] [$space] $reduce [noftz] $type", "a s", only<execReduction>},
+    {"mapa [$sharedany] $addr", "d s su32", only<execMapa>},
+    {"prefetch global L1|L2", "a", only<execPrefetch>},
+    {"prefetch L1|L2", "a", only<execPrefetch>},
+    {"prefetch [param] tensormap", "a", only<execPrefetchMap>},
+    {"createpolicy fractional L2::evict_last|L2::evict_normal|L2::evict_first|L2::evict_unchanged "
+     "[L2::evict_first|L2::evict_unchanged] b64",
+     "db64 sf32?", only<execCreatePolicy>},
+    {"cp async ca|cg $shared global [$hint] [$prefetch]", "a a i su32? hint", only<execCpAsync>},
+    {"cp async commit_group", "", only<execCpAsyncDone>},
+    {"cp async wait_group", "i", only<execCpAsyncDone>},
+    {"cp async wait_all", "", only<execCpAsyncDone>},
+    // Control flow and warps.
+    {"bra [uni]", "L", only<execBra>},
+    {"ret [uni]", "", only<execExit>},
+    {"exit", "", only<execExit>},
+    {"trap", "", only<execTrap>},
+    {"nanosleep u32", "su32", only<execNanosleep>},
+    {"shfl sync $shfl b32", "dp sb32 sb32 sb32 sb32", only<execShfl>},
+    {"elect sync", "dp sb32", only<execElect>},
+    {"vote sync $vote pred", "dq sq sb32", only<execVote>},
+    {"vote sync $ballot b32", "db32 sq sb32", only<execVote>},
+    {"activemask b32", "db32", only<execActivemask>},
+    {"redux sync $reduce $type", "d s sb32", only<execRedux>},
+    {"setmaxnreg $incdec sync aligned u32", "i", only<execSetmaxnreg>},
+    {"griddepcontrol wait|launch_dependents", "", only<execIgnore>},
+    // Barriers and fences.
+    {"bar [cta] sync", "su32 su32?", only<execBarSync>},
+    {"bar warp sync", "sb32", only<execWarpSync>},
+    {"barrier [cta] sync [$aligned]", "su32 su32?", only<execBarSync>},
+    {"bar [cta] arrive", "su32 su32", only<execBarArrive>},
+    {"barrier [cta] arrive [$aligned]", "su32 su32", only<execBarArrive>},
+    {"barrier cluster arrive [$arrivesem] [$aligned]", "", only<execClusterArrive>},
+    {"barrier cluster wait [$waitsem] [$aligned]", "", only<execClusterWait>},
+    {"fence proxy async", "", only<execProxyFence>},
+    {"fence proxy async shared::cta|shared::cluster", "", only<execProxyFence>},
+    {"fence proxy async global", "", only<execFence>},
+    {"fence mbarrier_init release cluster", "", only<execMBarrierInitFence>},
+    {"fence [acq_rel|sc|acquire|release] $scope", "", only<execFence>},
+    {"membar cta|gl|sys", "", only<execFence>},
+    // mbarrier.
+    {"mbarrier init [$shared] b64", "a su32", only<execMBarrierInit>},
+    {"mbarrier inval [$shared] b64", "a", only<execMBarrierInval>},
+    {"mbarrier arrive [$expect] [$arrivesem] [$mscope] [$sharedany] b64", "A", only<execMBarrierArrive>},
+    {"mbarrier expect_tx [relaxed] [$mscope] [$sharedany] b64", "a su32", only<execMBarrierExpectTx>},
+    {"mbarrier complete_tx [relaxed] [$mscope] [$sharedany] b64", "a su32", only<execMBarrierCompleteTx>},
+    {"mbarrier $wait [$parity] [$waitsem] [$mscope] [$shared] b64", "dq a S su32?", only<execMBarrierWait>},
+    // Bulk copies.
+    {"cp async bulk tensor $dim $dst global [tile] mbarrier::complete_tx::bytes [$multicast] [$hint]",
+     "a t a mask hint", only<execTensorLoad>},
+    {"cp async bulk tensor $dim global shared::cta [tile] bulk_group [$hint]", "t a hint", only<execTensorStore>},
+    {"cp reduce async bulk tensor $dim global shared::cta $reduce [tile] bulk_group [$hint]", "t a hint",
+     only<execTensorReduce>},
+    {"cp async bulk prefetch tensor $dim L2 global [tile] [$hint]", "t hint", only<execTensorPrefetch>},
+    {"cp async bulk $dst global mbarrier::complete_tx::bytes [$multicast] [$hint]", "a a su32 a mask hint",
+     only<execBulkLoad>},
+    {"cp async bulk global shared::cta bulk_group [$hint]", "a a su32 hint", only<execBulkStore>},
+    {"cp async bulk commit_group", "", only<execBulkCommit>},
+    {"cp async bulk wait_group [$read]", "i", only<execBulkWait>},
+    // Tensor core.
+    {"wgmma fence sync aligned", "", only<execWgmmaFence>},
+    {"wgmma commit_group sync aligned", "", only<execWgmmaCommit>},
+    {"wgmma wait_group sync aligned", "i", only<execWgmmaWait>},
+    {"wgmma mma_async sync aligned $wgmma f32 $fp8a $fp8b", "rd W sb64 sq i i", only<execWgmma>},
+    {"stmatrix sync aligned m8n8 $count [$trans] [$shared] b16", "a rs", only<execStMatrix>},
+    {"ldmatrix sync aligned m8n8 $count [$trans] [$shared] b16", "rd a", only<execLdMatrix>},
+};
+
+/// m64n<8..256, a multiple of 8>k32.
+bool matchWgmmaShape(StringRef part, Modifiers &mods) {
+  unsigned n = 0;
+  if (!part.consume_front("m64n") || part.consumeInteger(10, n) || part != "k32" || n < 8 || n > 256 || n % 8)
+    return false;
+  mods[Field::WgmmaN] = n / 8;
+  return true;
+}
+
+bool matchPart(StringRef element, StringRef part, Modifiers &mods) {
+  if (!element.consume_front("$")) {
+    llvm::SmallVector<StringRef, 4> choices;
+    element.split(choices, '|');
+    return llvm::is_contained(choices, part);
+  }
+  if (element == "wgmma")
+    return matchWgmmaShape(part, mods);
+  const Class *known = llvm::find_if(kClasses, [&](const Class &c) { return element == c.name; });
+  if (known == std::end(kClasses))
+    return false;
+  for (const Literal &literal : known->literals)
+    if (part == literal.text) {
+      if (literal.value || literal.field != Field::Mode)
+        mods[literal.field] = uint8_t(literal.value);
+      return true;
+    }
+  return false;
+}
+
+/// Number of parts matched; all of them and the whole pattern if `complete`.
+size_t matchRow(const InstructionRow &row, llvm::ArrayRef<StringRef> parts, Modifiers &mods, bool &complete) {
+  llvm::SmallVector<StringRef, 12> elements;
+  StringRef(row.pattern).split(elements, ' ', -1, false);
+  size_t at = 0;
+  for (StringRef element : elements) {
+    bool optional = element.consume_front("[");
+    element.consume_back("]");
+    if (at < parts.size() && matchPart(element, parts[at], mods)) {
+      ++at;
+    } else if (!optional) {
+      complete = false;
+      return at;
+    }
+  }
+  complete = at == parts.size();
+  return at;
+}
+
+} // namespace
+
+Match dgemm::emulator::matchOpcode(StringRef opcode) {
+  llvm::SmallVector<StringRef, 12> parts;
+  opcode.split(parts, '.');
+  size_t best = 0;
+  bool typed = false;
+  for (const InstructionRow &row : kRows) {
+    Match match;
+    bool complete = false;
+    size_t reached = matchRow(row, parts, match.mods, complete);
+    best = std::max(best, reached);
+    if (!complete)
+      continue;
+    match.row = &row;
+    match.handler = row.select ? row.select(match.mods) : nullptr;
+    if (match.handler)
+      return match;
+    typed = true;
+  }
+  Match none;
+  if (typed)
+    none.reason = "unknown instruction '" + opcode.str() + "': these modifiers and types do not go together";
+  else if (best == 0 || best >= parts.size())
+    none.reason = "unknown instruction '" + opcode.str() + "'";
+  else
+    none.reason = "unknown modifier '." + parts[best].str() + "' in '" + opcode.str() + "'";
+  return none;
+}
+
+size_t dgemm::emulator::getNumInstructionForms() { return std::size(kRows); }

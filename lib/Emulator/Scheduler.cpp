@@ -1,0 +1,307 @@
+//===- Scheduler.cpp - Who runs when --------------------------------------===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// In each round of kQuantum ticks the warps that are ready run, in a random order and some of them not at all, so that
+// seeds try many interleavings. Asynchronous work waits in a queue of events; its delays are random too.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Machine.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/Twine.h"
+
+using namespace dgemm;
+using namespace dgemm::emulator;
+using llvm::Twine;
+
+static constexpr unsigned kQuantum = 32;
+
+bool Machine::isReady(Cta &cta, Warp &warp, const Split &split) {
+  const Wait &wait = split.wait;
+  switch (wait.kind) {
+  case Wait::None:
+    return true;
+  case Wait::Phase:
+    return wait.barrier->passed(wait.value);
+  case Wait::NamedBarrier:
+    return cta.named[wait.value].generation > wait.generation;
+  case Wait::ClusterBarrier:
+    return cta.cluster->generation > wait.generation;
+  case Wait::Wgmma: {
+    const Warpgroup &group = cta.warpgroups[warp.index / 4];
+    for (const WgmmaOp &op : group.ops)
+      if (op.group <= wait.value && !op.executed)
+        return false;
+    return true;
+  }
+  case Wait::Bulk:
+    return warp.bulk[wait.lane].doneUpTo(wait.read) >= wait.value;
+  case Wait::Registers:
+    return cta.freeRegisters >= int64_t(wait.value);
+  case Wait::Sleep:
+    return now >= wait.generation;
+  }
+  return true;
+}
+
+static const char *waitName(Wait::Kind kind) {
+  static constexpr const char *names[] = {"", "wait mbarrier", "wait bar.sync", "wait cluster", "wait wgmma",
+                                          "wait bulk store", "wait registers", "sleep"};
+  return names[kind];
+}
+
+void Machine::endWait(Cta &cta, Warp &warp, Split &split) {
+  if (trace.isEnabled() && now > split.wait.since)
+    trace.add(cta.index, warp.index, waitName(split.wait.kind), split.wait.since, now,
+              kernel.instructions[split.pc].line);
+  split.wait = Wait();
+}
+
+/// Ends a run of FP32 arithmetic in the trace; short ones are not worth a slice.
+void Machine::closeMath(Cta &cta, Warp &warp) {
+  if (trace.isEnabled() && warp.mathCount >= 8)
+    trace.add(cta.index, warp.index, "fp32 arithmetic (promotion)", warp.mathSince, now);
+  warp.mathCount = 0;
+}
+
+/// Checks of instructions that use registers of the tensor core (PTX ISA, "wgmma.fence").
+static bool checkAccumulators(Context &c, const Instruction &inst) {
+  auto visit = [&](const Operand &operand) {
+    if (operand.kind != Operand::Reg32)
+      return true;
+    int32_t index = c.kernel().accumulatorIndex[operand.slot];
+    if (index < 0)
+      return true;
+    if (c.warp.inFlight[index]) {
+      c.raise(HazardKind::AccumulatorInFlight, inst,
+              "a register of a wgmma is touched before wgmma.wait_group has waited for it");
+      return false;
+    }
+    c.warp.lastTouch[index] = c.warp.count;
+    c.warp.touchLine[index] = inst.line;
+    return true;
+  };
+  for (const Operand &operand : c.kernel().getOperands(inst)) {
+    if (operand.kind != Operand::Vector) {
+      if (!visit(operand))
+        return false;
+      continue;
+    }
+    for (const Operand &element : c.kernel().getElements(operand))
+      if (!visit(element))
+        return false;
+  }
+  return true;
+}
+
+void Machine::runWarp(Cta &cta, Warp &warp) {
+  size_t index = warp.splits.size() == 1 ? 0 : random(0, warp.splits.size() - 1);
+  if (!isReady(cta, warp, warp.splits[index]))
+    return;
+  unsigned quantum = unsigned(random(1, kQuantum));
+  if (warp.splits[index].wait.kind != Wait::None)
+    endWait(cta, warp, warp.splits[index]);
+  while (quantum--) {
+    Split &split = warp.splits[index];
+    const Instruction &inst = kernel.instructions[split.pc];
+    LaneMask mask = split.mask;
+    if (inst.guard >= 0)
+      mask &= inst.guardNegated ? ~warp.preds[inst.guard] : warp.preds[inst.guard];
+    ++warp.count;
+    ++report.warpInstructions;
+    report.threadInstructions += __builtin_popcount(mask);
+    Context context{*this, cta, warp, index, mask};
+    if (!mask) {
+      ++split.pc;
+      if (split.frame >= 0 && warp.gather(index))
+        return;
+      continue;
+    }
+    if (inst.touchesAccumulator && !checkAccumulators(context, inst))
+      return;
+    switch (inst.handler(context, inst)) {
+    case Step::Next:
+      ++warp.splits[index].pc;
+      if (warp.splits[index].frame >= 0 && warp.gather(index))
+        return;
+      break;
+    case Step::Jumped:
+      // A uniform branch leaves the splits as they are, unless it came to where they meet.
+      if (index >= warp.splits.size() || warp.splits.size() > 1)
+        return;
+      break;
+    case Step::Blocked:
+      ++warp.splits[index].pc;
+      if (warp.splits[index].frame >= 0)
+        warp.gather(index);
+      closeMath(cta, warp);
+      return;
+    case Step::Retry:
+      closeMath(cta, warp);
+      return;
+    case Step::Stop:
+      return;
+    }
+  }
+}
+
+/// One round. True if some warp was ready.
+bool Machine::round() {
+  order.clear();
+  for (auto &cluster : running)
+    for (auto &cta : cluster->ctas)
+      for (Warp &warp : cta->warps)
+        if (llvm::any_of(warp.splits, [&](const Split &split) { return isReady(*cta, warp, split); }))
+          order.push_back({cta.get(), &warp});
+  if (order.empty())
+    return false;
+  for (size_t i = order.size() - 1; i > 0; --i)
+    std::swap(order[i], order[random(0, i)]);
+  for (auto [cta, warp] : order) {
+    if (random(0, 255) == 0)
+      warp->slowness = 1u << random(0, 3);
+    if (warp->slowness > 1 && random(0, warp->slowness - 1))
+      continue;
+    if (!warp->splits.empty())
+      runWarp(*cta, *warp);
+    if (stopped())
+      return true;
+  }
+  return true;
+}
+
+void Machine::reportProgress() {
+  nextReport = report.warpInstructions + (1u << 18);
+}
+
+llvm::Error Machine::run() {
+  while (!stopped()) {
+    while (!events.empty() && events.top().time <= now && !stopped()) {
+      Event event = events.top();
+      events.pop();
+      event.action();
+      --event.cluster->pending;
+      progressed();
+    }
+    if (stopped())
+      break;
+    uint64_t resident = 0;
+    for (auto &cluster : running)
+      resident += cluster->ctas.size();
+    if (nextCluster < numClusters && (running.empty() || resident < options.residentCtas)) {
+      admit();
+      continue;
+    }
+    bool ran = round();
+    now += kQuantum;
+    if (options.progress && report.warpInstructions >= nextReport) {
+      reportProgress();
+      if (!options.progress({ctasDone, numClusters * launch.cluster[0] * launch.cluster[1] * launch.cluster[2],
+                             report.warpInstructions, now}))
+        return llvm::createStringError("stopped");
+    }
+    if (ran && report.warpInstructions - lastProgress < options.livelockInstructions)
+      continue;
+    if (stopped())
+      break;
+    if (retire()) {
+      progressed();
+    } else if (!ran && !events.empty()) {
+      now = std::max(now, events.top().time);
+    } else if (nextCluster < numClusters) {
+      admit();
+      progressed();
+    } else if (running.empty()) {
+      break;
+    } else {
+      raiseDeadlock(ran ? "no store, barrier or copy for a long time: the kernel spins" : "nothing can go on");
+    }
+  }
+  report.ticks = now;
+  return llvm::Error::success();
+}
+
+std::string Machine::describeWait(Cta &cta, Warp &warp, const Split &split) {
+  const Instruction &inst = kernel.instructions[split.pc];
+  std::string text;
+  switch (split.wait.kind) {
+  case Wait::None:
+    text = "runs";
+    break;
+  case Wait::Phase:
+    text = "waits for parity " + std::to_string(split.wait.value) + " of the mbarrier at byte " +
+           std::to_string(split.wait.barrier->offset - kernel.dynamicSharedBase);
+    break;
+  case Wait::NamedBarrier: {
+    const NamedBarrier &named = cta.named[split.wait.value];
+    text = "waits at barrier " + std::to_string(split.wait.value) + " (" + std::to_string(named.arrived) + " of " +
+           std::to_string(named.expected) + " threads there)";
+    break;
+  }
+  case Wait::ClusterBarrier:
+    text = "waits for the cluster barrier (" + std::to_string(cta.cluster->arrived) + " warps there)";
+    break;
+  case Wait::Wgmma:
+    text = "waits for a wgmma that not all four warps have issued";
+    break;
+  case Wait::Bulk:
+    text = "waits for its bulk stores";
+    break;
+  case Wait::Registers:
+    text = "waits for " + std::to_string(split.wait.value) + " registers a thread (" +
+           std::to_string(cta.freeRegisters) + " free)";
+    break;
+  case Wait::Sleep:
+    text = "sleeps";
+    break;
+  }
+  return "  CTA " + std::to_string(cta.index) + " warp " + std::to_string(warp.index) + " lanes 0x" +
+         llvm::utohexstr(split.mask) + " " + text + ", PTX line " + std::to_string(inst.line) + ": " +
+         kernel.getLine(inst.line).trim().substr(0, 80).str() + "\n";
+}
+
+std::string Machine::describeBarriers(Cta &cta) {
+  std::string text;
+  for (auto &[offset, barrier] : cta.barriers) {
+    text += "  mbarrier of CTA " + std::to_string(cta.index) + " at byte " +
+            std::to_string(offset - kernel.dynamicSharedBase) + ": phase " + std::to_string(barrier.phase) + ", " +
+            std::to_string(barrier.pending) + " of " + std::to_string(barrier.count) + " arrivals missing, " +
+            std::to_string(barrier.tx) + " bytes missing\n";
+    for (const MBarrier::Entry &entry : barrier.history)
+      text += "    tick " + std::to_string(entry.tick) + ": " + entry.text + "\n";
+  }
+  return text;
+}
+
+void Machine::raiseDeadlock(llvm::StringRef why) {
+  std::string context;
+  HazardKind kind = HazardKind::Deadlock;
+  const Cta *firstCta = nullptr;
+  const Warp *firstWarp = nullptr;
+  unsigned line = 0;
+  for (auto &cluster : running)
+    for (auto &cta : cluster->ctas) {
+      if (cta->done())
+        continue;
+      for (Warp &warp : cta->warps)
+        for (const Split &split : warp.splits) {
+          if (split.wait.kind == Wait::Registers)
+            kind = HazardKind::RegisterBudget;
+          if (!firstCta || (split.wait.kind == Wait::Registers && kind == HazardKind::RegisterBudget)) {
+            firstCta = cta.get();
+            firstWarp = &warp;
+            line = kernel.instructions[split.pc].line;
+          }
+          if (context.size() < 8000)
+            context += describeWait(*cta, warp, split);
+        }
+      if (context.size() < 12000)
+        context += describeBarriers(*cta);
+    }
+  raise(kind, firstCta, firstWarp, line, why, context);
+}

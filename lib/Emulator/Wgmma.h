@@ -1,0 +1,61 @@
+//===- Wgmma.h - The tensor core of a warpgroup -----------------*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef DGEMM_LIB_EMULATOR_WGMMA_H
+#define DGEMM_LIB_EMULATOR_WGMMA_H
+
+#include "Kernel.h"
+#include <array>
+#include <cstdint>
+#include <deque>
+
+namespace dgemm::emulator {
+
+/// One wgmma.mma_async, from its first warp to when all four have waited for it.
+struct WgmmaOp {
+  const Instruction *instruction = nullptr;
+  /// Per warp: A from registers is read when its warp issues.
+  std::array<std::vector<uint32_t>, 4> aRegisters;
+  bool aFromRegisters = false;
+  uint64_t descA = 0, descB = 0;
+  bool scaleD = true;
+  int scaleA = 1, scaleB = 1;
+  uint32_t group = 0;
+  uint8_t issued = 0;
+  uint8_t retired = 0;
+  bool executed = false;
+};
+
+struct Warpgroup {
+  /// Four agents: what each of its warps has waited for.
+  uint32_t agent = 0;
+  std::deque<WgmmaOp> ops;
+  /// Number of ops[0], counted from 0.
+  uint64_t firstOp = 0;
+  /// Tick until which the tensor core is busy with what was issued.
+  uint64_t busyUntil = 0;
+};
+
+/// A matrix descriptor in shared memory (PTX ISA, "Matrix Descriptor Format").
+struct MatrixDescriptor {
+  uint32_t start = 0;
+  uint32_t leadingBytes = 0;
+  uint32_t strideBytes = 0;
+  unsigned baseOffset = 0;
+  unsigned swizzle = 0;
+
+  static MatrixDescriptor decode(uint64_t bits);
+  /// What the hardware would not take, or what our layout rules exclude; empty if nothing.
+  std::string check(uint64_t bits) const;
+  /// Byte offset of the 16-byte unit `k16` of row `row`.
+  uint32_t unit(unsigned row, unsigned k16) const;
+};
+
+} // namespace dgemm::emulator
+
+#endif // DGEMM_LIB_EMULATOR_WGMMA_H

@@ -1,0 +1,142 @@
+//===- ConfigAttr.cpp - #dgemm.config and #dgemm.tensor_map -*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dgemm/IR/DGemm.h"
+#include "dgemm/IR/HopperLimits.h"
+#include "dgemm/IR/RegisterBudget.h"
+#include "dgemm/IR/SharedMemoryLayout.h"
+#include "mlir/IR/DialectImplementation.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace mlir::dgemm;
+
+//===----------------------------------------------------------------------===//
+// ConfigAttr
+//===----------------------------------------------------------------------===//
+
+/// `block = MxNxK`, then integer fields in any order.
+Attribute ConfigAttr::parse(AsmParser &parser, Type) {
+  SmallVector<int64_t> block;
+  std::optional<int64_t> stages, mathWarpgroups, groupM;
+  auto parseInteger = [&](std::optional<int64_t> &field) -> ParseResult {
+    if (field)
+      return parser.emitError(parser.getCurrentLocation(), "field given twice");
+    return parser.parseInteger(field.emplace());
+  };
+  SMLoc start = parser.getCurrentLocation();
+  auto parseField = [&]() -> ParseResult {
+    StringRef key;
+    SMLoc loc = parser.getCurrentLocation();
+    if (parser.parseKeyword(&key) || parser.parseEqual())
+      return failure();
+    if (key == "block")
+      return parser.parseDimensionList(block, /*allowDynamic=*/false, /*withTrailingX=*/false);
+    if (key == "stages")
+      return parseInteger(stages);
+    if (key == "math_warpgroups")
+      return parseInteger(mathWarpgroups);
+    if (key == "group_m")
+      return parseInteger(groupM);
+    return parser.emitError(loc) << "unknown field '" << key
+                                 << "' of #dgemm.config; known are block, stages, math_warpgroups and group_m";
+  };
+  if (parser.parseCommaSeparatedList(AsmParser::Delimiter::LessGreater, parseField))
+    return {};
+  if (block.size() != 3 || !stages || !mathWarpgroups || !groupM) {
+    parser.emitError(start, "expected #dgemm.config to give block = MxNxK, stages, math_warpgroups and group_m");
+    return {};
+  }
+  return parser.getChecked<ConfigAttr>(start, parser.getContext(), block[0], block[1], block[2], *stages,
+                                       *mathWarpgroups, *groupM);
+}
+
+void ConfigAttr::print(AsmPrinter &printer) const {
+  printer << "<block = " << getBlockM() << "x" << getBlockN() << "x" << getBlockK() << ", stages = " << getStages()
+          << ", math_warpgroups = " << getMathWarpgroups() << ", group_m = " << getGroupM() << ">";
+}
+
+/// C1 to C6: each field for itself.
+static LogicalResult verifyFields(function_ref<InFlightDiagnostic()> emitError, int64_t blockM, int64_t blockN,
+                                  int64_t blockK, int64_t stages, int64_t mathWarpgroups, int64_t groupM) {
+  if (mathWarpgroups < 1 || mathWarpgroups > 3)
+    return emitError() << "expected 'math_warpgroups' to be 1 to 3, but got " << mathWarpgroups;
+  int64_t slice = hopper::kWgmmaM * mathWarpgroups;
+  if (blockM != slice && blockM != 2 * slice)
+    return emitError() << "expected block M to be " << slice << " or " << 2 * slice << " for " << mathWarpgroups
+                       << " math warpgroups (64 or 128 rows each), but got " << blockM;
+  if (blockM > hopper::kTmaMaxBox)
+    return emitError() << "expected block M to be at most " << hopper::kTmaMaxBox << " (TMA box limit), but got "
+                       << blockM;
+  if (blockN < hopper::kWgmmaNStep || blockN > hopper::kWgmmaMaxN || blockN % hopper::kWgmmaNStep)
+    return emitError() << "expected block N to be a multiple of 8 from 8 to 256, but got " << blockN;
+  if (blockK != kScaleBlock)
+    return emitError() << "expected block K to be 128 (one scale block), but got " << blockK;
+  if (stages < 2 || stages > 32)
+    return emitError() << "expected 'stages' to be 2 to 32, but got " << stages;
+  if (groupM < 1)
+    return emitError() << "expected 'group_m' to be at least 1, but got " << groupM;
+  return success();
+}
+
+LogicalResult ConfigAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t blockM, int64_t blockN,
+                                 int64_t blockK, int64_t stages, int64_t mathWarpgroups, int64_t groupM) {
+  if (failed(verifyFields(emitError, blockM, blockN, blockK, stages, mathWarpgroups, groupM)))
+    return failure();
+  // C7.
+  int64_t need = getMathRegisters(blockM, blockN, mathWarpgroups);
+  int64_t have = RegisterBudget::get(mathWarpgroups).consumer;
+  if (need > have)
+    return emitError() << "block " << blockM << "x" << blockN << " needs about " << need
+                       << " registers in each math thread, but " << mathWarpgroups << " math warpgroups leave " << have;
+  // C8.
+  int64_t bytes = SharedMemoryLayout::get(blockM, blockN, blockK, stages).totalBytes;
+  if (bytes > hopper::kMaxSharedMemory) {
+    int64_t fit = SharedMemoryLayout::getMaxStages(blockM, blockN, blockK, 32);
+    return emitError() << stages << " stages of block " << blockM << "x" << blockN << "x" << blockK << " need "
+                       << bytes << " bytes of shared memory, but a CTA has " << hopper::kMaxSharedMemory
+                       << "; at most " << fit << " stages fit";
+  }
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// TensorMapAttr
+//===----------------------------------------------------------------------===//
+
+LogicalResult TensorMapAttr::verify(function_ref<InFlightDiagnostic()> emitError, StringRef operand, Type element,
+                                    AffineMap dims, AffineMap strides, DenseI64ArrayAttr box, int64_t swizzle) {
+  unsigned rank = dims.getNumResults();
+  if (rank < 1 || rank > 5)
+    return emitError() << "expected 1 to 5 dims, but got " << rank;
+  if (dims.getNumDims() != 3 || strides.getNumDims() != 3)
+    return emitError() << "expected 'dims' and 'strides' to be maps of (M, N, K)";
+  if (strides.getNumResults() + 1 != rank || box.size() != static_cast<int64_t>(rank))
+    return emitError() << "expected " << rank - 1 << " strides and " << rank << " box extents, but got "
+                       << strides.getNumResults() << " and " << box.size();
+  for (int64_t extent : box.asArrayRef())
+    if (extent < 1 || extent > hopper::kTmaMaxBox)
+      return emitError() << "expected box extents of 1 to 256, but got " << extent;
+  if (swizzle != 0 && swizzle != 32 && swizzle != 64 && swizzle != 128)
+    return emitError() << "expected swizzle to be 0, 32, 64 or 128 bytes, but got " << swizzle;
+  int64_t rowBytes = box[0] * element.getIntOrFloatBitWidth() / 8;
+  if (rowBytes % hopper::kTmaAlignment || (swizzle && rowBytes > swizzle))
+    return emitError() << "expected box rows of a multiple of 16 bytes"
+                       << (swizzle ? " within the swizzle width" : "") << ", but got " << rowBytes << " bytes";
+  return success();
+}
+
+#define GET_ATTRDEF_CLASSES
+#include "dgemm/IR/DGemmAttrs.cpp.inc"
+
+void DGemmDialect::registerAttributes() {
+  addAttributes<
+#define GET_ATTRDEF_LIST
+#include "dgemm/IR/DGemmAttrs.cpp.inc"
+      >();
+}

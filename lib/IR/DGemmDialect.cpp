@@ -1,0 +1,63 @@
+//===- DGemmDialect.cpp - The dgemm dialect -*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dgemm/IR/DGemm.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include <numeric>
+
+using namespace mlir;
+using namespace mlir::dgemm;
+
+#include "dgemm/IR/DGemmDialect.cpp.inc"
+
+#define GET_OP_CLASSES
+#include "dgemm/IR/DGemmOps.cpp.inc"
+
+namespace {
+/// Rings and stages are long types that every pipeline op repeats: print them once, by name.
+struct TypeAliases : OpAsmDialectInterface {
+  using OpAsmDialectInterface::OpAsmDialectInterface;
+  AliasResult getAlias(Type type, raw_ostream &os) const override {
+    if (isa<RingType>(type)) {
+      os << "ring";
+      return AliasResult::OverridableAlias;
+    }
+    if (isa<StageType>(type)) {
+      os << "stage";
+      return AliasResult::OverridableAlias;
+    }
+    return AliasResult::NoAlias;
+  }
+  AliasResult getAlias(Attribute attr, raw_ostream &os) const override {
+    auto map = dyn_cast<TensorMapAttr>(attr);
+    if (!map)
+      return AliasResult::NoAlias;
+    os << map.getOperand() << "_map";
+    return AliasResult::OverridableAlias;
+  }
+};
+} // namespace
+
+void DGemmDialect::initialize() {
+  addInterfaces<TypeAliases>();
+  registerAttributes();
+  registerTypes();
+  addOperations<
+#define GET_OP_LIST
+#include "dgemm/IR/DGemmOps.cpp.inc"
+      >();
+}
+
+int64_t mlir::dgemm::getScaleBlocksOfTile(int64_t columns) {
+  // Tiles start at multiples of gcd(columns, 128) modulo 128, so at worst at 128 - gcd.
+  int64_t step = std::gcd(columns, kScaleBlock);
+  return (kScaleBlock - step + columns + kScaleBlock - 1) / kScaleBlock;
+}

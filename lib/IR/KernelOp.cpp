@@ -1,0 +1,94 @@
+//===- KernelOp.cpp - dgemm.kernel -*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dgemm/IR/DGemm.h"
+#include "dgemm/IR/HopperLimits.h"
+
+using namespace mlir;
+using namespace mlir::dgemm;
+
+ParseResult KernelOp::parse(OpAsmParser &parser, OperationState &result) {
+  StringAttr name;
+  SmallVector<OpAsmParser::Argument> args;
+  DenseI64ArrayAttr sizes;
+  ConfigAttr config;
+  if (parser.parseSymbolName(name, getSymNameAttrName(result.name), result.attributes) ||
+      parser.parseArgumentList(args, OpAsmParser::Delimiter::Paren, /*allowType=*/true, /*allowAttrs=*/true) ||
+      parser.parseKeyword("sizes") ||
+      parser.parseCustomAttributeWithFallback(sizes, Type{}, getSizesAttrName(result.name).strref(),
+                                              result.attributes) ||
+      parser.parseKeyword("config") ||
+      parser.parseCustomAttributeWithFallback(config, Type{}, getConfigAttrName(result.name).strref(),
+                                              result.attributes) ||
+      parser.parseOptionalAttrDictWithKeyword(result.attributes))
+    return failure();
+
+  SmallVector<Type> types;
+  SmallVector<Attribute> argAttrs;
+  for (OpAsmParser::Argument &arg : args) {
+    types.push_back(arg.type);
+    argAttrs.push_back(arg.attrs ? arg.attrs : parser.getBuilder().getDictionaryAttr({}));
+  }
+  result.addAttribute(getFunctionTypeAttrName(result.name),
+                      TypeAttr::get(FunctionType::get(parser.getContext(), types, {})));
+  result.addAttribute(getArgAttrsAttrName(result.name), parser.getBuilder().getArrayAttr(argAttrs));
+  Region *body = result.addRegion();
+  if (parser.parseRegion(*body, args))
+    return failure();
+  if (body->empty())
+    body->emplaceBlock();
+  return success();
+}
+
+void KernelOp::print(OpAsmPrinter &printer) {
+  printer << ' ';
+  printer.printSymbolName(getSymName());
+  printer << '(';
+  llvm::interleaveComma(getArguments(), printer, [&](BlockArgument arg) {
+    printer.printRegionArgument(arg, getArgAttrDict(arg.getArgNumber()) ? getArgAttrDict(arg.getArgNumber()).getValue()
+                                                                        : ArrayRef<NamedAttribute>());
+  });
+  printer << ") sizes ";
+  printer.printStrippedAttrOrType(getSizesAttr());
+  printer.printNewline();
+  printer << "    config ";
+  printer.printStrippedAttrOrType(getConfigAttr());
+  printer.printOptionalAttrDictWithKeyword((*this)->getAttrs(),
+                                           {getSymNameAttrName(), getFunctionTypeAttrName(), getSizesAttrName(),
+                                            getConfigAttrName(), getArgAttrsAttrName(), getResAttrsAttrName()});
+  printer << ' ';
+  printer.printRegion(getBody(), /*printEntryBlockArgs=*/false, /*printBlockTerminators=*/true);
+}
+
+/// Arguments are named after the operand, map or size that they are.
+void KernelOp::getAsmBlockArgumentNames(Region &region, OpAsmSetValueNameFn setName) {
+  for (BlockArgument arg : region.getArguments()) {
+    unsigned index = arg.getArgNumber();
+    if (auto operand = getArgAttrOfType<StringAttr>(index, kOperandAttr))
+      setName(arg, operand.getValue());
+    else if (auto size = getArgAttrOfType<StringAttr>(index, kSizeAttr))
+      setName(arg, size.getValue());
+    else if (auto map = getArgAttrOfType<TensorMapAttr>(index, kTensorMapAttr))
+      setName(arg, (map.getOperand() + "_map").str());
+  }
+}
+
+LogicalResult KernelOp::verify() {
+  if (getSizes().size() != 3)
+    return emitOpError() << "expected 'sizes' to give M, N and K, but got " << getSizes().size() << " values";
+  if (getFunctionType().getNumResults())
+    return emitOpError("expected a kernel to have no results");
+  return success();
+}
+
+BlockArgument KernelOp::findArgument(StringRef attr, StringRef value) {
+  for (BlockArgument arg : getArguments())
+    if (auto found = getArgAttrOfType<StringAttr>(arg.getArgNumber(), attr); found && found.getValue() == value)
+      return arg;
+  return {};
+}

@@ -1,0 +1,149 @@
+//===- PipelineOps.cpp - Warp roles around a ring of stages -*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dgemm/IR/DGemm.h"
+#include "dgemm/IR/HopperLimits.h"
+
+using namespace mlir;
+using namespace mlir::dgemm;
+
+//===----------------------------------------------------------------------===//
+// WarpSpecializeOp
+//===----------------------------------------------------------------------===//
+
+static ParseResult parseRegisters(OpAsmParser &parser, StringRef name, NamedAttrList &attributes) {
+  IntegerAttr registers;
+  return failure(parser.parseKeyword("registers") || parser.parseEqual() ||
+                 parser.parseAttribute(registers, parser.getBuilder().getI64Type(), name, attributes));
+}
+
+ParseResult WarpSpecializeOp::parse(OpAsmParser &parser, OperationState &result) {
+  Builder &builder = parser.getBuilder();
+  Region *producer = result.addRegion(), *consumer = result.addRegion();
+  OpAsmParser::Argument warpgroup;
+  int64_t consumers;
+  if (parser.parseKeyword("producer") ||
+      parseRegisters(parser, getProducerRegistersAttrName(result.name).strref(), result.attributes) ||
+      parser.parseRegion(*producer) || parser.parseKeyword("consumer") || parser.parseLParen() ||
+      parser.parseArgument(warpgroup) || parser.parseRParen() || parser.parseKeyword("x") ||
+      parser.parseInteger(consumers) ||
+      parseRegisters(parser, getConsumerRegistersAttrName(result.name).strref(), result.attributes))
+    return failure();
+  warpgroup.type = builder.getIndexType();
+  result.addAttribute(getConsumersAttrName(result.name), builder.getI64IntegerAttr(consumers));
+  if (parser.parseRegion(*consumer, warpgroup) || parser.parseOptionalAttrDict(result.attributes))
+    return failure();
+  for (Region *region : {producer, consumer})
+    if (region->empty())
+      region->emplaceBlock();
+  return success();
+}
+
+void WarpSpecializeOp::print(OpAsmPrinter &printer) {
+  printer.printNewline();
+  printer << "producer registers = " << getProducerRegisters() << ' ';
+  printer.printRegion(getProducer());
+  printer << " consumer (" << getWarpgroup() << ") x " << getConsumers() << " registers = " << getConsumerRegisters()
+          << ' ';
+  printer.printRegion(getConsumer(), /*printEntryBlockArgs=*/false);
+  printer.printOptionalAttrDict((*this)->getAttrs(), {getConsumersAttrName(), getProducerRegistersAttrName(),
+                                                      getConsumerRegistersAttrName()});
+}
+
+void WarpSpecializeOp::getAsmBlockArgumentNames(Region &region, OpAsmSetValueNameFn setName) {
+  if (region.getNumArguments() == 1)
+    setName(region.getArgument(0), "wg");
+}
+
+LogicalResult WarpSpecializeOp::verify() {
+  int64_t consumers = getConsumers();
+  if (consumers < 1 || consumers > 3)
+    return emitOpError() << "expected 1 to 3 consumers, but got " << consumers;
+  for (int64_t registers : {getProducerRegisters(), getConsumerRegisters()})
+    if (registers < hopper::kMinSetMaxRegisters || registers > hopper::kMaxSetMaxRegisters ||
+        registers % hopper::kRegisterStep)
+      return emitOpError() << "expected registers to be a multiple of 8 from 24 to 256, but got " << registers;
+  int64_t total = hopper::kWarpgroupThreads * static_cast<int64_t>(getProducerRegisters() +
+                                                                   consumers * getConsumerRegisters());
+  if (total > hopper::kRegisterFile)
+    return emitOpError() << "the roles ask for " << total << " registers, but a multiprocessor has "
+                         << hopper::kRegisterFile;
+  if (getConsumer().getNumArguments() != 1 || !getWarpgroup().getType().isIndex())
+    return emitOpError("expected the consumer region to have one index argument, the warpgroup");
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Ring operations
+//===----------------------------------------------------------------------===//
+
+static LogicalResult verifyStageOf(Operation *op, RingType ring, StageType stage) {
+  if (ring.getStage() == stage)
+    return success();
+  return op->emitOpError() << "expected the stage of the ring, " << ring.getStage() << ", but got " << stage;
+}
+
+/// The tile that `index` names, null after an error.
+static TileType getTileOf(Operation *op, StageType stage, int64_t index) {
+  int64_t count = stage.getTiles().size();
+  if (index >= 0 && index < count)
+    return stage.getTiles()[index];
+  op->emitOpError() << "expected a tile index from 0 to " << count - 1 << ", but got " << index;
+  return {};
+}
+
+LogicalResult AcquireOp::verify() { return verifyStageOf(*this, getRing().getType(), getStage().getType()); }
+
+LogicalResult WaitOp::verify() { return verifyStageOf(*this, getRing().getType(), getStage().getType()); }
+
+LogicalResult LoadAsyncOp::verify() {
+  TileType tile = getTileOf(*this, getStage().getType(), getIndex());
+  if (!tile)
+    return failure();
+  auto type = cast<MemRefType>(getSource().getType());
+  if (type.getRank() != static_cast<int64_t>(getOffsets().size()))
+    return emitOpError() << "expected " << type.getRank() << " offsets for " << type << ", but got "
+                         << getOffsets().size();
+  if (type.getElementType() != tile.getElementType())
+    return emitOpError() << "expected a source of " << tile.getElementType() << ", but got " << type;
+  // TMA box limits (cuda.h, cuTensorMapEncodeTiled).
+  if (tile.getRows() > hopper::kTmaMaxBox || tile.getColumns() > hopper::kTmaMaxBox)
+    return emitOpError() << "expected a tile of at most 256x256 (TMA box limit), but got " << tile;
+  if (tile.getRowBytes() % hopper::kTmaAlignment)
+    return emitOpError() << "expected tile rows of a multiple of 16 bytes (TMA box limit), but got "
+                         << tile.getRowBytes();
+  return success();
+}
+
+LogicalResult ViewOp::verify() {
+  TileType whole = getTileOf(*this, getStage().getType(), getIndex());
+  if (!whole)
+    return failure();
+  TileType part = getTile().getType();
+  bool sameKind = part.getElementType() == whole.getElementType() && part.getSwizzle() == whole.getSwizzle();
+  bool someRows = part.getColumns() == whole.getColumns() && part.getRows() <= whole.getRows();
+  bool someOfOnlyRow = whole.getRows() == 1 && part.getRows() == 1 && part.getColumns() <= whole.getColumns();
+  if (sameKind && (someRows || someOfOnlyRow))
+    return success();
+  return emitOpError() << "expected rows of " << whole << ", but got " << part;
+}
+
+LogicalResult StoreFragmentOp::verify() {
+  TileType tile = getTile().getType();
+  FragType frag = getValue().getType();
+  int64_t columns = tile.getColumns();
+  bool width = columns == 8 || columns == 16 || columns == 32 || columns == 64;
+  int64_t swizzle = columns == 8 ? 0 : columns * 2;
+  if (!tile.getElementType().isBF16() || tile.getRows() != frag.getRows() || !width || tile.getSwizzle() != swizzle)
+    return emitOpError() << "expected a bf16 tile of " << frag.getRows()
+                         << " rows and 8, 16, 32 or 64 columns, swizzled over its row (none for 8), but got " << tile;
+  if (getColumn() + columns > static_cast<uint64_t>(frag.getColumns()) || getColumn() % 8)
+    return emitOpError() << "expected columns inside " << frag << " from a multiple of 8, but got " << getColumn()
+                         << " to " << getColumn() + columns;
+  return success();
+}

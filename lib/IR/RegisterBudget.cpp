@@ -1,0 +1,33 @@
+//===- RegisterBudget.cpp - Registers of math and producer threads -*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dgemm/IR/RegisterBudget.h"
+#include "dgemm/IR/HopperLimits.h"
+
+using namespace mlir::dgemm;
+
+RegisterBudget RegisterBudget::get(int64_t mathWarpgroups) {
+  // Each row keeps producer + warpgroups * consumer within what the warpgroups enter with (65536 / threads, rounded
+  // down to 8): 2 * 256, 3 * 168, 4 * 128 registers.
+  switch (mathWarpgroups) {
+  case 1:
+    return {40, 240};
+  case 2:
+    return {40, 232};
+  default:
+    return {24, 160};
+  }
+}
+
+int64_t mlir::dgemm::getMathRegisters(int64_t blockM, int64_t blockN, int64_t mathWarpgroups) {
+  // What ptxas 13.0 needs beside the accumulators, found by assembling every config: 128x200 with two math warpgroups
+  // spills at 232 registers, 192x128 with three does not at 160.
+  int64_t other = mathWarpgroups == 3 ? 32 : 40;
+  int64_t slices = blockM / (mathWarpgroups * hopper::kWgmmaM);
+  return blockN / 2 * (1 + slices) + other;
+}

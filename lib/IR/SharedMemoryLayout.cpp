@@ -1,0 +1,54 @@
+//===- SharedMemoryLayout.cpp - Where a kernel's tiles lie -*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dgemm/IR/SharedMemoryLayout.h"
+#include "dgemm/IR/DGemm.h"
+#include "dgemm/IR/HopperLimits.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace mlir::dgemm;
+
+SmallVector<OutputPanel> mlir::dgemm::getOutputPanels(int64_t columns) {
+  SmallVector<OutputPanel> panels;
+  int64_t column = 0;
+  for (int64_t width = 64; width >= 8; width /= 2)
+    for (; columns - column >= width; column += width)
+      panels.push_back({column, width});
+  return panels;
+}
+
+SharedMemoryLayout SharedMemoryLayout::get(int64_t blockM, int64_t blockN, int64_t blockK, int64_t stages) {
+  SharedMemoryLayout layout;
+  layout.outputOffset = 0;
+  layout.outputBytes = llvm::alignTo(blockM * blockN * 2, hopper::kSwizzleAtom);
+  int64_t offset = layout.outputBytes;
+  int64_t bytes[3] = {blockM * blockK, blockN * blockK,
+                      static_cast<int64_t>(llvm::alignTo(blockM * 4, hopper::kBulkAlignment))};
+  for (int tile = 0; tile < 3; ++tile) {
+    layout.tileOffset[tile] = offset;
+    layout.tileBytes[tile] = bytes[tile];
+    offset += stages * bytes[tile];
+  }
+  layout.fullBarrierOffset = offset;
+  layout.emptyBarrierOffset = offset + stages * hopper::kMbarrierBytes;
+  layout.totalBytes = layout.emptyBarrierOffset + stages * hopper::kMbarrierBytes;
+  return layout;
+}
+
+SharedMemoryLayout SharedMemoryLayout::get(ConfigAttr config) {
+  return get(config.getBlockM(), config.getBlockN(), config.getBlockK(), config.getStages());
+}
+
+int64_t SharedMemoryLayout::getMaxStages(int64_t blockM, int64_t blockN, int64_t blockK, int64_t limit) {
+  int64_t fixed = get(blockM, blockN, blockK, 0).totalBytes;
+  int64_t each = get(blockM, blockN, blockK, 1).totalBytes - fixed;
+  if (fixed > hopper::kMaxSharedMemory)
+    return 0;
+  return std::min(limit, (hopper::kMaxSharedMemory - fixed) / each);
+}

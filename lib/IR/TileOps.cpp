@@ -1,0 +1,113 @@
+//===- TileOps.cpp - Operations over tiles -*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dgemm/IR/DGemm.h"
+#include "dgemm/IR/HopperLimits.h"
+
+using namespace mlir;
+using namespace mlir::dgemm;
+
+//===----------------------------------------------------------------------===//
+// Rules that several operations share
+//===----------------------------------------------------------------------===//
+
+static LogicalResult verifyOffsets(Operation *op, MemRefType type, ValueRange offsets) {
+  if (type.getRank() == static_cast<int64_t>(offsets.size()))
+    return success();
+  return op->emitOpError() << "expected " << type.getRank() << " offsets for " << type << ", but got "
+                           << offsets.size();
+}
+
+/// A wgmma operand: e4m3, 128 columns with 128-byte swizzle (C1 of dgemm.mma).
+static LogicalResult verifyMmaTile(Operation *op, StringRef name, TileType tile) {
+  if (isa<Float8E4M3FNType>(tile.getElementType()) && tile.getColumns() == hopper::kSwizzleBytes &&
+      tile.getSwizzle() == hopper::kSwizzleBytes)
+    return success();
+  return op->emitOpError() << "expected '" << name << "' to be f8E4M3FN with 128 columns and swizzle = 128, but got "
+                           << tile;
+}
+
+/// The result of an mma of these tiles (C2 of dgemm.mma).
+static LogicalResult verifyMma(Operation *op, TileType lhs, TileType rhs, FragType result) {
+  if (failed(verifyMmaTile(op, "lhs", lhs)) || failed(verifyMmaTile(op, "rhs", rhs)))
+    return failure();
+  if (rhs.getRows() % hopper::kWgmmaNStep || rhs.getRows() > hopper::kWgmmaMaxN)
+    return op->emitOpError() << "expected rows of 'rhs' to be a multiple of 8 up to 256 (wgmma N), but got "
+                             << rhs.getRows();
+  if (result.getRows() != lhs.getRows() || result.getColumns() != rhs.getRows())
+    return op->emitOpError() << "expected a fragment of " << lhs.getRows() << "x" << rhs.getRows() << ", but got "
+                             << result;
+  return success();
+}
+
+/// Scales of the rows and columns of `acc`.
+static LogicalResult verifyScales(Operation *op, FragType rowScales, Type columnScales, FragType acc) {
+  if (rowScales.getRows() != acc.getRows() || rowScales.getColumns() != 1)
+    return op->emitOpError() << "expected row scales of " << acc.getRows() << "x1, but got " << rowScales;
+  int64_t expected = getScaleBlocksOfTile(acc.getColumns());
+  int64_t given = cast<VectorType>(columnScales).getNumElements();
+  if (given != expected)
+    return op->emitOpError() << "expected " << expected << " column scales for " << acc.getColumns()
+                             << " columns, but got " << given;
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Operations
+//===----------------------------------------------------------------------===//
+
+LogicalResult LoadOp::verify() {
+  auto type = cast<MemRefType>(getSource().getType());
+  if (failed(verifyOffsets(*this, type, getOffsets())))
+    return failure();
+  if (type.getElementType() != getTile().getType().getElementType())
+    return emitOpError() << "expected a tile of " << type.getElementType() << ", but got " << getTile().getType();
+  return success();
+}
+
+LogicalResult LoadFragmentOp::verify() {
+  TileType tile = getTile().getType();
+  FragType frag = getResult().getType();
+  if (tile.getRows() == 1 && tile.getElementType().isF32() && frag.getColumns() == 1 &&
+      frag.getRows() == tile.getColumns())
+    return success();
+  return emitOpError() << "expected a 1xR tile of f32 and a fragment of Rx1, but got " << tile << " and " << frag;
+}
+
+LogicalResult LoadBlockScalesOp::verify() {
+  auto type = cast<MemRefType>(getSource().getType());
+  if (type.getRank() != 2 || !type.getElementType().isF32())
+    return emitOpError() << "expected a rank-2 memref of f32, but got " << type;
+  return success();
+}
+
+LogicalResult ScaledMmaOp::verify() {
+  if (failed(verifyMma(*this, getLhs().getType(), getRhs().getType(), getAcc().getType())))
+    return failure();
+  return verifyScales(*this, getRowScales().getType(), getColumnScales().getType(), getAcc().getType());
+}
+
+LogicalResult MmaOp::verify() {
+  if (getOver() && getOver().getType() != getResult().getType())
+    return emitOpError() << "expected 'over' to have the type of the result, " << getResult().getType() << ", but got "
+                         << getOver().getType();
+  return verifyMma(*this, getLhs().getType(), getRhs().getType(), getResult().getType());
+}
+
+LogicalResult PromoteOp::verify() {
+  return verifyScales(*this, getRowScales().getType(), getColumnScales().getType(), getAcc().getType());
+}
+
+LogicalResult StoreOp::verify() {
+  auto type = cast<MemRefType>(getDest().getType());
+  if (failed(verifyOffsets(*this, type, getOffsets())))
+    return failure();
+  if (!type.getElementType().isBF16())
+    return emitOpError() << "expected a destination of bf16, but got " << type;
+  return success();
+}

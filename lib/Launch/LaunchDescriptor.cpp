@@ -1,0 +1,71 @@
+//===- LaunchDescriptor.cpp - What a kernel needs to be launched ----------===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dgemm/Launch/LaunchDescriptor.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/ErrorHandling.h"
+#include "llvm/Support/FormatVariadic.h"
+
+using namespace llvm;
+
+namespace dgemm {
+
+unsigned getByteWidth(ElementType type) {
+  switch (type) {
+  case ElementType::F8E4M3FN:
+    return 1;
+  case ElementType::BF16:
+    return 2;
+  case ElementType::F32:
+  case ElementType::I32:
+    return 4;
+  }
+  llvm_unreachable("unknown element type");
+}
+
+StringRef toString(ElementType type) {
+  switch (type) {
+  case ElementType::F8E4M3FN:
+    return "f8E4M3FN";
+  case ElementType::BF16:
+    return "bf16";
+  case ElementType::F32:
+    return "f32";
+  case ElementType::I32:
+    return "i32";
+  }
+  llvm_unreachable("unknown element type");
+}
+
+const OperandInfo *LaunchDescriptor::findOperand(StringRef name) const {
+  auto it = find_if(operands, [&](const OperandInfo &operand) { return operand.name == name; });
+  return it == operands.end() ? nullptr : &*it;
+}
+
+Expected<Sizes> LaunchDescriptor::bindSizes(const Sizes &given) const {
+  for (const auto &entry : given) {
+    if (none_of(sizes, [&](const auto &size) { return size.first == entry.getKey(); }))
+      return createStringError(formatv("kernel '{0}' has no size named '{1}'", this->entry, entry.getKey()));
+    if (entry.getValue() < 0)
+      return createStringError(formatv("size {0} = {1} is negative", entry.getKey(), entry.getValue()));
+  }
+  Sizes bound;
+  for (const auto &[name, value] : sizes) {
+    auto it = given.find(name);
+    bool isGiven = it != given.end();
+    if (value < 0 && !isGiven)
+      return createStringError(formatv("size {0} of kernel '{1}' is dynamic and was not given", name, entry));
+    if (value >= 0 && isGiven && it->second != value)
+      return createStringError(formatv("size {0} = {1} was given but kernel '{2}' was compiled for {0} = {3}", name,
+                                       it->second, entry, value));
+    bound[name] = isGiven ? it->second : value;
+  }
+  return bound;
+}
+
+} // namespace dgemm

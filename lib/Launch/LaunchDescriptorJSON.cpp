@@ -1,0 +1,342 @@
+//===- LaunchDescriptorJSON.cpp - Launch descriptor to JSON and back ------===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+//
+// docs/launch-descriptor.md describes the document. The reader follows llvm::json's conventions: overloads of fromJSON
+// that report to a json::Path, which turns into "expected integer at launch.parameters[2].box[0]".
+//
+//===----------------------------------------------------------------------===//
+
+#include "dgemm/Launch/LaunchDescriptor.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/raw_ostream.h"
+#include <algorithm>
+
+using namespace llvm;
+
+namespace dgemm {
+
+//===----------------------------------------------------------------------===//
+// Writing
+//===----------------------------------------------------------------------===//
+
+/// Writes `value` on one line: lists of expressions are easier to read that way.
+static void writeCompact(json::OStream &os, StringRef key, const json::Value &value) {
+  os.attributeBegin(key);
+  os.rawValue([&](raw_ostream &out) { out << value; });
+  os.attributeEnd();
+}
+
+static json::Value toJSON(ArrayRef<SizeExpr> exprs) {
+  json::Array array;
+  for (const SizeExpr &expr : exprs)
+    array.push_back(expr.toJSON());
+  return array;
+}
+
+static json::Value toJSON(ArrayRef<int64_t> values) {
+  json::Array array;
+  for (int64_t value : values)
+    array.push_back(value);
+  return array;
+}
+
+static void write(json::OStream &os, const OperandInfo &operand) {
+  os.object([&] {
+    os.attribute("name", operand.name);
+    os.attribute("type", toString(operand.type));
+    writeCompact(os, "shape", toJSON(operand.shape));
+    writeCompact(os, "strides", toJSON(operand.strides));
+    os.attribute("output", operand.isOutput);
+  });
+}
+
+static void write(json::OStream &os, const TensorMapInfo &map) {
+  os.attribute("operand", map.operand);
+  os.attribute("type", toString(map.type));
+  writeCompact(os, "dims", toJSON(map.dims));
+  writeCompact(os, "strides", toJSON(map.strides));
+  writeCompact(os, "box", toJSON(map.box));
+  writeCompact(os, "element_strides", toJSON(map.elementStrides));
+  os.attribute("swizzle", map.swizzle);
+  os.attribute("interleave", map.interleave);
+  os.attribute("l2_promotion", map.l2Promotion);
+  os.attribute("oob_fill", map.oobFillNaN ? "nan" : "zero");
+}
+
+static void write(json::OStream &os, const ParameterInfo &parameter) {
+  os.object([&] {
+    switch (parameter.kind) {
+    case ParameterInfo::Kind::TensorMap:
+      os.attribute("kind", "tensor_map");
+      os.attribute("name", parameter.name);
+      write(os, parameter.tensorMap);
+      break;
+    case ParameterInfo::Kind::Pointer:
+      os.attribute("kind", "pointer");
+      os.attribute("name", parameter.name);
+      os.attribute("operand", parameter.operand);
+      break;
+    case ParameterInfo::Kind::Size:
+      os.attribute("kind", "size");
+      os.attribute("name", parameter.name);
+      os.attribute("type", "i32");
+      writeCompact(os, "value", parameter.value.toJSON());
+      break;
+    }
+  });
+}
+
+std::string LaunchDescriptor::toJSON() const {
+  std::string text;
+  raw_string_ostream out(text);
+  json::OStream os(out, /*IndentSize=*/2);
+  os.object([&] {
+    os.attribute("version", kLaunchDescriptorVersion);
+    os.attribute("generator", generator);
+    os.attribute("entry", entry);
+    os.attribute("target", target);
+    os.attribute("layout", layout);
+    os.attribute("config", config);
+    os.attributeObject("sizes", [&] {
+      for (const auto &[name, value] : sizes)
+        os.attribute(name, value < 0 ? json::Value("?") : json::Value(value));
+    });
+    os.attributeArray("operands", [&] {
+      for (const OperandInfo &operand : operands)
+        write(os, operand);
+    });
+    os.attribute("threads", threads);
+    writeCompact(os, "cluster", dgemm::toJSON(cluster));
+    os.attribute("shared_memory", sharedMemory);
+    os.attributeObject("grid", [&] {
+      os.attribute("rule", "persistent");
+      writeCompact(os, "tiles", tiles.toJSON());
+    });
+    os.attributeArray("parameters", [&] {
+      for (const ParameterInfo &parameter : parameters)
+        write(os, parameter);
+    });
+  });
+  out << '\n';
+  return text;
+}
+
+//===----------------------------------------------------------------------===//
+// Reading
+//===----------------------------------------------------------------------===//
+
+static bool fromJSON(const json::Value &value, SizeExpr &out, json::Path path) {
+  Expected<SizeExpr> expr = SizeExpr::fromJSON(value);
+  if (expr) {
+    out = std::move(*expr);
+    return true;
+  }
+  consumeError(expr.takeError());
+  path.report("expected a size expression (an integer, a size name, or [op, lhs, rhs] with op one of + * floordiv "
+              "ceildiv mod min max)");
+  return false;
+}
+
+static bool fromJSON(const json::Value &value, ElementType &out, json::Path path) {
+  std::optional<StringRef> text = value.getAsString();
+  for (ElementType type : {ElementType::F8E4M3FN, ElementType::BF16, ElementType::F32, ElementType::I32}) {
+    if (text != toString(type))
+      continue;
+    out = type;
+    return true;
+  }
+  path.report("expected an element type (f8E4M3FN, bf16, f32 or i32)");
+  return false;
+}
+
+static bool readCluster(json::ObjectMapper &object, std::array<int64_t, 3> &out, json::Path path) {
+  std::vector<int64_t> values;
+  if (!object.map("cluster", values))
+    return false;
+  if (values.size() != out.size() || any_of(values, [](int64_t v) { return v < 1; })) {
+    path.field("cluster").report("expected three integers of at least 1");
+    return false;
+  }
+  std::copy(values.begin(), values.end(), out.begin());
+  return true;
+}
+
+static bool fromJSON(const json::Value &value, OperandInfo &out, json::Path path) {
+  json::ObjectMapper object(value, path);
+  if (!object || !object.map("name", out.name) || !object.map("type", out.type) || !object.map("shape", out.shape) ||
+      !object.map("strides", out.strides) || !object.map("output", out.isOutput))
+    return false;
+  if (out.shape.empty() || out.shape.size() != out.strides.size()) {
+    path.report("expected as many strides as shape entries, and at least one");
+    return false;
+  }
+  return true;
+}
+
+static bool checkOneOf(int64_t value, ArrayRef<int64_t> allowed, json::Path path, StringLiteral message) {
+  if (is_contained(allowed, value))
+    return true;
+  path.report(message);
+  return false;
+}
+
+static bool readTensorMap(json::ObjectMapper &object, TensorMapInfo &out, json::Path path) {
+  std::string fill;
+  if (!object.map("operand", out.operand) || !object.map("type", out.type) || !object.map("dims", out.dims) ||
+      !object.map("strides", out.strides) || !object.map("box", out.box) ||
+      !object.map("element_strides", out.elementStrides) || !object.map("swizzle", out.swizzle) ||
+      !object.map("interleave", out.interleave) || !object.map("l2_promotion", out.l2Promotion) ||
+      !object.map("oob_fill", fill))
+    return false;
+  size_t rank = out.dims.size();
+  if (rank < 1 || rank > 5) {
+    path.field("dims").report("expected 1 to 5 dimensions");
+    return false;
+  }
+  if (out.strides.size() + 1 != rank) {
+    path.field("strides").report("expected one entry fewer than in dims");
+    return false;
+  }
+  if (out.box.size() != rank) {
+    path.field("box").report("expected as many entries as in dims");
+    return false;
+  }
+  if (out.elementStrides.size() != rank) {
+    path.field("element_strides").report("expected as many entries as in dims");
+    return false;
+  }
+  if (fill != "zero" && fill != "nan") {
+    path.field("oob_fill").report("expected \"zero\" or \"nan\"");
+    return false;
+  }
+  out.oobFillNaN = fill == "nan";
+  return checkOneOf(out.swizzle, {0, 32, 64, 128}, path.field("swizzle"), "expected 0, 32, 64 or 128") &&
+         checkOneOf(out.interleave, {0, 16, 32}, path.field("interleave"), "expected 0, 16 or 32") &&
+         checkOneOf(out.l2Promotion, {0, 64, 128, 256}, path.field("l2_promotion"), "expected 0, 64, 128 or 256");
+}
+
+static bool fromJSON(const json::Value &value, ParameterInfo &out, json::Path path) {
+  json::ObjectMapper object(value, path);
+  std::string kind;
+  if (!object || !object.map("kind", kind) || !object.map("name", out.name))
+    return false;
+  if (kind == "tensor_map") {
+    out.kind = ParameterInfo::Kind::TensorMap;
+    return readTensorMap(object, out.tensorMap, path);
+  }
+  if (kind == "pointer") {
+    out.kind = ParameterInfo::Kind::Pointer;
+    return object.map("operand", out.operand);
+  }
+  if (kind != "size") {
+    path.field("kind").report("expected \"tensor_map\", \"pointer\" or \"size\"");
+    return false;
+  }
+  out.kind = ParameterInfo::Kind::Size;
+  std::string type;
+  if (!object.map("type", type) || !object.map("value", out.value))
+    return false;
+  if (type != "i32")
+    path.field("type").report("expected \"i32\"");
+  return type == "i32";
+}
+
+/// M, N, K come first and in this order; JSON objects have none.
+static bool readSizes(const json::Object &object, std::vector<std::pair<std::string, int64_t>> &out, json::Path path) {
+  for (const auto &[key, value] : object) {
+    int64_t size = value.getAsInteger().value_or(-1);
+    if (size < 0 && value.getAsString() != "?") {
+      path.field(key).report("expected a non-negative integer or \"?\"");
+      return false;
+    }
+    out.emplace_back(key.str(), size);
+  }
+  auto rank = [](const std::string &name) {
+    return std::make_pair(std::min(StringRef("MNK").find(name), size_t(3)), name);
+  };
+  llvm::sort(out, [&](const auto &lhs, const auto &rhs) { return rank(lhs.first) < rank(rhs.first); });
+  return true;
+}
+
+static bool readGrid(const json::Value &value, SizeExpr &tiles, json::Path path) {
+  json::ObjectMapper object(value, path);
+  std::string rule;
+  if (!object || !object.map("rule", rule))
+    return false;
+  if (rule != "persistent") {
+    path.field("rule").report("expected \"persistent\"");
+    return false;
+  }
+  return object.map("tiles", tiles);
+}
+
+/// Every parameter that takes memory must name an operand that exists.
+static bool checkOperandNames(const LaunchDescriptor &out, json::Path path) {
+  for (const auto &[index, parameter] : enumerate(out.parameters)) {
+    bool isMap = parameter.kind == ParameterInfo::Kind::TensorMap;
+    if (parameter.kind == ParameterInfo::Kind::Size ||
+        out.findOperand(isMap ? parameter.tensorMap.operand : parameter.operand))
+      continue;
+    path.field("parameters").index(index).field("operand").report("expected the name of an entry of operands");
+    return false;
+  }
+  return true;
+}
+
+static bool fromJSON(const json::Value &value, LaunchDescriptor &out, json::Path path) {
+  json::ObjectMapper object(value, path);
+  int64_t version = 0;
+  if (!object || !object.map("version", version))
+    return false;
+  if (version != kLaunchDescriptorVersion) {
+    static_assert(kLaunchDescriptorVersion == 1, "the message below names the version");
+    path.field("version").report("expected 1, the only version that this reader knows,");
+    return false;
+  }
+  if (!object.map("generator", out.generator) || !object.map("entry", out.entry) || !object.map("target", out.target) ||
+      !object.map("layout", out.layout) || !object.map("config", out.config) || !object.map("operands", out.operands) ||
+      !object.map("threads", out.threads) || !readCluster(object, out.cluster, path) ||
+      !object.map("shared_memory", out.sharedMemory) || !object.map("parameters", out.parameters))
+    return false;
+  if (out.threads < 1 || out.threads > 1024) {
+    path.field("threads").report("expected 1 to 1024");
+    return false;
+  }
+  if (out.sharedMemory < 0) {
+    path.field("shared_memory").report("expected a non-negative integer");
+    return false;
+  }
+  const json::Object &members = *value.getAsObject();
+  const json::Object *sizes = members.getObject("sizes");
+  if (!sizes) {
+    path.field("sizes").report("expected object");
+    return false;
+  }
+  const json::Value *grid = members.get("grid");
+  if (!grid) {
+    path.field("grid").report("missing value");
+    return false;
+  }
+  return readSizes(*sizes, out.sizes, path.field("sizes")) && readGrid(*grid, out.tiles, path.field("grid")) &&
+         checkOperandNames(out, path);
+}
+
+Expected<LaunchDescriptor> LaunchDescriptor::fromJSON(StringRef text) {
+  Expected<json::Value> value = json::parse(text);
+  if (!value)
+    return createStringError("launch descriptor is not JSON: " + toString(value.takeError()));
+  LaunchDescriptor descriptor;
+  json::Path::Root root("launch");
+  if (!dgemm::fromJSON(*value, descriptor, root))
+    return createStringError("bad launch descriptor: " + toString(root.getError()));
+  return descriptor;
+}
+
+} // namespace dgemm

@@ -1,0 +1,173 @@
+//===- Check.cpp - Compares a result with the reference -------------------===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dgemm/Runtime/Formats.h"
+#include "dgemm/Runtime/Reference.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/Parallel.h"
+#include <cmath>
+
+using namespace llvm;
+
+namespace dgemm {
+
+/// A row's checksum may be off by so much of the row's norm: 16 times what rounding to bf16 costs. A run of 64 wrong
+/// columns in a row of 32768 is at least twice as far off.
+static constexpr double kChecksumTolerance = 0.02;
+
+StringRef toString(CheckMode mode) {
+  switch (mode) {
+  case CheckMode::Auto:
+    return "auto";
+  case CheckMode::Full:
+    return "full";
+  case CheckMode::Sample:
+    return "sample";
+  case CheckMode::None:
+    return "none";
+  }
+  llvm_unreachable("unknown check mode");
+}
+
+namespace {
+/// What one row adds to the result.
+struct RowScan {
+  int64_t unwritten = 0, nans = 0, infinities = 0, firstBad = -1;
+  bool badChecksum = false;
+};
+struct RowComparison {
+  double products = 0, squares = 0, maxAbsError = 0;
+  int64_t worst = -1;
+};
+} // namespace
+
+static RowScan scanRow(ArrayRef<uint16_t> row) {
+  RowScan scan;
+  for (const auto &[column, bits] : enumerate(row)) {
+    if ((bits & 0x7f80) != 0x7f80)
+      continue;
+    bool isPoison = bits == (kPoison << 8 | kPoison), isNaN = bits & 0x7f;
+    ++(isPoison ? scan.unwritten : isNaN ? scan.nans : scan.infinities);
+    if (scan.firstBad < 0)
+      scan.firstBad = int64_t(column);
+  }
+  return scan;
+}
+
+/// True when `checksum` = sum of signs[n] * row[n] does not hold within rounding.
+static bool isChecksumBad(ArrayRef<uint16_t> row, ArrayRef<double> signs, double checksum) {
+  double sum = 0, squares = 0;
+  for (const auto &[bits, sign] : zip_equal(row, signs)) {
+    double value = decodeBF16(bits);
+    sum += sign * value;
+    squares += value * value;
+  }
+  return !(std::fabs(sum - checksum) <= kChecksumTolerance * std::sqrt(squares));
+}
+
+static RowComparison compareRow(ArrayRef<uint16_t> row, ArrayRef<double> expected) {
+  RowComparison result;
+  for (const auto &[column, pair] : enumerate(zip_equal(row, expected))) {
+    double x = decodeBF16(std::get<0>(pair)), y = std::get<1>(pair), error = std::fabs(x - y);
+    result.products += x * y;
+    result.squares += x * x + y * y;
+    if (error > result.maxAbsError) {
+      result.maxAbsError = error;
+      result.worst = int64_t(column);
+    }
+  }
+  return result;
+}
+
+CheckResult Reference::compare(const HostTensor &d) const {
+  CheckResult result;
+  result.mode = mode;
+  if (mode == CheckMode::None)
+    return result;
+  auto getRowOf = [&](int64_t row) { return d.as<uint16_t>().slice(row * sizes.n, sizes.n); };
+
+  std::vector<RowScan> scans(sizes.m);
+  parallelFor(0, sizes.m, [&](size_t row) {
+    scans[row] = scanRow(getRowOf(int64_t(row)));
+    if (!checksums.empty() && scans[row].firstBad < 0)
+      scans[row].badChecksum = isChecksumBad(getRowOf(int64_t(row)), signs, checksums[row]);
+  });
+  for (const auto &[row, scan] : enumerate(scans)) {
+    result.unwritten += scan.unwritten;
+    result.nans += scan.nans;
+    result.infinities += scan.infinities;
+    if (scan.firstBad >= 0 && result.firstBadRow < 0) {
+      result.firstBadRow = int64_t(row);
+      result.firstBadColumn = scan.firstBad;
+    }
+    if (scan.badChecksum && result.badChecksums++ == 0)
+      result.firstBadChecksum = int64_t(row);
+  }
+
+  std::vector<RowComparison> comparisons(rows.size());
+  parallelFor(0, rows.size(), [&](size_t i) { comparisons[i] = compareRow(getRowOf(rows[i]), getRow(i)); });
+  double products = 0, squares = 0;
+  for (const auto &[i, comparison] : enumerate(comparisons)) {
+    products += comparison.products;
+    squares += comparison.squares;
+    if (comparison.maxAbsError > result.maxAbsError) {
+      result.maxAbsError = comparison.maxAbsError;
+      result.worstRow = rows[i];
+      result.worstColumn = comparison.worst;
+    }
+  }
+  result.rows = int64_t(rows.size());
+  result.elements = result.rows * sizes.n;
+  result.difference = squares == 0 ? 0 : 1 - 2 * products / squares; // both all zero: equal
+  return result;
+}
+
+bool CheckResult::passed() const {
+  // Written so that a NaN fails.
+  return mode == CheckMode::None ||
+         (difference < kMaxDifference && unwritten == 0 && nans == 0 && infinities == 0 && badChecksums == 0);
+}
+
+std::string CheckResult::describe() const {
+  if (mode == CheckMode::None)
+    return "not checked";
+  std::string text;
+  raw_string_ostream os(text);
+  if (unwritten + nans + infinities > 0)
+    os << formatv("{0} elements of D were not written, {1} are NaN, {2} infinite, the first at [{3}, {4}]; ", unwritten,
+                  nans, infinities, firstBadRow, firstBadColumn);
+  if (badChecksums > 0)
+    os << formatv("{0} rows have a wrong checksum, the first is {1}; ", badChecksums, firstBadChecksum);
+  os << formatv("difference {0:e2} (limit {1:e0}), largest error {2:e2} at [{3}, {4}], ", difference, kMaxDifference,
+                maxAbsError, worstRow, worstColumn);
+  if (mode == CheckMode::Full)
+    os << formatv("all {0} elements checked", elements);
+  else
+    os << formatv("{0} rows checked, and the checksum of every row", rows);
+  return text;
+}
+
+json::Object CheckResult::toJSON() const {
+  // JSON has no NaN; null says that there is no number.
+  auto number = [](double value) { return std::isfinite(value) ? json::Value(value) : json::Value(nullptr); };
+  return json::Object{{"mode", toString(mode)},
+                      {"passed", passed()},
+                      {"elements", elements},
+                      {"rows", rows},
+                      {"difference", number(difference)},
+                      {"limit", kMaxDifference},
+                      {"max_abs_error", number(maxAbsError)},
+                      {"worst", json::Array{worstRow, worstColumn}},
+                      {"unwritten", unwritten},
+                      {"nan", nans},
+                      {"infinite", infinities},
+                      {"bad_checksums", badChecksums}};
+}
+
+} // namespace dgemm

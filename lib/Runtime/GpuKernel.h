@@ -1,0 +1,52 @@
+//===- GpuKernel.h - A kernel on the GPU and its parameters -----*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef DGEMM_LIB_RUNTIME_GPUKERNEL_H
+#define DGEMM_LIB_RUNTIME_GPUKERNEL_H
+
+#include "GpuContext.h"
+#include <deque>
+
+namespace dgemm {
+
+/// A loaded module, launched as the launch descriptor says.
+class GpuKernel {
+public:
+  /// Error: the driver refuses the image, or the descriptor asks for more than the GPU has.
+  static llvm::Expected<std::unique_ptr<GpuKernel>> load(GpuContext &context, const KernelImage &image);
+  ~GpuKernel();
+  GpuKernel(const GpuKernel &) = delete;
+  GpuKernel &operator=(const GpuKernel &) = delete;
+
+  /// Makes grid and parameters for `sizes`; `findAddress` gives the device address of an operand.
+  llvm::Error prepare(const Sizes &sizes, llvm::function_ref<cuda::DevicePtr(llvm::StringRef)> findAddress);
+  /// Queues one launch; none if there are no tiles.
+  llvm::Error launch();
+  int64_t getGrid() const { return grid; }
+
+private:
+  GpuKernel(GpuContext &context, const LaunchDescriptor &descriptor) : context(context), descriptor(descriptor) {}
+  llvm::Error configure();
+  llvm::Error addTensorMap(const ParameterInfo &parameter, const Sizes &sizes, cuda::DevicePtr address);
+  llvm::Error addSize(const ParameterInfo &parameter, const Sizes &sizes);
+
+  GpuContext &context;
+  const LaunchDescriptor &descriptor;
+  cuda::Module module = nullptr;
+  cuda::Function function = nullptr;
+  int64_t grid = 0;
+  /// Values of the parameters; a deque does not move them, and `parameters` points at them in order.
+  std::deque<cuda::TensorMap> tensorMaps;
+  std::deque<cuda::DevicePtr> pointers;
+  std::deque<int32_t> sizeValues;
+  std::vector<void *> parameters;
+};
+
+} // namespace dgemm
+
+#endif // DGEMM_LIB_RUNTIME_GPUKERNEL_H

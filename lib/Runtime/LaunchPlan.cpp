@@ -1,0 +1,136 @@
+//===- LaunchPlan.cpp - A launch descriptor's expressions, evaluated ------===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dgemm/Runtime/LaunchPlan.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace llvm;
+
+namespace dgemm {
+
+namespace {
+/// Makes the errors of one map; the limits are those of cuTensorMapEncodeTiled in cuda.h of CUDA 13.0.
+class TensorMapChecker {
+public:
+  explicit TensorMapChecker(const TensorMapValues &map) : map(map) {}
+
+  Error check() const {
+    size_t rank = map.dims.size();
+    if (rank < 1 || rank > 5)
+      return fail(formatv("has rank {0}; allowed are 1 to 5", rank));
+    if (map.interleave != 0 && rank < 3)
+      return fail(formatv("has rank {0}; interleaving needs at least 3", rank));
+    if (map.strides.size() + 1 != rank || map.box.size() != rank || map.elementStrides.size() != rank)
+      return fail("has strides, box or element strides that do not fit its rank");
+    for (size_t i = 0; i < rank; ++i)
+      if (Error error = checkDimension(i))
+        return error;
+    for (size_t i = 0; i + 1 < rank; ++i)
+      if (Error error = checkStride(i))
+        return error;
+    return checkInnermost();
+  }
+
+private:
+  Error fail(const Twine &message) const { return createStringError("tensor map '" + map.name + "' " + message); }
+
+  Error checkDimension(size_t i) const {
+    if (map.dims[i] < 1 || map.dims[i] > uint64_t(1) << 32)
+      return fail(formatv("has dims[{0}] = {1}; allowed are 1 to 2^32", i, map.dims[i]));
+    if (map.box[i] < 1 || map.box[i] > 256)
+      return fail(formatv("has box[{0}] = {1}; allowed are 1 to 256", i, map.box[i]));
+    if (map.elementStrides[i] < 1 || map.elementStrides[i] > 8)
+      return fail(formatv("has element_strides[{0}] = {1}; allowed are 1 to 8", i, map.elementStrides[i]));
+    return Error::success();
+  }
+
+  Error checkStride(size_t i) const {
+    unsigned multiple = map.interleave == 32 ? 32 : 16;
+    if (map.strides[i] % multiple != 0)
+      return fail(formatv("has strides[{0}] = {1} bytes; it must be a multiple of {2}", i, map.strides[i], multiple));
+    if (map.strides[i] >= uint64_t(1) << 40)
+      return fail(formatv("has strides[{0}] = {1} bytes; it must be below 2^40", i, map.strides[i]));
+    uint64_t below = i == 0 ? map.dims[0] * getByteWidth(map.type) : map.dims[i] * map.strides[i - 1];
+    if (map.strides[i] < below)
+      return fail(formatv("has strides[{0}] = {1} bytes; the dimensions below it take {2}", i, map.strides[i], below));
+    return Error::success();
+  }
+
+  Error checkInnermost() const {
+    uint64_t bytes = uint64_t(map.box[0]) * getByteWidth(map.type);
+    if (map.interleave == 0 && bytes % 16 != 0)
+      return fail(formatv("has an innermost box of {0} bytes; it must be a multiple of 16", bytes));
+    if (map.interleave == 0 && map.swizzle != 0 && bytes > uint64_t(map.swizzle))
+      return fail(
+          formatv("has an innermost box of {0} bytes; its swizzle of {1} allows at most {1}", bytes, map.swizzle));
+    if (map.interleave == 32 && map.swizzle != 32)
+      return fail(formatv("has swizzle {0}; interleave 32 needs swizzle 32", map.swizzle));
+    if (map.oobFillNaN && map.type != ElementType::BF16 && map.type != ElementType::F32)
+      return fail(formatv("fills with NaN; {0} is encoded as an integer type and can be filled with zero only",
+                          toString(map.type)));
+    return Error::success();
+  }
+
+  const TensorMapValues &map;
+};
+} // namespace
+
+Expected<TensorMapValues> evaluateTensorMap(StringRef name, const TensorMapInfo &map, const Sizes &sizes) {
+  TensorMapValues values;
+  values.name = name.str();
+  values.type = map.type;
+  values.swizzle = map.swizzle;
+  values.interleave = map.interleave;
+  values.l2Promotion = map.l2Promotion;
+  values.oobFillNaN = map.oobFillNaN;
+  auto evaluateAll = [&](ArrayRef<SizeExpr> exprs, StringRef what, SmallVectorImpl<uint64_t> &out) -> Error {
+    for (const auto &[index, expr] : enumerate(exprs)) {
+      Expected<int64_t> value = expr.evaluate(sizes);
+      if (!value)
+        return createStringError(
+            formatv("tensor map '{0}', {1}[{2}]: {3}", name, what, index, toString(value.takeError())));
+      if (*value < 0)
+        return createStringError(formatv("tensor map '{0}' has {1}[{2}] = {3}", name, what, index, *value));
+      out.push_back(uint64_t(*value));
+    }
+    return Error::success();
+  };
+  if (Error error = evaluateAll(map.dims, "dims", values.dims))
+    return error;
+  if (Error error = evaluateAll(map.strides, "strides", values.strides))
+    return error;
+  for (int64_t extent : map.box) // what does not fit 32 bits is out of the limits anyway
+    values.box.push_back(uint32_t(std::clamp<int64_t>(extent, 0, UINT32_MAX)));
+  for (int64_t stride : map.elementStrides)
+    values.elementStrides.push_back(uint32_t(std::clamp<int64_t>(stride, 0, UINT32_MAX)));
+  if (Error error = TensorMapChecker(values).check())
+    return error;
+  return values;
+}
+
+Error checkTensorMapAddress(const TensorMapValues &map, uint64_t address) {
+  unsigned alignment = map.interleave == 32 ? 32 : 16;
+  if (address % alignment != 0)
+    return createStringError(formatv("tensor map '{0}' has the base address {1:x}; it must be a multiple of {2}",
+                                     map.name, address, alignment));
+  return Error::success();
+}
+
+Expected<int64_t> computeGrid(const LaunchDescriptor &launch, const Sizes &sizes, int64_t multiprocessors) {
+  Expected<int64_t> tiles = launch.tiles.evaluate(sizes);
+  if (!tiles)
+    return createStringError("grid.tiles: " + toString(tiles.takeError()));
+  if (*tiles <= 0)
+    return 0;
+  int64_t cluster = launch.cluster[0] * launch.cluster[1] * launch.cluster[2];
+  // A cluster is launched whole even if there are fewer tiles than CTAs in it: the kernel's tile loop sorts that out.
+  return std::max(std::min(multiprocessors, *tiles) / cluster, int64_t(1)) * cluster;
+}
+
+} // namespace dgemm

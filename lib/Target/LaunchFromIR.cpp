@@ -1,0 +1,158 @@
+//===- LaunchFromIR.cpp - The launch descriptor of a kernel in IR -*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dgemm/Target/LaunchFromIR.h"
+#include "dgemm/IR/DGemm.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/IR/AffineExpr.h"
+
+using namespace mlir;
+using namespace mlir::dgemm;
+using ::dgemm::ElementType;
+using ::dgemm::LaunchDescriptor;
+using ::dgemm::OperandInfo;
+using ::dgemm::ParameterInfo;
+using ::dgemm::SizeExpr;
+using ::dgemm::TensorMapInfo;
+
+static constexpr llvm::StringLiteral kSizeNames[] = {"M", "N", "K"};
+
+/// An affine expression of (M, N, K).
+static SizeExpr convert(AffineExpr expr) {
+  if (auto constant = dyn_cast<AffineConstantExpr>(expr))
+    return SizeExpr(constant.getValue());
+  if (auto dim = dyn_cast<AffineDimExpr>(expr))
+    return SizeExpr::name(kSizeNames[dim.getPosition()]);
+  auto binary = cast<AffineBinaryOpExpr>(expr);
+  SizeExpr::Op op = SizeExpr::Op::Add;
+  switch (expr.getKind()) {
+  case AffineExprKind::Mul:
+    op = SizeExpr::Op::Mul;
+    break;
+  case AffineExprKind::FloorDiv:
+    op = SizeExpr::Op::FloorDiv;
+    break;
+  case AffineExprKind::CeilDiv:
+    op = SizeExpr::Op::CeilDiv;
+    break;
+  case AffineExprKind::Mod:
+    op = SizeExpr::Op::Mod;
+    break;
+  default:
+    break;
+  }
+  return SizeExpr::binary(op, convert(binary.getLHS()), convert(binary.getRHS()));
+}
+
+static ElementType convert(Type type) {
+  if (isa<Float8E4M3FNType>(type))
+    return ElementType::F8E4M3FN;
+  if (type.isBF16())
+    return ElementType::BF16;
+  return type.isF32() ? ElementType::F32 : ElementType::I32;
+}
+
+static TensorMapInfo convert(TensorMapAttr map) {
+  TensorMapInfo info;
+  info.operand = map.getOperand().str();
+  info.type = convert(map.getElement());
+  for (AffineExpr dim : map.getDims().getResults())
+    info.dims.push_back(convert(dim));
+  for (AffineExpr stride : map.getStrides().getResults())
+    info.strides.push_back(convert(stride));
+  info.box.assign(map.getBox().asArrayRef().begin(), map.getBox().asArrayRef().end());
+  info.elementStrides.assign(info.box.size(), 1);
+  info.swizzle = map.getSwizzle();
+  info.l2Promotion = 256;
+  return info;
+}
+
+namespace {
+/// Extents of the problem: static ones as constants.
+struct Extents {
+  SizeExpr m, n, k;
+  SizeExpr blocksOf(const SizeExpr &size) const { return SizeExpr::ceilDiv(size, kScaleBlock); }
+};
+} // namespace
+
+static OperandInfo makeOperand(StringRef name, ElementType type, SizeExpr rows, SizeExpr columns, SizeExpr pitch) {
+  OperandInfo operand;
+  operand.name = name.str();
+  operand.type = type;
+  operand.shape = {rows, columns};
+  operand.strides = {pitch, SizeExpr(1)};
+  return operand;
+}
+
+/// The operands of a dense problem, as dgemm.gemm describes them.
+static std::vector<OperandInfo> makeOperands(const Extents &e) {
+  std::vector<OperandInfo> operands = {
+      makeOperand("a", ElementType::F8E4M3FN, e.m, e.k, e.k),
+      makeOperand("scale_a", ElementType::F32, e.blocksOf(e.k), e.m,
+                  SizeExpr::mul(SizeExpr::ceilDiv(e.m, 4), 4)),
+      makeOperand("b", ElementType::F8E4M3FN, e.n, e.k, e.k),
+      makeOperand("scale_b", ElementType::F32, e.blocksOf(e.n), e.blocksOf(e.k), e.blocksOf(e.k)),
+      makeOperand("d", ElementType::BF16, e.m, e.n, e.n)};
+  operands.back().isOutput = true;
+  return operands;
+}
+
+static ParameterInfo makeParameter(LLVM::LLVMFuncOp func, unsigned index, llvm::StringMap<int> &mapsOf) {
+  ParameterInfo parameter;
+  if (auto map = func.getArgAttrOfType<TensorMapAttr>(index, kTensorMapAttr)) {
+    parameter.kind = ParameterInfo::Kind::TensorMap;
+    parameter.tensorMap = convert(map);
+    parameter.name = (map.getOperand() + "_map").str();
+    // D has a map for each panel width.
+    if (int earlier = mapsOf[map.getOperand()]++)
+      parameter.name += std::to_string(earlier);
+  } else if (auto operand = func.getArgAttrOfType<StringAttr>(index, kOperandAttr)) {
+    parameter.kind = ParameterInfo::Kind::Pointer;
+    parameter.operand = parameter.name = operand.getValue().str();
+  } else if (auto size = func.getArgAttrOfType<StringAttr>(index, kSizeAttr)) {
+    parameter.kind = ParameterInfo::Kind::Size;
+    parameter.name = size.getValue().str();
+    parameter.value = SizeExpr::name(size.getValue());
+  }
+  return parameter;
+}
+
+llvm::Expected<LaunchDescriptor> mlir::dgemm::getLaunchDescriptor(ModuleOp module, StringRef chip) {
+  SmallVector<LLVM::LLVMFuncOp> kernels;
+  for (auto func : module.getOps<LLVM::LLVMFuncOp>())
+    if (func->hasAttr("dgemm.launch"))
+      kernels.push_back(func);
+  if (kernels.size() != 1)
+    return llvm::createStringError(llvm::inconvertibleErrorCode(), "expected one kernel in the module, but got " +
+                                                                       llvm::Twine(kernels.size()));
+  LLVM::LLVMFuncOp func = kernels.front();
+  auto launch = func->getAttrOfType<DictionaryAttr>("dgemm.launch");
+  auto config = launch.getAs<ConfigAttr>("config");
+  ArrayRef<int64_t> sizes = launch.getAs<DenseI64ArrayAttr>("sizes").asArrayRef();
+
+  LaunchDescriptor descriptor;
+  descriptor.entry = func.getSymName().str();
+  descriptor.target = chip.str();
+  descriptor.generator = "dgemm " DGEMM_VERSION;
+  llvm::raw_string_ostream(descriptor.config) << config;
+  descriptor.layout = "dense";
+  SizeExpr extents[3];
+  for (int i = 0; i < 3; ++i) {
+    descriptor.sizes.emplace_back(kSizeNames[i].str(), sizes[i]);
+    extents[i] = sizes[i] < 0 ? SizeExpr::name(kSizeNames[i]) : SizeExpr(sizes[i]);
+  }
+  descriptor.operands = makeOperands({extents[0], extents[1], extents[2]});
+  descriptor.threads = launch.getAs<IntegerAttr>("threads").getInt();
+  descriptor.sharedMemory = launch.getAs<IntegerAttr>("shared_memory").getInt();
+  descriptor.tiles = SizeExpr::mul(SizeExpr::ceilDiv(extents[0], config.getBlockM()),
+                                   SizeExpr::ceilDiv(extents[1], config.getBlockN()));
+  llvm::StringMap<int> mapsOf;
+  for (unsigned i = 0; i < func.getNumArguments(); ++i)
+    descriptor.parameters.push_back(makeParameter(func, i, mapsOf));
+  return descriptor;
+}

@@ -1,0 +1,33 @@
+//===- PromoteAccumulators.cpp - dgemm-promote-accumulators -*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dgemm/IR/DGemm.h"
+#include "dgemm/Transforms/Passes.h"
+
+namespace mlir::dgemm {
+#define GEN_PASS_DEF_PROMOTEACCUMULATORSPASS
+#include "dgemm/Transforms/Passes.h.inc"
+} // namespace mlir::dgemm
+
+using namespace mlir;
+using namespace mlir::dgemm;
+
+namespace {
+struct PromoteAccumulators : mlir::dgemm::impl::PromoteAccumulatorsPassBase<PromoteAccumulators> {
+  void runOnOperation() override {
+    getOperation()->walk([](ScaledMmaOp op) {
+      OpBuilder builder(op);
+      Value part = MmaOp::create(builder, op.getLoc(), op.getAcc().getType(), op.getLhs(), op.getRhs());
+      Value sum = PromoteOp::create(builder, op.getLoc(), op.getAcc().getType(), part, op.getRowScales(),
+                                    op.getColumnScales(), op.getN(), op.getAcc());
+      op.replaceAllUsesWith(sum);
+      op.erase();
+    });
+  }
+};
+} // namespace

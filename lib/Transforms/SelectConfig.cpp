@@ -1,0 +1,45 @@
+//===- SelectConfig.cpp - dgemm-select-config -*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dgemm/Analysis/CostModel.h"
+#include "dgemm/Transforms/Passes.h"
+
+namespace mlir::dgemm {
+#define GEN_PASS_DEF_SELECTCONFIGPASS
+#include "dgemm/Transforms/Passes.h.inc"
+} // namespace mlir::dgemm
+
+using namespace mlir;
+using namespace mlir::dgemm;
+
+namespace {
+struct SelectConfig : mlir::dgemm::impl::SelectConfigPassBase<SelectConfig> {
+  using SelectConfigPassBase::SelectConfigPassBase;
+
+  void runOnOperation() override {
+    llvm::Expected<ConfigFields> fields = ConfigFields::parse(config);
+    if (!fields) {
+      getOperation()->emitError(llvm::toString(fields.takeError()));
+      return signalPassFailure();
+    }
+    WalkResult result = getOperation()->walk([&](GemmOp gemm) {
+      if (gemm.getConfig())
+        return WalkResult::advance();
+      ProblemSize size = {gemm.getM(), gemm.getN(), gemm.getK()};
+      FailureOr<ConfigAttr> chosen = selectConfig(&getContext(), size, *fields, multiprocessors,
+                                                  [&] { return gemm.emitOpError("cannot have this config: "); });
+      if (failed(chosen))
+        return WalkResult::interrupt();
+      gemm.setConfigAttr(*chosen);
+      return WalkResult::advance();
+    });
+    if (result.wasInterrupted())
+      signalPassFailure();
+  }
+};
+} // namespace

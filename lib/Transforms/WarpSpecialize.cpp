@@ -1,0 +1,225 @@
+//===- WarpSpecialize.cpp - dgemm-warp-specialize -*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Expects the kernel that dgemm-promote-accumulators leaves: one tile loop, in it one K loop of loads, mma and promote,
+// and one store. Both roles repeat the loops; the producer keeps the loads, the consumers keep the rest.
+//
+//===----------------------------------------------------------------------===//
+
+#include "dgemm/IR/DGemm.h"
+#include "dgemm/IR/HopperLimits.h"
+#include "dgemm/IR/RegisterBudget.h"
+#include "dgemm/Transforms/Passes.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+
+namespace mlir::dgemm {
+#define GEN_PASS_DEF_WARPSPECIALIZEPASS
+#include "dgemm/Transforms/Passes.h.inc"
+} // namespace mlir::dgemm
+
+using namespace mlir;
+using namespace mlir::dgemm;
+
+namespace {
+
+/// The ops of a kernel that the two roles divide between them.
+struct KernelParts {
+  ForEachTileOp tiles;
+  scf::ForOp kLoop;
+  SmallVector<LoadOp> loads;
+  LoadFragmentOp rowScales;
+  LoadBlockScalesOp columnScales;
+  MmaOp mma;
+  PromoteOp promote;
+  StoreOp store;
+
+  /// Index of the load that makes `tile` among `loads`, which is its place in a stage.
+  int64_t getStageIndex(Value tile) const {
+    return llvm::find(loads, tile.getDefiningOp<LoadOp>()) - loads.begin();
+  }
+};
+
+/// The only op of a kind below `root`; null, after an error, if there is none or another.
+template <typename OpTy>
+OpTy findOnly(Operation *root) {
+  SmallVector<OpTy> found;
+  root->walk([&](OpTy op) { found.push_back(op); });
+  if (found.size() == 1)
+    return found.front();
+  root->emitOpError() << "expected one " << OpTy::getOperationName() << " to divide between the warps, but got "
+                      << found.size();
+  return {};
+}
+
+FailureOr<KernelParts> analyse(KernelOp kernel) {
+  KernelParts parts;
+  parts.tiles = findOnly<ForEachTileOp>(kernel);
+  if (!parts.tiles || !(parts.kLoop = findOnly<scf::ForOp>(parts.tiles)) ||
+      !(parts.mma = findOnly<MmaOp>(parts.kLoop)) || !(parts.promote = findOnly<PromoteOp>(parts.kLoop)) ||
+      !(parts.rowScales = findOnly<LoadFragmentOp>(parts.kLoop)) ||
+      !(parts.columnScales = findOnly<LoadBlockScalesOp>(parts.kLoop)) || !(parts.store = findOnly<StoreOp>(parts.tiles)))
+    return failure();
+  parts.kLoop.walk([&](LoadOp load) { parts.loads.push_back(load); });
+  for (Value tile : {Value(parts.mma.getLhs()), Value(parts.mma.getRhs()), Value(parts.rowScales.getTile())})
+    if (!tile.getDefiningOp<LoadOp>())
+      return kernel.emitOpError("expected the tiles of mma and load_fragment to be loaded in the K loop"), failure();
+  return parts;
+}
+
+/// Builds one role at a time; `map` holds what its copies of the loops' values are.
+class RoleBuilder {
+public:
+  RoleBuilder(KernelParts &parts, Value ring, StageType stageType)
+      : parts(parts), ring(ring), stageType(stageType), b(parts.kLoop.getLoc(), parts.kLoop.getContext()) {}
+
+  void buildProducer(Block *block);
+  void buildConsumer(Block *block, Value warpgroup, int64_t rows);
+
+private:
+  /// Starts a copy of the tile loop and leaves the builder in it.
+  void openTileLoop(Block *block) {
+    b.setInsertionPointToEnd(block);
+    ForEachTileOp old = parts.tiles;
+    auto loop = ForEachTileOp::create(b, old.getM(), old.getN(), old.getTile(), old.getGroupM());
+    map.map(old.getTileM(), loop.getTileM());
+    map.map(old.getTileN(), loop.getTileN());
+    b.setInsertionPointToStart(&loop.getBody().front());
+  }
+  /// Copies the index arithmetic of the K loop.
+  void cloneIndexArithmetic() {
+    for (Operation &op : parts.kLoop.getBody()->without_terminator())
+      if (isa<arith::ArithDialect>(op.getDialect()))
+        b.clone(op, map);
+  }
+  SmallVector<Value> mapAll(ValueRange values) {
+    return llvm::map_to_vector(values, [&](Value value) { return map.lookupOrDefault(value); });
+  }
+  /// A copy of the K loop; `body` builds one iteration and returns what it carries on.
+  scf::ForOp buildKLoop(ValueRange inits, function_ref<SmallVector<Value>(ValueRange)> body) {
+    scf::ForOp old = parts.kLoop;
+    return scf::ForOp::create(b, old.getLowerBound(), old.getUpperBound(), old.getStep(), inits,
+                              [&](OpBuilder &, Location, Value k, ValueRange carried) {
+                                OpBuilder::InsertionGuard guard(b);
+                                b.setInsertionPointToEnd(k.getParentBlock());
+                                map.map(old.getInductionVar(), k);
+                                cloneIndexArithmetic();
+                                scf::YieldOp::create(b, body(carried));
+                              });
+  }
+  /// Rows of the tile that `tile` was in the sequential kernel.
+  Value view(Value stage, Value tile, TileType type, Value offset) {
+    return ViewOp::create(b, type, stage, parts.getStageIndex(tile), offset);
+  }
+  SmallVector<Value> buildConsumerKBlock(ArrayRef<Value> rowOffsets, ValueRange sums);
+
+  KernelParts &parts;
+  Value ring;
+  StageType stageType;
+  ImplicitLocOpBuilder b;
+  IRMapping map;
+};
+
+void RoleBuilder::buildProducer(Block *block) {
+  openTileLoop(block);
+  buildKLoop({}, [&](ValueRange) -> SmallVector<Value> {
+    Value stage = AcquireOp::create(b, stageType, ring);
+    for (auto [index, load] : llvm::enumerate(parts.loads))
+      LoadAsyncOp::create(b, load.getSource(), mapAll(load.getOffsets()), stage, index);
+    CommitOp::create(b, ring);
+    return {};
+  });
+}
+
+/// One K block of a consumer: mma and promote for each 64-row slice. Scales are read before the stage is released, and
+/// the stage is released before the last promotion.
+SmallVector<Value> RoleBuilder::buildConsumerKBlock(ArrayRef<Value> rowOffsets, ValueRange sums) {
+  MLIRContext *context = b.getContext();
+  Value columnScales = b.clone(*parts.columnScales, map)->getResult(0);
+  Value stage = WaitOp::create(b, stageType, ring);
+  TileType lhsType = parts.mma.getLhs().getType(), rhsType = parts.mma.getRhs().getType();
+  auto lhsSlice = TileType::get(context, hopper::kWgmmaM, lhsType.getColumns(), lhsType.getElementType(),
+                                lhsType.getSwizzle());
+  auto scaleSlice = TileType::get(context, 1, hopper::kWgmmaM, b.getF32Type(), 0);
+  auto scaleFrag = FragType::get(context, hopper::kWgmmaM, 1);
+  auto sumFrag = FragType::get(context, hopper::kWgmmaM, rhsType.getRows());
+  Value rhs = view(stage, parts.mma.getRhs(), rhsType, arith::ConstantIndexOp::create(b, 0));
+  SmallVector<Value> lhs, rowScales, next;
+  for (Value offset : rowOffsets) {
+    Value scales = view(stage, parts.rowScales.getTile(), scaleSlice, offset);
+    rowScales.push_back(LoadFragmentOp::create(b, scaleFrag, scales));
+    lhs.push_back(view(stage, parts.mma.getLhs(), lhsSlice, offset));
+  }
+  Value part;
+  for (size_t slice = 0; slice < rowOffsets.size(); ++slice) {
+    // The second slice takes over the registers of the first one's partial sum.
+    part = MmaOp::create(b, sumFrag, lhs[slice], rhs, part);
+    if (slice + 1 == rowOffsets.size())
+      ReleaseOp::create(b, ring);
+    next.push_back(PromoteOp::create(b, sumFrag, part, rowScales[slice], columnScales,
+                                     map.lookupOrDefault(parts.promote.getN()), sums[slice]));
+  }
+  return next;
+}
+
+void RoleBuilder::buildConsumer(Block *block, Value warpgroup, int64_t rows) {
+  b.setInsertionPointToEnd(block);
+  // First row in the tile of each 64-row slice of this warpgroup.
+  Value first = arith::MulIOp::create(b, warpgroup, arith::ConstantIndexOp::create(b, rows));
+  SmallVector<Value> rowOffsets;
+  for (int64_t row = 0; row < rows; row += hopper::kWgmmaM)
+    rowOffsets.push_back(row ? Value(arith::AddIOp::create(b, first, arith::ConstantIndexOp::create(b, row))) : first);
+
+  openTileLoop(block);
+  auto sumFrag = FragType::get(b.getContext(), hopper::kWgmmaM, parts.mma.getRhs().getType().getRows());
+  SmallVector<Value> zeros;
+  for (size_t slice = 0; slice < rowOffsets.size(); ++slice)
+    zeros.push_back(ZeroOp::create(b, sumFrag));
+  scf::ForOp loop = buildKLoop(zeros, [&](ValueRange sums) { return buildConsumerKBlock(rowOffsets, sums); });
+  SmallVector<Value> offsets = mapAll(parts.store.getOffsets());
+  for (auto [row, sum] : llvm::zip_equal(rowOffsets, loop.getResults())) {
+    Value m = arith::AddIOp::create(b, offsets[0], row);
+    StoreOp::create(b, sum, parts.store.getDest(), ValueRange{m, offsets[1]});
+  }
+}
+
+LogicalResult specialize(KernelOp kernel) {
+  FailureOr<KernelParts> parts = analyse(kernel);
+  if (failed(parts))
+    return failure();
+  ConfigAttr config = kernel.getConfig();
+  MLIRContext *context = kernel.getContext();
+  SmallVector<TileType> tiles = llvm::map_to_vector(parts->loads, [](LoadOp load) { return load.getTile().getType(); });
+  auto stageType = StageType::get(context, tiles);
+
+  ImplicitLocOpBuilder b(parts->tiles.getLoc(), parts->tiles);
+  Value ring = RingOp::create(b, RingType::get(context, config.getStages(), stageType));
+  RegisterBudget budget = RegisterBudget::get(config.getMathWarpgroups());
+  auto roles = WarpSpecializeOp::create(b, config.getMathWarpgroups(), budget.producer, budget.consumer);
+  Block &producer = roles.getProducer().emplaceBlock(), &consumer = roles.getConsumer().emplaceBlock();
+  Value warpgroup = consumer.addArgument(b.getIndexType(), b.getLoc());
+  RoleBuilder(*parts, ring, stageType).buildProducer(&producer);
+  RoleBuilder(*parts, ring, stageType)
+      .buildConsumer(&consumer, warpgroup, config.getBlockM() / config.getMathWarpgroups());
+  parts->tiles.erase();
+  return success();
+}
+
+struct WarpSpecialize : mlir::dgemm::impl::WarpSpecializePassBase<WarpSpecialize> {
+  void runOnOperation() override {
+    SmallVector<KernelOp> kernels;
+    getOperation()->walk([&](KernelOp kernel) { kernels.push_back(kernel); });
+    for (KernelOp kernel : kernels)
+      if (failed(specialize(kernel)))
+        return signalPassFailure();
+  }
+};
+
+} // namespace

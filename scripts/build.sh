@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Configures and builds: build.sh [--dynamic | --static] [--werror] [target...]
+#   --dynamic  into build/, against the shared LLVM and MLIR: quick to link, for development (default)
+#   --static   into build-static/, with LLVM and MLIR linked in: quick to start, for use
+#   --werror   warnings are errors
+# Builds the given targets, or everything. DGEMM_JOBS sets the number of parallel compilations.
+# shellcheck source-path=SCRIPTDIR
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+preset=dev
+directory=build
+options=()
+targets=()
+for argument in "$@"; do
+  case $argument in
+    --dynamic) preset=dev directory=build ;;
+    --static) preset=static directory=build-static ;;
+    --werror) options+=(-DDGEMM_WERROR=ON) ;;
+    -h | --help)
+      sed -n '2,/^# shellcheck/{/^# shellcheck/d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"
+      exit
+      ;;
+    -*) die "unknown option '$argument'; see build.sh --help" ;;
+    *) targets+=("$argument") ;;
+  esac
+done
+
+command -v clang++-22 >/dev/null || die "clang++-22 is missing: run scripts/setup.sh first"
+
+# A compilation with the MLIR headers takes up to about 1.5 GB.
+jobs=$(nproc)
+by_memory=$(awk '/^MemAvailable/ { print int($2 / 1572864) }' /proc/meminfo)
+if ((by_memory < jobs)); then
+  jobs=$((by_memory > 0 ? by_memory : 1))
+fi
+jobs=${DGEMM_JOBS:-$jobs}
+
+say "Configuring $directory"
+cmake --preset "$preset" "${options[@]}"
+say "Building ${targets[*]:-everything} in $directory with $jobs jobs"
+cmake --build "$directory" --parallel "$jobs" ${targets[@]:+--target "${targets[@]}"}

@@ -1,0 +1,35 @@
+# shellcheck shell=bash disable=SC2034
+# Sourced by the other scripts: where the checkout is, how to speak, and which ptxas the tools use.
+set -euo pipefail
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$ROOT"
+
+say() { printf '\n==> %s\n' "$*"; }
+die() {
+  printf 'error: %s\n' "$*" >&2
+  exit 1
+}
+
+# The wheel that setup.sh installs: the release is pinned so that the machine code does not depend on the machine. A
+# driver of the 580 series takes cubins of CUDA 13.0 and none of later releases.
+PTXAS_WHEEL=nvidia-cuda-nvcc==13.0.88
+PTXAS_RELEASE=13.0
+
+# Prints the ptxas in .venv, nothing if there is none.
+venv_ptxas() {
+  local file
+  for file in "$ROOT"/.venv/lib/python3*/site-packages/nvidia/cu13/bin/ptxas; do
+    if [[ -x $file ]]; then
+      echo "$file"
+      return
+    fi
+  done
+}
+
+# Makes the tools take the pinned ptxas; a DGEMM_PTXAS that the caller has set goes first.
+use_ptxas() {
+  if [[ -z ${DGEMM_PTXAS:-} ]]; then
+    DGEMM_PTXAS=$(venv_ptxas)
+    export DGEMM_PTXAS
+  fi
+}

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds everything with warnings as errors, and runs all tests: test.sh [--static]
+#   --static  tests the shipped build (build-static/) instead of the development build (build/)
+# Ends with a line `N passed, N failed, N skipped`. Tests that need a Hopper GPU are skipped where there is none.
+# shellcheck source-path=SCRIPTDIR
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+link=--dynamic directory=build
+case ${1:-} in
+  "") ;;
+  --static) link=--static directory=build-static ;;
+  *) die "usage: test.sh [--static]" ;;
+esac
+
+scripts/setup.sh
+use_ptxas
+
+say "Checking the format of the C++ files (repair: clang-format-22 -i FILE)"
+find dialects include lib test tools \( -name '*.h' -o -name '*.cpp' -o -name '*.c' \) -print0 |
+  xargs -0 clang-format-22 --dry-run --Werror
+
+scripts/build.sh "$link" --werror
+
+# Both suites run to their end, so that one run shows all that fails.
+results=$(mktemp -d)
+trap 'rm -rf "$results"' EXIT
+status=0
+say "Running the lit tests"
+/usr/lib/llvm-22/bin/lit -sv --xunit-xml-output="$results/lit.xml" "$directory/test" || status=1
+say "Running the unit tests and the embedding test"
+ctest --test-dir "$directory" --output-on-failure --exclude-regex '^lit$' --no-tests=error \
+  --output-junit "$results/ctest.xml" || status=1
+
+/usr/bin/python3 - "$results/lit.xml" "$results/ctest.xml" <<'PYTHON'
+import sys
+import xml.etree.ElementTree as ElementTree
+
+total = failed = skipped = 0
+for path in sys.argv[1:]:
+    for case in ElementTree.parse(path).iter("testcase"):
+        total += 1
+        failed += case.find("failure") is not None
+        skipped += case.find("skipped") is not None
+print(f"{total - failed - skipped} passed, {failed} failed, {skipped} skipped")
+PYTHON
+exit "$status"

@@ -1,0 +1,103 @@
+// RUN: dgemm-opt %s -split-input-file -verify-diagnostics
+
+// What #dgemm.config refuses, rule by rule (C1 to C8 of its description), each with the value given and those allowed.
+
+// C1: a warpgroup computes 64 rows, once or twice.
+// expected-error @+1 {{expected block M to be 128 or 256 for 2 math warpgroups (64 or 128 rows each), but got 64}}
+func.func private @block_m() attributes {x = #dgemm.config<block = 64x128x128, stages = 4, math_warpgroups = 2, group_m = 8>}
+
+// -----
+
+// C1: the A tile is one TMA box, which has at most 256 rows.
+// expected-error @+1 {{expected block M to be at most 256 (TMA box limit), but got 384}}
+func.func private @block_m_box() attributes {x = #dgemm.config<block = 384x8x128, stages = 2, math_warpgroups = 3, group_m = 8>}
+
+// -----
+
+// C2: wgmma takes N in steps of 8.
+// expected-error @+1 {{expected block N to be a multiple of 8 from 8 to 256, but got 100}}
+func.func private @block_n_step() attributes {x = #dgemm.config<block = 128x100x128, stages = 4, math_warpgroups = 2, group_m = 8>}
+
+// -----
+
+// C2: wgmma takes N up to 256.
+// expected-error @+1 {{expected block N to be a multiple of 8 from 8 to 256, but got 264}}
+func.func private @block_n_max() attributes {x = #dgemm.config<block = 64x264x128, stages = 2, math_warpgroups = 1, group_m = 8>}
+
+// -----
+
+// C3: a stage is one scale block deep.
+// expected-error @+1 {{expected block K to be 128 (one scale block), but got 64}}
+func.func private @block_k() attributes {x = #dgemm.config<block = 128x128x64, stages = 4, math_warpgroups = 2, group_m = 8>}
+
+// -----
+
+// C4: no consumer at all.
+// expected-error @+1 {{expected 'math_warpgroups' to be 1 to 3, but got 0}}
+func.func private @no_warpgroup() attributes {x = #dgemm.config<block = 64x128x128, stages = 4, math_warpgroups = 0, group_m = 8>}
+
+// -----
+
+// C4: four consumers would leave each too few registers.
+// expected-error @+1 {{expected 'math_warpgroups' to be 1 to 3, but got 4}}
+func.func private @warpgroups() attributes {x = #dgemm.config<block = 256x64x128, stages = 2, math_warpgroups = 4, group_m = 8>}
+
+// -----
+
+// C5: a ring of one stage does not overlap anything.
+// expected-error @+1 {{expected 'stages' to be 2 to 32, but got 1}}
+func.func private @stages_min() attributes {x = #dgemm.config<block = 128x128x128, stages = 1, math_warpgroups = 2, group_m = 8>}
+
+// -----
+
+// C5: more stages than any block needs.
+// expected-error @+1 {{expected 'stages' to be 2 to 32, but got 33}}
+func.func private @stages_max() attributes {x = #dgemm.config<block = 64x8x128, stages = 33, math_warpgroups = 1, group_m = 8>}
+
+// -----
+
+// C6: a group holds at least one tile row.
+// expected-error @+1 {{expected 'group_m' to be at least 1, but got 0}}
+func.func private @group_m() attributes {x = #dgemm.config<block = 128x128x128, stages = 4, math_warpgroups = 2, group_m = 0>}
+
+// -----
+
+// C7: a thread holds N/2 values of the partial sum and N/2 of each 64-row slice of the running sum: 100 + 100, and 40.
+// expected-error @+1 {{block 128x200 needs about 240 registers in each math thread, but 2 math warpgroups leave 232}}
+func.func private @registers() attributes {x = #dgemm.config<block = 128x200x128, stages = 3, math_warpgroups = 2, group_m = 8>}
+
+// -----
+
+// C7: with two slices to a warpgroup the running sums are twice as many.
+// expected-error @+1 {{block 128x144 needs about 256 registers in each math thread, but 1 math warpgroups leave 240}}
+func.func private @registers_slices() attributes {x = #dgemm.config<block = 128x144x128, stages = 3, math_warpgroups = 1, group_m = 8>}
+
+// -----
+
+// C8: the message says how many stages would fit.
+// expected-error @+1 {{6 stages of block 128x128x128 need 232544 bytes of shared memory, but a CTA has 232448; at most 5 stages fit}}
+func.func private @shared_memory() attributes {x = #dgemm.config<block = 128x128x128, stages = 6, math_warpgroups = 2, group_m = 8>}
+
+// -----
+
+// The parser knows four fields.
+// expected-error @+1 {{unknown field 'depth' of #dgemm.config; known are block, stages, math_warpgroups and group_m}}
+func.func private @unknown() attributes {x = #dgemm.config<block = 128x128x128, depth = 4>}
+
+// -----
+
+// Each field is given once.
+// expected-error @+1 {{field given twice}}
+func.func private @twice() attributes {x = #dgemm.config<block = 128x128x128, stages = 4, stages = 4>}
+
+// -----
+
+// All fields are given.
+// expected-error @+1 {{expected #dgemm.config to give block = MxNxK, stages, math_warpgroups and group_m}}
+func.func private @missing() attributes {x = #dgemm.config<block = 128x128x128, stages = 4, group_m = 8>}
+
+// -----
+
+// A block has three extents.
+// expected-error @+1 {{expected #dgemm.config to give block = MxNxK, stages, math_warpgroups and group_m}}
+func.func private @block_rank() attributes {x = #dgemm.config<block = 128x128, stages = 4, math_warpgroups = 2, group_m = 8>}

@@ -1,0 +1,109 @@
+// RUN: dgemm-opt %s -split-input-file -verify-diagnostics
+
+// Tiles hold elements of whole bytes.
+// expected-error @+1 {{expected a tile element type of whole bytes, but got 'f4E2M1FN'}}
+func.func private @tile_element(!dgemm.tile<64x128xf4E2M1FN>)
+
+// -----
+
+// A tile has rows and columns.
+// expected-error @+1 {{expected a tile of at least 1x1 elements, but got 0x128}}
+func.func private @tile_empty(!dgemm.tile<0x128xf32>)
+
+// -----
+
+// A tile has two dimensions.
+// expected-error @+1 {{expected a tile to have 2 dimensions, but got 3}}
+func.func private @tile_rank(!dgemm.tile<2x64x128xf32>)
+
+// -----
+
+// The TMA unit swizzles over 32, 64 or 128 bytes.
+// expected-error @+1 {{expected swizzle to be 32, 64 or 128 bytes, but got 16}}
+func.func private @tile_swizzle(!dgemm.tile<64x8xbf16, swizzle = 16>)
+
+// -----
+
+// A row lies within the swizzle.
+// expected-error @+1 {{expected a row of at most 64 bytes for that swizzle, but got 128}}
+func.func private @tile_row(!dgemm.tile<64x128xf8E4M3FN, swizzle = 64>)
+
+// -----
+
+// Accumulators are f32.
+// expected-error @+1 {{expected a fragment to be RxCxf32}}
+func.func private @frag_element(!dgemm.frag<64x64xf16>)
+
+// -----
+
+// wgmma gives 64 rows to a warpgroup.
+// expected-error @+1 {{expected fragment rows to be a multiple of 64, but got 96}}
+func.func private @frag_rows(!dgemm.frag<96x64xf32>)
+
+// -----
+
+// Columns come by 8, or there is one value to a row.
+// expected-error @+1 {{expected fragment columns to be 1 or a multiple of 8, but got 12}}
+func.func private @frag_columns(!dgemm.frag<64x12xf32>)
+
+// -----
+
+// A stage holds something. (`<>` does not parse; this is the verifier of a programmatic one.)
+// expected-error @+2 {{expected '<'}}
+// expected-error @+1 {{failed to parse DGemm_StageType parameter 'tiles'}}
+func.func private @stage_empty(!dgemm.stage<>)
+
+// -----
+
+// A ring of one stage does not overlap anything.
+// expected-error @+1 {{expected a ring of at least 2 stages, but got 1}}
+func.func private @ring_depth(!dgemm.ring<1, <<64x128xf8E4M3FN, swizzle = 128>>>)
+
+// -----
+
+// cuTensorMapEncodeTiled takes 1 to 5 dimensions.
+// expected-error @+1 {{expected 1 to 5 dims, but got 6}}
+func.func private @map_rank() attributes {x = #dgemm.tensor_map<operand = "a", element = f8E4M3FN,
+  dims = (M, N, K) -> (K, M, N, K, M, N), strides = (M, N, K) -> (K, K, K, K, K), box = [128, 1, 1, 1, 1, 1]>}
+
+// -----
+
+// Extents are functions of the problem's three sizes.
+// expected-error @+1 {{expected 'dims' and 'strides' to be maps of (M, N, K)}}
+func.func private @map_sizes() attributes {x = #dgemm.tensor_map<operand = "a", element = f8E4M3FN,
+  dims = (M, K) -> (K, M), strides = (M, N, K) -> (K), box = [128, 64]>}
+
+// -----
+
+// The innermost dimension is contiguous, so there is one stride less than dims; a box has as many extents.
+// expected-error @+1 {{expected 1 strides and 2 box extents, but got 1 and 3}}
+func.func private @map_box_rank() attributes {x = #dgemm.tensor_map<operand = "a", element = f8E4M3FN,
+  dims = (M, N, K) -> (K, M), strides = (M, N, K) -> (K), box = [128, 64, 1]>}
+
+// -----
+
+// A box has at most 256 elements along each dimension.
+// expected-error @+1 {{expected box extents of 1 to 256, but got 257}}
+func.func private @map_box() attributes {x = #dgemm.tensor_map<operand = "a", element = f8E4M3FN,
+  dims = (M, N, K) -> (K, M), strides = (M, N, K) -> (K), box = [128, 257]>}
+
+// -----
+
+// Swizzles are those of the TMA unit.
+// expected-error @+1 {{expected swizzle to be 0, 32, 64 or 128 bytes, but got 96}}
+func.func private @map_swizzle() attributes {x = #dgemm.tensor_map<operand = "a", element = f8E4M3FN,
+  dims = (M, N, K) -> (K, M), strides = (M, N, K) -> (K), box = [128, 64], swizzle = 96>}
+
+// -----
+
+// Rows of a box are whole 16-byte chunks.
+// expected-error @+1 {{expected box rows of a multiple of 16 bytes, but got 8 bytes}}
+func.func private @map_row() attributes {x = #dgemm.tensor_map<operand = "a", element = f8E4M3FN,
+  dims = (M, N, K) -> (K, M), strides = (M, N, K) -> (K), box = [8, 64]>}
+
+// -----
+
+// With a swizzle they lie within it.
+// expected-error @+1 {{expected box rows of a multiple of 16 bytes within the swizzle width, but got 128 bytes}}
+func.func private @map_swizzled_row() attributes {x = #dgemm.tensor_map<operand = "a", element = f8E4M3FN,
+  dims = (M, N, K) -> (K, M), strides = (M, N, K) -> (K), box = [128, 64], swizzle = 64>}

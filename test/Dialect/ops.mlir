@@ -1,0 +1,147 @@
+// RUN: dgemm-opt %s --verify-roundtrip | FileCheck %s
+// RUN: dgemm-opt %s --mlir-print-op-generic | dgemm-opt | FileCheck %s
+
+// Every operation in its custom form: what is printed parses again as the same IR, from the custom and from the generic
+// form. Types of rings and stages are long, so the printer names them once, at the top.
+
+// CHECK: ![[STAGE:stage[0-9]*]] = !dgemm.stage<<128x128xf8E4M3FN, swizzle = 128>, <192x128xf8E4M3FN, swizzle = 128>, <1x128xf32>>
+// CHECK: ![[RING:ring[0-9]*]] = !dgemm.ring<4, ![[STAGE]]>
+!stage = !dgemm.stage<<128x128xf8E4M3FN, swizzle = 128>, <192x128xf8E4M3FN, swizzle = 128>, <1x128xf32>>
+!ring = !dgemm.ring<4, !stage>
+
+//===----------------------------------------------------------------------===//
+// Problem
+//===----------------------------------------------------------------------===//
+
+// The problem names both operands with their scales and granularity, and the output.
+// CHECK-LABEL: func.func @gemm(
+// CHECK-SAME: %[[A:[a-z0-9]+]]: memref<?x512xf8E4M3FN>, %[[SA:[a-z0-9]+]]: memref<4x?xf32>, %[[B:[a-z0-9]+]]: memref<384x512xf8E4M3FN>, %[[SB:[a-z0-9]+]]: memref<3x4xf32>, %[[D:[a-z0-9]+]]: memref<?x384xbf16>)
+func.func @gemm(%a: memref<?x512xf8E4M3FN>, %sa: memref<4x?xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>,
+                %d: memref<?x384xbf16>) {
+  // CHECK: dgemm.gemm dense lhs(%[[A]] scaled %[[SA]] by [1, 128]) rhs(%[[B]] scaled %[[SB]] by [128, 128]) out(%[[D]]) : (
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      : (memref<?x512xf8E4M3FN>, memref<4x?xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<?x384xbf16>)
+  // A config may be attached; in the op it stands without the name of the attribute.
+  // CHECK: dgemm.gemm dense {{.*}} out(%[[D]]) config <block = 128x192x128, stages = 4, math_warpgroups = 2, group_m = 8> : (
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      config <block = 128x192x128, stages = 4, math_warpgroups = 2, group_m = 8>
+      : (memref<?x512xf8E4M3FN>, memref<4x?xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<?x384xbf16>)
+  return
+}
+
+//===----------------------------------------------------------------------===//
+// Tiles
+//===----------------------------------------------------------------------===//
+
+// Arguments of a kernel are named after what they carry, whatever the input calls them.
+// CHECK-LABEL: dgemm.kernel @tiles(
+// CHECK-SAME: %a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
+// CHECK-SAME: %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
+// CHECK-SAME: %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+// CHECK-NEXT: config <block = 128x192x128, stages = 4, math_warpgroups = 2, group_m = 8> {
+dgemm.kernel @tiles(%x0: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %x1: memref<4x?xf32> {dgemm.operand = "scale_a"},
+                    %x2: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %x3: memref<3x4xf32> {dgemm.operand = "scale_b"},
+                    %x4: memref<?x384xbf16> {dgemm.operand = "d"}, %size: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+    config <block = 128x192x128, stages = 4, math_warpgroups = 2, group_m = 8> {
+  %c0 = arith.constant 0 : index
+  // CHECK: %[[N:c384]] = arith.constant 384
+  %n_total = arith.constant 384 : index
+  // The tile loop gives the element offsets of a tile.
+  // CHECK: dgemm.for_each_tile (%[[TM:m]], %[[TN:n]]) of (%M, %[[N]]) tile = [128, 192] group_m = 8 {
+  dgemm.for_each_tile (%m, %n) of (%size, %n_total) tile = [128, 192] group_m = 8 {
+    // CHECK-NEXT: %[[ZERO:.*]] = dgemm.zero : <128x192xf32>
+    %zero = dgemm.zero : <128x192xf32>
+    // Loads make tiles in shared memory, at element offsets of the operand.
+    // CHECK-NEXT: %[[TA:.*]] = dgemm.load %a[%[[TM]], %{{.*}}] : memref<?x512xf8E4M3FN> -> !dgemm.tile<128x128xf8E4M3FN, swizzle = 128>
+    %ta = dgemm.load %x0[%m, %c0] : memref<?x512xf8E4M3FN> -> !dgemm.tile<128x128xf8E4M3FN, swizzle = 128>
+    // CHECK-NEXT: %[[TB:.*]] = dgemm.load %b[%[[TN]], %{{.*}}] : memref<384x512xf8E4M3FN> -> !dgemm.tile<192x128xf8E4M3FN, swizzle = 128>
+    %tb = dgemm.load %x2[%n, %c0] : memref<384x512xf8E4M3FN> -> !dgemm.tile<192x128xf8E4M3FN, swizzle = 128>
+    // CHECK-NEXT: %[[TS:.*]] = dgemm.load %scale_a[%{{.*}}, %[[TM]]] : memref<4x?xf32> -> !dgemm.tile<1x128xf32>
+    %ts = dgemm.load %x1[%c0, %m] : memref<4x?xf32> -> !dgemm.tile<1x128xf32>
+    // CHECK-NEXT: %[[RA:.*]] = dgemm.load_fragment %[[TS]] : !dgemm.tile<1x128xf32> -> !dgemm.frag<128x1xf32>
+    %ra = dgemm.load_fragment %ts : !dgemm.tile<1x128xf32> -> !dgemm.frag<128x1xf32>
+    // Tiles of 192 columns start at multiples of 64 modulo 128: they may meet two scale blocks.
+    // CHECK-NEXT: %[[XB:.*]] = dgemm.load_block_scales %scale_b[%[[TN]], %{{.*}}] : memref<3x4xf32> -> vector<2xf32>
+    %xb = dgemm.load_block_scales %x3[%n, %c0] : memref<3x4xf32> -> vector<2xf32>
+    // CHECK-NEXT: %[[SUM:.*]] = dgemm.scaled_mma %[[TA]], %[[TB]] scaled %[[RA]], %[[XB]] at %[[TN]] into %[[ZERO]] : !dgemm.tile<128x128xf8E4M3FN, swizzle = 128>, !dgemm.tile<192x128xf8E4M3FN, swizzle = 128>, !dgemm.frag<128x1xf32>, vector<2xf32>, !dgemm.frag<128x192xf32>
+    %sum = dgemm.scaled_mma %ta, %tb scaled %ra, %xb at %n into %zero
+        : !dgemm.tile<128x128xf8E4M3FN, swizzle = 128>, !dgemm.tile<192x128xf8E4M3FN, swizzle = 128>,
+          !dgemm.frag<128x1xf32>, vector<2xf32>, !dgemm.frag<128x192xf32>
+    // CHECK-NEXT: %[[PART:.*]] = dgemm.mma %[[TA]], %[[TB]] : !dgemm.tile<128x128xf8E4M3FN, swizzle = 128>, !dgemm.tile<192x128xf8E4M3FN, swizzle = 128> -> !dgemm.frag<128x192xf32>
+    %part = dgemm.mma %ta, %tb : !dgemm.tile<128x128xf8E4M3FN, swizzle = 128>,
+        !dgemm.tile<192x128xf8E4M3FN, swizzle = 128> -> !dgemm.frag<128x192xf32>
+    // CHECK-NEXT: %[[NEXT:.*]] = dgemm.promote %[[PART]] scaled %[[RA]], %[[XB]] at %[[TN]] into %[[SUM]] : !dgemm.frag<128x192xf32>, !dgemm.frag<128x1xf32>, vector<2xf32>
+    %next = dgemm.promote %part scaled %ra, %xb at %n into %sum
+        : !dgemm.frag<128x192xf32>, !dgemm.frag<128x1xf32>, vector<2xf32>
+    // A later mma may take over the registers of a fragment that is no longer needed.
+    // CHECK-NEXT: %[[AGAIN:.*]] = dgemm.mma %[[TA]], %[[TB]] over %[[PART]] : !dgemm.frag<128x192xf32> : !dgemm.tile<128x128xf8E4M3FN, swizzle = 128>, !dgemm.tile<192x128xf8E4M3FN, swizzle = 128> -> !dgemm.frag<128x192xf32>
+    %again = dgemm.mma %ta, %tb over %part : !dgemm.frag<128x192xf32> : !dgemm.tile<128x128xf8E4M3FN, swizzle = 128>,
+        !dgemm.tile<192x128xf8E4M3FN, swizzle = 128> -> !dgemm.frag<128x192xf32>
+    // CHECK-NEXT: dgemm.store %[[NEXT]], %d[%[[TM]], %[[TN]]] : !dgemm.frag<128x192xf32>, memref<?x384xbf16>
+    dgemm.store %next, %x4[%m, %n] : !dgemm.frag<128x192xf32>, memref<?x384xbf16>
+    // A yield of nothing is not printed.
+    // CHECK-NEXT: }
+  }
+}
+
+// Values may be carried from tile to tile; then the yield is printed.
+// CHECK-LABEL: func.func @carried(
+// CHECK-SAME: %[[M:.*]]: index, %[[INIT:.*]]: i32) -> i32
+func.func @carried(%M: index, %init: i32) -> i32 {
+  // CHECK: %[[LAST:.*]] = dgemm.for_each_tile (%{{.*}}, %{{.*}}) of (%[[M]], %[[M]]) tile = [64, 8] group_m = 1 iter_args(%[[X:.*]] = %[[INIT]]) -> (i32) {
+  %last = dgemm.for_each_tile (%m, %n) of (%M, %M) tile = [64, 8] group_m = 1 iter_args(%x = %init) -> (i32) {
+    // CHECK-NEXT: %[[Y:.*]] = arith.addi %[[X]], %[[X]]
+    %y = arith.addi %x, %x : i32
+    // CHECK-NEXT: dgemm.yield %[[Y]] : i32
+    dgemm.yield %y : i32
+  }
+  // CHECK: return %[[LAST]]
+  return %last : i32
+}
+
+//===----------------------------------------------------------------------===//
+// Pipeline
+//===----------------------------------------------------------------------===//
+
+// One region for the producer, one for each of the consumers, whose index is the region's argument. A stage is acquired,
+// filled and committed by the producer, and waited for, read and released by the consumers.
+// CHECK-LABEL: func.func @pipeline(
+// CHECK-SAME: %[[A:.*]]: memref<?x512xf8E4M3FN>, %[[M:.*]]: index)
+func.func @pipeline(%a: memref<?x512xf8E4M3FN>, %m: index) {
+  // CHECK: %[[R:ring]] = dgemm.ring : ![[RING]]
+  %r = dgemm.ring : !ring
+  // CHECK-NEXT: dgemm.warp_specialize
+  // CHECK-NEXT: producer registers = 40 {
+  dgemm.warp_specialize
+  producer registers = 40 {
+    // CHECK-NEXT: %[[FREE:stage]] = dgemm.acquire %[[R]] : ![[RING]] -> ![[STAGE]]
+    %free = dgemm.acquire %r : !ring -> !stage
+    // CHECK-NEXT: dgemm.load_async %[[A]][%[[M]], %[[M]]] into %[[FREE]][0] : memref<?x512xf8E4M3FN>, ![[STAGE]]
+    dgemm.load_async %a[%m, %m] into %free[0] : memref<?x512xf8E4M3FN>, !stage
+    // CHECK-NEXT: dgemm.commit %[[R]] : ![[RING]]
+    dgemm.commit %r : !ring
+  // CHECK-NEXT: } consumer (%[[WG:wg]]) x 2 registers = 232 {
+  } consumer (%warpgroup) x 2 registers = 232 {
+    // CHECK-NEXT: %[[FULL:stage]] = dgemm.wait %[[R]] : ![[RING]] -> ![[STAGE]]
+    %full = dgemm.wait %r : !ring -> !stage
+    // Whole rows of a tile of several rows, elements of one of a single row.
+    // CHECK-NEXT: dgemm.view %[[FULL]][0] from %[[WG]] : ![[STAGE]] -> !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>
+    %rows = dgemm.view %full[0] from %warpgroup : !stage -> !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>
+    // CHECK-NEXT: dgemm.view %[[FULL]][2] from %[[WG]] : ![[STAGE]] -> !dgemm.tile<1x64xf32>
+    %elements = dgemm.view %full[2] from %warpgroup : !stage -> !dgemm.tile<1x64xf32>
+    // CHECK-NEXT: dgemm.release %[[R]] : ![[RING]]
+    dgemm.release %r : !ring
+  }
+  return
+}
+
+// Below the ring: a tile at an address, and columns of a fragment rounded to bf16 into a tile.
+// CHECK-LABEL: func.func @shared(
+// CHECK-SAME: %[[P:.*]]: !llvm.ptr<3>, %[[SUM:.*]]: !dgemm.frag<64x192xf32>)
+func.func @shared(%p: !llvm.ptr<3>, %sum: !dgemm.frag<64x192xf32>) {
+  // CHECK: %[[T:.*]] = dgemm.tile_at %[[P]] : !dgemm.tile<64x64xbf16, swizzle = 128>
+  %t = dgemm.tile_at %p : !dgemm.tile<64x64xbf16, swizzle = 128>
+  // CHECK-NEXT: dgemm.store_fragment %[[SUM]][128] into %[[T]] : !dgemm.frag<64x192xf32>, !dgemm.tile<64x64xbf16, swizzle = 128>
+  dgemm.store_fragment %sum[128] into %t : !dgemm.frag<64x192xf32>, !dgemm.tile<64x64xbf16, swizzle = 128>
+  return
+}

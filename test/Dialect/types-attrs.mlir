@@ -1,0 +1,29 @@
+// RUN: dgemm-opt %s --verify-roundtrip | FileCheck %s
+
+// A tile lies in shared memory; without a swizzle none is printed.
+// CHECK-LABEL: func.func private @tiles(
+// CHECK-SAME: !dgemm.tile<128x128xf8E4M3FN, swizzle = 128>, !dgemm.tile<64x32xbf16, swizzle = 64>, !dgemm.tile<64x16xbf16, swizzle = 32>, !dgemm.tile<1x128xf32>)
+func.func private @tiles(!dgemm.tile<128x128xf8E4M3FN, swizzle = 128>, !dgemm.tile<64x32xbf16, swizzle = 64>,
+                         !dgemm.tile<64x16xbf16, swizzle = 32>, !dgemm.tile<1x128xf32, swizzle = 0>)
+
+// A fragment is f32 in registers: a block of columns, or one column with a value for each row.
+// CHECK-LABEL: func.func private @fragments(
+// CHECK-SAME: !dgemm.frag<64x192xf32>, !dgemm.frag<128x1xf32>)
+func.func private @fragments(!dgemm.frag<64x192xf32>, !dgemm.frag<128x1xf32>)
+
+// A config prints its fields in one order, whatever order it was written in.
+// CHECK-LABEL: func.func private @config(
+// CHECK-SAME: #dgemm.config<block = 64x200x128, stages = 5, math_warpgroups = 1, group_m = 3>
+func.func private @config() attributes {
+  test.config = #dgemm.config<group_m = 3, math_warpgroups = 1, block = 64x200x128, stages = 5>}
+
+// A tensor map names dims and strides as functions of M, N and K; a swizzle of 0 is not printed. It gets a short name
+// after its operand where it stands at the top of a file.
+// CHECK-LABEL: func.func private @maps(
+// CHECK-SAME: operand = "scale_a", element = f32, dims = (d0, d1, d2) -> (d0, 4), strides = (d0, d1, d2) -> ((d0 ceildiv 4) * 16), box = [128, 1]>
+// CHECK-SAME: operand = "a", element = f8E4M3FN, dims = (d0, d1, d2) -> (d2, d0), strides = (d0, d1, d2) -> (d2), box = [128, 64], swizzle = 128>
+func.func private @maps() attributes {
+  test.scales = #dgemm.tensor_map<operand = "scale_a", element = f32, dims = (M, N, K) -> (M, 4),
+                                  strides = (M, N, K) -> ((M ceildiv 4) * 16), box = [128, 1]>,
+  test.swizzled = #dgemm.tensor_map<operand = "a", element = f8E4M3FN, dims = (M, N, K) -> (K, M),
+                                    strides = (M, N, K) -> (K), box = [128, 64], swizzle = 128>}

@@ -1,0 +1,10 @@
+// What an embedder writes: a problem in, PTX and its launch descriptor out.
+#include "dgemm/Driver/Compiler.h"
+#include <cstdio>
+
+int main() {
+  auto kernel = dgemm::compileKernel({/*m=*/4096, /*n=*/7168, /*k=*/16384}, {}, dgemm::Stage::PTX);
+  if (!kernel)
+    return std::fprintf(stderr, "%s\n", llvm::toString(kernel.takeError()).c_str()), 1;
+  std::printf("%s\n%s", kernel->ptx.c_str(), kernel->launch.toJSON().c_str());
+}

@@ -1,0 +1,144 @@
+//===- LaunchDescriptorTest.cpp - The launch descriptor's document --------===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dgemm/Launch/LaunchDescriptor.h"
+#include "gtest/gtest.h"
+
+using namespace dgemm;
+using namespace llvm;
+using Op = SizeExpr::Op;
+
+namespace {
+
+LaunchDescriptor makeDescriptor() {
+  SizeExpr m = SizeExpr::name("M"), k = SizeExpr::name("K");
+  SizeExpr paddedM = SizeExpr::binary(Op::Mul, SizeExpr::binary(Op::CeilDiv, m, 4), 4);
+  LaunchDescriptor launch;
+  launch.entry = "gemm";
+  launch.target = "sm_90a";
+  launch.generator = "dgemm 0.1.0";
+  launch.config = "block = 128x128x128";
+  launch.layout = "dense";
+  launch.sizes = {{"M", -1}, {"N", 7168}, {"K", -1}};
+  launch.operands = {
+      {"a", ElementType::F8E4M3FN, {m, k}, {k, 1}, false},
+      {"scale_a", ElementType::F32, {SizeExpr::binary(Op::CeilDiv, k, 128), m}, {paddedM, 1}, false},
+      {"d", ElementType::BF16, {m, 7168}, {7168, 1}, true},
+  };
+  launch.threads = 384;
+  launch.cluster = {2, 1, 1};
+  launch.sharedMemory = 200000;
+  launch.tiles = SizeExpr::binary(Op::Mul, SizeExpr::binary(Op::CeilDiv, m, 128), 56);
+  ParameterInfo map;
+  map.kind = ParameterInfo::Kind::TensorMap;
+  map.name = "map_a";
+  map.tensorMap = {"a", ElementType::F8E4M3FN, {k, m}, {k}, {128, 128}, {1, 1}, 128, 0, 256, false};
+  ParameterInfo pointer;
+  pointer.name = "scales";
+  pointer.operand = "scale_a";
+  ParameterInfo size;
+  size.kind = ParameterInfo::Kind::Size;
+  size.name = "m";
+  size.value = m;
+  launch.parameters = {map, pointer, size};
+  return launch;
+}
+
+/// The reader's message for makeDescriptor's document with `from` replaced by `to`.
+std::string readEdited(StringRef from, StringRef to) {
+  std::string text = makeDescriptor().toJSON();
+  size_t at = text.find(from.str());
+  if (at == std::string::npos)
+    return "no such text: " + from.str();
+  text.replace(at, from.size(), to.str());
+  Expected<LaunchDescriptor> launch = LaunchDescriptor::fromJSON(text);
+  return launch ? "" : toString(launch.takeError());
+}
+
+TEST(LaunchDescriptor, RoundTrips) {
+  std::string text = makeDescriptor().toJSON();
+  EXPECT_EQ(text.back(), '\n');
+  Expected<LaunchDescriptor> launch = LaunchDescriptor::fromJSON(text);
+  ASSERT_TRUE(bool(launch)) << toString(launch.takeError());
+  EXPECT_EQ(launch->toJSON(), text);
+  EXPECT_EQ(launch->sizes, makeDescriptor().sizes);
+  EXPECT_EQ(launch->cluster[0], 2);
+  EXPECT_EQ(launch->parameters[0].tensorMap.l2Promotion, 256);
+  ASSERT_NE(launch->findOperand("d"), nullptr);
+  EXPECT_TRUE(launch->findOperand("d")->isOutput);
+  EXPECT_EQ(launch->findOperand("e"), nullptr);
+}
+
+TEST(LaunchDescriptor, WritesReadableJSON) {
+  std::string text = makeDescriptor().toJSON();
+  EXPECT_EQ(text.find("{\n  \"version\": 1,\n  \"generator\": \"dgemm 0.1.0\",\n"), 0u) << text;
+  EXPECT_NE(text.find("\"M\": \"?\",\n    \"N\": 7168"), std::string::npos) << text;
+  EXPECT_NE(text.find("\"tiles\": [\"*\",[\"ceildiv\",\"M\",128],56]"), std::string::npos) << text;
+  EXPECT_NE(text.find("\"cluster\": [2,1,1]"), std::string::npos) << text;
+}
+
+TEST(LaunchDescriptor, NamesWhatIsWrongByItsPath) {
+  EXPECT_EQ(readEdited("\"version\": 1", "\"version\": 2"),
+            "bad launch descriptor: expected 1, the only version that this reader knows, at launch.version");
+  EXPECT_EQ(readEdited("\"entry\"", "\"entrance\""), "bad launch descriptor: missing value at launch.entry");
+  EXPECT_EQ(readEdited("384", "\"384\""), "bad launch descriptor: expected integer at launch.threads");
+  EXPECT_EQ(readEdited("384", "2048"), "bad launch descriptor: expected 1 to 1024 at launch.threads");
+  EXPECT_EQ(readEdited("[2,1,1]", "[2,1]"),
+            "bad launch descriptor: expected three integers of at least 1 at launch.cluster");
+  EXPECT_EQ(readEdited("\"?\"", "\"!\""),
+            "bad launch descriptor: expected a non-negative integer or \"?\" at launch.sizes.M");
+  EXPECT_EQ(readEdited("\"persistent\"", "\"stream_k\""),
+            "bad launch descriptor: expected \"persistent\" at launch.grid.rule");
+  EXPECT_EQ(readEdited("\"grid\"", "\"net\""), "bad launch descriptor: missing value at launch.grid");
+  EXPECT_EQ(readEdited("f8E4M3FN", "f8E5M2"),
+            "bad launch descriptor: expected an element type (f8E4M3FN, bf16, f32 or i32) at launch.operands[0].type");
+  EXPECT_EQ(readEdited("[\"K\",\"M\"]", "[\"K\",[\"-\",\"M\",1]]"),
+            "bad launch descriptor: expected a size expression (an integer, a size name, or [op, lhs, rhs] with op "
+            "one of + * floordiv ceildiv mod min max) at launch.parameters[0].dims[1]");
+  EXPECT_EQ(readEdited("[128,128]", "[128]"),
+            "bad launch descriptor: expected as many entries as in dims at launch.parameters[0].box");
+  EXPECT_EQ(readEdited("\"swizzle\": 128", "\"swizzle\": 16"),
+            "bad launch descriptor: expected 0, 32, 64 or 128 at launch.parameters[0].swizzle");
+  EXPECT_EQ(readEdited("\"operand\": \"scale_a\"", "\"operand\": \"scale\""),
+            "bad launch descriptor: expected the name of an entry of operands at launch.parameters[1].operand");
+  EXPECT_EQ(readEdited("\"kind\": \"size\"", "\"kind\": \"float\""),
+            "bad launch descriptor: expected \"tensor_map\", \"pointer\" or \"size\" at launch.parameters[2].kind");
+}
+
+TEST(LaunchDescriptor, RefusesWhatIsNotJSON) {
+  for (StringRef text : {"", "{", "PTX", "{} {}"}) {
+    Expected<LaunchDescriptor> launch = LaunchDescriptor::fromJSON(text);
+    ASSERT_FALSE(bool(launch));
+    EXPECT_EQ(toString(launch.takeError()).find("launch descriptor is not JSON: "), 0u);
+  }
+  Expected<LaunchDescriptor> launch = LaunchDescriptor::fromJSON("[]");
+  ASSERT_FALSE(bool(launch));
+  EXPECT_EQ(toString(launch.takeError()), "bad launch descriptor: expected object when parsing launch");
+}
+
+std::string bind(std::initializer_list<std::pair<StringRef, int64_t>> given) {
+  Sizes sizes;
+  for (auto [name, value] : given)
+    sizes[name] = value;
+  Expected<Sizes> bound = makeDescriptor().bindSizes(sizes);
+  if (!bound)
+    return toString(bound.takeError());
+  return std::to_string((*bound)["M"]) + "x" + std::to_string((*bound)["N"]) + "x" + std::to_string((*bound)["K"]);
+}
+
+TEST(LaunchDescriptor, BindsSizes) {
+  EXPECT_EQ(bind({{"M", 8}, {"K", 512}}), "8x7168x512");
+  EXPECT_EQ(bind({{"M", 8}, {"N", 7168}, {"K", 512}}), "8x7168x512");
+  EXPECT_EQ(bind({{"M", 8}}), "size K of kernel 'gemm' is dynamic and was not given");
+  EXPECT_EQ(bind({{"M", 8}, {"N", 4096}, {"K", 512}}),
+            "size N = 4096 was given but kernel 'gemm' was compiled for N = 7168");
+  EXPECT_EQ(bind({{"M", 8}, {"K", 512}, {"G", 4}}), "kernel 'gemm' has no size named 'G'");
+  EXPECT_EQ(bind({{"M", -8}, {"K", 512}}), "size M = -8 is negative");
+}
+
+} // namespace

@@ -1,0 +1,81 @@
+//===- HostTensorTest.cpp - Operands in host memory -----------------------===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dgemm/Runtime/HostTensor.h"
+#include "gtest/gtest.h"
+
+using namespace dgemm;
+using namespace llvm;
+
+namespace {
+
+/// [K/128, M] with the rows padded to 16 bytes.
+OperandInfo makeScaleA() {
+  SizeExpr m = SizeExpr::name("M");
+  SizeExpr padded = SizeExpr::binary(SizeExpr::Op::Mul, SizeExpr::binary(SizeExpr::Op::CeilDiv, m, 4), 4);
+  return {"scale_a",
+          ElementType::F32,
+          {SizeExpr::binary(SizeExpr::Op::CeilDiv, SizeExpr::name("K"), 128), m},
+          {padded, 1},
+          false};
+}
+
+OperandLayout evaluate(int64_t m, int64_t k) {
+  Sizes sizes;
+  sizes["M"] = m;
+  sizes["K"] = k;
+  return cantFail(OperandLayout::evaluate(makeScaleA(), sizes));
+}
+
+TEST(HostTensor, PacksPaddedRows) {
+  OperandLayout layout = evaluate(6, 300);
+  EXPECT_EQ(layout.getNumBytes(), 3u * 8 * 4);
+  EXPECT_FALSE(layout.isDense());
+  HostTensor tensor = HostTensor::create("scale_a", ElementType::F32, {3, 6});
+  for (size_t i = 0; i < 18; ++i)
+    tensor.as<float>()[i] = float(i);
+  Expected<std::vector<uint8_t>> bytes = pack(tensor, layout, 0xff);
+  ASSERT_TRUE(bool(bytes));
+  const float *values = reinterpret_cast<const float *>(bytes->data());
+  EXPECT_EQ(values[5], 5.0f);
+  EXPECT_TRUE(values[6] != values[6]); // the padding is NaN
+  EXPECT_EQ(values[8], 6.0f);
+  EXPECT_EQ(values[21], 17.0f);
+  Expected<HostTensor> again = unpack(*bytes, layout);
+  ASSERT_TRUE(bool(again));
+  EXPECT_EQ(again->data, tensor.data);
+}
+
+TEST(HostTensor, KnowsDenseLayouts) {
+  OperandLayout layout = evaluate(8, 256);
+  EXPECT_TRUE(layout.isDense());
+  HostTensor tensor = HostTensor::create("scale_a", ElementType::F32, {2, 8});
+  tensor.as<float>()[15] = 7;
+  EXPECT_EQ(cantFail(pack(tensor, layout, 0xff)), tensor.data);
+}
+
+TEST(HostTensor, ReportsMisfits) {
+  OperandLayout layout = evaluate(8, 256);
+  EXPECT_EQ(toString(pack(HostTensor::create("s", ElementType::F32, {8, 2}), layout, 0).takeError()),
+            "operand 'scale_a' is 2x8xf32 in the launch descriptor but 8x2xf32 was given");
+  std::vector<uint8_t> few(60);
+  EXPECT_EQ(toString(unpack(few, layout).takeError()), "operand 'scale_a' takes 64 bytes but 60 were given");
+
+  OperandInfo overlapping = makeScaleA();
+  overlapping.strides[0] = 4;
+  Sizes sizes;
+  sizes["M"] = 8;
+  sizes["K"] = 256;
+  EXPECT_EQ(toString(OperandLayout::evaluate(overlapping, sizes).takeError()),
+            "operand 'scale_a' overlaps itself: strides[0] is 4 but 8 elements lie below it");
+  sizes.erase("M");
+  EXPECT_EQ(toString(OperandLayout::evaluate(makeScaleA(), sizes).takeError()),
+            "operand 'scale_a', shape[1]: size 'M' has no value");
+}
+
+} // namespace

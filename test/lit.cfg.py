@@ -1,0 +1,65 @@
+# lit configuration: how to run the tests below this directory. Each .mlir and .test file is a test; its RUN lines call
+# the tools of the build (dgemm-opt, dgemm-gen, dgemm-run) and LLVM's FileCheck, not and split-file.
+#
+# Features for REQUIRES lines: `ptxas` (found by the rules of findAssembler), `hopper` (a GPU of compute capability 9.0).
+import glob
+import os
+import shutil
+import subprocess
+
+import lit.formats
+from lit.llvm import llvm_config
+from lit.llvm.subst import ToolSubst
+
+config.name = "dgemm"
+config.test_format = lit.formats.ShTest(execute_external=False)
+config.suffixes = [".mlir", ".test"]
+# Unit and Embed are ctest's own; Inputs holds what tests read.
+config.excludes = ["Unit", "Embed", "Inputs"]
+config.test_source_root = os.path.dirname(__file__)
+config.test_exec_root = config.dgemm_test_obj_root
+
+
+def find_ptxas():
+    """The ptxas that the tools will use, or None."""
+    named = os.environ.get("DGEMM_PTXAS")
+    if named:
+        return shutil.which(named)
+    venvs = [os.environ.get("VIRTUAL_ENV"), os.path.join(config.dgemm_source_dir, ".venv")]
+    wheels = [
+        path
+        for venv in filter(None, venvs)
+        for path in glob.glob(os.path.join(venv, "lib/python*/site-packages/nvidia/cu*/bin/ptxas"))
+    ]
+    candidates = ["ptxas", *wheels, "/usr/local/cuda/bin/ptxas"]
+    return next(filter(None, map(shutil.which, candidates)), None)
+
+
+def has_hopper():
+    """True when nvidia-smi reports a GPU of compute capability 9.0."""
+    if not shutil.which("nvidia-smi"):
+        return False
+    query = ["nvidia-smi", "--query-gpu=compute_cap", "--format=csv,noheader"]
+    result = subprocess.run(query, capture_output=True, text=True)
+    return result.returncode == 0 and "9.0" in result.stdout.split()
+
+
+if find_ptxas():
+    config.available_features.add("ptxas")
+if has_hopper():
+    config.available_features.add("hopper")
+
+llvm_config.use_default_substitutions()
+llvm_config.add_tool_substitutions(
+    [
+        ToolSubst("dgemm-opt", unresolved="ignore"),
+        ToolSubst("dgemm-gen", unresolved="ignore"),
+        ToolSubst("dgemm-run", unresolved="ignore"),
+    ],
+    [config.dgemm_tools_dir, config.llvm_tools_dir],
+)
+llvm_config.with_environment("PATH", [config.dgemm_tools_dir, config.llvm_tools_dir], append_path=True)
+# A variable without $ ends at the next CHECK-LABEL, so that a match in one function cannot serve another.
+config.environment["FILECHECK_OPTS"] = "--enable-var-scope"
+# lit clears the environment; these say where ptxas is and where temporary files may go.
+llvm_config.with_system_environment(["DGEMM_PTXAS", "VIRTUAL_ENV", "TMPDIR"])

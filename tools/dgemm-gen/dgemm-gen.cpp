@@ -1,0 +1,185 @@
+//===- dgemm-gen.cpp - Shape in, artifact out -*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dgemm/Driver/Compiler.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/ToolOutputFile.h"
+#include "llvm/Support/WithColor.h"
+#include <ctime>
+
+using namespace llvm;
+using namespace dgemm;
+
+static cl::OptionCategory category("dgemm-gen options");
+static cl::opt<std::string> inputFile(cl::Positional, cl::desc("[IR file, - for standard input]"), cl::cat(category));
+static cl::opt<std::string> sizeM("m", cl::desc("rows of A and D, or ? for a size given at launch"),
+                                  cl::value_desc("size"), cl::cat(category));
+static cl::opt<std::string> sizeN("n", cl::desc("rows of B, columns of D"), cl::value_desc("size"),
+                                  cl::cat(category));
+static cl::opt<std::string> sizeK("k", cl::desc("columns of A and B"), cl::value_desc("size"), cl::cat(category));
+static cl::opt<std::string>
+    emit("emit", cl::desc("what to write: problem, configured, tiled, promoted, specialized, tma, wgmma, nvvm, llvm, "
+                          "ptx, cubin, or launch (the launch descriptor); default ptx"),
+         cl::value_desc("stage"), cl::init("ptx"), cl::cat(category));
+static cl::opt<std::string> outputFile("o", cl::desc("output file; default standard output"), cl::value_desc("file"),
+                                       cl::init("-"), cl::cat(category));
+static cl::opt<std::string> outputDir("output-dir", cl::desc("write kernel.ptx, kernel.cubin and kernel.json there"),
+                                      cl::value_desc("folder"), cl::cat(category));
+static cl::opt<std::string> config("config", cl::desc("config fields to take as given: block = MxNxK, stages, "
+                                                      "math_warpgroups, group_m; the cost model chooses the rest"),
+                                   cl::value_desc("fields"), cl::cat(category));
+static cl::opt<std::string> chip("chip", cl::desc("target; only sm_90a"), cl::init("sm_90a"), cl::cat(category));
+static cl::opt<std::string> entry("entry", cl::desc("kernel symbol"), cl::cat(category));
+static cl::opt<std::string> ptxas("ptxas", cl::desc("ptxas to use"), cl::value_desc("path"), cl::cat(category));
+static cl::opt<int64_t> multiprocessors("multiprocessors", cl::desc("multiprocessors of the GPU; default 132"),
+                                        cl::init(132), cl::cat(category));
+static cl::opt<bool> printConfig("print-config", cl::desc("print the chosen config on standard error"),
+                                 cl::cat(category));
+static cl::opt<bool> printTimes("time", cl::desc("print the time of each stage on standard error"),
+                                cl::cat(category));
+
+/// CPU time that the process had used when main began: loading and static initialisation.
+static double startUp;
+
+static double processMilliseconds() {
+  timespec time;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return time.tv_sec * 1e3 + time.tv_nsec * 1e-6;
+}
+
+static Expected<int64_t> parseSize(StringRef name, StringRef text) {
+  int64_t size;
+  if (text == "?")
+    return GemmShape::kDynamic;
+  if (text.empty())
+    return createStringError("expected --" + name + "=SIZE (or an IR file)");
+  if (text.getAsInteger(10, size))
+    return createStringError("expected an integer or ? for --" + name + ", but got '" + text + "'");
+  return size;
+}
+
+/// The problem as IR: the input file, or made of --m, --n and --k.
+static Expected<std::string> getProblem(const CompileOptions &options) {
+  if (!inputFile.empty()) {
+    auto buffer = MemoryBuffer::getFileOrSTDIN(inputFile);
+    if (!buffer)
+      return createStringError("cannot read '" + inputFile + "': " + buffer.getError().message());
+    return (*buffer)->getBuffer().str();
+  }
+  GemmShape shape;
+  for (auto [name, text, size] : {std::tuple<StringRef, StringRef, int64_t *>{"m", sizeM, &shape.m},
+                                  {"n", sizeN, &shape.n},
+                                  {"k", sizeK, &shape.k}}) {
+    Expected<int64_t> parsed = parseSize(name, text);
+    if (!parsed)
+      return parsed.takeError();
+    *size = *parsed;
+  }
+  return makeProblem(shape, options);
+}
+
+/// Writes a file whole or not at all.
+static Error writeFile(StringRef path, StringRef content) {
+  std::error_code error;
+  ToolOutputFile file(path, error, sys::fs::OF_None);
+  if (error)
+    return createStringError("cannot write '" + path + "': " + error.message());
+  file.os() << content;
+  file.os().flush();
+  if (file.os().has_error()) {
+    error = file.os().error();
+    file.os().clear_error();
+    return createStringError("cannot write '" + path + "': " + error.message());
+  }
+  file.keep();
+  return Error::success();
+}
+
+static void report(const CompiledKernel &kernel) {
+  if (printConfig)
+    errs() << "config " << kernel.launch.config << ", " << kernel.launch.threads << " threads, "
+           << kernel.launch.sharedMemory << " bytes of shared memory\n";
+  if (printConfig && kernel.resources)
+    errs() << kernel.resources->registers << " registers at entry, " << kernel.resources->barriers << " barriers, "
+           << kernel.resources->spillStoreBytes + kernel.resources->spillLoadBytes << " bytes spilled\n";
+}
+
+static void reportTimes(const StageTimes &times) {
+  double total = startUp;
+  errs() << formatv("{0,-10} {1,8:F1} ms (CPU time before main)\n", "start", startUp);
+  for (auto &[name, milliseconds] : times) {
+    errs() << formatv("{0,-10} {1,8:F1} ms\n", name, milliseconds);
+    total += milliseconds;
+  }
+  errs() << formatv("{0,-10} {1,8:F1} ms\n", "total", total);
+}
+
+static Error writeAll(const CompiledKernel &kernel) {
+  if (std::error_code error = sys::fs::create_directories(outputDir))
+    return createStringError("cannot create '" + outputDir + "': " + error.message());
+  for (auto [name, content] : {std::pair<StringRef, std::string>{"kernel.ptx", kernel.ptx},
+                               {"kernel.cubin", kernel.cubin},
+                               {"kernel.json", kernel.launch.toJSON()}})
+    if (Error error = writeFile(outputDir + "/" + name.str(), content))
+      return error;
+  return Error::success();
+}
+
+static Error run() {
+  std::optional<Stage> stage = parseStage(emit);
+  if (!stage)
+    return createStringError("unknown stage '" + emit + "' for --emit; see --help");
+  CompileOptions options;
+  options.config = config;
+  options.entry = entry;
+  options.chip = chip;
+  options.multiprocessors = multiprocessors;
+  options.ptxas = ptxas;
+  Expected<std::string> problem = getProblem(options);
+  if (!problem)
+    return problem.takeError();
+  if (outputDir.empty() && *stage <= Stage::LLVM) {
+    StageTimes times;
+    Expected<std::string> text = lowerToText(*problem, *stage, options, &times);
+    if (!text)
+      return text.takeError();
+    if (printTimes)
+      reportTimes(times);
+    return writeFile(outputFile, *text);
+  }
+  Expected<CompiledKernel> kernel = compileModule(*problem, options, outputDir.empty() ? *stage : Stage::Cubin);
+  if (!kernel)
+    return kernel.takeError();
+  report(*kernel);
+  if (printTimes)
+    reportTimes(kernel->times);
+  if (!outputDir.empty())
+    return writeAll(*kernel);
+  return writeFile(outputFile, *stage == Stage::PTX     ? kernel->ptx
+                               : *stage == Stage::Cubin ? kernel->cubin
+                                                        : kernel->launch.toJSON());
+}
+
+int main(int argc, char **argv) {
+  startUp = processMilliseconds();
+  InitLLVM init(argc, argv);
+  cl::HideUnrelatedOptions(category);
+  cl::SetVersionPrinter([](raw_ostream &os) { os << "dgemm-gen " DGEMM_VERSION "\n"; });
+  cl::ParseCommandLineOptions(argc, argv,
+                              "Compiles a scaled FP8 GEMM for Hopper: D[M,N] = A[M,K] x B[N,K]^T.\n\n"
+                              "  dgemm-gen --m=4096 --n=7168 --k=16384 --emit=ptx -o kernel.ptx\n");
+  if (Error error = run()) {
+    WithColor::error(errs(), "dgemm-gen") << toString(std::move(error)) << '\n';
+    return 1;
+  }
+  return 0;
+}

@@ -1,0 +1,53 @@
+//===- Options.h - Command line of dgemm-run --------------------*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef DGEMM_TOOLS_DGEMM_RUN_OPTIONS_H
+#define DGEMM_TOOLS_DGEMM_RUN_OPTIONS_H
+
+#include "dgemm/Runtime/Device.h"
+#include "dgemm/Runtime/Reference.h"
+
+namespace dgemm::run {
+
+enum class DeviceKind { Auto, Gpu, Emulator };
+
+struct Options {
+  /// A compiled kernel, or empty to compile one for `sizes`.
+  std::string kernel, launch;
+  /// Or a file that lists kernels.
+  std::string cases;
+  /// -1: take the size from the launch descriptor.
+  GemmSizes sizes{-1, -1, -1};
+  /// For compiling: #dgemm.config overrides, the sizes left dynamic (letters of "mnk"), ptxas.
+  std::string config, dynamic, ptxas;
+  DeviceKind device = DeviceKind::Auto;
+  /// Of the emulator.
+  int64_t multiprocessors = 132;
+  uint64_t seed = 0;
+  unsigned seeds = 1;
+  InputFiles inputs;
+  std::string saveD;
+  RunOptions run;
+  CheckMode check = CheckMode::Auto;
+  std::string json;
+
+  bool hasInputFiles() const {
+    return !inputs.a.empty() || !inputs.scaleA.empty() || !inputs.b.empty() || !inputs.scaleB.empty();
+  }
+};
+
+/// "dgemm-run 0.1.0"
+llvm::StringRef getToolVersion();
+
+/// Parses the command line; --help, --version and unknown options end the process as in any LLVM tool. Error: options
+/// that contradict each other or are missing.
+llvm::Expected<Options> parseOptions(int argc, char **argv);
+
+} // namespace dgemm::run
+
+#endif // DGEMM_TOOLS_DGEMM_RUN_OPTIONS_H

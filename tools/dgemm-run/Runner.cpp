@@ -1,0 +1,203 @@
+//===- Runner.cpp - Runs, checks and reports cases ------------------------===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Runner.h"
+#include "EmulatorDevice.h"
+#include "dgemm/Driver/Compiler.h"
+#include "dgemm/Runtime/Npy.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace llvm;
+
+namespace dgemm::run {
+
+/// A trace is asked of the emulator alone. Says why it is the emulator when nobody named it.
+static Expected<std::unique_ptr<Device>> openDevice(const Options &options) {
+  if (options.device == DeviceKind::Gpu)
+    return openGpu();
+  if (options.device == DeviceKind::Auto && options.run.tracePath.empty()) {
+    Expected<std::unique_ptr<Device>> gpu = openGpu();
+    if (gpu)
+      return gpu;
+    outs() << "no Hopper GPU (" << toString(gpu.takeError()) << "); using the emulator\n";
+  }
+  return makeEmulator(options.multiprocessors);
+}
+
+Expected<std::unique_ptr<Runner>> Runner::create(const Options &options) {
+  Expected<std::unique_ptr<Device>> device = openDevice(options);
+  if (!device)
+    return device.takeError();
+  return std::unique_ptr<Runner>(new Runner(options, std::move(*device)));
+}
+
+//===----------------------------------------------------------------------===//
+// One case
+//===----------------------------------------------------------------------===//
+
+/// `last` is PTX for the emulator: it needs no ptxas.
+static Expected<KernelImage> compile(const Options &options, const GemmSizes &sizes, Stage last) {
+  auto pick = [&](char name, int64_t size) {
+    return StringRef(options.dynamic).contains(name) ? GemmShape::kDynamic : size;
+  };
+  CompileOptions compileOptions;
+  compileOptions.config = options.config;
+  compileOptions.ptxas = options.ptxas;
+  Expected<CompiledKernel> kernel =
+      compileKernel({pick('m', sizes.m), pick('n', sizes.n), pick('k', sizes.k)}, compileOptions, last);
+  if (!kernel)
+    return kernel.takeError();
+  return KernelImage{std::move(kernel->ptx), std::move(kernel->cubin), std::move(kernel->launch)};
+}
+
+/// Kernels that were compiled for a static size need not be told it.
+static Expected<GemmSizes> completeSizes(GemmSizes sizes, const LaunchDescriptor &launch) {
+  Sizes given;
+  for (auto [name, size] : {std::pair("M", sizes.m), {"N", sizes.n}, {"K", sizes.k}})
+    if (size >= 0)
+      given[name] = size;
+  Expected<Sizes> bound = launch.bindSizes(given);
+  if (!bound)
+    return bound.takeError();
+  for (auto [name, size] : {std::pair("M", &sizes.m), {"N", &sizes.n}, {"K", &sizes.k}}) {
+    if (!bound->contains(name))
+      return createStringError(formatv("the launch descriptor of '{0}' has no size {1}", launch.entry, name));
+    *size = bound->lookup(name);
+  }
+  return sizes;
+}
+
+Error Runner::loadKernel(const Case &entry) {
+  if (image && entry.kernel == imageCase.kernel && entry.launch == imageCase.launch && entry.sizes == imageCase.sizes)
+    return Error::success();
+  image.reset();
+  imageCase = entry;
+  Expected<KernelImage> loaded =
+      entry.kernel.empty() ? compile(options, entry.sizes, isEmulator ? Stage::PTX : Stage::Cubin) : KernelImage::read(entry.kernel, entry.launch);
+  if (!loaded)
+    return loaded.takeError();
+  image = std::move(*loaded);
+  return Error::success();
+}
+
+Error Runner::makeProblem(const GemmSizes &sizes, uint64_t seed) {
+  if (inputs && inputs->sizes == sizes && inputSeed == seed)
+    return Error::success();
+  inputs.reset(); // frees memory before more is taken
+  reference = Reference();
+  GemmInputs made = makeRandomInputs(sizes, seed);
+  if (Error error = readInputs(options.inputs, made))
+    return error;
+  reference = Reference::compute(made, options.check, seed);
+  inputs = std::move(made);
+  inputSeed = seed;
+  return Error::success();
+}
+
+Error Runner::runInto(const Case &entry, RunReport &report) {
+  if (Error error = loadKernel(entry))
+    return error;
+  report.config = image->launch.config;
+  if (entry.kernel.empty())
+    report.kernel = image->launch.entry;
+  Expected<GemmSizes> sizes = completeSizes(entry.sizes, image->launch);
+  if (!sizes)
+    return sizes.takeError();
+  report.sizes = *sizes;
+  if (Error error = makeProblem(*sizes, entry.seed))
+    return error;
+  RunOptions runOptions = options.run;
+  runOptions.seed = entry.seed;
+  Expected<RunResult> result = device->run(*image, *inputs, runOptions);
+  if (!result)
+    return result.takeError();
+  report.grid = result->grid;
+  report.timing = std::move(result->timing);
+  report.note = std::move(result->note);
+  report.check = reference.compare(result->d);
+  if (!options.saveD.empty())
+    return writeNpy(options.saveD, result->d);
+  return Error::success();
+}
+
+RunReport Runner::run(const Case &entry) {
+  RunReport report;
+  report.kernel = sys::path::filename(entry.kernel).str();
+  report.sizes = entry.sizes;
+  report.seed = entry.seed;
+  Error error = runInto(entry, report);
+  if (error.isA<DeviceLostError>())
+    handleAllErrors(std::move(error), [&](std::unique_ptr<DeviceLostError> lost) {
+      report.error = lost->message();
+      deviceLost = std::move(lost);
+    });
+  else if (error)
+    report.error = toString(std::move(error));
+  return report;
+}
+
+//===----------------------------------------------------------------------===//
+// All cases
+//===----------------------------------------------------------------------===//
+
+static Error writeReport(StringRef path, const json::Object &report) {
+  Error error = writeToOutput(path, [&](raw_ostream &os) {
+    os << formatv("{0:2}", json::Value(json::Object(report))) << '\n';
+    return Error::success();
+  });
+  return error ? createStringError("cannot write " + toString(std::move(error))) : Error::success(); // names the path
+}
+
+/// Names the failure of a single case; counts those of many, whose lines were printed.
+static Error summarize(ArrayRef<RunReport> reports, size_t numCases, const DeviceLostError *lost) {
+  size_t failed = count_if(reports, [](const RunReport &report) { return !report.passed(); });
+  std::string notRun;
+  if (reports.size() < numCases)
+    notRun = formatv("; the {0} after it were not run, as the GPU is lost", numCases - reports.size());
+  if (numCases > 1)
+    outs() << formatv("{0} of {1} runs passed\n", reports.size() - failed, numCases);
+  if (lost)
+    return make_error<DeviceLostError>(lost->message() + notRun, lost->isHanging());
+  if (failed == 0)
+    return Error::success();
+  if (numCases > 1)
+    return createStringError(formatv("{0} of {1} runs failed", failed, numCases));
+  return createStringError(reports[0].error.empty() ? "wrong result: " + reports[0].check.describe()
+                                                    : reports[0].error);
+}
+
+Error runAll(const Options &options) {
+  Expected<std::vector<Case>> cases = makeCases(options);
+  if (!cases)
+    return cases.takeError();
+  Expected<std::unique_ptr<Runner>> runner = Runner::create(options);
+  if (!runner)
+    return runner.takeError();
+  const DeviceInfo &info = (*runner)->getDeviceInfo();
+  outs() << formatv("{0}, {1} multiprocessors, driver {2}\n", info.name, info.multiprocessors, info.driver);
+  outs().flush();
+
+  std::vector<RunReport> reports;
+  for (const Case &entry : *cases) {
+    reports.push_back((*runner)->run(entry));
+    // The error of a single run goes to stderr, once.
+    if (cases->size() > 1 || reports.back().error.empty())
+      outs() << reports.back().getLine() << '\n';
+    outs().flush();
+    if ((*runner)->getDeviceLost())
+      break;
+  }
+  if (!options.json.empty())
+    if (Error error = writeReport(options.json, makeReport(getToolVersion(), info, reports)))
+      return error;
+  return summarize(reports, cases->size(), (*runner)->getDeviceLost());
+}
+
+} // namespace dgemm::run
