@@ -89,8 +89,7 @@ static void lowerRoles(WarpSpecializeOp op) {
   Value thread = b.threadIndex();
   Value warp = b.uniform(b.shiftRight(thread, 5));
   Value warpgroup = b.shiftRight(warp, 2);
-  Value isConsumer =
-      arith::CmpIOp::create(b, arith::CmpIPredicate::ult, warpgroup, b.i32(op.getConsumers()));
+  Value isConsumer = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, warpgroup, b.i32(op.getConsumers()));
   op.getWarpgroup().replaceAllUsesWith(b.toIndex(warpgroup));
   auto branch = scf::IfOp::create(b, isConsumer, /*withElseRegion=*/true);
 
@@ -194,9 +193,11 @@ void KernelLowering::lowerScaleLoads() {
   for (LoadBlockScalesOp load : loads) {
     NVVMBuilder at(load.getLoc(), load);
     // The memref argument becomes the pointer when the body moves to the function.
-    Value base = UnrealizedConversionCastOp::create(
-                     at, LLVM::LLVMPointerType::get(b.getContext(), static_cast<unsigned>(NVVM::NVVMMemorySpace::Global)), load.getSource())
-                     .getResult(0);
+    Value base =
+        UnrealizedConversionCastOp::create(
+            at, LLVM::LLVMPointerType::get(b.getContext(), static_cast<unsigned>(NVVM::NVVMMemorySpace::Global)),
+            load.getSource())
+            .getResult(0);
     lowerBlockScales(load, base, rows, columns);
   }
 }

@@ -31,9 +31,7 @@ Value NVVMBuilder::uniform(Value value) {
   return NVVM::ShflOp::create(*this, getI32Type(), i32(-1), value, i32(0), i32(31), NVVM::ShflKind::idx, UnitAttr{});
 }
 
-Value NVVMBuilder::isFirstOfWarpgroup() {
-  return equal(bitAnd(threadIndex(), hopper::kWarpgroupThreads - 1), 0);
-}
+Value NVVMBuilder::isFirstOfWarpgroup() { return equal(bitAnd(threadIndex(), hopper::kWarpgroupThreads - 1), 0); }
 
 void NVVMBuilder::when(Value condition, function_ref<void()> body) {
   auto branch = scf::IfOp::create(*this, condition, /*withElseRegion=*/false);

@@ -34,9 +34,7 @@ public:
   Value bitXor(Value lhs, Value rhs) { return arith::XOrIOp::create(*this, lhs, rhs); }
   Value shiftRight(Value lhs, int64_t rhs) { return arith::ShRUIOp::create(*this, lhs, i32(rhs)); }
   Value shiftLeft(Value lhs, int64_t rhs) { return arith::ShLIOp::create(*this, lhs, i32(rhs)); }
-  Value equal(Value lhs, int64_t rhs) {
-    return arith::CmpIOp::create(*this, arith::CmpIPredicate::eq, lhs, i32(rhs));
-  }
+  Value equal(Value lhs, int64_t rhs) { return arith::CmpIOp::create(*this, arith::CmpIPredicate::eq, lhs, i32(rhs)); }
 
   LLVM::LLVMPointerType sharedPointerType() {
     return LLVM::LLVMPointerType::get(getContext(), static_cast<unsigned>(NVVM::NVVMMemorySpace::Shared));

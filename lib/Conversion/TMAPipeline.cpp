@@ -55,10 +55,10 @@ private:
 };
 
 bool usesRing(Operation *op) {
-  return op->walk([](Operation *inner) {
-             return isa<AcquireOp, WaitOp, CommitOp, ReleaseOp>(inner) ? WalkResult::interrupt()
-                                                                      : WalkResult::advance();
-           })
+  return op
+      ->walk([](Operation *inner) {
+        return isa<AcquireOp, WaitOp, CommitOp, ReleaseOp>(inner) ? WalkResult::interrupt() : WalkResult::advance();
+      })
       .wasInterrupted();
 }
 
@@ -183,7 +183,8 @@ void initBarriers(TMALowering &lowering, RingOp ring, int64_t mathWarps) {
 LogicalResult mlir::dgemm::lowerRing(TMALowering &lowering, RingOp ring, WarpSpecializeOp roles) {
   RingType type = ring.getRing().getType();
   ArrayRef<TileType> tiles = type.getStage().getTiles();
-  if (tiles.size() != std::size(lowering.layout.tileBytes) || type.getDepth() != lowering.kernel.getConfig().getStages())
+  if (tiles.size() != std::size(lowering.layout.tileBytes) ||
+      type.getDepth() != lowering.kernel.getConfig().getStages())
     return ring.emitOpError("expected the ring of the kernel's config: tiles of A, B and the scales of A");
   for (auto [tile, bytes] : llvm::zip(tiles, lowering.layout.tileBytes))
     if (static_cast<int64_t>(llvm::alignTo(tile.getByteSize(), hopper::kBulkAlignment)) != bytes)

@@ -141,11 +141,11 @@ struct LowerMma : OpConversionPattern<MmaOp> {
     Value acc = adaptor.getOver() ? adaptor.getOver() : Value(LLVM::UndefOp::create(b, fragment));
     NVVM::WgmmaFenceAlignedOp::create(b);
     for (int64_t k = 0; k < op.getLhs().getType().getColumns(); k += hopper::kWgmmaK)
-      acc = NVVM::WgmmaMmaAsyncOp::create(
-          b, fragment, acc, createDescriptor(b, lhs, k), createDescriptor(b, rhs, k), shape, NVVM::WGMMATypes::e4m3,
-          NVVM::WGMMATypes::e4m3, NVVM::WGMMATypes::f32, k ? NVVM::WGMMAScaleOut::one : NVVM::WGMMAScaleOut::zero,
-          NVVM::WGMMAScaleIn::one, NVVM::WGMMAScaleIn::one, NVVM::MMALayout::row, NVVM::MMALayout::col,
-          NVVM::MMAIntOverflowAttr{});
+      acc = NVVM::WgmmaMmaAsyncOp::create(b, fragment, acc, createDescriptor(b, lhs, k), createDescriptor(b, rhs, k),
+                                          shape, NVVM::WGMMATypes::e4m3, NVVM::WGMMATypes::e4m3, NVVM::WGMMATypes::f32,
+                                          k ? NVVM::WGMMAScaleOut::one : NVVM::WGMMAScaleOut::zero,
+                                          NVVM::WGMMAScaleIn::one, NVVM::WGMMAScaleIn::one, NVVM::MMALayout::row,
+                                          NVVM::MMALayout::col, NVVM::MMAIntOverflowAttr{});
     NVVM::WgmmaGroupSyncAlignedOp::create(b);
     NVVM::WgmmaWaitGroupSyncOp::create(b, 0);
     rewriter.replaceOp(op, createAccumulatorFence(b, acc));
@@ -172,8 +172,8 @@ public:
       columnInBlock = b.toI32(arith::RemUIOp::create(b, n, b.index(kScaleBlock)));
   }
 
-  /// Columns [column, column + 8) lie in scale block (n % 128 + column) / 128, and n % 128 is a multiple of `step` up to
-  /// 128 - step: at most two blocks to choose from, and one choice for each `step` columns.
+  /// Columns [column, column + 8) lie in scale block (n % 128 + column) / 128, and n % 128 is a multiple of `step` up
+  /// to 128 - step: at most two blocks to choose from, and one choice for each `step` columns.
   Value get(int64_t column, int64_t row) {
     int64_t chunk = column / step * step;
     int64_t low = chunk / kScaleBlock, high = (kScaleBlock - step + chunk) / kScaleBlock;
@@ -181,8 +181,8 @@ public:
       return products[low][row];
     auto [entry, isNew] = selected.try_emplace(chunk);
     if (isNew) {
-      Value isHigh = arith::CmpIOp::create(b, arith::CmpIPredicate::uge, columnInBlock,
-                                           b.i32(high * kScaleBlock - chunk));
+      Value isHigh =
+          arith::CmpIOp::create(b, arith::CmpIPredicate::uge, columnInBlock, b.i32(high * kScaleBlock - chunk));
       for (int64_t r = 0; r < 2; ++r)
         entry->second[r] = arith::SelectOp::create(b, isHigh, products[high][r], products[low][r]);
     }

@@ -123,21 +123,28 @@ static llvm::Expected<CompiledKernel> compileToPTX(llvm::StringRef ir, const Com
   return kernel;
 }
 
+/// Adds the cubin and what ptxas reports of it.
+static llvm::Error assembleKernel(CompiledKernel &kernel, const CompileOptions &options) {
+  StageTimer timer(kernel.times, "ptxas");
+  llvm::Expected<Assembler> assembler = findAssembler(options.ptxas);
+  if (!assembler)
+    return assembler.takeError();
+  llvm::Expected<AssembledKernel> assembled = assemble(*assembler, kernel.ptx, kernel.launch.entry, options.chip);
+  if (!assembled)
+    return assembled.takeError();
+  kernel.cubin = std::move(assembled->image);
+  kernel.resources = assembled->resources;
+  return llvm::Error::success();
+}
+
 llvm::Expected<CompiledKernel> dgemm::compileModule(llvm::StringRef ir, const CompileOptions &options, Stage last) {
   if (llvm::Error error = checkChip(options.chip))
     return std::move(error);
   llvm::Expected<CompiledKernel> kernel = compileToPTX(ir, options);
   if (!kernel || last == Stage::PTX || last == Stage::Launch)
     return kernel;
-  StageTimer timer(kernel->times, "ptxas");
-  llvm::Expected<Assembler> assembler = findAssembler(options.ptxas);
-  if (!assembler)
-    return assembler.takeError();
-  llvm::Expected<AssembledKernel> assembled = assemble(*assembler, kernel->ptx, kernel->launch.entry, options.chip);
-  if (!assembled)
-    return assembled.takeError();
-  kernel->cubin = std::move(assembled->image);
-  kernel->resources = assembled->resources;
+  if (llvm::Error error = assembleKernel(*kernel, options))
+    return std::move(error);
   return kernel;
 }
 

@@ -11,11 +11,18 @@
 
 using namespace dgemm;
 
-static constexpr std::pair<Stage, llvm::StringLiteral> kStages[] = {
-    {Stage::Problem, "problem"},   {Stage::Configured, "configured"},   {Stage::Tiled, "tiled"},
-    {Stage::Promoted, "promoted"}, {Stage::Specialized, "specialized"}, {Stage::TMA, "tma"},
-    {Stage::WGMMA, "wgmma"},       {Stage::NVVM, "nvvm"},               {Stage::LLVM, "llvm"},
-    {Stage::PTX, "ptx"},           {Stage::Cubin, "cubin"},             {Stage::Launch, "launch"}};
+static constexpr std::pair<Stage, llvm::StringLiteral> kStages[] = {{Stage::Problem, "problem"},
+                                                                    {Stage::Configured, "configured"},
+                                                                    {Stage::Tiled, "tiled"},
+                                                                    {Stage::Promoted, "promoted"},
+                                                                    {Stage::Specialized, "specialized"},
+                                                                    {Stage::TMA, "tma"},
+                                                                    {Stage::WGMMA, "wgmma"},
+                                                                    {Stage::NVVM, "nvvm"},
+                                                                    {Stage::LLVM, "llvm"},
+                                                                    {Stage::PTX, "ptx"},
+                                                                    {Stage::Cubin, "cubin"},
+                                                                    {Stage::Launch, "launch"}};
 
 llvm::StringRef dgemm::toString(Stage stage) { return kStages[static_cast<int>(stage)].second; }
 

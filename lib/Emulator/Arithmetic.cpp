@@ -52,8 +52,7 @@ template <typename Op, typename T>
 Step unary(Context &c, const Instruction &inst) {
   auto *d = lanes<Storage<T>>(c, c.op(inst, 0));
   auto *a = lanes<Storage<T>>(c, c.op(inst, 1));
-  forLanes(c.mask,
-           [=](unsigned lane) { d[lane] = Storage<T>(std::make_unsigned_t<T>(Op::apply(T(a[lane])))); });
+  forLanes(c.mask, [=](unsigned lane) { d[lane] = Storage<T>(std::make_unsigned_t<T>(Op::apply(T(a[lane])))); });
   return Step::Next;
 }
 
@@ -76,9 +75,8 @@ Step shift(Context &c, const Instruction &inst) {
   auto *d = lanes<Storage<T>>(c, c.op(inst, 0));
   auto *a = lanes<Storage<T>>(c, c.op(inst, 1));
   auto *b = c.r32(c.op(inst, 2));
-  forLanes(c.mask, [=](unsigned lane) {
-    d[lane] = Storage<T>(std::make_unsigned_t<T>(Op::apply(T(a[lane]), b[lane])));
-  });
+  forLanes(c.mask,
+           [=](unsigned lane) { d[lane] = Storage<T>(std::make_unsigned_t<T>(Op::apply(T(a[lane]), b[lane]))); });
   return Step::Next;
 }
 

@@ -27,8 +27,8 @@ const TensorMap *dgemm::emulator::findTensorMap(Context &c, const Instruction &i
   }
   if (it->second.rank() != inst.mods[Field::Dim]) {
     c.raise(HazardKind::IllegalTensorMap, inst,
-            "the instruction has " + Twine(inst.mods[Field::Dim]) + " dimensions, tensor map '" +
-                it->second.parameter + "' has " + Twine(it->second.rank()));
+            "the instruction has " + Twine(inst.mods[Field::Dim]) + " dimensions, tensor map '" + it->second.parameter +
+                "' has " + Twine(it->second.rank()));
     return nullptr;
   }
   return &it->second;
@@ -84,8 +84,7 @@ struct Load {
       if (!((members >> rank) & 1))
         continue;
       SharedAddress target{cluster.ctas[rank].get(), to.offset}, signal{cluster.ctas[rank].get(), bar.offset};
-      if (!c.machine.checkAlive(*target.cta, c.cta, &c.warp, inst.line, "the multicast") ||
-          !addLanding(target, signal))
+      if (!c.machine.checkAlive(*target.cta, c.cta, &c.warp, inst.line, "the multicast") || !addLanding(target, signal))
         return false;
     }
     return true;
@@ -96,8 +95,7 @@ struct Load {
     if (!object)
       return false;
     // From now until the phase completes nobody else may count on these bytes.
-    Access access{AccessKind::BulkWrite, 0, object->agent, object->phase + 1, int32_t(c.warp.index), inst.line,
-                  layout};
+    Access access{AccessKind::BulkWrite, 0, object->agent, object->phase + 1, int32_t(c.warp.index), inst.line, layout};
     if (auto violation = to.cta->shared.touch(to.offset, bytes, access, c.warp.clocks)) {
       c.machine.raiseViolation(*to.cta, &c.cta, &c.warp, inst.line, *violation, "the bulk copy");
       return false;
@@ -114,16 +112,15 @@ struct Load {
     machine.report.bulkBytes += bytes * landings.size();
     for (const Landing &landing : landings) {
       uint64_t delay = getCopyDelay(machine, bytes), issued = machine.now;
-      machine.schedule(*c.cta.cluster, delay,
-                       [&machine, landing, fill, from = &c.cta, warp = &c.warp, size = bytes, line = inst.line,
-                        issued] {
-                         if (!machine.checkAlive(*landing.cta, *from, warp, line, "the landing bulk copy"))
-                           return;
-                         fill(landing.cta->shared.data() + landing.offset);
-                         machine.trace.add(landing.cta->index, Trace::Copies, "bulk load", issued, machine.now, line);
-                         completeTransaction(machine, *landing.cta, *landing.barrier, size, landing.phase, *from,
-                                             warp, line);
-                       });
+      machine.schedule(
+          *c.cta.cluster, delay,
+          [&machine, landing, fill, from = &c.cta, warp = &c.warp, size = bytes, line = inst.line, issued] {
+            if (!machine.checkAlive(*landing.cta, *from, warp, line, "the landing bulk copy"))
+              return;
+            fill(landing.cta->shared.data() + landing.offset);
+            machine.trace.add(landing.cta->index, Trace::Copies, "bulk load", issued, machine.now, line);
+            completeTransaction(machine, *landing.cta, *landing.barrier, size, landing.phase, *from, warp, line);
+          });
     }
   }
 };
@@ -137,8 +134,16 @@ Step dgemm::emulator::execTensorLoad(Context &c, const Instruction &inst) {
     const TensorMap *map = findTensorMap(c, inst, c.address(c.op(inst, 1), lane));
     if (!map)
       return Step::Stop;
-    Load load{c, inst, lane, c.op(inst, 0), c.op(inst, 3), map->boxBytes(), map->sharedAlignment(),
-              uint8_t(map->swizzle), nullptr, {}};
+    Load load{c,
+              inst,
+              lane,
+              c.op(inst, 0),
+              c.op(inst, 3),
+              map->boxBytes(),
+              map->sharedAlignment(),
+              uint8_t(map->swizzle),
+              nullptr,
+              {}};
     if (inst.mods[Field::Multicast])
       load.mask = &c.op(inst, 4);
     if (!load.prepare())

@@ -85,14 +85,14 @@ Step launch(Context &c, const Instruction &inst, unsigned lane, uint64_t address
     --warp->bulk[lane].get(group).writes;
     machine.trace.add(cta->index, Trace::Stores, "bulk store", issued, machine.now, line);
   };
-  machine.schedule(*cluster, readDelay,
-                   [&machine, shared, cluster, cta = &c.cta, warp = &c.warp, lane, group, bytes, from, writeDelay,
-                    write] {
-                     const uint8_t *source = cta->shared.data() + from.offset;
-                     shared->data.assign(source, source + bytes);
-                     --warp->bulk[lane].get(group).reads;
-                     machine.schedule(*cluster, writeDelay, write);
-                   });
+  machine.schedule(
+      *cluster, readDelay,
+      [&machine, shared, cluster, cta = &c.cta, warp = &c.warp, lane, group, bytes, from, writeDelay, write] {
+        const uint8_t *source = cta->shared.data() + from.offset;
+        shared->data.assign(source, source + bytes);
+        --warp->bulk[lane].get(group).reads;
+        machine.schedule(*cluster, writeDelay, write);
+      });
   machine.progressed();
   return Step::Next;
 }

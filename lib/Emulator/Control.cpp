@@ -107,8 +107,8 @@ Step dgemm::emulator::execShfl(Context &c, const Instruction &inst) {
     if (!ok)
       from = lane;
     if (!((c.mask >> from) & 1))
-      return c.raise(HazardKind::DivergentWarp, inst, "lane " + Twine(lane) + " reads from lane " + Twine(from) +
-                                                          ", which does not take part");
+      return c.raise(HazardKind::DivergentWarp, inst,
+                     "lane " + Twine(lane) + " reads from lane " + Twine(from) + ", which does not take part");
     result[lane] = values[from];
     valid |= LaneMask(ok) << lane;
   }

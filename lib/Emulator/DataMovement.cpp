@@ -118,8 +118,12 @@ struct Transfer {
     SharedAddress place;
     if (!resolveShared(c, inst, address, space, bytes, bytes, place))
       return Step::Stop;
-    Access access{isStore ? AccessKind::GenericWrite : AccessKind::GenericRead, 0, c.warp.agent, c.warp.epoch(),
-                  int32_t(c.warp.index), inst.line};
+    Access access{isStore ? AccessKind::GenericWrite : AccessKind::GenericRead,
+                  0,
+                  c.warp.agent,
+                  c.warp.epoch(),
+                  int32_t(c.warp.index),
+                  inst.line};
     if (auto violation = place.cta->shared.touch(place.offset, bytes, access, c.warp.clocks))
       return c.machine.raiseViolation(*place.cta, &c.cta, &c.warp, inst.line, *violation, "the access");
     copy(lane, place.cta->shared.data() + place.offset);
@@ -210,7 +214,8 @@ static Step atomic(Context &c, const Instruction &inst, const Operand *result, u
     uint64_t address = c.address(c.op(inst, first), lane);
     uint8_t *memory = nullptr;
     Space space = inst.mods.space();
-    if (space == Space::Shared || space == Space::SharedCluster || (space == Space::Generic && address >= kSharedWindow)) {
+    if (space == Space::Shared || space == Space::SharedCluster ||
+        (space == Space::Generic && address >= kSharedWindow)) {
       SharedAddress place;
       if (!resolveShared(c, inst, address, space, bytes, bytes, place))
         return Step::Stop;
@@ -218,7 +223,8 @@ static Step atomic(Context &c, const Instruction &inst, const Operand *result, u
     } else {
       memory = c.machine.memory.resolve(address, bytes);
       if (!memory)
-        return c.raise(HazardKind::OutOfBounds, inst, "atomic at 0x" + Twine::utohexstr(address) + ", outside of every operand");
+        return c.raise(HazardKind::OutOfBounds, inst,
+                       "atomic at 0x" + Twine::utohexstr(address) + ", outside of every operand");
       if (address % bytes)
         return c.raise(HazardKind::Misaligned, inst, "atomic at an address that is no multiple of " + Twine(bytes));
       Allocation *allocation = c.machine.memory.find(address);
@@ -238,9 +244,7 @@ static Step atomic(Context &c, const Instruction &inst, const Operand *result, u
   return Step::Next;
 }
 
-Step dgemm::emulator::execAtomic(Context &c, const Instruction &inst) {
-  return atomic(c, inst, &c.op(inst, 0), 1);
-}
+Step dgemm::emulator::execAtomic(Context &c, const Instruction &inst) { return atomic(c, inst, &c.op(inst, 0), 1); }
 Step dgemm::emulator::execReduction(Context &c, const Instruction &inst) { return atomic(c, inst, nullptr, 0); }
 
 /// PTX ISA, "mapa": the same place in another CTA of the cluster.

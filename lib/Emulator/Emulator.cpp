@@ -146,23 +146,22 @@ void LaunchBuilder::checkLimits() {
   if (threads < 1 || threads > 1024)
     raise(HazardKind::IllegalLaunch, "a CTA of " + Twine(threads) + " threads; 1 to 1024 are allowed");
   if (kernel.reqThreads && kernel.reqThreads != threads)
-    raise(HazardKind::IllegalLaunch, "the descriptor says " + Twine(threads) + " threads, .reqntid says " +
-                                         Twine(kernel.reqThreads));
+    raise(HazardKind::IllegalLaunch,
+          "the descriptor says " + Twine(threads) + " threads, .reqntid says " + Twine(kernel.reqThreads));
   if (kernel.maxThreads && kernel.maxThreads < threads)
-    raise(HazardKind::IllegalLaunch, "the descriptor says " + Twine(threads) + " threads, .maxntid allows " +
-                                         Twine(kernel.maxThreads));
+    raise(HazardKind::IllegalLaunch,
+          "the descriptor says " + Twine(threads) + " threads, .maxntid allows " + Twine(kernel.maxThreads));
   unsigned perCluster = launch.cluster[0] * launch.cluster[1] * launch.cluster[2];
   if (perCluster > 8 || launch.cluster[1] != 1 || launch.cluster[2] != 1)
-    raise(HazardKind::IllegalLaunch, "a cluster of " + Twine(launch.cluster[0]) + "x" + Twine(launch.cluster[1]) +
-                                         "x" + Twine(launch.cluster[2]) +
+    raise(HazardKind::IllegalLaunch, "a cluster of " + Twine(launch.cluster[0]) + "x" + Twine(launch.cluster[1]) + "x" +
+                                         Twine(launch.cluster[2]) +
                                          "; the grid is one-dimensional and 8 CTAs are the portable limit");
   if (kernel.reqCluster[0] && kernel.reqCluster != launch.cluster)
     raise(HazardKind::IllegalLaunch, "the cluster of the descriptor is not that of .reqnctapercluster");
   int64_t shared = descriptor.sharedMemory + int64_t(kernel.dynamicSharedBase) - kReservedShared;
   if (descriptor.sharedMemory < 0 || shared > kMaxShared)
-    raise(HazardKind::SharedMemoryLimit, Twine(shared) + " bytes of shared memory (" +
-                                             Twine(descriptor.sharedMemory) + " of them dynamic); a CTA can have " +
-                                             Twine(kMaxShared));
+    raise(HazardKind::SharedMemoryLimit, Twine(shared) + " bytes of shared memory (" + Twine(descriptor.sharedMemory) +
+                                             " of them dynamic); a CTA can have " + Twine(kMaxShared));
 }
 
 Error LaunchBuilder::setParameters() {
@@ -235,8 +234,8 @@ Expected<Report> dgemm::emulator::run(const Program &program, const LaunchDescri
   auto begin = std::chrono::steady_clock::now();
   const Kernel &kernel = program.getImpl().kernel;
   if (kernel.name != descriptor.entry)
-    return llvm::createStringError("the launch descriptor is for kernel '" + descriptor.entry +
-                                   "', the program is '" + kernel.name + "'");
+    return llvm::createStringError("the launch descriptor is for kernel '" + descriptor.entry + "', the program is '" +
+                                   kernel.name + "'");
   Report report;
   LaunchBuilder builder(kernel, descriptor, options, report);
   if (Error error = builder.run(sizes, buffers))

@@ -191,10 +191,10 @@ LaneMask compareRows(Context &c, const Instruction &inst) {
   LaneMask result = 0;
   for (unsigned l = 0; l < kLanes; ++l) {
     uint64_t x = c.get(a, l), y = c.get(b, l);
-    bool holds = type == Type::F32       ? compareFloats(compare, flush(toFloat(x), inst.mods[Field::Ftz]),
-                                                         flush(toFloat(y), inst.mods[Field::Ftz]))
-                 : isSigned(type) ? compareInts<int64_t>(compare, signExtend(x, type), signExtend(y, type))
-                                  : compareInts<uint64_t>(compare, truncate(x, type), truncate(y, type));
+    bool holds = type == Type::F32 ? compareFloats(compare, flush(toFloat(x), inst.mods[Field::Ftz]),
+                                                   flush(toFloat(y), inst.mods[Field::Ftz]))
+                 : isSigned(type)  ? compareInts<int64_t>(compare, signExtend(x, type), signExtend(y, type))
+                                   : compareInts<uint64_t>(compare, truncate(x, type), truncate(y, type));
     result |= LaneMask(holds) << l;
   }
   return result;
@@ -364,7 +364,7 @@ uint16_t dgemm::emulator::floatToBfloat(float value) {
 
 float dgemm::emulator::halfToFloat(uint16_t bits) {
   int exponent = (bits >> 10) & 0x1f, mantissa = bits & 0x3ff;
-  float value = exponent == 31   ? (mantissa ? NAN : INFINITY)
+  float value = exponent == 31  ? (mantissa ? NAN : INFINITY)
                 : exponent == 0 ? std::ldexp(float(mantissa), -24)
                                 : std::ldexp(float(mantissa + 1024), exponent - 25);
   return bits & 0x8000 ? -value : value;

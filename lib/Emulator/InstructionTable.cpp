@@ -90,25 +90,25 @@ const Literal kXor[] = {{"xor", Field::Logic, v(Logic::Xor)}};
 const Literal kLogic[] = {
     {"and", Field::Logic, v(Logic::And)}, {"or", Field::Logic, v(Logic::Or)}, {"xor", Field::Logic, v(Logic::Xor)}};
 const Literal kAbs[] = {{"abs", Field::Mode, 1}};
-const Literal kCompare[] = {
-    {"eq", Field::Compare, v(Compare::Eq)},   {"ne", Field::Compare, v(Compare::Ne)},
-    {"lt", Field::Compare, v(Compare::Lt)},   {"le", Field::Compare, v(Compare::Le)},
-    {"gt", Field::Compare, v(Compare::Gt)},   {"ge", Field::Compare, v(Compare::Ge)},
-    {"lo", Field::Compare, v(Compare::Lo)},   {"ls", Field::Compare, v(Compare::Ls)},
-    {"hi", Field::Compare, v(Compare::Hi)},   {"hs", Field::Compare, v(Compare::Hs)},
-    {"equ", Field::Compare, v(Compare::Equ)}, {"neu", Field::Compare, v(Compare::Neu)},
-    {"ltu", Field::Compare, v(Compare::Ltu)}, {"leu", Field::Compare, v(Compare::Leu)},
-    {"gtu", Field::Compare, v(Compare::Gtu)}, {"geu", Field::Compare, v(Compare::Geu)},
-    {"num", Field::Compare, v(Compare::Num)}, {"nan", Field::Compare, v(Compare::Nan)}};
-const Literal kRound[] = {{"rn", Field::Round, v(Round::Rn)},   {"rni", Field::Round, v(Round::Rni)},
-                          {"rzi", Field::Round, v(Round::Rzi)}, {"rmi", Field::Round, v(Round::Rmi)},
+const Literal kCompare[] = {{"eq", Field::Compare, v(Compare::Eq)},   {"ne", Field::Compare, v(Compare::Ne)},
+                            {"lt", Field::Compare, v(Compare::Lt)},   {"le", Field::Compare, v(Compare::Le)},
+                            {"gt", Field::Compare, v(Compare::Gt)},   {"ge", Field::Compare, v(Compare::Ge)},
+                            {"lo", Field::Compare, v(Compare::Lo)},   {"ls", Field::Compare, v(Compare::Ls)},
+                            {"hi", Field::Compare, v(Compare::Hi)},   {"hs", Field::Compare, v(Compare::Hs)},
+                            {"equ", Field::Compare, v(Compare::Equ)}, {"neu", Field::Compare, v(Compare::Neu)},
+                            {"ltu", Field::Compare, v(Compare::Ltu)}, {"leu", Field::Compare, v(Compare::Leu)},
+                            {"gtu", Field::Compare, v(Compare::Gtu)}, {"geu", Field::Compare, v(Compare::Geu)},
+                            {"num", Field::Compare, v(Compare::Num)}, {"nan", Field::Compare, v(Compare::Nan)}};
+const Literal kRound[] = {{"rn", Field::Round, v(Round::Rn)},
+                          {"rni", Field::Round, v(Round::Rni)},
+                          {"rzi", Field::Round, v(Round::Rzi)},
+                          {"rmi", Field::Round, v(Round::Rmi)},
                           {"rpi", Field::Round, v(Round::Rpi)}};
 const Literal kFtz[] = {{"ftz", Field::Ftz, 1}};
 const Literal kNan[] = {{"NaN", Field::Nan, 1}};
 const Literal kRelu[] = {{"relu", Field::Sat, 1}};
-const Literal kSem[] = {{"weak", Field::Mode, 0},    {"relaxed", Field::Mode, 0}, {"volatile", Field::Mode, 0},
-                        {"mmio", Field::Mode, 0},    {"acquire", Field::Acquire, 1},
-                        {"release", Field::Release, 1}};
+const Literal kSem[] = {{"weak", Field::Mode, 0}, {"relaxed", Field::Mode, 0},    {"volatile", Field::Mode, 0},
+                        {"mmio", Field::Mode, 0}, {"acquire", Field::Acquire, 1}, {"release", Field::Release, 1}};
 const Literal kAtomSem[] = {{"relaxed", Field::Mode, 0},
                             {"acquire", Field::Acquire, 1},
                             {"release", Field::Release, 1},
@@ -119,8 +119,7 @@ const Literal kSpace[] = {{"global", Field::Space, v(Space::Global)},
                           {"shared", Field::Space, v(Space::Shared)},
                           {"shared::cta", Field::Space, v(Space::Shared)},
                           {"shared::cluster", Field::Space, v(Space::SharedCluster)}};
-const Literal kShared[] = {{"shared", Field::Space, v(Space::Shared)},
-                           {"shared::cta", Field::Space, v(Space::Shared)}};
+const Literal kShared[] = {{"shared", Field::Space, v(Space::Shared)}, {"shared::cta", Field::Space, v(Space::Shared)}};
 const Literal kSharedAny[] = {{"shared", Field::Space, v(Space::Shared)},
                               {"shared::cta", Field::Space, v(Space::Shared)},
                               {"shared::cluster", Field::Space, v(Space::SharedCluster)}};
@@ -133,21 +132,23 @@ const Literal kWindow[] = {{"global", Field::Space, v(Space::Global)},
                            {"param", Field::Space, v(Space::Param)}};
 const Literal kTo[] = {{"to", Field::Mode, 1}};
 const Literal kVector[] = {{"v2", Field::Vector, 2}, {"v4", Field::Vector, 4}};
-const Literal kEvict[] = {{"L1::evict_normal", Field::Mode, 0},  {"L1::evict_unchanged", Field::Mode, 0},
-                          {"L1::evict_first", Field::Mode, 0},   {"L1::evict_last", Field::Mode, 0},
-                          {"L1::no_allocate", Field::Mode, 0},   {"ca", Field::Mode, 0},
-                          {"cg", Field::Mode, 0},                {"cs", Field::Mode, 0},
-                          {"lu", Field::Mode, 0},                {"cv", Field::Mode, 0},
-                          {"wb", Field::Mode, 0},                {"wt", Field::Mode, 0}};
-const Literal kPrefetch[] = {
-    {"L2::64B", Field::Mode, 0}, {"L2::128B", Field::Mode, 0}, {"L2::256B", Field::Mode, 0}};
+const Literal kEvict[] = {{"L1::evict_normal", Field::Mode, 0},
+                          {"L1::evict_unchanged", Field::Mode, 0},
+                          {"L1::evict_first", Field::Mode, 0},
+                          {"L1::evict_last", Field::Mode, 0},
+                          {"L1::no_allocate", Field::Mode, 0},
+                          {"ca", Field::Mode, 0},
+                          {"cg", Field::Mode, 0},
+                          {"cs", Field::Mode, 0},
+                          {"lu", Field::Mode, 0},
+                          {"cv", Field::Mode, 0},
+                          {"wb", Field::Mode, 0},
+                          {"wt", Field::Mode, 0}};
+const Literal kPrefetch[] = {{"L2::64B", Field::Mode, 0}, {"L2::128B", Field::Mode, 0}, {"L2::256B", Field::Mode, 0}};
 const Literal kHint[] = {{"L2::cache_hint", Field::CacheHint, 1}};
 const Literal kMulticast[] = {{"multicast::cluster", Field::Multicast, 1}};
-const Literal kDim[] = {{"1d", Field::Dim, 1},
-                        {"2d", Field::Dim, 2},
-                        {"3d", Field::Dim, 3},
-                        {"4d", Field::Dim, 4},
-                        {"5d", Field::Dim, 5}};
+const Literal kDim[] = {
+    {"1d", Field::Dim, 1}, {"2d", Field::Dim, 2}, {"3d", Field::Dim, 3}, {"4d", Field::Dim, 4}, {"5d", Field::Dim, 5}};
 const Literal kRead[] = {{"read", Field::Read, 1}};
 const Literal kReduce[] = {{"add", Field::Atomic, v(AtomicOp::Add)}, {"min", Field::Atomic, v(AtomicOp::Min)},
                            {"max", Field::Atomic, v(AtomicOp::Max)}, {"and", Field::Atomic, v(AtomicOp::And)},
@@ -179,21 +180,62 @@ struct Class {
   const char *name;
   llvm::ArrayRef<Literal> literals;
 };
-const Class kClasses[] = {
-    {"type", kType},         {"from", kFrom},           {"int", kInt},         {"bits", kBits},
-    {"bits32", kBits32},     {"addr", kAddr},           {"pred", kPred},       {"f32", kF32},
-    {"packed", kPacked},     {"and", kAnd},             {"or", kOr},           {"xor", kXor},
-    {"logic", kLogic},       {"abs", kAbs},             {"cmp", kCompare},     {"round", kRound},
-    {"ftz", kFtz},           {"NaN", kNan},             {"relu", kRelu},       {"sem", kSem},
-    {"asem", kAtomSem},      {"scope", kScope},         {"space", kSpace},     {"shared", kShared},
-    {"sharedany", kSharedAny}, {"dst", kDst},           {"window", kWindow},   {"to", kTo},
-    {"vec", kVector},        {"evict", kEvict},         {"prefetch", kPrefetch}, {"hint", kHint},
-    {"multicast", kMulticast}, {"dim", kDim},           {"read", kRead},       {"reduce", kReduce},
-    {"exch", kExchange},     {"cas", kCas},             {"shfl", kShflMode},   {"vote", kVoteMode},
-    {"ballot", kBallot},     {"left", kLeft},           {"wrap", kWrap},       {"count", kCount},
-    {"trans", kTrans},       {"aligned", kAligned},     {"parity", kParity},   {"wait", kTest},
-    {"expect", kExpect},     {"noComplete", kNoComplete}, {"incdec", kInc},    {"fp8a", kFp8A},
-    {"fp8b", kFp8B},         {"mscope", kMBarScope},    {"waitsem", kWaitSem}, {"arrivesem", kArriveSem}};
+const Class kClasses[] = {{"type", kType},
+                          {"from", kFrom},
+                          {"int", kInt},
+                          {"bits", kBits},
+                          {"bits32", kBits32},
+                          {"addr", kAddr},
+                          {"pred", kPred},
+                          {"f32", kF32},
+                          {"packed", kPacked},
+                          {"and", kAnd},
+                          {"or", kOr},
+                          {"xor", kXor},
+                          {"logic", kLogic},
+                          {"abs", kAbs},
+                          {"cmp", kCompare},
+                          {"round", kRound},
+                          {"ftz", kFtz},
+                          {"NaN", kNan},
+                          {"relu", kRelu},
+                          {"sem", kSem},
+                          {"asem", kAtomSem},
+                          {"scope", kScope},
+                          {"space", kSpace},
+                          {"shared", kShared},
+                          {"sharedany", kSharedAny},
+                          {"dst", kDst},
+                          {"window", kWindow},
+                          {"to", kTo},
+                          {"vec", kVector},
+                          {"evict", kEvict},
+                          {"prefetch", kPrefetch},
+                          {"hint", kHint},
+                          {"multicast", kMulticast},
+                          {"dim", kDim},
+                          {"read", kRead},
+                          {"reduce", kReduce},
+                          {"exch", kExchange},
+                          {"cas", kCas},
+                          {"shfl", kShflMode},
+                          {"vote", kVoteMode},
+                          {"ballot", kBallot},
+                          {"left", kLeft},
+                          {"wrap", kWrap},
+                          {"count", kCount},
+                          {"trans", kTrans},
+                          {"aligned", kAligned},
+                          {"parity", kParity},
+                          {"wait", kTest},
+                          {"expect", kExpect},
+                          {"noComplete", kNoComplete},
+                          {"incdec", kInc},
+                          {"fp8a", kFp8A},
+                          {"fp8b", kFp8B},
+                          {"mscope", kMBarScope},
+                          {"waitsem", kWaitSem},
+                          {"arrivesem", kArriveSem}};
 
 template <Step (*handler)(Context &, const Instruction &)>
 Handler only(const Modifiers &) {
@@ -259,7 +301,8 @@ const InstructionRow kRows[] = {
     {"mov $type", "md ms", only<execMov>},
     {"cvta [$to] $window $addr", "d s", only<execCvta>},
     {"ld param [$vec] $type", "vd a", only<execLoadParam>},
-    {"ld [$sem] [$scope] [$space] [$evict] [nc] [$evict] [$hint] [$prefetch] [$vec] $type", "vd a hint", only<execLoad>},
+    {"ld [$sem] [$scope] [$space] [$evict] [nc] [$evict] [$hint] [$prefetch] [$vec] $type", "vd a hint",
+     only<execLoad>},
     {"st [$sem] [$scope] [$space] [$evict] [$hint] [$vec] $type", "a vs hint", only<execStore>},
     {"atom [$asem] [$scope] [$space] $reduce [noftz] $type", "d a s", only<execAtomic>},
     {"atom [$asem] [$scope] [$space] $exch $bits32", "d a s", only<execAtomic>},

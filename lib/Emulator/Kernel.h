@@ -23,7 +23,28 @@ using LaneMask = uint32_t;
 constexpr LaneMask kAllLanes = 0xffffffffu;
 
 enum class Type : uint8_t {
-  None, Pred, B8, U8, S8, B16, U16, S16, F16, BF16, B32, U32, S32, F32, F16x2, BF16x2, E4M3x2, B64, U64, S64, F64, B128
+  None,
+  Pred,
+  B8,
+  U8,
+  S8,
+  B16,
+  U16,
+  S16,
+  F16,
+  BF16,
+  B32,
+  U32,
+  S32,
+  F32,
+  F16x2,
+  BF16x2,
+  E4M3x2,
+  B64,
+  U64,
+  S64,
+  F64,
+  B128
 };
 unsigned getByteWidth(Type type);
 bool isSigned(Type type);
@@ -34,17 +55,79 @@ enum class Logic : uint8_t { None, And, Or, Xor };
 enum class Round : uint8_t { None, Rn, Rz, Rm, Rp, Rni, Rzi, Rmi, Rpi };
 enum class AtomicOp : uint8_t { None, Add, Min, Max, And, Or, Xor, Inc, Dec, Exch, Cas };
 enum class Special : uint8_t {
-  TidX, TidY, TidZ, NtidX, NtidY, NtidZ, CtaidX, CtaidY, CtaidZ, NctaidX, NctaidY, NctaidZ, LaneId, WarpId, NWarpId,
-  ClusterCtaidX, ClusterCtaidY, ClusterCtaidZ, ClusterNctaidX, ClusterNctaidY, ClusterNctaidZ, ClusterCtaRank,
-  ClusterNctaRank, ClusteridX, ClusteridY, ClusteridZ, NclusteridX, NclusteridY, NclusteridZ, SmId, NSmId, GridId,
-  LanemaskLt, LanemaskLe, LanemaskEq, LanemaskGe, LanemaskGt, DynamicSmemSize, TotalSmemSize, Clock, Clock64,
+  TidX,
+  TidY,
+  TidZ,
+  NtidX,
+  NtidY,
+  NtidZ,
+  CtaidX,
+  CtaidY,
+  CtaidZ,
+  NctaidX,
+  NctaidY,
+  NctaidZ,
+  LaneId,
+  WarpId,
+  NWarpId,
+  ClusterCtaidX,
+  ClusterCtaidY,
+  ClusterCtaidZ,
+  ClusterNctaidX,
+  ClusterNctaidY,
+  ClusterNctaidZ,
+  ClusterCtaRank,
+  ClusterNctaRank,
+  ClusteridX,
+  ClusteridY,
+  ClusteridZ,
+  NclusteridX,
+  NclusteridY,
+  NclusteridZ,
+  SmId,
+  NSmId,
+  GridId,
+  LanemaskLt,
+  LanemaskLe,
+  LanemaskEq,
+  LanemaskGe,
+  LanemaskGt,
+  DynamicSmemSize,
+  TotalSmemSize,
+  Clock,
+  Clock64,
   GlobalTimer
 };
 
 /// What the modifiers of an opcode said; one byte a field. The instruction table fills them.
 enum class Field : uint8_t {
-  Type, Type2, Space, Space2, Compare, Logic, Round, Vector, Dim, Count, Trans, CacheHint, Multicast, Read, Atomic,
-  Mode, Ftz, Sat, Nan, Parity, Release, Acquire, WgmmaN, TypeA, TypeB, Aligned, NumFields
+  Type,
+  Type2,
+  Space,
+  Space2,
+  Compare,
+  Logic,
+  Round,
+  Vector,
+  Dim,
+  Count,
+  Trans,
+  CacheHint,
+  Multicast,
+  Read,
+  Atomic,
+  Mode,
+  Ftz,
+  Sat,
+  Nan,
+  Parity,
+  Release,
+  Acquire,
+  WgmmaN,
+  TypeA,
+  TypeB,
+  Aligned,
+  NumFields
 };
 struct Modifiers {
   std::array<uint8_t, size_t(Field::NumFields)> values{};

@@ -22,7 +22,7 @@ Machine::Machine(const Kernel &kernel, const Launch &launch, GlobalMemory &memor
     : kernel(kernel), launch(launch), memory(memory), options(options), trace(trace), rng(options.seed) {
   unsigned threads = launch.block[0] * launch.block[1] * launch.block[2];
   // facts.md section 3: what ptxas can give each thread if the CTA has the multiprocessor for itself.
-  entryRegs = std::min(256u, 65536u / std::max(threads, 1u) / 8 * 8);
+  entryRegs = std::min(255u, 65536u / std::max(threads, 1u)) / 8 * 8;
   if (kernel.maxRegisters)
     entryRegs = std::min(entryRegs, kernel.maxRegisters);
   numClusters = 1;
@@ -80,8 +80,8 @@ std::string Machine::describe(const Cta &cta, const Access &access) const {
 
 Step Machine::raiseViolation(Cta &owner, const Cta *cta, const Warp *warp, unsigned line, const Violation &violation,
                              const Twine &what) {
-  std::string place = "shared memory byte " + std::to_string(violation.offset - kernel.dynamicSharedBase) +
-                      " of CTA " + std::to_string(owner.index);
+  std::string place = "shared memory byte " + std::to_string(violation.offset - kernel.dynamicSharedBase) + " of CTA " +
+                      std::to_string(owner.index);
   if (violation.kind == HazardKind::BarrierMisuse)
     return raise(violation.kind, cta, warp, line, what + " touches the mbarrier at " + place);
   if (!violation.other)

@@ -87,9 +87,7 @@ struct Event {
   uint64_t order;
   Cluster *cluster;
   std::function<void()> action;
-  bool operator<(const Event &other) const {
-    return time != other.time ? time > other.time : order > other.order;
-  }
+  bool operator<(const Event &other) const { return time != other.time ? time > other.time : order > other.order; }
 };
 
 /// Fixed facts of a launch.
@@ -143,6 +141,8 @@ private:
   void admit();
   bool retire();
   bool round();
+  /// When something will happen by itself: an event, or the end of a sleep. The largest value: never.
+  uint64_t nextWakeUp() const;
   void runWarp(Cta &cta, Warp &warp);
   void raiseDeadlock(llvm::StringRef why);
   std::string describeWait(Cta &cta, Warp &warp, const Split &split);

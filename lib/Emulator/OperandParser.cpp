@@ -125,8 +125,7 @@ bool OperandParser::parseCode(Instruction &inst, StringRef code) {
     wide = getByteWidth(type) == 4;
   else if (!rest.empty())
     type = typeFromName(rest);
-  return (isSource ? parseSource(type, operand, wide) : parseDestination(type, operand, wide)) &&
-         (push(operand), true);
+  return (isSource ? parseSource(type, operand, wide) : parseDestination(type, operand, wide)) && (push(operand), true);
 }
 
 bool OperandParser::parseNumber(uint64_t &value) {

@@ -45,7 +45,8 @@ Type parseType(StringRef text) {
 
 class Parser {
 public:
-  Parser(StringRef ptx, StringRef entry, std::vector<Token> tokens) : entry(entry), tokens(std::move(tokens)), symbols(kernel) {
+  Parser(StringRef ptx, StringRef entry, std::vector<Token> tokens)
+      : entry(entry), tokens(std::move(tokens)), symbols(kernel) {
     llvm::SmallVector<StringRef, 0> lines;
     ptx.split(lines, '\n');
     for (StringRef line : lines)

@@ -50,8 +50,8 @@ bool Machine::isReady(Cta &cta, Warp &warp, const Split &split) {
 }
 
 static const char *waitName(Wait::Kind kind) {
-  static constexpr const char *names[] = {"", "wait mbarrier", "wait bar.sync", "wait cluster", "wait wgmma",
-                                          "wait bulk store", "wait registers", "sleep"};
+  static constexpr const char *names[] = {"",           "wait mbarrier",   "wait bar.sync",  "wait cluster",
+                                          "wait wgmma", "wait bulk store", "wait registers", "sleep"};
   return names[kind];
 }
 
@@ -175,9 +175,18 @@ bool Machine::round() {
   return true;
 }
 
-void Machine::reportProgress() {
-  nextReport = report.warpInstructions + (1u << 18);
+uint64_t Machine::nextWakeUp() const {
+  uint64_t time = events.empty() ? UINT64_MAX : events.top().time;
+  for (auto &cluster : running)
+    for (auto &cta : cluster->ctas)
+      for (const Warp &warp : cta->warps)
+        for (const Split &split : warp.splits)
+          if (split.wait.kind == Wait::Sleep)
+            time = std::min(time, split.wait.generation);
+  return time;
 }
+
+void Machine::reportProgress() { nextReport = report.warpInstructions + (1u << 18); }
 
 llvm::Error Machine::run() {
   while (!stopped()) {
@@ -211,8 +220,8 @@ llvm::Error Machine::run() {
       break;
     if (retire()) {
       progressed();
-    } else if (!ran && !events.empty()) {
-      now = std::max(now, events.top().time);
+    } else if (uint64_t wakeUp = nextWakeUp(); !ran && wakeUp != UINT64_MAX) {
+      now = std::max(now, wakeUp);
     } else if (nextCluster < numClusters) {
       admit();
       progressed();

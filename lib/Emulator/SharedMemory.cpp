@@ -85,8 +85,8 @@ std::optional<Violation> SharedMemory::touchChunk(uint32_t index, uint16_t mask,
   return std::nullopt;
 }
 
-std::optional<Violation> SharedMemory::touch(uint32_t offset, uint32_t size, const Access &access,
-                                             const Clocks &clocks, bool record) {
+std::optional<Violation> SharedMemory::touch(uint32_t offset, uint32_t size, const Access &access, const Clocks &clocks,
+                                             bool record) {
   uint32_t end = offset + size;
   for (uint32_t at = offset; at < end;) {
     uint32_t index = at / kChunk, first = at % kChunk;

@@ -88,8 +88,8 @@ private:
     uint64_t extent = uint64_t(map.dims[0]) * map.elementBytes;
     for (size_t i = 1; i < map.dims.size(); ++i)
       extent += uint64_t(map.dims[i] - 1) * map.strides[i - 1];
-    require(extent <= map.memory->bytes, "covers " + Twine(extent) + " bytes of an allocation of " +
-                                             Twine(map.memory->bytes));
+    require(extent <= map.memory->bytes,
+            "covers " + Twine(extent) + " bytes of an allocation of " + Twine(map.memory->bytes));
   }
 
   const TensorMap &map;

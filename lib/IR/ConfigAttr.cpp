@@ -98,9 +98,9 @@ LogicalResult ConfigAttr::verify(function_ref<InFlightDiagnostic()> emitError, i
   int64_t bytes = SharedMemoryLayout::get(blockM, blockN, blockK, stages).totalBytes;
   if (bytes > hopper::kMaxSharedMemory) {
     int64_t fit = SharedMemoryLayout::getMaxStages(blockM, blockN, blockK, 32);
-    return emitError() << stages << " stages of block " << blockM << "x" << blockN << "x" << blockK << " need "
-                       << bytes << " bytes of shared memory, but a CTA has " << hopper::kMaxSharedMemory
-                       << "; at most " << fit << " stages fit";
+    return emitError() << stages << " stages of block " << blockM << "x" << blockN << "x" << blockK << " need " << bytes
+                       << " bytes of shared memory, but a CTA has " << hopper::kMaxSharedMemory << "; at most " << fit
+                       << " stages fit";
   }
   return success();
 }
@@ -111,6 +111,8 @@ LogicalResult ConfigAttr::verify(function_ref<InFlightDiagnostic()> emitError, i
 
 LogicalResult TensorMapAttr::verify(function_ref<InFlightDiagnostic()> emitError, StringRef operand, Type element,
                                     AffineMap dims, AffineMap strides, DenseI64ArrayAttr box, int64_t swizzle) {
+  if (!element.isIntOrFloat() || element.getIntOrFloatBitWidth() % 8)
+    return emitError() << "expected an element type of whole bytes, but got " << element;
   unsigned rank = dims.getNumResults();
   if (rank < 1 || rank > 5)
     return emitError() << "expected 1 to 5 dims, but got " << rank;
@@ -126,8 +128,8 @@ LogicalResult TensorMapAttr::verify(function_ref<InFlightDiagnostic()> emitError
     return emitError() << "expected swizzle to be 0, 32, 64 or 128 bytes, but got " << swizzle;
   int64_t rowBytes = box[0] * element.getIntOrFloatBitWidth() / 8;
   if (rowBytes % hopper::kTmaAlignment || (swizzle && rowBytes > swizzle))
-    return emitError() << "expected box rows of a multiple of 16 bytes"
-                       << (swizzle ? " within the swizzle width" : "") << ", but got " << rowBytes << " bytes";
+    return emitError() << "expected box rows of a multiple of 16 bytes" << (swizzle ? " within the swizzle width" : "")
+                       << ", but got " << rowBytes << " bytes";
   return success();
 }
 

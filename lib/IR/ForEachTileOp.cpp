@@ -39,8 +39,7 @@ ParseResult ForEachTileOp::parse(OpAsmParser &parser, OperationState &result) {
   if (parser.parseArgumentList(offsets, OpAsmParser::Delimiter::Paren) || parser.parseKeyword("of") ||
       parser.parseLParen() || parser.parseOperand(m) || parser.parseComma() || parser.parseOperand(n) ||
       parser.parseRParen() || parser.parseKeyword("tile") || parser.parseEqual() ||
-      parser.parseCustomAttributeWithFallback(tile, Type{}, getTileAttrName(result.name).strref(),
-                                              result.attributes) ||
+      parser.parseCustomAttributeWithFallback(tile, Type{}, getTileAttrName(result.name).strref(), result.attributes) ||
       parser.parseKeyword("group_m") || parser.parseEqual() ||
       parser.parseAttribute(groupM, builder.getI64Type(), getGroupMAttrName(result.name).strref(), result.attributes))
     return failure();
@@ -106,9 +105,7 @@ LogicalResult ForEachTileOp::verify() {
 
 SmallVector<Region *> ForEachTileOp::getLoopRegions() { return {&getBody()}; }
 
-MutableArrayRef<OpOperand> ForEachTileOp::getInitsMutable() {
-  return getOperation()->getOpOperands().drop_front(2);
-}
+MutableArrayRef<OpOperand> ForEachTileOp::getInitsMutable() { return getOperation()->getOpOperands().drop_front(2); }
 
 Block::BlockArgListType ForEachTileOp::getRegionIterArgs() { return getBody().getArguments().drop_front(2); }
 
@@ -118,9 +115,9 @@ std::optional<MutableArrayRef<OpOperand>> ForEachTileOp::getYieldedValuesMutable
 
 std::optional<ResultRange> ForEachTileOp::getLoopResults() { return getResults(); }
 
-FailureOr<LoopLikeOpInterface>
-ForEachTileOp::replaceWithAdditionalYields(RewriterBase &rewriter, ValueRange newInits,
-                                           bool replaceInitUsesInLoop, const NewYieldValuesFn &newYieldValues) {
+FailureOr<LoopLikeOpInterface> ForEachTileOp::replaceWithAdditionalYields(RewriterBase &rewriter, ValueRange newInits,
+                                                                          bool replaceInitUsesInLoop,
+                                                                          const NewYieldValuesFn &newYieldValues) {
   OpBuilder::InsertionGuard guard(rewriter);
   rewriter.setInsertionPoint(getOperation());
   SmallVector<Value> inits(getInitArgs());
@@ -142,8 +139,7 @@ ForEachTileOp::replaceWithAdditionalYields(RewriterBase &rewriter, ValueRange ne
   rewriter.replaceOpWithNewOp<YieldOp>(yield, values);
   if (replaceInitUsesInLoop)
     for (auto [init, arg] : llvm::zip(newInits, added))
-      rewriter.replaceUsesWithIf(init, arg,
-                                 [&](OpOperand &use) { return loop->isProperAncestor(use.getOwner()); });
+      rewriter.replaceUsesWithIf(init, arg, [&](OpOperand &use) { return loop->isProperAncestor(use.getOwner()); });
   rewriter.replaceOp(getOperation(), loop.getResults().take_front(getNumResults()));
   return cast<LoopLikeOpInterface>(loop.getOperation());
 }

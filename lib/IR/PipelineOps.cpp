@@ -51,8 +51,8 @@ void WarpSpecializeOp::print(OpAsmPrinter &printer) {
   printer << " consumer (" << getWarpgroup() << ") x " << getConsumers() << " registers = " << getConsumerRegisters()
           << ' ';
   printer.printRegion(getConsumer(), /*printEntryBlockArgs=*/false);
-  printer.printOptionalAttrDict((*this)->getAttrs(), {getConsumersAttrName(), getProducerRegistersAttrName(),
-                                                      getConsumerRegistersAttrName()});
+  printer.printOptionalAttrDict(
+      (*this)->getAttrs(), {getConsumersAttrName(), getProducerRegistersAttrName(), getConsumerRegistersAttrName()});
 }
 
 void WarpSpecializeOp::getAsmBlockArgumentNames(Region &region, OpAsmSetValueNameFn setName) {
@@ -68,11 +68,13 @@ LogicalResult WarpSpecializeOp::verify() {
     if (registers < hopper::kMinSetMaxRegisters || registers > hopper::kMaxSetMaxRegisters ||
         registers % hopper::kRegisterStep)
       return emitOpError() << "expected registers to be a multiple of 8 from 24 to 256, but got " << registers;
-  int64_t total = hopper::kWarpgroupThreads * static_cast<int64_t>(getProducerRegisters() +
-                                                                   consumers * getConsumerRegisters());
+  int64_t total =
+      hopper::kWarpgroupThreads * static_cast<int64_t>(getProducerRegisters() + consumers * getConsumerRegisters());
   if (total > hopper::kRegisterFile)
     return emitOpError() << "the roles ask for " << total << " registers, but a multiprocessor has "
                          << hopper::kRegisterFile;
+  if (getProducer().getNumArguments())
+    return emitOpError("expected the producer region to have no arguments");
   if (getConsumer().getNumArguments() != 1 || !getWarpgroup().getType().isIndex())
     return emitOpError("expected the consumer region to have one index argument, the warpgroup");
   return success();

@@ -13,9 +13,7 @@
 using namespace mlir;
 using namespace mlir::dgemm;
 
-static std::string describe(int64_t extent) {
-  return ShapedType::isDynamic(extent) ? "?" : std::to_string(extent);
-}
+static std::string describe(int64_t extent) { return ShapedType::isDynamic(extent) ? "?" : std::to_string(extent); }
 
 /// ceil(extent / block), or dynamic.
 static int64_t blocksOf(int64_t extent, int64_t block) {

@@ -12,11 +12,11 @@
 using namespace mlir::dgemm;
 
 RegisterBudget RegisterBudget::get(int64_t mathWarpgroups) {
-  // Each row keeps producer + warpgroups * consumer within what the warpgroups enter with (65536 / threads, rounded
-  // down to 8): 2 * 256, 3 * 168, 4 * 128 registers.
+  // Each row keeps producer + warpgroups * consumer within what the warpgroups enter with (65536 / threads and at
+  // most 255, rounded down to 8): 2 * 248, 3 * 168, 4 * 128 registers.
   switch (mathWarpgroups) {
   case 1:
-    return {40, 240};
+    return {40, 248};
   case 2:
     return {40, 232};
   default:

@@ -16,7 +16,6 @@
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/raw_ostream.h"
-#include <algorithm>
 
 using namespace llvm;
 
@@ -164,7 +163,7 @@ static bool readCluster(json::ObjectMapper &object, std::array<int64_t, 3> &out,
     path.field("cluster").report("expected three integers of at least 1");
     return false;
   }
-  std::copy(values.begin(), values.end(), out.begin());
+  llvm::copy(values, out.begin());
   return true;
 }
 

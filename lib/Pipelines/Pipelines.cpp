@@ -61,11 +61,11 @@ void mlir::dgemm::registerPassesAndPipelines() {
   static const bool once = [] {
     registerDGemmTransformsPasses();
     registerDGemmConversionPasses();
-    PassPipelineRegistration<PipelineOptions>(
-        "dgemm-to-nvvm", "lower dgemm problems to kernels in the nvvm and llvm dialects",
-        [](OpPassManager &pm, const PipelineOptions &options) {
-          buildPipeline(pm, Level::Problem, Level::NVVM, options);
-        });
+    PassPipelineRegistration<PipelineOptions>("dgemm-to-nvvm",
+                                              "lower dgemm problems to kernels in the nvvm and llvm dialects",
+                                              [](OpPassManager &pm, const PipelineOptions &options) {
+                                                buildPipeline(pm, Level::Problem, Level::NVVM, options);
+                                              });
     return true;
   }();
   (void)once;

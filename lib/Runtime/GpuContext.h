@@ -16,7 +16,7 @@
 namespace dgemm {
 
 /// Everything runs on the null stream, so that copies, sets and launches happen in program order.
-constexpr cuda::Stream kStream = nullptr;
+constexpr cuda::Stream kStream = nullptr; // NOLINT(misc-misplaced-const)
 
 struct GpuContext {
   cuda::Driver driver;

@@ -89,7 +89,7 @@ static int getTensorMapType(ElementType type) {
 /// 0, 1, 2, 3 for 0, `first`, 2 * `first`, 4 * `first`: how CUtensorMapSwizzle, CUtensorMapInterleave and
 /// CUtensorMapL2promotion number their widths in bytes.
 static int getWidthCode(int64_t bytes, int64_t first) {
-  return bytes == 0 ? 0 : 1 + int(countr_zero(uint64_t(bytes / first)));
+  return bytes == 0 ? 0 : 1 + countr_zero(uint64_t(bytes / first));
 }
 
 Error GpuKernel::addTensorMap(const ParameterInfo &parameter, const Sizes &sizes, cuda::DevicePtr address) {

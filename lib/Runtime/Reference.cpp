@@ -67,8 +67,8 @@ public:
 
 private:
   void clear() {
-    std::fill(packedB.begin(), packedB.end(), 0.0);
-    std::fill(a.begin(), a.end(), 0.0);
+    llvm::fill(packedB, 0.0);
+    llvm::fill(a, 0.0);
   }
 
   void decodeBlocks(int64_t k, int64_t depth) {

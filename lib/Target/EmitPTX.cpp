@@ -75,11 +75,21 @@ static LogicalResult lowerToInlinePTX(ModuleOp module) {
   return applyPartialConversion(module, target, std::move(patterns));
 }
 
-llvm::Expected<std::unique_ptr<llvm::Module>>
-mlir::dgemm::translateToLLVM(ModuleOp module, llvm::LLVMContext &context, StringRef chip) {
+/// Drops our argument attributes: translation warns of each one that it does not know, and prints the kernel for it.
+static void dropLaunchAttributes(ModuleOp module) {
+  for (auto func : module.getOps<LLVM::LLVMFuncOp>())
+    for (unsigned i = 0; i < func.getNumArguments(); ++i)
+      for (NamedAttribute attr : NamedAttrList(func.getArgAttrDict(i)))
+        if (attr.getName().strref().starts_with("dgemm."))
+          func.removeArgAttr(i, attr.getName());
+}
+
+llvm::Expected<std::unique_ptr<llvm::Module>> mlir::dgemm::translateToLLVM(ModuleOp module, llvm::LLVMContext &context,
+                                                                           StringRef chip) {
   llvm::Expected<std::unique_ptr<llvm::TargetMachine>> machine = createMachine(chip);
   if (!machine)
     return machine.takeError();
+  dropLaunchAttributes(module);
   if (failed(lowerToInlinePTX(module)))
     return makeError("cannot lower nvvm ops to inline PTX");
   std::unique_ptr<llvm::Module> translated = translateModuleToLLVMIR(module, context);

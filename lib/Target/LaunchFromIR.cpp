@@ -93,8 +93,7 @@ static OperandInfo makeOperand(StringRef name, ElementType type, SizeExpr rows, 
 static std::vector<OperandInfo> makeOperands(const Extents &e) {
   std::vector<OperandInfo> operands = {
       makeOperand("a", ElementType::F8E4M3FN, e.m, e.k, e.k),
-      makeOperand("scale_a", ElementType::F32, e.blocksOf(e.k), e.m,
-                  SizeExpr::mul(SizeExpr::ceilDiv(e.m, 4), 4)),
+      makeOperand("scale_a", ElementType::F32, e.blocksOf(e.k), e.m, SizeExpr::mul(SizeExpr::ceilDiv(e.m, 4), 4)),
       makeOperand("b", ElementType::F8E4M3FN, e.n, e.k, e.k),
       makeOperand("scale_b", ElementType::F32, e.blocksOf(e.n), e.blocksOf(e.k), e.blocksOf(e.k)),
       makeOperand("d", ElementType::BF16, e.m, e.n, e.n)};
@@ -128,8 +127,8 @@ llvm::Expected<LaunchDescriptor> mlir::dgemm::getLaunchDescriptor(ModuleOp modul
     if (func->hasAttr("dgemm.launch"))
       kernels.push_back(func);
   if (kernels.size() != 1)
-    return llvm::createStringError(llvm::inconvertibleErrorCode(), "expected one kernel in the module, but got " +
-                                                                       llvm::Twine(kernels.size()));
+    return llvm::createStringError(llvm::inconvertibleErrorCode(),
+                                   "expected one kernel in the module, but got " + llvm::Twine(kernels.size()));
   LLVM::LLVMFuncOp func = kernels.front();
   auto launch = func->getAttrOfType<DictionaryAttr>("dgemm.launch");
   auto config = launch.getAs<ConfigAttr>("config");

@@ -52,8 +52,8 @@ static KernelOp createKernel(ImplicitLocOpBuilder &b, func::FuncOp func, GemmOp 
     types.push_back(type);
     attrs.push_back(b.getDictionaryAttr(b.getNamedAttr(name, b.getStringAttr(value))));
   };
-  for (auto [name, operand] : llvm::zip_equal(ArrayRef<StringRef>{"a", "scale_a", "b", "scale_b", "d"},
-                                              gemm->getOperands()))
+  for (auto [name, operand] :
+       llvm::zip_equal(ArrayRef<StringRef>{"a", "scale_a", "b", "scale_b", "d"}, gemm->getOperands()))
     addArgument(operand.getType(), kOperandAttr, name);
   SmallVector<int64_t> sizes;
   for (auto [name, size] : {std::pair<StringRef, int64_t>{"M", gemm.getM()}, {"N", gemm.getN()}, {"K", gemm.getK()}}) {
@@ -106,11 +106,11 @@ static void tileProblem(func::FuncOp func, GemmOp gemm) {
   auto fragType = FragType::get(b.getContext(), config.getBlockM(), config.getBlockN());
   Value init = ZeroOp::create(b, fragType);
   ValueRange operands = kernel.getArguments();
-  auto loop = scf::ForOp::create(
-      b, zero, k, step, init, [&](OpBuilder &builder, Location loc, Value kOffset, ValueRange acc) {
+  auto loop =
+      scf::ForOp::create(b, zero, k, step, init, [&](OpBuilder &builder, Location loc, Value kOffset, ValueRange acc) {
         ImplicitLocOpBuilder body(loc, builder);
-        Value next = createKBlock(body, operands, config, tiles.getTileM(), tiles.getTileN(), kOffset, fragType,
-                                  acc.front());
+        Value next =
+            createKBlock(body, operands, config, tiles.getTileM(), tiles.getTileN(), kOffset, fragType, acc.front());
         scf::YieldOp::create(body, next);
       });
   StoreOp::create(b, loop.getResult(0), operands[4], ValueRange{tiles.getTileM(), tiles.getTileN()});

@@ -42,9 +42,7 @@ struct KernelParts {
   StoreOp store;
 
   /// Index of the load that makes `tile` among `loads`, which is its place in a stage.
-  int64_t getStageIndex(Value tile) const {
-    return llvm::find(loads, tile.getDefiningOp<LoadOp>()) - loads.begin();
-  }
+  int64_t getStageIndex(Value tile) const { return llvm::find(loads, tile.getDefiningOp<LoadOp>()) - loads.begin(); }
 };
 
 /// The only op of a kind below `root`; null, after an error, if there is none or another.
@@ -65,7 +63,8 @@ FailureOr<KernelParts> analyse(KernelOp kernel) {
   if (!parts.tiles || !(parts.kLoop = findOnly<scf::ForOp>(parts.tiles)) ||
       !(parts.mma = findOnly<MmaOp>(parts.kLoop)) || !(parts.promote = findOnly<PromoteOp>(parts.kLoop)) ||
       !(parts.rowScales = findOnly<LoadFragmentOp>(parts.kLoop)) ||
-      !(parts.columnScales = findOnly<LoadBlockScalesOp>(parts.kLoop)) || !(parts.store = findOnly<StoreOp>(parts.tiles)))
+      !(parts.columnScales = findOnly<LoadBlockScalesOp>(parts.kLoop)) ||
+      !(parts.store = findOnly<StoreOp>(parts.tiles)))
     return failure();
   parts.kLoop.walk([&](LoadOp load) { parts.loads.push_back(load); });
   for (Value tile : {Value(parts.mma.getLhs()), Value(parts.mma.getRhs()), Value(parts.rowScales.getTile())})
@@ -145,8 +144,8 @@ SmallVector<Value> RoleBuilder::buildConsumerKBlock(ArrayRef<Value> rowOffsets, 
   Value columnScales = b.clone(*parts.columnScales, map)->getResult(0);
   Value stage = WaitOp::create(b, stageType, ring);
   TileType lhsType = parts.mma.getLhs().getType(), rhsType = parts.mma.getRhs().getType();
-  auto lhsSlice = TileType::get(context, hopper::kWgmmaM, lhsType.getColumns(), lhsType.getElementType(),
-                                lhsType.getSwizzle());
+  auto lhsSlice =
+      TileType::get(context, hopper::kWgmmaM, lhsType.getColumns(), lhsType.getElementType(), lhsType.getSwizzle());
   auto scaleSlice = TileType::get(context, 1, hopper::kWgmmaM, b.getF32Type(), 0);
   auto scaleFrag = FragType::get(context, hopper::kWgmmaM, 1);
   auto sumFrag = FragType::get(context, hopper::kWgmmaM, rhsType.getRows());

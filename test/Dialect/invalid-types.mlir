@@ -48,7 +48,7 @@ func.func private @frag_columns(!dgemm.frag<64x12xf32>)
 
 // -----
 
-// A stage holds something. (`<>` does not parse; this is the verifier of a programmatic one.)
+// A stage holds at least one tile: an empty one does not even parse.
 // expected-error @+2 {{expected '<'}}
 // expected-error @+1 {{failed to parse DGemm_StageType parameter 'tiles'}}
 func.func private @stage_empty(!dgemm.stage<>)

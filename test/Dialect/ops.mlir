@@ -4,8 +4,8 @@
 // Every operation in its custom form: what is printed parses again as the same IR, from the custom and from the generic
 // form. Types of rings and stages are long, so the printer names them once, at the top.
 
-// CHECK: ![[STAGE:stage[0-9]*]] = !dgemm.stage<<128x128xf8E4M3FN, swizzle = 128>, <192x128xf8E4M3FN, swizzle = 128>, <1x128xf32>>
-// CHECK: ![[RING:ring[0-9]*]] = !dgemm.ring<4, ![[STAGE]]>
+// CHECK: !stage = !dgemm.stage<<128x128xf8E4M3FN, swizzle = 128>, <192x128xf8E4M3FN, swizzle = 128>, <1x128xf32>>
+// CHECK-NEXT: !ring = !dgemm.ring<4, !stage>
 !stage = !dgemm.stage<<128x128xf8E4M3FN, swizzle = 128>, <192x128xf8E4M3FN, swizzle = 128>, <1x128xf32>>
 !ring = !dgemm.ring<4, !stage>
 
@@ -88,7 +88,7 @@ dgemm.kernel @tiles(%x0: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %x1: memr
 // CHECK-LABEL: func.func @carried(
 // CHECK-SAME: %[[M:.*]]: index, %[[INIT:.*]]: i32) -> i32
 func.func @carried(%M: index, %init: i32) -> i32 {
-  // CHECK: %[[LAST:.*]] = dgemm.for_each_tile (%{{.*}}, %{{.*}}) of (%[[M]], %[[M]]) tile = [64, 8] group_m = 1 iter_args(%[[X:.*]] = %[[INIT]]) -> (i32) {
+  // CHECK: %[[LAST:.*]] = dgemm.for_each_tile (%{{.*}}, %{{.*}}) of (%[[M]], %[[M]]) tile = [64, 8] group_m = 1 iter_args(%[[X:.*]] = %[[INIT]]) -> i32 {
   %last = dgemm.for_each_tile (%m, %n) of (%M, %M) tile = [64, 8] group_m = 1 iter_args(%x = %init) -> (i32) {
     // CHECK-NEXT: %[[Y:.*]] = arith.addi %[[X]], %[[X]]
     %y = arith.addi %x, %x : i32
@@ -108,28 +108,28 @@ func.func @carried(%M: index, %init: i32) -> i32 {
 // CHECK-LABEL: func.func @pipeline(
 // CHECK-SAME: %[[A:.*]]: memref<?x512xf8E4M3FN>, %[[M:.*]]: index)
 func.func @pipeline(%a: memref<?x512xf8E4M3FN>, %m: index) {
-  // CHECK: %[[R:ring]] = dgemm.ring : ![[RING]]
+  // CHECK: %[[R:ring]] = dgemm.ring : !ring
   %r = dgemm.ring : !ring
   // CHECK-NEXT: dgemm.warp_specialize
   // CHECK-NEXT: producer registers = 40 {
   dgemm.warp_specialize
   producer registers = 40 {
-    // CHECK-NEXT: %[[FREE:stage]] = dgemm.acquire %[[R]] : ![[RING]] -> ![[STAGE]]
+    // CHECK-NEXT: %[[FREE:stage]] = dgemm.acquire %[[R]] : !ring -> !stage
     %free = dgemm.acquire %r : !ring -> !stage
-    // CHECK-NEXT: dgemm.load_async %[[A]][%[[M]], %[[M]]] into %[[FREE]][0] : memref<?x512xf8E4M3FN>, ![[STAGE]]
+    // CHECK-NEXT: dgemm.load_async %[[A]][%[[M]], %[[M]]] into %[[FREE]][0] : memref<?x512xf8E4M3FN>, !stage
     dgemm.load_async %a[%m, %m] into %free[0] : memref<?x512xf8E4M3FN>, !stage
-    // CHECK-NEXT: dgemm.commit %[[R]] : ![[RING]]
+    // CHECK-NEXT: dgemm.commit %[[R]] : !ring
     dgemm.commit %r : !ring
   // CHECK-NEXT: } consumer (%[[WG:wg]]) x 2 registers = 232 {
   } consumer (%warpgroup) x 2 registers = 232 {
-    // CHECK-NEXT: %[[FULL:stage]] = dgemm.wait %[[R]] : ![[RING]] -> ![[STAGE]]
+    // CHECK-NEXT: %[[FULL:stage]] = dgemm.wait %[[R]] : !ring -> !stage
     %full = dgemm.wait %r : !ring -> !stage
     // Whole rows of a tile of several rows, elements of one of a single row.
-    // CHECK-NEXT: dgemm.view %[[FULL]][0] from %[[WG]] : ![[STAGE]] -> !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>
+    // CHECK-NEXT: dgemm.view %[[FULL]][0] from %[[WG]] : !stage -> !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>
     %rows = dgemm.view %full[0] from %warpgroup : !stage -> !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>
-    // CHECK-NEXT: dgemm.view %[[FULL]][2] from %[[WG]] : ![[STAGE]] -> !dgemm.tile<1x64xf32>
+    // CHECK-NEXT: dgemm.view %[[FULL]][2] from %[[WG]] : !stage -> !dgemm.tile<1x64xf32>
     %elements = dgemm.view %full[2] from %warpgroup : !stage -> !dgemm.tile<1x64xf32>
-    // CHECK-NEXT: dgemm.release %[[R]] : ![[RING]]
+    // CHECK-NEXT: dgemm.release %[[R]] : !ring
     dgemm.release %r : !ring
   }
   return

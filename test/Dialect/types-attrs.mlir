@@ -1,5 +1,10 @@
 // RUN: dgemm-opt %s --verify-roundtrip | FileCheck %s
 
+// A tensor map names dims and strides as functions of M, N and K (innermost dimension first); a swizzle of 0 is not
+// printed. The printer names the map after its operand, at the top of the file.
+// CHECK-DAG: #scale_a_map = #dgemm.tensor_map<operand = "scale_a", element = f32, dims = (d0, d1, d2) -> (d0, 4), strides = (d0, d1, d2) -> ((d0 ceildiv 4) * 16), box = [128, 1]>
+// CHECK-DAG: #a_map = #dgemm.tensor_map<operand = "a", element = f8E4M3FN, dims = (d0, d1, d2) -> (d2, d0), strides = (d0, d1, d2) -> (d2), box = [128, 64], swizzle = 128>
+
 // A tile lies in shared memory; without a swizzle none is printed.
 // CHECK-LABEL: func.func private @tiles(
 // CHECK-SAME: !dgemm.tile<128x128xf8E4M3FN, swizzle = 128>, !dgemm.tile<64x32xbf16, swizzle = 64>, !dgemm.tile<64x16xbf16, swizzle = 32>, !dgemm.tile<1x128xf32>)
@@ -17,11 +22,9 @@ func.func private @fragments(!dgemm.frag<64x192xf32>, !dgemm.frag<128x1xf32>)
 func.func private @config() attributes {
   test.config = #dgemm.config<group_m = 3, math_warpgroups = 1, block = 64x200x128, stages = 5>}
 
-// A tensor map names dims and strides as functions of M, N and K; a swizzle of 0 is not printed. It gets a short name
-// after its operand where it stands at the top of a file.
+// Uses are by that name.
 // CHECK-LABEL: func.func private @maps(
-// CHECK-SAME: operand = "scale_a", element = f32, dims = (d0, d1, d2) -> (d0, 4), strides = (d0, d1, d2) -> ((d0 ceildiv 4) * 16), box = [128, 1]>
-// CHECK-SAME: operand = "a", element = f8E4M3FN, dims = (d0, d1, d2) -> (d2, d0), strides = (d0, d1, d2) -> (d2), box = [128, 64], swizzle = 128>
+// CHECK-SAME: test.scales = #scale_a_map, test.swizzled = #a_map
 func.func private @maps() attributes {
   test.scales = #dgemm.tensor_map<operand = "scale_a", element = f32, dims = (M, N, K) -> (M, 4),
                                   strides = (M, N, K) -> ((M ceildiv 4) * 16), box = [128, 1]>,

@@ -23,19 +23,20 @@ static cl::OptionCategory category("dgemm-gen options");
 static cl::opt<std::string> inputFile(cl::Positional, cl::desc("[IR file, - for standard input]"), cl::cat(category));
 static cl::opt<std::string> sizeM("m", cl::desc("rows of A and D, or ? for a size given at launch"),
                                   cl::value_desc("size"), cl::cat(category));
-static cl::opt<std::string> sizeN("n", cl::desc("rows of B, columns of D"), cl::value_desc("size"),
-                                  cl::cat(category));
+static cl::opt<std::string> sizeN("n", cl::desc("rows of B, columns of D"), cl::value_desc("size"), cl::cat(category));
 static cl::opt<std::string> sizeK("k", cl::desc("columns of A and B"), cl::value_desc("size"), cl::cat(category));
 static cl::opt<std::string>
-    emit("emit", cl::desc("what to write: problem, configured, tiled, promoted, specialized, tma, wgmma, nvvm, llvm, "
-                          "ptx, cubin, or launch (the launch descriptor); default ptx"),
+    emit("emit",
+         cl::desc("what to write: problem, configured, tiled, promoted, specialized, tma, wgmma, nvvm, llvm, "
+                  "ptx, cubin, or launch (the launch descriptor); default ptx"),
          cl::value_desc("stage"), cl::init("ptx"), cl::cat(category));
 static cl::opt<std::string> outputFile("o", cl::desc("output file; default standard output"), cl::value_desc("file"),
                                        cl::init("-"), cl::cat(category));
 static cl::opt<std::string> outputDir("output-dir", cl::desc("write kernel.ptx, kernel.cubin and kernel.json there"),
                                       cl::value_desc("folder"), cl::cat(category));
-static cl::opt<std::string> config("config", cl::desc("config fields to take as given: block = MxNxK, stages, "
-                                                      "math_warpgroups, group_m; the cost model chooses the rest"),
+static cl::opt<std::string> config("config",
+                                   cl::desc("config fields to take as given: block = MxNxK, stages, "
+                                            "math_warpgroups, group_m; the cost model chooses the rest"),
                                    cl::value_desc("fields"), cl::cat(category));
 static cl::opt<std::string> chip("chip", cl::desc("target; only sm_90a"), cl::init("sm_90a"), cl::cat(category));
 static cl::opt<std::string> entry("entry", cl::desc("kernel symbol"), cl::cat(category));
@@ -44,8 +45,7 @@ static cl::opt<int64_t> multiprocessors("multiprocessors", cl::desc("multiproces
                                         cl::init(132), cl::cat(category));
 static cl::opt<bool> printConfig("print-config", cl::desc("print the chosen config on standard error"),
                                  cl::cat(category));
-static cl::opt<bool> printTimes("time", cl::desc("print the time of each stage on standard error"),
-                                cl::cat(category));
+static cl::opt<bool> printTimes("time", cl::desc("print the time of each stage on standard error"), cl::cat(category));
 
 /// CPU time that the process had used when main began: loading and static initialisation.
 static double startUp;
@@ -70,6 +70,8 @@ static Expected<int64_t> parseSize(StringRef name, StringRef text) {
 /// The problem as IR: the input file, or made of --m, --n and --k.
 static Expected<std::string> getProblem(const CompileOptions &options) {
   if (!inputFile.empty()) {
+    if (sizeM.getNumOccurrences() + sizeN.getNumOccurrences() + sizeK.getNumOccurrences() + entry.getNumOccurrences())
+      return createStringError("--m, --n, --k and --entry describe a new problem; they cannot go with an IR file");
     auto buffer = MemoryBuffer::getFileOrSTDIN(inputFile);
     if (!buffer)
       return createStringError("cannot read '" + inputFile + "': " + buffer.getError().message());
@@ -87,20 +89,23 @@ static Expected<std::string> getProblem(const CompileOptions &options) {
   return makeProblem(shape, options);
 }
 
-/// Writes a file whole or not at all.
-static Error writeFile(StringRef path, StringRef content) {
-  std::error_code error;
-  ToolOutputFile file(path, error, sys::fs::OF_None);
-  if (error)
-    return createStringError("cannot write '" + path + "': " + error.message());
-  file.os() << content;
-  file.os().flush();
-  if (file.os().has_error()) {
-    error = file.os().error();
-    file.os().clear_error();
-    return createStringError("cannot write '" + path + "': " + error.message());
+/// Writes all of the files whole, or none of them.
+static Error writeFiles(ArrayRef<std::pair<std::string, StringRef>> contents) {
+  std::vector<std::unique_ptr<ToolOutputFile>> files;
+  for (auto &[path, content] : contents) {
+    std::error_code error;
+    files.push_back(std::make_unique<ToolOutputFile>(path, error, sys::fs::OF_None));
+    if (!error) {
+      files.back()->os() << content;
+      files.back()->os().flush();
+      error = files.back()->os().error();
+      files.back()->os().clear_error();
+    }
+    if (error)
+      return createStringError("cannot write '" + path + "': " + error.message());
   }
-  file.keep();
+  for (auto &file : files)
+    file->keep();
   return Error::success();
 }
 
@@ -126,12 +131,8 @@ static void reportTimes(const StageTimes &times) {
 static Error writeAll(const CompiledKernel &kernel) {
   if (std::error_code error = sys::fs::create_directories(outputDir))
     return createStringError("cannot create '" + outputDir + "': " + error.message());
-  for (auto [name, content] : {std::pair<StringRef, std::string>{"kernel.ptx", kernel.ptx},
-                               {"kernel.cubin", kernel.cubin},
-                               {"kernel.json", kernel.launch.toJSON()}})
-    if (Error error = writeFile(outputDir + "/" + name.str(), content))
-      return error;
-  return Error::success();
+  std::string base = outputDir + "/kernel", launch = kernel.launch.toJSON();
+  return writeFiles({{base + ".ptx", kernel.ptx}, {base + ".cubin", kernel.cubin}, {base + ".json", launch}});
 }
 
 static Error run() {
@@ -154,7 +155,7 @@ static Error run() {
       return text.takeError();
     if (printTimes)
       reportTimes(times);
-    return writeFile(outputFile, *text);
+    return writeFiles({{outputFile, *text}});
   }
   Expected<CompiledKernel> kernel = compileModule(*problem, options, outputDir.empty() ? *stage : Stage::Cubin);
   if (!kernel)
@@ -164,9 +165,10 @@ static Error run() {
     reportTimes(kernel->times);
   if (!outputDir.empty())
     return writeAll(*kernel);
-  return writeFile(outputFile, *stage == Stage::PTX     ? kernel->ptx
-                               : *stage == Stage::Cubin ? kernel->cubin
-                                                        : kernel->launch.toJSON());
+  std::string launch = kernel->launch.toJSON();
+  return writeFiles({{outputFile, *stage == Stage::PTX     ? kernel->ptx
+                                  : *stage == Stage::Cubin ? kernel->cubin
+                                                           : launch}});
 }
 
 int main(int argc, char **argv) {

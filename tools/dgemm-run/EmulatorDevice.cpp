@@ -54,6 +54,7 @@ public:
     info.name = "emulator";
     info.architecture = "sm_90";
     info.driver = "none";
+    info.isEmulator = true;
     info.multiprocessors = multiprocessors;
   }
   const DeviceInfo &getInfo() const override { return info; }

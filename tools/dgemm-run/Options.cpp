@@ -39,12 +39,12 @@ struct CommandLine {
                              cl::desc("Run many kernels: each line of the file is `kernel launch.json m n k [seed]`"),
                              cl::value_desc("file"), cl::cat(category)};
 
-  cl::opt<DeviceKind> device{"device", cl::desc("What to run on"), cl::init(DeviceKind::Auto),
-                             cl::values(clEnumValN(DeviceKind::Auto, "auto", "a Hopper GPU if there is one, else the emulator (default)"),
-                                        clEnumValN(DeviceKind::Gpu, "gpu", "the first Hopper GPU"),
-                                        clEnumValN(DeviceKind::Emulator, "emulator",
-                                                   "the PTX emulator, which checks the kernel for hazards")),
-                             cl::cat(category)};
+  cl::opt<DeviceKind> device{
+      "device", cl::desc("What to run on"), cl::init(DeviceKind::Auto),
+      cl::values(clEnumValN(DeviceKind::Auto, "auto", "a Hopper GPU if there is one, else the emulator (default)"),
+                 clEnumValN(DeviceKind::Gpu, "gpu", "the first Hopper GPU"),
+                 clEnumValN(DeviceKind::Emulator, "emulator", "the PTX emulator, which checks the kernel for hazards")),
+      cl::cat(category)};
   cl::opt<double> timeout{"timeout", cl::desc("Seconds after which a kernel is given up (default 20)"), cl::init(20),
                           cl::value_desc("seconds"), cl::cat(category)};
 
@@ -141,7 +141,8 @@ static Error checkOptions(const Options &options) {
     return createStringError(formatv("--dynamic={0}: only the letters m, n and k are sizes", options.dynamic));
   if (options.multiprocessors < 1)
     return createStringError("--multiprocessors must be at least 1");
-  if (!options.run.tracePath.empty() && (options.device == DeviceKind::Gpu || options.seeds > 1 || !options.cases.empty()))
+  if (!options.run.tracePath.empty() &&
+      (options.device == DeviceKind::Gpu || options.seeds > 1 || !options.cases.empty()))
     return createStringError("--trace shows one run on the emulator; give no --device=gpu, --seeds or --cases with it");
   if (options.seeds == 0)
     return createStringError("--seeds=0: nothing to run");

@@ -79,8 +79,9 @@ Error Runner::loadKernel(const Case &entry) {
     return Error::success();
   image.reset();
   imageCase = entry;
+  Stage last = device->getInfo().isEmulator ? Stage::PTX : Stage::Cubin;
   Expected<KernelImage> loaded =
-      entry.kernel.empty() ? compile(options, entry.sizes, isEmulator ? Stage::PTX : Stage::Cubin) : KernelImage::read(entry.kernel, entry.launch);
+      entry.kernel.empty() ? compile(options, entry.sizes, last) : KernelImage::read(entry.kernel, entry.launch);
   if (!loaded)
     return loaded.takeError();
   image = std::move(*loaded);

@@ -29,8 +29,8 @@ struct ConfigFields {
   std::optional<int64_t> mathWarpgroups;
   std::optional<int64_t> groupM;
 
-  /// Reads "block = 128x192x128, stages = 4" (any fields, any order, with or without < >). Error: an unknown or repeated
-  /// field, or a malformed value.
+  /// Reads "block = 128x192x128, stages = 4" (any fields, any order, with or without < >). Error: an unknown or
+  /// repeated field, or a malformed value.
   static llvm::Expected<ConfigFields> parse(StringRef text);
   /// True if every given field has that value in `config`.
   bool match(ConfigAttr config) const;

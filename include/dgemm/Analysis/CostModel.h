@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// SM clocks of a dense problem under a configuration, from measurements of the main loop on an H100 (a bare loop of
-// wgmma, promotion and copies; July to November 2026 figures in docs/cost-model.md).
+// SM clocks of a dense problem under a configuration. The terms and the source of each constant stand in
+// docs/cost-model.md.
 //
 //===----------------------------------------------------------------------===//
 

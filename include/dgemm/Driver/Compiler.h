@@ -46,7 +46,7 @@ struct CompileOptions {
   /// Fields of #dgemm.config to override, for example "block = 128x192x128, stages = 4"; empty to let the cost model
   /// choose all.
   std::string config;
-  /// Kernel symbol; empty for a name made of shape and config.
+  /// Kernel symbol; empty for a name made of the shape.
   std::string entry;
   /// The only supported chip is "sm_90a".
   std::string chip = "sm_90a";
@@ -72,7 +72,8 @@ struct CompiledKernel {
 /// IR text of the problem: one func.func that holds one dgemm.gemm. Error: a size outside the limits.
 llvm::Expected<std::string> makeProblem(const GemmShape &shape, const CompileOptions &options = {});
 
-/// Compiles IR text of any level from problem to nvvm. With `last` = PTX the cubin stays empty.
+/// Compiles IR text of any level from problem to nvvm; an input that has a config takes no other. With `last` = PTX the
+/// cubin stays empty.
 llvm::Expected<CompiledKernel> compileModule(llvm::StringRef ir, const CompileOptions &options = {},
                                              Stage last = Stage::Cubin);
 /// Compiles a dense problem of `shape`.

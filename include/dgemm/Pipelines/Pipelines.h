@@ -26,10 +26,10 @@ namespace mlir::dgemm {
 enum class Level { Problem, Configured, Tiled, Promoted, Specialized, TMA, WGMMA, NVVM };
 
 struct PipelineOptions : PassPipelineOptions<PipelineOptions> {
-  PassOptions::Option<std::string> config{
-      *this, "config", llvm::cl::desc("fields of #dgemm.config to take as given"), llvm::cl::init("")};
-  PassOptions::Option<int64_t> multiprocessors{*this, "multiprocessors",
-                                               llvm::cl::desc("multiprocessors of the GPU"), llvm::cl::init(132)};
+  PassOptions::Option<std::string> config{*this, "config", llvm::cl::desc("fields of #dgemm.config to take as given"),
+                                          llvm::cl::init("")};
+  PassOptions::Option<int64_t> multiprocessors{*this, "multiprocessors", llvm::cl::desc("multiprocessors of the GPU"),
+                                               llvm::cl::init(132)};
 };
 
 /// Adds the passes that lead from `from` (exclusive) to `to`.

@@ -75,12 +75,14 @@ struct DeviceInfo {
   std::string driver;
   int64_t multiprocessors = 0;
   int64_t l2Bytes = 0;
+  /// It runs PTX, and needs no cubin.
+  bool isEmulator = false;
 };
 
 /// The device cannot be used any longer in this process: a kernel faulted, or hangs.
 class DeviceLostError : public llvm::ErrorInfo<DeviceLostError> {
 public:
-  static char ID;
+  static char ID; // NOLINT(readability-identifier-naming): ErrorInfo wants it
   DeviceLostError(std::string text, bool hangs) : text(std::move(text)), hangs(hangs) {}
   /// A kernel still runs. Ordinary process exit may wait for it forever; leave by _Exit.
   bool isHanging() const { return hangs; }

@@ -29,7 +29,8 @@ namespace mlir::dgemm {
 /// Registers what translation to LLVM IR needs in `registry`.
 void registerTranslations(DialectRegistry &registry);
 
-/// Translates `module` for the NVPTX target. The module is lowered in place (wgmma to inline PTX). Error: the module
+/// Translates `module` for the NVPTX target. The module is lowered in place (wgmma to inline PTX, launch
+/// attributes dropped: read the descriptor first). Error: the module
 /// holds ops that LLVM IR has no form for, or `chip` is not sm_90a.
 llvm::Expected<std::unique_ptr<llvm::Module>> translateToLLVM(ModuleOp module, llvm::LLVMContext &context,
                                                               StringRef chip);

@@ -19,11 +19,12 @@ std::string SmallKernel::ptx() const {
                      ".visible .entry k(.param .u64 .ptr .global .align 4 k_param_0, .param .u64 k_param_1";
   if (!map.dims.empty())
     text += ", .param .align 64 .b8 k_param_2[128]";
-  text += ")\n" + performance + "\n{\n.reg .b64 %in, %out;\n.reg .b32 %tid, %lane, %warp, %cta;\n.reg .pred %p<20>;\n"
-                                ".reg .b16 %rs<20>;\n.reg .b32 %r<40>;\n.reg .b64 %rd<40>;\n"
-                                "ld.param.b64 %in, [k_param_0];\nld.param.b64 %out, [k_param_1];\n"
-                                "mov.u32 %tid, %tid.x;\nmov.u32 %lane, %laneid;\nshr.u32 %warp, %tid, 5;\n"
-                                "mov.u32 %cta, %ctaid.x;\n";
+  text += ")\n" + performance +
+          "\n{\n.reg .b64 %in, %out;\n.reg .b32 %tid, %lane, %warp, %cta;\n.reg .pred %p<20>;\n"
+          ".reg .b16 %rs<20>;\n.reg .b32 %r<40>;\n.reg .b64 %rd<40>;\n"
+          "ld.param.b64 %in, [k_param_0];\nld.param.b64 %out, [k_param_1];\n"
+          "mov.u32 %tid, %tid.x;\nmov.u32 %lane, %laneid;\nshr.u32 %warp, %tid, 5;\n"
+          "mov.u32 %cta, %ctaid.x;\n";
   return text + body + "\nret;\n}\n";
 }
 
@@ -54,7 +55,8 @@ LaunchDescriptor SmallKernel::launch() const {
 
 void SmallKernel::run(uint64_t seed) {
   out.assign(outWords, 0);
-  std::vector<HostBuffer> buffers = {{"in", in.data(), in.size() * 4, inOffset}, {"out", out.data(), out.size() * 4, 0}};
+  std::vector<HostBuffer> buffers = {{"in", in.data(), in.size() * 4, inOffset},
+                                     {"out", out.data(), out.size() * 4, 0}};
   Options options;
   options.seed = seed;
   options.checkOutputs = checkOutputs;

@@ -1,0 +1,233 @@
+// RUN: dgemm-opt %s -split-input-file -verify-diagnostics
+
+// What dgemm.gemm refuses, rule by rule (C1 to C6 of its description). The good problem is M = 64, N = 384, K = 512.
+
+// C1: both operands are e4m3.
+func.func @lhs_type(%a: memref<64x512xf8E5M2>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected 'lhs' elements of type 'f8E4M3FN', but got 'f8E5M2'}}
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      : (memref<64x512xf8E5M2>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
+  return
+}
+
+// -----
+
+// C1: both operands are e4m3.
+func.func @rhs_type(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf16>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected 'rhs' elements of type 'f8E4M3FN', but got 'f16'}}
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf16>, memref<3x4xf32>, memref<64x384xbf16>)
+  return
+}
+
+// -----
+
+// C1: scales are f32.
+func.func @lhs_scale_type(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf8E8M0FNU>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected 'lhs scale' elements of type 'f32', but got 'f8E8M0FNU'}}
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      : (memref<64x512xf8E4M3FN>, memref<4x64xf8E8M0FNU>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
+  return
+}
+
+// -----
+
+// C1: scales are f32.
+func.func @rhs_scale_type(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xbf16>, %d: memref<64x384xbf16>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected 'rhs scale' elements of type 'f32', but got 'bf16'}}
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xbf16>, memref<64x384xbf16>)
+  return
+}
+
+// -----
+
+// C1: the output is bf16.
+func.func @out_type(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xf32>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected 'out' elements of type 'bf16', but got 'f32'}}
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xf32>)
+  return
+}
+
+// -----
+
+// Operands are matrices.
+func.func @rank(%a: memref<2x64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected 'lhs' to have rank 2, but got 3}}
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      : (memref<2x64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
+  return
+}
+
+// -----
+
+// C2: a scale of A belongs to 128 elements of a row.
+func.func @lhs_granularity(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected 'lhs' to be scaled by [1, 128], but got [1, 64]}}
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 64]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
+  return
+}
+
+// -----
+
+// C2: a scale of B belongs to a block of 128x128.
+func.func @rhs_granularity(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected 'rhs' to be scaled by [128, 128], but got [1, 128]}}
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [1, 128]) out(%d)
+      : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
+  return
+}
+
+// -----
+
+// C3: A and D have the same rows.
+func.func @m(%a: memref<72x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected dimension 0 of 'lhs' to be M = 64, but got 72}}
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      : (memref<72x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
+  return
+}
+
+// -----
+
+// C3: a size is static everywhere or nowhere.
+func.func @m_dynamic(%a: memref<?x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected dimension 0 of 'lhs' to be M = 64, but got ?}}
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      : (memref<?x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
+  return
+}
+
+// -----
+
+// C3: rows of B are columns of D.
+func.func @n(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<392x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected dimension 0 of 'rhs' to be N = 384, but got 392}}
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<392x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
+  return
+}
+
+// -----
+
+// C3: A and B are equally deep.
+func.func @k(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x528xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected dimension 1 of 'rhs' to be K = 512, but got 528}}
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x528xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
+  return
+}
+
+// -----
+
+// C3: the scales of A are stored M innermost, a row for each K block.
+func.func @lhs_scale_k(%a: memref<64x512xf8E4M3FN>, %sa: memref<5x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected dimension 0 of 'lhs scale' to be ceil(K / 128) = 4, but got 5}}
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      : (memref<64x512xf8E4M3FN>, memref<5x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
+  return
+}
+
+// -----
+
+// C3: one scale of A for each row.
+func.func @lhs_scale_m(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x32xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected dimension 1 of 'lhs scale' to be M = 64, but got 32}}
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      : (memref<64x512xf8E4M3FN>, memref<4x32xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
+  return
+}
+
+// -----
+
+// C3: the scales of B have a row for each 128 columns of D.
+func.func @rhs_scale_n(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<4x4xf32>, %d: memref<64x384xbf16>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected dimension 0 of 'rhs scale' to be ceil(N / 128) = 3, but got 4}}
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<4x4xf32>, memref<64x384xbf16>)
+  return
+}
+
+// -----
+
+// C3: and a column for each K block.
+func.func @rhs_scale_k(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x3xf32>, %d: memref<64x384xbf16>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected dimension 1 of 'rhs scale' to be ceil(K / 128) = 4, but got 3}}
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x3xf32>, memref<64x384xbf16>)
+  return
+}
+
+// -----
+
+// C4: M is a multiple of 8.
+func.func @m_multiple(%a: memref<60x512xf8E4M3FN>, %sa: memref<4x60xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<60x384xbf16>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected M to be a positive multiple of 8 (TMA wants rows of whole 16 bytes), but got 60}}
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      : (memref<60x512xf8E4M3FN>, memref<4x60xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<60x384xbf16>)
+  return
+}
+
+// -----
+
+// C4: a row of D is a multiple of 16 bytes.
+func.func @n_multiple(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<380x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x380xbf16>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected N to be a positive multiple of 8 (TMA wants rows of whole 16 bytes), but got 380}}
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<380x512xf8E4M3FN>, memref<3x4xf32>, memref<64x380xbf16>)
+  return
+}
+
+// -----
+
+// C4: so are rows of A and B.
+func.func @k_multiple(%a: memref<64x504xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x504xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected K to be a positive multiple of 16 (TMA wants rows of whole 16 bytes), but got 504}}
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      : (memref<64x504xf8E4M3FN>, memref<4x64xf32>, memref<384x504xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
+  return
+}
+
+// -----
+
+// C4: an empty problem has no tensor map.
+func.func @empty(%a: memref<0x512xf8E4M3FN>, %sa: memref<4x0xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<0x384xbf16>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected M to be a positive multiple of 8 (TMA wants rows of whole 16 bytes), but got 0}}
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      : (memref<0x512xf8E4M3FN>, memref<4x0xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<0x384xbf16>)
+  return
+}
+
+// -----
+
+// C4: sizes are i32 in the kernel.
+func.func @size(%a: memref<2147483648x512xf8E4M3FN>, %sa: memref<4x2147483648xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<2147483648x384xbf16>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected M to be below 2^31, but got 2147483648}}
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      : (memref<2147483648x512xf8E4M3FN>, memref<4x2147483648xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<2147483648x384xbf16>)
+  return
+}
+
+// -----
+
+// C5: rows follow one another.
+func.func @layout(%a: memref<64x512xf8E4M3FN, strided<[1024, 1]>>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected 'lhs' rows to be contiguous (identity layout), but got 'memref<64x512xf8E4M3FN, strided<[1024, 1]>>'}}
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      : (memref<64x512xf8E4M3FN, strided<[1024, 1]>>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
+  return
+}
+
+// -----
+
+// C6: a config is checked as an attribute, so a bad one never reaches the op.
+func.func @config(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>,
+                  %d: memref<64x384xbf16>) {
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      // expected-error @+1 {{expected block N to be a multiple of 8 from 8 to 256, but got 100}}
+      config <block = 128x100x128, stages = 4, math_warpgroups = 2, group_m = 8>
+      : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
+  return
+}

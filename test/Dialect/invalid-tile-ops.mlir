@@ -1,0 +1,220 @@
+// RUN: dgemm-opt %s -split-input-file -verify-diagnostics
+
+// What the operations on tiles refuse.
+
+// A kernel states M, N and K.
+// expected-error @+1 {{'dgemm.kernel' op expected 'sizes' to give M, N and K, but got 2 values}}
+dgemm.kernel @sizes() sizes [-1, 384] config <block = 128x192x128, stages = 4, math_warpgroups = 2, group_m = 8> {
+}
+
+// -----
+
+// A kernel returns nothing. (Only the generic form can say that it does.)
+// expected-error @+1 {{'dgemm.kernel' op expected a kernel to have no results}}
+"dgemm.kernel"() <{config = #dgemm.config<block = 128x192x128, stages = 4, math_warpgroups = 2, group_m = 8>,
+    function_type = () -> i32, sizes = array<i64: -1, 384, 512>, sym_name = "results"}> ({
+^bb0:
+}) : () -> ()
+
+// -----
+
+// A tile loop has tiles of positive extents.
+func.func @tile_extent(%M: index) {
+  // expected-error @+1 {{'dgemm.for_each_tile' op expected 'tile' to give two positive extents}}
+  dgemm.for_each_tile (%m, %n) of (%M, %M) tile = [128, 0] group_m = 8 {
+  }
+  return
+}
+
+// -----
+
+// And of two of them.
+func.func @tile_rank(%M: index) {
+  // expected-error @+1 {{'dgemm.for_each_tile' op expected 'tile' to give two positive extents}}
+  dgemm.for_each_tile (%m, %n) of (%M, %M) tile = [128] group_m = 8 {
+  }
+  return
+}
+
+// -----
+
+// A group holds at least one tile row.
+func.func @group_m(%M: index) {
+  // expected-error @+1 {{'dgemm.for_each_tile' op expected 'group_m' to be at least 1, but got 0}}
+  dgemm.for_each_tile (%m, %n) of (%M, %M) tile = [128, 64] group_m = 0 {
+  }
+  return
+}
+
+// -----
+
+// What is carried keeps its type.
+func.func @carried(%M: index, %x: i32, %y: i64) {
+  // expected-error @+1 {{'dgemm.for_each_tile' op expected initial, yielded and result types to be equal, but got 'i32', 'i64' and 'i32'}}
+  %r = dgemm.for_each_tile (%m, %n) of (%M, %M) tile = [128, 64] group_m = 8 iter_args(%c = %x) -> (i32) {
+    dgemm.yield %y : i64
+  }
+  return
+}
+
+// -----
+
+// The loop binds two offsets.
+func.func @offsets(%M: index) {
+  // expected-error @+1 {{expected two tile offsets (%m, %n), but got 1}}
+  dgemm.for_each_tile (%m) of (%M, %M) tile = [128, 64] group_m = 8 {
+  }
+  return
+}
+
+// -----
+
+// A yield ends the body of a tile loop.
+func.func @yield() {
+  // expected-error @+1 {{'dgemm.yield' op expects parent op 'dgemm.for_each_tile'}}
+  dgemm.yield
+}
+
+// -----
+
+// A load gives an offset for each dimension of its source.
+func.func @load_offsets(%a: memref<?x512xf8E4M3FN>, %m: index) {
+  // expected-error @+1 {{'dgemm.load' op expected 2 offsets for 'memref<?x512xf8E4M3FN>', but got 1}}
+  %t = dgemm.load %a[%m] : memref<?x512xf8E4M3FN> -> !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>
+  return
+}
+
+// -----
+
+// A load does not convert.
+func.func @load_element(%a: memref<?x512xf16>, %m: index) {
+  // expected-error @+1 {{'dgemm.load' op expected a tile of 'f16', but got '!dgemm.tile<64x128xf8E4M3FN, swizzle = 128>'}}
+  %t = dgemm.load %a[%m, %m] : memref<?x512xf16> -> !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>
+  return
+}
+
+// -----
+
+// One f32 for each row.
+func.func @load_fragment(%t: !dgemm.tile<1x128xf32>) {
+  // expected-error @+1 {{'dgemm.load_fragment' op expected a 1xR tile of f32 and a fragment of Rx1, but got '!dgemm.tile<1x128xf32>' and '!dgemm.frag<64x1xf32>'}}
+  %r = dgemm.load_fragment %t : !dgemm.tile<1x128xf32> -> !dgemm.frag<64x1xf32>
+  return
+}
+
+// -----
+
+// Scales of B are a matrix of f32.
+func.func @block_scales(%s: memref<4xf32>, %n: index) {
+  // expected-error @+1 {{'dgemm.load_block_scales' op expected a rank-2 memref of f32, but got 'memref<4xf32>'}}
+  %r = dgemm.load_block_scales %s[%n, %n] : memref<4xf32> -> vector<2xf32>
+  return
+}
+
+// -----
+
+// dgemm.mma C1: wgmma reads tiles of 128-byte rows with 128-byte swizzle.
+func.func @mma_swizzle(%a: !dgemm.tile<64x128xf8E4M3FN>, %b: !dgemm.tile<192x128xf8E4M3FN, swizzle = 128>) {
+  // expected-error @+1 {{'dgemm.mma' op expected 'lhs' to be f8E4M3FN with 128 columns and swizzle = 128, but got '!dgemm.tile<64x128xf8E4M3FN>'}}
+  %p = dgemm.mma %a, %b : !dgemm.tile<64x128xf8E4M3FN>, !dgemm.tile<192x128xf8E4M3FN, swizzle = 128> -> !dgemm.frag<64x192xf32>
+  return
+}
+
+// -----
+
+// dgemm.mma C1: both operands are e4m3.
+func.func @mma_element(%a: !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>, %b: !dgemm.tile<192x64xbf16, swizzle = 128>) {
+  // expected-error @+1 {{'dgemm.mma' op expected 'rhs' to be f8E4M3FN with 128 columns and swizzle = 128, but got '!dgemm.tile<192x64xbf16, swizzle = 128>'}}
+  %p = dgemm.mma %a, %b : !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>, !dgemm.tile<192x64xbf16, swizzle = 128> -> !dgemm.frag<64x192xf32>
+  return
+}
+
+// -----
+
+// dgemm.mma C2: wgmma takes N by 8 up to 256.
+func.func @mma_n(%a: !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>, %b: !dgemm.tile<264x128xf8E4M3FN, swizzle = 128>) {
+  // expected-error @+1 {{'dgemm.mma' op expected rows of 'rhs' to be a multiple of 8 up to 256 (wgmma N), but got 264}}
+  %p = dgemm.mma %a, %b : !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>, !dgemm.tile<264x128xf8E4M3FN, swizzle = 128> -> !dgemm.frag<64x264xf32>
+  return
+}
+
+// -----
+
+// dgemm.mma C2: rows of A by rows of B.
+func.func @mma_result(%a: !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>, %b: !dgemm.tile<192x128xf8E4M3FN, swizzle = 128>) {
+  // expected-error @+1 {{'dgemm.mma' op expected a fragment of 64x192, but got '!dgemm.frag<64x128xf32>'}}
+  %p = dgemm.mma %a, %b : !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>, !dgemm.tile<192x128xf8E4M3FN, swizzle = 128> -> !dgemm.frag<64x128xf32>
+  return
+}
+
+// -----
+
+// dgemm.mma C3: what is overwritten has the registers of the result.
+func.func @mma_over(%a: !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>, %b: !dgemm.tile<192x128xf8E4M3FN, swizzle = 128>, %old: !dgemm.frag<64x128xf32>) {
+  // expected-error @+1 {{'dgemm.mma' op expected 'over' to have the type of the result, '!dgemm.frag<64x192xf32>', but got '!dgemm.frag<64x128xf32>'}}
+  %p = dgemm.mma %a, %b over %old : !dgemm.frag<64x128xf32> : !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>, !dgemm.tile<192x128xf8E4M3FN, swizzle = 128> -> !dgemm.frag<64x192xf32>
+  return
+}
+
+// -----
+
+// Row scales are one column with the rows of the sum.
+func.func @row_scales(%p: !dgemm.frag<64x192xf32>, %ra: !dgemm.frag<128x1xf32>, %xb: vector<2xf32>, %n: index) {
+  // expected-error @+1 {{'dgemm.promote' op expected row scales of 64x1, but got '!dgemm.frag<128x1xf32>'}}
+  %s = dgemm.promote %p scaled %ra, %xb at %n into %p : !dgemm.frag<64x192xf32>, !dgemm.frag<128x1xf32>, vector<2xf32>
+  return
+}
+
+// -----
+
+// Tiles of 96 columns start at multiples of 32 modulo 128: one may meet two scale blocks.
+func.func @column_scales(%p: !dgemm.frag<64x96xf32>, %ra: !dgemm.frag<64x1xf32>, %xb: vector<1xf32>, %n: index) {
+  // expected-error @+1 {{'dgemm.promote' op expected 2 column scales for 96 columns, but got 1}}
+  %s = dgemm.promote %p scaled %ra, %xb at %n into %p : !dgemm.frag<64x96xf32>, !dgemm.frag<64x1xf32>, vector<1xf32>
+  return
+}
+
+// -----
+
+// Tiles whose width divides 128 meet one.
+func.func @column_scales_aligned(%p: !dgemm.frag<64x64xf32>, %ra: !dgemm.frag<64x1xf32>, %xb: vector<2xf32>, %n: index) {
+  // expected-error @+1 {{'dgemm.promote' op expected 1 column scales for 64 columns, but got 2}}
+  %s = dgemm.promote %p scaled %ra, %xb at %n into %p : !dgemm.frag<64x64xf32>, !dgemm.frag<64x1xf32>, vector<2xf32>
+  return
+}
+
+// -----
+
+// dgemm.scaled_mma has the rules of dgemm.mma.
+func.func @scaled_mma_tiles(%a: !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>, %b: !dgemm.tile<192x128xf8E4M3FN, swizzle = 128>, %ra: !dgemm.frag<64x1xf32>, %xb: vector<2xf32>, %n: index, %acc: !dgemm.frag<64x64xf32>) {
+  // expected-error @+1 {{'dgemm.scaled_mma' op expected a fragment of 64x192, but got '!dgemm.frag<64x64xf32>'}}
+  %s = dgemm.scaled_mma %a, %b scaled %ra, %xb at %n into %acc : !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>, !dgemm.tile<192x128xf8E4M3FN, swizzle = 128>, !dgemm.frag<64x1xf32>, vector<2xf32>, !dgemm.frag<64x64xf32>
+  return
+}
+
+// -----
+
+// And those of dgemm.promote.
+func.func @scaled_mma_scales(%a: !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>, %b: !dgemm.tile<192x128xf8E4M3FN, swizzle = 128>, %ra: !dgemm.frag<64x1xf32>, %xb: vector<3xf32>, %n: index, %acc: !dgemm.frag<64x192xf32>) {
+  // expected-error @+1 {{'dgemm.scaled_mma' op expected 2 column scales for 192 columns, but got 3}}
+  %s = dgemm.scaled_mma %a, %b scaled %ra, %xb at %n into %acc : !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>, !dgemm.tile<192x128xf8E4M3FN, swizzle = 128>, !dgemm.frag<64x1xf32>, vector<3xf32>, !dgemm.frag<64x192xf32>
+  return
+}
+
+// -----
+
+// A store gives an offset for each dimension of its destination.
+func.func @store_offsets(%d: memref<?x384xbf16>, %v: !dgemm.frag<64x96xf32>, %m: index) {
+  // expected-error @+1 {{'dgemm.store' op expected 2 offsets for 'memref<?x384xbf16>', but got 3}}
+  dgemm.store %v, %d[%m, %m, %m] : !dgemm.frag<64x96xf32>, memref<?x384xbf16>
+  return
+}
+
+// -----
+
+// A store rounds to bf16.
+func.func @store_element(%d: memref<?x384xf32>, %v: !dgemm.frag<64x96xf32>, %m: index) {
+  // expected-error @+1 {{'dgemm.store' op expected a destination of bf16, but got 'memref<?x384xf32>'}}
+  dgemm.store %v, %d[%m, %m] : !dgemm.frag<64x96xf32>, memref<?x384xf32>
+  return
+}

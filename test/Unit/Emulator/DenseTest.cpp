@@ -1,0 +1,69 @@
+//===- DenseTest.cpp - The dense matrix of shapes and configs on the emulator --===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "CompiledKernel.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "gtest/gtest.h"
+
+using namespace dgemm;
+using namespace dgemm::emulator;
+using namespace dgemm::emulator::test;
+
+namespace {
+
+struct DenseCase {
+  std::string name;
+  GemmSizes sizes;
+  std::string config;
+  std::string dynamic = "";
+  int64_t multiprocessors = 3;
+};
+
+/// Every config field at two values or more, against shapes with and without tails; sizes small.
+std::vector<DenseCase> makeCases() {
+  const std::pair<const char *, const char *> configs[] = {
+      {"Default", ""},
+      {"OneWarpgroup", "block = 64x64x128, stages = 2, math_warpgroups = 1"},
+      {"NarrowN", "block = 64x8x128, stages = 16, math_warpgroups = 1"},
+      {"TwoWarpgroups", "block = 128x128x128, stages = 4, math_warpgroups = 2, group_m = 1"},
+      {"TwoWaves", "block = 128x40x128, stages = 6, math_warpgroups = 1, group_m = 3"},
+      {"FourWaves", "block = 256x128x128, stages = 3, math_warpgroups = 2"},
+      {"ThreeWarpgroups", "block = 192x96x128, stages = 3, math_warpgroups = 3, group_m = 2"},
+      {"AcrossScaleBlocks", "block = 128x192x128, stages = 4, math_warpgroups = 2"},
+  };
+  const GemmSizes shapes[] = {{8, 8, 16}, {64, 64, 128}, {72, 136, 272}, {200, 264, 1024}, {320, 520, 640}};
+  std::vector<DenseCase> cases;
+  for (auto [name, config] : configs) {
+    for (const GemmSizes &sizes : shapes)
+      cases.push_back({llvm::formatv("{0}_{1}x{2}x{3}", name, sizes.m, sizes.n, sizes.k), sizes, config});
+    cases.push_back({std::string(name) + "_Dynamic", {200, 136, 400}, config, "mnk", 132});
+  }
+  cases.push_back({"DynamicM", {136, 128, 512}, "", "m"});
+  cases.push_back({"DynamicNK", {136, 128, 512}, "", "nk"});
+  return cases;
+}
+
+class DenseTest : public testing::TestWithParam<DenseCase> {};
+
+} // namespace
+
+TEST_P(DenseTest, IsRightAndClean) {
+  const DenseCase &entry = GetParam();
+  llvm::Expected<CompiledGemm> gemm = CompiledGemm::compile(entry.sizes, entry.config, entry.dynamic);
+  ASSERT_TRUE(bool(gemm)) << llvm::toString(gemm.takeError());
+  gemm->multiprocessors = entry.multiprocessors;
+  for (unsigned seed = 1; seed <= 2; ++seed) {
+    llvm::Expected<Report> report = gemm->run(seed);
+    ASSERT_TRUE(bool(report)) << llvm::toString(report.takeError());
+    ASSERT_FALSE(report->hazard.has_value()) << report->hazard->str();
+    EXPECT_TRUE(gemm->check().passed()) << gemm->check().describe();
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Dense, DenseTest, testing::ValuesIn(makeCases()),
+                         [](const testing::TestParamInfo<DenseCase> &info) { return info.param.name; });

@@ -1,0 +1,199 @@
+//===- FaultTest.cpp - Faults put into good kernels are found -------------===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Each fault is one edit of the PTX or the launch descriptor of a kernel that passes. It has to be found with the right
+// kind on every seed tried. A fault that no seed notices, or an edit that no longer applies, fails the test.
+//
+//===----------------------------------------------------------------------===//
+
+#include "CompiledKernel.h"
+#include "llvm/ADT/STLExtras.h"
+#include "gtest/gtest.h"
+#include <functional>
+
+using namespace dgemm;
+using namespace dgemm::emulator;
+using namespace dgemm::emulator::test;
+
+namespace {
+
+constexpr unsigned kSeeds = 4;
+
+struct Fault {
+  const char *name;
+  /// More than one where the order of warps decides which side of a race is seen.
+  std::vector<HazardKind> kinds;
+  /// False: there is no longer what it would break.
+  std::function<bool(PtxEditor &, LaunchDescriptor &)> apply;
+};
+
+TensorMapInfo *findMap(LaunchDescriptor &launch, llvm::StringRef operand) {
+  for (ParameterInfo &parameter : launch.parameters)
+    if (parameter.kind == ParameterInfo::Kind::TensorMap && parameter.tensorMap.operand == operand)
+      return &parameter.tensorMap;
+  return nullptr;
+}
+
+/// 128x64 tile, two math warpgroups, three stages; each of two CTAs works on several tiles.
+const CompiledGemm &getGood() {
+  static CompiledGemm *good = [] {
+    llvm::Expected<CompiledGemm> gemm =
+        CompiledGemm::compile({256, 256, 1024}, "block = 128x64x128, stages = 3, math_warpgroups = 2");
+    EXPECT_TRUE(bool(gemm)) << llvm::toString(gemm.takeError());
+    return new CompiledGemm(std::move(*gemm));
+  }();
+  return *good;
+}
+
+constexpr const char *kExpect = "mbarrier.arrive.expect_tx";
+constexpr const char *kTry = "mbarrier.try_wait.parity";
+constexpr const char *kLoad = "cp.async.bulk.tensor.2d.shared::cluster";
+constexpr const char *kStore = "cp.async.bulk.tensor.2d.global.shared::cta";
+constexpr const char *kDescriptor = "4611686293305294848";
+
+/// Makes the consumers or the producer wait for the other parity.
+bool flipParity(PtxEditor &ptx, bool consumer) {
+  // Whose wait comes first in the text depends on the order of the blocks.
+  bool consumerFirst = ptx.find(kTry) < ptx.find("wgmma.fence") && ptx.find(kTry) > ptx.find("setmaxnreg.inc");
+  unsigned nth = consumerFirst == consumer ? 0 : 1;
+  std::string line = ptx.getLine(ptx.find(kTry, nth));
+  std::string parity = line.substr(line.rfind('%'), line.rfind(';') - line.rfind('%'));
+  return ptx.insertBefore(kTry, "\t.reg .b32 %flipped;\n\txor.b32 %flipped, " + parity + ", 1;", nth) &&
+         ptx.replaceIn(kTry, parity + ";", "%flipped;", nth);
+}
+
+/// The consumers' arrive stands before their wgmma.wait_group: the block behind the elected thread's starts with it.
+bool releaseBeforeWait(PtxEditor &ptx) {
+  int arrive = ptx.find("mbarrier.arrive.shared.b64");
+  int branch = arrive;
+  while (branch > 0 && ptx.getLine(branch).find("bra") == std::string::npos)
+    --branch;
+  std::string line = ptx.getLine(branch);
+  size_t label = line.find('$');
+  std::string name = label == std::string::npos ? "?" : line.substr(label, line.find(';') - label);
+  return ptx.remove("wgmma.wait_group") &&
+         ptx.replaceAll("\n" + name + ":", "\n" + name + ":\n\twgmma.wait_group.sync.aligned 0;");
+}
+
+std::vector<Fault> makeFaults() {
+  using K = HazardKind;
+  using P = PtxEditor;
+  using L = LaunchDescriptor;
+  return {
+      {"ExpectTxShort", {K::TransactionOverrun}, [](P &p, L &) { return p.addToConstant(kExpect, 2, -16); }},
+      {"ExpectTxLong", {K::Deadlock}, [](P &p, L &) { return p.addToConstant(kExpect, 2, 16); }},
+      {"ProxyFenceDropped", {K::MissingProxyFence}, [](P &p, L &) { return p.removeAll("fence.proxy.async"); }},
+      {"BarrierInitFenceDropped", {K::MissingProxyFence}, [](P &p, L &) { return p.removeAll("fence.mbarrier_init"); }},
+      {"SyncAfterInitDropped", {K::BarrierMisuse}, [](P &p, L &) { return p.remove("bar.sync \t0"); }},
+      {"ConsumerParityFlipped", {K::ReadBeforeWritten}, [](P &p, L &) { return flipParity(p, true); }},
+      {"ProducerParityFlipped", {K::Deadlock}, [](P &p, L &) { return flipParity(p, false); }},
+      {"WgmmaWaitDropped", {K::AccumulatorInFlight}, [](P &p, L &) { return p.removeAll("wgmma.wait_group"); }},
+      {"WgmmaCommitDropped", {K::AccumulatorInFlight}, [](P &p, L &) { return p.removeAll("wgmma.commit_group"); }},
+      {"WgmmaFenceDropped", {K::MissingWgmmaFence}, [](P &p, L &) { return p.removeAll("wgmma.fence"); }},
+      {"DescriptorStrideHalved",
+       {K::IllegalDescriptor},
+       [](P &p, L &) { return p.replaceAll(kDescriptor, std::to_string(0x4000002000000000ull)); }},
+      {"DescriptorSwizzle64",
+       {K::IllegalDescriptor},
+       [](P &p, L &) { return p.replaceAll(kDescriptor, std::to_string(0x8000004000000000ull)); }},
+      {"DescriptorWithoutSwizzle",
+       {K::IllegalDescriptor},
+       [](P &p, L &) { return p.replaceAll(kDescriptor, std::to_string(0x0000004000000000ull)); }},
+      {"BoxOneRowShort", {K::Deadlock}, [](P &, L &l) { return --findMap(l, "a")->box[1] > 0; }},
+      {"BoxOneRowMore",
+       {K::TransactionOverrun, K::OverwriteInUse, K::ReadBeforeWritten},
+       [](P &, L &l) { return ++findMap(l, "b")->box[1] > 0; }},
+      {"BoxNotInUnitsOf16", {K::IllegalTensorMap}, [](P &, L &l) { return --findMap(l, "a")->box[0] > 0; }},
+      {"StoreBoxOneRowShort", {K::OutputNotWritten}, [](P &, L &l) { return --findMap(l, "d")->box[1] > 0; }},
+      {"MapOneRowShort",
+       {K::OutputNotWritten},
+       [](P &, L &l) {
+         findMap(l, "d")->dims[1] = 255;
+         return true;
+       }},
+      {"MapSwizzleWrong",
+       {K::IllegalDescriptor, K::IllegalTensorMap},
+       [](P &, L &l) {
+         findMap(l, "b")->swizzle = 0;
+         return true;
+       }},
+      {"FullCountOneMore", {K::Deadlock}, [](P &p, L &) { return p.addToConstant("mbarrier.init", 1, 1, 0); }},
+      {"EmptyCountOneMore", {K::Deadlock}, [](P &p, L &) { return p.addToConstant("mbarrier.init", 1, 1, 1); }},
+      {"EmptyCountOneLess",
+       {K::OverwriteInUse, K::PhaseLapped, K::ReadBeforeWritten, K::Deadlock},
+       [](P &p, L &) { return p.addToConstant("mbarrier.init", 1, -1, 1); }},
+      {"NamedBarrierCountMore", {K::Deadlock}, [](P &p, L &) { return p.replaceIn(", 128;", ", 128;", ", 160;", 1); }},
+      {"SharedMemoryTooMuch",
+       {K::SharedMemoryLimit},
+       [](P &, L &l) {
+         int64_t stage = (128 + 64) * 128 + 128 * 4;
+         while (l.sharedMemory <= 232448)
+           l.sharedMemory += stage;
+         return true;
+       }},
+      {"SharedMemoryOneStageShort",
+       {K::OutOfBounds},
+       [](P &, L &l) { return (l.sharedMemory -= (128 + 64) * 128 + 128 * 4) > 0; }},
+      {"StoreWaitDropped", {K::OverwriteInUse}, [](P &p, L &) { return p.removeAll("cp.async.bulk.wait_group"); }},
+      {"StoreCommitDropped", {K::OverwriteInUse}, [](P &p, L &) { return p.removeAll("cp.async.bulk.commit_group"); }},
+      {"SyncBeforeStoreDropped",
+       {K::ReadBeforeWritten, K::OverwriteInUse},
+       [](P &p, L &) { return p.remove(", 128;", 1); }},
+      {"ReleaseBeforeWait", {K::OverwriteInUse}, [](P &p, L &) { return releaseBeforeWait(p); }},
+      {"RegistersOverBudget",
+       {K::RegisterBudget},
+       [](P &p, L &) { return p.replaceIn("setmaxnreg.inc", "232", "240"); }},
+      {"RegistersNotGivenBack", {K::RegisterBudget}, [](P &p, L &) { return p.remove("setmaxnreg.dec"); }},
+      {"ArriveDropped", {K::Deadlock}, [](P &p, L &) { return p.remove("mbarrier.arrive.shared.b64"); }},
+      {"LoadDropped", {K::Deadlock}, [](P &p, L &) { return p.remove(kLoad, 1); }},
+      {"StoreDropped", {K::OutputNotWritten}, [](P &p, L &) { return p.remove(kStore); }},
+      {"StoreTwice",
+       {K::OutputWrittenTwice},
+       [](P &p, L &) { return p.insertBefore("cp.async.bulk.commit_group", p.getLine(p.find(kStore))); }},
+      {"ThreadsOneWarpgroupMore", {K::IllegalLaunch}, [](P &, L &l) { return (l.threads += 128) > 0; }},
+  };
+}
+
+class FaultTest : public testing::TestWithParam<Fault> {};
+
+std::string list(const std::vector<HazardKind> &kinds) {
+  std::string text;
+  for (HazardKind kind : kinds)
+    text += (text.empty() ? "" : " or ") + toString(kind).str();
+  return text;
+}
+
+} // namespace
+
+TEST(FaultSuite, TheKernelIsGoodBefore) {
+  CompiledGemm gemm = getGood();
+  for (unsigned seed = 1; seed <= kSeeds; ++seed) {
+    llvm::Expected<Report> report = gemm.run(seed);
+    ASSERT_TRUE(bool(report)) << llvm::toString(report.takeError());
+    ASSERT_FALSE(report->hazard.has_value()) << report->hazard->str();
+    EXPECT_TRUE(gemm.check().passed()) << gemm.check().describe();
+  }
+}
+
+TEST_P(FaultTest, IsFoundWithTheRightKind) {
+  const Fault &fault = GetParam();
+  for (unsigned seed = 1; seed <= kSeeds; ++seed) {
+    CompiledGemm gemm = getGood();
+    PtxEditor editor(gemm.ptx);
+    ASSERT_TRUE(fault.apply(editor, gemm.launch)) << "the edit does not apply any longer";
+    llvm::Expected<Report> report = gemm.run(seed);
+    ASSERT_TRUE(bool(report)) << llvm::toString(report.takeError());
+    ASSERT_TRUE(report->hazard.has_value()) << "seed " << seed << " did not notice";
+    EXPECT_NE(llvm::find(fault.kinds, report->hazard->kind), fault.kinds.end())
+        << "expected " << list(fault.kinds) << ", seed " << seed << " got\n"
+        << report->hazard->str();
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Faults, FaultTest, testing::ValuesIn(makeFaults()),
+                         [](const testing::TestParamInfo<Fault> &info) { return std::string(info.param.name); });

@@ -1,0 +1,247 @@
+//===- InstructionTest.cpp - What each instruction does -------------------===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "EmulatorTest.h"
+#include <cmath>
+#include <cstring>
+
+using namespace dgemm::emulator;
+using namespace dgemm::emulator::test;
+
+static uint32_t bits(float value) {
+  uint32_t result;
+  std::memcpy(&result, &value, 4);
+  return result;
+}
+
+/// Runs `code`, which leaves its result in %r1, on one warp; gives what lane 0 has.
+static uint32_t eval32(const std::string &code) {
+  return evaluate(code +
+                  "\nmul.wide.u32 %rd30, %lane, 4;\nadd.s64 %rd30, %rd30, %out;\nst.global.b32 [%rd30], %r1;")[0];
+}
+/// The result is in %rd1.
+static uint64_t eval64(const std::string &code) {
+  auto out =
+      evaluate(code + "\nmul.wide.u32 %rd30, %lane, 8;\nadd.s64 %rd30, %rd30, %out;\nst.global.b64 [%rd30], %rd1;");
+  return out[0] | uint64_t(out[1]) << 32;
+}
+static std::vector<uint32_t> evalLanes(const std::string &code) {
+  return evaluate(code + "\nmul.wide.u32 %rd30, %lane, 4;\nadd.s64 %rd30, %rd30, %out;\nst.global.b32 [%rd30], %r1;");
+}
+
+TEST(Integer, Arithmetic) {
+  EXPECT_EQ(eval32("add.s32 %r1, 7, -9;"), uint32_t(-2));
+  EXPECT_EQ(eval32("sub.s32 %r1, 7, 9;"), uint32_t(-2));
+  EXPECT_EQ(eval32("mul.lo.s32 %r1, 65537, 65537;"), 131073u);
+  EXPECT_EQ(eval32("mul.hi.u32 %r1, 4294967295, 4294967295;"), 4294967294u);
+  EXPECT_EQ(eval32("mul.hi.s32 %r1, -1, 2;"), uint32_t(-1));
+  EXPECT_EQ(eval64("mul.wide.s32 %rd1, -3, 5;"), uint64_t(-15));
+  EXPECT_EQ(eval64("mul.wide.u32 %rd1, -1, 2;"), 0x1fffffffeull);
+  EXPECT_EQ(eval32("mad.lo.s32 %r1, 3, 4, 5;"), 17u);
+  EXPECT_EQ(eval64("mov.b64 %rd2, 10; mad.wide.u32 %rd1, -1, 2, %rd2;"), 0x200000008ull);
+  EXPECT_EQ(eval32("div.s32 %r1, -7, 2;"), uint32_t(-3));
+  EXPECT_EQ(eval32("div.u32 %r1, -7, 2;"), 2147483644u);
+  EXPECT_EQ(eval32("rem.s32 %r1, -7, 2;"), uint32_t(-1));
+  EXPECT_EQ(eval32("min.s32 %r1, -7, 2;"), uint32_t(-7));
+  EXPECT_EQ(eval32("min.u32 %r1, -7, 2;"), 2u);
+  EXPECT_EQ(eval32("max.s32 %r1, -7, 2;"), 2u);
+  EXPECT_EQ(eval32("neg.s32 %r1, 5;"), uint32_t(-5));
+  EXPECT_EQ(eval32("abs.s32 %r1, -5;"), 5u);
+  EXPECT_EQ(eval64("add.s64 %rd1, 4294967295, 1;"), 4294967296ull);
+}
+
+TEST(Integer, SixteenBitsWrap) {
+  EXPECT_EQ(eval32("mov.b16 %rs1, 65535; add.s16 %rs1, %rs1, 2; cvt.u32.u16 %r1, %rs1;"), 1u);
+  EXPECT_EQ(eval32("mov.b16 %rs1, -2; shr.s16 %rs1, %rs1, 1; cvt.s32.s16 %r1, %rs1;"), uint32_t(-1));
+  EXPECT_EQ(eval32("mov.b16 %rs1, 300; mul.lo.s16 %rs1, %rs1, %rs1; cvt.u32.u16 %r1, %rs1;"), 90000u & 0xffff);
+  EXPECT_EQ(eval32("mov.b16 %rs1, 300; mul.wide.u16 %r1, %rs1, %rs1;"), 90000u);
+}
+
+TEST(Integer, Bits) {
+  EXPECT_EQ(eval32("and.b32 %r1, 12, 10;"), 8u);
+  EXPECT_EQ(eval32("or.b32 %r1, 12, 10;"), 14u);
+  EXPECT_EQ(eval32("xor.b32 %r1, 12, 10;"), 6u);
+  EXPECT_EQ(eval32("not.b32 %r1, 12;"), ~12u);
+  EXPECT_EQ(eval32("shl.b32 %r1, 1, 31;"), 0x80000000u);
+  EXPECT_EQ(eval32("shl.b32 %r1, 1, 32;"), 0u);
+  EXPECT_EQ(eval32("shr.s32 %r1, -8, 40;"), ~0u);
+  EXPECT_EQ(eval32("shr.u32 %r1, -8, 28;"), 15u);
+  EXPECT_EQ(eval32("popc.b32 %r1, 255;"), 8u);
+  EXPECT_EQ(eval32("clz.b32 %r1, 1;"), 31u);
+  EXPECT_EQ(eval32("clz.b64 %r1, 1;"), 63u);
+  EXPECT_EQ(eval32("brev.b32 %r1, 1;"), 0x80000000u);
+  EXPECT_EQ(eval32("bfe.u32 %r1, 0x1234, 4, 8;"), 0x23u);
+  EXPECT_EQ(eval32("bfe.s32 %r1, 0xf0, 4, 4;"), ~0u);
+  EXPECT_EQ(eval32("bfi.b32 %r1, 0xab, 0, 8, 8;"), 0xab00u);
+  EXPECT_EQ(eval32("prmt.b32 %r1, 0x33221100, 0x77665544, 0x7410;"), 0x77441100u);
+  EXPECT_EQ(eval32("prmt.b32 %r1, 0x80, 0, 0x4448;"), 0x000000ffu);
+  EXPECT_EQ(eval32("lop3.b32 %r1, 0xf0, 0xcc, 0xaa, 0x80;"), 0x80u);
+  EXPECT_EQ(eval32("lop3.b32 %r1, 0xf0, 0xcc, 0xaa, 0x96;"), 0xf0u ^ 0xccu ^ 0xaau);
+  EXPECT_EQ(eval32("shf.l.wrap.b32 %r1, 0x80000000, 1, 1;"), 3u);
+  EXPECT_EQ(eval32("shf.r.wrap.b32 %r1, 0x2, 1, 1;"), 0x80000001u);
+  EXPECT_EQ(eval32("shf.r.clamp.b32 %r1, 1, 7, 40;"), 7u);
+}
+
+TEST(Float, FmaRoundsOnce) {
+  float a = 1.0f + std::ldexp(1.0f, -23), b = 1.0f - std::ldexp(1.0f, -23), c = -1.0f;
+  auto number = [](float value) {
+    char text[16];
+    snprintf(text, sizeof(text), "0f%08X", bits(value));
+    return std::string(text);
+  };
+  EXPECT_EQ(eval32("fma.rn.f32 %r1, " + number(a) + ", " + number(b) + ", " + number(c) + ";"),
+            bits(std::fma(a, b, c)));
+  EXPECT_NE(std::fma(a, b, c), 0.0f);
+  EXPECT_EQ(eval32("mul.rn.f32 %r1, 0f40000000, 0f40400000;"), bits(6.0f));
+  EXPECT_EQ(eval32("add.rn.f32 %r1, 0f40000000, 0f40400000;"), bits(5.0f));
+  EXPECT_EQ(eval32("sub.f32 %r1, 0f40000000, 0f40400000;"), bits(-1.0f));
+  EXPECT_EQ(eval32("max.f32 %r1, 0f7FFFFFFF, 0f40400000;"), bits(3.0f));
+  EXPECT_EQ(eval32("neg.f32 %r1, 0f40400000;"), bits(-3.0f));
+  EXPECT_EQ(eval32("abs.f32 %r1, 0fC0400000;"), bits(3.0f));
+  EXPECT_EQ(eval32("div.rn.f32 %r1, 0f40C00000, 0f40000000;"), bits(3.0f));
+}
+
+TEST(Convert, Widths) {
+  EXPECT_EQ(eval64("cvt.u64.u32 %rd1, -1;"), 0xffffffffull);
+  EXPECT_EQ(eval64("cvt.s64.s32 %rd1, -1;"), ~0ull);
+  EXPECT_EQ(eval32("mov.b64 %rd2, 0x123456789; cvt.u32.u64 %r1, %rd2;"), 0x23456789u);
+  EXPECT_EQ(eval32("cvt.rn.f32.s32 %r1, -3;"), bits(-3.0f));
+  EXPECT_EQ(eval32("cvt.rn.f32.u32 %r1, -3;"), bits(4294967293.0f));
+  EXPECT_EQ(eval32("cvt.rzi.s32.f32 %r1, 0fC0700000;"), uint32_t(-3));
+  EXPECT_EQ(eval32("cvt.rzi.u32.f32 %r1, 0fC0700000;"), 0u);
+}
+
+TEST(Convert, Halves) {
+  // 1 + 2^-8 lies between two bf16 values; even wins.
+  EXPECT_EQ(eval32("cvt.rn.bf16x2.f32 %r1, 0f40000000, 0f3F808000;"), 0x40003f80u);
+  EXPECT_EQ(eval32("cvt.rn.bf16x2.f32 %r1, 0f40000000, 0f3F818000;"), 0x40003f82u);
+  EXPECT_EQ(eval32("cvt.rn.f16x2.f32 %r1, 0f40000000, 0f3F800000;"), 0x40003c00u);
+  EXPECT_EQ(eval32("cvt.rn.bf16.f32 %rs1, 0f40490FDB; cvt.u32.u16 %r1, %rs1;"), 0x4049u);
+  EXPECT_EQ(eval32("cvt.rn.f16.f32 %rs1, 0f33800000; cvt.u32.u16 %r1, %rs1;"), 1u); // smallest subnormal
+  EXPECT_EQ(eval32("mov.b16 %rs1, 0x3c01; cvt.f32.f16 %r1, %rs1;"), bits(1.0f + std::ldexp(1.0f, -10)));
+}
+
+TEST(Move, PiecesAndPredicates) {
+  EXPECT_EQ(eval64("mov.b32 %r2, 1; mov.b32 %r3, 2; mov.b64 %rd1, {%r2, %r3};"), 0x200000001ull);
+  EXPECT_EQ(eval32("mov.b64 %rd2, 0x200000001; mov.b64 {_, %r1}, %rd2;"), 2u);
+  EXPECT_EQ(eval32("mov.b32 %r2, 0x20001; mov.b32 {%rs1, %rs2}, %r2; mov.b32 %r1, {%rs2, %rs1};"), 0x10002u);
+  EXPECT_EQ(eval32("setp.lt.s32 %p1, -1, 0; selp.b32 %r1, 5, 6, %p1;"), 5u);
+  EXPECT_EQ(eval32("setp.lt.u32 %p1, -1, 0; selp.b32 %r1, 5, 6, %p1;"), 6u);
+  EXPECT_EQ(eval32("setp.eq.s32 %p1|%p2, 1, 1; selp.b32 %r1, 5, 6, %p2;"), 6u);
+  EXPECT_EQ(eval32("setp.eq.s32 %p1, 1, 1; setp.eq.and.s32 %p2, 1, 1, !%p1; selp.b32 %r1, 5, 6, %p2;"), 6u);
+  EXPECT_EQ(eval32("setp.eq.s32 %p1, 1, 1; not.pred %p2, %p1; or.pred %p3, %p1, %p2; selp.b32 %r1, 5, 6, %p3;"), 5u);
+}
+
+TEST(Warp, ShuffleVoteElect) {
+  auto lanes = evalLanes("shfl.sync.idx.b32 %r1, %lane, 5, 31, -1;");
+  EXPECT_EQ(lanes[0], 5u);
+  EXPECT_EQ(lanes[31], 5u);
+  lanes = evalLanes("shfl.sync.bfly.b32 %r1, %lane, 1, 31, -1;");
+  EXPECT_EQ(lanes[4], 5u);
+  lanes = evalLanes("shfl.sync.down.b32 %r1, %lane, 3, 31, -1;");
+  EXPECT_EQ(lanes[0], 3u);
+  EXPECT_EQ(lanes[30], 30u);
+  lanes = evalLanes("shfl.sync.up.b32 %r1, %lane, 3, 0, -1;");
+  EXPECT_EQ(lanes[5], 2u);
+  EXPECT_EQ(lanes[1], 1u);
+  lanes = evalLanes("elect.sync %r2|%p1, -1; selp.b32 %r1, 1, 0, %p1;");
+  EXPECT_EQ(lanes[0], 1u);
+  EXPECT_EQ(lanes[1], 0u);
+  EXPECT_EQ(eval32("setp.lt.u32 %p1, %lane, 4; vote.sync.ballot.b32 %r1, %p1, -1;"), 15u);
+  EXPECT_EQ(eval32("setp.lt.u32 %p1, %lane, 4; vote.sync.any.pred %p2, %p1, -1; selp.b32 %r1, 1, 0, %p2;"), 1u);
+  EXPECT_EQ(eval32("setp.lt.u32 %p1, %lane, 4; vote.sync.all.pred %p2, %p1, -1; selp.b32 %r1, 1, 0, %p2;"), 0u);
+  EXPECT_EQ(eval32("redux.sync.add.u32 %r1, %lane, -1;"), 496u);
+}
+
+TEST(Divergence, SidesMeetAgain) {
+  auto lanes = evalLanes("setp.lt.u32 %p1, %lane, 10;\n@%p1 bra $A;\nmov.b32 %r1, 1;\nbra $B;\n$A:\nmov.b32 %r1, 2;\n"
+                         "$B:\nactivemask.b32 %r2;\nadd.s32 %r1, %r1, %r2;");
+  EXPECT_EQ(lanes[0], 1u);
+  EXPECT_EQ(lanes[31], 0u);
+}
+
+TEST(Divergence, LoopsOfDifferentLength) {
+  auto lanes = evalLanes("mov.b32 %r1, 0;\n$L:\nadd.s32 %r1, %r1, 1;\nsetp.le.u32 %p1, %r1, %lane;\n@%p1 bra $L;\n"
+                         "shfl.sync.idx.b32 %r2, %r1, 31, 31, -1;\nadd.s32 %r1, %r1, %r2;");
+  EXPECT_EQ(lanes[0], 33u);
+  EXPECT_EQ(lanes[31], 64u);
+}
+
+TEST(Divergence, SomeThreadsLeave) {
+  auto lanes = evalLanes("setp.gt.u32 %p1, %lane, 3;\n@%p1 exit;\nactivemask.b32 %r1;");
+  EXPECT_EQ(lanes[0], 15u);
+  EXPECT_EQ(lanes[4], 0u);
+}
+
+TEST(Memory, VectorsAndBytes) {
+  std::vector<uint32_t> in(64);
+  for (unsigned i = 0; i < 64; ++i)
+    in[i] = i * 0x01010101u;
+  auto out = evaluate("mul.wide.u32 %rd1, %lane, 8;\nadd.s64 %rd2, %rd1, %in;\nadd.s64 %rd3, %rd1, %out;\n"
+                      "ld.global.nc.v2.b32 {%r1, %r2}, [%rd2];\nst.global.v2.b32 [%rd3], {%r2, %r1};",
+                      in);
+  EXPECT_EQ(out[0], in[1]);
+  EXPECT_EQ(out[63], in[62]);
+  out = evaluate("ld.global.s8 %r1, [%in+4];\nld.global.u8 %r2, [%in+1020];\n"
+                 "setp.eq.s32 %p1, %lane, 0;\n@%p1 st.global.v2.b32 [%out], {%r1, %r2};",
+                 std::vector<uint32_t>(256, 0xfefefefe));
+  EXPECT_EQ(out[0], 0xfffffffeu);
+  EXPECT_EQ(out[1], 0xfeu);
+}
+
+TEST(Memory, Atomics) {
+  EXPECT_EQ(evaluate("red.global.add.u32 [%out], %lane;")[0], 496u);
+  EXPECT_EQ(evaluate("cvt.rn.f32.u32 %r1, %lane;\nred.global.add.f32 [%out], %r1;")[0], bits(496.0f));
+  EXPECT_EQ(evaluate("atom.global.max.u32 %r1, [%out], %lane;")[0], 31u);
+  EXPECT_EQ(evaluate("setp.eq.s32 %p1, %lane, 0;\n@%p1 atom.global.cas.b32 %r1, [%out], 0, 7;")[0], 7u);
+}
+
+TEST(Memory, SharedWithMatrices) {
+  SmallKernel kernel;
+  kernel.sharedMemory = 1024;
+  kernel.outWords = 128;
+  kernel.body = R"(mov.b32 %r1, smem; shl.b32 %r2, %lane, 4; add.s32 %r3, %r1, %r2;
+    stmatrix.sync.aligned.m8n8.x4.shared.b16 [%r3], {%lane, %lane, %lane, %lane};
+    ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%r4, %r5, %r6, %r7}, [%r3];
+    ld.shared.v4.b32 {%r8, %r9, %r10, %r11}, [%r3];
+    mul.wide.u32 %rd1, %lane, 16; add.s64 %rd1, %rd1, %out;
+    st.global.v4.b32 [%rd1], {%r8, %r9, %r4, %r5};)";
+  kernel.expectClean(1);
+  // Row 1 of the first matrix is what lanes 4 to 7 gave.
+  EXPECT_EQ(kernel.out[4], 4u);
+  EXPECT_EQ(kernel.out[5], 5u);
+  // Transposed, lane 0 holds elements (0, 0) and (1, 0): low halves of lanes 0 and 4.
+  EXPECT_EQ(kernel.out[2], 4u << 16);
+}
+
+TEST(Decode, UnknownIsAnErrorWithItsLine) {
+  EXPECT_EQ(decodeError("\nfrobnicate.b32 %r1, %r2;"), "PTX line 21: unknown instruction 'frobnicate.b32'");
+  EXPECT_NE(decodeError("add.sat.s32 %r1, %r2, %r3;").find("unknown modifier '.sat'"), std::string::npos);
+  EXPECT_NE(decodeError("ld.global.b128 %r1, [%rd1];").find("unknown modifier '.b128'"), std::string::npos);
+  EXPECT_NE(decodeError("wgmma.mma_async.sync.aligned.m64n12k32.f32.e4m3.e4m3 {%r1}, %rd1, %rd1, %p1, 1, 1;")
+                .find("unknown modifier '.m64n12k32'"),
+            std::string::npos);
+  EXPECT_NE(decodeError("cvt.rz.bf16.f32 %rs1, %r1;").find("unknown modifier '.rz'"), std::string::npos);
+  EXPECT_NE(decodeError("cvt.bf16.f32 %rs1, %r1;").find("do not go together"), std::string::npos);
+  EXPECT_NE(decodeError(".local .b32 x;").find("unknown directive '.local'"), std::string::npos);
+}
+
+TEST(Decode, BadOperands) {
+  EXPECT_NE(decodeError("add.s32 %r1, %r2;").find("expected ','"), std::string::npos);
+  EXPECT_NE(decodeError("add.s32 %r1, %r2, %nope;").find("unknown register or symbol '%nope'"), std::string::npos);
+  EXPECT_NE(decodeError("add.s32 %r1, %r2, %rd1;").find("does not have the width"), std::string::npos);
+  EXPECT_NE(decodeError("bra $NOWHERE;").find("there is no label '$NOWHERE'"), std::string::npos);
+  EXPECT_NE(decodeError("add.s32 5, %r2, %r3;").find("the destination is no register"), std::string::npos);
+  EXPECT_NE(decodeError("add.s32 %r1, %r2, %r3").find("unexpected operand"), std::string::npos);
+  EXPECT_NE(decodeError("/* no end").find("comment has no end"), std::string::npos);
+}
+
+TEST(Decode, InlineScopes) {
+  EXPECT_EQ(eval32("{ .reg .b32 t; mov.b32 t, 1; { .reg .b32 t; mov.b32 t, 2; } mov.b32 %r1, t; }"), 1u);
+  EXPECT_EQ(eval32("{ bra DONE; mov.b32 %r1, 9; DONE: mov.b32 %r1, 3; }\n{ DONE: add.s32 %r1, %r1, 1; }"), 4u);
+}
