@@ -109,10 +109,8 @@ Step dgemm::emulator::execClusterArrive(Context &c, const Instruction &inst) {
     return c.raise(HazardKind::BarrierMisuse, inst, "barrier.cluster.arrive twice without a wait between");
   c.warp.clusterArrived = true;
   c.warp.clusterGeneration = cluster.generation;
-  if (inst.mods[Field::Release] != 2) {
-    cluster.gathering.join(c.warp.clocks);
-    c.warp.advance();
-  }
+  cluster.gathering.join(inst.mods[Field::Release] == 2 ? c.warp.released : c.warp.clocks);
+  c.warp.advance();
   uint32_t total = 0;
   for (auto &cta : cluster.ctas)
     total += cta->warps.size();
@@ -141,7 +139,17 @@ Step dgemm::emulator::execClusterWait(Context &c, const Instruction &inst) {
   return Step::Next;
 }
 
-Step dgemm::emulator::execFence(Context &c, const Instruction &inst) { return Step::Next; }
+/// With a relaxed arrive after it or a relaxed wait before it a fence makes a release or an acquire pattern.
+static void fence(Warp &warp) {
+  warp.clocks.join(warp.observed);
+  warp.released = warp.clocks;
+  warp.advance();
+}
+
+Step dgemm::emulator::execFence(Context &c, const Instruction &inst) {
+  fence(c.warp);
+  return Step::Next;
+}
 
 /// Own generic writes so far become visible to the async proxy for whoever is ordered after this.
 Step dgemm::emulator::execProxyFence(Context &c, const Instruction &inst) {
@@ -156,5 +164,6 @@ Step dgemm::emulator::execProxyFence(Context &c, const Instruction &inst) {
 Step dgemm::emulator::execMBarrierInitFence(Context &c, const Instruction &inst) {
   for (auto &[offset, barrier] : c.cta.barriers)
     barrier.initFenced |= barrier.initAgent == c.warp.agent;
+  fence(c.warp);
   return Step::Next;
 }

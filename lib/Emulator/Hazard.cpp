@@ -52,7 +52,7 @@ std::string Hazard::str() const {
     text += ", PTX line " + std::to_string(line);
   text += ": " + message;
   if (!source.empty())
-    text += "\n  " + std::to_string(line) + " | " + source;
+    text += "\n  " + std::to_string(line) + " | " + (source.size() > 160 ? source.substr(0, 157) + "..." : source);
   if (!context.empty())
     text += "\n" + context;
   return text;

@@ -343,7 +343,7 @@ const InstructionRow kRows[] = {
     {"barrier cluster wait [$waitsem] [$aligned]", "", only<execClusterWait>},
     {"fence proxy async", "", only<execProxyFence>},
     {"fence proxy async shared::cta|shared::cluster", "", only<execProxyFence>},
-    {"fence proxy async global", "", only<execFence>},
+    {"fence proxy async global", "", only<execIgnore>},
     {"fence mbarrier_init release cluster", "", only<execMBarrierInitFence>},
     {"fence [acq_rel|sc|acquire|release] $scope", "", only<execFence>},
     {"membar cta|gl|sys", "", only<execFence>},

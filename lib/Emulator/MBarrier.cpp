@@ -28,7 +28,7 @@ static std::string whoIs(const Cta &cta, const Warp *warp, unsigned line) {
 MBarrier *dgemm::emulator::findBarrier(Context &c, const Instruction &inst, const SharedAddress &address,
                                        bool asyncProxy) {
   auto it = address.cta->barriers.find(address.offset);
-  if (it == address.cta->barriers.end()) {
+  if (it == address.cta->barriers.end() || !it->second.live) {
     c.raise(HazardKind::BarrierMisuse, inst,
             "there is no initialised mbarrier at byte " +
                 Twine(int64_t(address.offset) - int64_t(c.kernel().dynamicSharedBase)) + " of CTA " +
@@ -59,12 +59,14 @@ Step dgemm::emulator::execMBarrierInit(Context &c, const Instruction &inst) {
     uint32_t count = c.get(c.op(inst, 1), lane);
     if (count == 0 || count > kMaxCount)
       return c.raise(HazardKind::BarrierMisuse, inst, "mbarrier count is " + Twine(count) + ", must be 1 to 2^20-1");
-    if (c.cta.barriers.count(place.offset))
+    auto known = c.cta.barriers.find(place.offset);
+    if (known != c.cta.barriers.end() && known->second.live)
       return c.raise(HazardKind::BarrierMisuse, inst, "mbarrier.init of a live mbarrier");
     Access access{AccessKind::GenericWrite, 0, c.warp.agent, c.warp.epoch(), int32_t(c.warp.index), inst.line};
     if (auto violation = c.cta.shared.touch(place.offset, 8, access, c.warp.clocks))
       return c.machine.raiseViolation(c.cta, &c.cta, &c.warp, inst.line, *violation, "mbarrier.init");
     MBarrier &barrier = c.cta.barriers[place.offset];
+    barrier = MBarrier();
     barrier.offset = place.offset;
     barrier.cta = c.cta.rank;
     barrier.count = barrier.pending = count;
@@ -81,9 +83,13 @@ Step dgemm::emulator::execMBarrierInval(Context &c, const Instruction &inst) {
     SharedAddress place;
     if (!resolveShared(c, inst, c.address(c.op(inst, 0), __builtin_ctz(m)), Space::Shared, 8, 8, place))
       return Step::Stop;
-    if (!findBarrier(c, inst, place, false))
+    MBarrier *barrier = findBarrier(c, inst, place, false);
+    if (!barrier)
       return Step::Stop;
-    c.cta.barriers.erase(place.offset);
+    if (barrier->inFlight)
+      return c.raise(HazardKind::BarrierMisuse, inst,
+                     Twine(barrier->inFlight) + " bytes are still on their way to this mbarrier");
+    barrier->live = false;
     c.cta.shared.setBarrier(place.offset, false);
   }
   return Step::Next;
@@ -166,8 +172,7 @@ Step dgemm::emulator::execMBarrierArrive(Context &c, const Instruction &inst) {
       return Step::Stop;
     if (c.op(inst, 0).kind == Operand::Reg64)
       c.set(c.op(inst, 0), lane, barrier->phase);
-    if (inst.mods[Field::Release] != 2)
-      barrier->gathering.join(c.warp.clocks);
+    barrier->gathering.join(inst.mods[Field::Release] == 2 ? c.warp.released : c.warp.clocks);
     if (!arrive(c.machine, c.cta, &c.warp, inst.line, *barrier, expect ? 1 : operand))
       return Step::Stop;
     tryComplete(c.machine, c.cta, &c.warp, inst.line, *barrier);
@@ -245,8 +250,8 @@ Step dgemm::emulator::execMBarrierWait(Context &c, const Instruction &inst) {
       return Step::Stop;
     if (barrier->passed(parity)) {
       passed |= 1u << lane;
-      if (barrier->phase && inst.mods[Field::Acquire] != 2)
-        c.warp.clocks.join(barrier->completed);
+      if (barrier->phase)
+        (inst.mods[Field::Acquire] == 2 ? c.warp.observed : c.warp.clocks).join(barrier->completed);
     } else {
       blocker = barrier;
       blockedParity = parity;

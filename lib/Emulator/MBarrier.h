@@ -18,6 +18,8 @@ namespace dgemm::emulator {
 
 /// PTX ISA, "Parallel Synchronization and Communication Instructions: mbarrier".
 struct MBarrier {
+  /// False after mbarrier.inval; the object stays, as others may still point to it.
+  bool live = true;
   /// Address in its CTA's window, and that CTA's rank.
   uint32_t offset = 0;
   unsigned cta = 0;

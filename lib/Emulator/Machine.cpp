@@ -104,7 +104,7 @@ bool Machine::checkAlive(const Cta &target, const Cta &from, const Warp *warp, u
 
 void Machine::initCta(Cta &cta) {
   uint32_t size = kernel.dynamicSharedBase + launch.dynamicShared;
-  cta.shared.resize((size + 15) / 16 * 16, kReservedShared);
+  cta.shared.resize(size, kReservedShared);
   unsigned threads = launch.block[0] * launch.block[1] * launch.block[2];
   unsigned numWarps = (threads + kLanes - 1) / kLanes;
   cta.warps.resize(numWarps);

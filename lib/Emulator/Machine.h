@@ -146,6 +146,7 @@ private:
   void runWarp(Cta &cta, Warp &warp);
   void raiseDeadlock(llvm::StringRef why);
   std::string describeWait(Cta &cta, Warp &warp, const Split &split);
+  std::string describeWarps(Cta &cta);
   std::string describeBarriers(Cta &cta);
   void endWait(Cta &cta, Warp &warp, Split &split);
   void closeMath(Cta &cta, Warp &warp);
@@ -155,7 +156,7 @@ private:
 
   std::mt19937_64 rng;
   std::priority_queue<Event> events;
-  uint64_t nextOrder = 0;
+  uint64_t nextOrder = 0, rounds = 0;
   std::deque<std::unique_ptr<Cluster>> running;
   uint64_t nextCluster = 0, numClusters = 0, ctasDone = 0;
   uint64_t lastProgress = 0, nextReport = 0;

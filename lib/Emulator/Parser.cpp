@@ -171,6 +171,8 @@ Error Parser::parseShared(bool isExtern) {
     if (Error error = expect("]"))
       return error;
   }
+  if (count > kMaxShared)
+    return fail("the variable is larger than shared memory");
   if (!llvm::isPowerOf2_64(align) || align > 4096)
     return fail("alignment must be a power of two up to 4096");
   align = std::max<uint64_t>(align, getByteWidth(type));
@@ -253,6 +255,8 @@ Error Parser::parseParameter() {
     llvm::Expected<uint64_t> count = number();
     if (!count)
       return count.takeError();
+    if (*count > 32764)
+      return fail("parameters have 32764 bytes at most");
     parameter.bytes *= *count;
     if (Error error = expect("]"))
       return error;
@@ -439,11 +443,11 @@ void Parser::findAccumulators() {
   auto isWgmma = [](const Instruction &inst) { return inst.mods[Field::WgmmaN] != 0; };
   auto forEachReg = [&](const Instruction &inst, auto visit) {
     for (const Operand &operand : kernel.getOperands(inst)) {
-      if (operand.kind == Operand::Reg32)
+      if (operand.kind == Operand::Reg32 && !operand.constant)
         visit(operand.slot);
       if (operand.kind == Operand::Vector)
         for (const Operand &element : kernel.getElements(operand))
-          if (element.kind == Operand::Reg32)
+          if (element.kind == Operand::Reg32 && !element.constant)
             visit(element.slot);
     }
   };

@@ -27,7 +27,7 @@ bool Machine::isReady(Cta &cta, Warp &warp, const Split &split) {
   case Wait::None:
     return true;
   case Wait::Phase:
-    return wait.barrier->passed(wait.value);
+    return !wait.barrier->live || wait.barrier->passed(wait.value);
   case Wait::NamedBarrier:
     return cta.named[wait.value].generation > wait.generation;
   case Wait::ClusterBarrier:
@@ -206,6 +206,9 @@ llvm::Error Machine::run() {
       admit();
       continue;
     }
+    // Finished clusters make room.
+    if (++rounds % 16 == 0)
+      retire();
     bool ran = round();
     now += kQuantum;
     if (options.progress && report.warpInstructions >= nextReport) {
@@ -269,9 +272,8 @@ std::string Machine::describeWait(Cta &cta, Warp &warp, const Split &split) {
     text = "sleeps";
     break;
   }
-  return "  CTA " + std::to_string(cta.index) + " warp " + std::to_string(warp.index) + " lanes 0x" +
-         llvm::utohexstr(split.mask) + " " + text + ", PTX line " + std::to_string(inst.line) + ": " +
-         kernel.getLine(inst.line).trim().substr(0, 80).str() + "\n";
+  return (split.mask == kAllLanes ? "" : "lanes 0x" + llvm::utohexstr(split.mask) + " ") + text + ", PTX line " +
+         std::to_string(inst.line) + ": " + kernel.getLine(inst.line).trim().substr(0, 80).str();
 }
 
 std::string Machine::describeBarriers(Cta &cta) {
@@ -287,30 +289,54 @@ std::string Machine::describeBarriers(Cta &cta) {
   return text;
 }
 
+/// A line for each run of warps that wait for the same.
+std::string Machine::describeWarps(Cta &cta) {
+  std::string text, last;
+  unsigned first = 0;
+  auto flush = [&](unsigned end) {
+    if (!last.empty())
+      text += "  CTA " + std::to_string(cta.index) + " warp" +
+              (end - first > 1 ? "s " + std::to_string(first) + " to " + std::to_string(end - 1)
+                               : " " + std::to_string(first)) +
+              ": " + last + "\n";
+  };
+  for (Warp &warp : cta.warps) {
+    std::string mine;
+    for (const Split &split : warp.splits)
+      mine += (mine.empty() ? "" : "; ") + describeWait(cta, warp, split);
+    if (mine == last)
+      continue;
+    flush(warp.index);
+    last = mine;
+    first = warp.index;
+  }
+  flush(cta.warps.size());
+  return text;
+}
+
 void Machine::raiseDeadlock(llvm::StringRef why) {
   std::string context;
-  HazardKind kind = HazardKind::Deadlock;
   const Cta *firstCta = nullptr;
   const Warp *firstWarp = nullptr;
   unsigned line = 0;
+  bool registers = false;
   for (auto &cluster : running)
     for (auto &cta : cluster->ctas) {
       if (cta->done())
         continue;
-      for (Warp &warp : cta->warps)
+      for (const Warp &warp : cta->warps)
         for (const Split &split : warp.splits) {
-          if (split.wait.kind == Wait::Registers)
-            kind = HazardKind::RegisterBudget;
-          if (!firstCta || (split.wait.kind == Wait::Registers && kind == HazardKind::RegisterBudget)) {
-            firstCta = cta.get();
-            firstWarp = &warp;
-            line = kernel.instructions[split.pc].line;
-          }
-          if (context.size() < 8000)
-            context += describeWait(*cta, warp, split);
+          bool wantsRegisters = split.wait.kind == Wait::Registers;
+          if (firstCta && !(wantsRegisters && !registers))
+            continue;
+          registers |= wantsRegisters;
+          firstCta = cta.get();
+          firstWarp = &warp;
+          line = kernel.instructions[split.pc].line;
         }
+      // A few CTAs tell the story.
       if (context.size() < 12000)
-        context += describeBarriers(*cta);
+        context += describeWarps(*cta) + describeBarriers(*cta);
     }
-  raise(kind, firstCta, firstWarp, line, why, context);
+  raise(registers ? HazardKind::RegisterBudget : HazardKind::Deadlock, firstCta, firstWarp, line, why, context);
 }

@@ -12,9 +12,11 @@ using namespace dgemm::emulator;
 
 void SharedMemory::resize(uint32_t size, uint32_t first) {
   firstLegal = first;
+  limit = size;
+  size = (size + kChunk - 1) / kChunk * kChunk;
   // Not zero: a kernel that counts on cleared memory must not pass.
   bytes.assign(size, 0xA5);
-  chunks.assign((size + kChunk - 1) / kChunk, Chunk());
+  chunks.assign(size / kChunk, Chunk());
   barrierWord.assign(size / 8 + 1, false);
 }
 

@@ -54,9 +54,10 @@ class SharedMemory {
 public:
   static constexpr uint32_t kChunk = 16;
 
-  void resize(uint32_t bytes, uint32_t firstLegal);
+  /// Offsets from `firstLegal` to below `size` may be used.
+  void resize(uint32_t size, uint32_t firstLegal);
   bool contains(uint64_t offset, uint64_t size) const {
-    return offset >= firstLegal && size <= bytes.size() && offset <= bytes.size() - size;
+    return offset >= firstLegal && size <= limit && offset <= limit - size;
   }
   uint32_t size() const { return bytes.size(); }
   uint8_t *data() { return bytes.data(); }
@@ -82,6 +83,7 @@ private:
   static void recordIn(Chunk &chunk, uint16_t mask, const Access &access);
 
   uint32_t firstLegal = 0;
+  uint32_t limit = 0;
   std::vector<uint8_t> bytes;
   std::vector<Chunk> chunks;
   std::vector<bool> barrierWord;

@@ -69,6 +69,9 @@ private:
     require(inner % 16 == 0, "inner box extent is " + Twine(inner) + " bytes, must be a multiple of 16");
     require(map.swizzle == 0 || inner <= map.swizzle,
             "inner box extent is " + Twine(inner) + " bytes, more than the swizzle width " + Twine(map.swizzle));
+    require(map.swizzle == 0 || inner >= map.swizzle,
+            "inner box extent is " + Twine(inner) + " bytes; the emulator knows only boxes as wide as their swizzle (" +
+                Twine(map.swizzle) + ")");
   }
 
   void checkModes() {
@@ -85,11 +88,14 @@ private:
   void checkMemory() {
     require(map.memory->address % 16 == 0,
             "global address is " + Twine(map.memory->address % 16) + " bytes past a multiple of 16");
-    uint64_t extent = uint64_t(map.dims[0]) * map.elementBytes;
-    for (size_t i = 1; i < map.dims.size(); ++i)
-      extent += uint64_t(map.dims[i] - 1) * map.strides[i - 1];
-    require(extent <= map.memory->bytes,
-            "covers " + Twine(extent) + " bytes of an allocation of " + Twine(map.memory->bytes));
+    uint64_t extent = uint64_t(map.dims[0]) * map.elementBytes, bytes = map.memory->bytes;
+    bool fits = extent <= bytes;
+    for (size_t i = 1; fits && i < map.dims.size(); ++i) {
+      uint64_t count = uint64_t(map.dims[i] - 1), stride = uint64_t(map.strides[i - 1]);
+      fits = count <= (bytes - extent) / stride;
+      extent += count * stride;
+    }
+    require(fits, "reaches past the end of its operand, which has " + Twine(bytes) + " bytes");
   }
 
   const TensorMap &map;

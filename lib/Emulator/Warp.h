@@ -85,6 +85,8 @@ struct Warp {
 
   uint32_t agent = 0;
   Clocks clocks;
+  /// What a relaxed arrive hands on: all before the last fence. What relaxed waits saw: a fence takes it over.
+  Clocks released, observed;
   /// By lane; agent 0 where the thread never used bulk groups.
   std::array<BulkGroups, kLanes> bulk;
 

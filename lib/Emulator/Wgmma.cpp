@@ -164,7 +164,7 @@ bool touchMatrix(Context &c, const Instruction &inst, uint64_t bits, unsigned ro
       if (write && write->layout != descriptor.swizzle)
         return c.raise(HazardKind::IllegalDescriptor, inst,
                        Twine("the descriptor of matrix ") + name + " says " + Twine(descriptor.swizzle) +
-                           "-byte swizzle, but the tensor copy that wrote it used " + Twine(write->layout),
+                           "-byte swizzle, but the tensor copy that wrote it used " + Twine(unsigned(write->layout)),
                        "  before: " + c.machine.describe(c.cta, *write)),
                false;
     }

@@ -61,7 +61,7 @@ struct Options {
   uint64_t livelockInstructions = 20000000;
   /// Checks that each element of an output operand is written exactly once.
   bool checkOutputs = true;
-  /// Called now and then (about every 2^18 warp instructions) and at the end. False stops the run with an error.
+  /// Called now and then (about every 2^18 warp instructions). False stops the run with an error.
   std::function<bool(const Progress &)> progress;
 };
 

@@ -248,6 +248,58 @@ TEST(IllegalTensorMap, RulesOfTheDriver) {
   });
 }
 
+namespace {
+/// Two CTAs; rank 0 multicasts 64 bytes to both, and each CTA waits on its own mbarrier.
+SmallKernel makeMulticast(const std::string &mask, const std::string &sync) {
+  SmallKernel kernel = make(
+      "@%p1 mbarrier.init.shared::cta.b64 [%r1+2048], 1;\n@%p1 fence.mbarrier_init.release.cluster;\n" + sync +
+      "@%p1 mbarrier.arrive.expect_tx.shared::cta.b64 _, [%r1+2048], 64;\n"
+      "setp.eq.s32 %p2, %cta, 0;\nand.pred %p3, %p1, %p2;\nmov.b16 %rs1, " +
+      mask +
+      ";\n"
+      "@%p3 cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster [%r1], [%in], 64, "
+      "[%r1+2048], %rs1;\n" +
+      wait("$W", "0") +
+      "ld.shared.b32 %r3, [%r1+60];\nmul.wide.u32 %rd1, %cta, 4;\nadd.s64 %rd1, %rd1, %out;\n"
+      "@%p1 st.global.b32 [%rd1], %r3;\nbarrier.cluster.arrive.aligned;\nbarrier.cluster.wait.aligned;\n");
+  kernel.ctas = kernel.cluster = 2;
+  kernel.in[15] = 77;
+  return kernel;
+}
+const char *kClusterSync = "barrier.cluster.arrive.relaxed.aligned;\nbarrier.cluster.wait.acquire.aligned;\n";
+} // namespace
+
+TEST(Cluster, Multicast) {
+  SmallKernel kernel = makeMulticast("3", kClusterSync);
+  kernel.expectClean();
+  EXPECT_EQ(kernel.out[0], 77u);
+  EXPECT_EQ(kernel.out[1], 77u);
+  makeMulticast("1", kClusterSync).expectHazard(HazardKind::Deadlock);
+  makeMulticast("7", kClusterSync).expectHazard(HazardKind::IllegalInstruction);
+  makeMulticast("3", "bar.sync 0;\n").expectHazard(HazardKind::BarrierMisuse); // the peer may not be ready
+}
+TEST(Cluster, RemoteArriveAndMemory) {
+  SmallKernel kernel =
+      make(init("2") + "barrier.cluster.arrive.aligned;\nbarrier.cluster.wait.aligned;\n"
+                       "mapa.shared::cluster.u32 %r3, %r1, 0;\n@%p1 st.shared::cluster.b32 [%r3], %cta;\n"
+                       "barrier.cluster.arrive.aligned;\nbarrier.cluster.wait.aligned;\n");
+  kernel.ctas = kernel.cluster = 2;
+  kernel.expectHazard(HazardKind::OverwriteInUse); // both write it
+  SmallKernel good = make(init("2") +
+                          "barrier.cluster.arrive.aligned;\nbarrier.cluster.wait.aligned;\n"
+                          "mapa.shared::cluster.u32 %r3, %r1, 0;\nshl.b32 %r4, %cta, 2;\nadd.s32 %r4, %r4, %r3;\n"
+                          "add.s32 %r5, %cta, 50;\n@%p1 st.shared::cluster.b32 [%r4], %r5;\n"
+                          "@%p1 mbarrier.arrive.release.cluster.shared::cluster.b64 _, [%r3+2048];\n"
+                          "setp.ne.s32 %p2, %cta, 0;\n@%p2 bra $END;\n" +
+                          wait("$W", "0") +
+                          "ld.shared.v2.b32 {%r6, %r7}, [%r1];\n@%p1 st.global.v2.b32 [%out], {%r6, %r7};\n$END:\n"
+                          "barrier.cluster.arrive.aligned;\nbarrier.cluster.wait.aligned;\n");
+  good.ctas = good.cluster = 2;
+  good.expectClean();
+  EXPECT_EQ(good.out[0], 50u);
+  EXPECT_EQ(good.out[1], 51u);
+}
+
 TEST(PeerExited, ArriveAfterItsEnd) {
   std::string arrive = "mapa.shared::cluster.u32 %r3, %r1, 1;\n"
                        "@%p1 mbarrier.arrive.shared::cluster.b64 _, [%r3+2048];\n";
