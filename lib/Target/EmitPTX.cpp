@@ -100,28 +100,35 @@ llvm::Expected<std::unique_ptr<llvm::Module>> mlir::dgemm::translateToLLVM(Modul
   return translated;
 }
 
-static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
+/// What our IR has need of. The default O3 pipeline takes twice as long and ptxas makes the same of it; a K block is
+/// code enough for the instruction cache, so loops stay rolled.
+static constexpr llvm::StringLiteral kPipeline =
+    "function(sroa,early-cse<memssa>,instcombine,simplifycfg,loop-mssa(licm),gvn,instcombine,simplifycfg)";
+
+static llvm::Error optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   llvm::LoopAnalysisManager loops;
   llvm::FunctionAnalysisManager functions;
   llvm::CGSCCAnalysisManager sccs;
   llvm::ModuleAnalysisManager modules;
-  llvm::PipelineTuningOptions tuning;
-  tuning.LoopUnrolling = false; // a K block is code enough for the instruction cache
-  tuning.LoopVectorization = tuning.SLPVectorization = false;
-  llvm::PassBuilder builder(&machine, tuning);
+  llvm::PassBuilder builder(&machine);
   builder.registerModuleAnalyses(modules);
   builder.registerCGSCCAnalyses(sccs);
   builder.registerFunctionAnalyses(functions);
   builder.registerLoopAnalyses(loops);
   builder.crossRegisterProxies(loops, functions, sccs, modules);
-  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3).run(module, modules);
+  llvm::ModulePassManager passes;
+  if (llvm::Error error = builder.parsePassPipeline(passes, kPipeline))
+    return error;
+  passes.run(module, modules);
+  return llvm::Error::success();
 }
 
 llvm::Expected<std::string> mlir::dgemm::emitPTX(llvm::Module &module, StringRef chip) {
   llvm::Expected<std::unique_ptr<llvm::TargetMachine>> machine = createMachine(chip);
   if (!machine)
     return machine.takeError();
-  optimize(module, **machine);
+  if (llvm::Error error = optimize(module, **machine))
+    return std::move(error);
   llvm::SmallString<0> text;
   llvm::raw_svector_ostream stream(text);
   llvm::legacy::PassManager codegen;
