@@ -27,18 +27,18 @@ using namespace mlir::dgemm;
 // Tensor maps
 //===----------------------------------------------------------------------===//
 
-/// The map of an operand [rows, columns] whose rows are `pitch` elements apart, all in terms of (M, N, K).
-static TensorMapAttr makeTensorMap(KernelOp kernel, StringRef operand, Type element, AffineExpr rows,
-                                   AffineExpr columns, AffineExpr pitch, ArrayRef<int64_t> box, int64_t swizzle) {
+/// The map of an operand with the box `columns` x `rows`, innermost dimension first.
+static TensorMapAttr makeTensorMap(KernelOp kernel, StringRef operand, int64_t rows, int64_t columns, int64_t swizzle) {
   MLIRContext *context = kernel.getContext();
-  SmallVector<AffineExpr> known;
-  for (auto [i, size] : llvm::enumerate(kernel.getSizes()))
-    known.push_back(size < 0 ? getAffineDimExpr(i, context) : getAffineConstantExpr(size, context));
-  auto resolve = [&](AffineExpr expr) { return expr.replaceDims(known); };
-  int64_t bytes = element.getIntOrFloatBitWidth() / 8;
-  AffineMap dims = AffineMap::get(3, 0, {resolve(columns), resolve(rows)}, context);
-  AffineMap strides = AffineMap::get(3, 0, {resolve(pitch * bytes)}, context);
-  return TensorMapAttr::get(context, operand, element, dims, strides, DenseI64ArrayAttr::get(context, box), swizzle);
+  OperandGeometry geometry = OperandGeometry::get(kernel, operand);
+  SmallVector<AffineExpr> dims(llvm::reverse(geometry.shape)), strides;
+  for (AffineExpr stride : llvm::drop_begin(llvm::reverse(geometry.strides)))
+    strides.push_back(stride * geometry.getElementBytes());
+  SmallVector<int64_t> box = {columns, rows};
+  box.resize(dims.size(), 1);
+  unsigned sizes = kernel.getSizes().size();
+  return TensorMapAttr::get(context, operand, geometry.element, AffineMap::get(sizes, 0, dims, context),
+                            AffineMap::get(sizes, 0, strides, context), DenseI64ArrayAttr::get(context, box), swizzle);
 }
 
 /// Appends an argument for `map`, unless the operand has one of that box width.
@@ -57,40 +57,29 @@ static void addTensorMap(TMALowering &lowering, Value operand, TensorMapAttr map
 
 LogicalResult mlir::dgemm::addTensorMaps(TMALowering &lowering) {
   KernelOp kernel = lowering.kernel;
-  MLIRContext *context = kernel.getContext();
-  AffineExpr m = getAffineDimExpr(0, context), n = getAffineDimExpr(1, context), k = getAffineDimExpr(2, context);
-  auto nameOf = [&](Value operand) -> StringRef {
-    auto arg = dyn_cast<BlockArgument>(operand);
-    auto name = arg ? kernel.getArgAttrOfType<StringAttr>(arg.getArgNumber(), kOperandAttr) : StringAttr{};
-    return name ? name.getValue() : "";
-  };
   WalkResult result = kernel.walk([&](LoadAsyncOp load) {
     TileType tile = load.getStage().getType().getTiles()[load.getIndex()];
-    StringRef name = nameOf(load.getSource());
-    SmallVector<int64_t> box = {tile.getColumns(), tile.getRows()};
-    Type element = tile.getElementType();
-    TensorMapAttr map;
-    if (name == "a")
-      map = makeTensorMap(kernel, name, element, m, k, k, box, tile.getSwizzle());
-    else if (name == "b")
-      map = makeTensorMap(kernel, name, element, n, k, k, box, tile.getSwizzle());
-    else if (name == "scale_a") // the M stride is padded to 16 bytes
-      map = makeTensorMap(kernel, name, element, k.ceilDiv(kScaleBlock), m, m.ceilDiv(4) * 4, box, tile.getSwizzle());
-    else
+    StringRef name = kernel.getOperandName(load.getSource());
+    if (name != "a" && name != "b" && name != "scale_a")
       return load.emitOpError("expected the source to be the kernel argument a, b or scale_a"), WalkResult::interrupt();
-    addTensorMap(lowering, load.getSource(), map);
+    if (lowering.allowsTMA(load.getSource()))
+      addTensorMap(lowering, load.getSource(),
+                   makeTensorMap(kernel, name, tile.getRows(), tile.getColumns(), tile.getSwizzle()));
+    else if (name == "scale_a")
+      return load.emitOpError("expected strides that TMA takes; dgemm.load_row_scales does without"),
+             WalkResult::interrupt();
     return WalkResult::advance();
   });
   if (result.wasInterrupted())
     return failure();
   result = kernel.walk([&](StoreOp store) {
-    if (nameOf(store.getDest()) != "d")
+    if (kernel.getOperandName(store.getDest()) != "d")
       return store.emitOpError("expected the destination to be the kernel argument d"), WalkResult::interrupt();
     FragType frag = store.getValue().getType();
-    for (OutputPanel panel : getOutputPanels(frag.getColumns()))
-      addTensorMap(lowering, store.getDest(),
-                   makeTensorMap(kernel, "d", BFloat16Type::get(context), m, n, n, {panel.columns, frag.getRows()},
-                                 panel.getSwizzle()));
+    if (lowering.allowsTMA(store.getDest()))
+      for (OutputPanel panel : getOutputPanels(frag.getColumns()))
+        addTensorMap(lowering, store.getDest(),
+                     makeTensorMap(kernel, "d", frag.getRows(), panel.columns, panel.getSwizzle()));
     return WalkResult::advance();
   });
   return failure(result.wasInterrupted());

@@ -11,7 +11,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "NVVMBuilder.h"
+#include "Addressing.h"
 #include "dgemm/Conversion/Passes.h"
 #include "dgemm/IR/DGemm.h"
 #include "dgemm/IR/HopperLimits.h"
@@ -48,34 +48,139 @@ static std::pair<Value, Value> decodeTile(NVVMBuilder &b, ForEachTileOp op, Valu
   return {tileM, arith::DivUIOp::create(b, inGroup, rows)};
 }
 
-static void lowerTileLoop(ForEachTileOp op) {
-  NVVMBuilder b(op.getLoc(), op);
-  auto tilesOf = [&](Value size, int64_t extent) -> Value {
-    Value block = b.index(extent);
-    return arith::DivUIOp::create(b, b.add(size, b.index(extent - 1)), block);
-  };
-  Value tilesM = tilesOf(op.getM(), op.getTile()[0]), tilesN = tilesOf(op.getN(), op.getTile()[1]);
-  Value first = b.toIndex(NVVM::BlockIdXOp::create(b, b.getI32Type()));
-  Value step = b.toIndex(NVVM::GridDimXOp::create(b, b.getI32Type()));
-  Value count = arith::MulIOp::create(b, tilesM, tilesN);
-  auto loop = scf::ForOp::create(b, first, count, step, op.getInitArgs());
-  if (op.getInitArgs().empty()) // a loop that carries nothing comes with its terminator
+namespace {
+/// Turns a tile loop into scf loops over the tiles of this CTA.
+class TileLoopLowering {
+public:
+  explicit TileLoopLowering(ForEachTileOp op) : op(op), b(op.getLoc(), op) {}
+  void lower();
+
+private:
+  Value tilesOf(Value size, int64_t extent) {
+    return arith::DivUIOp::create(b, b.add(size, b.index(extent - 1)), b.index(extent));
+  }
+  /// i32 element `position` of the group operand.
+  Value loadGroupValue(Value position);
+  /// A loop over tiles from `first` to `end`; `body` builds an iteration and returns what it carries on.
+  ResultRange createLoop(Value first, Value end, Value step, ValueRange inits,
+                         function_ref<SmallVector<Value>(Value, ValueRange)> body);
+  /// Moves the body of the op here, for tile number `tile` of `tilesM` x `tilesN`; `tileArgs` follow m and n.
+  SmallVector<Value> moveBody(std::pair<Value, Value> offsets, ArrayRef<Value> tileArgs, ValueRange carried);
+  std::pair<Value, Value> offsetsOf(Value tile, Value tilesM) {
+    auto [tileM, tileN] = decodeTile(b, op, tile, tilesM, tilesN);
+    return {arith::MulIOp::create(b, tileM, b.index(op.getTile()[0])),
+            arith::MulIOp::create(b, tileN, b.index(op.getTile()[1]))};
+  }
+  SmallVector<Value> createContiguousTile(std::pair<Value, Value> offsets, ValueRange carried);
+  ResultRange lowerMasked(Value first, Value step);
+
+  ForEachTileOp op;
+  NVVMBuilder b;
+  Value tilesN;
+};
+} // namespace
+
+Value TileLoopLowering::loadGroupValue(Value position) {
+  Type pointer = LLVM::LLVMPointerType::get(b.getContext(), static_cast<unsigned>(NVVM::NVVMMemorySpace::Global));
+  Value base = UnrealizedConversionCastOp::create(b, pointer, op.getGroups()).getResult(0);
+  Value address = LLVM::GEPOp::create(b, pointer, b.getI32Type(), base, ArrayRef<LLVM::GEPArg>{b.toI32(position)});
+  auto load = LLVM::LoadOp::create(b, b.getI32Type(), address);
+  load.setInvariant(true);
+  return load;
+}
+
+ResultRange TileLoopLowering::createLoop(Value first, Value end, Value step, ValueRange inits,
+                                         function_ref<SmallVector<Value>(Value, ValueRange)> body) {
+  auto loop = scf::ForOp::create(b, first, end, step, inits);
+  if (inits.empty()) // a loop that carries nothing comes with its terminator
     loop.getBody()->getTerminator()->erase();
+  OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToEnd(loop.getBody());
-  auto [tileM, tileN] = decodeTile(b, op, loop.getInductionVar(), tilesM, tilesN);
-  SmallVector<Value> arguments = {arith::MulIOp::create(b, tileM, b.index(op.getTile()[0])),
-                                  arith::MulIOp::create(b, tileN, b.index(op.getTile()[1]))};
-  llvm::append_range(arguments, loop.getRegionIterArgs());
+  SmallVector<Value> carried = body(loop.getInductionVar(), loop.getRegionIterArgs());
+  scf::YieldOp::create(b, carried);
+  return loop.getResults();
+}
+
+SmallVector<Value> TileLoopLowering::moveBody(std::pair<Value, Value> offsets, ArrayRef<Value> tileArgs,
+                                              ValueRange carried) {
+  SmallVector<Value> arguments = {offsets.first, offsets.second};
+  llvm::append_range(arguments, tileArgs);
+  llvm::append_range(arguments, carried);
   Block &body = op.getBody().front();
   for (auto [arg, value] : llvm::zip_equal(body.getArguments(), arguments))
     arg.replaceAllUsesWith(value);
   auto yield = cast<YieldOp>(body.getTerminator());
-  SmallVector<Value> carried(yield.getValues());
+  SmallVector<Value> next(yield.getValues());
   yield.erase();
-  loop.getBody()->getOperations().splice(loop.getBody()->end(), body.getOperations());
-  b.setInsertionPointToEnd(loop.getBody());
-  scf::YieldOp::create(b, carried);
-  op.replaceAllUsesWith(loop.getResults());
+  b.getBlock()->getOperations().splice(b.getInsertionPoint(), body.getOperations());
+  return next;
+}
+
+/// The group is that of the tile's first row; padding is skipped.
+SmallVector<Value> TileLoopLowering::createContiguousTile(std::pair<Value, Value> offsets, ValueRange carried) {
+  Value group = loadGroupValue(offsets.first);
+  Value isValid = arith::CmpIOp::create(b, arith::CmpIPredicate::sge, group, b.i32(0));
+  auto branch = scf::IfOp::create(b, carried.getTypes(), isValid, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  for (Block *block : {branch.thenBlock(), branch.elseBlock()}) {
+    if (!block->empty()) // a branch without results comes with its terminator
+      block->back().erase();
+    b.setInsertionPointToEnd(block);
+    if (block == branch.thenBlock())
+      scf::YieldOp::create(b, moveBody(offsets, {b.toIndex(group)}, carried));
+    else
+      scf::YieldOp::create(b, carried);
+  }
+  return SmallVector<Value>(branch.getResults());
+}
+
+/// Group after group; `next` is this CTA's next tile, `base` the first of the group, counted over all groups.
+ResultRange TileLoopLowering::lowerMasked(Value first, Value step) {
+  OperandGeometry geometry = OperandGeometry::get(op->getParentOfType<KernelOp>(), "masked_m");
+  Value groups;
+  if (auto count = dyn_cast<AffineConstantExpr>(geometry.shape[0]))
+    groups = b.index(count.getValue());
+  else
+    groups = op->getParentOfType<KernelOp>().findArgument(kSizeAttr, "G");
+  SmallVector<Value> inits = {first, b.index(0)};
+  llvm::append_range(inits, op.getInitArgs());
+  return createLoop(b.index(0), groups, b.index(1), inits, [&](Value group, ValueRange state) {
+    Value next = state[0], base = state[1];
+    Value rows = b.toIndex(loadGroupValue(group));
+    Value tilesM = tilesOf(rows, op.getTile()[0]);
+    Value end = b.add(base, arith::MulIOp::create(b, tilesM, tilesN));
+    ResultRange carried = createLoop(next, end, step, state.drop_front(2), [&](Value tile, ValueRange values) {
+      Value inGroup = arith::SubIOp::create(b, tile, base);
+      return moveBody(offsetsOf(inGroup, tilesM), {group, rows}, values);
+    });
+    // The first of next, next + step, ... that is not below `end`.
+    Value left = arith::SubIOp::create(b, arith::MaxUIOp::create(b, end, next), next);
+    Value rounds =
+        arith::DivUIOp::create(b, arith::AddIOp::create(b, left, arith::SubIOp::create(b, step, b.index(1))), step);
+    SmallVector<Value> yielded = {b.add(next, arith::MulIOp::create(b, rounds, step)), end};
+    llvm::append_range(yielded, carried);
+    return yielded;
+  });
+}
+
+void TileLoopLowering::lower() {
+  tilesN = tilesOf(op.getN(), op.getTile()[1]);
+  Value first = b.toIndex(NVVM::BlockIdXOp::create(b, b.getI32Type()));
+  Value step = b.toIndex(NVVM::GridDimXOp::create(b, b.getI32Type()));
+  if (op.getLayout() == Layout::Masked) {
+    op.replaceAllUsesWith(lowerMasked(first, step).drop_front(2));
+    op.erase();
+    return;
+  }
+  Value tilesM = tilesOf(op.getM(), op.getTile()[0]);
+  Value count = arith::MulIOp::create(b, tilesM, tilesN);
+  ResultRange results = createLoop(first, count, step, op.getInitArgs(), [&](Value tile, ValueRange carried) {
+    std::pair<Value, Value> offsets = offsetsOf(tile, tilesM);
+    if (op.getLayout() == Layout::Contiguous)
+      return createContiguousTile(offsets, carried);
+    return moveBody(offsets, {}, carried);
+  });
+  op.replaceAllUsesWith(results);
   op.erase();
 }
 
@@ -83,7 +188,7 @@ static void lowerTileLoop(ForEachTileOp op) {
 // Roles
 //===----------------------------------------------------------------------===//
 
-/// if (warpgroup < consumers) { more registers; consumer } else { fewer; one thread of the first warp: producer }
+/// if (warpgroup < consumers) { more registers; consumer } else { fewer; one or all threads: producer }
 static void lowerRoles(WarpSpecializeOp op) {
   NVVMBuilder b(op.getLoc(), op);
   Value thread = b.threadIndex();
@@ -99,12 +204,18 @@ static void lowerRoles(WarpSpecializeOp op) {
 
   b.setInsertionPointToStart(branch.elseBlock());
   NVVM::SetMaxRegisterOp::create(b, op.getProducerRegisters(), NVVM::SetMaxRegisterAction::decrease);
+  auto moveProducer = [&] {
+    b.getBlock()->getOperations().splice(b.getInsertionPoint(), op.getProducer().front().getOperations());
+  };
+  if (op.getProducerThreads() > 1) {
+    moveProducer();
+    op.erase();
+    return;
+  }
   Value isFirstWarp = b.equal(b.bitAnd(warp, hopper::kWarpgroupWarps - 1), 0);
   b.when(isFirstWarp, [&] {
     Value elected = NVVM::ElectSyncOp::create(b, b.getI1Type(), Value{});
-    b.when(elected, [&] {
-      b.getBlock()->getOperations().splice(b.getInsertionPoint(), op.getProducer().front().getOperations());
-    });
+    b.when(elected, moveProducer);
   });
   op.erase();
 }
@@ -113,22 +224,24 @@ static void lowerRoles(WarpSpecializeOp op) {
 // Scales of B
 //===----------------------------------------------------------------------===//
 
-/// Row `n / 128 + i`, no further than the last, of a row-major [rows, columns] f32 matrix at `base`.
-static void lowerBlockScales(LoadBlockScalesOp op, Value base, Value rows, Value columns) {
+/// Row `n / 128 + i`, no further than the last.
+static void lowerBlockScales(LoadBlockScalesOp op) {
   NVVMBuilder b(op.getLoc(), op);
+  OperandAccess access(b, op->getParentOfType<KernelOp>(), op.getSource());
   Value block = b.index(kScaleBlock);
   Value firstRow = arith::DivUIOp::create(b, op.getN(), block);
-  Value column = arith::DivUIOp::create(b, op.getK(), block);
-  Value lastRow = arith::SubIOp::create(b, rows, b.index(1));
+  SmallVector<Value> indices(op.getOffsets());
+  Value &row = indices[indices.size() - 2];
+  indices.back() = arith::DivUIOp::create(b, op.getK(), block);
+  Value one = arith::ConstantOp::create(b, b.getI64IntegerAttr(1));
   auto type = cast<VectorType>(op.getScales().getType());
   Value scales = LLVM::UndefOp::create(b, type);
   for (int64_t i = 0; i < type.getNumElements(); ++i) {
-    Value row = firstRow;
+    row = firstRow;
     if (i)
-      row = arith::MinUIOp::create(b, b.add(firstRow, b.index(i)), lastRow);
-    Value element = b.toI32(b.add(arith::MulIOp::create(b, row, columns), column));
-    Value address = LLVM::GEPOp::create(b, base.getType(), b.getF32Type(), base, ArrayRef<LLVM::GEPArg>{element});
-    auto load = LLVM::LoadOp::create(b, b.getF32Type(), address);
+      row = arith::MinUIOp::create(b, access.toI64(b.add(firstRow, b.index(i))),
+                                   arith::SubIOp::create(b, access.getExtent(1), one));
+    auto load = LLVM::LoadOp::create(b, b.getF32Type(), access.getAddress(access.getOffset(indices)));
     load.setInvariant(true);
     scales = LLVM::InsertElementOp::create(b, scales, load, b.i32(i));
   }
@@ -151,8 +264,6 @@ public:
 
 private:
   Type convertArgument(unsigned index, NamedAttrList &attrs);
-  Value sizeOf(unsigned index, StringRef name);
-  void lowerScaleLoads();
   DictionaryAttr describeLaunch(int64_t threads);
 
   KernelOp kernel;
@@ -176,36 +287,13 @@ Type KernelLowering::convertArgument(unsigned index, NamedAttrList &attrs) {
   return b.getI32Type();
 }
 
-/// M, N or K as an index at the start of the kernel.
-Value KernelLowering::sizeOf(unsigned index, StringRef name) {
-  int64_t size = kernel.getSizes()[index];
-  return size < 0 ? Value(kernel.findArgument(kSizeAttr, name)) : b.index(size);
-}
-
-void KernelLowering::lowerScaleLoads() {
-  b.setInsertionPointToStart(&kernel.getBody().front());
-  auto blocks = [&](Value size) -> Value {
-    return arith::DivUIOp::create(b, b.add(size, b.index(kScaleBlock - 1)), b.index(kScaleBlock));
-  };
-  Value rows = blocks(sizeOf(1, "N")), columns = blocks(sizeOf(2, "K"));
-  SmallVector<LoadBlockScalesOp> loads;
-  kernel.walk([&](LoadBlockScalesOp load) { loads.push_back(load); });
-  for (LoadBlockScalesOp load : loads) {
-    NVVMBuilder at(load.getLoc(), load);
-    // The memref argument becomes the pointer when the body moves to the function.
-    Value base =
-        UnrealizedConversionCastOp::create(
-            at, LLVM::LLVMPointerType::get(b.getContext(), static_cast<unsigned>(NVVM::NVVMMemorySpace::Global)),
-            load.getSource())
-            .getResult(0);
-    lowerBlockScales(load, base, rows, columns);
-  }
-}
-
 DictionaryAttr KernelLowering::describeLaunch(int64_t threads) {
   ConfigAttr config = kernel.getConfig();
+  DictionaryAttr strides = kernel.getStridesAttr();
   return b.getDictionaryAttr({
       b.getNamedAttr("config", config),
+      b.getNamedAttr("layout", b.getStringAttr(stringifyLayout(kernel.getLayout()))),
+      b.getNamedAttr("strides", strides ? strides : b.getDictionaryAttr({})),
       b.getNamedAttr("shared_memory", b.getI64IntegerAttr(SharedMemoryLayout::get(config).totalBytes)),
       b.getNamedAttr("sizes", kernel.getSizesAttr()),
       b.getNamedAttr("threads", b.getI64IntegerAttr(threads)),
@@ -217,10 +305,13 @@ LogicalResult KernelLowering::lower() {
   if (roles.size() != 1)
     return kernel.emitOpError("expected one dgemm.warp_specialize; run dgemm-warp-specialize first");
   int64_t threads = roles.front().getThreads();
-  lowerScaleLoads();
+  SmallVector<LoadBlockScalesOp> loads;
+  kernel.walk([&](LoadBlockScalesOp load) { loads.push_back(load); });
+  llvm::for_each(loads, lowerBlockScales);
   SmallVector<ForEachTileOp> loops;
   kernel.walk([&](ForEachTileOp loop) { loops.push_back(loop); });
-  llvm::for_each(loops, lowerTileLoop);
+  for (ForEachTileOp loop : loops)
+    TileLoopLowering(loop).lower();
   lowerRoles(roles.front());
 
   SmallVector<Type> types;

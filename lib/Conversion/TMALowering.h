@@ -11,6 +11,7 @@
 
 #include "NVVMBuilder.h"
 #include "dgemm/IR/DGemm.h"
+#include "dgemm/IR/OperandGeometry.h"
 #include "dgemm/IR/SharedMemoryLayout.h"
 #include "llvm/ADT/MapVector.h"
 
@@ -25,6 +26,7 @@ struct TMALowering {
   /// Tensor map argument of each operand and box width in elements.
   llvm::MapVector<std::pair<Value, int64_t>, Value> tensorMaps;
 
+  bool allowsTMA(Value operand) { return OperandGeometry::get(kernel, kernel.getOperandName(operand)).allowsTMA(); }
   /// Barriers of the stage with index `stage` (i32).
   Value fullBarrier(NVVMBuilder &b, Value stage) { return barrier(b, layout.fullBarrierOffset, stage); }
   Value emptyBarrier(NVVMBuilder &b, Value stage) { return barrier(b, layout.emptyBarrierOffset, stage); }
@@ -42,11 +44,15 @@ private:
 /// Adds the tensor map arguments of all loads and stores (TMAStore.cpp knows the boxes of the latter).
 LogicalResult addTensorMaps(TMALowering &lowering);
 
+/// Copies the tile of `load` to its place in the stage with index `stage` (i32) by all threads of the producer
+/// warpgroup, without TMA.
+void copyTile(TMALowering &lowering, NVVMBuilder &b, LoadAsyncOp load, Value stage);
+
 /// Rewrites the ring: barrier set-up, acquire, load_async, commit, wait, view, release. The loops carry the stage index
 /// and phase parity.
 LogicalResult lowerRing(TMALowering &lowering, RingOp ring, WarpSpecializeOp roles);
 
-/// Rewrites the stores of a consumer region.
+/// Rewrites the stores of a consumer region, but for those that do without TMA.
 void lowerStores(TMALowering &lowering, WarpSpecializeOp roles);
 
 } // namespace mlir::dgemm

@@ -6,7 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// full[s] completes a phase when the producer has armed it and all bytes of stage s have landed; empty[s] when every
+// full[s] completes a phase when the producer has armed it and all bytes of stage s have landed (and, where some tiles
+// are copied without TMA, when all threads of the producer warpgroup have arrived); empty[s] when every
 // math warp has released it. Producer and consumers walk the stages in order and flip the parity at each wrap. On a
 // fresh barrier the phase of parity 1 counts as completed (PTX ISA 9.0, mbarrier.try_wait), so the producer waits for
 // parity ^ 1 and finds the first round of stages empty.
@@ -31,7 +32,9 @@ struct RingPosition {
 /// Rewrites one role's region.
 class RoleLowering {
 public:
-  RoleLowering(TMALowering &lowering, RingType ring) : lowering(lowering), ring(ring) {}
+  /// `bytes` of a stage come by TMA; `hasCopies`: other tiles do not.
+  RoleLowering(TMALowering &lowering, RingType ring, int64_t bytes, bool hasCopies)
+      : lowering(lowering), ring(ring), bytes(bytes), hasCopies(hasCopies) {}
 
   void lower(Block &block) {
     NVVMBuilder b(lowering.kernel.getLoc(), lowering.kernel.getContext());
@@ -48,8 +51,16 @@ private:
   void lowerView(NVVMBuilder &b, ViewOp view, RingPosition position);
   void lowerRelease(NVVMBuilder &b, RingPosition position);
 
+  void lowerCommit(NVVMBuilder &b, RingPosition position);
+  /// Runs `body` on one thread of the producer.
+  void onOneThread(NVVMBuilder &b, function_ref<void()> body) {
+    hasCopies ? b.when(b.isFirstOfWarpgroup(), body) : body();
+  }
+
   TMALowering &lowering;
   RingType ring;
+  int64_t bytes;
+  bool hasCopies;
   /// Acquires and waits whose stage value is replaced op by op; erased last.
   SmallVector<Operation *> stages;
 };
@@ -73,12 +84,26 @@ RingPosition RoleLowering::advance(NVVMBuilder &b, RingPosition position) {
 /// Waits until the stage is empty, then arms its full barrier with the bytes to come.
 void RoleLowering::lowerAcquire(NVVMBuilder &b, RingPosition position) {
   b.waitParity(lowering.emptyBarrier(b, position.stage), b.bitXor(position.parity, b.i32(1)));
-  NVVM::MBarrierArriveExpectTxOp::create(b, Type{}, lowering.fullBarrier(b, position.stage),
-                                         b.i32(ring.getStage().getByteSize()), NVVM::MemScopeKind::CTA,
-                                         /*relaxed=*/false, Value{});
+  Value barrier = lowering.fullBarrier(b, position.stage);
+  onOneThread(b, [&] {
+    NVVM::MBarrierArriveExpectTxOp::create(b, Type{}, barrier, b.i32(bytes), NVVM::MemScopeKind::CTA,
+                                           /*relaxed=*/false, Value{});
+  });
+}
+
+/// Copies without TMA: what a thread has written becomes visible to wgmma (PTX ISA 9.0, fence.proxy.async), then it
+/// arrives.
+void RoleLowering::lowerCommit(NVVMBuilder &b, RingPosition position) {
+  if (!hasCopies)
+    return;
+  NVVM::FenceProxyOp::create(b, NVVM::ProxyKind::async_shared,
+                             NVVM::SharedSpaceAttr::get(b.getContext(), NVVM::SharedSpace::shared_cta));
+  NVVM::MBarrierArriveOp::create(b, Type{}, lowering.fullBarrier(b, position.stage), Value{});
 }
 
 void RoleLowering::lowerLoad(NVVMBuilder &b, LoadAsyncOp load, RingPosition position) {
+  if (!lowering.allowsTMA(load.getSource()))
+    return copyTile(lowering, b, load, position.stage);
   int64_t columns = ring.getStage().getTiles()[load.getIndex()].getColumns();
   // Coordinates go innermost first.
   SmallVector<Value> coordinates;
@@ -87,10 +112,13 @@ void RoleLowering::lowerLoad(NVVMBuilder &b, LoadAsyncOp load, RingPosition posi
   Value dest = LLVM::AddrSpaceCastOp::create(
       b, LLVM::LLVMPointerType::get(b.getContext(), static_cast<unsigned>(NVVM::NVVMMemorySpace::SharedCluster)),
       lowering.tileAddress(b, position.stage, load.getIndex()));
-  NVVM::CpAsyncBulkTensorGlobalToSharedClusterOp::create(
-      b, dest, lowering.tensorMaps.lookup({load.getSource(), columns}), coordinates,
-      lowering.fullBarrier(b, position.stage), ValueRange{}, Value{}, Value{}, NVVM::TMALoadMode::TILE,
-      /*isCTAOnly=*/false, NVVM::CTAGroupKindAttr{}, Value{});
+  Value map = lowering.tensorMaps.lookup({load.getSource(), columns});
+  Value barrier = lowering.fullBarrier(b, position.stage);
+  onOneThread(b, [&] {
+    NVVM::CpAsyncBulkTensorGlobalToSharedClusterOp::create(b, dest, map, coordinates, barrier, ValueRange{}, Value{},
+                                                           Value{}, NVVM::TMALoadMode::TILE, /*isCTAOnly=*/false,
+                                                           NVVM::CTAGroupKindAttr{}, Value{});
+  });
 }
 
 void RoleLowering::lowerView(NVVMBuilder &b, ViewOp view, RingPosition position) {
@@ -148,9 +176,10 @@ RingPosition RoleLowering::lowerBlock(Block &block, RingPosition position) {
       lowerLoad(b, load, position);
     else if (auto view = dyn_cast<ViewOp>(op))
       lowerView(b, view, position);
-    else if (isa<CommitOp>(op))
+    else if (isa<CommitOp>(op)) {
+      lowerCommit(b, position);
       position = advance(b, position);
-    else if (isa<ReleaseOp>(op)) {
+    } else if (isa<ReleaseOp>(op)) {
       lowerRelease(b, position);
       position = advance(b, position);
     } else
@@ -166,11 +195,11 @@ RingPosition RoleLowering::lowerBlock(Block &block, RingPosition position) {
 }
 
 /// Thread 0 initialises the barriers before any thread of the CTA goes on.
-void initBarriers(TMALowering &lowering, RingOp ring, int64_t mathWarps) {
+void initBarriers(TMALowering &lowering, RingOp ring, int64_t mathWarps, int64_t fullCount) {
   NVVMBuilder b(ring.getLoc(), ring);
   b.when(b.equal(b.threadIndex(), 0), [&] {
     for (int64_t stage = 0; stage < ring.getRing().getType().getDepth(); ++stage) {
-      NVVM::MBarrierInitOp::create(b, lowering.fullBarrier(b, b.i32(stage)), b.i32(1), Value{});
+      NVVM::MBarrierInitOp::create(b, lowering.fullBarrier(b, b.i32(stage)), b.i32(fullCount), Value{});
       NVVM::MBarrierInitOp::create(b, lowering.emptyBarrier(b, b.i32(stage)), b.i32(mathWarps), Value{});
     }
     NVVM::FenceMbarrierInitOp::create(b);
@@ -183,16 +212,27 @@ void initBarriers(TMALowering &lowering, RingOp ring, int64_t mathWarps) {
 LogicalResult mlir::dgemm::lowerRing(TMALowering &lowering, RingOp ring, WarpSpecializeOp roles) {
   RingType type = ring.getRing().getType();
   ArrayRef<TileType> tiles = type.getStage().getTiles();
-  if (tiles.size() != std::size(lowering.layout.tileBytes) ||
+  // Scales of A that TMA cannot load are not staged.
+  if (tiles.size() < 2 || tiles.size() > std::size(lowering.layout.tileBytes) ||
       type.getDepth() != lowering.kernel.getConfig().getStages())
     return ring.emitOpError("expected the ring of the kernel's config: tiles of A, B and the scales of A");
   for (auto [tile, bytes] : llvm::zip(tiles, lowering.layout.tileBytes))
     if (static_cast<int64_t>(llvm::alignTo(tile.getByteSize(), hopper::kBulkAlignment)) != bytes)
       return ring.emitOpError() << "expected tiles of A, B and the scales of A as in the kernel's config, but got "
                                 << tile;
-  initBarriers(lowering, ring, roles.getConsumers() * hopper::kWarpgroupWarps);
-  RoleLowering(lowering, type).lower(roles.getProducer().front());
-  RoleLowering(lowering, type).lower(roles.getConsumer().front());
+  int64_t bytes = type.getStage().getByteSize();
+  bool hasCopies = false;
+  roles.getProducer().walk([&](LoadAsyncOp load) {
+    if (lowering.allowsTMA(load.getSource()))
+      return;
+    hasCopies = true;
+    bytes -= tiles[load.getIndex()].getByteSize();
+  });
+  if (hasCopies)
+    roles.setProducerThreads(hopper::kWarpgroupThreads);
+  initBarriers(lowering, ring, roles.getConsumers() * hopper::kWarpgroupWarps, 1 + (hasCopies ? 128 : 0));
+  RoleLowering(lowering, type, bytes, hasCopies).lower(roles.getProducer().front());
+  RoleLowering(lowering, type, bytes, hasCopies).lower(roles.getConsumer().front());
   ring.erase();
   return success();
 }

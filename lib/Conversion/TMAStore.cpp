@@ -27,6 +27,7 @@ public:
   void lower(MutableArrayRef<StoreOp> stores);
 
 private:
+  void storeByTMA(NVVMBuilder &b, MutableArrayRef<StoreOp> stores);
   Value panelAddress(NVVMBuilder &b, MutableArrayRef<StoreOp> stores, size_t slice, OutputPanel panel);
   void storeSlice(NVVMBuilder &b, StoreOp store, MutableArrayRef<StoreOp> stores, size_t slice);
 
@@ -45,15 +46,39 @@ Value StoreLowering::panelAddress(NVVMBuilder &b, MutableArrayRef<StoreOp> store
 
 void StoreLowering::storeSlice(NVVMBuilder &b, StoreOp store, MutableArrayRef<StoreOp> stores, size_t slice) {
   FragType frag = store.getValue().getType();
-  Value m = b.toI32(store.getOffsets()[0]), n = b.toI32(store.getOffsets()[1]);
-  for (OutputPanel panel : getOutputPanels(frag.getColumns()))
-    NVVM::CpAsyncBulkTensorSharedCTAToGlobalOp::create(
-        b, lowering.tensorMaps.lookup({store.getDest(), panel.columns}), panelAddress(b, stores, slice, panel),
-        ValueRange{b.add(n, panel.column), m}, Value{}, NVVM::TMAStoreMode::TILE, Value{});
+  SmallVector<Value> coordinates;
+  for (Value offset : llvm::reverse(store.getOffsets()))
+    coordinates.push_back(b.toI32(offset));
+  Value n = coordinates.front();
+  for (OutputPanel panel : getOutputPanels(frag.getColumns())) {
+    coordinates.front() = b.add(n, panel.column);
+    NVVM::CpAsyncBulkTensorSharedCTAToGlobalOp::create(b, lowering.tensorMaps.lookup({store.getDest(), panel.columns}),
+                                                       panelAddress(b, stores, slice, panel), coordinates, Value{},
+                                                       NVVM::TMAStoreMode::TILE, Value{});
+  }
 }
 
+/// A tile that ends inside of a group's rows is written without TMA, which would write all of it.
 void StoreLowering::lower(MutableArrayRef<StoreOp> stores) {
-  NVVMBuilder b(stores.back().getLoc(), stores.back());
+  StoreOp last = stores.back();
+  NVVMBuilder b(last.getLoc(), last);
+  if (Value rows = last.getRows()) {
+    auto rowOf = [](StoreOp store) { return store.getOffsets().drop_back().back(); };
+    Value end = b.add(rowOf(last), b.index(last.getValue().getType().getRows()));
+    Value isWhole = arith::CmpIOp::create(b, arith::CmpIPredicate::ule, end, rows);
+    auto branch = scf::IfOp::create(b, isWhole, /*withElseRegion=*/true);
+    b.setInsertionPointToStart(branch.thenBlock());
+    storeByTMA(b, stores);
+    for (StoreOp store : stores)
+      store->moveBefore(branch.elseBlock()->getTerminator());
+    return;
+  }
+  storeByTMA(b, stores);
+  for (StoreOp store : stores)
+    store.erase();
+}
+
+void StoreLowering::storeByTMA(NVVMBuilder &b, MutableArrayRef<StoreOp> stores) {
   Value first = b.isFirstOfWarpgroup();
   Value group = b.uniform(b.toI32(warpgroup));
   // The stores of the tile before must have read the staging.
@@ -76,15 +101,18 @@ void StoreLowering::lower(MutableArrayRef<StoreOp> stores) {
       storeSlice(b, store, stores, slice);
     NVVM::CpAsyncBulkCommitGroupOp::create(b);
   });
-  for (StoreOp store : stores)
-    store.erase();
 }
 
 } // namespace
 
 void mlir::dgemm::lowerStores(TMALowering &lowering, WarpSpecializeOp roles) {
   llvm::MapVector<Block *, SmallVector<StoreOp>> tiles;
-  roles.getConsumer().walk([&](StoreOp store) { tiles[store->getBlock()].push_back(store); });
+  roles.getConsumer().walk([&](StoreOp store) {
+    if (lowering.allowsTMA(store.getDest()))
+      tiles[store->getBlock()].push_back(store);
+  });
+  if (tiles.empty())
+    return;
   for (auto &[block, stores] : tiles)
     StoreLowering(lowering, roles.getWarpgroup()).lower(stores);
   // Shared memory must outlive the reads of the last stores.

@@ -7,7 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "WGMMAPatterns.h"
-#include "NVVMBuilder.h"
+#include "Addressing.h"
 #include "dgemm/IR/DGemm.h"
 #include "dgemm/IR/HopperLimits.h"
 #include "mlir/Dialect/LLVMIR/LLVMTypes.h"
@@ -57,6 +57,11 @@ static Value pack(NVVMBuilder &b, ArrayRef<Value> values) {
 /// The values of a thread that belong to one of its rows: pairs alternate between the two.
 static int64_t rowOfValue(int64_t value) { return value / 2 % 2; }
 
+/// Row 16w + g of a thread's fragment; its other row is 8 further.
+static Value getFirstRow(NVVMBuilder &b, Value thread) {
+  return b.add(b.shiftLeft(b.bitAnd(b.shiftRight(thread, 5), 3), 4), b.bitAnd(b.shiftRight(thread, 2), 7));
+}
+
 namespace {
 
 //===----------------------------------------------------------------------===//
@@ -86,13 +91,35 @@ struct LowerLoadFragment : OpConversionPattern<LoadFragmentOp> {
   LogicalResult matchAndRewrite(LoadFragmentOp op, OpAdaptor adaptor,
                                 ConversionPatternRewriter &rewriter) const override {
     NVVMBuilder b(op.getLoc(), rewriter);
-    Value thread = b.threadIndex();
-    // Row 16w + g.
-    Value row = b.add(b.shiftLeft(b.bitAnd(b.shiftRight(thread, 5), 3), 4), b.bitAnd(b.shiftRight(thread, 2), 7));
+    Value row = getFirstRow(b, b.threadIndex());
     SmallVector<Value> values;
     for (int64_t half = 0; half < 2; ++half) {
       Value address = b.offsetPointer(adaptor.getTile(), b.mul(b.add(row, 8 * half), 4));
       values.push_back(LLVM::LoadOp::create(b, b.getF32Type(), address));
+    }
+    rewriter.replaceOp(op, pack(b, values));
+    return success();
+  }
+};
+
+struct LowerLoadRowScales : OpConversionPattern<LoadRowScalesOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(LoadRowScalesOp op, OpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    NVVMBuilder b(op.getLoc(), rewriter);
+    OperandAccess access(b, op->getParentOfType<KernelOp>(), op.getSource());
+    Value row = getFirstRow(b, b.threadIndex());
+    Value zero = LLVM::ConstantOp::create(b, b.getF32Type(), b.getF32FloatAttr(0));
+    Value none = arith::ConstantOp::create(b, b.getI64IntegerAttr(0));
+    SmallVector<Value> values, indices(op.getOffsets());
+    Value first = access.toI64(indices.back());
+    for (int64_t half = 0; half < 2; ++half) {
+      indices.back() = arith::AddIOp::create(b, first, access.toI64(b.add(row, 8 * half)));
+      Value inside = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, indices.back(), access.getExtent(0));
+      Value offset = arith::SelectOp::create(b, inside, access.getOffset(indices), none);
+      auto scale = LLVM::LoadOp::create(b, b.getF32Type(), access.getAddress(offset));
+      scale.setInvariant(true);
+      values.push_back(arith::SelectOp::create(b, inside, scale, zero));
     }
     rewriter.replaceOp(op, pack(b, values));
     return success();
@@ -270,9 +297,63 @@ struct LowerStoreFragment : OpConversionPattern<StoreFragmentOp> {
   }
 };
 
+//===----------------------------------------------------------------------===//
+// dgemm.store without TMA
+//===----------------------------------------------------------------------===//
+
+struct LowerStore : OpConversionPattern<StoreOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(StoreOp op, OpAdaptor adaptor, ConversionPatternRewriter &rewriter) const override {
+    NVVMBuilder b(op.getLoc(), rewriter);
+    OperandAccess access(b, op->getParentOfType<KernelOp>(), op.getDest());
+    SmallVector<Value> values = unpack(b, adaptor.getValue()), indices(op.getOffsets());
+    // Rows and columns that are left of D from this thread's first on, as i64.
+    Value thread = b.threadIndexHere();
+    Value row =
+        arith::AddIOp::create(b, access.toI64(indices[indices.size() - 2]), access.toI64(getFirstRow(b, thread)));
+    Value column =
+        arith::AddIOp::create(b, access.toI64(indices.back()), access.toI64(b.shiftLeft(b.bitAnd(thread, 3), 1)));
+    Value limit = access.getExtent(1);
+    if (op.getRows())
+      limit = arith::MinUIOp::create(b, limit, access.toI64(op.getRows()));
+    Value columns = arith::SubIOp::create(b, access.getExtent(0), column);
+    indices.back() = column;
+    for (int64_t half = 0; half < 2; ++half) {
+      Value own = half ? arith::AddIOp::create(b, row, i64(b, 8)) : row;
+      indices[indices.size() - 2] = own;
+      b.when(arith::CmpIOp::create(b, arith::CmpIPredicate::slt, own, limit),
+             [&] { storeRow(b, access, values, half, access.getOffset(indices), columns); });
+    }
+    rewriter.eraseOp(op);
+    return success();
+  }
+
+private:
+  static Value i64(NVVMBuilder &b, int64_t value) { return arith::ConstantOp::create(b, b.getI64IntegerAttr(value)); }
+
+  /// Pairs of columns as one word where rows and their ends are even, else each by itself.
+  static void storeRow(NVVMBuilder &b, OperandAccess &access, ArrayRef<Value> values, int64_t half, Value offset,
+                       Value columns) {
+    bool isPaired = access.getGeometry().getAccessBytes() >= 4;
+    for (size_t i = 0; i < values.size() / 4; ++i) {
+      Value pair = packBF16(b, values[4 * i + 2 * half], values[4 * i + 2 * half + 1]);
+      for (int64_t lane = 0; lane < (isPaired ? 1 : 2); ++lane) {
+        int64_t column = 8 * i + lane;
+        Value inside = arith::CmpIOp::create(b, arith::CmpIPredicate::sgt, columns, i64(b, column));
+        b.when(inside, [&] {
+          Value value = pair;
+          if (!isPaired)
+            value = LLVM::TruncOp::create(b, b.getI16Type(), b.shiftRight(pair, 16 * lane));
+          LLVM::StoreOp::create(b, value, access.getAddress(arith::AddIOp::create(b, offset, i64(b, column))));
+        });
+      }
+    }
+  }
+};
+
 } // namespace
 
 void mlir::dgemm::populateWGMMAPatterns(const TypeConverter &converter, RewritePatternSet &patterns) {
-  patterns.add<LowerZero, LowerTileAt, LowerLoadFragment, LowerMma, LowerPromote, LowerStoreFragment>(
-      converter, patterns.getContext());
+  patterns.add<LowerZero, LowerTileAt, LowerLoadFragment, LowerMma, LowerPromote, LowerStoreFragment,
+               LowerLoadRowScales, LowerStore>(converter, patterns.getContext());
 }

@@ -116,8 +116,8 @@ LogicalResult TensorMapAttr::verify(function_ref<InFlightDiagnostic()> emitError
   unsigned rank = dims.getNumResults();
   if (rank < 1 || rank > 5)
     return emitError() << "expected 1 to 5 dims, but got " << rank;
-  if (dims.getNumDims() != 3 || strides.getNumDims() != 3)
-    return emitError() << "expected 'dims' and 'strides' to be maps of (M, N, K)";
+  if (dims.getNumDims() != strides.getNumDims() || dims.getNumDims() < 3 || dims.getNumDims() > 4)
+    return emitError() << "expected 'dims' and 'strides' to be maps of (M, N, K) or (M, N, K, G)";
   if (strides.getNumResults() + 1 != rank || box.size() != static_cast<int64_t>(rank))
     return emitError() << "expected " << rank - 1 << " strides and " << rank << " box extents, but got "
                        << strides.getNumResults() << " and " << box.size();

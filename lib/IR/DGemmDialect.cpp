@@ -18,6 +18,8 @@ using namespace mlir::dgemm;
 
 #include "dgemm/IR/DGemmDialect.cpp.inc"
 
+#include "dgemm/IR/DGemmEnums.cpp.inc"
+
 #define GET_OP_CLASSES
 #include "dgemm/IR/DGemmOps.cpp.inc"
 

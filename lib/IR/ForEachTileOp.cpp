@@ -11,23 +11,30 @@
 using namespace mlir;
 using namespace mlir::dgemm;
 
-void ForEachTileOp::build(OpBuilder &builder, OperationState &state, Value m, Value n, ArrayRef<int64_t> tile,
-                          int64_t groupM, ValueRange inits) {
+void ForEachTileOp::build(OpBuilder &builder, OperationState &state, Value m, Value n, Layout layout, Value groups,
+                          ArrayRef<int64_t> tile, int64_t groupM, ValueRange inits) {
   state.addOperands({m, n});
+  if (groups)
+    state.addOperands(groups);
   state.addOperands(inits);
+  state.addAttribute(getOperandSegmentSizesAttrName(state.name),
+                     builder.getDenseI32ArrayAttr({1, 1, groups ? 1 : 0, static_cast<int32_t>(inits.size())}));
+  state.addAttribute(getLayoutAttrName(state.name), LayoutAttr::get(builder.getContext(), layout));
   state.addTypes(inits.getTypes());
   state.addAttribute(getTileAttrName(state.name), builder.getDenseI64ArrayAttr(tile));
   state.addAttribute(getGroupMAttrName(state.name), builder.getI64IntegerAttr(groupM));
   Region *body = state.addRegion();
   Block &block = body->emplaceBlock();
-  block.addArguments({builder.getIndexType(), builder.getIndexType()}, {state.location, state.location});
+  for (unsigned i = 0; i < 2 + static_cast<unsigned>(layout); ++i)
+    block.addArgument(builder.getIndexType(), state.location);
   for (Value init : inits)
     block.addArgument(init.getType(), init.getLoc());
   if (inits.empty())
     ensureTerminator(*body, builder, state.location);
 }
 
-/// (%m, %n) of (%M, %N) tile = [..] group_m = G [iter_args(%x = %init, ...) -> (types)] { ... }
+/// (%m, %n) of (%M, %N) [contiguous | masked %groups : type] tile = [..] group_m = G [iter_args(%x = %init, ...) ->
+/// (types)] { ... }
 ParseResult ForEachTileOp::parse(OpAsmParser &parser, OperationState &result) {
   Builder &builder = parser.getBuilder();
   SmallVector<OpAsmParser::Argument> offsets, iterArgs;
@@ -36,15 +43,28 @@ ParseResult ForEachTileOp::parse(OpAsmParser &parser, OperationState &result) {
   DenseI64ArrayAttr tile;
   IntegerAttr groupM;
   SMLoc loc = parser.getCurrentLocation();
+  Layout layout = Layout::Dense;
+  OpAsmParser::UnresolvedOperand groups;
+  Type groupsType;
   if (parser.parseArgumentList(offsets, OpAsmParser::Delimiter::Paren) || parser.parseKeyword("of") ||
       parser.parseLParen() || parser.parseOperand(m) || parser.parseComma() || parser.parseOperand(n) ||
-      parser.parseRParen() || parser.parseKeyword("tile") || parser.parseEqual() ||
+      parser.parseRParen())
+    return failure();
+  for (Layout grouped : {Layout::Contiguous, Layout::Masked})
+    if (succeeded(parser.parseOptionalKeyword(stringifyLayout(grouped)))) {
+      layout = grouped;
+      if (parser.parseOperand(groups) || parser.parseColonType(groupsType))
+        return failure();
+    }
+  if (parser.parseKeyword("tile") || parser.parseEqual() ||
       parser.parseCustomAttributeWithFallback(tile, Type{}, getTileAttrName(result.name).strref(), result.attributes) ||
       parser.parseKeyword("group_m") || parser.parseEqual() ||
       parser.parseAttribute(groupM, builder.getI64Type(), getGroupMAttrName(result.name).strref(), result.attributes))
     return failure();
-  if (offsets.size() != 2)
-    return parser.emitError(loc, "expected two tile offsets (%m, %n), but got ") << offsets.size();
+  if (offsets.size() != 2 + static_cast<size_t>(layout))
+    return parser.emitError(loc, "expected ")
+           << 2 + static_cast<int>(layout) << " tile arguments (%m, %n, then the group and its rows), but got "
+           << offsets.size();
   if (succeeded(parser.parseOptionalKeyword("iter_args")) &&
       (parser.parseAssignmentList(iterArgs, inits) || parser.parseArrowTypeList(result.types)))
     return failure();
@@ -55,8 +75,12 @@ ParseResult ForEachTileOp::parse(OpAsmParser &parser, OperationState &result) {
   for (auto [arg, type] : llvm::zip(iterArgs, result.types))
     arg.type = type;
   if (parser.resolveOperands({m, n}, builder.getIndexType(), result.operands) ||
+      (groupsType && parser.resolveOperand(groups, groupsType, result.operands)) ||
       parser.resolveOperands(inits, result.types, loc, result.operands))
     return failure();
+  result.addAttribute(getLayoutAttrName(result.name), LayoutAttr::get(builder.getContext(), layout));
+  result.addAttribute(getOperandSegmentSizesAttrName(result.name),
+                      builder.getDenseI32ArrayAttr({1, 1, groupsType ? 1 : 0, static_cast<int32_t>(inits.size())}));
   llvm::append_range(offsets, iterArgs);
   Region *body = result.addRegion();
   if (parser.parseRegion(*body, offsets))
@@ -66,7 +90,12 @@ ParseResult ForEachTileOp::parse(OpAsmParser &parser, OperationState &result) {
 }
 
 void ForEachTileOp::print(OpAsmPrinter &printer) {
-  printer << " (" << getTileM() << ", " << getTileN() << ") of (" << getM() << ", " << getN() << ") tile = ";
+  printer << " (";
+  llvm::interleaveComma(getBody().getArguments().take_front(getNumTileArgs()), printer);
+  printer << ") of (" << getM() << ", " << getN() << ")";
+  if (getGroups())
+    printer << ' ' << stringifyLayout(getLayout()) << ' ' << getGroups() << " : " << getGroups().getType();
+  printer << " tile = ";
   printer.printStrippedAttrOrType(getTileAttr());
   printer << " group_m = " << getGroupM();
   if (!getInitArgs().empty()) {
@@ -78,17 +107,29 @@ void ForEachTileOp::print(OpAsmPrinter &printer) {
   }
   printer << ' ';
   printer.printRegion(getBody(), /*printEntryBlockArgs=*/false, /*printBlockTerminators=*/!getInitArgs().empty());
-  printer.printOptionalAttrDict((*this)->getAttrs(), {getTileAttrName(), getGroupMAttrName()});
+  printer.printOptionalAttrDict((*this)->getAttrs(), {getTileAttrName(), getGroupMAttrName(), getLayoutAttrName(),
+                                                      getOperandSegmentSizesAttrName()});
 }
 
 void ForEachTileOp::getAsmBlockArgumentNames(Region &region, OpAsmSetValueNameFn setName) {
   setName(region.getArgument(0), "m");
   setName(region.getArgument(1), "n");
+  if (getGroup())
+    setName(getGroup(), "g");
+  if (getGroupRows())
+    setName(getGroupRows(), "rows");
 }
 
 LogicalResult ForEachTileOp::verify() {
   if (getTile().size() != 2 || llvm::any_of(getTile(), [](int64_t extent) { return extent < 1; }))
     return emitOpError("expected 'tile' to give two positive extents");
+  if ((getLayout() == Layout::Dense) != !getGroups())
+    return emitOpError("expected a memref of groups for a grouped layout, and none for a dense one");
+  if (getGroups()) {
+    auto type = cast<MemRefType>(getGroups().getType());
+    if (type.getRank() != 1 || !type.getElementType().isInteger(32))
+      return emitOpError() << "expected a rank-1 memref of i32, but got " << type;
+  }
   if (getGroupM() < 1)
     return emitOpError() << "expected 'group_m' to be at least 1, but got " << getGroupM();
   auto yield = cast<YieldOp>(getBody().front().getTerminator());
@@ -105,9 +146,11 @@ LogicalResult ForEachTileOp::verify() {
 
 SmallVector<Region *> ForEachTileOp::getLoopRegions() { return {&getBody()}; }
 
-MutableArrayRef<OpOperand> ForEachTileOp::getInitsMutable() { return getOperation()->getOpOperands().drop_front(2); }
+MutableArrayRef<OpOperand> ForEachTileOp::getInitsMutable() { return getInitArgsMutable(); }
 
-Block::BlockArgListType ForEachTileOp::getRegionIterArgs() { return getBody().getArguments().drop_front(2); }
+Block::BlockArgListType ForEachTileOp::getRegionIterArgs() {
+  return getBody().getArguments().drop_front(getNumTileArgs());
+}
 
 std::optional<MutableArrayRef<OpOperand>> ForEachTileOp::getYieldedValuesMutable() {
   return cast<YieldOp>(getBody().front().getTerminator())->getOpOperands();
@@ -122,7 +165,8 @@ FailureOr<LoopLikeOpInterface> ForEachTileOp::replaceWithAdditionalYields(Rewrit
   rewriter.setInsertionPoint(getOperation());
   SmallVector<Value> inits(getInitArgs());
   llvm::append_range(inits, newInits);
-  auto loop = ForEachTileOp::create(rewriter, getLoc(), getM(), getN(), getTile(), getGroupM(), inits);
+  auto loop = ForEachTileOp::create(rewriter, getLoc(), getM(), getN(), getLayout(), getGroups(), getTile(),
+                                    getGroupM(), inits);
 
   // The new block is empty (no terminator is made for a loop with values): take the old body as it is.
   rewriter.eraseBlock(&loop.getBody().front());

@@ -20,9 +20,14 @@ ParseResult KernelOp::parse(OpAsmParser &parser, OperationState &result) {
   if (parser.parseSymbolName(name, getSymNameAttrName(result.name), result.attributes) ||
       parser.parseArgumentList(args, OpAsmParser::Delimiter::Paren, /*allowType=*/true, /*allowAttrs=*/true) ||
       parser.parseKeyword("sizes") ||
-      parser.parseCustomAttributeWithFallback(sizes, Type{}, getSizesAttrName(result.name).strref(),
-                                              result.attributes) ||
-      parser.parseKeyword("config") ||
+      parser.parseCustomAttributeWithFallback(sizes, Type{}, getSizesAttrName(result.name).strref(), result.attributes))
+    return failure();
+  Layout layout = Layout::Dense;
+  for (Layout grouped : {Layout::Contiguous, Layout::Masked})
+    if (succeeded(parser.parseOptionalKeyword(stringifyLayout(grouped))))
+      layout = grouped;
+  result.addAttribute(getLayoutAttrName(result.name), LayoutAttr::get(parser.getContext(), layout));
+  if (parser.parseKeyword("config") ||
       parser.parseCustomAttributeWithFallback(config, Type{}, getConfigAttrName(result.name).strref(),
                                               result.attributes) ||
       parser.parseOptionalAttrDictWithKeyword(result.attributes))
@@ -55,12 +60,14 @@ void KernelOp::print(OpAsmPrinter &printer) {
   });
   printer << ") sizes ";
   printer.printStrippedAttrOrType(getSizesAttr());
+  if (getLayout() != Layout::Dense)
+    printer << ' ' << stringifyLayout(getLayout());
   printer.printNewline();
   printer << "    config ";
   printer.printStrippedAttrOrType(getConfigAttr());
-  printer.printOptionalAttrDictWithKeyword((*this)->getAttrs(),
-                                           {getSymNameAttrName(), getFunctionTypeAttrName(), getSizesAttrName(),
-                                            getConfigAttrName(), getArgAttrsAttrName(), getResAttrsAttrName()});
+  printer.printOptionalAttrDictWithKeyword(
+      (*this)->getAttrs(), {getSymNameAttrName(), getLayoutAttrName(), getFunctionTypeAttrName(), getSizesAttrName(),
+                            getConfigAttrName(), getArgAttrsAttrName(), getResAttrsAttrName()});
   printer << ' ';
   printer.printRegion(getBody(), /*printEntryBlockArgs=*/false, /*printBlockTerminators=*/true);
 }
@@ -79,11 +86,21 @@ void KernelOp::getAsmBlockArgumentNames(Region &region, OpAsmSetValueNameFn setN
 }
 
 LogicalResult KernelOp::verify() {
-  if (getSizes().size() != 3)
-    return emitOpError() << "expected 'sizes' to give M, N and K, but got " << getSizes().size() << " values";
+  size_t expected = getLayout() == Layout::Dense ? 3 : 4;
+  if (getSizes().size() != expected)
+    return emitOpError() << "expected 'sizes' to give M, N" << (expected == 3 ? " and K" : ", K and G") << ", but got "
+                         << getSizes().size() << " values";
   if (getFunctionType().getNumResults())
     return emitOpError("expected a kernel to have no results");
   return success();
+}
+
+StringRef KernelOp::getOperandName(Value value) {
+  auto arg = dyn_cast<BlockArgument>(value);
+  auto name = arg && arg.getOwner() == &getBody().front()
+                  ? getArgAttrOfType<StringAttr>(arg.getArgNumber(), kOperandAttr)
+                  : StringAttr{};
+  return name ? name.getValue() : "";
 }
 
 BlockArgument KernelOp::findArgument(StringRef attr, StringRef value) {

@@ -7,63 +7,106 @@
 //===----------------------------------------------------------------------===//
 
 #include "dgemm/IR/DGemm.h"
-#include "dgemm/IR/HopperLimits.h"
-#include "llvm/Support/MathExtras.h"
+#include "dgemm/IR/OperandGeometry.h"
+#include "llvm/ADT/StringSwitch.h"
 
 using namespace mlir;
 using namespace mlir::dgemm;
 
 static std::string describe(int64_t extent) { return ShapedType::isDynamic(extent) ? "?" : std::to_string(extent); }
 
-/// ceil(extent / block), or dynamic.
-static int64_t blocksOf(int64_t extent, int64_t block) {
-  return ShapedType::isDynamic(extent) ? extent : llvm::divideCeil(extent, block);
+SmallVector<int64_t> GemmOp::getSizes() {
+  SmallVector<int64_t> sizes = {getM(), getN(), getK()};
+  if (getLayout() != Layout::Dense)
+    sizes.push_back(getNumGroups());
+  return sizes;
 }
 
-/// C1 and C5, for one operand.
-static LogicalResult verifyOperand(GemmOp op, StringRef name, Value operand, Type element) {
-  auto type = cast<MemRefType>(operand.getType());
-  if (type.getElementType() != element)
-    return op.emitOpError() << "expected '" << name << "' elements of type " << element << ", but got "
+SmallVector<std::pair<StringRef, Value>> GemmOp::getNamedOperands() {
+  SmallVector<std::pair<StringRef, Value>> operands = {
+      {"a", getLhs()}, {"scale_a", getLhsScale()}, {"b", getRhs()}, {"scale_b", getRhsScale()}, {"d", getOut()}};
+  if (getGroups())
+    operands.emplace_back(getLayout() == Layout::Masked ? "masked_m" : "m_indices", getGroups());
+  return operands;
+}
+
+/// What messages call an operand.
+static StringRef getDiagnosticName(StringRef operand) {
+  return llvm::StringSwitch<StringRef>(operand)
+      .Case("a", "lhs")
+      .Case("scale_a", "lhs scale")
+      .Case("b", "rhs")
+      .Case("scale_b", "rhs scale")
+      .Case("d", "out")
+      .Default(operand);
+}
+
+/// C1 and C5, for one operand, and its rank.
+static LogicalResult verifyOperand(GemmOp op, StringRef operand, Value value, const OperandGeometry &geometry) {
+  auto type = cast<MemRefType>(value.getType());
+  StringRef name = getDiagnosticName(operand);
+  if (type.getElementType() != geometry.element)
+    return op.emitOpError() << "expected '" << name << "' elements of type " << geometry.element << ", but got "
                             << type.getElementType();
-  if (type.getRank() != 2)
-    return op.emitOpError() << "expected '" << name << "' to have rank 2, but got " << type.getRank();
-  if (!type.getLayout().isIdentity())
-    return op.emitOpError() << "expected '" << name << "' rows to be contiguous (identity layout), but got " << type;
+  int64_t rank = geometry.shape.size();
+  if (type.getRank() != rank)
+    return op.emitOpError() << "expected '" << name << "' to have rank " << rank << ", but got " << type.getRank();
+  FailureOr<SmallVector<int64_t>> strides = getExplicitStrides(type);
+  if (failed(strides))
+    return op.emitOpError() << "expected '" << name << "' to be packed or to have static strides, but got " << type;
+  bool isScale = operand.starts_with("scale");
+  if (!isScale && !strides->empty() && strides->back() != 1)
+    return op.emitOpError() << "expected '" << name << "' rows to be contiguous (innermost stride 1), but got " << type;
   return success();
 }
 
-/// C3, for one dimension.
-static LogicalResult verifyExtent(GemmOp op, StringRef name, int64_t dim, Value operand, int64_t expected,
-                                  StringRef meaning) {
-  int64_t given = cast<MemRefType>(operand.getType()).getDimSize(dim);
-  if (given == expected)
-    return success();
-  return op.emitOpError() << "expected dimension " << dim << " of '" << name << "' to be " << meaning << " = "
-                          << describe(expected) << ", but got " << describe(given);
+/// C3, for one operand.
+static LogicalResult verifyExtents(GemmOp op, StringRef operand, Value value, const OperandGeometry &geometry) {
+  static constexpr StringLiteral kNames[] = {"M", "N", "K", "G"};
+  MLIRContext *context = op.getContext();
+  OperandGeometry symbolic = OperandGeometry::get(context, op.getLayout(), operand, {-1, -1, -1, -1});
+  for (auto [i, given] : llvm::enumerate(cast<MemRefType>(value.getType()).getShape())) {
+    auto constant = dyn_cast<AffineConstantExpr>(geometry.shape[i]);
+    int64_t expected = constant ? constant.getValue() : ShapedType::kDynamic;
+    if (given == expected)
+      continue;
+    std::string meaning;
+    if (auto dim = dyn_cast<AffineDimExpr>(symbolic.shape[i]))
+      meaning = kNames[dim.getPosition()];
+    else
+      meaning =
+          ("ceil(" + kNames[cast<AffineDimExpr>(cast<AffineBinaryOpExpr>(symbolic.shape[i]).getLHS()).getPosition()] +
+           " / 128)")
+              .str();
+    return op.emitOpError() << "expected dimension " << i << " of '" << getDiagnosticName(operand) << "' to be "
+                            << meaning << " = " << describe(expected) << ", but got " << describe(given);
+  }
+  return success();
 }
 
-/// C4, for one size.
-static LogicalResult verifyMultiple(GemmOp op, StringRef name, int64_t size, int64_t multiple) {
-  if (ShapedType::isDynamic(size))
-    return success();
-  if (size < 1 || size % multiple)
-    return op.emitOpError() << "expected " << name << " to be a positive multiple of " << multiple
-                            << " (TMA wants rows of whole 16 bytes), but got " << size;
-  if (size > INT32_MAX)
-    return op.emitOpError() << "expected " << name << " to be below 2^31, but got " << size;
+/// What belongs to grouped layouts only.
+static LogicalResult verifyLayout(GemmOp op) {
+  Layout layout = op.getLayout();
+  if ((layout == Layout::Dense) != !op.getGroups())
+    return op.emitOpError() << "expected " << (layout == Layout::Dense ? "no group operand" : "a group operand")
+                            << " for a " << stringifyLayout(layout) << " layout";
+  if (op.getAlignment() && (layout != Layout::Contiguous || op.getRowAlignment() < 1))
+    return op.emitOpError() << "expected 'aligned' to be positive, of a contiguous layout, but got "
+                            << op.getRowAlignment() << " of a " << stringifyLayout(layout) << " one";
+  if (layout == Layout::Contiguous && op.getConfig() && op.getRowAlignment() % op.getConfig()->getBlockM())
+    return op.emitOpError() << "expected block M to divide the alignment of groups, " << op.getRowAlignment()
+                            << ", so that no tile has rows of two groups, but got " << op.getConfig()->getBlockM();
   return success();
 }
 
 LogicalResult GemmOp::verify() {
-  MLIRContext *context = getContext();
-  Type f8 = Float8E4M3FNType::get(context), f32 = Float32Type::get(context), bf16 = BFloat16Type::get(context);
-  if (failed(verifyOperand(*this, "lhs", getLhs(), f8)) ||
-      failed(verifyOperand(*this, "lhs scale", getLhsScale(), f32)) ||
-      failed(verifyOperand(*this, "rhs", getRhs(), f8)) ||
-      failed(verifyOperand(*this, "rhs scale", getRhsScale(), f32)) ||
-      failed(verifyOperand(*this, "out", getOut(), bf16)))
+  if (failed(verifyLayout(*this)))
     return failure();
+  SmallVector<std::pair<StringRef, Value>> operands = getNamedOperands();
+  for (auto [name, value] : operands)
+    if (failed(
+            verifyOperand(*this, name, value, OperandGeometry::get(getContext(), getLayout(), name, {-1, -1, -1, -1}))))
+      return failure();
 
   // C2.
   if (getLhsGranularity() != ArrayRef<int64_t>{1, kScaleBlock})
@@ -71,18 +114,15 @@ LogicalResult GemmOp::verify() {
   if (getRhsGranularity() != ArrayRef<int64_t>{kScaleBlock, kScaleBlock})
     return emitOpError() << "expected 'rhs' to be scaled by [128, 128], but got [" << getRhsGranularity() << "]";
 
-  int64_t m = getM(), n = getN(), k = getK();
-  int64_t kBlocks = blocksOf(k, kScaleBlock), nBlocks = blocksOf(n, kScaleBlock);
-  if (failed(verifyExtent(*this, "lhs", 0, getLhs(), m, "M")) ||
-      failed(verifyExtent(*this, "rhs", 0, getRhs(), n, "N")) ||
-      failed(verifyExtent(*this, "rhs", 1, getRhs(), k, "K")) ||
-      failed(verifyExtent(*this, "lhs scale", 0, getLhsScale(), kBlocks, "ceil(K / 128)")) ||
-      failed(verifyExtent(*this, "lhs scale", 1, getLhsScale(), m, "M")) ||
-      failed(verifyExtent(*this, "rhs scale", 0, getRhsScale(), nBlocks, "ceil(N / 128)")) ||
-      failed(verifyExtent(*this, "rhs scale", 1, getRhsScale(), kBlocks, "ceil(K / 128)")))
-    return failure();
-  if (failed(verifyMultiple(*this, "M", m, 8)) || failed(verifyMultiple(*this, "N", n, 8)) ||
-      failed(verifyMultiple(*this, "K", k, 16)))
-    return failure();
+  SmallVector<int64_t> sizes = getSizes();
+  // C4.
+  for (auto [name, size] : llvm::zip(ArrayRef<StringRef>{"M", "N", "K", "G"}, sizes))
+    if (!ShapedType::isDynamic(size) && (size < 1 || size > INT32_MAX))
+      return emitOpError() << "expected " << name << " to be 1 to 2147483647, but got " << size;
+  for (int64_t &size : sizes)
+    size = ShapedType::isDynamic(size) ? -1 : size;
+  for (auto [name, value] : operands)
+    if (failed(verifyExtents(*this, name, value, OperandGeometry::get(getContext(), getLayout(), name, sizes))))
+      return failure();
   return success();
 }

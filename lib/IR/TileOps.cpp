@@ -81,9 +81,17 @@ LogicalResult LoadFragmentOp::verify() {
 
 LogicalResult LoadBlockScalesOp::verify() {
   auto type = cast<MemRefType>(getSource().getType());
-  if (type.getRank() != 2 || !type.getElementType().isF32())
-    return emitOpError() << "expected a rank-2 memref of f32, but got " << type;
-  return success();
+  if (type.getRank() < 2 || type.getRank() > 3 || !type.getElementType().isF32())
+    return emitOpError() << "expected a memref of f32 with rank 2 or 3, but got " << type;
+  return verifyOffsets(*this, type, getOffsets());
+}
+
+LogicalResult LoadRowScalesOp::verify() {
+  auto type = cast<MemRefType>(getSource().getType());
+  FragType frag = getResult().getType();
+  if (!type.getElementType().isF32() || frag.getColumns() != 1)
+    return emitOpError() << "expected a memref of f32 and a fragment of Rx1, but got " << type << " and " << frag;
+  return verifyOffsets(*this, type, getOffsets());
 }
 
 LogicalResult ScaledMmaOp::verify() {

@@ -7,7 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dgemm/Target/LaunchFromIR.h"
-#include "dgemm/IR/DGemm.h"
+#include "dgemm/IR/OperandGeometry.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/AffineExpr.h"
 
@@ -20,9 +20,9 @@ using ::dgemm::ParameterInfo;
 using ::dgemm::SizeExpr;
 using ::dgemm::TensorMapInfo;
 
-static constexpr llvm::StringLiteral kSizeNames[] = {"M", "N", "K"};
+static constexpr llvm::StringLiteral kSizeNames[] = {"M", "N", "K", "G"};
 
-/// An affine expression of (M, N, K).
+/// An affine expression of (M, N, K, G).
 static SizeExpr convert(AffineExpr expr) {
   if (auto constant = dyn_cast<AffineConstantExpr>(expr))
     return SizeExpr(constant.getValue());
@@ -72,32 +72,26 @@ static TensorMapInfo convert(TensorMapAttr map) {
   return info;
 }
 
-namespace {
-/// Extents of the problem: static ones as constants.
-struct Extents {
-  SizeExpr m, n, k;
-  SizeExpr blocksOf(const SizeExpr &size) const { return SizeExpr::ceilDiv(size, kScaleBlock); }
-};
-} // namespace
-
-static OperandInfo makeOperand(StringRef name, ElementType type, SizeExpr rows, SizeExpr columns, SizeExpr pitch) {
-  OperandInfo operand;
-  operand.name = name.str();
-  operand.type = type;
-  operand.shape = {rows, columns};
-  operand.strides = {pitch, SizeExpr(1)};
-  return operand;
-}
-
-/// The operands of a dense problem, as dgemm.gemm describes them.
-static std::vector<OperandInfo> makeOperands(const Extents &e) {
-  std::vector<OperandInfo> operands = {
-      makeOperand("a", ElementType::F8E4M3FN, e.m, e.k, e.k),
-      makeOperand("scale_a", ElementType::F32, e.blocksOf(e.k), e.m, SizeExpr::mul(SizeExpr::ceilDiv(e.m, 4), 4)),
-      makeOperand("b", ElementType::F8E4M3FN, e.n, e.k, e.k),
-      makeOperand("scale_b", ElementType::F32, e.blocksOf(e.n), e.blocksOf(e.k), e.blocksOf(e.k)),
-      makeOperand("d", ElementType::BF16, e.m, e.n, e.n)};
-  operands.back().isOutput = true;
+/// The operands of the problem, as dgemm.gemm describes them.
+static std::vector<OperandInfo> makeOperands(MLIRContext *context, Layout layout, ArrayRef<int64_t> sizes,
+                                             DictionaryAttr strides) {
+  SmallVector<StringRef> names = {"a", "scale_a", "b", "scale_b", "d"};
+  if (layout != Layout::Dense)
+    names.push_back(layout == Layout::Masked ? "masked_m" : "m_indices");
+  std::vector<OperandInfo> operands;
+  for (StringRef name : names) {
+    auto explicitStrides = strides.getAs<DenseI64ArrayAttr>(name);
+    OperandGeometry geometry = OperandGeometry::get(
+        context, layout, name, sizes, explicitStrides ? explicitStrides.asArrayRef() : ArrayRef<int64_t>());
+    OperandInfo &operand = operands.emplace_back();
+    operand.name = name.str();
+    operand.type = convert(geometry.element);
+    for (auto [extent, stride] : llvm::zip_equal(geometry.shape, geometry.strides)) {
+      operand.shape.push_back(convert(extent));
+      operand.strides.push_back(convert(stride));
+    }
+    operand.isOutput = name == "d";
+  }
   return operands;
 }
 
@@ -139,17 +133,20 @@ llvm::Expected<LaunchDescriptor> mlir::dgemm::getLaunchDescriptor(ModuleOp modul
   descriptor.target = chip.str();
   descriptor.generator = "dgemm " DGEMM_VERSION;
   llvm::raw_string_ostream(descriptor.config) << config;
-  descriptor.layout = "dense";
-  SizeExpr extents[3];
-  for (int i = 0; i < 3; ++i) {
+  descriptor.layout = launch.getAs<StringAttr>("layout").str();
+  Layout layout = *symbolizeLayout(descriptor.layout);
+  SizeExpr extents[4];
+  for (size_t i = 0; i < sizes.size(); ++i) {
     descriptor.sizes.emplace_back(kSizeNames[i].str(), sizes[i]);
     extents[i] = sizes[i] < 0 ? SizeExpr::name(kSizeNames[i]) : SizeExpr(sizes[i]);
   }
-  descriptor.operands = makeOperands({extents[0], extents[1], extents[2]});
+  descriptor.operands = makeOperands(module.getContext(), layout, sizes, launch.getAs<DictionaryAttr>("strides"));
   descriptor.threads = launch.getAs<IntegerAttr>("threads").getInt();
   descriptor.sharedMemory = launch.getAs<IntegerAttr>("shared_memory").getInt();
   descriptor.tiles = SizeExpr::mul(SizeExpr::ceilDiv(extents[0], config.getBlockM()),
                                    SizeExpr::ceilDiv(extents[1], config.getBlockN()));
+  if (layout == Layout::Masked) // at most
+    descriptor.tiles = SizeExpr::mul(descriptor.tiles, extents[3]);
   llvm::StringMap<int> mapsOf;
   for (unsigned i = 0; i < func.getNumArguments(); ++i)
     descriptor.parameters.push_back(makeParameter(func, i, mapsOf));

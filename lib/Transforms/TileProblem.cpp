@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dgemm/IR/DGemm.h"
+#include "dgemm/IR/OperandGeometry.h"
 #include "dgemm/Transforms/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -52,16 +53,21 @@ static KernelOp createKernel(ImplicitLocOpBuilder &b, func::FuncOp func, GemmOp 
     types.push_back(type);
     attrs.push_back(b.getDictionaryAttr(b.getNamedAttr(name, b.getStringAttr(value))));
   };
-  for (auto [name, operand] :
-       llvm::zip_equal(ArrayRef<StringRef>{"a", "scale_a", "b", "scale_b", "d"}, gemm->getOperands()))
+  SmallVector<NamedAttribute> strides;
+  for (auto [name, operand] : gemm.getNamedOperands()) {
     addArgument(operand.getType(), kOperandAttr, name);
+    FailureOr<SmallVector<int64_t>> own = getExplicitStrides(cast<MemRefType>(operand.getType()));
+    if (!own->empty()) // the problem verified that there are any
+      strides.push_back(b.getNamedAttr(name, b.getDenseI64ArrayAttr(*own)));
+  }
   SmallVector<int64_t> sizes;
-  for (auto [name, size] : {std::pair<StringRef, int64_t>{"M", gemm.getM()}, {"N", gemm.getN()}, {"K", gemm.getK()}}) {
+  for (auto [name, size] : llvm::zip(ArrayRef<StringRef>{"M", "N", "K", "G"}, gemm.getSizes())) {
     sizes.push_back(ShapedType::isDynamic(size) ? -1 : size);
     if (ShapedType::isDynamic(size))
       addArgument(b.getIndexType(), kSizeAttr, name);
   }
   auto kernel = KernelOp::create(b, func.getSymName(), b.getFunctionType(types, {}), sizes, *gemm.getConfig(),
+                                 gemm.getLayout(), strides.empty() ? DictionaryAttr{} : b.getDictionaryAttr(strides),
                                  b.getArrayAttr(attrs), ArrayAttr{});
   Block &entry = kernel.getBody().emplaceBlock();
   for (Type type : types)
@@ -69,22 +75,63 @@ static KernelOp createKernel(ImplicitLocOpBuilder &b, func::FuncOp func, GemmOp 
   return kernel;
 }
 
-/// acc + A[m.., k..] * B[n.., k..]^T, scaled.
-static Value createKBlock(ImplicitLocOpBuilder &b, ValueRange operands, ConfigAttr config, Value m, Value n, Value k,
-                          FragType fragType, Value acc) {
-  MLIRContext *context = b.getContext();
+namespace {
+/// Fills the loops of a kernel.
+class KernelBody {
+public:
+  KernelBody(ImplicitLocOpBuilder &b, KernelOp kernel, ForEachTileOp tiles)
+      : b(b), kernel(kernel), config(kernel.getConfig()), tiles(tiles) {}
+
+  /// acc + A[m.., k..] * B[n.., k..]^T, scaled.
+  Value createKBlock(Value k, FragType fragType, Value acc);
+  void createStore(Value acc);
+
+private:
+  Value operand(StringRef name) { return kernel.findArgument(kOperandAttr, name); }
+  /// `offsets` in the operand `name`, with the group in front where it has one.
+  SmallVector<Value> offsetsOf(StringRef name, ArrayRef<Value> offsets) {
+    SmallVector<Value> all(offsets);
+    if (cast<MemRefType>(operand(name).getType()).getRank() == 3)
+      all.insert(all.begin(), tiles.getGroup());
+    return all;
+  }
+  Value load(StringRef name, TileType type, ArrayRef<Value> offsets) {
+    return LoadOp::create(b, type, operand(name), offsetsOf(name, offsets));
+  }
+  Value loadRowScales(Value kBlock);
+
+  ImplicitLocOpBuilder &b;
+  KernelOp kernel;
+  ConfigAttr config;
+  ForEachTileOp tiles;
+};
+} // namespace
+
+/// By TMA through a tile where the strides allow it, else by each thread for its own rows.
+Value KernelBody::loadRowScales(Value kBlock) {
+  auto type = FragType::get(b.getContext(), config.getBlockM(), 1);
+  if (!OperandGeometry::get(kernel, "scale_a").allowsTMA())
+    return LoadRowScalesOp::create(b, type, operand("scale_a"), offsetsOf("scale_a", {kBlock, tiles.getTileM()}));
+  auto row = TileType::get(b.getContext(), 1, config.getBlockM(), b.getF32Type(), 0);
+  return LoadFragmentOp::create(b, type, load("scale_a", row, {kBlock, tiles.getTileM()}));
+}
+
+Value KernelBody::createKBlock(Value k, FragType fragType, Value acc) {
   auto tile = [&](int64_t rows) {
-    return TileType::get(context, rows, config.getBlockK(), Float8E4M3FNType::get(context), 128);
+    return TileType::get(b.getContext(), rows, config.getBlockK(), Float8E4M3FNType::get(b.getContext()), 128);
   };
+  Value m = tiles.getTileM(), n = tiles.getTileN();
   Value kBlock = arith::DivUIOp::create(b, k, arith::ConstantIndexOp::create(b, kScaleBlock));
-  Value columnScales = LoadBlockScalesOp::create(
-      b, VectorType::get(getScaleBlocksOfTile(config.getBlockN()), b.getF32Type()), operands[3], n, k);
-  Value lhs = LoadOp::create(b, tile(config.getBlockM()), operands[0], ValueRange{m, k});
-  Value rhs = LoadOp::create(b, tile(config.getBlockN()), operands[2], ValueRange{n, k});
-  Value scaleTile = LoadOp::create(b, TileType::get(context, 1, config.getBlockM(), b.getF32Type(), 0), operands[1],
-                                   ValueRange{kBlock, m});
-  Value rowScales = LoadFragmentOp::create(b, FragType::get(context, config.getBlockM(), 1), scaleTile);
+  auto scalesType = VectorType::get(getScaleBlocksOfTile(config.getBlockN()), b.getF32Type());
+  Value columnScales = LoadBlockScalesOp::create(b, scalesType, operand("scale_b"), offsetsOf("scale_b", {n, k}));
+  Value lhs = load("a", tile(config.getBlockM()), {m, k});
+  Value rhs = load("b", tile(config.getBlockN()), {n, k});
+  Value rowScales = loadRowScales(kBlock);
   return ScaledMmaOp::create(b, fragType, lhs, rhs, rowScales, columnScales, n, acc);
+}
+
+void KernelBody::createStore(Value acc) {
+  StoreOp::create(b, acc, operand("d"), offsetsOf("d", {tiles.getTileM(), tiles.getTileN()}), tiles.getGroupRows());
 }
 
 static void tileProblem(func::FuncOp func, GemmOp gemm) {
@@ -101,19 +148,21 @@ static void tileProblem(func::FuncOp func, GemmOp gemm) {
   Value zero = arith::ConstantIndexOp::create(b, 0);
   Value step = arith::ConstantIndexOp::create(b, config.getBlockK());
 
-  auto tiles = ForEachTileOp::create(b, m, n, {config.getBlockM(), config.getBlockN()}, config.getGroupM());
+  Value groups;
+  if (gemm.getGroups())
+    groups = kernel.findArgument(kOperandAttr, gemm.getNamedOperands().back().first);
+  auto tiles = ForEachTileOp::create(b, m, n, gemm.getLayout(), groups, {config.getBlockM(), config.getBlockN()},
+                                     config.getGroupM());
   b.setInsertionPointToStart(&tiles.getBody().front());
   auto fragType = FragType::get(b.getContext(), config.getBlockM(), config.getBlockN());
   Value init = ZeroOp::create(b, fragType);
-  ValueRange operands = kernel.getArguments();
   auto loop =
       scf::ForOp::create(b, zero, k, step, init, [&](OpBuilder &builder, Location loc, Value kOffset, ValueRange acc) {
-        ImplicitLocOpBuilder body(loc, builder);
-        Value next =
-            createKBlock(body, operands, config, tiles.getTileM(), tiles.getTileN(), kOffset, fragType, acc.front());
-        scf::YieldOp::create(body, next);
+        ImplicitLocOpBuilder inner(loc, builder);
+        Value next = KernelBody(inner, kernel, tiles).createKBlock(kOffset, fragType, acc.front());
+        scf::YieldOp::create(inner, next);
       });
-  StoreOp::create(b, loop.getResult(0), operands[4], ValueRange{tiles.getTileM(), tiles.getTileN()});
+  KernelBody(b, kernel, tiles).createStore(loop.getResult(0));
   func.erase();
 }
 

@@ -35,7 +35,9 @@ struct KernelParts {
   ForEachTileOp tiles;
   scf::ForOp kLoop;
   SmallVector<LoadOp> loads;
-  LoadFragmentOp rowScales;
+  /// Reads a tile, or global memory.
+  LoadFragmentOp tileRowScales;
+  LoadRowScalesOp directRowScales;
   LoadBlockScalesOp columnScales;
   MmaOp mma;
   PromoteOp promote;
@@ -62,12 +64,17 @@ FailureOr<KernelParts> analyse(KernelOp kernel) {
   parts.tiles = findOnly<ForEachTileOp>(kernel);
   if (!parts.tiles || !(parts.kLoop = findOnly<scf::ForOp>(parts.tiles)) ||
       !(parts.mma = findOnly<MmaOp>(parts.kLoop)) || !(parts.promote = findOnly<PromoteOp>(parts.kLoop)) ||
-      !(parts.rowScales = findOnly<LoadFragmentOp>(parts.kLoop)) ||
       !(parts.columnScales = findOnly<LoadBlockScalesOp>(parts.kLoop)) ||
       !(parts.store = findOnly<StoreOp>(parts.tiles)))
     return failure();
   parts.kLoop.walk([&](LoadOp load) { parts.loads.push_back(load); });
-  for (Value tile : {Value(parts.mma.getLhs()), Value(parts.mma.getRhs()), Value(parts.rowScales.getTile())})
+  parts.kLoop.walk([&](LoadRowScalesOp load) { parts.directRowScales = load; });
+  if (!parts.directRowScales && !(parts.tileRowScales = findOnly<LoadFragmentOp>(parts.kLoop)))
+    return failure();
+  SmallVector<Value> tiles = {parts.mma.getLhs(), parts.mma.getRhs()};
+  if (parts.tileRowScales)
+    tiles.push_back(parts.tileRowScales.getTile());
+  for (Value tile : tiles)
     if (!tile.getDefiningOp<LoadOp>())
       return kernel.emitOpError("expected the tiles of mma and load_fragment to be loaded in the K loop"), failure();
   return parts;
@@ -87,9 +94,9 @@ private:
   void openTileLoop(Block *block) {
     b.setInsertionPointToEnd(block);
     ForEachTileOp old = parts.tiles;
-    auto loop = ForEachTileOp::create(b, old.getM(), old.getN(), old.getTile(), old.getGroupM());
-    map.map(old.getTileM(), loop.getTileM());
-    map.map(old.getTileN(), loop.getTileN());
+    auto loop = ForEachTileOp::create(b, old.getM(), old.getN(), old.getLayout(), old.getGroups(), old.getTile(),
+                                      old.getGroupM());
+    map.map(old.getBody().getArguments(), loop.getBody().getArguments());
     b.setInsertionPointToStart(&loop.getBody().front());
   }
   /// Copies the index arithmetic of the K loop.
@@ -117,6 +124,8 @@ private:
   Value view(Value stage, Value tile, TileType type, Value offset) {
     return ViewOp::create(b, type, stage, parts.getStageIndex(tile), offset);
   }
+  /// The scales of a 64-row slice: of the tile that starts at row `offset`.
+  Value loadRowScales(Value stage, Value offset);
   SmallVector<Value> buildConsumerKBlock(ArrayRef<Value> rowOffsets, ValueRange sums);
 
   KernelParts &parts;
@@ -137,23 +146,35 @@ void RoleBuilder::buildProducer(Block *block) {
   });
 }
 
+Value RoleBuilder::loadRowScales(Value stage, Value offset) {
+  auto type = FragType::get(b.getContext(), hopper::kWgmmaM, 1);
+  if (parts.directRowScales) {
+    SmallVector<Value> offsets = mapAll(parts.directRowScales.getOffsets());
+    offsets.back() = arith::AddIOp::create(b, offsets.back(), offset);
+    return LoadRowScalesOp::create(b, type, parts.directRowScales.getSource(), offsets);
+  }
+  auto slice = TileType::get(b.getContext(), 1, hopper::kWgmmaM, b.getF32Type(), 0);
+  return LoadFragmentOp::create(b, type, view(stage, parts.tileRowScales.getTile(), slice, offset));
+}
+
 /// One K block of a consumer: mma and promote for each 64-row slice. Scales are read before the stage is released, and
 /// the stage is released before the last promotion.
 SmallVector<Value> RoleBuilder::buildConsumerKBlock(ArrayRef<Value> rowOffsets, ValueRange sums) {
   MLIRContext *context = b.getContext();
   Value columnScales = b.clone(*parts.columnScales, map)->getResult(0);
+  SmallVector<Value> lhs, rowScales, next;
+  if (parts.directRowScales) // on their way while the stage fills
+    for (Value offset : rowOffsets)
+      rowScales.push_back(loadRowScales(Value(), offset));
   Value stage = WaitOp::create(b, stageType, ring);
   TileType lhsType = parts.mma.getLhs().getType(), rhsType = parts.mma.getRhs().getType();
   auto lhsSlice =
       TileType::get(context, hopper::kWgmmaM, lhsType.getColumns(), lhsType.getElementType(), lhsType.getSwizzle());
-  auto scaleSlice = TileType::get(context, 1, hopper::kWgmmaM, b.getF32Type(), 0);
-  auto scaleFrag = FragType::get(context, hopper::kWgmmaM, 1);
   auto sumFrag = FragType::get(context, hopper::kWgmmaM, rhsType.getRows());
   Value rhs = view(stage, parts.mma.getRhs(), rhsType, arith::ConstantIndexOp::create(b, 0));
-  SmallVector<Value> lhs, rowScales, next;
   for (Value offset : rowOffsets) {
-    Value scales = view(stage, parts.rowScales.getTile(), scaleSlice, offset);
-    rowScales.push_back(LoadFragmentOp::create(b, scaleFrag, scales));
+    if (parts.tileRowScales)
+      rowScales.push_back(loadRowScales(stage, offset));
     lhs.push_back(view(stage, parts.mma.getLhs(), lhsSlice, offset));
   }
   Value part;
@@ -184,8 +205,10 @@ void RoleBuilder::buildConsumer(Block *block, Value warpgroup, int64_t rows) {
   scf::ForOp loop = buildKLoop(zeros, [&](ValueRange sums) { return buildConsumerKBlock(rowOffsets, sums); });
   SmallVector<Value> offsets = mapAll(parts.store.getOffsets());
   for (auto [row, sum] : llvm::zip_equal(rowOffsets, loop.getResults())) {
-    Value m = arith::AddIOp::create(b, offsets[0], row);
-    StoreOp::create(b, sum, parts.store.getDest(), ValueRange{m, offsets[1]});
+    SmallVector<Value> own = offsets;
+    Value &m = own[own.size() - 2];
+    m = arith::AddIOp::create(b, m, row);
+    StoreOp::create(b, sum, parts.store.getDest(), own, map.lookupOrNull(parts.store.getRows()));
   }
 }
 

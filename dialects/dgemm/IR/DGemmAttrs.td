@@ -11,6 +11,14 @@
 
 include "DGemmDialect.td"
 include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/EnumAttr.td"
+
+def DGemm_Layout : I32EnumAttr<"Layout", "how the rows of a problem are grouped", [
+    I32EnumAttrCase<"Dense", 0, "dense">,
+    I32EnumAttrCase<"Contiguous", 1, "contiguous">,
+    I32EnumAttrCase<"Masked", 2, "masked">]> {
+  let cppNamespace = "::mlir::dgemm";
+}
 
 def DGemm_ConfigAttr : AttrDef<DGemm_Dialect, "Config"> {
   let mnemonic = "config";
@@ -47,7 +55,7 @@ def DGemm_TensorMapAttr : AttrDef<DGemm_Dialect, "TensorMap"> {
   let summary = "how the host encodes a CUtensorMap kernel parameter";
   let description = [{
     Stands on the kernel argument that takes the map. `dims` (elements) and `strides` (bytes, without the innermost) are
-    affine maps of (M, N, K), innermost dimension first as cuTensorMapEncodeTiled takes them. The launch descriptor is
+    affine maps of (M, N, K) or (M, N, K, G), innermost dimension first as cuTensorMapEncodeTiled takes them. The launch descriptor is
     printed from this attribute.
 
     Example:

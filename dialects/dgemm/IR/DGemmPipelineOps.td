@@ -26,7 +26,7 @@ def DGemm_WarpSpecializeOp : DGemm_Op<"warp_specialize", [
     SingleBlock, NoTerminator, DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmBlockArgumentNames"]>]> {
   let summary = "one role for each warpgroup of a CTA";
   let description = [{
-    The last warpgroup runs the producer region on one elected thread; each of the first `consumers` warpgroups runs the
+    The last warpgroup runs the producer region, on one elected thread unless `producer_threads` is 128; each of the first `consumers` warpgroups runs the
     consumer region, whose argument is its index. The register counts are what `setmaxnreg` asks for a thread of that
     role.
 
@@ -44,7 +44,11 @@ def DGemm_WarpSpecializeOp : DGemm_Op<"warp_specialize", [
     }
     ```
   }];
-  let arguments = (ins I64Attr:$consumers, I64Attr:$producerRegisters, I64Attr:$consumerRegisters);
+  let arguments = (ins I64Attr:$consumers, I64Attr:$producerRegisters, I64Attr:$consumerRegisters,
+                       DefaultValuedAttr<I64Attr, "1">:$producerThreads);
+  let builders = [OpBuilder<(ins "int64_t":$consumers, "int64_t":$producerRegisters, "int64_t":$consumerRegisters), [{
+    build($_builder, $_state, consumers, producerRegisters, consumerRegisters, /*producerThreads=*/1);
+  }]>];
   let regions = (region SizedRegion<1>:$producer, SizedRegion<1>:$consumer);
   let hasCustomAssemblyFormat = 1;
   let hasVerifier = 1;

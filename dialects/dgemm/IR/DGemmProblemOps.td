@@ -15,7 +15,7 @@ include "mlir/IR/CommonAttrConstraints.td"
 include "mlir/IR/CommonTypeConstraints.td"
 
 def DGemm_GemmOp : DGemm_Op<"gemm"> {
-  let summary = "a dense GEMM with block scales";
+  let summary = "a GEMM with block scales, dense or grouped";
   let description = [{
     With A = `lhs` [M, K], B = `rhs` [N, K] (e4m3, K innermost), the scales of A [ceil(K/128), M] and of B
     [ceil(N/128), ceil(K/128)] (f32), and D = `out` [M, N] (bf16):
@@ -26,13 +26,21 @@ def DGemm_GemmOp : DGemm_Op<"gemm"> {
     ```
 
     The tensor core's FP8 accumulator keeps fewer bits than f32, so each 128-deep partial sum is promoted to f32.
-    The M stride of scale_A is M rounded up to a multiple of 4 (16 bytes).
+    The M stride of scale_A is M rounded up to a multiple of 4 (16 bytes), unless its type gives strides.
+
+    With G groups, each has its own B:
+    - `contiguous(%m_indices)`: the rows of all groups stand in one A and D; `m_indices` [M] (i32) gives the group of each
+      row, -1 for padding, whose rows of D may hold anything. B is [G, N, K], its scales have G in front too. Each group
+      starts at a multiple of `aligned` rows (default 128).
+    - `masked(%masked_m)`: all operands have G in front, with M rows for each group; only the first `masked_m`[g] (i32)
+      of them are computed and written. `expected` is a hint: how many these are.
 
     - C1: `lhs` and `rhs` are f8E4M3FN, scales f32, `out` bf16.
     - C2: the scales of `lhs` are by [1, 128], those of `rhs` by [128, 128].
     - C3: M, N and K agree between the operands, and the scales have the extents above.
-    - C4: M and N are multiples of 8 and K is a multiple of 16 where static: TMA wants 16-byte row strides.
-    - C5: rows are contiguous (identity layout).
+    - C4: sizes are positive and below 2^31. An operand whose strides are no multiples of 16 bytes is read and written
+      without TMA; a dynamic N is taken to be a multiple of 8 and a dynamic K of 16, unless strides are given.
+    - C5: an operand that is not packed has static strides; A, B and D have an innermost stride of 1.
     - C6: `config`, where given, suits the machine (see `#dgemm.config`).
 
     Example:
@@ -42,12 +50,13 @@ def DGemm_GemmOp : DGemm_Op<"gemm"> {
     ```
   }];
   let arguments = (ins AnyMemRef:$lhs, AnyMemRef:$lhsScale, AnyMemRef:$rhs, AnyMemRef:$rhsScale, AnyMemRef:$out,
-                       DenseI64ArrayAttr:$lhsGranularity, DenseI64ArrayAttr:$rhsGranularity,
+                       Optional<AnyMemRef>:$groups, DGemm_Layout:$layout, OptionalAttr<I64Attr>:$alignment,
+                       OptionalAttr<I64Attr>:$expectedRows, DenseI64ArrayAttr:$lhsGranularity, DenseI64ArrayAttr:$rhsGranularity,
                        OptionalAttr<DGemm_ConfigAttr>:$config);
   let assemblyFormat = [{
-    `dense` `lhs` `(` $lhs `scaled` $lhsScale `by` $lhsGranularity `)`
+    $layout (`(` $groups^ `)`)? (`aligned` $alignment^)? (`expected` $expectedRows^)? `lhs` `(` $lhs `scaled` $lhsScale `by` $lhsGranularity `)`
     `rhs` `(` $rhs `scaled` $rhsScale `by` $rhsGranularity `)` `out` `(` $out `)` (`config` $config^)? attr-dict `:`
-    `(` type($lhs) `,` type($lhsScale) `,` type($rhs) `,` type($rhsScale) `,` type($out) `)`
+    `(` type($lhs) `,` type($lhsScale) `,` type($rhs) `,` type($rhsScale) `,` type($out) (`,` type($groups)^)? `)`
   }];
   let hasVerifier = 1;
   let extraClassDeclaration = [{
@@ -55,9 +64,17 @@ def DGemm_GemmOp : DGemm_Op<"gemm"> {
     MemRefType getRhsType() { return cast<MemRefType>(getRhs().getType()); }
     MemRefType getOutType() { return cast<MemRefType>(getOut().getType()); }
     /// Extents in elements, ShapedType::kDynamic for `?`.
-    int64_t getM() { return getOutType().getDimSize(0); }
-    int64_t getN() { return getOutType().getDimSize(1); }
-    int64_t getK() { return getLhsType().getDimSize(1); }
+    int64_t getM() { return getOutType().getShape().drop_back().back(); }
+    int64_t getN() { return getOutType().getShape().back(); }
+    int64_t getK() { return getLhsType().getShape().back(); }
+    /// 1 for a dense problem.
+    int64_t getNumGroups() { return getLayout() == Layout::Dense ? 1 : getRhsType().getDimSize(0); }
+    /// Rows that the start of each group of a contiguous layout is a multiple of.
+    int64_t getRowAlignment() { return getAlignment().value_or(128); }
+    /// M, N, K, and G where there are groups; ShapedType::kDynamic for `?`.
+    SmallVector<int64_t> getSizes();
+    /// The operands by name, in order: a, scale_a, b, scale_b, d, then m_indices or masked_m.
+    SmallVector<std::pair<StringRef, Value>> getNamedOperands();
   }];
 }
 

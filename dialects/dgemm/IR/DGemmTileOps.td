@@ -26,7 +26,8 @@ def DGemm_KernelOp : DGemm_Op<"kernel", [
   let summary = "a persistent GPU kernel";
   let description = [{
     Every CTA of the grid runs the body. Memref arguments are operands of the problem and carry `dgemm.operand`; index
-    arguments are dynamic sizes and carry `dgemm.size` ("M", "N" or "K"). `sizes` states M, N and K (-1: dynamic).
+    arguments are dynamic sizes and carry `dgemm.size` ("M", "N", "K" or "G"). `sizes` states M, N and K (-1: dynamic),
+    and G where there are groups. `strides` holds those of the operands that are not packed, in elements.
 
     Example:
     ```mlir
@@ -38,6 +39,7 @@ def DGemm_KernelOp : DGemm_Op<"kernel", [
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrOf<FunctionType>:$function_type,
                        DenseI64ArrayAttr:$sizes, DGemm_ConfigAttr:$config,
+                       DefaultValuedAttr<DGemm_Layout, "Layout::Dense">:$layout, OptionalAttr<DictionaryAttr>:$strides,
                        OptionalAttr<DictArrayAttr>:$arg_attrs, OptionalAttr<DictArrayAttr>:$res_attrs);
   let regions = (region SizedRegion<1>:$body);
   let hasCustomAssemblyFormat = 1;
@@ -48,10 +50,13 @@ def DGemm_KernelOp : DGemm_Op<"kernel", [
     Region *getCallableRegion() { return &getBody(); }
     /// The argument that carries `attr` with the string `value`, null if there is none.
     BlockArgument findArgument(StringRef attr, StringRef value);
+    /// Name of the operand that `value` is, empty if it is none.
+    StringRef getOperandName(Value value);
   }];
 }
 
 def DGemm_ForEachTileOp : DGemm_Op<"for_each_tile", [
+    AttrSizedOperandSegments,
     DeclareOpInterfaceMethods<LoopLikeOpInterface, ["getInitsMutable", "getRegionIterArgs", "getYieldedValuesMutable",
                                                     "getLoopResults", "replaceWithAdditionalYields"]>,
     SingleBlockImplicitTerminator<"YieldOp">, RecursiveMemoryEffects,
@@ -62,6 +67,10 @@ def DGemm_ForEachTileOp : DGemm_Op<"for_each_tile", [
     arguments are the element offsets of the tile, followed by the loop-carried values. Tiles are numbered down `group_m`
     tile rows, then along the columns of that group, so that the CTAs of one wave share rows of B in L2.
 
+    `contiguous %m_indices` adds the group of the tile, that of its first row, to the region arguments, and skips the
+    tiles where that is negative. `masked %masked_m` walks the groups one after the other, and of each only the tiles
+    of its first `masked_m`[g] rows; it adds the group and that number.
+
     Example:
     ```mlir
     dgemm.for_each_tile (%m, %n) of (%M, %N) tile = [128, 192] group_m = 8 {
@@ -69,17 +78,25 @@ def DGemm_ForEachTileOp : DGemm_Op<"for_each_tile", [
     }
     ```
   }];
-  let arguments = (ins Index:$m, Index:$n, DenseI64ArrayAttr:$tile, I64Attr:$groupM, Variadic<AnyType>:$initArgs);
+  let arguments = (ins Index:$m, Index:$n, Optional<AnyMemRef>:$groups,
+                       DefaultValuedAttr<DGemm_Layout, "Layout::Dense">:$layout, DenseI64ArrayAttr:$tile,
+                       I64Attr:$groupM, Variadic<AnyType>:$initArgs);
   let results = (outs Variadic<AnyType>:$results);
   let regions = (region SizedRegion<1>:$body);
-  let builders = [OpBuilder<(ins "Value":$m, "Value":$n, "ArrayRef<int64_t>":$tile, "int64_t":$groupM,
-                                 CArg<"ValueRange", "{}">:$inits)>];
+  let builders = [OpBuilder<(ins "Value":$m, "Value":$n, "Layout":$layout, "Value":$groups,
+                                 "ArrayRef<int64_t>":$tile, "int64_t":$groupM, CArg<"ValueRange", "{}">:$inits)>];
   let skipDefaultBuilders = 1;
   let hasCustomAssemblyFormat = 1;
   let hasVerifier = 1;
   let extraClassDeclaration = [{
     Value getTileM() { return getBody().getArgument(0); }
     Value getTileN() { return getBody().getArgument(1); }
+    /// The group of the tile; null for a dense layout.
+    Value getGroup() { return getNumTileArgs() > 2 ? getBody().getArgument(2) : Value(); }
+    /// Rows of that group; null unless masked.
+    Value getGroupRows() { return getNumTileArgs() > 3 ? getBody().getArgument(3) : Value(); }
+    /// Region arguments before the loop-carried ones.
+    unsigned getNumTileArgs() { return 2 + static_cast<unsigned>(getLayout()); }
   }];
 }
 
@@ -122,17 +139,35 @@ def DGemm_LoadFragmentOp : DGemm_Op<"load_fragment", [MemoryEffects<[MemRead]>]>
   let hasVerifier = 1;
 }
 
+def DGemm_LoadRowScalesOp : DGemm_Op<"load_row_scales", [MemoryEffects<[MemRead]>]> {
+  let summary = "one f32 for each row of a fragment, from global memory";
+  let description = [{
+    What `dgemm.load` and `dgemm.load_fragment` do where TMA cannot: reads row scales of any strides. The last offset is
+    the first row; rows outside the operand read as zero.
+
+    Example: `%ra = dgemm.load_row_scales %sa[%kb, %m] : memref<56x?xf32, strided<[1, 56]>> -> !dgemm.frag<64x1xf32>`.
+  }];
+  let arguments = (ins AnyMemRef:$source, Variadic<Index>:$offsets);
+  let results = (outs DGemm_FragType:$result);
+  let assemblyFormat = "$source `[` $offsets `]` attr-dict `:` type($source) `->` qualified(type($result))";
+  let hasVerifier = 1;
+}
+
 def DGemm_LoadBlockScalesOp : DGemm_Op<"load_block_scales", [MemoryEffects<[MemRead]>]> {
   let summary = "the 128x128-block scales that the columns of a tile meet";
   let description = [{
     Element i of the result is the scale of row `n / 128 + i` of `source` at K block `k / 128`; a row past the last reads
-    the last (its columns lie outside D).
+    the last (its columns lie outside D). The offsets are n and k, with the group in front of them where there is one.
 
     Example: `%xb = dgemm.load_block_scales %sb[%n, %k] : memref<32x56xf32> -> vector<2xf32>`.
   }];
-  let arguments = (ins AnyMemRef:$source, Index:$n, Index:$k);
+  let arguments = (ins AnyMemRef:$source, Variadic<Index>:$offsets);
   let results = (outs VectorOfRankAndType<[1], [F32]>:$scales);
-  let assemblyFormat = "$source `[` $n `,` $k `]` attr-dict `:` type($source) `->` type($scales)";
+  let assemblyFormat = "$source `[` $offsets `]` attr-dict `:` type($source) `->` type($scales)";
+  let extraClassDeclaration = [{
+    Value getN() { return getOffsets().drop_back().back(); }
+    Value getK() { return getOffsets().back(); }
+  }];
   let hasVerifier = 1;
 }
 
@@ -211,16 +246,17 @@ def DGemm_PromoteOp : DGemm_Op<"promote", [Pure, AllTypesMatch<["part", "acc", "
   let hasVerifier = 1;
 }
 
-def DGemm_StoreOp : DGemm_Op<"store", [MemoryEffects<[MemWrite]>]> {
+def DGemm_StoreOp : DGemm_Op<"store", [MemoryEffects<[MemWrite]>, AttrSizedOperandSegments]> {
   let summary = "a fragment to global memory, rounded to bf16";
   let description = [{
-    Rounds to nearest even. Elements outside the destination are not written.
+    Rounds to nearest even. Elements outside the destination are not written, nor, where `rows` is given, are rows from
+    that one on.
 
     Example: `dgemm.store %acc, %d[%m, %n] : !dgemm.frag<128x192xf32>, memref<?x4096xbf16>`.
   }];
-  let arguments = (ins DGemm_FragType:$value, AnyMemRef:$dest, Variadic<Index>:$offsets);
+  let arguments = (ins DGemm_FragType:$value, AnyMemRef:$dest, Variadic<Index>:$offsets, Optional<Index>:$rows);
   let assemblyFormat = [{
-    $value `,` $dest `[` $offsets `]` attr-dict `:` qualified(type($value)) `,` type($dest)
+    $value `,` $dest `[` $offsets `]` (`rows` $rows^)? attr-dict `:` qualified(type($value)) `,` type($dest)
   }];
   let hasVerifier = 1;
 }

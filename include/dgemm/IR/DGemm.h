@@ -29,6 +29,8 @@
 
 #include "dgemm/IR/DGemmDialect.h.inc"
 
+#include "dgemm/IR/DGemmEnums.h.inc"
+
 #define GET_ATTRDEF_CLASSES
 #include "dgemm/IR/DGemmAttrs.h.inc"
 
@@ -40,8 +42,8 @@
 
 namespace mlir::dgemm {
 
-/// Kernel argument attributes that tie arguments to the problem: the operand ("a", "scale_a", "b", "scale_b", "d"), the
-/// dynamic size ("M", "N", "K"), and the tensor map of a TMA operand.
+/// Kernel argument attributes that tie arguments to the problem: the operand ("a", "scale_a", "b", "scale_b", "d",
+/// "m_indices", "masked_m"), the dynamic size ("M", "N", "K", "G"), and the tensor map of a TMA operand.
 constexpr llvm::StringLiteral kOperandAttr = "dgemm.operand";
 constexpr llvm::StringLiteral kSizeAttr = "dgemm.size";
 constexpr llvm::StringLiteral kTensorMapAttr = "dgemm.tensor_map";

@@ -1,0 +1,47 @@
+//===- OperandGeometry.h - Shapes and strides of the operands ---*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Where the elements of each operand lie, in terms of the sizes. Tensor maps, addresses and the launch descriptor are
+// all made from this.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef DGEMM_IR_OPERANDGEOMETRY_H
+#define DGEMM_IR_OPERANDGEOMETRY_H
+
+#include "dgemm/IR/DGemm.h"
+#include "mlir/IR/AffineExpr.h"
+
+namespace mlir::dgemm {
+
+/// Extents and strides in elements, outermost first, as expressions of (M, N, K, G); static sizes are constants.
+struct OperandGeometry {
+  Type element;
+  SmallVector<AffineExpr> shape, strides;
+
+  /// `sizes` are M, N, K (and G), -1 where dynamic; `strides` are those of an operand that is not packed, else empty.
+  /// `name` is one of "a", "scale_a", "b", "scale_b", "d", "m_indices" and "masked_m".
+  static OperandGeometry get(MLIRContext *context, Layout layout, StringRef name, ArrayRef<int64_t> sizes,
+                             ArrayRef<int64_t> strides = {});
+  /// Of the operand `name` of `kernel`.
+  static OperandGeometry get(KernelOp kernel, StringRef name);
+
+  /// TMA takes it: the innermost stride is one element, the others are multiples of 16 bytes (a dynamic one is taken to
+  /// be; cuda.h, cuTensorMapEncodeTiled).
+  bool allowsTMA() const;
+  /// The largest power of two, up to 16 bytes, that the innermost extent and all outer strides are multiples of.
+  int64_t getAccessBytes() const;
+  int64_t getElementBytes() const { return element.getIntOrFloatBitWidth() / 8; }
+};
+
+/// Explicit strides of a memref, in elements; empty for a packed one. Failure: they are not static.
+FailureOr<SmallVector<int64_t>> getExplicitStrides(MemRefType type);
+
+} // namespace mlir::dgemm
+
+#endif // DGEMM_IR_OPERANDGEOMETRY_H

@@ -1,0 +1,66 @@
+//===- Addressing.cpp - Addresses of operand elements -*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Addressing.h"
+
+using namespace mlir;
+using namespace mlir::dgemm;
+
+OperandAccess::OperandAccess(NVVMBuilder &b, KernelOp kernel, Value memref)
+    : b(b), kernel(kernel), geometry(OperandGeometry::get(kernel, kernel.getOperandName(memref))) {
+  // The memref argument becomes the pointer when dgemm-lower-to-nvvm makes the function.
+  Type pointer = LLVM::LLVMPointerType::get(b.getContext(), static_cast<unsigned>(NVVM::NVVMMemorySpace::Global));
+  base = UnrealizedConversionCastOp::create(b, pointer, memref).getResult(0);
+}
+
+Value OperandAccess::toI64(Value value) {
+  if (value.getType().isInteger(64))
+    return value;
+  // Sizes and offsets are not negative and below 2^31.
+  Value narrow = value.getType().isIndex() ? b.toI32(value) : value;
+  return arith::ExtUIOp::create(b, b.getI64Type(), narrow);
+}
+
+Value OperandAccess::expand(AffineExpr expr) {
+  auto constant = [&](int64_t value) -> Value { return arith::ConstantOp::create(b, b.getI64IntegerAttr(value)); };
+  if (auto value = dyn_cast<AffineConstantExpr>(expr))
+    return constant(value.getValue());
+  static constexpr StringLiteral kNames[] = {"M", "N", "K", "G"};
+  if (auto dim = dyn_cast<AffineDimExpr>(expr))
+    return toI64(kernel.findArgument(kSizeAttr, kNames[dim.getPosition()]));
+  auto binary = cast<AffineBinaryOpExpr>(expr);
+  Value lhs = expand(binary.getLHS()), rhs = expand(binary.getRHS());
+  switch (expr.getKind()) {
+  case AffineExprKind::Add:
+    return arith::AddIOp::create(b, lhs, rhs);
+  case AffineExprKind::Mul:
+    return arith::MulIOp::create(b, lhs, rhs);
+  case AffineExprKind::CeilDiv: {
+    Value last = arith::SubIOp::create(b, rhs, constant(1));
+    return arith::DivUIOp::create(b, arith::AddIOp::create(b, lhs, last), rhs);
+  }
+  default:
+    llvm_unreachable("operand geometry has no other expressions");
+  }
+}
+
+Value OperandAccess::getOffset(ValueRange indices) {
+  Value offset;
+  for (auto [index, stride] : llvm::zip_equal(indices, geometry.strides)) {
+    auto constant = dyn_cast<AffineConstantExpr>(stride);
+    Value term = toI64(index);
+    if (!constant || constant.getValue() != 1)
+      term = arith::MulIOp::create(b, term, expand(stride));
+    offset = offset ? Value(arith::AddIOp::create(b, offset, term)) : term;
+  }
+  return offset;
+}
+
+Value OperandAccess::getAddress(Value offset) {
+  return LLVM::GEPOp::create(b, base.getType(), geometry.element, base, ArrayRef<LLVM::GEPArg>{offset});
+}

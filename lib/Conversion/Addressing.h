@@ -1,0 +1,44 @@
+//===- Addressing.h - Addresses of operand elements -*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef DGEMM_LIB_CONVERSION_ADDRESSING_H
+#define DGEMM_LIB_CONVERSION_ADDRESSING_H
+
+#include "NVVMBuilder.h"
+#include "dgemm/IR/OperandGeometry.h"
+
+namespace mlir::dgemm {
+
+/// Reads and writes an operand of a kernel in global memory without TMA. Offsets are 64 bits wide: M x N may pass 2^31.
+class OperandAccess {
+public:
+  /// `memref` is an argument of `kernel`.
+  OperandAccess(NVVMBuilder &b, KernelOp kernel, Value memref);
+
+  const OperandGeometry &getGeometry() const { return geometry; }
+  /// The extent of dimension `dim` (from the innermost, 0) as i64.
+  Value getExtent(unsigned dim) { return expand(geometry.shape[geometry.shape.size() - 1 - dim]); }
+  /// Offset in elements (i64) of the element at these indices (index or i64).
+  Value getOffset(ValueRange indices);
+  /// Address of the element `offset` (i64) elements after the first.
+  Value getAddress(Value offset);
+  Value toI64(Value value);
+
+private:
+  /// `expr` of the sizes as i64.
+  Value expand(AffineExpr expr);
+
+  NVVMBuilder &b;
+  KernelOp kernel;
+  OperandGeometry geometry;
+  Value base;
+};
+
+} // namespace mlir::dgemm
+
+#endif // DGEMM_LIB_CONVERSION_ADDRESSING_H
