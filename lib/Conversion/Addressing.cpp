@@ -62,5 +62,8 @@ Value OperandAccess::getOffset(ValueRange indices) {
 }
 
 Value OperandAccess::getAddress(Value offset) {
-  return LLVM::GEPOp::create(b, base.getType(), geometry.element, base, ArrayRef<LLVM::GEPArg>{offset});
+  Type element = geometry.element;
+  if (isa<Float8E4M3FNType>(element)) // LLVM has none
+    element = b.getI8Type();
+  return LLVM::GEPOp::create(b, base.getType(), element, base, ArrayRef<LLVM::GEPArg>{offset});
 }
