@@ -22,6 +22,7 @@ constexpr double kDramBytesPerClock = 1700; // 2.7 TB/s for the chip
 constexpr double kLaunchClocks = 4000;      // launch, barrier set-up, first fill
 constexpr double kTileClocks = 1500;        // drain of the ring and epilogue of a tile
 constexpr int64_t kAssumedSize = 4096;
+constexpr int64_t kAssumedGroups = 8;
 } // namespace
 
 static int64_t known(int64_t size) { return ShapedType::isDynamic(size) ? kAssumedSize : size; }
@@ -42,7 +43,9 @@ static double mathClocks(ConfigAttr config) {
 
 double mlir::dgemm::estimateClocks(const ProblemSize &size, ConfigAttr config, int64_t multiprocessors) {
   int64_t m = known(size.m), n = known(size.n), k = known(size.k);
-  int64_t tilesM = llvm::divideCeil(m, config.getBlockM()), tilesN = llvm::divideCeil(n, config.getBlockN());
+  int64_t groups = ShapedType::isDynamic(size.groups) ? kAssumedGroups : size.groups;
+  int64_t copies = size.isMasked ? groups : 1;
+  int64_t tilesM = copies * llvm::divideCeil(m, config.getBlockM()), tilesN = llvm::divideCeil(n, config.getBlockN());
   int64_t waves = llvm::divideCeil(tilesM * tilesN, multiprocessors);
   int64_t kBlocks = llvm::divideCeil(k, config.getBlockK());
   // Rows past M are not fetched, only zero-filled.
@@ -53,7 +56,7 @@ double mlir::dgemm::estimateClocks(const ProblemSize &size, ConfigAttr config, i
   double latency = std::max(1.0, 49152 / inFlight);
   double epilogue = kTileClocks + config.getBlockM() * config.getBlockN() / 24.0;
   double compute = waves * (kBlocks * kBlock * latency + epilogue);
-  double dram = (m * k + n * k + 2.0 * m * n) / kDramBytesPerClock;
+  double dram = (double(copies) * m * k + double(groups) * n * k + 2.0 * copies * m * n) / kDramBytesPerClock;
   return std::max(compute, dram) + 0.05 * std::min(compute, dram) + kLaunchClocks;
 }
 
@@ -63,6 +66,8 @@ FailureOr<ConfigAttr> mlir::dgemm::selectConfig(MLIRContext *context, const Prob
   ConfigAttr best;
   double bestClocks = 0;
   for (ConfigAttr config : enumerateConfigs(context, fields)) {
+    if (size.rowAlignment && size.rowAlignment % config.getBlockM())
+      continue;
     double clocks = estimateClocks(size, config, multiprocessors);
     if (!best || clocks < bestClocks) {
       best = config;
@@ -78,6 +83,7 @@ FailureOr<ConfigAttr> mlir::dgemm::selectConfig(MLIRContext *context, const Prob
   int64_t stages = fields.stages.value_or(std::max<int64_t>(2, fit));
   if (ConfigAttr::getChecked(emitError, context, block[0], block[1], block[2], stages, warpgroups,
                              fields.groupM.value_or(8)))
-    return emitError() << "no legal config has these fields";
+    return emitError() << "no legal config has these fields"
+                       << (size.rowAlignment ? " and a block M that divides the alignment of groups" : "");
   return failure();
 }

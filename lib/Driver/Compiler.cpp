@@ -20,33 +20,116 @@ static llvm::Error makeError(const llvm::Twine &message) {
   return llvm::createStringError(llvm::inconvertibleErrorCode(), message);
 }
 
-/// "4096", or "?" for a dynamic size.
-static std::string extent(int64_t size) { return size == GemmShape::kDynamic ? "?" : std::to_string(size); }
+namespace {
+constexpr int64_t kDynamic = GemmShape::kDynamic;
 
-static std::string blocks(int64_t size) {
-  return size == GemmShape::kDynamic ? "?" : std::to_string(llvm::divideCeil(size, 128));
+/// Spells the operands' types.
+class ProblemTypes {
+public:
+  explicit ProblemTypes(const GemmShape &shape) : shape(shape) {}
+
+  std::string a() { return matrix("A", "f8E4M3FN", isMasked(), shape.m, shape.k, shape.lda); }
+  std::string b() { return matrix("B", "f8E4M3FN", isGrouped(), shape.n, shape.k, shape.ldb); }
+  std::string d() { return matrix("D", "bf16", isMasked(), shape.m, shape.n, shape.ldd); }
+  std::string scaleA() {
+    return scales("scale_A", isMasked(), blocks(shape.k), shape.m, shape.scaleAKInnermost, "M or K");
+  }
+  std::string scaleB() {
+    return scales("scale_B", isGrouped(), blocks(shape.n), blocks(shape.k), shape.scaleBNInnermost, "N or K");
+  }
+  std::string groups() { return llvm::formatv("memref<{0}xi32>", extent(isMasked() ? shape.groups : shape.m)).str(); }
+  bool isGrouped() const { return shape.layout != GemmLayout::Dense; }
+  /// Set by a type that cannot be spelled.
+  std::string error;
+
+private:
+  bool isMasked() const { return shape.layout == GemmLayout::Masked; }
+  /// "4096", or "?" for a dynamic size.
+  static std::string extent(int64_t size) { return size == kDynamic ? "?" : std::to_string(size); }
+  static int64_t blocks(int64_t size) { return size == kDynamic ? size : int64_t(llvm::divideCeil(size, 128)); }
+
+  /// `strides` of rows and columns; -1 for one that depends on a dynamic size.
+  std::string type(llvm::StringRef element, bool hasGroups, int64_t rows, int64_t columns,
+                   std::optional<std::pair<int64_t, int64_t>> strides = {}) {
+    std::string dims = hasGroups ? extent(shape.groups) + "x" : "";
+    dims += extent(rows) + "x" + extent(columns) + "x" + element.str();
+    if (!strides)
+      return "memref<" + dims + ">";
+    std::string outer;
+    if (hasGroups)
+      outer = std::to_string(std::max(rows * strides->first, columns * strides->second)) + ", ";
+    return llvm::formatv("memref<{0}, strided<[{1}{2}, {3}]>>", dims, outer, strides->first, strides->second).str();
+  }
+  std::string matrix(llvm::StringRef name, llvm::StringRef element, bool hasGroups, int64_t rows, int64_t columns,
+                     int64_t pitch) {
+    if (!pitch)
+      return type(element, hasGroups, rows, columns);
+    if (pitch < columns)
+      error = llvm::formatv("expected the leading dimension of {0} to be at least its row, {1}, but got {2}", name,
+                            columns, pitch);
+    if (hasGroups && rows == kDynamic)
+      error = llvm::formatv("a leading dimension of {0} with groups wants its rows to be static", name);
+    return type(element, hasGroups, rows, columns, std::pair<int64_t, int64_t>(pitch, 1));
+  }
+  /// Scales [rows, columns], the rows innermost where `isTransposed`.
+  std::string scales(llvm::StringRef name, bool hasGroups, int64_t rows, int64_t columns, bool isTransposed,
+                     llvm::StringRef sizes) {
+    if (!isTransposed)
+      return type("f32", hasGroups, rows, columns);
+    if (rows == kDynamic || (hasGroups && columns == kDynamic))
+      error = llvm::formatv("this layout of {0} wants {1} to be static", name, sizes);
+    return type("f32", hasGroups, rows, columns, std::pair<int64_t, int64_t>(1, rows));
+  }
+
+  const GemmShape &shape;
+};
+} // namespace
+
+static llvm::Error checkShape(const GemmShape &shape) {
+  std::vector<std::pair<const char *, int64_t>> sizes = {{"M", shape.m}, {"N", shape.n}, {"K", shape.k}};
+  if (shape.layout != GemmLayout::Dense)
+    sizes.emplace_back("the number of groups", shape.groups);
+  for (auto [name, size] : sizes)
+    if (size != kDynamic && (size < 1 || size > INT32_MAX))
+      return makeError(llvm::formatv("expected {0} to be 1 to 2147483647 or dynamic, but got {1}", name, size));
+  return llvm::Error::success();
+}
+
+/// "dgemm_m4096_nx_k512", "dgemm_masked_g8_m..."; x for a dynamic size.
+static std::string makeEntry(const GemmShape &shape) {
+  auto nameOf = [](int64_t size) { return size == kDynamic ? "x" : std::to_string(size); };
+  std::string group;
+  if (shape.layout != GemmLayout::Dense)
+    group = llvm::formatv("_{0}_g{1}", toString(shape.layout), nameOf(shape.groups));
+  return llvm::formatv("dgemm{0}_m{1}_n{2}_k{3}", group, nameOf(shape.m), nameOf(shape.n), nameOf(shape.k));
 }
 
 llvm::Expected<std::string> dgemm::makeProblem(const GemmShape &shape, const CompileOptions &options) {
-  for (auto [name, size] : {std::pair<const char *, int64_t>{"M", shape.m}, {"N", shape.n}, {"K", shape.k}})
-    if (size != GemmShape::kDynamic && (size < 1 || size > INT32_MAX))
-      return makeError(llvm::formatv("expected {0} to be 1 to 2147483647 or dynamic, but got {1}", name, size));
-  auto nameOf = [](int64_t size) { return size == GemmShape::kDynamic ? "x" : std::to_string(size); };
-  std::string entry = options.entry;
-  if (entry.empty())
-    entry = llvm::formatv("dgemm_m{0}_n{1}_k{2}", nameOf(shape.m), nameOf(shape.n), nameOf(shape.k));
-  std::string a = llvm::formatv("memref<{0}x{1}xf8E4M3FN>", extent(shape.m), extent(shape.k));
-  std::string sa = llvm::formatv("memref<{0}x{1}xf32>", blocks(shape.k), extent(shape.m));
-  std::string b = llvm::formatv("memref<{0}x{1}xf8E4M3FN>", extent(shape.n), extent(shape.k));
-  std::string sb = llvm::formatv("memref<{0}x{1}xf32>", blocks(shape.n), blocks(shape.k));
-  std::string d = llvm::formatv("memref<{0}x{1}xbf16>", extent(shape.m), extent(shape.n));
-  return llvm::formatv(R"(func.func @{0}(%a: {1}, %scale_a: {2}, %b: {3}, %scale_b: {4}, %d: {5}) {{
-  dgemm.gemm dense lhs(%a scaled %scale_a by [1, 128]) rhs(%b scaled %scale_b by [128, 128]) out(%d)
-      : ({1}, {2}, {3}, {4}, {5})
+  if (llvm::Error error = checkShape(shape))
+    return std::move(error);
+  ProblemTypes types(shape);
+  std::string a = types.a(), sa = types.scaleA(), b = types.b(), sb = types.scaleB(), d = types.d();
+  if (!types.error.empty())
+    return makeError(types.error);
+  std::string layout = toString(shape.layout).str(), argument, type;
+  if (types.isGrouped()) {
+    std::string name = shape.layout == GemmLayout::Masked ? "%masked_m" : "%m_indices";
+    layout += "(" + name + ")";
+    type = ", " + types.groups();
+    argument = ", " + name + ": " + types.groups();
+  }
+  if (shape.layout == GemmLayout::Contiguous)
+    layout += " aligned " + std::to_string(shape.rowAlignment);
+  if (shape.layout == GemmLayout::Masked && shape.expectedM)
+    layout += " expected " + std::to_string(shape.expectedM);
+  return llvm::formatv(R"(func.func @{0}(%a: {1}, %scale_a: {2}, %b: {3}, %scale_b: {4}, %d: {5}{6}) {{
+  dgemm.gemm {7} lhs(%a scaled %scale_a by [1, 128]) rhs(%b scaled %scale_b by [128, 128]) out(%d)
+      : ({1}, {2}, {3}, {4}, {5}{8})
   return
 }
 )",
-                       entry, a, sa, b, sb, d)
+                       options.entry.empty() ? makeEntry(shape) : options.entry, a, sa, b, sb, d, argument, layout,
+                       type)
       .str();
 }
 

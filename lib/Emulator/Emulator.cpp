@@ -214,11 +214,35 @@ Error LaunchBuilder::setParameter(const ParameterInfo &info, const Parameter &pa
   return Error::success();
 }
 
-void checkOutputs(GlobalMemory &memory, Report &report) {
+/// Says which elements of D the kernel has to write: not the padding of a contiguous layout, nor rows behind those of a
+/// masked group.
+class ExpectedRows {
+public:
+  ExpectedRows(GlobalMemory &memory, GemmLayout layout) : layout(layout) {
+    if (layout == GemmLayout::Dense)
+      return;
+    if (Allocation *groups = memory.find(llvm::StringRef(layout == GemmLayout::Masked ? "masked_m" : "m_indices"))) {
+      values.resize(groups->bytes / sizeof(int32_t));
+      std::memcpy(values.data(), groups->data, values.size() * sizeof(int32_t));
+    }
+  }
+  bool operator()(llvm::ArrayRef<int64_t> index) const {
+    if (layout == GemmLayout::Dense || uint64_t(index[0]) >= values.size())
+      return true;
+    return layout == GemmLayout::Masked ? index[1] < values[index[0]] : values[index[0]] >= 0;
+  }
+
+private:
+  GemmLayout layout;
+  std::vector<int32_t> values;
+};
+
+void checkOutputs(GlobalMemory &memory, GemmLayout layout, Report &report) {
+  ExpectedRows isExpected(memory, layout);
   for (const Allocation &allocation : memory.getAllocations()) {
     if (!allocation.isOutput || report.hazard)
       continue;
-    if (auto missing = GlobalMemory::findUnwritten(allocation)) {
+    if (auto missing = GlobalMemory::findUnwritten(allocation, isExpected)) {
       report.hazard = Hazard();
       report.hazard->kind = HazardKind::OutputNotWritten;
       report.hazard->message = std::to_string(missing->count) + " elements of '" + allocation.name +
@@ -250,7 +274,7 @@ Expected<Report> dgemm::emulator::run(const Program &program, const LaunchDescri
     return std::move(error);
   report = std::move(machine.report);
   if (options.checkOutputs && !report.hazard)
-    checkOutputs(builder.memory, report);
+    checkOutputs(builder.memory, descriptor.layout, report);
   if (trace.isEnabled())
     if (Error error = trace.write(options.tracePath))
       return std::move(error);

@@ -68,7 +68,7 @@ std::string GlobalMemory::describe(const Allocation &allocation, uint64_t offset
   return text + "]";
 }
 
-std::optional<GlobalMemory::Missing> GlobalMemory::findUnwritten(const Allocation &allocation) {
+std::optional<GlobalMemory::Missing> GlobalMemory::findUnwritten(const Allocation &allocation, llvm::function_ref<bool(llvm::ArrayRef<int64_t>)> isExpected) {
   Missing missing;
   std::vector<int64_t> index(allocation.shape.size(), 0);
   for (int64_t extent : allocation.shape)
@@ -81,7 +81,7 @@ std::optional<GlobalMemory::Missing> GlobalMemory::findUnwritten(const Allocatio
     bool written = true;
     for (uint64_t b = element * allocation.elementBytes, e = b + allocation.elementBytes; b < e; ++b)
       written &= b / 64 < allocation.written.size() && ((allocation.written[b / 64] >> (b % 64)) & 1);
-    if (!written && missing.count++ == 0)
+    if (!written && isExpected(index) && missing.count++ == 0)
       missing.index = describe(allocation, element * allocation.elementBytes);
     size_t dim = index.size();
     while (dim > 0 && ++index[dim - 1] == allocation.shape[dim - 1])

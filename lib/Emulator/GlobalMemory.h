@@ -50,7 +50,9 @@ public:
     std::string index;
     uint64_t count = 0;
   };
-  static std::optional<Missing> findUnwritten(const Allocation &allocation);
+  /// `isExpected` tells of an index whether it is to be written.
+  static std::optional<Missing> findUnwritten(const Allocation &allocation,
+                                              llvm::function_ref<bool(llvm::ArrayRef<int64_t>)> isExpected);
   std::vector<Allocation> &getAllocations() { return allocations; }
 
   /// "d[3, 17]" for an offset.

@@ -42,6 +42,25 @@ StringRef toString(ElementType type) {
   llvm_unreachable("unknown element type");
 }
 
+StringRef toString(GemmLayout layout) {
+  switch (layout) {
+  case GemmLayout::Dense:
+    return "dense";
+  case GemmLayout::Contiguous:
+    return "contiguous";
+  case GemmLayout::Masked:
+    return "masked";
+  }
+  llvm_unreachable("unknown layout");
+}
+
+std::optional<GemmLayout> parseGemmLayout(StringRef name) {
+  for (GemmLayout layout : {GemmLayout::Dense, GemmLayout::Contiguous, GemmLayout::Masked})
+    if (name == toString(layout))
+      return layout;
+  return std::nullopt;
+}
+
 const OperandInfo *LaunchDescriptor::findOperand(StringRef name) const {
   auto it = find_if(operands, [&](const OperandInfo &operand) { return operand.name == name; });
   return it == operands.end() ? nullptr : &*it;

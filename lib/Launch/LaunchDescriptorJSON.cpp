@@ -101,7 +101,9 @@ std::string LaunchDescriptor::toJSON() const {
     os.attribute("generator", generator);
     os.attribute("entry", entry);
     os.attribute("target", target);
-    os.attribute("layout", layout);
+    os.attribute("layout", dgemm::toString(layout));
+    if (rowAlignment != 1)
+      os.attribute("row_alignment", rowAlignment);
     os.attribute("config", config);
     os.attributeObject("sizes", [&] {
       for (const auto &[name, value] : sizes)
@@ -300,10 +302,25 @@ static bool fromJSON(const json::Value &value, LaunchDescriptor &out, json::Path
     return false;
   }
   if (!object.map("generator", out.generator) || !object.map("entry", out.entry) || !object.map("target", out.target) ||
-      !object.map("layout", out.layout) || !object.map("config", out.config) || !object.map("operands", out.operands) ||
+      !object.map("config", out.config) || !object.map("operands", out.operands) ||
       !object.map("threads", out.threads) || !readCluster(object, out.cluster, path) ||
       !object.map("shared_memory", out.sharedMemory) || !object.map("parameters", out.parameters))
     return false;
+  std::string layout;
+  std::optional<int64_t> rowAlignment;
+  if (!object.map("layout", layout) || !object.map("row_alignment", rowAlignment))
+    return false;
+  std::optional<GemmLayout> known = parseGemmLayout(layout);
+  if (!known) {
+    path.field("layout").report("expected dense, contiguous or masked");
+    return false;
+  }
+  out.layout = *known;
+  out.rowAlignment = rowAlignment.value_or(1);
+  if (out.rowAlignment < 1) {
+    path.field("row_alignment").report("expected a positive integer");
+    return false;
+  }
   if (out.threads < 1 || out.threads > 1024) {
     path.field("threads").report("expected 1 to 1024");
     return false;

@@ -21,6 +21,8 @@ namespace dgemm {
 /// columns in a row of 32768 is at least twice as far off.
 static constexpr double kChecksumTolerance = 0.02;
 
+static constexpr uint16_t kPoisonBits = kPoison << 8 | kPoison;
+
 StringRef toString(CheckMode mode) {
   switch (mode) {
   case CheckMode::Auto:
@@ -38,7 +40,7 @@ StringRef toString(CheckMode mode) {
 namespace {
 /// What one row adds to the result.
 struct RowScan {
-  int64_t unwritten = 0, nans = 0, infinities = 0, firstBad = -1;
+  int64_t unwritten = 0, nans = 0, infinities = 0, overwritten = 0, firstBad = -1;
   bool badChecksum = false;
 };
 struct RowComparison {
@@ -52,7 +54,7 @@ static RowScan scanRow(ArrayRef<uint16_t> row) {
   for (const auto &[column, bits] : enumerate(row)) {
     if ((bits & 0x7f80) != 0x7f80)
       continue;
-    bool isPoison = bits == (kPoison << 8 | kPoison), isNaN = bits & 0x7f;
+    bool isPoison = bits == kPoisonBits, isNaN = bits & 0x7f;
     ++(isPoison ? scan.unwritten : isNaN ? scan.nans : scan.infinities);
     if (scan.firstBad < 0)
       scan.firstBad = int64_t(column);
@@ -92,14 +94,20 @@ CheckResult Reference::compare(const HostTensor &d) const {
     return result;
   auto getRowOf = [&](int64_t row) { return d.as<uint16_t>().slice(row * sizes.n, sizes.n); };
 
-  std::vector<RowScan> scans(sizes.m);
-  parallelFor(0, sizes.m, [&](size_t row) {
+  std::vector<RowScan> scans(groupOfRow.size());
+  parallelFor(0, scans.size(), [&](size_t row) {
+    if (groupOfRow[row] < 0) { // padding of a contiguous layout may hold anything
+      if (sizes.layout == GemmLayout::Masked)
+        scans[row].overwritten = count_if(getRowOf(int64_t(row)), [](uint16_t bits) { return bits != kPoisonBits; });
+      return;
+    }
     scans[row] = scanRow(getRowOf(int64_t(row)));
     if (!checksums.empty() && scans[row].firstBad < 0)
       scans[row].badChecksum = isChecksumBad(getRowOf(int64_t(row)), signs, checksums[row]);
   });
   for (const auto &[row, scan] : enumerate(scans)) {
     result.unwritten += scan.unwritten;
+    result.overwritten += scan.overwritten;
     result.nans += scan.nans;
     result.infinities += scan.infinities;
     if (scan.firstBad >= 0 && result.firstBadRow < 0) {
@@ -131,7 +139,8 @@ CheckResult Reference::compare(const HostTensor &d) const {
 bool CheckResult::passed() const {
   // Written so that a NaN fails.
   return mode == CheckMode::None ||
-         (difference < kMaxDifference && unwritten == 0 && nans == 0 && infinities == 0 && badChecksums == 0);
+         (difference < kMaxDifference && unwritten == 0 && nans == 0 && infinities == 0 && overwritten == 0 &&
+          badChecksums == 0);
 }
 
 std::string CheckResult::describe() const {
@@ -142,6 +151,8 @@ std::string CheckResult::describe() const {
   if (unwritten + nans + infinities > 0)
     os << formatv("{0} elements of D were not written, {1} are NaN, {2} infinite, the first at [{3}, {4}]; ", unwritten,
                   nans, infinities, firstBadRow, firstBadColumn);
+  if (overwritten > 0)
+    os << formatv("{0} elements behind the rows of their group were written; ", overwritten);
   if (badChecksums > 0)
     os << formatv("{0} rows have a wrong checksum, the first is {1}; ", badChecksums, firstBadChecksum);
   os << formatv("difference {0:e2} (limit {1:e0}), largest error {2:e2} at [{3}, {4}], ", difference, kMaxDifference,
@@ -167,6 +178,7 @@ json::Object CheckResult::toJSON() const {
                       {"unwritten", unwritten},
                       {"nan", nans},
                       {"infinite", infinities},
+                      {"overwritten", overwritten},
                       {"bad_checksums", badChecksums}};
 }
 

@@ -9,9 +9,12 @@
 #include "dgemm/Runtime/GemmInputs.h"
 #include "dgemm/Runtime/Formats.h"
 #include "dgemm/Runtime/Npy.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/MathExtras.h"
 #include "llvm/Support/Parallel.h"
 #include <cmath>
+#include <limits>
 
 using namespace llvm;
 
@@ -22,17 +25,19 @@ Sizes GemmSizes::toSizes() const {
   sizes["M"] = m;
   sizes["N"] = n;
   sizes["K"] = k;
+  if (layout != GemmLayout::Dense)
+    sizes["G"] = groups;
   return sizes;
 }
 
 double GemmSizes::getBytes() const {
-  double blocks = double(divideCeil(k, kScaleBlock));
-  double scales = 4 * blocks * double(m + divideCeil(n, kScaleBlock));
-  return double(m) * double(k) + double(n) * double(k) + 2 * double(m) * double(n) + scales;
+  double kBlocks = double(divideCeil(k, kScaleBlock)), rows = double(getValidRows());
+  double matrixB = double(n) * double(k) + 4 * kBlocks * double(divideCeil(n, kScaleBlock));
+  return rows * (double(k) + 4 * kBlocks + 2 * double(n)) + double(groups) * matrixB;
 }
 
 const HostTensor *GemmInputs::find(StringRef name) const {
-  for (const HostTensor *tensor : {&a, &scaleA, &b, &scaleB})
+  for (const HostTensor *tensor : {&a, &scaleA, &b, &scaleB, &groups})
     if (tensor->name == name)
       return tensor;
   return nullptr;
@@ -113,43 +118,149 @@ static void forEachTile(int64_t rows, int64_t columns, uint64_t seed,
   });
 }
 
-static void makeTokenScaled(HostTensor &values, HostTensor &scales, uint64_t seed) {
-  int64_t m = values.shape[0], k = values.shape[1];
-  uint8_t *out = values.data.data();
-  MutableArrayRef<float> scale = scales.as<float>();
+/// `values` is [m, k], `scale` [ceil(k / 128), m].
+static void makeTokenScaled(uint8_t *values, float *scale, int64_t m, int64_t k, uint64_t seed) {
   forEachTile(m, k, seed, [&](TileData &tile, int64_t row, int64_t column, int64_t rows, int64_t columns) {
     for (int64_t i = 0; i < rows; ++i) {
       ArrayRef<float> line = ArrayRef<float>(tile[i]).take_front(columns);
       float s = scale[column / kScaleBlock * m + row + i] = getScale(getAmax(line));
-      encodeScaledF8E4M3FN(line, s, out + (row + i) * k + column);
+      encodeScaledF8E4M3FN(line, s, values + (row + i) * k + column);
     }
   });
 }
 
-static void makeBlockScaled(HostTensor &values, HostTensor &scales, uint64_t seed) {
-  int64_t n = values.shape[0], k = values.shape[1];
-  uint8_t *out = values.data.data();
-  MutableArrayRef<float> scale = scales.as<float>();
+/// `values` is [n, k], `scale` [ceil(n / 128), ceil(k / 128)].
+static void makeBlockScaled(uint8_t *values, float *scale, int64_t n, int64_t k, uint64_t seed) {
+  int64_t kBlocks = divideCeil(k, kScaleBlock);
   forEachTile(n, k, seed, [&](TileData &tile, int64_t row, int64_t column, int64_t rows, int64_t columns) {
     float amax = 0;
     for (int64_t i = 0; i < rows; ++i)
       amax = std::max(amax, getAmax(ArrayRef<float>(tile[i]).take_front(columns)));
-    float s = scale[row / kScaleBlock * scales.shape[1] + column / kScaleBlock] = getScale(amax);
+    float s = scale[row / kScaleBlock * kBlocks + column / kScaleBlock] = getScale(amax);
     for (int64_t i = 0; i < rows; ++i)
-      encodeScaledF8E4M3FN(ArrayRef<float>(tile[i]).take_front(columns), s, out + (row + i) * k + column);
+      encodeScaledF8E4M3FN(ArrayRef<float>(tile[i]).take_front(columns), s, values + (row + i) * k + column);
   });
 }
 
-GemmInputs makeRandomInputs(const GemmSizes &sizes, uint64_t seed) {
-  int64_t blocks = divideCeil(sizes.k, kScaleBlock);
+//===----------------------------------------------------------------------===//
+// Groups
+//===----------------------------------------------------------------------===//
+
+/// Uneven, with empty groups and full ones among them.
+static std::vector<int64_t> drawMaskedRows(const GemmSizes &sizes, uint64_t seed) {
+  std::vector<int64_t> rows;
+  for (int64_t group = 0; group < sizes.groups; ++group) {
+    uint64_t bits = mix(seed * 0x9e3779b97f4a7c15ull + uint64_t(group));
+    uint64_t kind = bits >> 60;
+    rows.push_back(kind == 0 ? 0 : kind == 1 ? sizes.m : int64_t(bits % uint64_t(sizes.m + 1)));
+  }
+  return rows;
+}
+
+/// Shares out the blocks of `alignment` rows; the last block of a group is not full. One group of four or more is empty.
+static std::vector<int64_t> drawContiguousRows(const GemmSizes &sizes, int64_t alignment, uint64_t seed) {
+  int64_t blocks = sizes.m / alignment, groups = sizes.groups;
+  std::vector<int64_t> share(groups), rows;
+  int64_t empty = groups >= 4 ? int64_t(mix(seed) % uint64_t(groups)) : -1;
+  for (int64_t block = 0; block < blocks; ++block) {
+    int64_t group = int64_t(mix(seed + 977 * uint64_t(block + 1)) % uint64_t(groups));
+    ++share[group == empty ? (group + 1) % groups : group];
+  }
+  for (int64_t group = 0; group < groups; ++group) {
+    int64_t missing = int64_t(mix(seed + 31 * uint64_t(group + 1)) % uint64_t(alignment));
+    rows.push_back(std::max<int64_t>(0, share[group] * alignment - missing));
+  }
+  return rows;
+}
+
+static Error checkGroupRows(const GemmSizes &sizes, ArrayRef<int64_t> rows, int64_t alignment) {
+  if (int64_t(rows.size()) != sizes.groups)
+    return createStringError(formatv("{0} group sizes are given for {1} groups", rows.size(), sizes.groups));
+  int64_t start = 0, end = 0;
+  for (const auto &[group, count] : enumerate(rows)) {
+    if (count < 0 || count > sizes.m)
+      return createStringError(formatv("group {0} has {1} rows, expected 0 to {2}", group, count, sizes.m));
+    end = start + count; // the last group need not be padded
+    start += int64_t(alignTo(uint64_t(count), uint64_t(alignment)));
+  }
+  if (sizes.layout == GemmLayout::Contiguous && end > sizes.m)
+    return createStringError(formatv("the groups take {0} rows (each starts at a multiple of {1}), but M is {2}", end,
+                                     alignment, sizes.m));
+  return Error::success();
+}
+
+/// Fills in m_indices or masked_m, and the group of each row.
+static void placeGroups(GemmInputs &inputs, ArrayRef<int64_t> rows, int64_t alignment) {
+  const GemmSizes &sizes = inputs.sizes;
+  bool isMasked = sizes.layout == GemmLayout::Masked;
+  inputs.groupOfRow.assign(sizes.getRows(), -1);
+  int64_t start = 0;
+  for (const auto &[group, count] : enumerate(rows)) {
+    if (isMasked)
+      start = int64_t(group) * sizes.m;
+    std::fill_n(inputs.groupOfRow.begin() + start, count, int32_t(group));
+    start += int64_t(alignTo(uint64_t(count), uint64_t(alignment)));
+  }
+  inputs.groups = HostTensor::create(isMasked ? "masked_m" : "m_indices", ElementType::I32,
+                                     {isMasked ? sizes.groups : sizes.m});
+  if (isMasked)
+    copy(rows, inputs.groups.as<int32_t>().begin());
+  else
+    copy(inputs.groupOfRow, inputs.groups.as<int32_t>().begin());
+}
+
+/// Rows that are not computed hold NaN, and so do their scales.
+static void poisonPadding(GemmInputs &inputs) {
+  constexpr uint8_t kNaN = 0x7f; // e4m3
+  const GemmSizes &sizes = inputs.sizes;
+  int64_t kBlocks = divideCeil(sizes.k, kScaleBlock);
+  MutableArrayRef<float> scales = inputs.scaleA.as<float>();
+  for (const auto &[row, group] : enumerate(inputs.groupOfRow)) {
+    if (group >= 0)
+      continue;
+    std::fill_n(inputs.a.data.begin() + int64_t(row) * sizes.k, sizes.k, kNaN);
+    for (int64_t kb = 0; kb < kBlocks; ++kb)
+      scales[(int64_t(row) / sizes.m * kBlocks + kb) * sizes.m + int64_t(row) % sizes.m] =
+          std::numeric_limits<float>::quiet_NaN();
+  }
+}
+
+Expected<GemmInputs> makeRandomInputs(const GemmSizes &sizes, uint64_t seed, ArrayRef<int64_t> groupRows,
+                                      int64_t rowAlignment) {
+  bool isMasked = sizes.layout == GemmLayout::Masked, isGrouped = sizes.layout != GemmLayout::Dense;
+  int64_t kBlocks = divideCeil(sizes.k, kScaleBlock), nBlocks = divideCeil(sizes.n, kScaleBlock);
   GemmInputs inputs;
   inputs.sizes = sizes;
-  inputs.a = HostTensor::create("a", ElementType::F8E4M3FN, {sizes.m, sizes.k});
-  inputs.scaleA = HostTensor::create("scale_a", ElementType::F32, {blocks, sizes.m});
-  inputs.b = HostTensor::create("b", ElementType::F8E4M3FN, {sizes.n, sizes.k});
-  inputs.scaleB = HostTensor::create("scale_b", ElementType::F32, {int64_t(divideCeil(sizes.n, kScaleBlock)), blocks});
-  makeTokenScaled(inputs.a, inputs.scaleA, 2 * seed);
-  makeBlockScaled(inputs.b, inputs.scaleB, 2 * seed + 1);
+  auto create = [&](StringRef name, ElementType type, bool hasGroups, int64_t rows, int64_t columns) {
+    SmallVector<int64_t, 3> shape = {rows, columns};
+    if (hasGroups)
+      shape.insert(shape.begin(), sizes.groups);
+    return HostTensor::create(name, type, shape);
+  };
+  inputs.a = create("a", ElementType::F8E4M3FN, isMasked, sizes.m, sizes.k);
+  inputs.scaleA = create("scale_a", ElementType::F32, isMasked, kBlocks, sizes.m);
+  inputs.b = create("b", ElementType::F8E4M3FN, isGrouped, sizes.n, sizes.k);
+  inputs.scaleB = create("scale_b", ElementType::F32, isGrouped, nBlocks, kBlocks);
+  for (int64_t group = 0; group < (isMasked ? sizes.groups : 1); ++group)
+    makeTokenScaled(inputs.a.data.data() + group * sizes.m * sizes.k,
+                    inputs.scaleA.as<float>().data() + group * kBlocks * sizes.m, sizes.m, sizes.k,
+                    2 * seed + (uint64_t(group) << 40));
+  for (int64_t group = 0; group < (isGrouped ? sizes.groups : 1); ++group)
+    makeBlockScaled(inputs.b.data.data() + group * sizes.n * sizes.k,
+                    inputs.scaleB.as<float>().data() + group * nBlocks * kBlocks, sizes.n, sizes.k,
+                    2 * seed + 1 + (uint64_t(group) << 40));
+  if (!isGrouped) {
+    inputs.groupOfRow.assign(sizes.m, 0);
+    return inputs;
+  }
+  std::vector<int64_t> rows = groupRows.vec();
+  if (rows.empty())
+    rows = isMasked ? drawMaskedRows(sizes, seed) : drawContiguousRows(sizes, rowAlignment, seed);
+  if (Error error = checkGroupRows(sizes, rows, rowAlignment))
+    return std::move(error);
+  placeGroups(inputs, rows, rowAlignment);
+  inputs.sizes.validRows = count_if(inputs.groupOfRow, [](int32_t group) { return group >= 0; });
+  poisonPadding(inputs);
   return inputs;
 }
 
@@ -183,6 +294,9 @@ static Error readScaleA(StringRef path, HostTensor &scaleA) {
 }
 
 Error readInputs(const InputFiles &files, GemmInputs &inputs) {
+  bool any = !files.a.empty() || !files.scaleA.empty() || !files.b.empty() || !files.scaleB.empty();
+  if (any && inputs.sizes.layout != GemmLayout::Dense)
+    return createStringError("inputs from files are for a dense layout");
   if (Error error = readInto(files.a, inputs.a))
     return error;
   if (Error error = readScaleA(files.scaleA, inputs.scaleA))

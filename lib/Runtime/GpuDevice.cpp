@@ -164,7 +164,7 @@ private:
     const HostTensor *tensor = inputs.find(operand.layout.name);
     if (!tensor)
       return createStringError(
-          formatv("no input for operand '{0}'; a dense GEMM has a, scale_a, b and scale_b", operand.layout.name));
+          formatv("no input for operand '{0}'; there are a, scale_a, b, scale_b, m_indices and masked_m", operand.layout.name));
     if (Error error = checkFits(*tensor, operand.layout))
       return error;
     if (operand.layout.isDense()) // most are; no need for a copy
@@ -242,7 +242,7 @@ static Error checkSameResult(const HostTensor &first, const HostTensor &last) {
   return createStringError(
       formatv("two launches on the same inputs gave {0} different elements, the first at [{1}, {2}]: "
               "the kernel has a race",
-              different, where / first.shape[1], where % first.shape[1]));
+              different, where / first.shape.back(), where % first.shape.back()));
 }
 
 Expected<RunResult> GpuDevice::run(const KernelImage &image, const GemmInputs &inputs, const RunOptions &options) {

@@ -8,6 +8,7 @@
 
 #include "dgemm/Runtime/HostTensor.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/Sequence.h"
 #include "llvm/Support/FormatVariadic.h"
 #include <cstring>
 
@@ -46,34 +47,49 @@ Expected<OperandLayout> OperandLayout::evaluate(const OperandInfo &operand, cons
     return error;
   if (Error error = evaluateAll(operand.strides, "strides", layout.strides))
     return error;
-  if (layout.strides.back() != 1)
-    return createStringError(formatv("operand '{0}' has an innermost stride of {1}; only 1 is supported", operand.name,
-                                     layout.strides.back()));
-  for (size_t i = 0; i + 1 < layout.shape.size(); ++i)
-    if (layout.strides[i] < layout.shape[i + 1] * layout.strides[i + 1])
-      return createStringError(
-          formatv("operand '{0}' overlaps itself: strides[{1}] is {2} but {3} elements lie below it", operand.name, i,
-                  layout.strides[i], layout.shape[i + 1] * layout.strides[i + 1]));
+  SmallVector<size_t, 3> order = to_vector<3>(seq<size_t>(0, layout.shape.size()));
+  llvm::sort(order, [&](size_t x, size_t y) { return layout.strides[x] < layout.strides[y]; });
+  int64_t below = 1;
+  for (size_t dim : order) {
+    if (layout.shape[dim] > 1 && layout.strides[dim] < below)
+      return createStringError(formatv("operand '{0}' overlaps itself: strides[{1}] is {2} but {3} elements lie below it",
+                                       operand.name, dim, layout.strides[dim], below));
+    below = std::max(below, layout.shape[dim] * layout.strides[dim]);
+  }
   return layout;
 }
 
 uint64_t OperandLayout::getNumBytes() const {
-  return uint64_t(shape.front()) * uint64_t(strides.front()) * getByteWidth(type);
+  if (is_contained(shape, 0))
+    return 0;
+  int64_t elements = 1;
+  for (auto [extent, stride] : zip_equal(shape, strides))
+    elements = std::max(elements, extent * stride);
+  return uint64_t(elements) * getByteWidth(type);
 }
 
-bool OperandLayout::isDense() const { return product_of(shape, int64_t(1)) == shape.front() * strides.front(); }
+bool OperandLayout::isDense() const {
+  int64_t packed = 1;
+  for (auto [extent, stride] : zip_equal(reverse(shape), reverse(strides))) {
+    if (stride != packed)
+      return false;
+    packed *= extent;
+  }
+  return true;
+}
 
-/// Calls `body(dense byte offset, strided byte offset)` for each innermost row.
-static void forEachRow(const OperandLayout &layout, function_ref<void(uint64_t, uint64_t)> body) {
+/// Calls `body(dense byte offset, strided byte offset, bytes)` for each run of bytes that is contiguous in both.
+static void forEachRun(const OperandLayout &layout, function_ref<void(uint64_t, uint64_t, uint64_t)> body) {
   unsigned width = getByteWidth(layout.type);
-  int64_t rowElements = layout.shape.back();
-  ArrayRef<int64_t> outer = ArrayRef<int64_t>(layout.shape).drop_back();
-  int64_t numRows = product_of(outer, int64_t(1));
-  for (int64_t row = 0; row < numRows; ++row) {
-    int64_t offset = 0, rest = row;
+  ArrayRef<int64_t> shape = layout.shape;
+  bool hasRows = layout.strides.back() == 1;
+  ArrayRef<int64_t> outer = hasRows ? shape.drop_back() : shape;
+  int64_t length = hasRows ? shape.back() : 1, runs = product_of(outer, int64_t(1));
+  for (int64_t run = 0; run < runs; ++run) {
+    int64_t offset = 0, rest = run;
     for (size_t dim = outer.size(); dim-- > 0; rest /= outer[dim])
       offset += rest % outer[dim] * layout.strides[dim];
-    body(uint64_t(row * rowElements) * width, uint64_t(offset) * width);
+    body(uint64_t(run * length) * width, uint64_t(offset) * width, uint64_t(length) * width);
   }
 }
 
@@ -92,9 +108,8 @@ Expected<std::vector<uint8_t>> pack(const HostTensor &tensor, const OperandLayou
   if (layout.isDense())
     return tensor.data;
   std::vector<uint8_t> bytes(layout.getNumBytes(), padding);
-  uint64_t rowBytes = uint64_t(layout.shape.back()) * getByteWidth(layout.type);
-  forEachRow(layout, [&](uint64_t dense, uint64_t strided) {
-    std::memcpy(bytes.data() + strided, tensor.data.data() + dense, rowBytes);
+  forEachRun(layout, [&](uint64_t dense, uint64_t strided, uint64_t size) {
+    std::memcpy(bytes.data() + strided, tensor.data.data() + dense, size);
   });
   return bytes;
 }
@@ -104,12 +119,11 @@ Expected<HostTensor> unpack(ArrayRef<uint8_t> bytes, const OperandLayout &layout
     return createStringError(
         formatv("operand '{0}' takes {1} bytes but {2} were given", layout.name, layout.getNumBytes(), bytes.size()));
   HostTensor tensor = HostTensor::create(layout.name, layout.type, layout.shape);
-  uint64_t rowBytes = uint64_t(layout.shape.back()) * getByteWidth(layout.type);
   if (layout.isDense())
     std::memcpy(tensor.data.data(), bytes.data(), tensor.data.size());
   else
-    forEachRow(layout, [&](uint64_t dense, uint64_t strided) {
-      std::memcpy(tensor.data.data() + dense, bytes.data() + strided, rowBytes);
+    forEachRun(layout, [&](uint64_t dense, uint64_t strided, uint64_t size) {
+      std::memcpy(tensor.data.data() + dense, bytes.data() + strided, size);
     });
   return tensor;
 }

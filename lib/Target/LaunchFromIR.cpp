@@ -133,8 +133,10 @@ llvm::Expected<LaunchDescriptor> mlir::dgemm::getLaunchDescriptor(ModuleOp modul
   descriptor.target = chip.str();
   descriptor.generator = "dgemm " DGEMM_VERSION;
   llvm::raw_string_ostream(descriptor.config) << config;
-  descriptor.layout = launch.getAs<StringAttr>("layout").str();
-  Layout layout = *symbolizeLayout(descriptor.layout);
+  Layout layout = *symbolizeLayout(launch.getAs<StringAttr>("layout").getValue());
+  descriptor.layout = *::dgemm::parseGemmLayout(stringifyLayout(layout));
+  if (layout == Layout::Contiguous)
+    descriptor.rowAlignment = config.getBlockM();
   SizeExpr extents[4];
   for (size_t i = 0; i < sizes.size(); ++i) {
     descriptor.sizes.emplace_back(kSizeNames[i].str(), sizes[i]);

@@ -31,6 +31,12 @@ struct SelectConfig : mlir::dgemm::impl::SelectConfigPassBase<SelectConfig> {
       if (gemm.getConfig())
         return WalkResult::advance();
       ProblemSize size = {gemm.getM(), gemm.getN(), gemm.getK()};
+      size.groups = gemm.getNumGroups();
+      size.isMasked = gemm.getLayout() == Layout::Masked;
+      if (size.isMasked && gemm.getExpectedRows())
+        size.m = *gemm.getExpectedRows();
+      if (gemm.getLayout() == Layout::Contiguous)
+        size.rowAlignment = gemm.getRowAlignment();
       FailureOr<ConfigAttr> chosen = selectConfig(&getContext(), size, *fields, multiprocessors,
                                                   [&] { return gemm.emitOpError("cannot have this config: "); });
       if (failed(chosen))

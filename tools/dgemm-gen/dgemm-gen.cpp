@@ -25,6 +25,26 @@ static cl::opt<std::string> sizeM("m", cl::desc("rows of A and D, or ? for a siz
                                   cl::value_desc("size"), cl::cat(category));
 static cl::opt<std::string> sizeN("n", cl::desc("rows of B, columns of D"), cl::value_desc("size"), cl::cat(category));
 static cl::opt<std::string> sizeK("k", cl::desc("columns of A and B"), cl::value_desc("size"), cl::cat(category));
+static cl::opt<GemmLayout>
+    layout("layout", cl::desc("how rows are grouped"), cl::cat(category), cl::init(GemmLayout::Dense),
+           cl::values(clEnumValN(GemmLayout::Dense, "dense", "one matrix (default)"),
+                      clEnumValN(GemmLayout::Contiguous, "contiguous", "groups one after the other, m_indices[M]"),
+                      clEnumValN(GemmLayout::Masked, "masked", "M rows for each group, masked_m[G] of them used")));
+static cl::opt<std::string> groups("groups", cl::desc("number of groups, or ?"), cl::value_desc("size"), cl::init("?"),
+                                   cl::cat(category));
+static cl::opt<int64_t> rowAlignment("row-alignment",
+                                     cl::desc("contiguous: groups start at multiples of it; default 128"),
+                                     cl::value_desc("rows"), cl::init(128), cl::cat(category));
+static cl::opt<int64_t> expectedM("expected-m", cl::desc("masked: rows of a group to choose the config for"),
+                                  cl::value_desc("rows"), cl::cat(category));
+static cl::opt<int64_t> lda("lda", cl::desc("elements from one row of A to the next; default K"),
+                            cl::value_desc("elements"), cl::cat(category));
+static cl::opt<int64_t> ldb("ldb", cl::desc("the same of B"), cl::value_desc("elements"), cl::cat(category));
+static cl::opt<int64_t> ldd("ldd", cl::desc("the same of D; default N"), cl::value_desc("elements"), cl::cat(category));
+static cl::opt<bool> scaleAK("scale-a-k-innermost", cl::desc("scales of A lie as [M, K/128], row-major"),
+                             cl::cat(category));
+static cl::opt<bool> scaleBN("scale-b-n-innermost", cl::desc("scales of B lie as [K/128, N/128], row-major"),
+                             cl::cat(category));
 static cl::opt<std::string>
     emit("emit",
          cl::desc("what to write: problem, configured, tiled, promoted, specialized, tma, wgmma, nvvm, llvm, "
@@ -78,9 +98,18 @@ static Expected<std::string> getProblem(const CompileOptions &options) {
     return (*buffer)->getBuffer().str();
   }
   GemmShape shape;
+  shape.layout = layout;
+  shape.rowAlignment = rowAlignment;
+  shape.expectedM = expectedM;
+  shape.lda = lda;
+  shape.ldb = ldb;
+  shape.ldd = ldd;
+  shape.scaleAKInnermost = scaleAK;
+  shape.scaleBNInnermost = scaleBN;
   for (auto [name, text, size] : {std::tuple<StringRef, StringRef, int64_t *>{"m", sizeM, &shape.m},
                                   {"n", sizeN, &shape.n},
-                                  {"k", sizeK, &shape.k}}) {
+                                  {"k", sizeK, &shape.k},
+                                  {"groups", groups, &shape.groups}}) {
     Expected<int64_t> parsed = parseSize(name, text);
     if (!parsed)
       return parsed.takeError();

@@ -32,6 +32,7 @@ static Expected<Case> parseLine(StringRef line, StringRef directory) {
   if (words.size() != 5 && words.size() != 6)
     return createStringError("expected `kernel launch.json m n k [seed]`");
   Case entry;
+  entry.sizes.groups = -1; // the launch descriptor says
   entry.kernel = resolvePath(words[0], directory);
   entry.launch = resolvePath(words[1], directory);
   for (auto [index, size] : {std::pair(2, &entry.sizes.m), {3, &entry.sizes.n}, {4, &entry.sizes.k}})

@@ -39,6 +39,31 @@ struct CommandLine {
                              cl::desc("Run many kernels: each line of the file is `kernel launch.json m n k [seed]`"),
                              cl::value_desc("file"), cl::cat(category)};
 
+  cl::opt<GemmLayout> layout{
+      "layout", cl::desc("How rows are grouped"), cl::init(GemmLayout::Dense),
+      cl::values(clEnumValN(GemmLayout::Dense, "dense", "one matrix (default)"),
+                 clEnumValN(GemmLayout::Contiguous, "contiguous", "groups one after the other, m_indices[M]"),
+                 clEnumValN(GemmLayout::Masked, "masked", "M rows for each group, masked_m[G] of them used")),
+      cl::cat(category)};
+  cl::opt<int64_t> groups{"groups", cl::desc("Number of groups"), cl::init(-1), cl::value_desc("size"),
+                          cl::cat(category)};
+  cl::list<int64_t> groupRows{"group-rows", cl::desc("Rows of each group (default: random)"), cl::CommaSeparated,
+                              cl::value_desc("rows,..."), cl::cat(category)};
+  cl::opt<int64_t> rowAlignment{"row-alignment",
+                                cl::desc("Contiguous: groups start at multiples of it (default 128)"), cl::init(128),
+                                cl::value_desc("rows"), cl::cat(category)};
+  cl::opt<int64_t> expectedM{"expected-m", cl::desc("Masked: rows of a group to choose the config for"), cl::init(0),
+                             cl::value_desc("rows"), cl::cat(category)};
+  cl::opt<int64_t> lda{"lda", cl::desc("Elements from one row of A to the next (default K)"), cl::init(0),
+                       cl::value_desc("elements"), cl::cat(category)};
+  cl::opt<int64_t> ldb{"ldb", cl::desc("The same of B"), cl::init(0), cl::value_desc("elements"), cl::cat(category)};
+  cl::opt<int64_t> ldd{"ldd", cl::desc("The same of D (default N)"), cl::init(0), cl::value_desc("elements"),
+                       cl::cat(category)};
+  cl::opt<bool> scaleAK{"scale-a-k-innermost", cl::desc("Scales of A lie as [M, K/128], row-major"),
+                        cl::cat(category)};
+  cl::opt<bool> scaleBN{"scale-b-n-innermost", cl::desc("Scales of B lie as [K/128, N/128], row-major"),
+                        cl::cat(category)};
+
   cl::opt<DeviceKind> device{
       "device", cl::desc("What to run on"), cl::init(DeviceKind::Auto),
       cl::values(clEnumValN(DeviceKind::Auto, "auto", "a Hopper GPU if there is one, else the emulator (default)"),
@@ -89,7 +114,16 @@ struct CommandLine {
     options.kernel = kernel;
     options.launch = launch;
     options.cases = cases;
-    options.sizes = {m, n, k};
+    options.sizes = {m, n, k, layout, layout == GemmLayout::Dense ? 1 : groups};
+    options.groupRows.assign(groupRows.begin(), groupRows.end());
+    options.shape.layout = layout;
+    options.shape.rowAlignment = rowAlignment;
+    options.shape.expectedM = expectedM;
+    options.shape.lda = lda;
+    options.shape.ldb = ldb;
+    options.shape.ldd = ldd;
+    options.shape.scaleAKInnermost = scaleAK;
+    options.shape.scaleBNInnermost = scaleBN;
     options.config = config;
     options.dynamic = StringRef(dynamic).lower();
     options.ptxas = ptxas;
@@ -126,6 +160,8 @@ static Error checkSource(const Options &options) {
     return createStringError("--kernel and --launch go together");
   if (precompiled && compileFlags)
     return createStringError("--config, --dynamic and --ptxas have no effect on a compiled kernel");
+  if (!precompiled && options.sizes.layout != GemmLayout::Dense && options.sizes.groups < 1)
+    return createStringError("a grouped layout wants --groups of at least 1");
   if (!precompiled && (options.sizes.m < 0 || options.sizes.n < 0 || options.sizes.k < 0))
     return createStringError("give --m, --n and --k, or --kernel and --launch, or --cases");
   return Error::success();
@@ -137,8 +173,8 @@ static Error checkOptions(const Options &options) {
   for (auto [name, size] : {std::pair("m", options.sizes.m), {"n", options.sizes.n}, {"k", options.sizes.k}})
     if (size < -1 || size == 0)
       return createStringError(formatv("--{0}={1}: a size is at least 1", name, size));
-  if (StringRef(options.dynamic).find_first_not_of("mnk") != StringRef::npos)
-    return createStringError(formatv("--dynamic={0}: only the letters m, n and k are sizes", options.dynamic));
+  if (StringRef(options.dynamic).find_first_not_of("mnkg") != StringRef::npos)
+    return createStringError(formatv("--dynamic={0}: only the letters m, n, k and g are sizes", options.dynamic));
   if (options.multiprocessors < 1)
     return createStringError("--multiprocessors must be at least 1");
   if (!options.run.tracePath.empty() &&

@@ -9,6 +9,7 @@
 #ifndef DGEMM_TOOLS_DGEMM_RUN_OPTIONS_H
 #define DGEMM_TOOLS_DGEMM_RUN_OPTIONS_H
 
+#include "dgemm/Driver/Compiler.h"
 #include "dgemm/Runtime/Device.h"
 #include "dgemm/Runtime/Reference.h"
 
@@ -23,6 +24,10 @@ struct Options {
   std::string cases;
   /// -1: take the size from the launch descriptor.
   GemmSizes sizes{-1, -1, -1};
+  /// Rows of each group; empty for random ones.
+  std::vector<int64_t> groupRows;
+  /// How operands lie in memory, for compiling.
+  GemmShape shape;
   /// For compiling: #dgemm.config overrides, the sizes left dynamic (letters of "mnk"), ptxas.
   std::string config, dynamic, ptxas;
   DeviceKind device = DeviceKind::Auto;

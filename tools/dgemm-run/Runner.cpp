@@ -50,8 +50,12 @@ static Expected<KernelImage> compile(const Options &options, const GemmSizes &si
   CompileOptions compileOptions;
   compileOptions.config = options.config;
   compileOptions.ptxas = options.ptxas;
-  Expected<CompiledKernel> kernel =
-      compileKernel({pick('m', sizes.m), pick('n', sizes.n), pick('k', sizes.k)}, compileOptions, last);
+  GemmShape shape = options.shape;
+  shape.m = pick('m', sizes.m);
+  shape.n = pick('n', sizes.n);
+  shape.k = pick('k', sizes.k);
+  shape.groups = pick('g', sizes.groups);
+  Expected<CompiledKernel> kernel = compileKernel(shape, compileOptions, last);
   if (!kernel)
     return kernel.takeError();
   return KernelImage{std::move(kernel->ptx), std::move(kernel->cubin), std::move(kernel->launch)};
@@ -60,13 +64,19 @@ static Expected<KernelImage> compile(const Options &options, const GemmSizes &si
 /// Kernels that were compiled for a static size need not be told it.
 static Expected<GemmSizes> completeSizes(GemmSizes sizes, const LaunchDescriptor &launch) {
   Sizes given;
-  for (auto [name, size] : {std::pair("M", sizes.m), {"N", sizes.n}, {"K", sizes.k}})
-    if (size >= 0)
-      given[name] = size;
+  sizes.layout = launch.layout;
+  std::vector<std::pair<const char *, int64_t *>> fields = {{"M", &sizes.m}, {"N", &sizes.n}, {"K", &sizes.k}};
+  if (sizes.layout == GemmLayout::Dense)
+    sizes.groups = 1;
+  else
+    fields.emplace_back("G", &sizes.groups);
+  for (auto [name, size] : fields)
+    if (*size >= 0)
+      given[name] = *size;
   Expected<Sizes> bound = launch.bindSizes(given);
   if (!bound)
     return bound.takeError();
-  for (auto [name, size] : {std::pair("M", &sizes.m), {"N", &sizes.n}, {"K", &sizes.k}}) {
+  for (auto [name, size] : fields) {
     if (!bound->contains(name))
       return createStringError(formatv("the launch descriptor of '{0}' has no size {1}", launch.entry, name));
     *size = bound->lookup(name);
@@ -75,7 +85,8 @@ static Expected<GemmSizes> completeSizes(GemmSizes sizes, const LaunchDescriptor
 }
 
 Error Runner::loadKernel(const Case &entry) {
-  if (image && entry.kernel == imageCase.kernel && entry.launch == imageCase.launch && entry.sizes == imageCase.sizes)
+  if (image && entry.kernel == imageCase.kernel && entry.launch == imageCase.launch &&
+      isSameProblem(entry.sizes, imageCase.sizes))
     return Error::success();
   image.reset();
   imageCase = entry;
@@ -89,15 +100,19 @@ Error Runner::loadKernel(const Case &entry) {
 }
 
 Error Runner::makeProblem(const GemmSizes &sizes, uint64_t seed) {
-  if (inputs && inputs->sizes == sizes && inputSeed == seed)
+  int64_t alignment = image->launch.rowAlignment;
+  if (inputs && isSameProblem(inputs->sizes, sizes) && inputSeed == seed && inputAlignment == alignment)
     return Error::success();
   inputs.reset(); // frees memory before more is taken
   reference = Reference();
-  GemmInputs made = makeRandomInputs(sizes, seed);
-  if (Error error = readInputs(options.inputs, made))
+  Expected<GemmInputs> made = makeRandomInputs(sizes, seed, options.groupRows, alignment);
+  if (!made)
+    return made.takeError();
+  if (Error error = readInputs(options.inputs, *made))
     return error;
-  reference = Reference::compute(made, options.check, seed);
-  inputs = std::move(made);
+  reference = Reference::compute(*made, options.check, seed);
+  inputs = std::move(*made);
+  inputAlignment = alignment;
   inputSeed = seed;
   return Error::success();
 }
@@ -114,6 +129,7 @@ Error Runner::runInto(const Case &entry, RunReport &report) {
   report.sizes = *sizes;
   if (Error error = makeProblem(*sizes, entry.seed))
     return error;
+  report.sizes = inputs->sizes;
   RunOptions runOptions = options.run;
   runOptions.seed = entry.seed;
   Expected<RunResult> result = device->run(*image, *inputs, runOptions);

@@ -40,6 +40,7 @@ private:
   std::optional<GemmInputs> inputs;
   Reference reference;
   uint64_t inputSeed = 0;
+  int64_t inputAlignment = 1;
   std::unique_ptr<DeviceLostError> deviceLost;
 };
 

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// SM clocks of a dense problem under a configuration. The terms and the source of each constant stand in
+// SM clocks of a problem under a configuration. The terms and the source of each constant stand in
 // docs/cost-model.md.
 //
 //===----------------------------------------------------------------------===//
@@ -18,11 +18,16 @@
 
 namespace mlir::dgemm {
 
-/// Sizes in elements; ShapedType::kDynamic for one that is unknown (the model then assumes 4096).
+/// Sizes in elements; ShapedType::kDynamic for one that is unknown (the model then assumes 4096, and 8 groups).
 struct ProblemSize {
+  /// Rows of all groups together, or of each one where `isMasked`.
   int64_t m;
   int64_t n;
   int64_t k;
+  int64_t groups = 1;
+  bool isMasked = false;
+  /// Block M divides it; 0 for any.
+  int64_t rowAlignment = 0;
 };
 
 /// Predicted SM clocks of the whole problem on `multiprocessors` SMs.

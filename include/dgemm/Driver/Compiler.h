@@ -28,12 +28,26 @@
 
 namespace dgemm {
 
-/// Sizes of D[M,N] = A[M,K] x B[N,K]^T in elements; kDynamic for one that is given at launch.
+/// D[M,N] = A[M,K] x B[N,K]^T: sizes in elements, kDynamic for one that is given at launch, and how it lies in memory.
 struct GemmShape {
   static constexpr int64_t kDynamic = -1;
+  /// Masked: rows that each group has memory for.
   int64_t m = kDynamic;
   int64_t n = kDynamic;
   int64_t k = kDynamic;
+  GemmLayout layout = GemmLayout::Dense;
+  /// Of a grouped layout.
+  int64_t groups = kDynamic;
+  /// Contiguous: each group starts at a multiple of so many rows. Block M of the config divides it.
+  int64_t rowAlignment = 128;
+  /// Masked: a guess at the rows of a group, for the choice of the config; 0 for none.
+  int64_t expectedM = 0;
+  /// Elements from one row of A, B and D to the next; 0 for no padding.
+  int64_t lda = 0, ldb = 0, ldd = 0;
+  /// scale_A lies as [M, K/128] row-major, as quantisers write it, instead of M-innermost with a padded stride.
+  bool scaleAKInnermost = false;
+  /// scale_B lies N-innermost instead of K-innermost.
+  bool scaleBNInnermost = false;
 };
 
 /// What can be had from the compiler, in the order in which it is made.
@@ -69,14 +83,15 @@ struct CompiledKernel {
   StageTimes times;
 };
 
-/// IR text of the problem: one func.func that holds one dgemm.gemm. Error: a size outside the limits.
+/// IR text of the problem: one func.func that holds one dgemm.gemm. Error: a size outside the limits, or strides that
+/// would depend on a dynamic size.
 llvm::Expected<std::string> makeProblem(const GemmShape &shape, const CompileOptions &options = {});
 
 /// Compiles IR text of any level from problem to nvvm; an input that has a config takes no other. With `last` = PTX the
 /// cubin stays empty.
 llvm::Expected<CompiledKernel> compileModule(llvm::StringRef ir, const CompileOptions &options = {},
                                              Stage last = Stage::Cubin);
-/// Compiles a dense problem of `shape`.
+/// Compiles the problem `shape`.
 llvm::Expected<CompiledKernel> compileKernel(const GemmShape &shape, const CompileOptions &options = {},
                                              Stage last = Stage::Cubin);
 

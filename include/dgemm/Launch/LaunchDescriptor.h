@@ -16,6 +16,7 @@
 
 #include "dgemm/Launch/SizeExpr.h"
 #include <array>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,14 +30,24 @@ enum class ElementType { F8E4M3FN, BF16, F32, I32 };
 unsigned getByteWidth(ElementType type);
 llvm::StringRef toString(ElementType type);
 
+/// How the rows of a problem are grouped.
+enum class GemmLayout {
+  Dense,
+  Contiguous, ///< the rows of all groups in one A and D; the operand "m_indices" [M] gives each row's group
+  Masked      ///< every operand has the group in front; "masked_m" [G] says how many rows of each are computed
+};
+/// "dense", "contiguous" and "masked".
+llvm::StringRef toString(GemmLayout layout);
+std::optional<GemmLayout> parseGemmLayout(llvm::StringRef name);
+
 /// One global-memory operand of the problem: "a" [M, K], "scale_a" [K/128, M], "b" [N, K], "scale_b" [N/128, K/128],
-/// "d" [M, N].
+/// "d" [M, N]; with groups some have G in front, and there are "m_indices" [M] or "masked_m" [G] (i32, -1: padding).
 struct OperandInfo {
   std::string name;
   ElementType type = ElementType::F32;
   /// Extents in elements, outermost first.
   std::vector<SizeExpr> shape;
-  /// Strides in elements, outermost first; the innermost is 1.
+  /// Strides in elements, outermost first. Elements do not overlap.
   std::vector<SizeExpr> strides;
   /// True when the kernel writes the operand (and then every element of it).
   bool isOutput = false;
@@ -92,8 +103,9 @@ struct LaunchDescriptor {
   std::string generator;
   /// Text of the #dgemm.config that was used; informative.
   std::string config;
-  /// "dense".
-  std::string layout;
+  GemmLayout layout = GemmLayout::Dense;
+  /// Contiguous: each group starts at a multiple of so many rows.
+  int64_t rowAlignment = 1;
   /// Each size name with its static value, or -1 for a size given at launch.
   std::vector<std::pair<std::string, int64_t>> sizes;
   std::vector<OperandInfo> operands;

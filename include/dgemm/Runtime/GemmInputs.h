@@ -21,20 +21,33 @@ namespace dgemm {
 constexpr int64_t kScaleBlock = 128;
 
 struct GemmSizes {
+  /// Masked: m rows for each group.
   int64_t m = 0, n = 0, k = 0;
+  GemmLayout layout = GemmLayout::Dense;
+  int64_t groups = 1;
+  /// Rows that are computed where that is not all of them; -1: all.
+  int64_t validRows = -1;
 
   Sizes toSizes() const;
-  double getFlops() const { return 2.0 * double(m) * double(n) * double(k); }
+  /// Rows of A and D, those of all groups together.
+  int64_t getRows() const { return layout == GemmLayout::Masked ? groups * m : m; }
+  int64_t getValidRows() const { return validRows < 0 ? getRows() : validRows; }
+  double getFlops() const { return 2.0 * double(getValidRows()) * double(n) * double(k); }
   /// Bytes that must move at least: each operand once.
   double getBytes() const;
 };
-inline bool operator==(const GemmSizes &a, const GemmSizes &b) { return a.m == b.m && a.n == b.n && a.k == b.k; }
+/// True if both are the same problem; the rows that are computed may differ.
+inline bool isSameProblem(const GemmSizes &a, const GemmSizes &b) {
+  return a.m == b.m && a.n == b.n && a.k == b.k && a.layout == b.layout && a.groups == b.groups;
+}
 
 /// The operands of the launch descriptor: a [M, K] and b [N, K] in FP8, scale_a [ceil(K/128), M] and scale_b
-/// [ceil(N/128), ceil(K/128)] in f32.
+/// [ceil(N/128), ceil(K/128)] in f32; with groups some have G in front, and `groups` is m_indices [M] or masked_m [G].
 struct GemmInputs {
   GemmSizes sizes;
-  HostTensor a, scaleA, b, scaleB;
+  HostTensor a, scaleA, b, scaleB, groups;
+  /// Group of each row of A and D (all groups' rows together); -1 for one that is not computed.
+  std::vector<int32_t> groupOfRow;
 
   /// The input called `name` in the launch descriptor, or null.
   const HostTensor *find(llvm::StringRef name) const;
@@ -46,8 +59,11 @@ struct InputFiles {
 };
 
 /// Normally distributed values, quantised to FP8 with one scale = amax / 448 for each 1x128 of A and 128x128 of B. The
-/// result depends on `seed` and `sizes` only, not on the number of threads.
-GemmInputs makeRandomInputs(const GemmSizes &sizes, uint64_t seed);
+/// result depends on the arguments only, not on the number of threads. Rows that are not computed are NaN.
+/// `groupRows`: the rows of each group; empty for random ones. Contiguous groups start at multiples of `rowAlignment`.
+/// Error: they do not fit `sizes`.
+llvm::Expected<GemmInputs> makeRandomInputs(const GemmSizes &sizes, uint64_t seed,
+                                            llvm::ArrayRef<int64_t> groupRows = {}, int64_t rowAlignment = 1);
 
 /// Replaces inputs by the given files. scale_a is read as the problem writes it, [M, ceil(K/128)], and transposed.
 llvm::Error readInputs(const InputFiles &files, GemmInputs &inputs);

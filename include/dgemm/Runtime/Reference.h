@@ -36,6 +36,8 @@ struct CheckResult {
   int64_t worstRow = -1, worstColumn = -1;
   /// Over all of D: elements that still hold the poison, other NaNs, infinities, and where the first of them is.
   int64_t unwritten = 0, nans = 0, infinities = 0, firstBadRow = -1, firstBadColumn = -1;
+  /// Masked: elements past the rows of their group that were written all the same.
+  int64_t overwritten = 0;
   /// Sample: rows whose checksum is off, and the first of them.
   int64_t badChecksums = 0, firstBadChecksum = -1;
 
@@ -58,12 +60,13 @@ public:
   llvm::ArrayRef<double> getRow(size_t index) const {
     return llvm::ArrayRef<double>(values).slice(index * sizes.n, sizes.n);
   }
-  /// `d` is bf16 [M, N].
+  /// `d` is bf16 [M, N], or [G, M, N] where masked.
   CheckResult compare(const HostTensor &d) const;
 
 private:
   CheckMode mode = CheckMode::None;
   GemmSizes sizes;
+  std::vector<int32_t> groupOfRow;
   std::vector<int64_t> rows;
   std::vector<double> values;
   /// Sample: sum over n of signs[n] * D[m, n], and the signs.

@@ -15,21 +15,29 @@ using namespace dgemm::emulator;
 using namespace dgemm::emulator::test;
 
 llvm::Expected<CompiledGemm> CompiledGemm::compile(const GemmSizes &sizes, const std::string &config,
-                                                   const std::string &dynamic) {
+                                                   const std::string &dynamic, GemmShape shape,
+                                                   llvm::ArrayRef<int64_t> groupRows) {
   auto pick = [&](char name, int64_t size) {
     return llvm::StringRef(dynamic).contains(name) ? GemmShape::kDynamic : size;
   };
   CompileOptions options;
   options.config = config;
-  llvm::Expected<CompiledKernel> kernel =
-      compileKernel({pick('m', sizes.m), pick('n', sizes.n), pick('k', sizes.k)}, options, Stage::PTX);
+  shape.layout = sizes.layout;
+  shape.m = pick('m', sizes.m);
+  shape.n = pick('n', sizes.n);
+  shape.k = pick('k', sizes.k);
+  shape.groups = pick('g', sizes.groups);
+  llvm::Expected<CompiledKernel> kernel = compileKernel(shape, options, Stage::PTX);
   if (!kernel)
     return kernel.takeError();
   CompiledGemm gemm;
   gemm.sizes = sizes;
   gemm.ptx = std::move(kernel->ptx);
   gemm.launch = std::move(kernel->launch);
-  gemm.inputs = makeRandomInputs(sizes, 1);
+  llvm::Expected<GemmInputs> inputs = makeRandomInputs(sizes, 1, groupRows, gemm.launch.rowAlignment);
+  if (!inputs)
+    return inputs.takeError();
+  gemm.inputs = std::move(*inputs);
   gemm.reference = Reference::compute(gemm.inputs, CheckMode::Full, 1);
   return gemm;
 }

@@ -25,9 +25,10 @@ struct CompiledGemm {
   int64_t multiprocessors = 2;
   HostTensor d;
 
-  /// `dynamic`: letters of the sizes that are left dynamic.
+  /// `dynamic`: letters of the sizes that are left dynamic; `shape` says how operands lie in memory.
   static llvm::Expected<CompiledGemm> compile(const GemmSizes &sizes, const std::string &config,
-                                              const std::string &dynamic = "");
+                                              const std::string &dynamic = "", GemmShape shape = {},
+                                              llvm::ArrayRef<int64_t> groupRows = {});
   llvm::Expected<Report> run(uint64_t seed);
   CheckResult check() const { return reference.compare(d); }
 };

@@ -311,7 +311,6 @@ void Gemm::build() {
   launch = LaunchDescriptor();
   launch.entry = "gemm";
   launch.target = "sm_90a";
-  launch.layout = "dense";
   launch.threads = 256;
   launch.sharedMemory = 8192 + stages * (16384 + 256 + 16);
   launch.tiles = (m + kBM - 1) / kBM * ((n + kBN - 1) / kBN);

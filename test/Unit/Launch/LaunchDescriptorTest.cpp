@@ -23,7 +23,6 @@ LaunchDescriptor makeDescriptor() {
   launch.target = "sm_90a";
   launch.generator = "dgemm 0.1.0";
   launch.config = "block = 128x128x128";
-  launch.layout = "dense";
   launch.sizes = {{"M", -1}, {"N", 7168}, {"K", -1}};
   launch.operands = {
       {"a", ElementType::F8E4M3FN, {m, k}, {k, 1}, false},
