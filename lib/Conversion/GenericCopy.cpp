@@ -24,14 +24,14 @@ constexpr int64_t kChunkBytes = 16;
 constexpr int64_t kChunksOfRow = hopper::kSwizzleBytes / kChunkBytes;
 constexpr int64_t kRowsOfStep = hopper::kWarpgroupThreads / kChunksOfRow;
 
-/// One chunk of 16 bytes of a row of e4m3.
-class ChunkCopy {
+/// Runs of bytes of a row of e4m3, as words.
+class RunCopy {
 public:
-  ChunkCopy(NVVMBuilder &b, OperandAccess &access) : b(b), access(access) {}
+  RunCopy(NVVMBuilder &b, OperandAccess &access) : b(b), access(access) {}
 
-  /// The four words at element `offset`; pieces at or past `left` elements (i64, from the chunk's start; none where it
-  /// is not positive) read as zero.
-  SmallVector<Value> load(Value offset, Value left);
+  /// `bytes` (4 to 16) from element `offset` on; pieces at or past `left` elements (i64, counted from there; none where
+  /// it is not positive) read as zero.
+  SmallVector<Value> load(Value offset, Value left, int64_t bytes);
 
 private:
   Value loadPiece(Value offset, Value left, int64_t first, Type type);
@@ -42,7 +42,7 @@ private:
 };
 
 /// What lies outside reads the operand's first bytes instead, and is dropped.
-Value ChunkCopy::loadPiece(Value offset, Value left, int64_t first, Type type) {
+Value RunCopy::loadPiece(Value offset, Value left, int64_t first, Type type) {
   Value inside = arith::CmpIOp::create(b, arith::CmpIPredicate::sgt, left, i64(first));
   Value element = arith::SelectOp::create(b, inside, arith::AddIOp::create(b, offset, i64(first)), i64(0));
   auto piece = LLVM::LoadOp::create(b, type, access.getAddress(element));
@@ -51,19 +51,19 @@ Value ChunkCopy::loadPiece(Value offset, Value left, int64_t first, Type type) {
   return LLVM::SelectOp::create(b, inside, piece, zero);
 }
 
-SmallVector<Value> ChunkCopy::load(Value offset, Value left) {
+SmallVector<Value> RunCopy::load(Value offset, Value left, int64_t bytes) {
   int64_t width = access.getGeometry().getAccessBytes();
   SmallVector<Value> words;
   if (width >= 4) {
     Type type = width == 4 ? Type(b.getI32Type()) : VectorType::get(width / 4, b.getI32Type());
-    for (int64_t first = 0; first < kChunkBytes; first += width) {
+    for (int64_t first = 0; first < bytes; first += width) {
       Value piece = loadPiece(offset, left, first, type);
       for (int64_t i = 0; i < width / 4; ++i)
         words.push_back(width == 4 ? piece : Value(LLVM::ExtractElementOp::create(b, piece, b.i32(i))));
     }
     return words;
   }
-  for (int64_t word = 0; word < kChunkBytes; word += 4) {
+  for (int64_t word = 0; word < bytes; word += 4) {
     Value sum = b.i32(0);
     for (int64_t byte = 0; byte < 4; byte += width) {
       Value piece = loadPiece(offset, left, word + byte, b.getIntegerType(8 * width));
@@ -80,7 +80,7 @@ SmallVector<Value> ChunkCopy::load(Value offset, Value left) {
 void mlir::dgemm::copyTile(TMALowering &lowering, NVVMBuilder &b, LoadAsyncOp load, Value stage) {
   TileType tile = load.getStage().getType().getTiles()[load.getIndex()];
   OperandAccess access(b, lowering.kernel, load.getSource());
-  ChunkCopy chunks(b, access);
+  RunCopy runs(b, access);
   auto toI64 = [&](Value value) { return access.toI64(value); };
   auto add = [&](Value lhs, Value rhs) -> Value { return arith::AddIOp::create(b, lhs, rhs); };
   auto sub = [&](Value lhs, Value rhs) -> Value { return arith::SubIOp::create(b, lhs, rhs); };
@@ -106,11 +106,22 @@ void mlir::dgemm::copyTile(TMALowering &lowering, NVVMBuilder &b, LoadAsyncOp lo
     SmallVector<Value> indices = offsets;
     indices[indices.size() - 2] = add(row, wide);
     Value isRow = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, wide, rowsLeft);
-    SmallVector<Value> words = chunks.load(access.getOffset(indices), arith::SelectOp::create(b, isRow, left, zero));
-    Value vector = LLVM::UndefOp::create(b, VectorType::get(4, b.getI32Type()));
-    for (auto [i, word] : llvm::enumerate(words))
-      vector = LLVM::InsertElementOp::create(b, vector, word, b.i32(i));
-    LLVM::StoreOp::create(b, vector, b.offsetPointer(dest, b.shiftLeft(loop.getInductionVar(), 7)));
+    Value offset = access.getOffset(indices), inRow = arith::SelectOp::create(b, isRow, left, zero);
+    Value to = b.offsetPointer(dest, b.shiftLeft(loop.getInductionVar(), 7));
+    if (access.getGeometry().getAccessBytes() >= 4) {
+      Value vector = LLVM::UndefOp::create(b, VectorType::get(4, b.getI32Type()));
+      for (auto [i, word] : llvm::enumerate(runs.load(offset, inRow, kChunkBytes)))
+        vector = LLVM::InsertElementOp::create(b, vector, word, b.i32(i));
+      LLVM::StoreOp::create(b, vector, to);
+      return;
+    }
+    // A word at a time: the producer has few registers.
+    auto words = scf::ForOp::create(b, b.i32(0), b.i32(kChunkBytes), b.i32(4));
+    OpBuilder::InsertionGuard inner(b);
+    b.setInsertionPointToStart(words.getBody());
+    Value byte = toI64(words.getInductionVar());
+    Value word = runs.load(add(offset, byte), sub(inRow, byte), 4).front();
+    LLVM::StoreOp::create(b, word, b.offsetPointer(to, words.getInductionVar()));
   };
   if (tile.getRows() % kRowsOfStep == 0)
     return copy();

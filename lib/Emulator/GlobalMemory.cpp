@@ -68,7 +68,9 @@ std::string GlobalMemory::describe(const Allocation &allocation, uint64_t offset
   return text + "]";
 }
 
-std::optional<GlobalMemory::Missing> GlobalMemory::findUnwritten(const Allocation &allocation, llvm::function_ref<bool(llvm::ArrayRef<int64_t>)> isExpected) {
+std::optional<GlobalMemory::Missing>
+GlobalMemory::findUnwritten(const Allocation &allocation,
+                            llvm::function_ref<bool(llvm::ArrayRef<int64_t>)> isExpected) {
   Missing missing;
   std::vector<int64_t> index(allocation.shape.size(), 0);
   for (int64_t extent : allocation.shape)

@@ -102,9 +102,11 @@ bool OperandParser::parseCode(Instruction &inst, StringRef code) {
     return parseGroup(Type::B32, code == "rs", 0, operand) && (push(operand), true);
   if (code == "vd" || code == "vs") {
     bool isSource = code == "vs";
+    // A load extends to a wider register (PTX ISA 9.0, "Operand Size Exceeding Instruction-Type Size").
+    int wide = !isSource && symbols.findRegister(peek().text).kind == Operand::Reg64 ? 1 : -1;
     bool ok = inst.mods[Field::Vector] ? parseGroup(type, isSource, inst.mods[Field::Vector], operand)
               : isSource               ? parseSource(type, operand)
-                                       : parseDestination(type, operand);
+                                       : parseDestination(type, operand, wide);
     return ok && (push(operand), true);
   }
   if (code == "L") {

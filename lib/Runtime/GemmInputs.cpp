@@ -157,7 +157,8 @@ static std::vector<int64_t> drawMaskedRows(const GemmSizes &sizes, uint64_t seed
   return rows;
 }
 
-/// Shares out the blocks of `alignment` rows; the last block of a group is not full. One group of four or more is empty.
+/// Shares out the blocks of `alignment` rows; the last block of a group is not full. One group of four or more is
+/// empty.
 static std::vector<int64_t> drawContiguousRows(const GemmSizes &sizes, int64_t alignment, uint64_t seed) {
   int64_t blocks = sizes.m / alignment, groups = sizes.groups;
   std::vector<int64_t> share(groups), rows;
@@ -184,8 +185,8 @@ static Error checkGroupRows(const GemmSizes &sizes, ArrayRef<int64_t> rows, int6
     start += int64_t(alignTo(uint64_t(count), uint64_t(alignment)));
   }
   if (sizes.layout == GemmLayout::Contiguous && end > sizes.m)
-    return createStringError(formatv("the groups take {0} rows (each starts at a multiple of {1}), but M is {2}", end,
-                                     alignment, sizes.m));
+    return createStringError(
+        formatv("the groups take {0} rows (each starts at a multiple of {1}), but M is {2}", end, alignment, sizes.m));
   return Error::success();
 }
 
@@ -201,8 +202,8 @@ static void placeGroups(GemmInputs &inputs, ArrayRef<int64_t> rows, int64_t alig
     std::fill_n(inputs.groupOfRow.begin() + start, count, int32_t(group));
     start += int64_t(alignTo(uint64_t(count), uint64_t(alignment)));
   }
-  inputs.groups = HostTensor::create(isMasked ? "masked_m" : "m_indices", ElementType::I32,
-                                     {isMasked ? sizes.groups : sizes.m});
+  inputs.groups =
+      HostTensor::create(isMasked ? "masked_m" : "m_indices", ElementType::I32, {isMasked ? sizes.groups : sizes.m});
   if (isMasked)
     copy(rows, inputs.groups.as<int32_t>().begin());
   else

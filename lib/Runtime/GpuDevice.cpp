@@ -163,8 +163,8 @@ private:
   static Error upload(GpuOperand &operand, const GemmInputs &inputs) {
     const HostTensor *tensor = inputs.find(operand.layout.name);
     if (!tensor)
-      return createStringError(
-          formatv("no input for operand '{0}'; there are a, scale_a, b, scale_b, m_indices and masked_m", operand.layout.name));
+      return createStringError(formatv(
+          "no input for operand '{0}'; there are a, scale_a, b, scale_b, m_indices and masked_m", operand.layout.name));
     if (Error error = checkFits(*tensor, operand.layout))
       return error;
     if (operand.layout.isDense()) // most are; no need for a copy

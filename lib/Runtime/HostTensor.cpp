@@ -52,8 +52,9 @@ Expected<OperandLayout> OperandLayout::evaluate(const OperandInfo &operand, cons
   int64_t below = 1;
   for (size_t dim : order) {
     if (layout.shape[dim] > 1 && layout.strides[dim] < below)
-      return createStringError(formatv("operand '{0}' overlaps itself: strides[{1}] is {2} but {3} elements lie below it",
-                                       operand.name, dim, layout.strides[dim], below));
+      return createStringError(
+          formatv("operand '{0}' overlaps itself: strides[{1}] is {2} but {3} elements lie below it", operand.name, dim,
+                  layout.strides[dim], below));
     below = std::max(below, layout.shape[dim] * layout.strides[dim]);
   }
   return layout;

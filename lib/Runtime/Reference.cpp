@@ -34,14 +34,12 @@ namespace {
 /// The inputs, seen as numbers. Rows are those of all groups.
 struct View {
   explicit View(const GemmInputs &inputs)
-      : groupOfRow(inputs.groupOfRow), groups(inputs.sizes.groups), m(inputs.sizes.m), n(inputs.sizes.n), k(inputs.sizes.k), kBlocks(divideCeil(k, kBlock)),
-        a(inputs.a.data.data()), b(inputs.b.data.data()), scaleA(inputs.scaleA.as<float>().data()),
-        scaleB(inputs.scaleB.as<float>().data()) {}
+      : groupOfRow(inputs.groupOfRow), groups(inputs.sizes.groups), m(inputs.sizes.m), n(inputs.sizes.n),
+        k(inputs.sizes.k), kBlocks(divideCeil(k, kBlock)), a(inputs.a.data.data()), b(inputs.b.data.data()),
+        scaleA(inputs.scaleA.as<float>().data()), scaleB(inputs.scaleB.as<float>().data()) {}
   double getScaleA(int64_t row, int64_t kb) const { return scaleA[(row / m * kBlocks + kb) * m + row % m]; }
   const uint8_t *getB(int64_t group) const { return b + group * n * k; }
-  const float *getScaleB(int64_t group) const {
-    return scaleB + group * int64_t(divideCeil(n, kBlock)) * kBlocks;
-  }
+  const float *getScaleB(int64_t group) const { return scaleB + group * int64_t(divideCeil(n, kBlock)) * kBlocks; }
 
   ArrayRef<int32_t> groupOfRow;
   int64_t groups, m, n, k, kBlocks;
@@ -58,8 +56,8 @@ class BlockTask {
 public:
   BlockTask(const View &view, ArrayRef<int64_t> rows, int64_t column)
       : view(view), rows(rows), column(column), b(view.getB(view.groupOfRow[rows[0]])),
-        blockScales(view.getScaleB(view.groupOfRow[rows[0]])), columns(std::min(kBlock, view.n - column)), packedB(kBlock * kBlock),
-        a(kRowChunk * kBlock) {}
+        blockScales(view.getScaleB(view.groupOfRow[rows[0]])), columns(std::min(kBlock, view.n - column)),
+        packedB(kBlock * kBlock), a(kRowChunk * kBlock) {}
 
   /// out[i * n + j] for i in rows and j in the block's columns.
   void run(double *out) {
@@ -157,8 +155,8 @@ static std::vector<double> computeChecksums(const View &view, ArrayRef<double> s
   parallelFor(0, checksums.size(), [&](size_t index) {
     int64_t row = int64_t(index), group = view.groupOfRow[index];
     for (int64_t k = 0; group >= 0 && k < view.k; ++k)
-      checksums[index] += view.getScaleA(row, k / kBlock) * view.decode[view.a[row * view.k + k]] *
-                          projected[group * view.k + k];
+      checksums[index] +=
+          view.getScaleA(row, k / kBlock) * view.decode[view.a[row * view.k + k]] * projected[group * view.k + k];
   });
   return checksums;
 }
@@ -185,8 +183,9 @@ static std::vector<int64_t> sampleRows(ArrayRef<int64_t> all, std::mt19937_64 &r
 
 static CheckMode resolve(CheckMode mode, const GemmSizes &sizes) {
   if (mode == CheckMode::Auto)
-    return sizes.getFlops() / 2 <= kMaxFullProducts && sizes.getValidRows() * sizes.n <= kMaxFullElements ? CheckMode::Full
-                                                                                             : CheckMode::Sample;
+    return sizes.getFlops() / 2 <= kMaxFullProducts && sizes.getValidRows() * sizes.n <= kMaxFullElements
+               ? CheckMode::Full
+               : CheckMode::Sample;
   return mode;
 }
 

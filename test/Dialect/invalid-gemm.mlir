@@ -162,39 +162,9 @@ func.func @rhs_scale_k(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: m
 
 // -----
 
-// C4: M is a multiple of 8.
-func.func @m_multiple(%a: memref<60x512xf8E4M3FN>, %sa: memref<4x60xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<60x384xbf16>) {
-  // expected-error @+1 {{'dgemm.gemm' op expected M to be a positive multiple of 8 (TMA wants rows of whole 16 bytes), but got 60}}
-  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
-      : (memref<60x512xf8E4M3FN>, memref<4x60xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<60x384xbf16>)
-  return
-}
-
-// -----
-
-// C4: a row of D is a multiple of 16 bytes.
-func.func @n_multiple(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<380x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x380xbf16>) {
-  // expected-error @+1 {{'dgemm.gemm' op expected N to be a positive multiple of 8 (TMA wants rows of whole 16 bytes), but got 380}}
-  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
-      : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<380x512xf8E4M3FN>, memref<3x4xf32>, memref<64x380xbf16>)
-  return
-}
-
-// -----
-
-// C4: so are rows of A and B.
-func.func @k_multiple(%a: memref<64x504xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x504xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>) {
-  // expected-error @+1 {{'dgemm.gemm' op expected K to be a positive multiple of 16 (TMA wants rows of whole 16 bytes), but got 504}}
-  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
-      : (memref<64x504xf8E4M3FN>, memref<4x64xf32>, memref<384x504xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
-  return
-}
-
-// -----
-
-// C4: an empty problem has no tensor map.
+// C4: an empty problem has nothing to compile.
 func.func @empty(%a: memref<0x512xf8E4M3FN>, %sa: memref<4x0xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<0x384xbf16>) {
-  // expected-error @+1 {{'dgemm.gemm' op expected M to be a positive multiple of 8 (TMA wants rows of whole 16 bytes), but got 0}}
+  // expected-error @+1 {{'dgemm.gemm' op expected M to be 1 to 2147483647, but got 0}}
   dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
       : (memref<0x512xf8E4M3FN>, memref<4x0xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<0x384xbf16>)
   return
@@ -204,7 +174,7 @@ func.func @empty(%a: memref<0x512xf8E4M3FN>, %sa: memref<4x0xf32>, %b: memref<38
 
 // C4: sizes are i32 in the kernel.
 func.func @size(%a: memref<2147483648x512xf8E4M3FN>, %sa: memref<4x2147483648xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<2147483648x384xbf16>) {
-  // expected-error @+1 {{'dgemm.gemm' op expected M to be below 2^31, but got 2147483648}}
+  // expected-error @+1 {{'dgemm.gemm' op expected M to be 1 to 2147483647, but got 2147483648}}
   dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
       : (memref<2147483648x512xf8E4M3FN>, memref<4x2147483648xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<2147483648x384xbf16>)
   return
@@ -212,11 +182,52 @@ func.func @size(%a: memref<2147483648x512xf8E4M3FN>, %sa: memref<4x2147483648xf3
 
 // -----
 
-// C5: rows follow one another.
-func.func @layout(%a: memref<64x512xf8E4M3FN, strided<[1024, 1]>>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>) {
-  // expected-error @+1 {{'dgemm.gemm' op expected 'lhs' rows to be contiguous (identity layout), but got 'memref<64x512xf8E4M3FN, strided<[1024, 1]>>'}}
+// C5: rows are contiguous.
+func.func @strides(%a: memref<64x512xf8E4M3FN, strided<[1024, 2]>>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected 'lhs' rows to be contiguous (innermost stride 1), but got 'memref<64x512xf8E4M3FN, strided<[1024, 2]>>'}}
   dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
-      : (memref<64x512xf8E4M3FN, strided<[1024, 1]>>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
+      : (memref<64x512xf8E4M3FN, strided<[1024, 2]>>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
+  return
+}
+
+// -----
+
+// C5: strides are static.
+func.func @dynamic_strides(%a: memref<64x512xf8E4M3FN, strided<[?, 1]>>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected 'lhs' to be packed or to have static strides, but got 'memref<64x512xf8E4M3FN, strided<[?, 1]>>'}}
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      : (memref<64x512xf8E4M3FN, strided<[?, 1]>>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
+  return
+}
+
+// -----
+
+// A grouped layout names its groups.
+func.func @no_groups(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<2x384x512xf8E4M3FN>, %sb: memref<2x3x4xf32>, %d: memref<64x384xbf16>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected a group operand for a contiguous layout}}
+  dgemm.gemm contiguous lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<2x384x512xf8E4M3FN>, memref<2x3x4xf32>, memref<64x384xbf16>)
+  return
+}
+
+// -----
+
+// Every group has a B of its own.
+func.func @group_rank(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<2x3x4xf32>, %d: memref<64x384xbf16>, %g: memref<64xi32>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected 'rhs' to have rank 3, but got 2}}
+  dgemm.gemm contiguous(%g) lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<2x3x4xf32>, memref<64x384xbf16>, memref<64xi32>)
+  return
+}
+
+// -----
+
+// A tile has rows of one group.
+func.func @alignment(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<2x384x512xf8E4M3FN>, %sb: memref<2x3x4xf32>, %d: memref<64x384xbf16>, %g: memref<64xi32>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected block M to divide the alignment of groups, 64, so that no tile has rows of two groups, but got 128}}
+  dgemm.gemm contiguous(%g) aligned 64 lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      config <block = 128x128x128, stages = 4, math_warpgroups = 2, group_m = 8>
+      : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<2x384x512xf8E4M3FN>, memref<2x3x4xf32>, memref<64x384xbf16>, memref<64xi32>)
   return
 }
 

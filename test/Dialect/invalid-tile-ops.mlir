@@ -61,7 +61,7 @@ func.func @carried(%M: index, %x: i32, %y: i64) {
 
 // The loop binds two offsets.
 func.func @offsets(%M: index) {
-  // expected-error @+1 {{expected two tile offsets (%m, %n), but got 1}}
+  // expected-error @+1 {{expected 2 tile arguments (%m, %n, then the group and its rows), but got 1}}
   dgemm.for_each_tile (%m) of (%M, %M) tile = [128, 64] group_m = 8 {
   }
   return
@@ -106,7 +106,7 @@ func.func @load_fragment(%t: !dgemm.tile<1x128xf32>) {
 
 // Scales of B are a matrix of f32.
 func.func @block_scales(%s: memref<4xf32>, %n: index) {
-  // expected-error @+1 {{'dgemm.load_block_scales' op expected a rank-2 memref of f32, but got 'memref<4xf32>'}}
+  // expected-error @+1 {{'dgemm.load_block_scales' op expected a memref of f32 with rank 2 or 3, but got 'memref<4xf32>'}}
   %r = dgemm.load_block_scales %s[%n, %n] : memref<4xf32> -> vector<2xf32>
   return
 }

@@ -49,9 +49,8 @@ struct CommandLine {
                           cl::cat(category)};
   cl::list<int64_t> groupRows{"group-rows", cl::desc("Rows of each group (default: random)"), cl::CommaSeparated,
                               cl::value_desc("rows,..."), cl::cat(category)};
-  cl::opt<int64_t> rowAlignment{"row-alignment",
-                                cl::desc("Contiguous: groups start at multiples of it (default 128)"), cl::init(128),
-                                cl::value_desc("rows"), cl::cat(category)};
+  cl::opt<int64_t> rowAlignment{"row-alignment", cl::desc("Contiguous: groups start at multiples of it (default 128)"),
+                                cl::init(128), cl::value_desc("rows"), cl::cat(category)};
   cl::opt<int64_t> expectedM{"expected-m", cl::desc("Masked: rows of a group to choose the config for"), cl::init(0),
                              cl::value_desc("rows"), cl::cat(category)};
   cl::opt<int64_t> lda{"lda", cl::desc("Elements from one row of A to the next (default K)"), cl::init(0),
@@ -59,8 +58,7 @@ struct CommandLine {
   cl::opt<int64_t> ldb{"ldb", cl::desc("The same of B"), cl::init(0), cl::value_desc("elements"), cl::cat(category)};
   cl::opt<int64_t> ldd{"ldd", cl::desc("The same of D (default N)"), cl::init(0), cl::value_desc("elements"),
                        cl::cat(category)};
-  cl::opt<bool> scaleAK{"scale-a-k-innermost", cl::desc("Scales of A lie as [M, K/128], row-major"),
-                        cl::cat(category)};
+  cl::opt<bool> scaleAK{"scale-a-k-innermost", cl::desc("Scales of A lie as [M, K/128], row-major"), cl::cat(category)};
   cl::opt<bool> scaleBN{"scale-b-n-innermost", cl::desc("Scales of B lie as [K/128, N/128], row-major"),
                         cl::cat(category)};
 
@@ -114,7 +112,7 @@ struct CommandLine {
     options.kernel = kernel;
     options.launch = launch;
     options.cases = cases;
-    options.sizes = {m, n, k, layout, layout == GemmLayout::Dense ? 1 : groups};
+    options.sizes = {m, n, k, layout, kernel.empty() && layout == GemmLayout::Dense ? 1 : groups};
     options.groupRows.assign(groupRows.begin(), groupRows.end());
     options.shape.layout = layout;
     options.shape.rowAlignment = rowAlignment;

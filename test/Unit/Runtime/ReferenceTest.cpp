@@ -17,7 +17,7 @@ using namespace llvm;
 namespace {
 
 double getNaive(const GemmInputs &inputs, int64_t row, int64_t column) {
-  const auto &[m, n, k] = inputs.sizes;
+  int64_t m = inputs.sizes.m, k = inputs.sizes.k;
   double sum = 0;
   for (int64_t i = 0; i < k; ++i)
     sum += double(decodeF8E4M3FN(inputs.a.data[row * k + i])) * double(decodeF8E4M3FN(inputs.b.data[column * k + i])) *

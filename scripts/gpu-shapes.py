@@ -1,0 +1,107 @@
+#!/usr/bin/env python3
+"""Compiles kernels of every layout and of odd shapes, and writes the case lists that `dgemm-run --cases` takes.
+
+usage: gpu-shapes.py --gen build/bin/dgemm-gen --out FOLDER
+
+shapes.txt: M, N and K over small and odd values (M dynamic), one kernel for M = 1 to 300, contiguous and masked groups,
+strides and scale layouts. large.txt: operands of more than 2^31 elements. speed.txt: two grouped problems to time.
+"""
+import argparse
+import concurrent.futures
+import itertools
+import os
+import subprocess
+import sys
+
+MS = [1, 7, 16, 33, 64, 100, 129, 257]
+NS = [1, 8, 33, 56, 128, 576]
+KS = [1, 17, 128, 200, 528, 1152]
+
+
+class Cases:
+    def __init__(self):
+        self.jobs, self.lists = [], {"shapes": [], "large": [], "speed": []}
+
+    def add(self, name, flags, runs, where="shapes"):
+        """`runs`: (m, n, k, seed) of each case."""
+        self.jobs.append((name, flags))
+        self.lists[where] += [f"{name}.cubin {name}.json {m} {n} {k} {seed}" for m, n, k, seed in runs]
+
+
+def dense(cases):
+    for n, k in itertools.product(NS, KS):
+        cases.add(f"dense_n{n}_k{k}", f"--m=? --n={n} --k={k}", [(m, n, k, m) for m in MS])
+    cases.add("dense_every_m", "--m=? --n=576 --k=528", [(m, 576, 528, m) for m in range(1, 301)])
+    # Peers' bugs.
+    cases.add("dense_147", "--m=576 --n=16 --k=7168", [(576, 16, 7168, 1)])
+    cases.add("dense_25", "--m=? --n=7168 --k=1152", [(m, 7168, 1152, 1) for m in (64, 128, 4096)])
+    cases.add("dense_140", "--m=? --n=4096 --k=7168", [(m, 4096, 7168, 1) for m in (1, 3, 129, 4095)])
+    cases.add("dense_1153", "--m=? --n=33 --k=7168", [(m, 33, 7168, 1) for m in (16, 333)])
+    for index, flags in enumerate(["--scale-a-k-innermost", "--scale-b-n-innermost", "--lda=1168 --ldb=1280 --ldd=600",
+                                   "--lda=1153 --ldb=1159 --ldd=577 --scale-a-k-innermost"]):
+        cases.add(f"dense_strides{index}", f"--m=? --n=576 --k=1152 {flags}", [(m, 576, 1152, m) for m in (1, 33, 129, 257)])
+
+
+def grouped(cases):
+    shapes = [(576, 1152, ""), (136, 528, ""), (33, 200, ""), (256, 512, "--scale-a-k-innermost --scale-b-n-innermost")]
+    for (index, (n, k, flags)), groups in itertools.product(enumerate(shapes), (1, 4, 8)):
+        for block in ("64x64", "128x128"):
+            cases.add(f"contiguous{index}_g{groups}_{block}",
+                      f"--layout=contiguous --m=? --groups={groups} --n={n} --k={k} --config=block={block} {flags}",
+                      [(m, n, k, seed) for m in (1024, 2000) for seed in (1, 2)])
+        for m in (1, 8, 33, 200):
+            cases.add(f"masked{index}_g{groups}_m{m}",
+                      f"--layout=masked --m={m} --groups={groups} --n={n} --k={k} {flags}",
+                      [(m, n, k, seed) for seed in (1, 2, 3)])
+    for m in (8, 16, 32):
+        cases.add(f"masked_268_m{m}", f"--layout=masked --m={m} --groups=16 --n=4096 --k=7168", [(m, 4096, 7168, 1)])
+    cases.add("contiguous_34", "--layout=contiguous --m=? --groups=8 --n=4096 --k=7168", [(8192, 4096, 7168, 1)])
+
+
+def large(cases):
+    cases.add("large_d", "--m=? --n=49152 --k=128", [(49160, 49152, 128, 1)], "large")
+    cases.add("large_d_odd", "--m=? --n=49153 --k=136", [(49160, 49153, 136, 1)], "large")
+    cases.add("large_b", "--layout=masked --m=64 --groups=40 --n=8192 --k=8192", [(64, 8192, 8192, 1)], "large")
+
+
+def speed(cases):
+    cases.add("speed_contiguous", "--layout=contiguous --m=32768 --groups=4 --n=4096 --k=7168", [(32768, 4096, 7168, 1)],
+              "speed")
+    for expected in (64, 128, 192, 256):
+        cases.add(f"speed_masked_{expected}",
+                  f"--layout=masked --m=1024 --expected-m={expected} --groups=32 --n=6144 --k=7168",
+                  [(1024, 6144, 7168, 1)], "speed")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--gen", default="build/bin/dgemm-gen")
+    parser.add_argument("--out", required=True)
+    args = parser.parse_args()
+    os.makedirs(args.out, exist_ok=True)
+    cases = Cases()
+    for make in (dense, grouped, large, speed):
+        make(cases)
+
+    def compile_kernel(job):
+        name, flags = job
+        for stage, suffix in (("cubin", "cubin"), ("launch", "json")):
+            path = os.path.join(args.out, f"{name}.{suffix}")
+            done = subprocess.run([args.gen, *flags.split(), f"--emit={stage}", "-o", path], capture_output=True, text=True)
+            if done.returncode:
+                return f"{name}: {done.stderr.strip()}"
+        return None
+
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        failures = [failure for failure in pool.map(compile_kernel, cases.jobs) if failure]
+    for failure in failures:
+        print(failure, file=sys.stderr)
+    for name, lines in cases.lists.items():
+        with open(os.path.join(args.out, f"{name}.txt"), "w") as out:
+            out.write("\n".join(lines) + "\n")
+    print(f"{len(cases.jobs)} kernels, " + ", ".join(f"{len(lines)} {name}" for name, lines in cases.lists.items()))
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
