@@ -26,8 +26,9 @@ ParseResult WarpSpecializeOp::parse(OpAsmParser &parser, OperationState &result)
   Builder &builder = parser.getBuilder();
   Region *producer = result.addRegion(), *consumer = result.addRegion();
   OpAsmParser::Argument warpgroup;
-  int64_t consumers;
+  int64_t consumers, producerThreads = 1;
   if (parser.parseKeyword("producer") ||
+      (succeeded(parser.parseOptionalKeyword("x")) && parser.parseInteger(producerThreads)) ||
       parseRegisters(parser, getProducerRegistersAttrName(result.name).strref(), result.attributes) ||
       parser.parseRegion(*producer) || parser.parseKeyword("consumer") || parser.parseLParen() ||
       parser.parseArgument(warpgroup) || parser.parseRParen() || parser.parseKeyword("x") ||
@@ -36,6 +37,7 @@ ParseResult WarpSpecializeOp::parse(OpAsmParser &parser, OperationState &result)
     return failure();
   warpgroup.type = builder.getIndexType();
   result.addAttribute(getConsumersAttrName(result.name), builder.getI64IntegerAttr(consumers));
+  result.addAttribute(getProducerThreadsAttrName(result.name), builder.getI64IntegerAttr(producerThreads));
   if (parser.parseRegion(*consumer, warpgroup) || parser.parseOptionalAttrDict(result.attributes))
     return failure();
   for (Region *region : {producer, consumer})
@@ -46,13 +48,16 @@ ParseResult WarpSpecializeOp::parse(OpAsmParser &parser, OperationState &result)
 
 void WarpSpecializeOp::print(OpAsmPrinter &printer) {
   printer.printNewline();
-  printer << "producer registers = " << getProducerRegisters() << ' ';
+  printer << "producer ";
+  if (getProducerThreads() != 1)
+    printer << "x " << getProducerThreads() << ' ';
+  printer << "registers = " << getProducerRegisters() << ' ';
   printer.printRegion(getProducer());
   printer << " consumer (" << getWarpgroup() << ") x " << getConsumers() << " registers = " << getConsumerRegisters()
           << ' ';
   printer.printRegion(getConsumer(), /*printEntryBlockArgs=*/false);
-  printer.printOptionalAttrDict(
-      (*this)->getAttrs(), {getConsumersAttrName(), getProducerRegistersAttrName(), getConsumerRegistersAttrName()});
+  printer.printOptionalAttrDict((*this)->getAttrs(), {getConsumersAttrName(), getProducerRegistersAttrName(),
+                                                      getConsumerRegistersAttrName(), getProducerThreadsAttrName()});
 }
 
 void WarpSpecializeOp::getAsmBlockArgumentNames(Region &region, OpAsmSetValueNameFn setName) {
@@ -64,6 +69,8 @@ LogicalResult WarpSpecializeOp::verify() {
   int64_t consumers = getConsumers();
   if (consumers < 1 || consumers > 3)
     return emitOpError() << "expected 1 to 3 consumers, but got " << consumers;
+  if (getProducerThreads() != 1 && getProducerThreads() != hopper::kWarpgroupThreads)
+    return emitOpError() << "expected the producer to be 1 or 128 threads, but got " << getProducerThreads();
   for (int64_t registers : {getProducerRegisters(), getConsumerRegisters()})
     if (registers < hopper::kMinSetMaxRegisters || registers > hopper::kMaxSetMaxRegisters ||
         registers % hopper::kRegisterStep)

@@ -103,7 +103,8 @@ llvm::Expected<std::unique_ptr<llvm::Module>> mlir::dgemm::translateToLLVM(Modul
 /// What our IR has need of. The default O3 pipeline takes twice as long and ptxas makes the same of it; a K block is
 /// code enough for the instruction cache, so loops stay rolled.
 static constexpr llvm::StringLiteral kPipeline =
-    "function(sroa,early-cse<memssa>,instcombine,simplifycfg,loop-mssa(licm),gvn,instcombine,simplifycfg)";
+    "function(sroa,early-cse<memssa>,instcombine<no-verify-fixpoint>,simplifycfg,loop-mssa(licm),gvn,"
+    "instcombine<no-verify-fixpoint>,simplifycfg)";
 
 static llvm::Error optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   llvm::LoopAnalysisManager loops;

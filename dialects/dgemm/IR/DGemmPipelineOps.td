@@ -26,13 +26,15 @@ def DGemm_WarpSpecializeOp : DGemm_Op<"warp_specialize", [
     SingleBlock, NoTerminator, DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmBlockArgumentNames"]>]> {
   let summary = "one role for each warpgroup of a CTA";
   let description = [{
-    The last warpgroup runs the producer region, on one elected thread unless `producer_threads` is 128; each of the first `consumers` warpgroups runs the
+    The last warpgroup runs the producer region, on one elected thread or, as
+    `producer x 128`, on all of its threads; each of the first `consumers` warpgroups runs the
     consumer region, whose argument is its index. The register counts are what `setmaxnreg` asks for a thread of that
     role.
 
     - C1: 1 to 3 consumers.
     - C2: register counts are multiples of 8 from 24 to 256 (PTX ISA 9.0, setmaxnreg).
-    - C3: all roles together stay within the 65536 registers of a multiprocessor.
+    - C3: the producer is 1 or 128 threads.
+    - C4: all roles together stay within the 65536 registers of a multiprocessor.
 
     Example:
     ```mlir

@@ -1,0 +1,53 @@
+// RUN: dgemm-opt %s --pass-pipeline='builtin.module(dgemm-tile-problem,dgemm-promote-accumulators,dgemm-warp-specialize,dgemm-lower-tma)' | FileCheck %s
+
+// What TMA cannot do is done without it, operand by operand.
+
+// A has rows of 200 bytes, no multiple of 16: all threads of the producer copy its tiles, 8 bytes at a time, into the
+// swizzle of TMA. B comes by TMA, from one thread. The full barrier takes 128 arrivals more.
+// CHECK-LABEL: dgemm.kernel @copied
+// CHECK-SAME: %a: memref<72x200xf8E4M3FN>
+// CHECK-SAME: %b_map: !llvm.ptr
+// CHECK-SAME: box = [128, 48]
+// CHECK: %[[COUNT:.*]] = arith.constant 129 : i32
+// CHECK: nvvm.mbarrier.init %{{.*}}, %[[COUNT]]
+// CHECK: producer x 128 registers = 40
+// CHECK: scf.if
+// CHECK-NEXT: %[[BYTES:.*]] = arith.constant 6400 : i32
+// CHECK-NEXT: nvvm.mbarrier.arrive.expect_tx %[[FULL:.*]], %[[BYTES]]
+// CHECK: scf.for
+// CHECK: llvm.load %{{.*}} invariant : !llvm.ptr<1> -> vector<2xi32>
+// CHECK: llvm.store %{{.*}}, %{{.*}} : vector<4xi32>, !llvm.ptr<3>
+// CHECK: scf.if
+// CHECK-NEXT: nvvm.cp.async.bulk.tensor.shared.cluster.global {{.*}} %b_map
+// CHECK: nvvm.fence.proxy
+// CHECK-NEXT: nvvm.mbarrier.arrive %[[FULL]]
+// CHECK: } consumer
+
+// Rows of D are a multiple of 16 bytes: they go by TMA.
+// CHECK: nvvm.cp.async.bulk.tensor.global.shared.cta %d_map
+func.func @copied(%a: memref<72x200xf8E4M3FN>, %sa: memref<2x72xf32>, %b: memref<48x200xf8E4M3FN, strided<[208, 1]>>,
+                  %sb: memref<1x2xf32>, %d: memref<72x48xbf16>) {
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      config <block = 64x48x128, stages = 2, math_warpgroups = 1, group_m = 8>
+      : (memref<72x200xf8E4M3FN>, memref<2x72xf32>, memref<48x200xf8E4M3FN, strided<[208, 1]>>, memref<1x2xf32>,
+         memref<72x48xbf16>)
+  return
+}
+
+// A masked tile that ends inside of the rows of its group is stored without TMA, which would write all of the tile.
+// CHECK-LABEL: dgemm.kernel @masked
+// CHECK-SAME: dims = (d0, d1, d2, d3) -> (512, 100, 4), strides = (d0, d1, d2, d3) -> (512, 51200), box = [128, 64, 1]
+// CHECK: } consumer
+// CHECK: %[[WHOLE:.*]] = arith.cmpi ule, %{{.*}}, %rows
+// CHECK: scf.if %[[WHOLE]] {
+// CHECK: nvvm.cp.async.bulk.tensor.global.shared.cta %d_map
+// CHECK: } else {
+// CHECK-NEXT: dgemm.store %{{.*}}, %d[%g, %{{.*}}, %n] rows %rows
+func.func @masked(%a: memref<4x100x512xf8E4M3FN>, %sa: memref<4x4x100xf32>, %b: memref<4x64x512xf8E4M3FN>,
+                  %sb: memref<4x1x4xf32>, %d: memref<4x100x64xbf16>, %g: memref<4xi32>) {
+  dgemm.gemm masked(%g) lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      config <block = 64x64x128, stages = 2, math_warpgroups = 1, group_m = 8>
+      : (memref<4x100x512xf8E4M3FN>, memref<4x4x100xf32>, memref<4x64x512xf8E4M3FN>, memref<4x1x4xf32>,
+         memref<4x100x64xbf16>, memref<4xi32>)
+  return
+}

@@ -1,0 +1,58 @@
+// RUN: dgemm-opt %s | dgemm-opt | FileCheck %s
+
+// Grouped layouts and strides, at the levels above the pipeline.
+
+// CHECK-LABEL: func.func @contiguous
+// CHECK: dgemm.gemm contiguous(%{{.*}}) aligned 64 lhs({{.*}} : ({{.*}}, memref<?xi32>)
+func.func @contiguous(%a: memref<?x512xf8E4M3FN>, %sa: memref<4x?xf32>, %b: memref<8x384x512xf8E4M3FN>,
+                      %sb: memref<8x3x4xf32>, %d: memref<?x384xbf16>, %g: memref<?xi32>) {
+  dgemm.gemm contiguous(%g) aligned 64 lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      : (memref<?x512xf8E4M3FN>, memref<4x?xf32>, memref<8x384x512xf8E4M3FN>, memref<8x3x4xf32>, memref<?x384xbf16>,
+         memref<?xi32>)
+  return
+}
+
+// CHECK-LABEL: func.func @masked
+// CHECK: dgemm.gemm masked(%{{.*}}) expected 20 lhs({{.*}} : ({{.*}}, memref<8xi32>)
+func.func @masked(%a: memref<8x64x512xf8E4M3FN>, %sa: memref<8x4x64xf32>, %b: memref<8x384x512xf8E4M3FN>,
+                  %sb: memref<8x3x4xf32>, %d: memref<8x64x384xbf16>, %g: memref<8xi32>) {
+  dgemm.gemm masked(%g) expected 20 lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      : (memref<8x64x512xf8E4M3FN>, memref<8x4x64xf32>, memref<8x384x512xf8E4M3FN>, memref<8x3x4xf32>,
+         memref<8x64x384xbf16>, memref<8xi32>)
+  return
+}
+
+// Any shape; a leading dimension larger than the row; scales of A as [M, K/128] and of B as [K/128, N/128].
+// CHECK-LABEL: func.func @strided
+// CHECK: dgemm.gemm dense
+func.func @strided(%a: memref<7x200xf8E4M3FN, strided<[203, 1]>>, %sa: memref<2x7xf32, strided<[1, 2]>>,
+                   %b: memref<33x200xf8E4M3FN>, %sb: memref<1x2xf32, strided<[1, 1]>>, %d: memref<7x33xbf16>) {
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      : (memref<7x200xf8E4M3FN, strided<[203, 1]>>, memref<2x7xf32, strided<[1, 2]>>, memref<33x200xf8E4M3FN>,
+         memref<1x2xf32, strided<[1, 1]>>, memref<7x33xbf16>)
+  return
+}
+
+// A tile loop over groups has the group, and where masked its rows, behind the offsets.
+// CHECK-LABEL: dgemm.kernel @loops
+// CHECK-SAME: sizes [64, 384, 512, 8] masked
+dgemm.kernel @loops(%g: memref<8xi32> {dgemm.operand = "masked_m"},
+                    %sa: memref<8x4x64xf32, strided<[256, 1, 4]>> {dgemm.operand = "scale_a"},
+                    %d: memref<8x64x384xbf16> {dgemm.operand = "d"}) sizes [64, 384, 512, 8] masked
+    config <block = 64x96x128, stages = 2, math_warpgroups = 1, group_m = 1>
+    attributes {strides = {scale_a = array<i64: 256, 1, 4>}} {
+  %c64 = arith.constant 64 : index
+  %c384 = arith.constant 384 : index
+  // CHECK: dgemm.for_each_tile (%[[M:.*]], %[[N:.*]], %[[G:.*]], %[[ROWS:.*]]) of (%{{.*}}, %{{.*}}) masked %masked_m : memref<8xi32> tile = [64, 96]
+  dgemm.for_each_tile (%m, %n, %group, %rows) of (%c64, %c384) masked %g : memref<8xi32> tile = [64, 96] group_m = 1 {
+    %acc = dgemm.zero : <64x96xf32>
+    // CHECK: dgemm.load_row_scales %scale_a[%[[G]], %{{.*}}, %[[M]]] : memref<8x4x64xf32, strided<[256, 1, 4]>> -> !dgemm.frag<64x1xf32>
+    %k = arith.constant 0 : index
+    %scales = dgemm.load_row_scales %sa[%group, %k, %m] : memref<8x4x64xf32, strided<[256, 1, 4]>> -> !dgemm.frag<64x1xf32>
+    // CHECK: dgemm.store %{{.*}}, %d[%[[G]], %[[M]], %[[N]]] rows %[[ROWS]]
+    dgemm.store %acc, %d[%group, %m, %n] rows %rows : !dgemm.frag<64x96xf32>, memref<8x64x384xbf16>
+  }
+  // CHECK: dgemm.for_each_tile (%{{.*}}, %{{.*}}, %{{.*}}) of ({{.*}}) contiguous %masked_m
+  dgemm.for_each_tile (%m, %n, %group) of (%c64, %c384) contiguous %g : memref<8xi32> tile = [64, 96] group_m = 1 {
+  }
+}

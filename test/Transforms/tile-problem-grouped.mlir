@@ -1,0 +1,51 @@
+// RUN: dgemm-opt %s --dgemm-tile-problem | FileCheck %s
+
+// With groups, the tile loop says which group a tile belongs to, and B and its scales are read from there.
+
+// Contiguous: A and D have no group. Tiles of padding are skipped by the loop, so nothing else knows of it.
+// CHECK-LABEL: dgemm.kernel @contiguous(
+// CHECK-SAME: %m_indices: memref<?xi32> {dgemm.operand = "m_indices"}, %M: index {dgemm.size = "M"}) sizes [-1, 384, 512, 8] contiguous
+// CHECK: dgemm.for_each_tile (%[[TM:.*]], %[[TN:.*]], %[[G:.*]]) of (%M, %{{.*}}) contiguous %m_indices : memref<?xi32>
+// CHECK: dgemm.load_block_scales %scale_b[%[[G]], %[[TN]], %[[TK:.*]]]
+// CHECK-NEXT: dgemm.load %a[%[[TM]], %[[TK]]]
+// CHECK-NEXT: dgemm.load %b[%[[G]], %[[TN]], %[[TK]]] : memref<8x384x512xf8E4M3FN>
+// CHECK: dgemm.store %{{.*}}, %d[%[[TM]], %[[TN]]] : !dgemm.frag
+func.func @contiguous(%a: memref<?x512xf8E4M3FN>, %sa: memref<4x?xf32>, %b: memref<8x384x512xf8E4M3FN>,
+                      %sb: memref<8x3x4xf32>, %d: memref<?x384xbf16>, %g: memref<?xi32>) {
+  dgemm.gemm contiguous(%g) lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      config <block = 128x128x128, stages = 4, math_warpgroups = 2, group_m = 8>
+      : (memref<?x512xf8E4M3FN>, memref<4x?xf32>, memref<8x384x512xf8E4M3FN>, memref<8x3x4xf32>, memref<?x384xbf16>,
+         memref<?xi32>)
+  return
+}
+
+// Masked: all operands have the group, and the store is told how many rows of it there are. The number of groups may be
+// dynamic.
+// CHECK-LABEL: dgemm.kernel @masked(
+// CHECK-SAME: %G: index {dgemm.size = "G"}) sizes [64, 384, 512, -1] masked
+// CHECK: dgemm.for_each_tile (%[[TM:.*]], %[[TN:.*]], %[[G:.*]], %[[ROWS:.*]]) of (%{{.*}}, %{{.*}}) masked %masked_m : memref<?xi32>
+// CHECK: dgemm.load %a[%[[G]], %[[TM]], %[[TK:.*]]]
+// CHECK: dgemm.load %scale_a[%[[G]], %{{.*}}, %[[TM]]]
+// CHECK: dgemm.store %{{.*}}, %d[%[[G]], %[[TM]], %[[TN]]] rows %[[ROWS]]
+func.func @masked(%a: memref<?x64x512xf8E4M3FN>, %sa: memref<?x4x64xf32>, %b: memref<?x384x512xf8E4M3FN>,
+                  %sb: memref<?x3x4xf32>, %d: memref<?x64x384xbf16>, %g: memref<?xi32>) {
+  dgemm.gemm masked(%g) lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      config <block = 64x128x128, stages = 4, math_warpgroups = 1, group_m = 8>
+      : (memref<?x64x512xf8E4M3FN>, memref<?x4x64xf32>, memref<?x384x512xf8E4M3FN>, memref<?x3x4xf32>,
+         memref<?x64x384xbf16>, memref<?xi32>)
+  return
+}
+
+// Scales of A that TMA cannot read, here as [M, K/128], are read row by row; strides are kept with the kernel.
+// CHECK-LABEL: dgemm.kernel @strided(
+// CHECK: attributes {strides = {a = array<i64: 203, 1>, scale_a = array<i64: 1, 2>}}
+// CHECK: dgemm.load_row_scales %scale_a[%{{.*}}, %{{.*}}] : memref<2x7xf32, strided<[1, 2]>> -> !dgemm.frag<64x1xf32>
+// CHECK-NOT: dgemm.load_fragment
+func.func @strided(%a: memref<7x200xf8E4M3FN, strided<[203, 1]>>, %sa: memref<2x7xf32, strided<[1, 2]>>,
+                   %b: memref<33x200xf8E4M3FN>, %sb: memref<1x2xf32>, %d: memref<7x33xbf16>) {
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      config <block = 64x40x128, stages = 2, math_warpgroups = 1, group_m = 8>
+      : (memref<7x200xf8E4M3FN, strided<[203, 1]>>, memref<2x7xf32, strided<[1, 2]>>, memref<33x200xf8E4M3FN>,
+         memref<1x2xf32>, memref<7x33xbf16>)
+  return
+}
