@@ -10,6 +10,7 @@
 #include "dgemm/IR/HopperLimits.h"
 #include "dgemm/IR/SharedMemoryLayout.h"
 #include "llvm/Support/MathExtras.h"
+#include <cmath>
 
 using namespace mlir;
 using namespace mlir::dgemm;
@@ -41,12 +42,26 @@ static double mathClocks(ConfigAttr config) {
   }
 }
 
+/// Tiles along M. The rows of a masked group are a guess: they are taken to spread 30 % to both sides of it, as a tile
+/// that just holds the mean needs a second one for half of the groups.
+static double countRowTiles(const ProblemSize &size, int64_t groups, int64_t blockM) {
+  int64_t m = known(size.m);
+  if (!size.isMasked)
+    return double(llvm::divideCeil(m, blockM));
+  double tiles = 0;
+  constexpr double kSpread[] = {0.7, 0.85, 1, 1.15, 1.3};
+  for (double factor : kSpread)
+    tiles += double(llvm::divideCeil(std::max<int64_t>(1, int64_t(double(m) * factor)), blockM));
+  return double(groups) * tiles / double(std::size(kSpread));
+}
+
 double mlir::dgemm::estimateClocks(const ProblemSize &size, ConfigAttr config, int64_t multiprocessors) {
   int64_t m = known(size.m), n = known(size.n), k = known(size.k);
   int64_t groups = ShapedType::isDynamic(size.groups) ? kAssumedGroups : size.groups;
   int64_t copies = size.isMasked ? groups : 1;
-  int64_t tilesM = copies * llvm::divideCeil(m, config.getBlockM()), tilesN = llvm::divideCeil(n, config.getBlockN());
-  int64_t waves = llvm::divideCeil(tilesM * tilesN, multiprocessors);
+  double tilesM = countRowTiles(size, groups, config.getBlockM());
+  double tilesN = double(llvm::divideCeil(n, config.getBlockN()));
+  double waves = std::ceil(tilesM * tilesN / double(multiprocessors));
   int64_t kBlocks = llvm::divideCeil(k, config.getBlockK());
   // Rows past M are not fetched, only zero-filled.
   double stageBytes = (std::min(m, config.getBlockM()) + config.getBlockN()) * double(config.getBlockK());
@@ -60,14 +75,20 @@ double mlir::dgemm::estimateClocks(const ProblemSize &size, ConfigAttr config, i
   return std::max(compute, dram) + 0.05 * std::min(compute, dram) + kLaunchClocks;
 }
 
+SmallVector<ConfigAttr> mlir::dgemm::enumerateConfigs(MLIRContext *context, const ProblemSize &size,
+                                                      const ConfigFields &fields) {
+  SmallVector<ConfigAttr> configs = enumerateConfigs(context, fields);
+  llvm::erase_if(configs,
+                 [&](ConfigAttr config) { return size.rowAlignment && size.rowAlignment % config.getBlockM(); });
+  return configs;
+}
+
 FailureOr<ConfigAttr> mlir::dgemm::selectConfig(MLIRContext *context, const ProblemSize &size,
                                                 const ConfigFields &fields, int64_t multiprocessors,
                                                 function_ref<InFlightDiagnostic()> emitError) {
   ConfigAttr best;
   double bestClocks = 0;
-  for (ConfigAttr config : enumerateConfigs(context, fields)) {
-    if (size.rowAlignment && size.rowAlignment % config.getBlockM())
-      continue;
+  for (ConfigAttr config : enumerateConfigs(context, size, fields)) {
     double clocks = estimateClocks(size, config, multiprocessors);
     if (!best || clocks < bestClocks) {
       best = config;

@@ -30,9 +30,8 @@ Value OperandAccess::expand(AffineExpr expr) {
   auto constant = [&](int64_t value) -> Value { return arith::ConstantOp::create(b, b.getI64IntegerAttr(value)); };
   if (auto value = dyn_cast<AffineConstantExpr>(expr))
     return constant(value.getValue());
-  static constexpr StringLiteral kNames[] = {"M", "N", "K", "G"};
   if (auto dim = dyn_cast<AffineDimExpr>(expr))
-    return toI64(kernel.findArgument(kSizeAttr, kNames[dim.getPosition()]));
+    return toI64(kernel.findArgument(kSizeAttr, kSizeNames[dim.getPosition()]));
   auto binary = cast<AffineBinaryOpExpr>(expr);
   Value lhs = expand(binary.getLHS()), rhs = expand(binary.getRHS());
   switch (expr.getKind()) {

@@ -8,6 +8,7 @@
 
 #include "dgemm/Driver/Compiler.h"
 #include "Session.h"
+#include "dgemm/Analysis/CostModel.h"
 #include "dgemm/Target/EmitPTX.h"
 #include "dgemm/Target/LaunchFromIR.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -131,6 +132,35 @@ llvm::Expected<std::string> dgemm::makeProblem(const GemmShape &shape, const Com
                        options.entry.empty() ? makeEntry(shape) : options.entry, a, sa, b, sb, d, argument, layout,
                        type)
       .str();
+}
+
+llvm::Expected<std::vector<std::string>> dgemm::listConfigs(const GemmShape &shape, const CompileOptions &options) {
+  if (llvm::Error error = checkShape(shape))
+    return std::move(error);
+  llvm::Expected<mlir::dgemm::ConfigFields> fields = mlir::dgemm::ConfigFields::parse(options.config);
+  if (!fields)
+    return fields.takeError();
+  Session session(options);
+  session.getContext()->loadDialect<mlir::dgemm::DGemmDialect>();
+  auto known = [](int64_t size) { return size == kDynamic ? mlir::ShapedType::kDynamic : size; };
+  mlir::dgemm::ProblemSize size = {known(shape.m), known(shape.n), known(shape.k)};
+  if (shape.layout != GemmLayout::Dense)
+    size.groups = known(shape.groups);
+  size.isMasked = shape.layout == GemmLayout::Masked;
+  if (size.isMasked && shape.expectedM)
+    size.m = shape.expectedM;
+  if (shape.layout == GemmLayout::Contiguous)
+    size.rowAlignment = shape.rowAlignment;
+  std::vector<std::pair<double, std::string>> ranked;
+  for (mlir::dgemm::ConfigAttr config : mlir::dgemm::enumerateConfigs(session.getContext(), size, *fields)) {
+    auto &entry = ranked.emplace_back(mlir::dgemm::estimateClocks(size, config, options.multiprocessors), "");
+    llvm::raw_string_ostream(entry.second) << config;
+  }
+  llvm::sort(ranked);
+  std::vector<std::string> configs;
+  for (auto &[clocks, text] : ranked)
+    configs.push_back(text.substr(text.find('<')));
+  return configs;
 }
 
 /// The level of the module for a stage that is printed as MLIR.

@@ -62,7 +62,6 @@ static LogicalResult verifyOperand(GemmOp op, StringRef operand, Value value, co
 
 /// C3, for one operand.
 static LogicalResult verifyExtents(GemmOp op, StringRef operand, Value value, const OperandGeometry &geometry) {
-  static constexpr StringLiteral kNames[] = {"M", "N", "K", "G"};
   MLIRContext *context = op.getContext();
   OperandGeometry symbolic = OperandGeometry::get(context, op.getLayout(), operand, {-1, -1, -1, -1});
   for (auto [i, given] : llvm::enumerate(cast<MemRefType>(value.getType()).getShape())) {
@@ -72,12 +71,12 @@ static LogicalResult verifyExtents(GemmOp op, StringRef operand, Value value, co
       continue;
     std::string meaning;
     if (auto dim = dyn_cast<AffineDimExpr>(symbolic.shape[i]))
-      meaning = kNames[dim.getPosition()];
+      meaning = kSizeNames[dim.getPosition()];
     else
-      meaning =
-          ("ceil(" + kNames[cast<AffineDimExpr>(cast<AffineBinaryOpExpr>(symbolic.shape[i]).getLHS()).getPosition()] +
-           " / 128)")
-              .str();
+      meaning = ("ceil(" +
+                 kSizeNames[cast<AffineDimExpr>(cast<AffineBinaryOpExpr>(symbolic.shape[i]).getLHS()).getPosition()] +
+                 " / 128)")
+                    .str();
     return op.emitOpError() << "expected dimension " << i << " of '" << getDiagnosticName(operand) << "' to be "
                             << meaning << " = " << describe(expected) << ", but got " << describe(given);
   }
@@ -116,7 +115,7 @@ LogicalResult GemmOp::verify() {
 
   SmallVector<int64_t> sizes = getSizes();
   // C4.
-  for (auto [name, size] : llvm::zip(ArrayRef<StringRef>{"M", "N", "K", "G"}, sizes))
+  for (auto [name, size] : llvm::zip(kSizeNames, sizes))
     if (!ShapedType::isDynamic(size) && (size < 1 || size > INT32_MAX))
       return emitOpError() << "expected " << name << " to be 1 to 2147483647, but got " << size;
   for (int64_t &size : sizes)

@@ -20,8 +20,6 @@ using ::dgemm::ParameterInfo;
 using ::dgemm::SizeExpr;
 using ::dgemm::TensorMapInfo;
 
-static constexpr llvm::StringLiteral kSizeNames[] = {"M", "N", "K", "G"};
-
 /// An affine expression of (M, N, K, G).
 static SizeExpr convert(AffineExpr expr) {
   if (auto constant = dyn_cast<AffineConstantExpr>(expr))

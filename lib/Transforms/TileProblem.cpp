@@ -61,7 +61,7 @@ static KernelOp createKernel(ImplicitLocOpBuilder &b, func::FuncOp func, GemmOp 
       strides.push_back(b.getNamedAttr(name, b.getDenseI64ArrayAttr(*own)));
   }
   SmallVector<int64_t> sizes;
-  for (auto [name, size] : llvm::zip(ArrayRef<StringRef>{"M", "N", "K", "G"}, gemm.getSizes())) {
+  for (auto [name, size] : llvm::zip(kSizeNames, gemm.getSizes())) {
     sizes.push_back(ShapedType::isDynamic(size) ? -1 : size);
     if (ShapedType::isDynamic(size))
       addArgument(b.getIndexType(), kSizeAttr, name);

@@ -69,7 +69,7 @@ func.func private @registers() attributes {x = #dgemm.config<block = 128x200x128
 // -----
 
 // C7: with two slices to a warpgroup the running sums are twice as many.
-// expected-error @+1 {{block 128x144 needs about 256 registers in each math thread, but 1 math warpgroups leave 248}}
+// expected-error @+1 {{block 128x144 needs about 264 registers in each math thread, but 1 math warpgroups leave 248}}
 func.func private @registers_slices() attributes {x = #dgemm.config<block = 128x144x128, stages = 3, math_warpgroups = 1, group_m = 8>}
 
 // -----

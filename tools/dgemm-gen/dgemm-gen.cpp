@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dgemm/Driver/Compiler.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -65,6 +66,8 @@ static cl::opt<int64_t> multiprocessors("multiprocessors", cl::desc("multiproces
                                         cl::init(132), cl::cat(category));
 static cl::opt<bool> printConfig("print-config", cl::desc("print the chosen config on standard error"),
                                  cl::cat(category));
+static cl::opt<bool> listAll("list-configs", cl::desc("print every legal config, the best by the cost model first"),
+                             cl::cat(category));
 static cl::opt<bool> printTimes("time", cl::desc("print the time of each stage on standard error"), cl::cat(category));
 
 /// CPU time that the process had used when main began: loading and static initialisation.
@@ -87,6 +90,8 @@ static Expected<int64_t> parseSize(StringRef name, StringRef text) {
   return size;
 }
 
+static Expected<GemmShape> getShape();
+
 /// The problem as IR: the input file, or made of --m, --n and --k.
 static Expected<std::string> getProblem(const CompileOptions &options) {
   if (!inputFile.empty()) {
@@ -97,6 +102,11 @@ static Expected<std::string> getProblem(const CompileOptions &options) {
       return createStringError("cannot read '" + inputFile + "': " + buffer.getError().message());
     return (*buffer)->getBuffer().str();
   }
+  Expected<GemmShape> shape = getShape();
+  return shape ? makeProblem(*shape, options) : shape.takeError();
+}
+
+static Expected<GemmShape> getShape() {
   GemmShape shape;
   shape.layout = layout;
   shape.rowAlignment = rowAlignment;
@@ -115,7 +125,7 @@ static Expected<std::string> getProblem(const CompileOptions &options) {
       return parsed.takeError();
     *size = *parsed;
   }
-  return makeProblem(shape, options);
+  return shape;
 }
 
 /// Writes all of the files whole, or none of them.
@@ -174,6 +184,16 @@ static Error run() {
   options.chip = chip;
   options.multiprocessors = multiprocessors;
   options.ptxas = ptxas;
+  if (listAll) {
+    Expected<GemmShape> shape = getShape();
+    if (!shape)
+      return shape.takeError();
+    Expected<std::vector<std::string>> configs = listConfigs(*shape, options);
+    if (!configs)
+      return configs.takeError();
+    std::string text = join(*configs, "\n") + "\n";
+    return writeFiles({{outputFile, text}});
+  }
   Expected<std::string> problem = getProblem(options);
   if (!problem)
     return problem.takeError();

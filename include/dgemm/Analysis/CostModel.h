@@ -33,6 +33,9 @@ struct ProblemSize {
 /// Predicted SM clocks of the whole problem on `multiprocessors` SMs.
 double estimateClocks(const ProblemSize &size, ConfigAttr config, int64_t multiprocessors);
 
+/// Every legal configuration of a problem with the given fields.
+SmallVector<ConfigAttr> enumerateConfigs(MLIRContext *context, const ProblemSize &size, const ConfigFields &fields);
+
 /// The cheapest legal configuration with the given fields; a diagnostic through `emitError` that names the broken rule
 /// if there is none.
 FailureOr<ConfigAttr> selectConfig(MLIRContext *context, const ProblemSize &size, const ConfigFields &fields,

@@ -87,6 +87,10 @@ struct CompiledKernel {
 /// would depend on a dynamic size.
 llvm::Expected<std::string> makeProblem(const GemmShape &shape, const CompileOptions &options = {});
 
+/// Every legal config of the problem, as #dgemm.config text without the name, that has the fields of options.config; in
+/// the order in which the cost model would choose. Error: a malformed field.
+llvm::Expected<std::vector<std::string>> listConfigs(const GemmShape &shape, const CompileOptions &options = {});
+
 /// Compiles IR text of any level from problem to nvvm; an input that has a config takes no other. With `last` = PTX the
 /// cubin stays empty.
 llvm::Expected<CompiledKernel> compileModule(llvm::StringRef ir, const CompileOptions &options = {},

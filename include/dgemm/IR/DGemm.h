@@ -46,6 +46,8 @@ namespace mlir::dgemm {
 /// "m_indices", "masked_m"), the dynamic size ("M", "N", "K", "G"), and the tensor map of a TMA operand.
 constexpr llvm::StringLiteral kOperandAttr = "dgemm.operand";
 constexpr llvm::StringLiteral kSizeAttr = "dgemm.size";
+/// The sizes of a problem in the order of the `sizes` of a kernel; a dense one has no G.
+constexpr llvm::StringLiteral kSizeNames[] = {"M", "N", "K", "G"};
 constexpr llvm::StringLiteral kTensorMapAttr = "dgemm.tensor_map";
 
 /// Extent of a scale block in elements, along K and along N.

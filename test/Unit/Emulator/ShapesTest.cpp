@@ -57,23 +57,21 @@ private:
       return 16 * (1 + upTo(most / 16));
     }
   }
-  std::string config(int64_t rowAlignment);
+  std::string config(const GemmShape &shape);
 
   std::mt19937_64 random;
 };
 
-/// Any tile that registers carry (lib/IR/RegisterBudget.cpp).
-std::string Draw::config(int64_t rowAlignment) {
-  struct Tile {
-    int64_t warpgroups, m, widest;
-  };
-  const Tile tiles[] = {{1, 64, 200}, {1, 128, 128}, {2, 128, 192}, {2, 256, 128}, {3, 192, 128}};
-  Tile tile;
-  do
-    tile = tiles[upTo(5)];
-  while (rowAlignment % tile.m);
-  return llvm::formatv("block={0}x{1}x128, math_warpgroups={2}, group_m={3}, stages={4}", tile.m,
-                       8 * (1 + upTo(tile.widest / 8)), tile.warpgroups, pick({1, 2, 8}), pick({2, 3}));
+/// Any legal one, with a shallow ring half of the time.
+std::string Draw::config(const GemmShape &shape) {
+  CompileOptions options;
+  options.config = llvm::formatv("group_m={0}", pick({1, 2, 8}));
+  if (oneIn(2))
+    options.config += llvm::formatv(", stages={0}", pick({2, 3})).str();
+  llvm::Expected<std::vector<std::string>> configs = listConfigs(shape, options);
+  if (!configs)
+    return llvm::toString(configs.takeError());
+  return (*configs)[upTo(int64_t(configs->size()))];
 }
 
 Problem Draw::problem() {
@@ -96,8 +94,10 @@ Problem Draw::problem() {
   p.dynamic = isFree && oneIn(2) ? "m" : "";
   if (!isDense && oneIn(2))
     p.dynamic += "g";
-  if (!oneIn(4))
-    p.config = config(p.sizes.layout == GemmLayout::Contiguous ? p.shape.rowAlignment : 768);
+  if (!oneIn(4)) {
+    p.shape.layout = p.sizes.layout;
+    p.config = config(p.shape);
+  }
   return p;
 }
 

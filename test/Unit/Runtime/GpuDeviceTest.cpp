@@ -186,7 +186,7 @@ TEST_F(GpuDevice, RefusesWhatDoesNotFit) {
   EXPECT_EQ(runError(image), "size N = 136 was given but kernel 'good' was compiled for N = 4096");
   image = makeImage("good");
   image.launch.operands[3].name = image.launch.parameters[4].operand = "bias";
-  EXPECT_EQ(runError(image), "no input for operand 'bias'; a dense GEMM has a, scale_a, b and scale_b");
+  EXPECT_EQ(runError(image), "no input for operand 'bias'; there are a, scale_a, b, scale_b, m_indices and masked_m");
 }
 
 TEST(OpenGpu, NamesAMissingDriver) {
