@@ -29,6 +29,15 @@ static llvm::Error parseInteger(StringRef key, StringRef value, std::optional<in
   return llvm::Error::success();
 }
 
+static llvm::Error parseCluster(StringRef value, std::optional<std::array<int64_t, 2>> &cluster) {
+  auto [m, n] = value.split('x');
+  std::array<int64_t, 2> extents;
+  if (m.trim().getAsInteger(10, extents[0]) || n.trim().getAsInteger(10, extents[1]))
+    return makeError("expected MxN for config field 'cluster', but got '" + value + "'");
+  cluster = extents;
+  return llvm::Error::success();
+}
+
 static llvm::Error parseBlock(StringRef value, std::optional<std::array<int64_t, 3>> &block) {
   SmallVector<StringRef> parts;
   value.split(parts, 'x');
@@ -62,8 +71,11 @@ llvm::Expected<ConfigFields> ConfigFields::parse(StringRef text) {
       error = parseInteger(key, value, fields.mathWarpgroups);
     else if (key == "group_m")
       error = parseInteger(key, value, fields.groupM);
+    else if (key == "cluster")
+      error = parseCluster(value, fields.cluster);
     else
-      error = makeError("unknown config field '" + key + "'; known are block, stages, math_warpgroups and group_m");
+      error =
+          makeError("unknown config field '" + key + "'; known are block, stages, math_warpgroups, group_m and cluster");
     if (error)
       return std::move(error);
   }
@@ -72,6 +84,8 @@ llvm::Expected<ConfigFields> ConfigFields::parse(StringRef text) {
 
 bool ConfigFields::match(ConfigAttr config) const {
   if (block && *block != std::array<int64_t, 3>{config.getBlockM(), config.getBlockN(), config.getBlockK()})
+    return false;
+  if (cluster && *cluster != std::array<int64_t, 2>{config.getClusterM(), config.getClusterN()})
     return false;
   return (!stages || *stages == config.getStages()) &&
          (!mathWarpgroups || *mathWarpgroups == config.getMathWarpgroups()) &&
@@ -88,9 +102,13 @@ SmallVector<ConfigAttr> mlir::dgemm::enumerateConfigs(MLIRContext *context, cons
     int64_t stages = fields.stages.value_or(deepest);
     if (stages < 2 || stages > std::max(deepest, SharedMemoryLayout::getMaxStages(blockM, blockN, kScaleBlock, 32)))
       return;
-    auto config = ConfigAttr::get(context, blockM, blockN, kScaleBlock, stages, warpgroups, fields.groupM.value_or(8));
-    if (fields.match(config))
-      configs.push_back(config);
+    for (int64_t clusterM = 1; clusterM <= (blockN % (2 * hopper::kWgmmaNStep) ? 1 : 2); ++clusterM)
+      for (int64_t clusterN = 1; clusterN <= 2; ++clusterN) {
+        auto config = ConfigAttr::get(context, blockM, blockN, kScaleBlock, stages, warpgroups,
+                                      fields.groupM.value_or(8), clusterM, clusterN);
+        if (fields.match(config))
+          configs.push_back(config);
+      }
   };
   for (int64_t warpgroups = 1; warpgroups <= 3; ++warpgroups)
     for (int64_t slices = 1; slices <= 2; ++slices) {

@@ -8,6 +8,7 @@
 
 #include "dgemm/Analysis/CostModel.h"
 #include "dgemm/IR/HopperLimits.h"
+#include "dgemm/IR/OperandGeometry.h"
 #include "dgemm/IR/SharedMemoryLayout.h"
 #include "llvm/Support/MathExtras.h"
 #include <cmath>
@@ -27,6 +28,18 @@ constexpr int64_t kAssumedGroups = 8;
 } // namespace
 
 static int64_t known(int64_t size) { return ShapedType::isDynamic(size) ? kAssumedSize : size; }
+
+ProblemSize ProblemSize::get(GemmOp gemm) {
+  ProblemSize size = {gemm.getM(), gemm.getN(), gemm.getK()};
+  size.groups = gemm.getNumGroups();
+  size.isMasked = gemm.getLayout() == Layout::Masked;
+  if (size.isMasked && gemm.getExpectedRows())
+    size.m = *gemm.getExpectedRows();
+  if (gemm.getLayout() == Layout::Contiguous)
+    size.rowAlignment = gemm.getRowAlignment();
+  size.allowsCluster = OperandGeometry::get(gemm, "a").allowsTMA() && OperandGeometry::get(gemm, "b").allowsTMA();
+  return size;
+}
 
 /// Clocks of one K block on the tensor cores and CUDA cores, fitted to the table "tile (WGs x waves of m64)".
 static double mathClocks(ConfigAttr config) {
@@ -55,17 +68,27 @@ static double countRowTiles(const ProblemSize &size, int64_t groups, int64_t blo
   return double(groups) * tiles / double(std::size(kSpread));
 }
 
+/// Clusters that run at a time. Those of two are a TPC; those of four leave SMs of some GPCs idle.
+static int64_t countClusters(ConfigAttr config, int64_t multiprocessors) {
+  int64_t clusters = multiprocessors / config.getClusterSize();
+  return std::max<int64_t>(1, config.getClusterSize() > 2 ? clusters - 1 : clusters);
+}
+
 double mlir::dgemm::estimateClocks(const ProblemSize &size, ConfigAttr config, int64_t multiprocessors) {
   int64_t m = known(size.m), n = known(size.n), k = known(size.k);
   int64_t groups = ShapedType::isDynamic(size.groups) ? kAssumedGroups : size.groups;
   int64_t copies = size.isMasked ? groups : 1;
-  double tilesM = countRowTiles(size, groups, config.getBlockM());
-  double tilesN = double(llvm::divideCeil(n, config.getBlockN()));
-  double waves = std::ceil(tilesM * tilesN / double(multiprocessors));
+  double tilesM = countRowTiles(size, groups, config.getBlockM() * config.getClusterM());
+  double tilesN = double(llvm::divideCeil(n, config.getBlockN() * config.getClusterN()));
+  double waves = std::ceil(tilesM * tilesN / double(countClusters(config, multiprocessors)));
   int64_t kBlocks = llvm::divideCeil(k, config.getBlockK());
   // Rows past M are not fetched, only zero-filled.
   double stageBytes = (std::min(m, config.getBlockM()) + config.getBlockN()) * double(config.getBlockK());
-  double kBlock = std::max(mathClocks(config), stageBytes / kL2BytesPerClock);
+  // Of these the L2 delivers, as a cluster fetches what its CTAs share once:
+  double l2Bytes = (double(std::min(m, config.getBlockM())) / double(config.getClusterN()) +
+                    double(config.getBlockN()) / double(config.getClusterM())) *
+                   double(config.getBlockK());
+  double kBlock = std::max(mathClocks(config), l2Bytes / kL2BytesPerClock);
   // A ring that holds less than about 48 KiB in flight does not cover the latency of DRAM.
   double inFlight = config.getStages() * stageBytes;
   double latency = std::max(1.0, 49152 / inFlight);
@@ -79,7 +102,10 @@ SmallVector<ConfigAttr> mlir::dgemm::enumerateConfigs(MLIRContext *context, cons
                                                       const ConfigFields &fields) {
   SmallVector<ConfigAttr> configs = enumerateConfigs(context, fields);
   llvm::erase_if(configs,
-                 [&](ConfigAttr config) { return size.rowAlignment && size.rowAlignment % config.getBlockM(); });
+                 [&](ConfigAttr config) {
+    return (size.rowAlignment && size.rowAlignment % (config.getBlockM() * config.getClusterM())) ||
+           (!size.allowsCluster && config.getClusterSize() > 1);
+  });
   return configs;
 }
 
@@ -102,9 +128,11 @@ FailureOr<ConfigAttr> mlir::dgemm::selectConfig(MLIRContext *context, const Prob
   int64_t warpgroups = fields.mathWarpgroups.value_or(block[0] <= 64 ? 1 : block[0] == 192 ? 3 : 2);
   int64_t fit = SharedMemoryLayout::getMaxStages(block[0], block[1], block[2], 16);
   int64_t stages = fields.stages.value_or(std::max<int64_t>(2, fit));
+  std::array<int64_t, 2> cluster = fields.cluster.value_or(std::array<int64_t, 2>{1, 1});
   if (ConfigAttr::getChecked(emitError, context, block[0], block[1], block[2], stages, warpgroups,
-                             fields.groupM.value_or(8)))
+                             fields.groupM.value_or(8), cluster[0], cluster[1]))
     return emitError() << "no legal config has these fields"
-                       << (size.rowAlignment ? " and a block M that divides the alignment of groups" : "");
+                       << (size.rowAlignment ? " and tiles that divide the alignment of groups" : "")
+                       << (size.allowsCluster ? "" : "; operands without TMA allow no cluster");
   return failure();
 }

@@ -62,9 +62,12 @@ LogicalResult mlir::dgemm::addTensorMaps(TMALowering &lowering) {
     StringRef name = kernel.getOperandName(load.getSource());
     if (name != "a" && name != "b" && name != "scale_a")
       return load.emitOpError("expected the source to be the kernel argument a, b or scale_a"), WalkResult::interrupt();
+    int64_t slices = lowering.getSlices(load.getSource());
     if (lowering.allowsTMA(load.getSource()))
       addTensorMap(lowering, load.getSource(),
-                   makeTensorMap(kernel, name, tile.getRows(), tile.getColumns(), tile.getSwizzle()));
+                   makeTensorMap(kernel, name, tile.getRows() / slices, tile.getColumns(), tile.getSwizzle()));
+    else if (slices > 1)
+      return load.emitOpError("expected strides that TMA takes, as it multicasts in a cluster"), WalkResult::interrupt();
     else if (name == "scale_a")
       return load.emitOpError("expected strides that TMA takes; dgemm.load_row_scales does without"),
              WalkResult::interrupt();
@@ -112,12 +115,18 @@ static LogicalResult lowerKernel(KernelOp kernel, LLVM::GlobalOp shared) {
   auto roles = llvm::to_vector(kernel.getBody().getOps<WarpSpecializeOp>());
   if (rings.size() != 1 || roles.size() != 1)
     return kernel.emitOpError("expected one dgemm.ring and one dgemm.warp_specialize; run dgemm-warp-specialize first");
-  TMALowering lowering = {kernel, SharedMemoryLayout::get(kernel.getConfig()), {}, {}};
+  TMALowering lowering = {kernel, SharedMemoryLayout::get(kernel.getConfig()), {}, {}, {}, {}};
   if (failed(addTensorMaps(lowering)))
     return failure();
   NVVMBuilder b(rings.front().getLoc(), kernel.getContext());
   b.setInsertionPointToStart(&kernel.getBody().front());
   lowering.shared = LLVM::AddressOfOp::create(b, shared);
+  if (ConfigAttr config = kernel.getConfig(); config.getClusterSize() > 1) {
+    // Ranks count along N first; extents are powers of two.
+    Value rank = b.clusterRank();
+    lowering.clusterRow = b.shiftRight(rank, llvm::Log2_64(config.getClusterN()));
+    lowering.clusterColumn = b.bitAnd(rank, config.getClusterN() - 1);
+  }
   b.setInsertionPoint(rings.front());
   b.when(b.equal(b.threadIndex(), 0), [&] {
     for (auto &[key, map] : lowering.tensorMaps)

@@ -36,9 +36,9 @@ using namespace mlir::dgemm;
 // Tile loop
 //===----------------------------------------------------------------------===//
 
-/// Tile number to tile coordinates: groups of `group_m` tile rows are walked column by column.
+/// Number of a cluster's tile to its coordinates: groups of `group_m` tile rows are walked column by column.
 static std::pair<Value, Value> decodeTile(NVVMBuilder &b, ForEachTileOp op, Value tile, Value tilesM, Value tilesN) {
-  Value groupM = b.index(op.getGroupM());
+  Value groupM = b.index(llvm::divideCeil(op.getGroupM(), op.getCluster()[0]));
   Value tilesOfGroup = arith::MulIOp::create(b, groupM, tilesN);
   Value group = arith::DivUIOp::create(b, tile, tilesOfGroup);
   Value inGroup = arith::RemUIOp::create(b, tile, tilesOfGroup);
@@ -49,14 +49,23 @@ static std::pair<Value, Value> decodeTile(NVVMBuilder &b, ForEachTileOp op, Valu
 }
 
 namespace {
-/// Turns a tile loop into scf loops over the tiles of this CTA.
+/// Where a tile begins in D.
+struct TileOffsets {
+  Value m, n;
+  /// Row of the first tile of the cluster: all of its CTAs decide by it.
+  Value clusterM;
+};
+
+/// Turns a tile loop into scf loops over the tiles of this CTA. What is counted are the tiles of a whole cluster.
 class TileLoopLowering {
 public:
   explicit TileLoopLowering(ForEachTileOp op) : op(op), b(op.getLoc(), op) {}
   void lower();
 
 private:
-  Value tilesOf(Value size, int64_t extent) {
+  /// Tiles of a cluster along dimension `dim` (0: M, 1: N) of extent `size`.
+  Value tilesOf(Value size, unsigned dim) {
+    int64_t extent = op.getTile()[dim] * op.getCluster()[dim];
     return arith::DivUIOp::create(b, b.add(size, b.index(extent - 1)), b.index(extent));
   }
   /// i32 element `position` of the group operand.
@@ -65,13 +74,9 @@ private:
   ResultRange createLoop(Value first, Value end, Value step, ValueRange inits,
                          function_ref<SmallVector<Value>(Value, ValueRange)> body);
   /// Moves the body of the op here, for tile number `tile` of `tilesM` x `tilesN`; `tileArgs` follow m and n.
-  SmallVector<Value> moveBody(std::pair<Value, Value> offsets, ArrayRef<Value> tileArgs, ValueRange carried);
-  std::pair<Value, Value> offsetsOf(Value tile, Value tilesM) {
-    auto [tileM, tileN] = decodeTile(b, op, tile, tilesM, tilesN);
-    return {arith::MulIOp::create(b, tileM, b.index(op.getTile()[0])),
-            arith::MulIOp::create(b, tileN, b.index(op.getTile()[1]))};
-  }
-  SmallVector<Value> createContiguousTile(std::pair<Value, Value> offsets, ValueRange carried);
+  SmallVector<Value> moveBody(TileOffsets offsets, ArrayRef<Value> tileArgs, ValueRange carried);
+  TileOffsets offsetsOf(Value tile, Value tilesM);
+  SmallVector<Value> createContiguousTile(TileOffsets offsets, ValueRange carried);
   ResultRange lowerMasked(Value first, Value step);
 
   ForEachTileOp op;
@@ -79,6 +84,20 @@ private:
   Value tilesN;
 };
 } // namespace
+
+TileOffsets TileLoopLowering::offsetsOf(Value tile, Value tilesM) {
+  auto [tileM, tileN] = decodeTile(b, op, tile, tilesM, tilesN);
+  ArrayRef<int64_t> extent = op.getTile(), cluster = op.getCluster();
+  Value m = arith::MulIOp::create(b, tileM, b.index(extent[0] * cluster[0]));
+  Value n = arith::MulIOp::create(b, tileN, b.index(extent[1] * cluster[1]));
+  if (cluster[0] * cluster[1] == 1)
+    return {m, n, m};
+  // Ranks count along N first.
+  Value rank = b.toIndex(b.clusterRank()), columns = b.index(cluster[1]);
+  Value row = arith::DivUIOp::create(b, rank, columns), column = arith::RemUIOp::create(b, rank, columns);
+  return {b.add(m, arith::MulIOp::create(b, row, b.index(extent[0]))),
+          b.add(n, arith::MulIOp::create(b, column, b.index(extent[1]))), m};
+}
 
 Value TileLoopLowering::loadGroupValue(Value position) {
   Type pointer = LLVM::LLVMPointerType::get(b.getContext(), static_cast<unsigned>(NVVM::NVVMMemorySpace::Global));
@@ -101,9 +120,8 @@ ResultRange TileLoopLowering::createLoop(Value first, Value end, Value step, Val
   return loop.getResults();
 }
 
-SmallVector<Value> TileLoopLowering::moveBody(std::pair<Value, Value> offsets, ArrayRef<Value> tileArgs,
-                                              ValueRange carried) {
-  SmallVector<Value> arguments = {offsets.first, offsets.second};
+SmallVector<Value> TileLoopLowering::moveBody(TileOffsets offsets, ArrayRef<Value> tileArgs, ValueRange carried) {
+  SmallVector<Value> arguments = {offsets.m, offsets.n};
   llvm::append_range(arguments, tileArgs);
   llvm::append_range(arguments, carried);
   Block &body = op.getBody().front();
@@ -116,9 +134,9 @@ SmallVector<Value> TileLoopLowering::moveBody(std::pair<Value, Value> offsets, A
   return next;
 }
 
-/// The group is that of the tile's first row; padding is skipped.
-SmallVector<Value> TileLoopLowering::createContiguousTile(std::pair<Value, Value> offsets, ValueRange carried) {
-  Value group = loadGroupValue(offsets.first);
+/// The group is that of the first row of the cluster's tiles; padding is skipped.
+SmallVector<Value> TileLoopLowering::createContiguousTile(TileOffsets offsets, ValueRange carried) {
+  Value group = loadGroupValue(offsets.clusterM);
   Value isValid = arith::CmpIOp::create(b, arith::CmpIPredicate::sge, group, b.i32(0));
   auto branch = scf::IfOp::create(b, carried.getTypes(), isValid, /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(b);
@@ -147,7 +165,7 @@ ResultRange TileLoopLowering::lowerMasked(Value first, Value step) {
   return createLoop(b.index(0), groups, b.index(1), inits, [&](Value group, ValueRange state) {
     Value next = state[0], base = state[1];
     Value rows = b.toIndex(loadGroupValue(group));
-    Value tilesM = tilesOf(rows, op.getTile()[0]);
+    Value tilesM = tilesOf(rows, 0);
     Value end = b.add(base, arith::MulIOp::create(b, tilesM, tilesN));
     ResultRange carried = createLoop(next, end, step, state.drop_front(2), [&](Value tile, ValueRange values) {
       Value inGroup = arith::SubIOp::create(b, tile, base);
@@ -164,18 +182,22 @@ ResultRange TileLoopLowering::lowerMasked(Value first, Value step) {
 }
 
 void TileLoopLowering::lower() {
-  tilesN = tilesOf(op.getN(), op.getTile()[1]);
+  tilesN = tilesOf(op.getN(), 1);
   Value first = b.toIndex(NVVM::BlockIdXOp::create(b, b.getI32Type()));
   Value step = b.toIndex(NVVM::GridDimXOp::create(b, b.getI32Type()));
+  if (int64_t size = op.getCluster()[0] * op.getCluster()[1]; size > 1) {
+    first = arith::DivUIOp::create(b, first, b.index(size));
+    step = arith::DivUIOp::create(b, step, b.index(size));
+  }
   if (op.getLayout() == Layout::Masked) {
     op.replaceAllUsesWith(lowerMasked(first, step).drop_front(2));
     op.erase();
     return;
   }
-  Value tilesM = tilesOf(op.getM(), op.getTile()[0]);
+  Value tilesM = tilesOf(op.getM(), 0);
   Value count = arith::MulIOp::create(b, tilesM, tilesN);
   ResultRange results = createLoop(first, count, step, op.getInitArgs(), [&](Value tile, ValueRange carried) {
-    std::pair<Value, Value> offsets = offsetsOf(tile, tilesM);
+    TileOffsets offsets = offsetsOf(tile, tilesM);
     if (op.getLayout() == Layout::Contiguous)
       return createContiguousTile(offsets, carried);
     return moveBody(offsets, {}, carried);
@@ -227,7 +249,9 @@ static void lowerRoles(WarpSpecializeOp op) {
 /// Row `n / 128 + i`, no further than the last.
 static void lowerBlockScales(LoadBlockScalesOp op) {
   NVVMBuilder b(op.getLoc(), op);
-  OperandAccess access(b, op->getParentOfType<KernelOp>(), op.getSource());
+  auto kernel = op->getParentOfType<KernelOp>();
+  OperandAccess access(b, kernel, op.getSource());
+  bool mayStartPastN = kernel.getConfig().getClusterN() > 1;
   Value block = b.index(kScaleBlock);
   Value firstRow = arith::DivUIOp::create(b, op.getN(), block);
   SmallVector<Value> indices(op.getOffsets());
@@ -238,7 +262,7 @@ static void lowerBlockScales(LoadBlockScalesOp op) {
   Value scales = LLVM::UndefOp::create(b, type);
   for (int64_t i = 0; i < type.getNumElements(); ++i) {
     row = firstRow;
-    if (i)
+    if (i || mayStartPastN)
       row = arith::MinUIOp::create(b, access.toI64(b.add(firstRow, b.index(i))),
                                    arith::SubIOp::create(b, access.getExtent(1), one));
     auto load = LLVM::LoadOp::create(b, b.getF32Type(), access.getAddress(access.getOffset(indices)));
@@ -327,6 +351,8 @@ LogicalResult KernelLowering::lower() {
   func->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(), b.getUnitAttr());
   func->setAttr(NVVM::NVVMDialect::getReqntidAttrName(), b.getDenseI32ArrayAttr({static_cast<int32_t>(threads)}));
   func->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(), b.getI32IntegerAttr(1));
+  if (int64_t size = kernel.getConfig().getClusterSize(); size > 1)
+    func->setAttr(NVVM::NVVMDialect::getClusterDimAttrName(), b.getDenseI32ArrayAttr({static_cast<int32_t>(size)}));
   func->setAttr("dgemm.launch", describeLaunch(threads));
   func.setAllArgAttrs(attrs);
   Block *entry = func.addEntryBlock(b);

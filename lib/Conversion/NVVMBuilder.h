@@ -51,6 +51,8 @@ public:
   Value threadIndexHere();
   /// An i32 that is equal in all lanes of a warp, in a form that ptxas sees as uniform.
   Value uniform(Value value);
+  /// Rank of this CTA in its cluster, i32.
+  Value clusterRank() { return NVVM::ClusterId::create(*this, getI32Type()); }
   /// True in the first thread of each warpgroup.
   Value isFirstOfWarpgroup();
   /// Runs `body` where `condition` holds.

@@ -26,6 +26,14 @@ struct TMALowering {
   /// Tensor map argument of each operand and box width in elements.
   llvm::MapVector<std::pair<Value, int64_t>, Value> tensorMaps;
 
+  /// Coordinates of this CTA in its cluster, i32; null without one.
+  Value clusterRow, clusterColumn;
+
+  /// CTAs of a cluster that share a tile of the operand, of which each fetches one slice for all of them.
+  int64_t getSlices(Value operand) {
+    StringRef name = kernel.getOperandName(operand);
+    return name == "a" ? kernel.getConfig().getClusterN() : name == "b" ? kernel.getConfig().getClusterM() : 1;
+  }
   bool allowsTMA(Value operand) { return OperandGeometry::get(kernel, kernel.getOperandName(operand)).allowsTMA(); }
   /// Barriers of the stage with index `stage` (i32).
   Value fullBarrier(NVVMBuilder &b, Value stage) { return barrier(b, layout.fullBarrierOffset, stage); }

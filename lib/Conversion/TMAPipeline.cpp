@@ -12,6 +12,10 @@
 // fresh barrier the phase of parity 1 counts as completed (PTX ISA 9.0, mbarrier.try_wait), so the producer waits for
 // parity ^ 1 and finds the first round of stages empty.
 //
+// In a cluster each CTA fetches a slice of what it shares with the CTAs of its row (A) or column (B), and multicasts it
+// to the same place in all of them. full[s] counts the bytes that land here, whoever fetched them; empty[s] counts the
+// warps of all CTAs that this one writes to.
+//
 //===----------------------------------------------------------------------===//
 
 #include "TMALowering.h"
@@ -48,6 +52,7 @@ private:
   RingPosition advance(NVVMBuilder &b, RingPosition position);
   void lowerAcquire(NVVMBuilder &b, RingPosition position);
   void lowerLoad(NVVMBuilder &b, LoadAsyncOp load, RingPosition position);
+  Value getMulticastMask(NVVMBuilder &b, bool isRow);
   void lowerView(NVVMBuilder &b, ViewOp view, RingPosition position);
   void lowerRelease(NVVMBuilder &b, RingPosition position);
 
@@ -64,6 +69,10 @@ private:
   /// Acquires and waits whose stage value is replaced op by op; erased last.
   SmallVector<Operation *> stages;
 };
+
+Type clusterPointerType(NVVMBuilder &b) {
+  return LLVM::LLVMPointerType::get(b.getContext(), static_cast<unsigned>(NVVM::NVVMMemorySpace::SharedCluster));
+}
 
 bool usesRing(Operation *op) {
   return op
@@ -101,6 +110,16 @@ void RoleLowering::lowerCommit(NVVMBuilder &b, RingPosition position) {
   NVVM::MBarrierArriveOp::create(b, Type{}, lowering.fullBarrier(b, position.stage), Value{});
 }
 
+/// Bit r is CTA r of the cluster: those in this one's row (they share A) or column (B).
+Value RoleLowering::getMulticastMask(NVVMBuilder &b, bool isRow) {
+  int64_t rows = lowering.kernel.getConfig().getClusterM(), columns = lowering.kernel.getConfig().getClusterN();
+  int64_t first = 0;
+  for (int64_t i = 0; i < (isRow ? columns : rows); ++i)
+    first |= int64_t(1) << (isRow ? i : i * columns);
+  Value shift = isRow ? b.mul(lowering.clusterRow, columns) : lowering.clusterColumn;
+  return LLVM::TruncOp::create(b, b.getI16Type(), Value(arith::ShLIOp::create(b, b.i32(first), shift)));
+}
+
 void RoleLowering::lowerLoad(NVVMBuilder &b, LoadAsyncOp load, RingPosition position) {
   if (!lowering.allowsTMA(load.getSource()))
     return copyTile(lowering, b, load, position.stage);
@@ -109,13 +128,21 @@ void RoleLowering::lowerLoad(NVVMBuilder &b, LoadAsyncOp load, RingPosition posi
   SmallVector<Value> coordinates;
   for (Value offset : llvm::reverse(load.getOffsets()))
     coordinates.push_back(b.toI32(offset));
-  Value dest = LLVM::AddrSpaceCastOp::create(
-      b, LLVM::LLVMPointerType::get(b.getContext(), static_cast<unsigned>(NVVM::NVVMMemorySpace::SharedCluster)),
-      lowering.tileAddress(b, position.stage, load.getIndex()));
+  Value dest = lowering.tileAddress(b, position.stage, load.getIndex()), mask;
+  if (int64_t slices = lowering.getSlices(load.getSource()); slices > 1) {
+    bool isA = lowering.kernel.getOperandName(load.getSource()) == "a";
+    TileType tile = ring.getStage().getTiles()[load.getIndex()];
+    Value slice = isA ? lowering.clusterColumn : lowering.clusterRow;
+    Value &row = coordinates[1];
+    row = b.add(row, b.mul(slice, tile.getRows() / slices));
+    dest = b.offsetPointer(dest, b.mul(slice, tile.getByteSize() / slices));
+    mask = getMulticastMask(b, isA);
+  }
+  dest = LLVM::AddrSpaceCastOp::create(b, clusterPointerType(b), dest);
   Value map = lowering.tensorMaps.lookup({load.getSource(), columns});
   Value barrier = lowering.fullBarrier(b, position.stage);
   onOneThread(b, [&] {
-    NVVM::CpAsyncBulkTensorGlobalToSharedClusterOp::create(b, dest, map, coordinates, barrier, ValueRange{}, Value{},
+    NVVM::CpAsyncBulkTensorGlobalToSharedClusterOp::create(b, dest, map, coordinates, barrier, ValueRange{}, mask,
                                                            Value{}, NVVM::TMALoadMode::TILE, /*isCTAOnly=*/false,
                                                            NVVM::CTAGroupKindAttr{}, Value{});
   });
@@ -129,11 +156,23 @@ void RoleLowering::lowerView(NVVMBuilder &b, ViewOp view, RingPosition position)
   view.replaceAllUsesWith(Value(TileAtOp::create(b, tile, address)));
 }
 
-/// One lane of each warp arrives: a warp's own wait does not tell that the others have read the stage.
+/// One lane of each warp arrives, here and at the CTAs that write to this stage: a warp's own wait does not tell that
+/// the others have read it.
 void RoleLowering::lowerRelease(NVVMBuilder &b, RingPosition position) {
   Value barrier = lowering.emptyBarrier(b, position.stage);
-  b.when(NVVM::ElectSyncOp::create(b, b.getI1Type(), Value{}),
-         [&] { NVVM::MBarrierArriveOp::create(b, Type{}, barrier, Value{}); });
+  ConfigAttr config = lowering.kernel.getConfig();
+  b.when(NVVM::ElectSyncOp::create(b, b.getI1Type(), Value{}), [&] {
+    NVVM::MBarrierArriveOp::create(b, Type{}, barrier, Value{});
+    auto arriveAt = [&](int64_t rankBit) {
+      Value peer = b.bitXor(b.clusterRank(), b.i32(rankBit));
+      Value remote = NVVM::MapaOp::create(b, clusterPointerType(b), barrier, peer);
+      NVVM::MBarrierArriveOp::create(b, Type{}, remote, Value{});
+    };
+    if (config.getClusterN() > 1)
+      arriveAt(1);
+    if (config.getClusterM() > 1)
+      arriveAt(config.getClusterN());
+  });
 }
 
 RingPosition RoleLowering::lowerLoop(LoopLikeOpInterface loop, RingPosition position) {
@@ -194,17 +233,26 @@ RingPosition RoleLowering::lowerBlock(Block &block, RingPosition position) {
   return position;
 }
 
-/// Thread 0 initialises the barriers before any thread of the CTA goes on.
-void initBarriers(TMALowering &lowering, RingOp ring, int64_t mathWarps, int64_t fullCount) {
+/// All threads of the cluster wait for each other.
+void syncCluster(NVVMBuilder &b, UnitAttr aligned) {
+  NVVM::ClusterArriveOp::create(b, aligned);
+  NVVM::ClusterWaitOp::create(b, aligned);
+}
+
+/// Thread 0 initialises the barriers before any thread of the cluster goes on.
+void initBarriers(TMALowering &lowering, RingOp ring, int64_t emptyCount, int64_t fullCount) {
   NVVMBuilder b(ring.getLoc(), ring);
   b.when(b.equal(b.threadIndex(), 0), [&] {
     for (int64_t stage = 0; stage < ring.getRing().getType().getDepth(); ++stage) {
       NVVM::MBarrierInitOp::create(b, lowering.fullBarrier(b, b.i32(stage)), b.i32(fullCount), Value{});
-      NVVM::MBarrierInitOp::create(b, lowering.emptyBarrier(b, b.i32(stage)), b.i32(mathWarps), Value{});
+      NVVM::MBarrierInitOp::create(b, lowering.emptyBarrier(b, b.i32(stage)), b.i32(emptyCount), Value{});
     }
     NVVM::FenceMbarrierInitOp::create(b);
   });
-  NVVM::BarrierOp::create(b);
+  if (lowering.kernel.getConfig().getClusterSize() > 1)
+    syncCluster(b, b.getUnitAttr());
+  else
+    NVVM::BarrierOp::create(b);
 }
 
 } // namespace
@@ -230,9 +278,17 @@ LogicalResult mlir::dgemm::lowerRing(TMALowering &lowering, RingOp ring, WarpSpe
   });
   if (hasCopies)
     roles.setProducerThreads(hopper::kWarpgroupThreads);
-  initBarriers(lowering, ring, roles.getConsumers() * hopper::kWarpgroupWarps, 1 + (hasCopies ? 128 : 0));
+  ConfigAttr config = lowering.kernel.getConfig();
+  int64_t readers = config.getClusterM() + config.getClusterN() - 1;
+  initBarriers(lowering, ring, readers * roles.getConsumers() * hopper::kWarpgroupWarps, 1 + (hasCopies ? 128 : 0));
   RoleLowering(lowering, type, bytes, hasCopies).lower(roles.getProducer().front());
   RoleLowering(lowering, type, bytes, hasCopies).lower(roles.getConsumer().front());
+  if (config.getClusterSize() > 1) {
+    // No CTA may end while others still arrive at its barriers.
+    NVVMBuilder b(roles.getLoc(), roles.getContext());
+    b.setInsertionPointAfter(roles);
+    syncCluster(b, UnitAttr());
+  }
   ring.erase();
   return success();
 }

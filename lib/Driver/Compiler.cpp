@@ -135,24 +135,19 @@ llvm::Expected<std::string> dgemm::makeProblem(const GemmShape &shape, const Com
 }
 
 llvm::Expected<std::vector<std::string>> dgemm::listConfigs(const GemmShape &shape, const CompileOptions &options) {
-  if (llvm::Error error = checkShape(shape))
-    return std::move(error);
+  llvm::Expected<std::string> problem = makeProblem(shape, options);
+  if (!problem)
+    return problem.takeError();
   llvm::Expected<mlir::dgemm::ConfigFields> fields = mlir::dgemm::ConfigFields::parse(options.config);
   if (!fields)
     return fields.takeError();
   Session session(options);
-  session.getContext()->loadDialect<mlir::dgemm::DGemmDialect>();
-  auto known = [](int64_t size) { return size == kDynamic ? mlir::ShapedType::kDynamic : size; };
-  mlir::dgemm::ProblemSize size = {known(shape.m), known(shape.n), known(shape.k)};
-  if (shape.layout != GemmLayout::Dense)
-    size.groups = known(shape.groups);
-  size.isMasked = shape.layout == GemmLayout::Masked;
-  if (size.isMasked && shape.expectedM)
-    size.m = shape.expectedM;
-  if (shape.layout == GemmLayout::Contiguous)
-    size.rowAlignment = shape.rowAlignment;
+  if (llvm::Error error = session.parse(*problem))
+    return std::move(error);
+  mlir::dgemm::ProblemSize size;
+  session.getModule().walk([&](mlir::dgemm::GemmOp gemm) { size = mlir::dgemm::ProblemSize::get(gemm); });
   std::vector<std::pair<double, std::string>> ranked;
-  for (mlir::dgemm::ConfigAttr config : mlir::dgemm::enumerateConfigs(session.getContext(), size, *fields)) {
+  for (mlir::dgemm::ConfigAttr config : mlir::dgemm::enumerateConfigs(session.getModule().getContext(), size, *fields)) {
     auto &entry = ranked.emplace_back(mlir::dgemm::estimateClocks(size, config, options.multiprocessors), "");
     llvm::raw_string_ostream(entry.second) << config;
   }

@@ -40,7 +40,6 @@ public:
   llvm::Error parse(llvm::StringRef ir);
   /// Runs the passes up to `level`; the module may be at any level before it.
   llvm::Error lower(mlir::dgemm::Level level);
-  mlir::MLIRContext *getContext() { return &context; }
   mlir::ModuleOp getModule() { return *module; }
 
   StageTimes times;

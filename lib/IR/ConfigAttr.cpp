@@ -20,9 +20,9 @@ using namespace mlir::dgemm;
 // ConfigAttr
 //===----------------------------------------------------------------------===//
 
-/// `block = MxNxK`, then integer fields in any order.
+/// `block = MxNxK`, `cluster = MxN` and integer fields, in any order.
 Attribute ConfigAttr::parse(AsmParser &parser, Type) {
-  SmallVector<int64_t> block;
+  SmallVector<int64_t> block, cluster;
   std::optional<int64_t> stages, mathWarpgroups, groupM;
   auto parseInteger = [&](std::optional<int64_t> &field) -> ParseResult {
     if (field)
@@ -43,8 +43,11 @@ Attribute ConfigAttr::parse(AsmParser &parser, Type) {
       return parseInteger(mathWarpgroups);
     if (key == "group_m")
       return parseInteger(groupM);
-    return parser.emitError(loc) << "unknown field '" << key
-                                 << "' of #dgemm.config; known are block, stages, math_warpgroups and group_m";
+    if (key == "cluster")
+      return parser.parseDimensionList(cluster, /*allowDynamic=*/false, /*withTrailingX=*/false);
+    return parser.emitError(loc)
+           << "unknown field '" << key
+           << "' of #dgemm.config; known are block, stages, math_warpgroups, group_m and cluster";
   };
   if (parser.parseCommaSeparatedList(AsmParser::Delimiter::LessGreater, parseField))
     return {};
@@ -52,13 +55,22 @@ Attribute ConfigAttr::parse(AsmParser &parser, Type) {
     parser.emitError(start, "expected #dgemm.config to give block = MxNxK, stages, math_warpgroups and group_m");
     return {};
   }
+  if (cluster.empty())
+    cluster = {1, 1};
+  if (cluster.size() != 2) {
+    parser.emitError(start, "expected 'cluster' of #dgemm.config to give MxN");
+    return {};
+  }
   return parser.getChecked<ConfigAttr>(start, parser.getContext(), block[0], block[1], block[2], *stages,
-                                       *mathWarpgroups, *groupM);
+                                       *mathWarpgroups, *groupM, cluster[0], cluster[1]);
 }
 
 void ConfigAttr::print(AsmPrinter &printer) const {
   printer << "<block = " << getBlockM() << "x" << getBlockN() << "x" << getBlockK() << ", stages = " << getStages()
-          << ", math_warpgroups = " << getMathWarpgroups() << ", group_m = " << getGroupM() << ">";
+          << ", math_warpgroups = " << getMathWarpgroups() << ", group_m = " << getGroupM();
+  if (getClusterSize() > 1)
+    printer << ", cluster = " << getClusterM() << "x" << getClusterN();
+  printer << ">";
 }
 
 /// C1 to C6: each field for itself.
@@ -85,7 +97,8 @@ static LogicalResult verifyFields(function_ref<InFlightDiagnostic()> emitError, 
 }
 
 LogicalResult ConfigAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t blockM, int64_t blockN,
-                                 int64_t blockK, int64_t stages, int64_t mathWarpgroups, int64_t groupM) {
+                                 int64_t blockK, int64_t stages, int64_t mathWarpgroups, int64_t groupM,
+                                 int64_t clusterM, int64_t clusterN) {
   if (failed(verifyFields(emitError, blockM, blockN, blockK, stages, mathWarpgroups, groupM)))
     return failure();
   // C7.
@@ -102,6 +115,12 @@ LogicalResult ConfigAttr::verify(function_ref<InFlightDiagnostic()> emitError, i
                        << " bytes of shared memory, but a CTA has " << hopper::kMaxSharedMemory << "; at most " << fit
                        << " stages fit";
   }
+  // C9.
+  if (clusterM < 1 || clusterM > 2 || clusterN < 1 || clusterN > 2)
+    return emitError() << "expected 'cluster' to be 1x1, 1x2, 2x1 or 2x2, but got " << clusterM << "x" << clusterN;
+  if (blockN % (hopper::kWgmmaNStep * clusterM))
+    return emitError() << "expected block N to be a multiple of 16 with two CTAs of a cluster along M, but got "
+                       << blockN;
   return success();
 }
 

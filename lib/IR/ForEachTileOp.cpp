@@ -12,7 +12,8 @@ using namespace mlir;
 using namespace mlir::dgemm;
 
 void ForEachTileOp::build(OpBuilder &builder, OperationState &state, Value m, Value n, Layout layout, Value groups,
-                          ArrayRef<int64_t> tile, int64_t groupM, ValueRange inits) {
+                          ArrayRef<int64_t> tile, int64_t groupM, ArrayRef<int64_t> cluster,
+                          ValueRange inits) {
   state.addOperands({m, n});
   if (groups)
     state.addOperands(groups);
@@ -23,6 +24,7 @@ void ForEachTileOp::build(OpBuilder &builder, OperationState &state, Value m, Va
   state.addTypes(inits.getTypes());
   state.addAttribute(getTileAttrName(state.name), builder.getDenseI64ArrayAttr(tile));
   state.addAttribute(getGroupMAttrName(state.name), builder.getI64IntegerAttr(groupM));
+  state.addAttribute(getClusterAttrName(state.name), builder.getDenseI64ArrayAttr(cluster));
   Region *body = state.addRegion();
   Block &block = body->emplaceBlock();
   for (unsigned i = 0; i < 2 + static_cast<unsigned>(layout); ++i)
@@ -33,7 +35,7 @@ void ForEachTileOp::build(OpBuilder &builder, OperationState &state, Value m, Va
     ensureTerminator(*body, builder, state.location);
 }
 
-/// (%m, %n) of (%M, %N) [contiguous | masked %groups : type] tile = [..] group_m = G [iter_args(%x = %init, ...) ->
+/// (%m, %n) of (%M, %N) [contiguous | masked %groups : type] tile = [..] group_m = G [cluster = [..]] [iter_args(%x = %init, ...) ->
 /// (types)] { ... }
 ParseResult ForEachTileOp::parse(OpAsmParser &parser, OperationState &result) {
   Builder &builder = parser.getBuilder();
@@ -61,6 +63,11 @@ ParseResult ForEachTileOp::parse(OpAsmParser &parser, OperationState &result) {
       parser.parseKeyword("group_m") || parser.parseEqual() ||
       parser.parseAttribute(groupM, builder.getI64Type(), getGroupMAttrName(result.name).strref(), result.attributes))
     return failure();
+  auto cluster = builder.getDenseI64ArrayAttr({1, 1});
+  if (succeeded(parser.parseOptionalKeyword("cluster")) &&
+      (parser.parseEqual() || parser.parseCustomAttributeWithFallback(cluster)))
+    return failure();
+  result.addAttribute(getClusterAttrName(result.name), cluster);
   if (offsets.size() != 2 + static_cast<size_t>(layout))
     return parser.emitError(loc, "expected ")
            << 2 + static_cast<int>(layout) << " tile arguments (%m, %n, then the group and its rows), but got "
@@ -98,6 +105,10 @@ void ForEachTileOp::print(OpAsmPrinter &printer) {
   printer << " tile = ";
   printer.printStrippedAttrOrType(getTileAttr());
   printer << " group_m = " << getGroupM();
+  if (getCluster() != ArrayRef<int64_t>{1, 1}) {
+    printer << " cluster = ";
+    printer.printStrippedAttrOrType(getClusterAttr());
+  }
   if (!getInitArgs().empty()) {
     printer << " iter_args(";
     llvm::interleaveComma(llvm::zip(getRegionIterArgs(), getInitArgs()), printer,
@@ -107,7 +118,7 @@ void ForEachTileOp::print(OpAsmPrinter &printer) {
   }
   printer << ' ';
   printer.printRegion(getBody(), /*printEntryBlockArgs=*/false, /*printBlockTerminators=*/!getInitArgs().empty());
-  printer.printOptionalAttrDict((*this)->getAttrs(), {getTileAttrName(), getGroupMAttrName(), getLayoutAttrName(),
+  printer.printOptionalAttrDict((*this)->getAttrs(), {getTileAttrName(), getGroupMAttrName(), getClusterAttrName(), getLayoutAttrName(),
                                                       getOperandSegmentSizesAttrName()});
 }
 
@@ -132,6 +143,8 @@ LogicalResult ForEachTileOp::verify() {
   }
   if (getGroupM() < 1)
     return emitOpError() << "expected 'group_m' to be at least 1, but got " << getGroupM();
+  if (getCluster().size() != 2 || llvm::any_of(getCluster(), [](int64_t extent) { return extent < 1; }))
+    return emitOpError("expected 'cluster' to give two positive extents");
   auto yield = cast<YieldOp>(getBody().front().getTerminator());
   if (getInitArgs().getTypes() != getResultTypes() || yield.getValues().getTypes() != getResultTypes())
     return emitOpError() << "expected initial, yielded and result types to be equal, but got "
@@ -166,7 +179,7 @@ FailureOr<LoopLikeOpInterface> ForEachTileOp::replaceWithAdditionalYields(Rewrit
   SmallVector<Value> inits(getInitArgs());
   llvm::append_range(inits, newInits);
   auto loop = ForEachTileOp::create(rewriter, getLoc(), getM(), getN(), getLayout(), getGroups(), getTile(),
-                                    getGroupM(), inits);
+                                    getGroupM(), getCluster(), inits);
 
   // The new block is empty (no terminator is made for a loop with values): take the old body as it is.
   rewriter.eraseBlock(&loop.getBody().front());

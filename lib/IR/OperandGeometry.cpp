@@ -79,6 +79,16 @@ OperandGeometry OperandGeometry::get(KernelOp kernel, StringRef name) {
   return get(kernel.getContext(), kernel.getLayout(), name, kernel.getSizes(), strides);
 }
 
+OperandGeometry OperandGeometry::get(GemmOp gemm, StringRef name) {
+  SmallVector<int64_t> sizes = gemm.getSizes(), strides;
+  for (int64_t &size : sizes)
+    size = ShapedType::isDynamic(size) ? -1 : size;
+  for (auto [operand, value] : gemm.getNamedOperands())
+    if (operand == name)
+      strides = *getExplicitStrides(cast<MemRefType>(value.getType())); // the problem verified that there are any
+  return get(gemm.getContext(), gemm.getLayout(), name, sizes, strides);
+}
+
 bool OperandGeometry::allowsTMA() const {
   auto innermost = dyn_cast<AffineConstantExpr>(strides.back());
   if (!innermost || innermost.getValue() != 1)

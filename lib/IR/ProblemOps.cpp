@@ -92,9 +92,24 @@ static LogicalResult verifyLayout(GemmOp op) {
   if (op.getAlignment() && (layout != Layout::Contiguous || op.getRowAlignment() < 1))
     return op.emitOpError() << "expected 'aligned' to be positive, of a contiguous layout, but got "
                             << op.getRowAlignment() << " of a " << stringifyLayout(layout) << " one";
-  if (layout == Layout::Contiguous && op.getConfig() && op.getRowAlignment() % op.getConfig()->getBlockM())
-    return op.emitOpError() << "expected block M to divide the alignment of groups, " << op.getRowAlignment()
-                            << ", so that no tile has rows of two groups, but got " << op.getConfig()->getBlockM();
+  return success();
+}
+
+/// What a config may do depends on the problem.
+static LogicalResult verifyConfig(GemmOp op, ConfigAttr config) {
+  int64_t rows = config.getBlockM() * config.getClusterM();
+  if (op.getLayout() == Layout::Contiguous && op.getRowAlignment() % rows) {
+    InFlightDiagnostic error = op.emitOpError() << "expected block M ";
+    if (config.getClusterM() > 1)
+      error << "times cluster M ";
+    return error << "to divide the alignment of groups, " << op.getRowAlignment()
+                 << ", so that no tile has rows of two groups, but got " << rows;
+  }
+  if (config.getClusterSize() > 1)
+    for (StringRef name : {"a", "b"})
+      if (!OperandGeometry::get(op, name).allowsTMA())
+        return op.emitOpError() << "expected no cluster, as the strides of '" << name
+                                << "' leave it without TMA, which multicasts, but got " << config;
   return success();
 }
 
@@ -123,5 +138,5 @@ LogicalResult GemmOp::verify() {
   for (auto [name, value] : operands)
     if (failed(verifyExtents(*this, name, value, OperandGeometry::get(getContext(), getLayout(), name, sizes))))
       return failure();
-  return success();
+  return getConfig() ? verifyConfig(*this, *getConfig()) : success();
 }

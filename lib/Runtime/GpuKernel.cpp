@@ -58,7 +58,7 @@ Error GpuKernel::configure() {
   if (Error error = set(cuda::kMaxDynamicSharedSizeBytes, descriptor.sharedMemory, "the dynamic shared memory"))
     return error;
   // A CUDA device guarantees clusters of 8; beyond, a kernel must opt in.
-  if (descriptor.cluster[0] * descriptor.cluster[1] * descriptor.cluster[2] > 8)
+  if (getClusterSize() > 8)
     return set(cuda::kNonPortableClusterSizeAllowed, 1, "the non-portable cluster size");
   return Error::success();
 }
@@ -121,8 +121,27 @@ Error GpuKernel::addSize(const ParameterInfo &parameter, const Sizes &sizes) {
   return Error::success();
 }
 
+Expected<int64_t> GpuKernel::countConcurrent() {
+  int64_t cluster = getClusterSize();
+  if (cluster == 1)
+    return context.info.multiprocessors;
+  cuda::LaunchAttribute attribute;
+  cuda::LaunchConfig config = makeLaunchConfig(cluster, attribute);
+  int clusters = 0;
+  if (Error error = context.check(context.driver.occupancyMaxActiveClusters(&clusters, function, &config),
+                                  formatv("asking how many clusters of '{0}' fit", descriptor.entry)))
+    return error;
+  if (clusters < 1)
+    return createStringError(
+        formatv("'{0}' needs clusters of {1} CTAs, and not one fits on this device", descriptor.entry, cluster));
+  return clusters * cluster;
+}
+
 Error GpuKernel::prepare(const Sizes &sizes, function_ref<cuda::DevicePtr(StringRef)> findAddress) {
-  Expected<int64_t> ctas = computeGrid(descriptor, sizes, context.info.multiprocessors);
+  Expected<int64_t> concurrent = countConcurrent();
+  if (!concurrent)
+    return concurrent.takeError();
+  Expected<int64_t> ctas = computeGrid(descriptor, sizes, *concurrent);
   if (!ctas)
     return ctas.takeError();
   grid = *ctas;
@@ -148,20 +167,27 @@ Error GpuKernel::prepare(const Sizes &sizes, function_ref<cuda::DevicePtr(String
 // Launching
 //===----------------------------------------------------------------------===//
 
+cuda::LaunchConfig GpuKernel::makeLaunchConfig(int64_t ctas, cuda::LaunchAttribute &attribute) const {
+  const auto &[x, y, z] = descriptor.cluster;
+  attribute = {};
+  attribute.id = cuda::kLaunchAttributeClusterDimension;
+  attribute.value.clusterDim = {unsigned(x), unsigned(y), unsigned(z)};
+  return {unsigned(ctas), 1,          1, unsigned(descriptor.threads), 1, 1, unsigned(descriptor.sharedMemory),
+          kStream,        &attribute, 1};
+}
+
 Error GpuKernel::launch() {
   if (grid == 0)
     return Error::success();
   unsigned threads = unsigned(descriptor.threads), sharedMemory = unsigned(descriptor.sharedMemory);
   const auto &[x, y, z] = descriptor.cluster;
   cuda::Result result;
-  if (x * y * z == 1) {
+  if (getClusterSize() == 1) {
     result = context.driver.launchKernel(function, unsigned(grid), 1, 1, threads, 1, 1, sharedMemory, kStream,
                                          parameters.data(), nullptr);
   } else {
-    cuda::LaunchAttribute attribute = {};
-    attribute.id = cuda::kLaunchAttributeClusterDimension;
-    attribute.value.clusterDim = {unsigned(x), unsigned(y), unsigned(z)};
-    cuda::LaunchConfig config = {unsigned(grid), 1, 1, threads, 1, 1, sharedMemory, kStream, &attribute, 1};
+    cuda::LaunchAttribute attribute;
+    cuda::LaunchConfig config = makeLaunchConfig(grid, attribute);
     result = context.driver.launchKernelEx(&config, function, parameters.data(), nullptr);
   }
   return context.check(result,

@@ -32,6 +32,11 @@ public:
 private:
   GpuKernel(GpuContext &context, const LaunchDescriptor &descriptor) : context(context), descriptor(descriptor) {}
   llvm::Error configure();
+  int64_t getClusterSize() const { return descriptor.cluster[0] * descriptor.cluster[1] * descriptor.cluster[2]; }
+  /// CTAs that the device runs at a time.
+  llvm::Expected<int64_t> countConcurrent();
+  /// `attribute` must live as long as the result.
+  cuda::LaunchConfig makeLaunchConfig(int64_t ctas, cuda::LaunchAttribute &attribute) const;
   llvm::Error addTensorMap(const ParameterInfo &parameter, const Sizes &sizes, cuda::DevicePtr address);
   llvm::Error addSize(const ParameterInfo &parameter, const Sizes &sizes);
 

@@ -134,7 +134,7 @@ llvm::Expected<LaunchDescriptor> mlir::dgemm::getLaunchDescriptor(ModuleOp modul
   Layout layout = *symbolizeLayout(launch.getAs<StringAttr>("layout").getValue());
   descriptor.layout = *::dgemm::parseGemmLayout(stringifyLayout(layout));
   if (layout == Layout::Contiguous)
-    descriptor.rowAlignment = config.getBlockM();
+    descriptor.rowAlignment = config.getBlockM() * config.getClusterM();
   SizeExpr extents[4];
   for (size_t i = 0; i < sizes.size(); ++i) {
     descriptor.sizes.emplace_back(kSizeNames[i].str(), sizes[i]);
@@ -143,8 +143,13 @@ llvm::Expected<LaunchDescriptor> mlir::dgemm::getLaunchDescriptor(ModuleOp modul
   descriptor.operands = makeOperands(module.getContext(), layout, sizes, launch.getAs<DictionaryAttr>("strides"));
   descriptor.threads = launch.getAs<IntegerAttr>("threads").getInt();
   descriptor.sharedMemory = launch.getAs<IntegerAttr>("shared_memory").getInt();
-  descriptor.tiles = SizeExpr::mul(SizeExpr::ceilDiv(extents[0], config.getBlockM()),
-                                   SizeExpr::ceilDiv(extents[1], config.getBlockN()));
+  // Whole clusters.
+  int64_t clusterSize = config.getClusterSize();
+  descriptor.cluster = {clusterSize, 1, 1};
+  descriptor.tiles = SizeExpr::mul(SizeExpr::ceilDiv(extents[0], config.getBlockM() * config.getClusterM()),
+                                   SizeExpr::ceilDiv(extents[1], config.getBlockN() * config.getClusterN()));
+  if (clusterSize > 1)
+    descriptor.tiles = SizeExpr::mul(descriptor.tiles, SizeExpr(clusterSize));
   if (layout == Layout::Masked) // at most
     descriptor.tiles = SizeExpr::mul(descriptor.tiles, extents[3]);
   llvm::StringMap<int> mapsOf;

@@ -30,14 +30,7 @@ struct SelectConfig : mlir::dgemm::impl::SelectConfigPassBase<SelectConfig> {
     WalkResult result = getOperation()->walk([&](GemmOp gemm) {
       if (gemm.getConfig())
         return WalkResult::advance();
-      ProblemSize size = {gemm.getM(), gemm.getN(), gemm.getK()};
-      size.groups = gemm.getNumGroups();
-      size.isMasked = gemm.getLayout() == Layout::Masked;
-      if (size.isMasked && gemm.getExpectedRows())
-        size.m = *gemm.getExpectedRows();
-      if (gemm.getLayout() == Layout::Contiguous)
-        size.rowAlignment = gemm.getRowAlignment();
-      FailureOr<ConfigAttr> chosen = selectConfig(&getContext(), size, *fields, multiprocessors,
+      FailureOr<ConfigAttr> chosen = selectConfig(&getContext(), ProblemSize::get(gemm), *fields, multiprocessors,
                                                   [&] { return gemm.emitOpError("cannot have this config: "); });
       if (failed(chosen))
         return WalkResult::interrupt();

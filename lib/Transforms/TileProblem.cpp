@@ -152,7 +152,7 @@ static void tileProblem(func::FuncOp func, GemmOp gemm) {
   if (gemm.getGroups())
     groups = kernel.findArgument(kOperandAttr, gemm.getNamedOperands().back().first);
   auto tiles = ForEachTileOp::create(b, m, n, gemm.getLayout(), groups, {config.getBlockM(), config.getBlockN()},
-                                     config.getGroupM());
+                                     config.getGroupM(), {config.getClusterM(), config.getClusterN()});
   b.setInsertionPointToStart(&tiles.getBody().front());
   auto fragType = FragType::get(b.getContext(), config.getBlockM(), config.getBlockN());
   Value init = ZeroOp::create(b, fragType);

@@ -95,7 +95,7 @@ private:
     b.setInsertionPointToEnd(block);
     ForEachTileOp old = parts.tiles;
     auto loop = ForEachTileOp::create(b, old.getM(), old.getN(), old.getLayout(), old.getGroups(), old.getTile(),
-                                      old.getGroupM());
+                                      old.getGroupM(), old.getCluster());
     map.map(old.getBody().getArguments(), loop.getBody().getArguments());
     b.setInsertionPointToStart(&loop.getBody().front());
   }

@@ -67,6 +67,9 @@ def DGemm_ForEachTileOp : DGemm_Op<"for_each_tile", [
     arguments are the element offsets of the tile, followed by the loop-carried values. Tiles are numbered down `group_m`
     tile rows, then along the columns of that group, so that the CTAs of one wave share rows of B in L2.
 
+    With `cluster` = [CM, CN] the CTAs of a cluster take CM x CN adjacent tiles at a time, of one group. Some of these may
+    lie wholly past the end of D: loads read zero there, and stores write nothing.
+
     `contiguous %m_indices` adds the group of the tile, that of its first row, to the region arguments, and skips the
     tiles where that is negative. `masked %masked_m` walks the groups one after the other, and of each only the tiles
     of its first `masked_m`[g] rows; it adds the group and that number.
@@ -80,11 +83,12 @@ def DGemm_ForEachTileOp : DGemm_Op<"for_each_tile", [
   }];
   let arguments = (ins Index:$m, Index:$n, Optional<AnyMemRef>:$groups,
                        DefaultValuedAttr<DGemm_Layout, "Layout::Dense">:$layout, DenseI64ArrayAttr:$tile,
-                       I64Attr:$groupM, Variadic<AnyType>:$initArgs);
+                       I64Attr:$groupM, DenseI64ArrayAttr:$cluster, Variadic<AnyType>:$initArgs);
   let results = (outs Variadic<AnyType>:$results);
   let regions = (region SizedRegion<1>:$body);
   let builders = [OpBuilder<(ins "Value":$m, "Value":$n, "Layout":$layout, "Value":$groups,
-                                 "ArrayRef<int64_t>":$tile, "int64_t":$groupM, CArg<"ValueRange", "{}">:$inits)>];
+                                 "ArrayRef<int64_t>":$tile, "int64_t":$groupM, "ArrayRef<int64_t>":$cluster,
+                                 CArg<"ValueRange", "{}">:$inits)>];
   let skipDefaultBuilders = 1;
   let hasCustomAssemblyFormat = 1;
   let hasVerifier = 1;

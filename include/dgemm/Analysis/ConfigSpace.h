@@ -28,6 +28,8 @@ struct ConfigFields {
   std::optional<int64_t> stages;
   std::optional<int64_t> mathWarpgroups;
   std::optional<int64_t> groupM;
+  /// M, N in CTAs.
+  std::optional<std::array<int64_t, 2>> cluster;
 
   /// Reads "block = 128x192x128, stages = 4" (any fields, any order, with or without < >). Error: an unknown or
   /// repeated field, or a malformed value.
@@ -36,7 +38,7 @@ struct ConfigFields {
   bool match(ConfigAttr config) const;
 };
 
-/// All legal configurations that match `fields`: every block M and N that registers and shared memory carry, with the
+/// All legal configurations that match `fields`: every block M and N that registers and shared memory carry, in every cluster, with the
 /// deepest ring (at most 16 stages) unless `fields` gives one.
 SmallVector<ConfigAttr> enumerateConfigs(MLIRContext *context, const ConfigFields &fields);
 

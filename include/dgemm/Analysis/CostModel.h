@@ -26,8 +26,12 @@ struct ProblemSize {
   int64_t k;
   int64_t groups = 1;
   bool isMasked = false;
-  /// Block M divides it; 0 for any.
+  /// The rows of a cluster's tiles divide it; 0 for any.
   int64_t rowAlignment = 0;
+  /// A and B come by TMA, which multicasts in a cluster.
+  bool allowsCluster = true;
+
+  static ProblemSize get(GemmOp gemm);
 };
 
 /// Predicted SM clocks of the whole problem on `multiprocessors` SMs.

@@ -28,8 +28,9 @@ struct OperandGeometry {
   /// `name` is one of "a", "scale_a", "b", "scale_b", "d", "m_indices" and "masked_m".
   static OperandGeometry get(MLIRContext *context, Layout layout, StringRef name, ArrayRef<int64_t> sizes,
                              ArrayRef<int64_t> strides = {});
-  /// Of the operand `name` of `kernel`.
+  /// Of the operand `name` of `kernel`, or of `gemm`, whose memrefs are valid.
   static OperandGeometry get(KernelOp kernel, StringRef name);
+  static OperandGeometry get(GemmOp gemm, StringRef name);
 
   /// TMA takes it: the innermost stride is one element, the others are multiples of 16 bytes (a dynamic one is taken to
   /// be; cuda.h, cuTensorMapEncodeTiled).

@@ -192,6 +192,7 @@ Result cuLaunchKernelEx(const unsigned *config, Kernel *kernel, void **parameter
   bool good = config[12] == 1 && attribute[0] == 4 && attribute[2] == 2 && attribute[3] == 1 && config[0] % 2 == 0;
   return good ? launch(*kernel, config[6], parameters) : kInvalidValue;
 }
+Result cuOccupancyMaxActiveClusters(int *clusters, Kernel *, const unsigned *) { return *clusters = 2, kOk; }
 Result cuTensorMapEncodeTiled(Map *map, int type, uint32_t rank, void *address, const uint64_t *dims,
                               const uint64_t *strides, const uint32_t *box, const uint32_t *elementStrides,
                               int interleave, int swizzle, int l2Promotion, int fill) {
