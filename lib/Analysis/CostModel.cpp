@@ -23,6 +23,8 @@ constexpr double kL2BytesPerClock = 44;     // L2 to shared memory, for one SM, 
 constexpr double kDramBytesPerClock = 1700; // 2.7 TB/s for the chip
 constexpr double kLaunchClocks = 4000;      // launch, barrier set-up, first fill
 constexpr double kTileClocks = 1500;        // drain of the ring and epilogue of a tile
+constexpr double kPairCost = 1.03;          // time in a cluster of 2, over that without one
+constexpr double kQuadCost = 1.08;          // of 4
 constexpr int64_t kAssumedSize = 4096;
 constexpr int64_t kAssumedGroups = 8;
 } // namespace
@@ -84,25 +86,22 @@ double mlir::dgemm::estimateClocks(const ProblemSize &size, ConfigAttr config, i
   int64_t kBlocks = llvm::divideCeil(k, config.getBlockK());
   // Rows past M are not fetched, only zero-filled.
   double stageBytes = (std::min(m, config.getBlockM()) + config.getBlockN()) * double(config.getBlockK());
-  // Of these the L2 delivers, as a cluster fetches what its CTAs share once:
-  double l2Bytes = (double(std::min(m, config.getBlockM())) / double(config.getClusterN()) +
-                    double(config.getBlockN()) / double(config.getClusterM())) *
-                   double(config.getBlockK());
-  double kBlock = std::max(mathClocks(config), l2Bytes / kL2BytesPerClock);
+  double kBlock = std::max(mathClocks(config), stageBytes / kL2BytesPerClock);
   // A ring that holds less than about 48 KiB in flight does not cover the latency of DRAM.
   double inFlight = config.getStages() * stageBytes;
   double latency = std::max(1.0, 49152 / inFlight);
   double epilogue = kTileClocks + config.getBlockM() * config.getBlockN() / 24.0;
   double compute = waves * (kBlocks * kBlock * latency + epilogue);
   double dram = (double(copies) * m * k + double(groups) * n * k + 2.0 * copies * m * n) / kDramBytesPerClock;
-  return std::max(compute, dram) + 0.05 * std::min(compute, dram) + kLaunchClocks;
+  double clocks = std::max(compute, dram) + 0.05 * std::min(compute, dram) + kLaunchClocks;
+  // What multicast saves at the L2 has not outweighed what it costs to keep CTAs in step.
+  return clocks * (config.getClusterSize() == 1 ? 1 : config.getClusterSize() == 2 ? kPairCost : kQuadCost);
 }
 
 SmallVector<ConfigAttr> mlir::dgemm::enumerateConfigs(MLIRContext *context, const ProblemSize &size,
                                                       const ConfigFields &fields) {
   SmallVector<ConfigAttr> configs = enumerateConfigs(context, fields);
-  llvm::erase_if(configs,
-                 [&](ConfigAttr config) {
+  llvm::erase_if(configs, [&](ConfigAttr config) {
     return (size.rowAlignment && size.rowAlignment % (config.getBlockM() * config.getClusterM())) ||
            (!size.allowsCluster && config.getClusterSize() > 1);
   });

@@ -81,7 +81,7 @@ func.func private @shared_memory() attributes {x = #dgemm.config<block = 128x128
 // -----
 
 // The parser knows four fields.
-// expected-error @+1 {{unknown field 'depth' of #dgemm.config; known are block, stages, math_warpgroups and group_m}}
+// expected-error @+1 {{unknown field 'depth' of #dgemm.config; known are block, stages, math_warpgroups, group_m and cluster}}
 func.func private @unknown() attributes {x = #dgemm.config<block = 128x128x128, depth = 4>}
 
 // -----
@@ -101,3 +101,20 @@ func.func private @missing() attributes {x = #dgemm.config<block = 128x128x128, 
 // A block has three extents.
 // expected-error @+1 {{expected #dgemm.config to give block = MxNxK, stages, math_warpgroups and group_m}}
 func.func private @block_rank() attributes {x = #dgemm.config<block = 128x128, stages = 4, math_warpgroups = 2, group_m = 8>}
+
+// -----
+
+// C9.
+// expected-error @+1 {{expected 'cluster' to be 1x1, 1x2, 2x1 or 2x2, but got 4x1}}
+func.func private @cluster() attributes {x = #dgemm.config<block = 128x128x128, stages = 4, math_warpgroups = 2, group_m = 8, cluster = 4x1>}
+
+// -----
+
+// C9: each of two CTAs along M fetches half of B's tile, in swizzle atoms of 8 rows.
+// expected-error @+1 {{expected block N to be a multiple of 16 with two CTAs of a cluster along M, but got 136}}
+func.func private @cluster_halves() attributes {x = #dgemm.config<block = 128x136x128, stages = 4, math_warpgroups = 2, group_m = 8, cluster = 2x1>}
+
+// -----
+
+// expected-error @+1 {{expected 'cluster' of #dgemm.config to give MxN}}
+func.func private @cluster_rank() attributes {x = #dgemm.config<block = 128x128x128, stages = 4, math_warpgroups = 2, group_m = 8, cluster = 2x1x1>}

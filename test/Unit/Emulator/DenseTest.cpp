@@ -34,6 +34,9 @@ std::vector<DenseCase> makeCases() {
       {"TwoWaves", "block = 128x40x128, stages = 6, math_warpgroups = 1, group_m = 3"},
       {"FourWaves", "block = 256x128x128, stages = 3, math_warpgroups = 2"},
       {"ThreeWarpgroups", "block = 192x96x128, stages = 3, math_warpgroups = 3, group_m = 2"},
+      {"SharedA", "block = 64x64x128, stages = 3, math_warpgroups = 1, cluster = 1x2"},
+      {"SharedB", "block = 128x48x128, stages = 3, math_warpgroups = 2, cluster = 2x1"},
+      {"Quad", "block = 64x64x128, stages = 3, math_warpgroups = 1, cluster = 2x2"},
       {"AcrossScaleBlocks", "block = 128x192x128, stages = 4, math_warpgroups = 2"},
   };
   const GemmSizes shapes[] = {{8, 8, 16}, {64, 64, 128}, {72, 136, 272}, {200, 264, 1024}, {320, 520, 640}};

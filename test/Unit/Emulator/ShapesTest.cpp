@@ -95,8 +95,10 @@ Problem Draw::problem() {
   if (!isDense && oneIn(2))
     p.dynamic += "g";
   if (!oneIn(4)) {
-    p.shape.layout = p.sizes.layout;
-    p.config = config(p.shape);
+    GemmShape shape = p.shape;
+    shape.layout = p.sizes.layout;
+    std::tie(shape.m, shape.n, shape.k, shape.groups) = std::tie(p.sizes.m, p.sizes.n, p.sizes.k, p.sizes.groups);
+    p.config = config(shape);
   }
   return p;
 }
