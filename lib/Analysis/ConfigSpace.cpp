@@ -74,8 +74,8 @@ llvm::Expected<ConfigFields> ConfigFields::parse(StringRef text) {
     else if (key == "cluster")
       error = parseCluster(value, fields.cluster);
     else
-      error =
-          makeError("unknown config field '" + key + "'; known are block, stages, math_warpgroups, group_m and cluster");
+      error = makeError("unknown config field '" + key +
+                        "'; known are block, stages, math_warpgroups, group_m and cluster");
     if (error)
       return std::move(error);
   }

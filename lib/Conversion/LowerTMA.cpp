@@ -67,7 +67,8 @@ LogicalResult mlir::dgemm::addTensorMaps(TMALowering &lowering) {
       addTensorMap(lowering, load.getSource(),
                    makeTensorMap(kernel, name, tile.getRows() / slices, tile.getColumns(), tile.getSwizzle()));
     else if (slices > 1)
-      return load.emitOpError("expected strides that TMA takes, as it multicasts in a cluster"), WalkResult::interrupt();
+      return load.emitOpError("expected strides that TMA takes, as it multicasts in a cluster"),
+             WalkResult::interrupt();
     else if (name == "scale_a")
       return load.emitOpError("expected strides that TMA takes; dgemm.load_row_scales does without"),
              WalkResult::interrupt();

@@ -147,7 +147,8 @@ llvm::Expected<std::vector<std::string>> dgemm::listConfigs(const GemmShape &sha
   mlir::dgemm::ProblemSize size;
   session.getModule().walk([&](mlir::dgemm::GemmOp gemm) { size = mlir::dgemm::ProblemSize::get(gemm); });
   std::vector<std::pair<double, std::string>> ranked;
-  for (mlir::dgemm::ConfigAttr config : mlir::dgemm::enumerateConfigs(session.getModule().getContext(), size, *fields)) {
+  for (mlir::dgemm::ConfigAttr config :
+       mlir::dgemm::enumerateConfigs(session.getModule().getContext(), size, *fields)) {
     auto &entry = ranked.emplace_back(mlir::dgemm::estimateClocks(size, config, options.multiprocessors), "");
     llvm::raw_string_ostream(entry.second) << config;
   }

@@ -45,9 +45,8 @@ Attribute ConfigAttr::parse(AsmParser &parser, Type) {
       return parseInteger(groupM);
     if (key == "cluster")
       return parser.parseDimensionList(cluster, /*allowDynamic=*/false, /*withTrailingX=*/false);
-    return parser.emitError(loc)
-           << "unknown field '" << key
-           << "' of #dgemm.config; known are block, stages, math_warpgroups, group_m and cluster";
+    return parser.emitError(loc) << "unknown field '" << key
+                                 << "' of #dgemm.config; known are block, stages, math_warpgroups, group_m and cluster";
   };
   if (parser.parseCommaSeparatedList(AsmParser::Delimiter::LessGreater, parseField))
     return {};

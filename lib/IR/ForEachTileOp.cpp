@@ -12,8 +12,7 @@ using namespace mlir;
 using namespace mlir::dgemm;
 
 void ForEachTileOp::build(OpBuilder &builder, OperationState &state, Value m, Value n, Layout layout, Value groups,
-                          ArrayRef<int64_t> tile, int64_t groupM, ArrayRef<int64_t> cluster,
-                          ValueRange inits) {
+                          ArrayRef<int64_t> tile, int64_t groupM, ArrayRef<int64_t> cluster, ValueRange inits) {
   state.addOperands({m, n});
   if (groups)
     state.addOperands(groups);
@@ -35,8 +34,8 @@ void ForEachTileOp::build(OpBuilder &builder, OperationState &state, Value m, Va
     ensureTerminator(*body, builder, state.location);
 }
 
-/// (%m, %n) of (%M, %N) [contiguous | masked %groups : type] tile = [..] group_m = G [cluster = [..]] [iter_args(%x = %init, ...) ->
-/// (types)] { ... }
+/// (%m, %n) of (%M, %N) [contiguous | masked %groups : type] tile = [..] group_m = G [cluster = [..]] [iter_args(%x =
+/// %init, ...) -> (types)] { ... }
 ParseResult ForEachTileOp::parse(OpAsmParser &parser, OperationState &result) {
   Builder &builder = parser.getBuilder();
   SmallVector<OpAsmParser::Argument> offsets, iterArgs;
@@ -118,8 +117,8 @@ void ForEachTileOp::print(OpAsmPrinter &printer) {
   }
   printer << ' ';
   printer.printRegion(getBody(), /*printEntryBlockArgs=*/false, /*printBlockTerminators=*/!getInitArgs().empty());
-  printer.printOptionalAttrDict((*this)->getAttrs(), {getTileAttrName(), getGroupMAttrName(), getClusterAttrName(), getLayoutAttrName(),
-                                                      getOperandSegmentSizesAttrName()});
+  printer.printOptionalAttrDict((*this)->getAttrs(), {getTileAttrName(), getGroupMAttrName(), getClusterAttrName(),
+                                                      getLayoutAttrName(), getOperandSegmentSizesAttrName()});
 }
 
 void ForEachTileOp::getAsmBlockArgumentNames(Region &region, OpAsmSetValueNameFn setName) {

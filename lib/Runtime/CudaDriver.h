@@ -111,7 +111,7 @@ static_assert(sizeof(LaunchConfig) == 56, "CUlaunchConfig");
   X(launchKernel, "cuLaunchKernel", Function, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned,    \
     Stream, void **, void **)                                                                                          \
   X(launchKernelEx, "cuLaunchKernelEx", const LaunchConfig *, Function, void **, void **)                              \
-  X(occupancyMaxActiveClusters, "cuOccupancyMaxActiveClusters", int *, Function, const LaunchConfig *)                  \
+  X(occupancyMaxActiveClusters, "cuOccupancyMaxActiveClusters", int *, Function, const LaunchConfig *)                 \
   X(tensorMapEncodeTiled, "cuTensorMapEncodeTiled", TensorMap *, int, uint32_t, void *, const uint64_t *,              \
     const uint64_t *, const uint32_t *, const uint32_t *, int, int, int, int)
 

@@ -38,8 +38,8 @@ struct ConfigFields {
   bool match(ConfigAttr config) const;
 };
 
-/// All legal configurations that match `fields`: every block M and N that registers and shared memory carry, in every cluster, with the
-/// deepest ring (at most 16 stages) unless `fields` gives one.
+/// All legal configurations that match `fields`: every block M and N that registers and shared memory carry, in every
+/// cluster, with the deepest ring (at most 16 stages) unless `fields` gives one.
 SmallVector<ConfigAttr> enumerateConfigs(MLIRContext *context, const ConfigFields &fields);
 
 } // namespace mlir::dgemm

@@ -32,7 +32,8 @@ llvm::Expected<TensorMapValues> evaluateTensorMap(llvm::StringRef name, const Te
 /// Error: `address` is not aligned as the map needs.
 llvm::Error checkTensorMapAddress(const TensorMapValues &map, uint64_t address);
 
-/// CTAs to launch on a device that runs `multiprocessors` of them at a time; 0 when there is nothing to do. At least one cluster otherwise.
+/// CTAs to launch on a device that runs `multiprocessors` of them at a time; 0 when there is nothing to do. At least
+/// one cluster otherwise.
 llvm::Expected<int64_t> computeGrid(const LaunchDescriptor &launch, const Sizes &sizes, int64_t multiprocessors);
 
 } // namespace dgemm
