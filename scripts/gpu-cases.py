@@ -3,8 +3,8 @@
 
 usage: gpu-cases.py --gen build/bin/dgemm-gen --out FOLDER [--seed S] [--configs C]
 
-Every (N, K) of the dense table is compiled with M dynamic under C configs whose block N is drawn at random from all
-legal ones, and checked for every M of the table, each with its own input seed. Paths in the list are relative to FOLDER.
+Every (N, K) of the dense table is compiled with M dynamic under C configs, the default and others drawn at random
+from all legal ones, and checked for every M of the table, each with its own input seed. Paths in the list are relative to FOLDER.
 """
 import argparse
 import concurrent.futures
@@ -15,8 +15,6 @@ import sys
 
 SHAPES = [(2112, 7168), (24576, 1536), (32768, 512), (7168, 16384), (4096, 7168), (7168, 2048), (576, 7168), (136, 528)]
 ROWS = [8, 64, 72, 128, 200, 4096]
-# (math warpgroups, block M, largest block N)
-TILES = [(1, 64, 200), (1, 128, 128), (2, 128, 192), (2, 256, 128), (3, 192, 128)]
 
 
 def compile_kernel(args, n, k, config, stem):
@@ -40,10 +38,10 @@ def main():
     draw = random.Random(args.seed)
     jobs, lines = [], []
     for n, k in SHAPES:
+        listed = subprocess.run([args.gen, "--m=?", f"--n={n}", f"--k={k}", "--list-configs"], capture_output=True, text=True, check=True)
+        configs = listed.stdout.split("\n")[:-1]
         for index in range(args.configs):
-            warpgroups, block_m, widest = TILES[draw.randrange(len(TILES))]
-            block_n = draw.randrange(8, widest + 1, 8)
-            config = f"block={block_m}x{block_n}x128,math_warpgroups={warpgroups}" if index else ""
+            config = draw.choice(configs) if index else ""
             stem = f"n{n}_k{k}_{index}"
             jobs.append((n, k, config, stem))
             lines += [f"{stem}.cubin {stem}.json {m} {n} {k} {draw.randrange(1 << 30)}" for m in ROWS]

@@ -122,12 +122,8 @@ static LogicalResult lowerKernel(KernelOp kernel, LLVM::GlobalOp shared) {
   NVVMBuilder b(rings.front().getLoc(), kernel.getContext());
   b.setInsertionPointToStart(&kernel.getBody().front());
   lowering.shared = LLVM::AddressOfOp::create(b, shared);
-  if (ConfigAttr config = kernel.getConfig(); config.getClusterSize() > 1) {
-    // Ranks count along N first; extents are powers of two.
-    Value rank = b.clusterRank();
-    lowering.clusterRow = b.shiftRight(rank, llvm::Log2_64(config.getClusterN()));
-    lowering.clusterColumn = b.bitAnd(rank, config.getClusterN() - 1);
-  }
+  if (kernel.getConfig().getClusterSize() > 1)
+    std::tie(lowering.clusterRow, lowering.clusterColumn) = b.clusterPosition(kernel.getConfig().getClusterN());
   b.setInsertionPoint(rings.front());
   b.when(b.equal(b.threadIndex(), 0), [&] {
     for (auto &[key, map] : lowering.tensorMaps)

@@ -92,11 +92,8 @@ TileOffsets TileLoopLowering::offsetsOf(Value tile, Value tilesM) {
   Value n = arith::MulIOp::create(b, tileN, b.index(extent[1] * cluster[1]));
   if (cluster[0] * cluster[1] == 1)
     return {m, n, m};
-  // Ranks count along N first.
-  Value rank = b.toIndex(b.clusterRank()), columns = b.index(cluster[1]);
-  Value row = arith::DivUIOp::create(b, rank, columns), column = arith::RemUIOp::create(b, rank, columns);
-  return {b.add(m, arith::MulIOp::create(b, row, b.index(extent[0]))),
-          b.add(n, arith::MulIOp::create(b, column, b.index(extent[1]))), m};
+  auto [row, column] = b.clusterPosition(cluster[1]);
+  return {b.add(m, b.toIndex(b.mul(row, extent[0]))), b.add(n, b.toIndex(b.mul(column, extent[1]))), m};
 }
 
 Value TileLoopLowering::loadGroupValue(Value position) {
@@ -152,7 +149,8 @@ SmallVector<Value> TileLoopLowering::createContiguousTile(TileOffsets offsets, V
   return SmallVector<Value>(branch.getResults());
 }
 
-/// Group after group; `next` is this CTA's next tile, `base` the first of the group, counted over all groups.
+/// Group after group; `next` is the next tile of this CTA's cluster, `base` the first of the group, counted over all
+/// groups.
 ResultRange TileLoopLowering::lowerMasked(Value first, Value step) {
   OperandGeometry geometry = OperandGeometry::get(op->getParentOfType<KernelOp>(), "masked_m");
   Value groups;

@@ -14,6 +14,7 @@
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "llvm/Support/MathExtras.h"
 
 namespace mlir::dgemm {
 
@@ -53,6 +54,12 @@ public:
   Value uniform(Value value);
   /// Rank of this CTA in its cluster, i32.
   Value clusterRank() { return NVVM::ClusterId::create(*this, getI32Type()); }
+  /// Row and column (i32) of this CTA in a cluster of `columns` CTAs along N, a power of two; ranks count along N
+  /// first.
+  std::pair<Value, Value> clusterPosition(int64_t columns) {
+    Value rank = clusterRank();
+    return {shiftRight(rank, llvm::Log2_64(columns)), bitAnd(rank, columns - 1)};
+  }
   /// True in the first thread of each warpgroup.
   Value isFirstOfWarpgroup();
   /// Runs `body` where `condition` holds.

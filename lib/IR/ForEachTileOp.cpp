@@ -142,8 +142,8 @@ LogicalResult ForEachTileOp::verify() {
   }
   if (getGroupM() < 1)
     return emitOpError() << "expected 'group_m' to be at least 1, but got " << getGroupM();
-  if (getCluster().size() != 2 || llvm::any_of(getCluster(), [](int64_t extent) { return extent < 1; }))
-    return emitOpError("expected 'cluster' to give two positive extents");
+  if (getCluster().size() != 2 || !llvm::all_of(getCluster(), llvm::isPowerOf2_64))
+    return emitOpError("expected 'cluster' to give two powers of two");
   auto yield = cast<YieldOp>(getBody().front().getTerminator());
   if (getInitArgs().getTypes() != getResultTypes() || yield.getValues().getTypes() != getResultTypes())
     return emitOpError() << "expected initial, yielded and result types to be equal, but got "

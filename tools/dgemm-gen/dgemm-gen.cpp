@@ -57,7 +57,7 @@ static cl::opt<std::string> outputDir("output-dir", cl::desc("write kernel.ptx, 
                                       cl::value_desc("folder"), cl::cat(category));
 static cl::opt<std::string> config("config",
                                    cl::desc("config fields to take as given: block = MxNxK, stages, "
-                                            "math_warpgroups, group_m; the cost model chooses the rest"),
+                                            "math_warpgroups, group_m, cluster = MxN; the cost model chooses the rest"),
                                    cl::value_desc("fields"), cl::cat(category));
 static cl::opt<std::string> chip("chip", cl::desc("target; only sm_90a"), cl::init("sm_90a"), cl::cat(category));
 static cl::opt<std::string> entry("entry", cl::desc("kernel symbol"), cl::cat(category));

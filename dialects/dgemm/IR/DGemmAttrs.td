@@ -62,8 +62,8 @@ def DGemm_TensorMapAttr : AttrDef<DGemm_Dialect, "TensorMap"> {
   let summary = "how the host encodes a CUtensorMap kernel parameter";
   let description = [{
     Stands on the kernel argument that takes the map. `dims` (elements) and `strides` (bytes, without the innermost) are
-    affine maps of (M, N, K) or (M, N, K, G), innermost dimension first as cuTensorMapEncodeTiled takes them. The launch descriptor is
-    printed from this attribute.
+    affine maps of (M, N, K) or (M, N, K, G), innermost dimension first as cuTensorMapEncodeTiled takes them. The launch
+    descriptor is printed from this attribute.
 
     Example:
     ```mlir

@@ -108,6 +108,13 @@ int64_t fromEnvironment(const char *name, int64_t otherwise) {
   return text ? std::atoll(text) : otherwise;
 }
 
+void expectClean(CompiledGemm &gemm, uint64_t seed) {
+  llvm::Expected<Report> report = gemm.run(seed);
+  ASSERT_TRUE(bool(report)) << llvm::toString(report.takeError());
+  ASSERT_FALSE(report->hazard.has_value()) << report->hazard->str();
+  EXPECT_TRUE(gemm.check().passed()) << gemm.check().describe();
+}
+
 void runProblem(uint64_t seed) {
   Problem problem = Draw(seed).problem();
   SCOPED_TRACE("DGEMM_TEST_SEED=" + std::to_string(seed) + ": " + problem.describe());
@@ -115,10 +122,7 @@ void runProblem(uint64_t seed) {
       CompiledGemm::compile(problem.sizes, problem.config, problem.dynamic, problem.shape);
   ASSERT_TRUE(bool(gemm)) << llvm::toString(gemm.takeError());
   gemm->multiprocessors = 1 + int64_t(seed % 5);
-  llvm::Expected<Report> report = gemm->run(seed);
-  ASSERT_TRUE(bool(report)) << llvm::toString(report.takeError());
-  ASSERT_FALSE(report->hazard.has_value()) << report->hazard->str();
-  EXPECT_TRUE(gemm->check().passed()) << gemm->check().describe();
+  expectClean(*gemm, seed);
 }
 
 } // namespace
@@ -133,12 +137,8 @@ namespace {
 void runGroups(GemmSizes sizes, const std::string &config, llvm::ArrayRef<int64_t> groupRows) {
   llvm::Expected<CompiledGemm> gemm = CompiledGemm::compile(sizes, config, "", {}, groupRows);
   ASSERT_TRUE(bool(gemm)) << llvm::toString(gemm.takeError());
-  for (unsigned seed = 1; seed <= 3; ++seed) {
-    llvm::Expected<Report> report = gemm->run(seed);
-    ASSERT_TRUE(bool(report)) << llvm::toString(report.takeError());
-    ASSERT_FALSE(report->hazard.has_value()) << report->hazard->str();
-    EXPECT_TRUE(gemm->check().passed()) << gemm->check().describe();
-  }
+  for (unsigned seed = 1; seed <= 3; ++seed)
+    expectClean(*gemm, seed);
 }
 } // namespace
 
