@@ -29,6 +29,13 @@ static llvm::Error parseInteger(StringRef key, StringRef value, std::optional<in
   return llvm::Error::success();
 }
 
+static llvm::Error parseBool(StringRef key, StringRef value, std::optional<bool> &field) {
+  if (value != "true" && value != "false")
+    return makeError("expected true or false for config field '" + key + "', but got '" + value + "'");
+  field = value == "true";
+  return llvm::Error::success();
+}
+
 static llvm::Error parseCluster(StringRef value, std::optional<std::array<int64_t, 2>> &cluster) {
   auto [m, n] = value.split('x');
   std::array<int64_t, 2> extents;
@@ -73,9 +80,13 @@ llvm::Expected<ConfigFields> ConfigFields::parse(StringRef text) {
       error = parseInteger(key, value, fields.groupM);
     else if (key == "cluster")
       error = parseCluster(value, fields.cluster);
+    else if (key == "partials")
+      error = parseInteger(key, value, fields.partials);
+    else if (key == "overlap_epilogue")
+      error = parseBool(key, value, fields.overlapEpilogue);
     else
       error = makeError("unknown config field '" + key +
-                        "'; known are block, stages, math_warpgroups, group_m and cluster");
+                        "'; known are block, stages, math_warpgroups, group_m, cluster, partials and overlap_epilogue");
     if (error)
       return std::move(error);
   }
@@ -89,7 +100,8 @@ bool ConfigFields::match(ConfigAttr config) const {
     return false;
   return (!stages || *stages == config.getStages()) &&
          (!mathWarpgroups || *mathWarpgroups == config.getMathWarpgroups()) &&
-         (!groupM || *groupM == config.getGroupM());
+         (!groupM || *groupM == config.getGroupM()) && (!partials || *partials == config.getPartials()) &&
+         (!overlapEpilogue || *overlapEpilogue == config.getOverlapEpilogue());
 }
 
 SmallVector<ConfigAttr> mlir::dgemm::enumerateConfigs(MLIRContext *context, const ConfigFields &fields) {
@@ -105,7 +117,8 @@ SmallVector<ConfigAttr> mlir::dgemm::enumerateConfigs(MLIRContext *context, cons
     for (int64_t clusterM = 1; clusterM <= (blockN % (2 * hopper::kWgmmaNStep) ? 1 : 2); ++clusterM)
       for (int64_t clusterN = 1; clusterN <= 2; ++clusterN) {
         auto config = ConfigAttr::get(context, blockM, blockN, kScaleBlock, stages, warpgroups,
-                                      fields.groupM.value_or(8), clusterM, clusterN);
+                                      fields.groupM.value_or(8), clusterM, clusterN, fields.partials.value_or(1),
+                                      fields.overlapEpilogue.value_or(false));
         if (fields.match(config))
           configs.push_back(config);
       }

@@ -129,7 +129,8 @@ FailureOr<ConfigAttr> mlir::dgemm::selectConfig(MLIRContext *context, const Prob
   int64_t stages = fields.stages.value_or(std::max<int64_t>(2, fit));
   std::array<int64_t, 2> cluster = fields.cluster.value_or(std::array<int64_t, 2>{1, 1});
   if (ConfigAttr::getChecked(emitError, context, block[0], block[1], block[2], stages, warpgroups,
-                             fields.groupM.value_or(8), cluster[0], cluster[1]))
+                             fields.groupM.value_or(8), cluster[0], cluster[1], fields.partials.value_or(1),
+                             fields.overlapEpilogue.value_or(false)))
     return emitError() << "no legal config has these fields"
                        << (size.rowAlignment ? " and tiles that divide the alignment of groups" : "")
                        << (size.allowsCluster ? "" : "; operands without TMA allow no cluster");

@@ -127,7 +127,7 @@ struct LowerLoadRowScales : OpConversionPattern<LoadRowScalesOp> {
 };
 
 //===----------------------------------------------------------------------===//
-// dgemm.mma
+// dgemm.mma, dgemm.mma_start, dgemm.mma_wait
 //===----------------------------------------------------------------------===//
 
 /// The wgmma descriptor of a K-major tile with 128-byte swizzle at `pointer` + `bytes` (PTX ISA 9.0, "Matrix Descriptor
@@ -155,27 +155,50 @@ Value createAccumulatorFence(NVVMBuilder &b, Value fragment) {
       .getResult(0);
 }
 
-struct LowerMma : OpConversionPattern<MmaOp> {
-  using OpConversionPattern::OpConversionPattern;
-  LogicalResult matchAndRewrite(MmaOp op, OpAdaptor adaptor, ConversionPatternRewriter &rewriter) const override {
+/// fence, wgmmas over the depth of the tiles, commit; the result is theirs, complete after a wait. `over` may be null.
+Value startMma(NVVMBuilder &b, Value lhs, Value rhs, Value over, Type fragment, int64_t columns, int64_t depth) {
+  auto shape = NVVM::MMAShapeAttr::get(b.getContext(), hopper::kWgmmaM, columns, hopper::kWgmmaK);
+  Value a = b.addressOf(lhs), bAddress = b.addressOf(rhs);
+  Value acc = over ? over : Value(LLVM::UndefOp::create(b, fragment));
+  NVVM::WgmmaFenceAlignedOp::create(b);
+  for (int64_t k = 0; k < depth; k += hopper::kWgmmaK)
+    acc = NVVM::WgmmaMmaAsyncOp::create(b, fragment, acc, createDescriptor(b, a, k), createDescriptor(b, bAddress, k),
+                                        shape, NVVM::WGMMATypes::e4m3, NVVM::WGMMATypes::e4m3, NVVM::WGMMATypes::f32,
+                                        k ? NVVM::WGMMAScaleOut::one : NVVM::WGMMAScaleOut::zero,
+                                        NVVM::WGMMAScaleIn::one, NVVM::WGMMAScaleIn::one, NVVM::MMALayout::row,
+                                        NVVM::MMALayout::col, NVVM::MMAIntOverflowAttr{});
+  NVVM::WgmmaGroupSyncAlignedOp::create(b);
+  return acc;
+}
+
+/// dgemm.mma and dgemm.mma_start.
+template <typename OpTy>
+struct LowerMma : OpConversionPattern<OpTy> {
+  using OpConversionPattern<OpTy>::OpConversionPattern;
+  LogicalResult matchAndRewrite(OpTy op, typename OpTy::Adaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
     NVVMBuilder b(op.getLoc(), rewriter);
-    Type fragment = getTypeConverter()->convertType(op.getResult().getType());
+    FragType type = op.getResult().getType();
+    Type fragment = this->getTypeConverter()->convertType(type);
     if (!fragment)
       return rewriter.notifyMatchFailure(op, "expected a fragment of 64 rows");
-    auto shape = NVVM::MMAShapeAttr::get(b.getContext(), hopper::kWgmmaM, op.getResult().getType().getColumns(),
-                                         hopper::kWgmmaK);
-    Value lhs = b.addressOf(adaptor.getLhs()), rhs = b.addressOf(adaptor.getRhs());
-    Value acc = adaptor.getOver() ? adaptor.getOver() : Value(LLVM::UndefOp::create(b, fragment));
-    NVVM::WgmmaFenceAlignedOp::create(b);
-    for (int64_t k = 0; k < op.getLhs().getType().getColumns(); k += hopper::kWgmmaK)
-      acc = NVVM::WgmmaMmaAsyncOp::create(b, fragment, acc, createDescriptor(b, lhs, k), createDescriptor(b, rhs, k),
-                                          shape, NVVM::WGMMATypes::e4m3, NVVM::WGMMATypes::e4m3, NVVM::WGMMATypes::f32,
-                                          k ? NVVM::WGMMAScaleOut::one : NVVM::WGMMAScaleOut::zero,
-                                          NVVM::WGMMAScaleIn::one, NVVM::WGMMAScaleIn::one, NVVM::MMALayout::row,
-                                          NVVM::MMALayout::col, NVVM::MMAIntOverflowAttr{});
-    NVVM::WgmmaGroupSyncAlignedOp::create(b);
-    NVVM::WgmmaWaitGroupSyncOp::create(b, 0);
-    rewriter.replaceOp(op, createAccumulatorFence(b, acc));
+    Value result = startMma(b, adaptor.getLhs(), adaptor.getRhs(), adaptor.getOver(), fragment, type.getColumns(),
+                            op.getLhs().getType().getColumns());
+    if constexpr (std::is_same_v<OpTy, MmaOp>) {
+      NVVM::WgmmaWaitGroupSyncOp::create(b, 0);
+      result = createAccumulatorFence(b, result);
+    }
+    rewriter.replaceOp(op, result);
+    return success();
+  }
+};
+
+struct LowerMmaWait : OpConversionPattern<MmaWaitOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(MmaWaitOp op, OpAdaptor adaptor, ConversionPatternRewriter &rewriter) const override {
+    NVVMBuilder b(op.getLoc(), rewriter);
+    NVVM::WgmmaWaitGroupSyncOp::create(b, op.getPending());
+    rewriter.replaceOp(op, createAccumulatorFence(b, adaptor.getStarted()));
     return success();
   }
 };
@@ -231,11 +254,14 @@ struct LowerPromote : OpConversionPattern<PromoteOp> {
     ScaleProducts products(b, adaptor.getRowScales(), adaptor.getColumnScales(), op.getN(),
                            op.getAcc().getType().getColumns());
     SmallVector<Value> parts = unpack(b, adaptor.getPart()), sums = unpack(b, adaptor.getAcc());
-    for (size_t i = 0; i < sums.size(); ++i)
-      sums[i] = LLVM::FMAOp::create(b, parts[i], products.get(i / 4 * 8, rowOfValue(i)), sums[i]);
+    size_t first = op.getColumn() / 2;
+    for (size_t i = first; i < first + parts.size(); ++i)
+      sums[i] = LLVM::FMAOp::create(b, parts[i - first], products.get(i / 4 * 8, rowOfValue(i)), sums[i]);
     // Held here: LLVM would sink the multiply-adds to the end of the loop, and with them a second partial accumulator
     // would stay live under the next wgmma.
-    rewriter.replaceOp(op, createAccumulatorFence(b, pack(b, sums)));
+    Value held = createAccumulatorFence(b, pack(b, ArrayRef(sums).slice(first, parts.size())));
+    llvm::copy(unpack(b, held), sums.begin() + first);
+    rewriter.replaceOp(op, pack(b, sums));
     return success();
   }
 };
@@ -351,9 +377,40 @@ private:
   }
 };
 
+//===----------------------------------------------------------------------===//
+// dgemm.for_each_tile that carries fragments
+//===----------------------------------------------------------------------===//
+
+struct ConvertForEachTile : OpConversionPattern<ForEachTileOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(ForEachTileOp op, OpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    auto loop = ForEachTileOp::create(rewriter, op.getLoc(), adaptor.getM(), adaptor.getN(), op.getLayout(),
+                                      adaptor.getGroups(), op.getTile(), op.getGroupM(), op.getCluster(),
+                                      adaptor.getInitArgs());
+    // The new block is empty: a loop that carries values comes without a terminator.
+    rewriter.eraseBlock(&loop.getBody().front());
+    rewriter.inlineRegionBefore(op.getBody(), loop.getBody(), loop.getBody().end());
+    if (failed(rewriter.convertRegionTypes(&loop.getBody(), *getTypeConverter())))
+      return failure();
+    rewriter.replaceOp(op, loop.getResults());
+    return success();
+  }
+};
+
+struct ConvertYield : OpConversionPattern<YieldOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(YieldOp op, OpAdaptor adaptor, ConversionPatternRewriter &rewriter) const override {
+    rewriter.replaceOpWithNewOp<YieldOp>(op, adaptor.getValues());
+    return success();
+  }
+};
+
 } // namespace
 
 void mlir::dgemm::populateWGMMAPatterns(const TypeConverter &converter, RewritePatternSet &patterns) {
-  patterns.add<LowerZero, LowerTileAt, LowerLoadFragment, LowerMma, LowerPromote, LowerStoreFragment,
-               LowerLoadRowScales, LowerStore>(converter, patterns.getContext());
+  patterns.add<LowerZero, LowerTileAt, LowerLoadFragment, LowerMma<MmaOp>, LowerMma<MmaStartOp>, LowerMmaWait,
+               LowerPromote, LowerStoreFragment, LowerLoadRowScales, LowerStore, ConvertForEachTile,
+               ConvertYield>(
+      converter, patterns.getContext());
 }

@@ -23,7 +23,8 @@ using namespace mlir::dgemm;
 /// `block = MxNxK`, `cluster = MxN` and integer fields, in any order.
 Attribute ConfigAttr::parse(AsmParser &parser, Type) {
   SmallVector<int64_t> block, cluster;
-  std::optional<int64_t> stages, mathWarpgroups, groupM;
+  std::optional<int64_t> stages, mathWarpgroups, groupM, partials;
+  std::optional<bool> overlapEpilogue;
   auto parseInteger = [&](std::optional<int64_t> &field) -> ParseResult {
     if (field)
       return parser.emitError(parser.getCurrentLocation(), "field given twice");
@@ -45,8 +46,18 @@ Attribute ConfigAttr::parse(AsmParser &parser, Type) {
       return parseInteger(groupM);
     if (key == "cluster")
       return parser.parseDimensionList(cluster, /*allowDynamic=*/false, /*withTrailingX=*/false);
+    if (key == "partials")
+      return parseInteger(partials);
+    if (key == "overlap_epilogue") {
+      StringRef value;
+      if (parser.parseKeyword(&value) || (value != "true" && value != "false"))
+        return parser.emitError(loc, "expected 'overlap_epilogue' of #dgemm.config to be true or false");
+      overlapEpilogue = value == "true";
+      return success();
+    }
     return parser.emitError(loc) << "unknown field '" << key
-                                 << "' of #dgemm.config; known are block, stages, math_warpgroups, group_m and cluster";
+                                 << "' of #dgemm.config; known are block, stages, math_warpgroups, group_m, cluster, "
+                                    "partials and overlap_epilogue";
   };
   if (parser.parseCommaSeparatedList(AsmParser::Delimiter::LessGreater, parseField))
     return {};
@@ -61,7 +72,8 @@ Attribute ConfigAttr::parse(AsmParser &parser, Type) {
     return {};
   }
   return parser.getChecked<ConfigAttr>(start, parser.getContext(), block[0], block[1], block[2], *stages,
-                                       *mathWarpgroups, *groupM, cluster[0], cluster[1]);
+                                       *mathWarpgroups, *groupM, cluster[0], cluster[1], partials.value_or(1),
+                                       overlapEpilogue.value_or(false));
 }
 
 void ConfigAttr::print(AsmPrinter &printer) const {
@@ -69,6 +81,10 @@ void ConfigAttr::print(AsmPrinter &printer) const {
           << ", math_warpgroups = " << getMathWarpgroups() << ", group_m = " << getGroupM();
   if (getClusterSize() > 1)
     printer << ", cluster = " << getClusterM() << "x" << getClusterN();
+  if (getPartials() != 1)
+    printer << ", partials = " << getPartials();
+  if (getOverlapEpilogue())
+    printer << ", overlap_epilogue = true";
   printer << ">";
 }
 
@@ -97,7 +113,7 @@ static LogicalResult verifyFields(function_ref<InFlightDiagnostic()> emitError, 
 
 LogicalResult ConfigAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t blockM, int64_t blockN,
                                  int64_t blockK, int64_t stages, int64_t mathWarpgroups, int64_t groupM,
-                                 int64_t clusterM, int64_t clusterN) {
+                                 int64_t clusterM, int64_t clusterN, int64_t partials, bool) {
   if (failed(verifyFields(emitError, blockM, blockN, blockK, stages, mathWarpgroups, groupM)))
     return failure();
   // C7.
@@ -120,6 +136,10 @@ LogicalResult ConfigAttr::verify(function_ref<InFlightDiagnostic()> emitError, i
   if (blockN % (hopper::kWgmmaNStep * clusterM))
     return emitError() << "expected block N to be a multiple of 16 with two CTAs of a cluster along M, but got "
                        << blockN;
+  // C10.
+  if (partials < 1 || partials > 2 || blockN < partials * hopper::kWgmmaNStep)
+    return emitError() << "expected 'partials' to be 1, or 2 with a block N of at least 16, but got " << partials
+                       << " with " << blockN;
   return success();
 }
 

@@ -100,14 +100,38 @@ LogicalResult ScaledMmaOp::verify() {
   return verifyScales(*this, getRowScales().getType(), getColumnScales().getType(), getAcc().getType());
 }
 
+/// C3 of dgemm.mma.
+static LogicalResult verifyOver(Operation *op, Value over, FragType result) {
+  if (!over || over.getType() == result)
+    return success();
+  return op->emitOpError() << "expected 'over' to have the type of the result, " << result << ", but got "
+                           << over.getType();
+}
+
 LogicalResult MmaOp::verify() {
-  if (getOver() && getOver().getType() != getResult().getType())
-    return emitOpError() << "expected 'over' to have the type of the result, " << getResult().getType() << ", but got "
-                         << getOver().getType();
+  if (failed(verifyOver(*this, getOver(), getResult().getType())))
+    return failure();
   return verifyMma(*this, getLhs().getType(), getRhs().getType(), getResult().getType());
 }
 
+LogicalResult MmaStartOp::verify() {
+  if (failed(verifyOver(*this, getOver(), getResult().getType())))
+    return failure();
+  return verifyMma(*this, getLhs().getType(), getRhs().getType(), getResult().getType());
+}
+
+LogicalResult MmaWaitOp::verify() {
+  if (getPending() <= 7)
+    return success();
+  return emitOpError() << "expected 'pending' to be 0 to 7, but got " << static_cast<int64_t>(getPending());
+}
+
 LogicalResult PromoteOp::verify() {
+  FragType part = getPart().getType(), acc = getAcc().getType();
+  int64_t first = getColumn(), end = first + part.getColumns();
+  if (part.getRows() != acc.getRows() || first < 0 || first % hopper::kWgmmaNStep || end > acc.getColumns())
+    return emitOpError() << "expected a part with the rows of " << acc << " and columns inside it from a multiple of 8, "
+                         << "but got " << part << " from " << first;
   return verifyScales(*this, getRowScales().getType(), getColumnScales().getType(), getAcc().getType());
 }
 

@@ -35,8 +35,11 @@ void mlir::dgemm::buildPipeline(OpPassManager &pm, Level from, Level to, const P
   if (crosses(Level::Promoted))
     pm.addPass(createPromoteAccumulatorsPass());
   // -> producer and consumers around a ring.
-  if (crosses(Level::Specialized))
+  if (crosses(Level::Specialized)) {
     pm.addPass(createWarpSpecializePass());
+    pm.addPass(createInterleavePromotionPass());
+    pm.addPass(createOverlapEpiloguePass());
+  }
   // -> tensor maps, bulk copies, mbarriers.
   if (crosses(Level::TMA)) {
     pm.addPass(createLowerTMAPass());

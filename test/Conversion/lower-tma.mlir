@@ -116,7 +116,7 @@ dgemm.kernel @gemm(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: m
         dgemm.release %ring : !ring
         // CHECK: dgemm.promote
         %next = dgemm.promote %part scaled %ra, %xb at %n into %sum
-            : !dgemm.frag<64x96xf32>, !dgemm.frag<64x1xf32>, vector<2xf32>
+            : !dgemm.frag<64x96xf32>, !dgemm.frag<64x1xf32>, vector<2xf32> -> !dgemm.frag<64x96xf32>
         scf.yield %next : !dgemm.frag<64x96xf32>
       }
       %row_d = arith.addi %m, %row : index

@@ -61,7 +61,7 @@ dgemm.kernel @mma(%pa: !llvm.ptr<3> {dgemm.operand = "a_map"}, %pb: !llvm.ptr<3>
   // The sums are held too, so that no multiply-add sinks below the next wgmma.
   // CHECK: llvm.inline_asm has_side_effects ""
   %next = dgemm.promote %part scaled %ra, %xb at %n into %sum
-      : !dgemm.frag<64x24xf32>, !dgemm.frag<64x1xf32>, vector<2xf32>
+      : !dgemm.frag<64x24xf32>, !dgemm.frag<64x1xf32>, vector<2xf32> -> !dgemm.frag<64x24xf32>
 
   // An mma over a fragment starts from its registers: they are dead, but nothing reads them later.
   // CHECK: nvvm.wgmma.fence.aligned

@@ -161,7 +161,7 @@ func.func @mma_over(%a: !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>, %b: !dgemm.
 // Row scales are one column with the rows of the sum.
 func.func @row_scales(%p: !dgemm.frag<64x192xf32>, %ra: !dgemm.frag<128x1xf32>, %xb: vector<2xf32>, %n: index) {
   // expected-error @+1 {{'dgemm.promote' op expected row scales of 64x1, but got '!dgemm.frag<128x1xf32>'}}
-  %s = dgemm.promote %p scaled %ra, %xb at %n into %p : !dgemm.frag<64x192xf32>, !dgemm.frag<128x1xf32>, vector<2xf32>
+  %s = dgemm.promote %p scaled %ra, %xb at %n into %p : !dgemm.frag<64x192xf32>, !dgemm.frag<128x1xf32>, vector<2xf32> -> !dgemm.frag<64x192xf32>
   return
 }
 
@@ -170,7 +170,7 @@ func.func @row_scales(%p: !dgemm.frag<64x192xf32>, %ra: !dgemm.frag<128x1xf32>, 
 // Tiles of 96 columns start at multiples of 32 modulo 128: one may meet two scale blocks.
 func.func @column_scales(%p: !dgemm.frag<64x96xf32>, %ra: !dgemm.frag<64x1xf32>, %xb: vector<1xf32>, %n: index) {
   // expected-error @+1 {{'dgemm.promote' op expected 2 column scales for 96 columns, but got 1}}
-  %s = dgemm.promote %p scaled %ra, %xb at %n into %p : !dgemm.frag<64x96xf32>, !dgemm.frag<64x1xf32>, vector<1xf32>
+  %s = dgemm.promote %p scaled %ra, %xb at %n into %p : !dgemm.frag<64x96xf32>, !dgemm.frag<64x1xf32>, vector<1xf32> -> !dgemm.frag<64x96xf32>
   return
 }
 
@@ -179,7 +179,7 @@ func.func @column_scales(%p: !dgemm.frag<64x96xf32>, %ra: !dgemm.frag<64x1xf32>,
 // Tiles whose width divides 128 meet one.
 func.func @column_scales_aligned(%p: !dgemm.frag<64x64xf32>, %ra: !dgemm.frag<64x1xf32>, %xb: vector<2xf32>, %n: index) {
   // expected-error @+1 {{'dgemm.promote' op expected 1 column scales for 64 columns, but got 2}}
-  %s = dgemm.promote %p scaled %ra, %xb at %n into %p : !dgemm.frag<64x64xf32>, !dgemm.frag<64x1xf32>, vector<2xf32>
+  %s = dgemm.promote %p scaled %ra, %xb at %n into %p : !dgemm.frag<64x64xf32>, !dgemm.frag<64x1xf32>, vector<2xf32> -> !dgemm.frag<64x64xf32>
   return
 }
 

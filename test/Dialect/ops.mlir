@@ -70,9 +70,9 @@ dgemm.kernel @tiles(%x0: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %x1: memr
     // CHECK-NEXT: %[[PART:.*]] = dgemm.mma %[[TA]], %[[TB]] : !dgemm.tile<128x128xf8E4M3FN, swizzle = 128>, !dgemm.tile<192x128xf8E4M3FN, swizzle = 128> -> !dgemm.frag<128x192xf32>
     %part = dgemm.mma %ta, %tb : !dgemm.tile<128x128xf8E4M3FN, swizzle = 128>,
         !dgemm.tile<192x128xf8E4M3FN, swizzle = 128> -> !dgemm.frag<128x192xf32>
-    // CHECK-NEXT: %[[NEXT:.*]] = dgemm.promote %[[PART]] scaled %[[RA]], %[[XB]] at %[[TN]] into %[[SUM]] : !dgemm.frag<128x192xf32>, !dgemm.frag<128x1xf32>, vector<2xf32>
+    // CHECK-NEXT: %[[NEXT:.*]] = dgemm.promote %[[PART]] scaled %[[RA]], %[[XB]] at %[[TN]] into %[[SUM]] : !dgemm.frag<128x192xf32>, !dgemm.frag<128x1xf32>, vector<2xf32> -> !dgemm.frag<128x192xf32>
     %next = dgemm.promote %part scaled %ra, %xb at %n into %sum
-        : !dgemm.frag<128x192xf32>, !dgemm.frag<128x1xf32>, vector<2xf32>
+        : !dgemm.frag<128x192xf32>, !dgemm.frag<128x1xf32>, vector<2xf32> -> !dgemm.frag<128x192xf32>
     // A later mma may take over the registers of a fragment that is no longer needed.
     // CHECK-NEXT: %[[AGAIN:.*]] = dgemm.mma %[[TA]], %[[TB]] over %[[PART]] : !dgemm.frag<128x192xf32> : !dgemm.tile<128x128xf8E4M3FN, swizzle = 128>, !dgemm.tile<192x128xf8E4M3FN, swizzle = 128> -> !dgemm.frag<128x192xf32>
     %again = dgemm.mma %ta, %tb over %part : !dgemm.frag<128x192xf32> : !dgemm.tile<128x128xf8E4M3FN, swizzle = 128>,

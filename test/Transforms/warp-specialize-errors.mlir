@@ -51,7 +51,7 @@ dgemm.kernel @gemm(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: m
       %part = dgemm.mma %ta, %tb : !dgemm.tile<128x128xf8E4M3FN, swizzle = 128>,
           !dgemm.tile<96x128xf8E4M3FN, swizzle = 128> -> !dgemm.frag<128x96xf32>
       %next = dgemm.promote %part scaled %ra, %xb at %n into %sum
-          : !dgemm.frag<128x96xf32>, !dgemm.frag<128x1xf32>, vector<2xf32>
+          : !dgemm.frag<128x96xf32>, !dgemm.frag<128x1xf32>, vector<2xf32> -> !dgemm.frag<128x96xf32>
       scf.yield %next : !dgemm.frag<128x96xf32>
     }
     dgemm.store %acc, %d[%m, %n] : !dgemm.frag<128x96xf32>, memref<?x384xbf16>

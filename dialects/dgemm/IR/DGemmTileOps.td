@@ -228,24 +228,66 @@ def DGemm_MmaOp : DGemm_Op<"mma", [MemoryEffects<[MemRead]>]> {
   let hasVerifier = 1;
 }
 
-def DGemm_PromoteOp : DGemm_Op<"promote", [Pure, AllTypesMatch<["part", "acc", "result"]>]> {
-  let summary = "acc + part scaled, in f32 on the CUDA cores";
+def DGemm_MmaStartOp : DGemm_Op<"mma_start", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "starts lhs x rhs^T on the tensor cores";
   let description = [{
-    The second level of accumulation: `result = acc + part * (rowScales (x) columnScales)`, one fused multiply-add for
-    each element. Column scales as in `dgemm.scaled_mma`.
+    `dgemm.mma` that does not wait: the partial sum is there after a `dgemm.mma_wait` that names it. Until then the
+    tensor cores read the tiles and own the registers of the result. Sums complete in the order in which they start.
+
+    Constraints are those of `dgemm.mma`.
 
     Example:
     ```mlir
-    %next = dgemm.promote %part scaled %ra, %xb at %n into %sum
-        : !dgemm.frag<64x192xf32>, !dgemm.frag<64x1xf32>, vector<2xf32>
+    %0 = dgemm.mma_start %ta, %tb0 : !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>,
+                                     !dgemm.tile<64x128xf8E4M3FN, swizzle = 128> -> !dgemm.frag<64x64xf32>
+    %1 = dgemm.mma_start %ta, %tb1 : ...
+    %part0 = dgemm.mma_wait %0 pending = 1 : !dgemm.frag<64x64xf32>
+    ```
+  }];
+  let arguments = (ins DGemm_TileType:$lhs, DGemm_TileType:$rhs, Optional<DGemm_FragType>:$over);
+  let results = (outs DGemm_FragType:$result);
+  let assemblyFormat = [{
+    $lhs `,` $rhs (`over` $over^ `:` qualified(type($over)))? attr-dict `:` qualified(type($lhs)) `,` qualified(type($rhs)) `->` qualified(type($result))
+  }];
+  let hasVerifier = 1;
+}
+
+def DGemm_MmaWaitOp : DGemm_Op<"mma_wait", [MemoryEffects<[MemRead, MemWrite]>, AllTypesMatch<["started", "result"]>]> {
+  let summary = "a started partial sum, complete";
+  let description = [{
+    Waits until no more than `pending` of the started mma of this warpgroup are unfinished (PTX ISA 9.0,
+    wgmma.wait_group).
+
+    - C1: `pending` is 0 to 7.
+
+    Example: `%part = dgemm.mma_wait %0 pending = 1 : !dgemm.frag<64x64xf32>`.
+  }];
+  let arguments = (ins DGemm_FragType:$started, I64Attr:$pending);
+  let results = (outs DGemm_FragType:$result);
+  let assemblyFormat = "$started `pending` `=` $pending attr-dict `:` qualified(type($started))";
+  let hasVerifier = 1;
+}
+
+def DGemm_PromoteOp : DGemm_Op<"promote", [Pure, AllTypesMatch<["acc", "result"]>]> {
+  let summary = "acc + part scaled, in f32 on the CUDA cores";
+  let description = [{
+    The second level of accumulation: `result = acc + part * (rowScales (x) columnScales)`, one fused multiply-add for
+    each element. Column scales as in `dgemm.scaled_mma`. With `from` c, `part` holds only some of the columns of `acc`, the
+    first of which is c; the others stay as they are.
+
+    Example:
+    ```mlir
+    %next = dgemm.promote %part scaled %ra, %xb at %n into %sum from 96
+        : !dgemm.frag<64x96xf32>, !dgemm.frag<64x1xf32>, vector<2xf32> -> !dgemm.frag<64x192xf32>
     ```
   }];
   let arguments = (ins DGemm_FragType:$part, DGemm_FragType:$rowScales,
-                       VectorOfRankAndType<[1], [F32]>:$columnScales, Index:$n, DGemm_FragType:$acc);
+                       VectorOfRankAndType<[1], [F32]>:$columnScales, Index:$n, DGemm_FragType:$acc,
+                       DefaultValuedAttr<I64Attr, "0">:$column);
   let results = (outs DGemm_FragType:$result);
   let assemblyFormat = [{
-    $part `scaled` $rowScales `,` $columnScales `at` $n `into` $acc attr-dict `:` qualified(type($part)) `,`
-    qualified(type($rowScales)) `,` type($columnScales)
+    $part `scaled` $rowScales `,` $columnScales `at` $n `into` $acc (`from` $column^)? attr-dict `:` qualified(type($part)) `,`
+    qualified(type($rowScales)) `,` type($columnScales) `->` qualified(type($acc))
   }];
   let hasVerifier = 1;
 }

@@ -30,6 +30,8 @@ struct ConfigFields {
   std::optional<int64_t> groupM;
   /// M, N in CTAs.
   std::optional<std::array<int64_t, 2>> cluster;
+  std::optional<int64_t> partials;
+  std::optional<bool> overlapEpilogue;
 
   /// Reads "block = 128x192x128, stages = 4" (any fields, any order, with or without < >). Error: an unknown or
   /// repeated field, or a malformed value.
