@@ -38,6 +38,15 @@ static llvm::Error parseCluster(StringRef value, std::optional<std::array<int64_
   return llvm::Error::success();
 }
 
+static llvm::Error parseEvictFirst(StringRef value, std::optional<bool> &evictFirstB) {
+  if (evictFirstB)
+    return makeError("config field 'evict_first' is given twice");
+  if (value != "b" && value != "none")
+    return makeError("expected b or none for config field 'evict_first', but got '" + value + "'");
+  evictFirstB = value == "b";
+  return llvm::Error::success();
+}
+
 static llvm::Error parseBlock(StringRef value, std::optional<std::array<int64_t, 3>> &block) {
   SmallVector<StringRef> parts;
   value.split(parts, 'x');
@@ -73,9 +82,11 @@ llvm::Expected<ConfigFields> ConfigFields::parse(StringRef text) {
       error = parseInteger(key, value, fields.groupM);
     else if (key == "cluster")
       error = parseCluster(value, fields.cluster);
+    else if (key == "evict_first")
+      error = parseEvictFirst(value, fields.evictFirstB);
     else
       error = makeError("unknown config field '" + key +
-                        "'; known are block, stages, math_warpgroups, group_m and cluster");
+                        "'; known are block, stages, math_warpgroups, group_m, cluster and evict_first");
     if (error)
       return std::move(error);
   }
@@ -89,10 +100,11 @@ bool ConfigFields::match(ConfigAttr config) const {
     return false;
   return (!stages || *stages == config.getStages()) &&
          (!mathWarpgroups || *mathWarpgroups == config.getMathWarpgroups()) &&
-         (!groupM || *groupM == config.getGroupM());
+         (!groupM || *groupM == config.getGroupM()) && (!evictFirstB || *evictFirstB == config.getEvictFirstB());
 }
 
-SmallVector<ConfigAttr> mlir::dgemm::enumerateConfigs(MLIRContext *context, const ConfigFields &fields) {
+SmallVector<ConfigAttr> mlir::dgemm::enumerateConfigs(MLIRContext *context, const ConfigFields &fields,
+                                                      int64_t rows) {
   constexpr int64_t kMaxStages = 16;
   SmallVector<ConfigAttr> configs;
   auto consider = [&](int64_t blockM, int64_t blockN, int64_t warpgroups) {
@@ -104,8 +116,10 @@ SmallVector<ConfigAttr> mlir::dgemm::enumerateConfigs(MLIRContext *context, cons
       return;
     for (int64_t clusterM = 1; clusterM <= (blockN % (2 * hopper::kWgmmaNStep) ? 1 : 2); ++clusterM)
       for (int64_t clusterN = 1; clusterN <= 2; ++clusterN) {
-        auto config = ConfigAttr::get(context, blockM, blockN, kScaleBlock, stages, warpgroups,
-                                      fields.groupM.value_or(8), clusterM, clusterN);
+        bool readsBOnce = !ShapedType::isDynamic(rows) && rows <= blockM * clusterM;
+        auto config =
+            ConfigAttr::get(context, blockM, blockN, kScaleBlock, stages, warpgroups, fields.groupM.value_or(8),
+                            clusterM, clusterN, fields.evictFirstB.value_or(readsBOnce));
         if (fields.match(config))
           configs.push_back(config);
       }

@@ -100,7 +100,9 @@ double mlir::dgemm::estimateClocks(const ProblemSize &size, ConfigAttr config, i
 
 SmallVector<ConfigAttr> mlir::dgemm::enumerateConfigs(MLIRContext *context, const ProblemSize &size,
                                                       const ConfigFields &fields) {
-  SmallVector<ConfigAttr> configs = enumerateConfigs(context, fields);
+  // Of a contiguous layout M says nothing about the rows of a group.
+  SmallVector<ConfigAttr> configs =
+      enumerateConfigs(context, fields, size.rowAlignment ? ShapedType::kDynamic : size.m);
   llvm::erase_if(configs, [&](ConfigAttr config) {
     return (size.rowAlignment && size.rowAlignment % (config.getBlockM() * config.getClusterM())) ||
            (!size.allowsCluster && config.getClusterSize() > 1);
@@ -129,7 +131,7 @@ FailureOr<ConfigAttr> mlir::dgemm::selectConfig(MLIRContext *context, const Prob
   int64_t stages = fields.stages.value_or(std::max<int64_t>(2, fit));
   std::array<int64_t, 2> cluster = fields.cluster.value_or(std::array<int64_t, 2>{1, 1});
   if (ConfigAttr::getChecked(emitError, context, block[0], block[1], block[2], stages, warpgroups,
-                             fields.groupM.value_or(8), cluster[0], cluster[1]))
+                             fields.groupM.value_or(8), cluster[0], cluster[1], fields.evictFirstB.value_or(false)))
     return emitError() << "no legal config has these fields"
                        << (size.rowAlignment ? " and tiles that divide the alignment of groups" : "")
                        << (size.allowsCluster ? "" : "; operands without TMA allow no cluster");

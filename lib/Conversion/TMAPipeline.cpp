@@ -141,9 +141,12 @@ void RoleLowering::lowerLoad(NVVMBuilder &b, LoadAsyncOp load, RingPosition posi
   dest = LLVM::AddrSpaceCastOp::create(b, clusterPointerType(b), dest);
   Value map = lowering.tensorMaps.lookup({load.getSource(), columns});
   Value barrier = lowering.fullBarrier(b, position.stage);
+  Value hint;
+  if (lowering.kernel.getConfig().getEvictFirstB() && lowering.kernel.getOperandName(load.getSource()) == "b")
+    hint = arith::ConstantOp::create(b, b.getI64IntegerAttr(hopper::kEvictFirst));
   onOneThread(b, [&] {
     NVVM::CpAsyncBulkTensorGlobalToSharedClusterOp::create(b, dest, map, coordinates, barrier, ValueRange{}, mask,
-                                                           Value{}, NVVM::TMALoadMode::TILE, /*isCTAOnly=*/false,
+                                                           hint, NVVM::TMALoadMode::TILE, /*isCTAOnly=*/false,
                                                            NVVM::CTAGroupKindAttr{}, Value{});
   });
 }

@@ -41,6 +41,18 @@ llvm::SmallVector<int64_t, 5> dgemm::emulator::readCoordinates(Context &c, const
   return coordinates;
 }
 
+/// The policies that CUTLASS names (cute/arch/copy_sm90_desc.hpp): normal, evict first, evict last. `hint` is the last
+/// operand; what it says changes no result.
+static bool checkCacheHint(Context &c, const Instruction &inst, unsigned lane) {
+  if (!inst.mods[Field::CacheHint])
+    return true;
+  uint64_t hint = c.get(c.op(inst, inst.numOperands - 1), lane);
+  if (hint == 0x1000000000000000 || hint == 0x12F0000000000000 || hint == 0x14F0000000000000)
+    return true;
+  c.raise(HazardKind::IllegalInstruction, inst, "L2 cache hint 0x" + Twine::utohexstr(hint) + " is no known policy");
+  return false;
+}
+
 namespace {
 
 /// One copy into one CTA.
@@ -132,7 +144,7 @@ Step dgemm::emulator::execTensorLoad(Context &c, const Instruction &inst) {
   for (LaneMask m = c.mask; m; m &= m - 1) {
     unsigned lane = __builtin_ctz(m);
     const TensorMap *map = findTensorMap(c, inst, c.address(c.op(inst, 1), lane));
-    if (!map)
+    if (!map || !checkCacheHint(c, inst, lane))
       return Step::Stop;
     Load load{c,
               inst,

@@ -20,14 +20,27 @@ using namespace mlir::dgemm;
 // ConfigAttr
 //===----------------------------------------------------------------------===//
 
-/// `block = MxNxK`, `cluster = MxN` and integer fields, in any order.
+/// `block = MxNxK`, `cluster = MxN`, `evict_first = b` and integer fields, in any order.
 Attribute ConfigAttr::parse(AsmParser &parser, Type) {
   SmallVector<int64_t> block, cluster;
   std::optional<int64_t> stages, mathWarpgroups, groupM;
+  std::optional<bool> evictFirstB;
   auto parseInteger = [&](std::optional<int64_t> &field) -> ParseResult {
     if (field)
       return parser.emitError(parser.getCurrentLocation(), "field given twice");
     return parser.parseInteger(field.emplace());
+  };
+  auto parseEvictFirst = [&]() -> ParseResult {
+    StringRef operand;
+    SMLoc loc = parser.getCurrentLocation();
+    if (evictFirstB)
+      return parser.emitError(loc, "field given twice");
+    if (parser.parseKeyword(&operand))
+      return failure();
+    if (operand != "b" && operand != "none")
+      return parser.emitError(loc) << "expected 'evict_first' of #dgemm.config to be b or none, but got " << operand;
+    evictFirstB = operand == "b";
+    return success();
   };
   SMLoc start = parser.getCurrentLocation();
   auto parseField = [&]() -> ParseResult {
@@ -45,8 +58,11 @@ Attribute ConfigAttr::parse(AsmParser &parser, Type) {
       return parseInteger(groupM);
     if (key == "cluster")
       return parser.parseDimensionList(cluster, /*allowDynamic=*/false, /*withTrailingX=*/false);
-    return parser.emitError(loc) << "unknown field '" << key
-                                 << "' of #dgemm.config; known are block, stages, math_warpgroups, group_m and cluster";
+    if (key == "evict_first")
+      return parseEvictFirst();
+    return parser.emitError(loc)
+           << "unknown field '" << key
+           << "' of #dgemm.config; known are block, stages, math_warpgroups, group_m, cluster and evict_first";
   };
   if (parser.parseCommaSeparatedList(AsmParser::Delimiter::LessGreater, parseField))
     return {};
@@ -61,7 +77,7 @@ Attribute ConfigAttr::parse(AsmParser &parser, Type) {
     return {};
   }
   return parser.getChecked<ConfigAttr>(start, parser.getContext(), block[0], block[1], block[2], *stages,
-                                       *mathWarpgroups, *groupM, cluster[0], cluster[1]);
+                                       *mathWarpgroups, *groupM, cluster[0], cluster[1], evictFirstB.value_or(false));
 }
 
 void ConfigAttr::print(AsmPrinter &printer) const {
@@ -69,6 +85,8 @@ void ConfigAttr::print(AsmPrinter &printer) const {
           << ", math_warpgroups = " << getMathWarpgroups() << ", group_m = " << getGroupM();
   if (getClusterSize() > 1)
     printer << ", cluster = " << getClusterM() << "x" << getClusterN();
+  if (getEvictFirstB())
+    printer << ", evict_first = b";
   printer << ">";
 }
 
@@ -97,7 +115,7 @@ static LogicalResult verifyFields(function_ref<InFlightDiagnostic()> emitError, 
 
 LogicalResult ConfigAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t blockM, int64_t blockN,
                                  int64_t blockK, int64_t stages, int64_t mathWarpgroups, int64_t groupM,
-                                 int64_t clusterM, int64_t clusterN) {
+                                 int64_t clusterM, int64_t clusterN, bool) {
   if (failed(verifyFields(emitError, blockM, blockN, blockK, stages, mathWarpgroups, groupM)))
     return failure();
   // C7.

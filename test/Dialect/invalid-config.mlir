@@ -81,7 +81,7 @@ func.func private @shared_memory() attributes {x = #dgemm.config<block = 128x128
 // -----
 
 // The parser knows four fields.
-// expected-error @+1 {{unknown field 'depth' of #dgemm.config; known are block, stages, math_warpgroups, group_m and cluster}}
+// expected-error @+1 {{unknown field 'depth' of #dgemm.config; known are block, stages, math_warpgroups, group_m, cluster and evict_first}}
 func.func private @unknown() attributes {x = #dgemm.config<block = 128x128x128, depth = 4>}
 
 // -----
@@ -118,3 +118,8 @@ func.func private @cluster_halves() attributes {x = #dgemm.config<block = 128x13
 
 // expected-error @+1 {{expected 'cluster' of #dgemm.config to give MxN}}
 func.func private @cluster_rank() attributes {x = #dgemm.config<block = 128x128x128, stages = 4, math_warpgroups = 2, group_m = 8, cluster = 2x1x1>}
+
+// -----
+
+// expected-error @+1 {{expected 'evict_first' of #dgemm.config to be b or none, but got a}}
+func.func private @evict_first() attributes {x = #dgemm.config<block = 128x128x128, stages = 4, math_warpgroups = 2, group_m = 8, evict_first = a>}

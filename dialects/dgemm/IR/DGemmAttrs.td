@@ -31,6 +31,7 @@ def DGemm_ConfigAttr : AttrDef<DGemm_Dialect, "Config"> {
     | `math_warpgroups` | warpgroups that share the rows of a tile; one more warpgroup produces |
     | `group_m` | tile rows that are walked together before the next tile column, so that L2 keeps B |
     | `cluster` | M x N adjacent tiles whose CTAs form a cluster: TMA multicasts the tile of A along N, that of B along M; 1x1, no cluster, if left out |
+    | `evict_first` | `b`: tiles of B leave L2 first, for a B that is read once; `none` if left out |
 
     Constraints (PTX ISA 9.0, sections wgmma and setmaxnreg; the numbers stand in HopperLimits.h):
 
@@ -48,7 +49,8 @@ def DGemm_ConfigAttr : AttrDef<DGemm_Dialect, "Config"> {
     Example: `#dgemm.config<block = 128x192x128, stages = 4, math_warpgroups = 2, group_m = 8, cluster = 2x1>`.
   }];
   let parameters = (ins "int64_t":$blockM, "int64_t":$blockN, "int64_t":$blockK, "int64_t":$stages,
-                        "int64_t":$mathWarpgroups, "int64_t":$groupM, "int64_t":$clusterM, "int64_t":$clusterN);
+                        "int64_t":$mathWarpgroups, "int64_t":$groupM, "int64_t":$clusterM, "int64_t":$clusterN,
+                        "bool":$evictFirstB);
   let extraClassDeclaration = [{
     /// CTAs of a cluster.
     int64_t getClusterSize() const { return getClusterM() * getClusterN(); }
