@@ -22,6 +22,7 @@
 #include "mlir/Conversion/LLVMCommon/TypeConverter.h"
 #include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
+#include "mlir/IR/Matchers.h"
 #include "mlir/Transforms/DialectConversion.h"
 
 namespace mlir::dgemm {
@@ -38,6 +39,11 @@ using namespace mlir::dgemm;
 
 /// Number of a cluster's tile to its coordinates: groups of `group_m` tile rows are walked column by column.
 static std::pair<Value, Value> decodeTile(NVVMBuilder &b, ForEachTileOp op, Value tile, Value tilesM, Value tilesN) {
+  // A single row of tiles wants no divisions, which would delay the first load.
+  APInt m;
+  if (op.getLayout() != Layout::Masked && matchPattern(op.getM(), m_ConstantInt(&m)) &&
+      m.getSExtValue() <= op.getTile()[0] * op.getCluster()[0])
+    return {b.index(0), tile};
   Value groupM = b.index(llvm::divideCeil(op.getGroupM(), op.getCluster()[0]));
   Value tilesOfGroup = arith::MulIOp::create(b, groupM, tilesN);
   Value group = arith::DivUIOp::create(b, tile, tilesOfGroup);

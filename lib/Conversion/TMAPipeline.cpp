@@ -242,14 +242,18 @@ void syncCluster(NVVMBuilder &b, UnitAttr aligned) {
   NVVM::ClusterWaitOp::create(b, aligned);
 }
 
-/// Thread 0 initialises the barriers before any thread of the cluster goes on.
+/// The first warp initialises the barriers, each thread those of a stage, before any other goes on.
 void initBarriers(TMALowering &lowering, RingOp ring, int64_t emptyCount, int64_t fullCount) {
   NVVMBuilder b(ring.getLoc(), ring);
-  b.when(b.equal(b.threadIndex(), 0), [&] {
-    for (int64_t stage = 0; stage < ring.getRing().getType().getDepth(); ++stage) {
-      NVVM::MBarrierInitOp::create(b, lowering.fullBarrier(b, b.i32(stage)), b.i32(fullCount), Value{});
-      NVVM::MBarrierInitOp::create(b, lowering.emptyBarrier(b, b.i32(stage)), b.i32(emptyCount), Value{});
-    }
+  Value thread = b.threadIndex();
+  auto onFirst = [&](int64_t threads, function_ref<void()> body) {
+    b.when(arith::CmpIOp::create(b, arith::CmpIPredicate::ult, thread, b.i32(threads)), body);
+  };
+  onFirst(hopper::kWarpThreads, [&] {
+    onFirst(ring.getRing().getType().getDepth(), [&] {
+      NVVM::MBarrierInitOp::create(b, lowering.fullBarrier(b, thread), b.i32(fullCount), Value{});
+      NVVM::MBarrierInitOp::create(b, lowering.emptyBarrier(b, thread), b.i32(emptyCount), Value{});
+    });
     NVVM::FenceMbarrierInitOp::create(b);
   });
   if (lowering.kernel.getConfig().getClusterSize() > 1)
