@@ -82,11 +82,13 @@ llvm::Expected<ConfigFields> ConfigFields::parse(StringRef text) {
       error = parseInteger(key, value, fields.groupM);
     else if (key == "cluster")
       error = parseCluster(value, fields.cluster);
+    else if (key == "split_k")
+      error = parseInteger(key, value, fields.splitK);
     else if (key == "evict_first")
       error = parseEvictFirst(value, fields.evictFirstB);
     else
       error = makeError("unknown config field '" + key +
-                        "'; known are block, stages, math_warpgroups, group_m, cluster and evict_first");
+                        "'; known are block, stages, math_warpgroups, group_m, cluster, split_k and evict_first");
     if (error)
       return std::move(error);
   }
@@ -100,29 +102,32 @@ bool ConfigFields::match(ConfigAttr config) const {
     return false;
   return (!stages || *stages == config.getStages()) &&
          (!mathWarpgroups || *mathWarpgroups == config.getMathWarpgroups()) &&
-         (!groupM || *groupM == config.getGroupM()) && (!evictFirstB || *evictFirstB == config.getEvictFirstB());
+         (!groupM || *groupM == config.getGroupM()) && (!splitK || *splitK == config.getSplitK()) &&
+         (!evictFirstB || *evictFirstB == config.getEvictFirstB());
 }
 
-SmallVector<ConfigAttr> mlir::dgemm::enumerateConfigs(MLIRContext *context, const ConfigFields &fields,
-                                                      int64_t rows) {
+SmallVector<ConfigAttr> mlir::dgemm::enumerateConfigs(MLIRContext *context, const ConfigFields &fields, int64_t rows) {
   constexpr int64_t kMaxStages = 16;
   SmallVector<ConfigAttr> configs;
   auto consider = [&](int64_t blockM, int64_t blockN, int64_t warpgroups) {
     if (getMathRegisters(blockM, blockN, warpgroups) > RegisterBudget::get(warpgroups).consumer)
       return;
-    int64_t deepest = SharedMemoryLayout::getMaxStages(blockM, blockN, kScaleBlock, kMaxStages);
-    int64_t stages = fields.stages.value_or(deepest);
-    if (stages < 2 || stages > std::max(deepest, SharedMemoryLayout::getMaxStages(blockM, blockN, kScaleBlock, 32)))
-      return;
+    auto add = [&](int64_t clusterM, int64_t clusterN, int64_t splitK) {
+      int64_t deepest = SharedMemoryLayout::getMaxStages(blockM, blockN, kScaleBlock, 32, splitK);
+      int64_t stages = fields.stages.value_or(std::min(deepest, kMaxStages));
+      if (stages < 2 || stages > deepest)
+        return;
+      bool readsBOnce = !ShapedType::isDynamic(rows) && rows <= blockM * clusterM;
+      auto config = ConfigAttr::get(context, blockM, blockN, kScaleBlock, stages, warpgroups, fields.groupM.value_or(8),
+                                    clusterM, clusterN, splitK, fields.evictFirstB.value_or(readsBOnce));
+      if (fields.match(config))
+        configs.push_back(config);
+    };
     for (int64_t clusterM = 1; clusterM <= (blockN % (2 * hopper::kWgmmaNStep) ? 1 : 2); ++clusterM)
-      for (int64_t clusterN = 1; clusterN <= 2; ++clusterN) {
-        bool readsBOnce = !ShapedType::isDynamic(rows) && rows <= blockM * clusterM;
-        auto config =
-            ConfigAttr::get(context, blockM, blockN, kScaleBlock, stages, warpgroups, fields.groupM.value_or(8),
-                            clusterM, clusterN, fields.evictFirstB.value_or(readsBOnce));
-        if (fields.match(config))
-          configs.push_back(config);
-      }
+      for (int64_t clusterN = 1; clusterN <= 2; ++clusterN)
+        add(clusterM, clusterN, 1);
+    for (int64_t splitK = 2; splitK <= hopper::kMaxCluster; ++splitK)
+      add(1, 1, splitK);
   };
   for (int64_t warpgroups = 1; warpgroups <= 3; ++warpgroups)
     for (int64_t slices = 1; slices <= 2; ++slices) {

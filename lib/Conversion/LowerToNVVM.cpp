@@ -12,6 +12,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Addressing.h"
+#include "ClusterReduction.h"
 #include "dgemm/Conversion/Passes.h"
 #include "dgemm/IR/DGemm.h"
 #include "dgemm/IR/HopperLimits.h"
@@ -189,7 +190,7 @@ void TileLoopLowering::lower() {
   tilesN = tilesOf(op.getN(), 1);
   Value first = b.toIndex(NVVM::BlockIdXOp::create(b, b.getI32Type()));
   Value step = b.toIndex(NVVM::GridDimXOp::create(b, b.getI32Type()));
-  if (int64_t size = op.getCluster()[0] * op.getCluster()[1]; size > 1) {
+  if (int64_t size = op.getClusterSize(); size > 1) {
     first = arith::DivUIOp::create(b, first, b.index(size));
     step = arith::DivUIOp::create(b, step, b.index(size));
   }
@@ -336,6 +337,7 @@ LogicalResult KernelLowering::lower() {
   SmallVector<LoadBlockScalesOp> loads;
   kernel.walk([&](LoadBlockScalesOp load) { loads.push_back(load); });
   llvm::for_each(loads, lowerBlockScales);
+  kernel.walk([](KRangeOp range) { lowerKRange(range); });
   SmallVector<ForEachTileOp> loops;
   kernel.walk([&](ForEachTileOp loop) { loops.push_back(loop); });
   for (ForEachTileOp loop : loops)

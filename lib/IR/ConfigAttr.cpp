@@ -23,7 +23,7 @@ using namespace mlir::dgemm;
 /// `block = MxNxK`, `cluster = MxN`, `evict_first = b` and integer fields, in any order.
 Attribute ConfigAttr::parse(AsmParser &parser, Type) {
   SmallVector<int64_t> block, cluster;
-  std::optional<int64_t> stages, mathWarpgroups, groupM;
+  std::optional<int64_t> stages, mathWarpgroups, groupM, splitK;
   std::optional<bool> evictFirstB;
   auto parseInteger = [&](std::optional<int64_t> &field) -> ParseResult {
     if (field)
@@ -58,11 +58,13 @@ Attribute ConfigAttr::parse(AsmParser &parser, Type) {
       return parseInteger(groupM);
     if (key == "cluster")
       return parser.parseDimensionList(cluster, /*allowDynamic=*/false, /*withTrailingX=*/false);
+    if (key == "split_k")
+      return parseInteger(splitK);
     if (key == "evict_first")
       return parseEvictFirst();
     return parser.emitError(loc)
            << "unknown field '" << key
-           << "' of #dgemm.config; known are block, stages, math_warpgroups, group_m, cluster and evict_first";
+           << "' of #dgemm.config; known are block, stages, math_warpgroups, group_m, cluster, split_k and evict_first";
   };
   if (parser.parseCommaSeparatedList(AsmParser::Delimiter::LessGreater, parseField))
     return {};
@@ -77,14 +79,17 @@ Attribute ConfigAttr::parse(AsmParser &parser, Type) {
     return {};
   }
   return parser.getChecked<ConfigAttr>(start, parser.getContext(), block[0], block[1], block[2], *stages,
-                                       *mathWarpgroups, *groupM, cluster[0], cluster[1], evictFirstB.value_or(false));
+                                       *mathWarpgroups, *groupM, cluster[0], cluster[1], splitK.value_or(1),
+                                       evictFirstB.value_or(false));
 }
 
 void ConfigAttr::print(AsmPrinter &printer) const {
   printer << "<block = " << getBlockM() << "x" << getBlockN() << "x" << getBlockK() << ", stages = " << getStages()
           << ", math_warpgroups = " << getMathWarpgroups() << ", group_m = " << getGroupM();
-  if (getClusterSize() > 1)
+  if (isMulticast())
     printer << ", cluster = " << getClusterM() << "x" << getClusterN();
+  if (getSplitK() != 1)
+    printer << ", split_k = " << getSplitK();
   if (getEvictFirstB())
     printer << ", evict_first = b";
   printer << ">";
@@ -115,7 +120,7 @@ static LogicalResult verifyFields(function_ref<InFlightDiagnostic()> emitError, 
 
 LogicalResult ConfigAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t blockM, int64_t blockN,
                                  int64_t blockK, int64_t stages, int64_t mathWarpgroups, int64_t groupM,
-                                 int64_t clusterM, int64_t clusterN, bool) {
+                                 int64_t clusterM, int64_t clusterN, int64_t splitK, bool) {
   if (failed(verifyFields(emitError, blockM, blockN, blockK, stages, mathWarpgroups, groupM)))
     return failure();
   // C7.
@@ -124,10 +129,15 @@ LogicalResult ConfigAttr::verify(function_ref<InFlightDiagnostic()> emitError, i
   if (need > have)
     return emitError() << "block " << blockM << "x" << blockN << " needs about " << need
                        << " registers in each math thread, but " << mathWarpgroups << " math warpgroups leave " << have;
+  // C10, on which the layout of shared memory depends.
+  if (splitK < 1 || splitK > hopper::kMaxCluster)
+    return emitError() << "expected 'split_k' to be 1 to " << hopper::kMaxCluster << ", but got " << splitK;
+  if (splitK > 1 && clusterM * clusterN != 1)
+    return emitError() << "expected no 'cluster' with split_k, but got " << clusterM << "x" << clusterN;
   // C8.
-  int64_t bytes = SharedMemoryLayout::get(blockM, blockN, blockK, stages).totalBytes;
+  int64_t bytes = SharedMemoryLayout::get(blockM, blockN, blockK, stages, splitK).totalBytes;
   if (bytes > hopper::kMaxSharedMemory) {
-    int64_t fit = SharedMemoryLayout::getMaxStages(blockM, blockN, blockK, 32);
+    int64_t fit = SharedMemoryLayout::getMaxStages(blockM, blockN, blockK, 32, splitK);
     return emitError() << stages << " stages of block " << blockM << "x" << blockN << "x" << blockK << " need " << bytes
                        << " bytes of shared memory, but a CTA has " << hopper::kMaxSharedMemory << "; at most " << fit
                        << " stages fit";
