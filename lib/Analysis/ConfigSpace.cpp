@@ -45,6 +45,15 @@ static llvm::Error parseCluster(StringRef value, std::optional<std::array<int64_
   return llvm::Error::success();
 }
 
+static llvm::Error parseEvictFirst(StringRef value, std::optional<bool> &evictFirstB) {
+  if (evictFirstB)
+    return makeError("config field 'evict_first' is given twice");
+  if (value != "b" && value != "none")
+    return makeError("expected b or none for config field 'evict_first', but got '" + value + "'");
+  evictFirstB = value == "b";
+  return llvm::Error::success();
+}
+
 static llvm::Error parseBlock(StringRef value, std::optional<std::array<int64_t, 3>> &block) {
   SmallVector<StringRef> parts;
   value.split(parts, 'x');
@@ -80,13 +89,18 @@ llvm::Expected<ConfigFields> ConfigFields::parse(StringRef text) {
       error = parseInteger(key, value, fields.groupM);
     else if (key == "cluster")
       error = parseCluster(value, fields.cluster);
+    else if (key == "split_k")
+      error = parseInteger(key, value, fields.splitK);
+    else if (key == "evict_first")
+      error = parseEvictFirst(value, fields.evictFirstB);
     else if (key == "partials")
       error = parseInteger(key, value, fields.partials);
     else if (key == "overlap_epilogue")
       error = parseBool(key, value, fields.overlapEpilogue);
     else
       error = makeError("unknown config field '" + key +
-                        "'; known are block, stages, math_warpgroups, group_m, cluster, partials and overlap_epilogue");
+                        "'; known are block, stages, math_warpgroups, group_m, cluster, split_k, evict_first, partials "
+                        "and overlap_epilogue");
     if (error)
       return std::move(error);
   }
@@ -100,28 +114,37 @@ bool ConfigFields::match(ConfigAttr config) const {
     return false;
   return (!stages || *stages == config.getStages()) &&
          (!mathWarpgroups || *mathWarpgroups == config.getMathWarpgroups()) &&
-         (!groupM || *groupM == config.getGroupM()) && (!partials || *partials == config.getPartials()) &&
+         (!groupM || *groupM == config.getGroupM()) && (!splitK || *splitK == config.getSplitK()) &&
+         (!evictFirstB || *evictFirstB == config.getEvictFirstB()) &&
+         (!partials || *partials == config.getPartials()) &&
          (!overlapEpilogue || *overlapEpilogue == config.getOverlapEpilogue());
 }
 
-SmallVector<ConfigAttr> mlir::dgemm::enumerateConfigs(MLIRContext *context, const ConfigFields &fields) {
+SmallVector<ConfigAttr> mlir::dgemm::enumerateConfigs(MLIRContext *context, const ConfigFields &fields, int64_t rows) {
   constexpr int64_t kMaxStages = 16;
   SmallVector<ConfigAttr> configs;
   auto consider = [&](int64_t blockM, int64_t blockN, int64_t warpgroups) {
     if (getMathRegisters(blockM, blockN, warpgroups) > RegisterBudget::get(warpgroups).consumer)
       return;
-    int64_t deepest = SharedMemoryLayout::getMaxStages(blockM, blockN, kScaleBlock, kMaxStages);
-    int64_t stages = fields.stages.value_or(deepest);
-    if (stages < 2 || stages > std::max(deepest, SharedMemoryLayout::getMaxStages(blockM, blockN, kScaleBlock, 32)))
-      return;
+    auto add = [&](int64_t clusterM, int64_t clusterN, int64_t splitK) {
+      int64_t deepest = SharedMemoryLayout::getMaxStages(blockM, blockN, kScaleBlock, 32, splitK);
+      int64_t stages = fields.stages.value_or(std::min(deepest, kMaxStages));
+      bool overlapsSplit = splitK > 1 && fields.overlapEpilogue.value_or(false);
+      bool hasNarrowParts = blockN < fields.partials.value_or(1) * hopper::kWgmmaNStep;
+      if (stages < 2 || stages > deepest || overlapsSplit || hasNarrowParts)
+        return;
+      bool readsBOnce = !ShapedType::isDynamic(rows) && rows <= blockM * clusterM;
+      auto config = ConfigAttr::get(context, blockM, blockN, kScaleBlock, stages, warpgroups, fields.groupM.value_or(8),
+                                    clusterM, clusterN, splitK, fields.evictFirstB.value_or(readsBOnce),
+                                    fields.partials.value_or(1), fields.overlapEpilogue.value_or(false));
+      if (fields.match(config))
+        configs.push_back(config);
+    };
     for (int64_t clusterM = 1; clusterM <= (blockN % (2 * hopper::kWgmmaNStep) ? 1 : 2); ++clusterM)
-      for (int64_t clusterN = 1; clusterN <= 2; ++clusterN) {
-        auto config = ConfigAttr::get(context, blockM, blockN, kScaleBlock, stages, warpgroups,
-                                      fields.groupM.value_or(8), clusterM, clusterN, fields.partials.value_or(1),
-                                      fields.overlapEpilogue.value_or(false));
-        if (fields.match(config))
-          configs.push_back(config);
-      }
+      for (int64_t clusterN = 1; clusterN <= 2; ++clusterN)
+        add(clusterM, clusterN, 1);
+    for (int64_t splitK = 2; splitK <= hopper::kMaxCluster; ++splitK)
+      add(1, 1, splitK);
   };
   for (int64_t warpgroups = 1; warpgroups <= 3; ++warpgroups)
     for (int64_t slices = 1; slices <= 2; ++slices) {

@@ -23,8 +23,10 @@ constexpr double kL2BytesPerClock = 44;     // L2 to shared memory, for one SM, 
 constexpr double kDramBytesPerClock = 1700; // 2.7 TB/s for the chip
 constexpr double kLaunchClocks = 4000;      // launch, barrier set-up, first fill
 constexpr double kTileClocks = 1500;        // drain of the ring and epilogue of a tile
-constexpr double kPairCost = 1.03;          // time in a cluster of 2, over that without one
+constexpr double kPairCost = 1.03;          // time in a multicast cluster of 2, over that without one
 constexpr double kQuadCost = 1.08;          // of 4
+constexpr double kReduceClocks = 600;       // latency of the sum over a cluster
+constexpr double kReduceBytesPerClock = 16; // distributed shared memory, for one SM
 constexpr int64_t kAssumedSize = 4096;
 constexpr int64_t kAssumedGroups = 8;
 } // namespace
@@ -70,10 +72,24 @@ static double countRowTiles(const ProblemSize &size, int64_t groups, int64_t blo
   return double(groups) * tiles / double(std::size(kSpread));
 }
 
-/// Clusters that run at a time. Those of two are a TPC; those of four leave SMs of some GPCs idle.
+/// Clusters that run at a time. Those of two are a TPC; larger ones lie in one GPC of 16 SMs (some have 18).
 static int64_t countClusters(ConfigAttr config, int64_t multiprocessors) {
-  int64_t clusters = multiprocessors / config.getClusterSize();
-  return std::max<int64_t>(1, config.getClusterSize() > 2 ? clusters - 1 : clusters);
+  constexpr int64_t kGpc = 16;
+  int64_t size = config.getClusterSize();
+  int64_t clusters = size > 2 ? multiprocessors / kGpc * (kGpc / size) : multiprocessors / size;
+  return std::max<int64_t>(1, clusters);
+}
+
+/// Tiles of the problem times CTAs for each, at most: more only wait for each other.
+static bool isSplitUseful(const ProblemSize &size, ConfigAttr config, const ConfigFields &fields) {
+  constexpr int64_t kMaxCTAs = 264; // two waves of an H100
+  if (config.getSplitK() == 1 || fields.splitK)
+    return true;
+  int64_t groups = size.isMasked ? (ShapedType::isDynamic(size.groups) ? kAssumedGroups : size.groups) : 1;
+  int64_t tiles =
+      llvm::divideCeil(known(size.m), config.getBlockM()) * llvm::divideCeil(known(size.n), config.getBlockN());
+  return groups * tiles * config.getSplitK() <= kMaxCTAs &&
+         llvm::divideCeil(known(size.k), config.getBlockK()) >= config.getSplitK();
 }
 
 double mlir::dgemm::estimateClocks(const ProblemSize &size, ConfigAttr config, int64_t multiprocessors) {
@@ -83,7 +99,7 @@ double mlir::dgemm::estimateClocks(const ProblemSize &size, ConfigAttr config, i
   double tilesM = countRowTiles(size, groups, config.getBlockM() * config.getClusterM());
   double tilesN = double(llvm::divideCeil(n, config.getBlockN() * config.getClusterN()));
   double waves = std::ceil(tilesM * tilesN / double(countClusters(config, multiprocessors)));
-  int64_t kBlocks = llvm::divideCeil(k, config.getBlockK());
+  int64_t kBlocks = llvm::divideCeil(llvm::divideCeil(k, config.getBlockK()), config.getSplitK());
   // Rows past M are not fetched, only zero-filled.
   double stageBytes = (std::min(m, config.getBlockM()) + config.getBlockN()) * double(config.getBlockK());
   double kBlock = std::max(mathClocks(config), stageBytes / kL2BytesPerClock);
@@ -91,19 +107,24 @@ double mlir::dgemm::estimateClocks(const ProblemSize &size, ConfigAttr config, i
   double inFlight = config.getStages() * stageBytes;
   double latency = std::max(1.0, 49152 / inFlight);
   double epilogue = kTileClocks + config.getBlockM() * config.getBlockN() / 24.0;
+  if (config.getSplitK() > 1)
+    epilogue += kReduceClocks + std::min(m, config.getBlockM()) * config.getBlockN() * 4.0 *
+                                    (1 - 1.0 / double(config.getSplitK())) / kReduceBytesPerClock;
   double compute = waves * (kBlocks * kBlock * latency + epilogue);
   double dram = (double(copies) * m * k + double(groups) * n * k + 2.0 * copies * m * n) / kDramBytesPerClock;
   double clocks = std::max(compute, dram) + 0.05 * std::min(compute, dram) + kLaunchClocks;
   // What multicast saves at the L2 has not outweighed what it costs to keep CTAs in step.
-  return clocks * (config.getClusterSize() == 1 ? 1 : config.getClusterSize() == 2 ? kPairCost : kQuadCost);
+  return clocks * (!config.isMulticast() ? 1 : config.getClusterSize() == 2 ? kPairCost : kQuadCost);
 }
 
 SmallVector<ConfigAttr> mlir::dgemm::enumerateConfigs(MLIRContext *context, const ProblemSize &size,
                                                       const ConfigFields &fields) {
-  SmallVector<ConfigAttr> configs = enumerateConfigs(context, fields);
+  // Of a contiguous layout M says nothing about the rows of a group.
+  SmallVector<ConfigAttr> configs =
+      enumerateConfigs(context, fields, size.rowAlignment ? ShapedType::kDynamic : size.m);
   llvm::erase_if(configs, [&](ConfigAttr config) {
     return (size.rowAlignment && size.rowAlignment % (config.getBlockM() * config.getClusterM())) ||
-           (!size.allowsCluster && config.getClusterSize() > 1);
+           (!size.allowsCluster && config.isMulticast()) || !isSplitUseful(size, config, fields);
   });
   return configs;
 }
@@ -125,11 +146,13 @@ FailureOr<ConfigAttr> mlir::dgemm::selectConfig(MLIRContext *context, const Prob
   // Nothing legal has these fields: fill in the rest, so that the verifier names the rule that is broken.
   std::array<int64_t, 3> block = fields.block.value_or(std::array<int64_t, 3>{128, 128, kScaleBlock});
   int64_t warpgroups = fields.mathWarpgroups.value_or(block[0] <= 64 ? 1 : block[0] == 192 ? 3 : 2);
-  int64_t fit = SharedMemoryLayout::getMaxStages(block[0], block[1], block[2], 16);
+  int64_t splitK = fields.splitK.value_or(1);
+  int64_t fit = splitK < 1 ? 2 : SharedMemoryLayout::getMaxStages(block[0], block[1], block[2], 16, splitK);
   int64_t stages = fields.stages.value_or(std::max<int64_t>(2, fit));
   std::array<int64_t, 2> cluster = fields.cluster.value_or(std::array<int64_t, 2>{1, 1});
   if (ConfigAttr::getChecked(emitError, context, block[0], block[1], block[2], stages, warpgroups,
-                             fields.groupM.value_or(8), cluster[0], cluster[1], fields.partials.value_or(1),
+                             fields.groupM.value_or(8), cluster[0], cluster[1], splitK,
+                             fields.evictFirstB.value_or(false), fields.partials.value_or(1),
                              fields.overlapEpilogue.value_or(false)))
     return emitError() << "no legal config has these fields"
                        << (size.rowAlignment ? " and tiles that divide the alignment of groups" : "")

@@ -80,7 +80,7 @@ LogicalResult mlir::dgemm::addTensorMaps(TMALowering &lowering) {
     if (kernel.getOperandName(store.getDest()) != "d")
       return store.emitOpError("expected the destination to be the kernel argument d"), WalkResult::interrupt();
     FragType frag = store.getValue().getType();
-    if (lowering.allowsTMA(store.getDest()))
+    if (lowering.storesByTMA(store.getDest()))
       for (OutputPanel panel : getOutputPanels(frag.getColumns()))
         addTensorMap(lowering, store.getDest(),
                      makeTensorMap(kernel, "d", frag.getRows(), panel.columns, panel.getSwizzle()));
@@ -122,7 +122,7 @@ static LogicalResult lowerKernel(KernelOp kernel, LLVM::GlobalOp shared) {
   NVVMBuilder b(rings.front().getLoc(), kernel.getContext());
   b.setInsertionPointToStart(&kernel.getBody().front());
   lowering.shared = LLVM::AddressOfOp::create(b, shared);
-  if (kernel.getConfig().getClusterSize() > 1)
+  if (kernel.getConfig().isMulticast())
     std::tie(lowering.clusterRow, lowering.clusterColumn) = b.clusterPosition(kernel.getConfig().getClusterN());
   b.setInsertionPoint(rings.front());
   b.when(b.equal(b.threadIndex(), 0), [&] {
@@ -132,6 +132,7 @@ static LogicalResult lowerKernel(KernelOp kernel, LLVM::GlobalOp shared) {
   });
   if (failed(lowerRing(lowering, rings.front(), roles.front())))
     return failure();
+  lowerReductions(lowering, roles.front());
   lowerStores(lowering, roles.front());
   eraseUnusedOperands(kernel);
   return success();

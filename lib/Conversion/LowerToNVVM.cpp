@@ -12,6 +12,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Addressing.h"
+#include "ClusterReduction.h"
 #include "dgemm/Conversion/Passes.h"
 #include "dgemm/IR/DGemm.h"
 #include "dgemm/IR/HopperLimits.h"
@@ -22,6 +23,7 @@
 #include "mlir/Conversion/LLVMCommon/TypeConverter.h"
 #include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
+#include "mlir/IR/Matchers.h"
 #include "mlir/Transforms/DialectConversion.h"
 
 namespace mlir::dgemm {
@@ -38,6 +40,11 @@ using namespace mlir::dgemm;
 
 /// Number of a cluster's tile to its coordinates: groups of `group_m` tile rows are walked column by column.
 static std::pair<Value, Value> decodeTile(NVVMBuilder &b, ForEachTileOp op, Value tile, Value tilesM, Value tilesN) {
+  // A single row of tiles wants no divisions, which would delay the first load.
+  APInt m;
+  if (op.getLayout() != Layout::Masked && matchPattern(op.getM(), m_ConstantInt(&m)) &&
+      m.getSExtValue() <= op.getTile()[0] * op.getCluster()[0])
+    return {b.index(0), tile};
   Value groupM = b.index(llvm::divideCeil(op.getGroupM(), op.getCluster()[0]));
   Value tilesOfGroup = arith::MulIOp::create(b, groupM, tilesN);
   Value group = arith::DivUIOp::create(b, tile, tilesOfGroup);
@@ -183,7 +190,7 @@ void TileLoopLowering::lower() {
   tilesN = tilesOf(op.getN(), 1);
   Value first = b.toIndex(NVVM::BlockIdXOp::create(b, b.getI32Type()));
   Value step = b.toIndex(NVVM::GridDimXOp::create(b, b.getI32Type()));
-  if (int64_t size = op.getCluster()[0] * op.getCluster()[1]; size > 1) {
+  if (int64_t size = op.getClusterSize(); size > 1) {
     first = arith::DivUIOp::create(b, first, b.index(size));
     step = arith::DivUIOp::create(b, step, b.index(size));
   }
@@ -330,6 +337,7 @@ LogicalResult KernelLowering::lower() {
   SmallVector<LoadBlockScalesOp> loads;
   kernel.walk([&](LoadBlockScalesOp load) { loads.push_back(load); });
   llvm::for_each(loads, lowerBlockScales);
+  kernel.walk([](KRangeOp range) { lowerKRange(range); });
   SmallVector<ForEachTileOp> loops;
   kernel.walk([&](ForEachTileOp loop) { loops.push_back(loop); });
   for (ForEachTileOp loop : loops)

@@ -10,6 +10,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ClusterReduction.h"
 #include "WGMMAPatterns.h"
 #include "dgemm/Conversion/Passes.h"
 #include "dgemm/IR/DGemm.h"
@@ -34,6 +35,7 @@ struct LowerWGMMA : mlir::dgemm::impl::LowerWGMMAPassBase<LowerWGMMA> {
     addFragmentConversions(converter);
     RewritePatternSet patterns(&getContext());
     populateWGMMAPatterns(converter, patterns);
+    populateClusterReductionPatterns(converter, patterns);
     ConversionTarget target(getContext());
     target.addLegalDialect<arith::ArithDialect, LLVM::LLVMDialect, NVVM::NVVMDialect>();
     scf::populateSCFStructuralTypeConversionsAndLegality(converter, patterns, target);

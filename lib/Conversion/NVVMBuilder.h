@@ -40,6 +40,10 @@ public:
   LLVM::LLVMPointerType sharedPointerType() {
     return LLVM::LLVMPointerType::get(getContext(), static_cast<unsigned>(NVVM::NVVMMemorySpace::Shared));
   }
+  /// Of shared memory of any CTA of the cluster.
+  LLVM::LLVMPointerType clusterPointerType() {
+    return LLVM::LLVMPointerType::get(getContext(), static_cast<unsigned>(NVVM::NVVMMemorySpace::SharedCluster));
+  }
   /// `base` + `bytes` (i32).
   Value offsetPointer(Value base, Value bytes);
   /// The 32-bit shared-window address of `pointer`.

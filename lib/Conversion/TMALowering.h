@@ -35,6 +35,8 @@ struct TMALowering {
     return name == "a" ? kernel.getConfig().getClusterN() : name == "b" ? kernel.getConfig().getClusterM() : 1;
   }
   bool allowsTMA(Value operand) { return OperandGeometry::get(kernel, kernel.getOperandName(operand)).allowsTMA(); }
+  /// With split_k each CTA writes its columns from registers.
+  bool storesByTMA(Value dest) { return kernel.getConfig().getSplitK() == 1 && allowsTMA(dest); }
   /// Barriers of the stage with index `stage` (i32).
   Value fullBarrier(NVVMBuilder &b, Value stage) { return barrier(b, layout.fullBarrierOffset, stage); }
   Value emptyBarrier(NVVMBuilder &b, Value stage) { return barrier(b, layout.emptyBarrierOffset, stage); }
@@ -42,6 +44,10 @@ struct TMALowering {
   Value tileAddress(NVVMBuilder &b, Value stage, int64_t index) {
     return b.offsetPointer(shared, b.add(b.mul(stage, layout.tileBytes[index]), layout.tileOffset[index]));
   }
+
+  /// Barriers of the 64 rows with index `slice` (i32) of the tile.
+  Value receivedBarrier(NVVMBuilder &b, Value slice) { return barrier(b, layout.receivedBarrierOffset, slice); }
+  Value drainedBarrier(NVVMBuilder &b, Value slice) { return barrier(b, layout.drainedBarrierOffset, slice); }
 
 private:
   Value barrier(NVVMBuilder &b, int64_t offset, Value stage) {
@@ -59,6 +65,12 @@ void copyTile(TMALowering &lowering, NVVMBuilder &b, LoadAsyncOp load, Value sta
 /// Rewrites the ring: barrier set-up, acquire, load_async, commit, wait, view, release. The loops carry the stage index
 /// and phase parity.
 LogicalResult lowerRing(TMALowering &lowering, RingOp ring, WarpSpecializeOp roles);
+
+/// Initialises the barriers of the sum over a cluster of the 64 rows with index `slice` (i32).
+void initReductionBarriers(TMALowering &lowering, NVVMBuilder &b, Value slice);
+
+/// Rewrites the sums over a cluster of a consumer region (after its ring): barriers, and what is sent and received.
+void lowerReductions(TMALowering &lowering, WarpSpecializeOp roles);
 
 /// Rewrites the stores of a consumer region, but for those that do without TMA.
 void lowerStores(TMALowering &lowering, WarpSpecializeOp roles);

@@ -70,10 +70,6 @@ private:
   SmallVector<Operation *> stages;
 };
 
-Type clusterPointerType(NVVMBuilder &b) {
-  return LLVM::LLVMPointerType::get(b.getContext(), static_cast<unsigned>(NVVM::NVVMMemorySpace::SharedCluster));
-}
-
 bool usesRing(Operation *op) {
   return op
       ->walk([](Operation *inner) {
@@ -138,12 +134,15 @@ void RoleLowering::lowerLoad(NVVMBuilder &b, LoadAsyncOp load, RingPosition posi
     dest = b.offsetPointer(dest, b.mul(slice, tile.getByteSize() / slices));
     mask = getMulticastMask(b, isA);
   }
-  dest = LLVM::AddrSpaceCastOp::create(b, clusterPointerType(b), dest);
+  dest = LLVM::AddrSpaceCastOp::create(b, b.clusterPointerType(), dest);
   Value map = lowering.tensorMaps.lookup({load.getSource(), columns});
   Value barrier = lowering.fullBarrier(b, position.stage);
+  Value hint;
+  if (lowering.kernel.getConfig().getEvictFirstB() && lowering.kernel.getOperandName(load.getSource()) == "b")
+    hint = arith::ConstantOp::create(b, b.getI64IntegerAttr(hopper::kEvictFirst));
   onOneThread(b, [&] {
-    NVVM::CpAsyncBulkTensorGlobalToSharedClusterOp::create(b, dest, map, coordinates, barrier, ValueRange{}, mask,
-                                                           Value{}, NVVM::TMALoadMode::TILE, /*isCTAOnly=*/false,
+    NVVM::CpAsyncBulkTensorGlobalToSharedClusterOp::create(b, dest, map, coordinates, barrier, ValueRange{}, mask, hint,
+                                                           NVVM::TMALoadMode::TILE, /*isCTAOnly=*/false,
                                                            NVVM::CTAGroupKindAttr{}, Value{});
   });
 }
@@ -165,7 +164,7 @@ void RoleLowering::lowerRelease(NVVMBuilder &b, RingPosition position) {
     NVVM::MBarrierArriveOp::create(b, Type{}, barrier, Value{});
     auto arriveAt = [&](int64_t rankBit) {
       Value peer = b.bitXor(b.clusterRank(), b.i32(rankBit));
-      Value remote = NVVM::MapaOp::create(b, clusterPointerType(b), barrier, peer);
+      Value remote = NVVM::MapaOp::create(b, b.clusterPointerType(), barrier, peer);
       NVVM::MBarrierArriveOp::create(b, Type{}, remote, Value{});
     };
     if (config.getClusterN() > 1)
@@ -239,20 +238,29 @@ void syncCluster(NVVMBuilder &b, UnitAttr aligned) {
   NVVM::ClusterWaitOp::create(b, aligned);
 }
 
-/// Thread 0 initialises the barriers before any thread of the cluster goes on.
+/// The first warp initialises the barriers, each thread those of a stage, before any other goes on.
 void initBarriers(TMALowering &lowering, RingOp ring, int64_t emptyCount, int64_t fullCount) {
   NVVMBuilder b(ring.getLoc(), ring);
-  b.when(b.equal(b.threadIndex(), 0), [&] {
-    for (int64_t stage = 0; stage < ring.getRing().getType().getDepth(); ++stage) {
-      NVVM::MBarrierInitOp::create(b, lowering.fullBarrier(b, b.i32(stage)), b.i32(fullCount), Value{});
-      NVVM::MBarrierInitOp::create(b, lowering.emptyBarrier(b, b.i32(stage)), b.i32(emptyCount), Value{});
-    }
+  ConfigAttr config = lowering.kernel.getConfig();
+  Value thread = b.threadIndex();
+  auto onFirst = [&](int64_t threads, function_ref<void()> body) {
+    b.when(arith::CmpIOp::create(b, arith::CmpIPredicate::ult, thread, b.i32(threads)), body);
+  };
+  onFirst(hopper::kWarpThreads, [&] {
+    onFirst(ring.getRing().getType().getDepth(), [&] {
+      NVVM::MBarrierInitOp::create(b, lowering.fullBarrier(b, thread), b.i32(fullCount), Value{});
+      NVVM::MBarrierInitOp::create(b, lowering.emptyBarrier(b, thread), b.i32(emptyCount), Value{});
+    });
+    if (config.getSplitK() > 1)
+      onFirst(config.getBlockM() / hopper::kWgmmaM, [&] { initReductionBarriers(lowering, b, thread); });
     NVVM::FenceMbarrierInitOp::create(b);
   });
-  if (lowering.kernel.getConfig().getClusterSize() > 1)
-    syncCluster(b, b.getUnitAttr());
-  else
-    NVVM::BarrierOp::create(b);
+  if (config.isMulticast())
+    return syncCluster(b, b.getUnitAttr());
+  // The ring is this CTA's own. That the others have come here is waited for when something is sent to them.
+  if (config.getSplitK() > 1)
+    NVVM::ClusterArriveRelaxedOp::create(b, b.getUnitAttr());
+  NVVM::BarrierOp::create(b);
 }
 
 } // namespace
@@ -283,7 +291,7 @@ LogicalResult mlir::dgemm::lowerRing(TMALowering &lowering, RingOp ring, WarpSpe
   initBarriers(lowering, ring, readers * roles.getConsumers() * hopper::kWarpgroupWarps, 1 + (hasCopies ? 128 : 0));
   RoleLowering(lowering, type, bytes, hasCopies).lower(roles.getProducer().front());
   RoleLowering(lowering, type, bytes, hasCopies).lower(roles.getConsumer().front());
-  if (config.getClusterSize() > 1) {
+  if (config.isMulticast()) {
     // No CTA may end while others still arrive at its barriers.
     NVVMBuilder b(roles.getLoc(), roles.getContext());
     b.setInsertionPointAfter(roles);

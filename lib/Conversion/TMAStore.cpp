@@ -108,7 +108,7 @@ void StoreLowering::storeByTMA(NVVMBuilder &b, MutableArrayRef<StoreOp> stores) 
 void mlir::dgemm::lowerStores(TMALowering &lowering, WarpSpecializeOp roles) {
   llvm::MapVector<Block *, SmallVector<StoreOp>> tiles;
   roles.getConsumer().walk([&](StoreOp store) {
-    if (lowering.allowsTMA(store.getDest()))
+    if (lowering.storesByTMA(store.getDest()))
       tiles[store->getBlock()].push_back(store);
   });
   if (tiles.empty())

@@ -39,14 +39,14 @@ void mlir::dgemm::addFragmentConversions(TypeConverter &converter) {
   });
 }
 
-static SmallVector<Value> unpack(NVVMBuilder &b, Value fragment) {
+SmallVector<Value> mlir::dgemm::unpack(NVVMBuilder &b, Value fragment) {
   SmallVector<Value> values;
   for (size_t i = 0, e = cast<LLVM::LLVMStructType>(fragment.getType()).getBody().size(); i < e; ++i)
     values.push_back(LLVM::ExtractValueOp::create(b, fragment, i));
   return values;
 }
 
-static Value pack(NVVMBuilder &b, ArrayRef<Value> values) {
+Value mlir::dgemm::pack(NVVMBuilder &b, ArrayRef<Value> values) {
   SmallVector<Type> types(values.size(), b.getF32Type());
   Value fragment = LLVM::UndefOp::create(b, LLVM::LLVMStructType::getLiteral(b.getContext(), types));
   for (auto [i, value] : llvm::enumerate(values))
@@ -57,8 +57,7 @@ static Value pack(NVVMBuilder &b, ArrayRef<Value> values) {
 /// The values of a thread that belong to one of its rows: pairs alternate between the two.
 static int64_t rowOfValue(int64_t value) { return value / 2 % 2; }
 
-/// Row 16w + g of a thread's fragment; its other row is 8 further.
-static Value getFirstRow(NVVMBuilder &b, Value thread) {
+Value mlir::dgemm::getFirstRow(NVVMBuilder &b, Value thread) {
   return b.add(b.shiftLeft(b.bitAnd(b.shiftRight(thread, 5), 3), 4), b.bitAnd(b.shiftRight(thread, 2), 7));
 }
 
@@ -342,7 +341,10 @@ struct LowerStore : OpConversionPattern<StoreOp> {
     Value limit = access.getExtent(1);
     if (op.getRows())
       limit = arith::MinUIOp::create(b, limit, access.toI64(op.getRows()));
-    Value columns = arith::SubIOp::create(b, access.getExtent(0), column);
+    Value end = access.getExtent(0);
+    if (op.getColumns())
+      end = arith::MinUIOp::create(b, end, access.toI64(op.getColumns()));
+    Value columns = arith::SubIOp::create(b, end, column);
     indices.back() = column;
     for (int64_t half = 0; half < 2; ++half) {
       Value own = half ? arith::AddIOp::create(b, row, i64(b, 8)) : row;

@@ -9,12 +9,19 @@
 #ifndef DGEMM_LIB_CONVERSION_WGMMAPATTERNS_H
 #define DGEMM_LIB_CONVERSION_WGMMAPATTERNS_H
 
+#include "NVVMBuilder.h"
 #include "mlir/Transforms/DialectConversion.h"
 
 namespace mlir::dgemm {
 
 /// Fragments become structs of a thread's values, tiles become pointers.
 void addFragmentConversions(TypeConverter &converter);
+
+/// The f32 values of a thread, to and from its struct.
+SmallVector<Value> unpack(NVVMBuilder &b, Value fragment);
+Value pack(NVVMBuilder &b, ArrayRef<Value> values);
+/// Row 16w + g of a thread's fragment (i32); its other row is 8 further.
+Value getFirstRow(NVVMBuilder &b, Value thread);
 
 void populateWGMMAPatterns(const TypeConverter &converter, RewritePatternSet &patterns);
 

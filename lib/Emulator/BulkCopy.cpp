@@ -7,7 +7,9 @@
 //===----------------------------------------------------------------------===//
 
 #include "BulkCopy.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/Twine.h"
+#include <array>
 #include <cstring>
 
 using namespace dgemm::emulator;
@@ -39,6 +41,18 @@ llvm::SmallVector<int64_t, 5> dgemm::emulator::readCoordinates(Context &c, const
   for (const Operand &element : c.kernel().getElements(vector))
     coordinates.push_back(int32_t(c.get(element, lane)));
   return coordinates;
+}
+
+/// The policies that CUTLASS names (cute/arch/copy_sm90_desc.hpp): normal, evict first, evict last. `hint` is the last
+/// operand; what it says changes no result.
+static bool checkCacheHint(Context &c, const Instruction &inst, unsigned lane) {
+  if (!inst.mods[Field::CacheHint])
+    return true;
+  uint64_t hint = c.get(c.op(inst, inst.numOperands - 1), lane);
+  if (hint == 0x1000000000000000 || hint == 0x12F0000000000000 || hint == 0x14F0000000000000)
+    return true;
+  c.raise(HazardKind::IllegalInstruction, inst, "L2 cache hint 0x" + Twine::utohexstr(hint) + " is no known policy");
+  return false;
 }
 
 namespace {
@@ -132,7 +146,7 @@ Step dgemm::emulator::execTensorLoad(Context &c, const Instruction &inst) {
   for (LaneMask m = c.mask; m; m &= m - 1) {
     unsigned lane = __builtin_ctz(m);
     const TensorMap *map = findTensorMap(c, inst, c.address(c.op(inst, 1), lane));
-    if (!map)
+    if (!map || !checkCacheHint(c, inst, lane))
       return Step::Stop;
     Load load{c,
               inst,
@@ -186,6 +200,54 @@ Step dgemm::emulator::execBulkLoad(Context &c, const Instruction &inst) {
     load.launch([memory, bytes](uint8_t *shared) { std::memcpy(shared, memory, bytes); });
   }
   c.machine.progressed();
+  return Step::Next;
+}
+
+/// st.async: address, values, mbarrier. Nobody may count on the bytes before the phase completes, as with a bulk copy.
+Step dgemm::emulator::execStoreAsync(Context &c, const Instruction &inst) {
+  const Operand &values = c.op(inst, 1);
+  llvm::ArrayRef<Operand> registers(values);
+  if (values.kind == Operand::Vector)
+    registers = c.kernel().getElements(values);
+  unsigned width = getByteWidth(inst.mods.type());
+  uint64_t bytes = uint64_t(width) * registers.size();
+  std::vector<std::pair<Landing, std::array<uint8_t, 16>>> pieces;
+  for (LaneMask m = c.mask; m; m &= m - 1) {
+    unsigned lane = __builtin_ctz(m);
+    SharedAddress to, bar;
+    if (!resolveShared(c, inst, c.address(c.op(inst, 0), lane), Space::SharedCluster, bytes, bytes, to) ||
+        !resolveShared(c, inst, c.address(c.op(inst, 2), lane), Space::SharedCluster, 8, 8, bar))
+      return Step::Stop;
+    if (to.cta != bar.cta)
+      return c.raise(HazardKind::IllegalInstruction, inst, "address and mbarrier lie in different CTAs");
+    MBarrier *object = findBarrier(c, inst, bar, true);
+    if (!object)
+      return Step::Stop;
+    Access access{AccessKind::BulkWrite, 0, object->agent, object->phase + 1, int32_t(c.warp.index), inst.line};
+    if (auto violation = to.cta->shared.touch(to.offset, bytes, access, c.warp.clocks))
+      return c.machine.raiseViolation(*to.cta, &c.cta, &c.warp, inst.line, *violation, "st.async");
+    object->inFlight += bytes;
+    auto &[landing, data] =
+        pieces.emplace_back(Landing{to.cta, to.offset, object, object->phase}, std::array<uint8_t, 16>());
+    for (const auto &[i, reg] : llvm::enumerate(registers)) {
+      uint64_t value = c.get(reg, lane);
+      std::memcpy(data.data() + i * width, &value, width);
+    }
+  }
+  Machine &machine = c.machine;
+  machine.schedule(*c.cta.cluster, machine.random(50, 500),
+                   [&machine, pieces, bytes, from = &c.cta, warp = &c.warp, line = inst.line] {
+                     for (const auto &[landing, data] : pieces) {
+                       if (!machine.checkAlive(*landing.cta, *from, warp, line, "the landing st.async"))
+                         return;
+                       std::memcpy(landing.cta->shared.data() + landing.offset, data.data(), bytes);
+                       completeTransaction(machine, *landing.cta, *landing.barrier, bytes, landing.phase, *from, warp,
+                                           line);
+                       if (machine.stopped())
+                         return;
+                     }
+                   });
+  machine.progressed();
   return Step::Next;
 }
 

@@ -67,7 +67,8 @@ Step execMBarrierWait(Context &, const Instruction &), execMBarrierCompleteTx(Co
 // BulkCopy.cpp, BulkStore.cpp
 Step execTensorLoad(Context &, const Instruction &), execTensorStore(Context &, const Instruction &);
 Step execTensorReduce(Context &, const Instruction &), execTensorPrefetch(Context &, const Instruction &);
-Step execBulkLoad(Context &, const Instruction &), execBulkStore(Context &, const Instruction &);
+Step execBulkLoad(Context &, const Instruction &), execStoreAsync(Context &, const Instruction &),
+    execBulkStore(Context &, const Instruction &);
 Step execBulkCommit(Context &, const Instruction &), execBulkWait(Context &, const Instruction &);
 
 // Wgmma.cpp, Matrix.cpp

@@ -304,6 +304,7 @@ const InstructionRow kRows[] = {
     {"ld [$sem] [$scope] [$space] [$evict] [nc] [$evict] [$hint] [$prefetch] [$vec] $type", "vd a hint",
      only<execLoad>},
     {"st [$sem] [$scope] [$space] [$evict] [$hint] [$vec] $type", "a vs hint", only<execStore>},
+    {"st async [weak] shared::cluster mbarrier::complete_tx::bytes [$vec] $type", "a vs a", only<execStoreAsync>},
     {"atom [$asem] [$scope] [$space] $reduce [noftz] $type", "d a s", only<execAtomic>},
     {"atom [$asem] [$scope] [$space] $exch $bits32", "d a s", only<execAtomic>},
     {"atom [$asem] [$scope] [$space] $cas $bits", "d a s s", only<execAtomic>},

@@ -20,15 +20,27 @@ using namespace mlir::dgemm;
 // ConfigAttr
 //===----------------------------------------------------------------------===//
 
-/// `block = MxNxK`, `cluster = MxN` and integer fields, in any order.
+/// `block = MxNxK`, `cluster = MxN`, `evict_first = b` and integer fields, in any order.
 Attribute ConfigAttr::parse(AsmParser &parser, Type) {
   SmallVector<int64_t> block, cluster;
-  std::optional<int64_t> stages, mathWarpgroups, groupM, partials;
-  std::optional<bool> overlapEpilogue;
+  std::optional<int64_t> stages, mathWarpgroups, groupM, splitK, partials;
+  std::optional<bool> evictFirstB, overlapEpilogue;
   auto parseInteger = [&](std::optional<int64_t> &field) -> ParseResult {
     if (field)
       return parser.emitError(parser.getCurrentLocation(), "field given twice");
     return parser.parseInteger(field.emplace());
+  };
+  auto parseEvictFirst = [&]() -> ParseResult {
+    StringRef operand;
+    SMLoc loc = parser.getCurrentLocation();
+    if (evictFirstB)
+      return parser.emitError(loc, "field given twice");
+    if (parser.parseKeyword(&operand))
+      return failure();
+    if (operand != "b" && operand != "none")
+      return parser.emitError(loc) << "expected 'evict_first' of #dgemm.config to be b or none, but got " << operand;
+    evictFirstB = operand == "b";
+    return success();
   };
   SMLoc start = parser.getCurrentLocation();
   auto parseField = [&]() -> ParseResult {
@@ -46,6 +58,10 @@ Attribute ConfigAttr::parse(AsmParser &parser, Type) {
       return parseInteger(groupM);
     if (key == "cluster")
       return parser.parseDimensionList(cluster, /*allowDynamic=*/false, /*withTrailingX=*/false);
+    if (key == "split_k")
+      return parseInteger(splitK);
+    if (key == "evict_first")
+      return parseEvictFirst();
     if (key == "partials")
       return parseInteger(partials);
     if (key == "overlap_epilogue") {
@@ -57,7 +73,7 @@ Attribute ConfigAttr::parse(AsmParser &parser, Type) {
     }
     return parser.emitError(loc) << "unknown field '" << key
                                  << "' of #dgemm.config; known are block, stages, math_warpgroups, group_m, cluster, "
-                                    "partials and overlap_epilogue";
+                                    "split_k, evict_first, partials and overlap_epilogue";
   };
   if (parser.parseCommaSeparatedList(AsmParser::Delimiter::LessGreater, parseField))
     return {};
@@ -72,15 +88,20 @@ Attribute ConfigAttr::parse(AsmParser &parser, Type) {
     return {};
   }
   return parser.getChecked<ConfigAttr>(start, parser.getContext(), block[0], block[1], block[2], *stages,
-                                       *mathWarpgroups, *groupM, cluster[0], cluster[1], partials.value_or(1),
+                                       *mathWarpgroups, *groupM, cluster[0], cluster[1], splitK.value_or(1),
+                                       evictFirstB.value_or(false), partials.value_or(1),
                                        overlapEpilogue.value_or(false));
 }
 
 void ConfigAttr::print(AsmPrinter &printer) const {
   printer << "<block = " << getBlockM() << "x" << getBlockN() << "x" << getBlockK() << ", stages = " << getStages()
           << ", math_warpgroups = " << getMathWarpgroups() << ", group_m = " << getGroupM();
-  if (getClusterSize() > 1)
+  if (isMulticast())
     printer << ", cluster = " << getClusterM() << "x" << getClusterN();
+  if (getSplitK() != 1)
+    printer << ", split_k = " << getSplitK();
+  if (getEvictFirstB())
+    printer << ", evict_first = b";
   if (getPartials() != 1)
     printer << ", partials = " << getPartials();
   if (getOverlapEpilogue())
@@ -113,7 +134,8 @@ static LogicalResult verifyFields(function_ref<InFlightDiagnostic()> emitError, 
 
 LogicalResult ConfigAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t blockM, int64_t blockN,
                                  int64_t blockK, int64_t stages, int64_t mathWarpgroups, int64_t groupM,
-                                 int64_t clusterM, int64_t clusterN, int64_t partials, bool) {
+                                 int64_t clusterM, int64_t clusterN, int64_t splitK, bool, int64_t partials,
+                                 bool overlapEpilogue) {
   if (failed(verifyFields(emitError, blockM, blockN, blockK, stages, mathWarpgroups, groupM)))
     return failure();
   // C7.
@@ -122,10 +144,15 @@ LogicalResult ConfigAttr::verify(function_ref<InFlightDiagnostic()> emitError, i
   if (need > have)
     return emitError() << "block " << blockM << "x" << blockN << " needs about " << need
                        << " registers in each math thread, but " << mathWarpgroups << " math warpgroups leave " << have;
+  // C10, on which the layout of shared memory depends.
+  if (splitK < 1 || splitK > hopper::kMaxCluster)
+    return emitError() << "expected 'split_k' to be 1 to " << hopper::kMaxCluster << ", but got " << splitK;
+  if (splitK > 1 && clusterM * clusterN != 1)
+    return emitError() << "expected no 'cluster' with split_k, but got " << clusterM << "x" << clusterN;
   // C8.
-  int64_t bytes = SharedMemoryLayout::get(blockM, blockN, blockK, stages).totalBytes;
+  int64_t bytes = SharedMemoryLayout::get(blockM, blockN, blockK, stages, splitK).totalBytes;
   if (bytes > hopper::kMaxSharedMemory) {
-    int64_t fit = SharedMemoryLayout::getMaxStages(blockM, blockN, blockK, 32);
+    int64_t fit = SharedMemoryLayout::getMaxStages(blockM, blockN, blockK, 32, splitK);
     return emitError() << stages << " stages of block " << blockM << "x" << blockN << "x" << blockK << " need " << bytes
                        << " bytes of shared memory, but a CTA has " << hopper::kMaxSharedMemory << "; at most " << fit
                        << " stages fit";
@@ -136,10 +163,14 @@ LogicalResult ConfigAttr::verify(function_ref<InFlightDiagnostic()> emitError, i
   if (blockN % (hopper::kWgmmaNStep * clusterM))
     return emitError() << "expected block N to be a multiple of 16 with two CTAs of a cluster along M, but got "
                        << blockN;
-  // C10.
+  // C11.
   if (partials < 1 || partials > 2 || blockN < partials * hopper::kWgmmaNStep)
     return emitError() << "expected 'partials' to be 1, or 2 with a block N of at least 16, but got " << partials
                        << " with " << blockN;
+  // C12.
+  if (overlapEpilogue && splitK > 1)
+    return emitError() << "expected 'overlap_epilogue' to be false with split_k = " << splitK
+                       << ", whose reduction comes between two tiles";
   return success();
 }
 

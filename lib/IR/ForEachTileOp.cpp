@@ -142,8 +142,10 @@ LogicalResult ForEachTileOp::verify() {
   }
   if (getGroupM() < 1)
     return emitOpError() << "expected 'group_m' to be at least 1, but got " << getGroupM();
-  if (getCluster().size() != 2 || !llvm::all_of(getCluster(), llvm::isPowerOf2_64))
-    return emitOpError("expected 'cluster' to give two powers of two");
+  ArrayRef<int64_t> cluster = getCluster();
+  if (cluster.size() < 2 || cluster.size() > 3 || !llvm::all_of(cluster.take_front(2), llvm::isPowerOf2_64) ||
+      cluster.back() < 1)
+    return emitOpError("expected 'cluster' to give two powers of two, and the CTAs of a tile if there are several");
   auto yield = cast<YieldOp>(getBody().front().getTerminator());
   if (getInitArgs().getTypes() != getResultTypes() || yield.getValues().getTypes() != getResultTypes())
     return emitOpError() << "expected initial, yielded and result types to be equal, but got "

@@ -23,10 +23,21 @@ SmallVector<OutputPanel> mlir::dgemm::getOutputPanels(int64_t columns) {
   return panels;
 }
 
-SharedMemoryLayout SharedMemoryLayout::get(int64_t blockM, int64_t blockN, int64_t blockK, int64_t stages) {
+int64_t mlir::dgemm::getSplitColumns(int64_t columns, int64_t splitK) {
+  return llvm::divideCeil(columns / hopper::kWgmmaNStep, splitK) * hopper::kWgmmaNStep;
+}
+
+int64_t mlir::dgemm::getSplitBytes(int64_t columns, int64_t splitK) {
+  return hopper::kWgmmaM * getSplitColumns(columns, splitK) * 4;
+}
+
+SharedMemoryLayout SharedMemoryLayout::get(int64_t blockM, int64_t blockN, int64_t blockK, int64_t stages,
+                                           int64_t splitK) {
   SharedMemoryLayout layout;
   layout.outputOffset = 0;
-  layout.outputBytes = llvm::alignTo(blockM * blockN * 2, hopper::kSwizzleAtom);
+  int64_t slices = blockM / hopper::kWgmmaM;
+  layout.outputBytes = llvm::alignTo(
+      splitK == 1 ? blockM * blockN * 2 : slices * (splitK - 1) * getSplitBytes(blockN, splitK), hopper::kSwizzleAtom);
   int64_t offset = layout.outputBytes;
   int64_t bytes[3] = {blockM * blockK, blockN * blockK,
                       static_cast<int64_t>(llvm::alignTo(blockM * 4, hopper::kBulkAlignment))};
@@ -37,17 +48,20 @@ SharedMemoryLayout SharedMemoryLayout::get(int64_t blockM, int64_t blockN, int64
   }
   layout.fullBarrierOffset = offset;
   layout.emptyBarrierOffset = offset + stages * hopper::kMbarrierBytes;
-  layout.totalBytes = layout.emptyBarrierOffset + stages * hopper::kMbarrierBytes;
+  layout.receivedBarrierOffset = layout.emptyBarrierOffset + stages * hopper::kMbarrierBytes;
+  layout.drainedBarrierOffset = layout.receivedBarrierOffset + (splitK == 1 ? 0 : slices * hopper::kMbarrierBytes);
+  layout.totalBytes = layout.drainedBarrierOffset + (splitK == 1 ? 0 : slices * hopper::kMbarrierBytes);
   return layout;
 }
 
 SharedMemoryLayout SharedMemoryLayout::get(ConfigAttr config) {
-  return get(config.getBlockM(), config.getBlockN(), config.getBlockK(), config.getStages());
+  return get(config.getBlockM(), config.getBlockN(), config.getBlockK(), config.getStages(), config.getSplitK());
 }
 
-int64_t SharedMemoryLayout::getMaxStages(int64_t blockM, int64_t blockN, int64_t blockK, int64_t limit) {
-  int64_t fixed = get(blockM, blockN, blockK, 0).totalBytes;
-  int64_t each = get(blockM, blockN, blockK, 1).totalBytes - fixed;
+int64_t SharedMemoryLayout::getMaxStages(int64_t blockM, int64_t blockN, int64_t blockK, int64_t limit,
+                                         int64_t splitK) {
+  int64_t fixed = get(blockM, blockN, blockK, 0, splitK).totalBytes;
+  int64_t each = get(blockM, blockN, blockK, 1, splitK).totalBytes - fixed;
   if (fixed > hopper::kMaxSharedMemory)
     return 0;
   return std::min(limit, (hopper::kMaxSharedMemory - fixed) / each);

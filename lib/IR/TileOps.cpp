@@ -8,6 +8,7 @@
 
 #include "dgemm/IR/DGemm.h"
 #include "dgemm/IR/HopperLimits.h"
+#include "dgemm/IR/SharedMemoryLayout.h"
 
 using namespace mlir;
 using namespace mlir::dgemm;
@@ -133,6 +134,24 @@ LogicalResult PromoteOp::verify() {
     return emitOpError() << "expected a part with the rows of " << acc << " and columns inside it from a multiple of 8, "
                          << "but got " << part << " from " << first;
   return verifyScales(*this, getRowScales().getType(), getColumnScales().getType(), getAcc().getType());
+}
+
+static LogicalResult verifySplit(Operation *op, int64_t split) {
+  if (split >= 2 && split <= hopper::kMaxCluster)
+    return success();
+  return op->emitOpError() << "expected 'split' to be 2 to " << hopper::kMaxCluster << ", but got " << split;
+}
+
+LogicalResult KRangeOp::verify() { return verifySplit(*this, getSplit()); }
+
+LogicalResult ReduceClusterOp::verify() {
+  if (failed(verifySplit(*this, getSplit())))
+    return failure();
+  FragType value = getValue().getType(), sum = getSum().getType();
+  int64_t columns = getSplitColumns(value.getColumns(), getSplit());
+  if (value.getColumns() % hopper::kWgmmaNStep || sum.getRows() != value.getRows() || sum.getColumns() != columns)
+    return emitOpError() << "expected a sum of " << value.getRows() << "x" << columns << ", but got " << sum;
+  return success();
 }
 
 LogicalResult StoreOp::verify() {

@@ -8,6 +8,7 @@
 
 #include "dgemm/IR/DGemm.h"
 #include "dgemm/IR/OperandGeometry.h"
+#include "dgemm/IR/SharedMemoryLayout.h"
 #include "dgemm/Transforms/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -84,7 +85,8 @@ public:
 
   /// acc + A[m.., k..] * B[n.., k..]^T, scaled.
   Value createKBlock(Value k, FragType fragType, Value acc);
-  void createStore(Value acc);
+  /// To D, whose rows end at `m`; with split_k after the sum over the cluster, of which each CTA stores its columns.
+  void createStore(Value acc, Value m);
 
 private:
   Value operand(StringRef name) { return kernel.findArgument(kOperandAttr, name); }
@@ -130,8 +132,19 @@ Value KernelBody::createKBlock(Value k, FragType fragType, Value acc) {
   return ScaledMmaOp::create(b, fragType, lhs, rhs, rowScales, columnScales, n, acc);
 }
 
-void KernelBody::createStore(Value acc) {
-  StoreOp::create(b, acc, operand("d"), offsetsOf("d", {tiles.getTileM(), tiles.getTileN()}), tiles.getGroupRows());
+void KernelBody::createStore(Value acc, Value m) {
+  Value n = tiles.getTileN(), end;
+  if (int64_t split = config.getSplitK(); split > 1) {
+    auto type = FragType::get(b.getContext(), config.getBlockM(), getSplitColumns(config.getBlockN(), split));
+    Value rows = tiles.getGroupRows() ? tiles.getGroupRows() : m;
+    auto reduce = ReduceClusterOp::create(b, type, b.getIndexType(), acc, tiles.getTileM(), rows, split);
+    // The columns of the last CTAs may reach past the tile.
+    if (type.getColumns() * split != config.getBlockN())
+      end = arith::AddIOp::create(b, n, arith::ConstantIndexOp::create(b, config.getBlockN()));
+    n = arith::AddIOp::create(b, n, reduce.getColumn());
+    acc = reduce.getSum();
+  }
+  StoreOp::create(b, acc, operand("d"), offsetsOf("d", {tiles.getTileM(), n}), tiles.getGroupRows(), end);
 }
 
 static void tileProblem(func::FuncOp func, GemmOp gemm) {
@@ -148,21 +161,29 @@ static void tileProblem(func::FuncOp func, GemmOp gemm) {
   Value zero = arith::ConstantIndexOp::create(b, 0);
   Value step = arith::ConstantIndexOp::create(b, config.getBlockK());
 
+  Value begin = zero, end = k;
+  SmallVector<int64_t> cluster = {config.getClusterM(), config.getClusterN()};
+  if (config.getSplitK() > 1) {
+    auto range = KRangeOp::create(b, b.getIndexType(), b.getIndexType(), k, config.getSplitK());
+    begin = range.getBegin();
+    end = range.getEnd();
+    cluster.push_back(config.getSplitK());
+  }
   Value groups;
   if (gemm.getGroups())
     groups = kernel.findArgument(kOperandAttr, gemm.getNamedOperands().back().first);
   auto tiles = ForEachTileOp::create(b, m, n, gemm.getLayout(), groups, {config.getBlockM(), config.getBlockN()},
-                                     config.getGroupM(), {config.getClusterM(), config.getClusterN()});
+                                     config.getGroupM(), cluster);
   b.setInsertionPointToStart(&tiles.getBody().front());
   auto fragType = FragType::get(b.getContext(), config.getBlockM(), config.getBlockN());
   Value init = ZeroOp::create(b, fragType);
-  auto loop =
-      scf::ForOp::create(b, zero, k, step, init, [&](OpBuilder &builder, Location loc, Value kOffset, ValueRange acc) {
+  auto loop = scf::ForOp::create(
+      b, begin, end, step, init, [&](OpBuilder &builder, Location loc, Value kOffset, ValueRange acc) {
         ImplicitLocOpBuilder inner(loc, builder);
         Value next = KernelBody(inner, kernel, tiles).createKBlock(kOffset, fragType, acc.front());
         scf::YieldOp::create(inner, next);
       });
-  KernelBody(b, kernel, tiles).createStore(loop.getResult(0));
+  KernelBody(b, kernel, tiles).createStore(loop.getResult(0), m);
   func.erase();
 }
 

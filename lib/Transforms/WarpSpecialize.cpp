@@ -41,6 +41,8 @@ struct KernelParts {
   LoadBlockScalesOp columnScales;
   MmaOp mma;
   PromoteOp promote;
+  /// Null without split_k.
+  ReduceClusterOp reduce;
   StoreOp store;
 
   /// Index of the load that makes `tile` among `loads`, which is its place in a stage.
@@ -67,6 +69,7 @@ FailureOr<KernelParts> analyse(KernelOp kernel) {
       !(parts.columnScales = findOnly<LoadBlockScalesOp>(parts.kLoop)) ||
       !(parts.store = findOnly<StoreOp>(parts.tiles)))
     return failure();
+  parts.tiles.walk([&](ReduceClusterOp reduce) { parts.reduce = reduce; });
   parts.kLoop.walk([&](LoadOp load) { parts.loads.push_back(load); });
   parts.kLoop.walk([&](LoadRowScalesOp load) { parts.directRowScales = load; });
   if (!parts.directRowScales && !(parts.tileRowScales = findOnly<LoadFragmentOp>(parts.kLoop)))
@@ -127,6 +130,7 @@ private:
   /// The scales of a 64-row slice: of the tile that starts at row `offset`.
   Value loadRowScales(Value stage, Value offset);
   SmallVector<Value> buildConsumerKBlock(ArrayRef<Value> rowOffsets, ValueRange sums);
+  Value reduceCluster(Value sum, Value rowOffset);
 
   KernelParts &parts;
   Value ring;
@@ -189,6 +193,20 @@ SmallVector<Value> RoleBuilder::buildConsumerKBlock(ArrayRef<Value> rowOffsets, 
   return next;
 }
 
+/// The sum over the cluster of a 64-row slice. Copies the index arithmetic behind it, which says where it is stored.
+Value RoleBuilder::reduceCluster(Value sum, Value rowOffset) {
+  ReduceClusterOp old = parts.reduce;
+  auto type = FragType::get(b.getContext(), hopper::kWgmmaM, old.getSum().getType().getColumns());
+  Value row = arith::AddIOp::create(b, map.lookupOrDefault(old.getRow()), rowOffset);
+  auto reduce =
+      ReduceClusterOp::create(b, type, b.getIndexType(), sum, row, map.lookupOrDefault(old.getRows()), old.getSplit());
+  map.map(old.getColumn(), reduce.getColumn());
+  for (Operation *op = parts.kLoop->getNextNode(); op; op = op->getNextNode())
+    if (isa<arith::ArithDialect>(op->getDialect()))
+      b.clone(*op, map);
+  return reduce.getSum();
+}
+
 void RoleBuilder::buildConsumer(Block *block, Value warpgroup, int64_t rows) {
   b.setInsertionPointToEnd(block);
   // First row in the tile of each 64-row slice of this warpgroup.
@@ -203,12 +221,13 @@ void RoleBuilder::buildConsumer(Block *block, Value warpgroup, int64_t rows) {
   for (size_t slice = 0; slice < rowOffsets.size(); ++slice)
     zeros.push_back(ZeroOp::create(b, sumFrag));
   scf::ForOp loop = buildKLoop(zeros, [&](ValueRange sums) { return buildConsumerKBlock(rowOffsets, sums); });
-  SmallVector<Value> offsets = mapAll(parts.store.getOffsets());
-  for (auto [row, sum] : llvm::zip_equal(rowOffsets, loop.getResults())) {
-    SmallVector<Value> own = offsets;
-    Value &m = own[own.size() - 2];
+  for (auto [row, acc] : llvm::zip_equal(rowOffsets, loop.getResults())) {
+    Value sum = parts.reduce ? reduceCluster(acc, row) : Value(acc);
+    SmallVector<Value> offsets = mapAll(parts.store.getOffsets());
+    Value &m = offsets[offsets.size() - 2];
     m = arith::AddIOp::create(b, m, row);
-    StoreOp::create(b, sum, parts.store.getDest(), own, map.lookupOrNull(parts.store.getRows()));
+    StoreOp::create(b, sum, parts.store.getDest(), offsets, map.lookupOrNull(parts.store.getRows()),
+                    map.lookupOrNull(parts.store.getColumns()));
   }
 }
 

@@ -17,7 +17,7 @@
 // CHECK-SAME: %[[DMAP:d_map]]: !llvm.ptr {dgemm.tensor_map = #dgemm.tensor_map<operand = "d", element = bf16, dims = (d0, d1, d2) -> (384, d0), strides = (d0, d1, d2) -> (768), box = [64, 64], swizzle = 128>}
 // CHECK-SAME: %[[DMAP1:d_map_0]]: !llvm.ptr {dgemm.tensor_map = #dgemm.tensor_map<operand = "d", element = bf16, {{.*}} box = [32, 64], swizzle = 64>}
 
-// One thread prefetches the maps and initialises two barriers a stage. A full barrier awaits the producer; an empty one
+// One thread prefetches the maps, and one for each stage initialises its two barriers. A full barrier awaits the producer; an empty one
 // awaits each of the 8 math warps. The barrier of the CTA publishes them.
 // CHECK: %[[BASE:.*]] = llvm.mlir.addressof @dgemm_shared
 // CHECK: nvvm.prefetch tensormap, %[[AMAP]]
@@ -26,8 +26,6 @@
 // CHECK: nvvm.mbarrier.init %{{.*}}, %[[ONE]] :
 // CHECK: arith.constant 82960 : i32
 // CHECK: nvvm.mbarrier.init %{{.*}}, %[[WARPS:c8_i32[_0-9]*]] :
-// CHECK: nvvm.mbarrier.init %{{.*}}, %[[ONE]] :
-// CHECK: nvvm.mbarrier.init %{{.*}}, %[[WARPS]] :
 // CHECK-NOT: nvvm.mbarrier.init
 // CHECK: nvvm.fence.mbarrier.init
 // CHECK: nvvm.barrier

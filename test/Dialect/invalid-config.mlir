@@ -81,7 +81,7 @@ func.func private @shared_memory() attributes {x = #dgemm.config<block = 128x128
 // -----
 
 // The parser knows four fields.
-// expected-error @+1 {{unknown field 'depth' of #dgemm.config; known are block, stages, math_warpgroups, group_m and cluster}}
+// expected-error @+1 {{unknown field 'depth' of #dgemm.config; known are block, stages, math_warpgroups, group_m, cluster, split_k and evict_first}}
 func.func private @unknown() attributes {x = #dgemm.config<block = 128x128x128, depth = 4>}
 
 // -----
@@ -118,3 +118,26 @@ func.func private @cluster_halves() attributes {x = #dgemm.config<block = 128x13
 
 // expected-error @+1 {{expected 'cluster' of #dgemm.config to give MxN}}
 func.func private @cluster_rank() attributes {x = #dgemm.config<block = 128x128x128, stages = 4, math_warpgroups = 2, group_m = 8, cluster = 2x1x1>}
+
+// -----
+
+// expected-error @+1 {{expected 'evict_first' of #dgemm.config to be b or none, but got a}}
+func.func private @evict_first() attributes {x = #dgemm.config<block = 128x128x128, stages = 4, math_warpgroups = 2, group_m = 8, evict_first = a>}
+
+// -----
+
+// C10: a cluster has at most 8 CTAs on every GPU of the target.
+// expected-error @+1 {{expected 'split_k' to be 1 to 8, but got 9}}
+func.func private @split_k() attributes {x = #dgemm.config<block = 64x128x128, stages = 4, math_warpgroups = 1, group_m = 8, split_k = 9>}
+
+// -----
+
+// C10: the CTAs of a cluster share one tile, or the tiles of several.
+// expected-error @+1 {{expected no 'cluster' with split_k, but got 1x2}}
+func.func private @split_k_cluster() attributes {x = #dgemm.config<block = 64x128x128, stages = 4, math_warpgroups = 1, group_m = 8, cluster = 1x2, split_k = 2>}
+
+// -----
+
+// C8: the sums that the other CTAs send take the place of the output: 3 x 64 x 32 x 4 bytes here.
+// expected-error @+1 {{9 stages of block 64x128x128 need 248224 bytes of shared memory, but a CTA has 232448; at most 8 stages fit}}
+func.func private @split_k_memory() attributes {x = #dgemm.config<block = 64x128x128, stages = 9, math_warpgroups = 1, group_m = 8, split_k = 4>}

@@ -218,3 +218,29 @@ func.func @store_element(%d: memref<?x384xf32>, %v: !dgemm.frag<64x96xf32>, %m: 
   dgemm.store %v, %d[%m, %m] : !dgemm.frag<64x96xf32>, memref<?x384xf32>
   return
 }
+
+// -----
+
+// At most the CTAs of a cluster.
+func.func @k_range(%k: index) {
+  // expected-error @+1 {{'dgemm.k_range' op expected 'split' to be 2 to 8, but got 1}}
+  %begin, %end = dgemm.k_range %k split = 1
+  return
+}
+
+// -----
+
+// Each of 3 CTAs sums 6 of the 16 groups of 8 columns, or less.
+func.func @reduce_cluster(%v: !dgemm.frag<64x128xf32>, %m: index) {
+  // expected-error @+1 {{'dgemm.reduce_cluster' op expected a sum of 64x48, but got '!dgemm.frag<64x40xf32>'}}
+  %sum, %column = dgemm.reduce_cluster %v at %m of %m split = 3 : !dgemm.frag<64x128xf32> -> !dgemm.frag<64x40xf32>
+  return
+}
+
+// -----
+
+func.func @cluster(%m: index) {
+  // expected-error @+1 {{'dgemm.for_each_tile' op expected 'cluster' to give two powers of two, and the CTAs of a tile if there are several}}
+  dgemm.for_each_tile (%i, %j) of (%m, %m) tile = [64, 8] group_m = 1 cluster = [3, 1] {}
+  return
+}

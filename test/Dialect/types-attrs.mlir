@@ -22,6 +22,14 @@ func.func private @fragments(!dgemm.frag<64x192xf32>, !dgemm.frag<128x1xf32>)
 func.func private @config() attributes {
   test.config = #dgemm.config<group_m = 3, math_warpgroups = 1, block = 64x200x128, stages = 5>}
 
+// Fields with their default are not printed.
+// CHECK-LABEL: func.func private @config_more(
+// CHECK-SAME: none = #dgemm.config<block = 64x200x128, stages = 5, math_warpgroups = 1, group_m = 3>
+// CHECK-SAME: some = #dgemm.config<block = 64x200x128, stages = 5, math_warpgroups = 1, group_m = 3, split_k = 7, evict_first = b>
+func.func private @config_more() attributes {
+  none = #dgemm.config<block = 64x200x128, stages = 5, math_warpgroups = 1, group_m = 3, cluster = 1x1, split_k = 1, evict_first = none>,
+  some = #dgemm.config<evict_first = b, split_k = 7, block = 64x200x128, stages = 5, math_warpgroups = 1, group_m = 3>}
+
 // Uses are by that name.
 // CHECK-LABEL: func.func private @maps(
 // CHECK-SAME: test.scales = #scale_a_map, test.swizzled = #a_map

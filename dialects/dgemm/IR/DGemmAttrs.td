@@ -31,6 +31,8 @@ def DGemm_ConfigAttr : AttrDef<DGemm_Dialect, "Config"> {
     | `math_warpgroups` | warpgroups that share the rows of a tile; one more warpgroup produces |
     | `group_m` | tile rows that are walked together before the next tile column, so that L2 keeps B |
     | `cluster` | M x N adjacent tiles whose CTAs form a cluster: TMA multicasts the tile of A along N, that of B along M; 1x1, no cluster, if left out |
+    | `split_k` | CTAs of a cluster that share a tile, each with its part of the K blocks; their sums are added through distributed shared memory; 1 if left out |
+    | `evict_first` | `b`: tiles of B leave L2 first, for a B that is read once; `none` if left out |
     | `partials` | partial accumulators among which the columns of a slice are divided, so that one is promoted while the tensor cores fill the next; 1 if left out |
     | `overlap_epilogue` | a tile is stored while the tensor cores compute the first K block of the next one; false if left out |
 
@@ -46,16 +48,20 @@ def DGemm_ConfigAttr : AttrDef<DGemm_Dialect, "Config"> {
     - C8: stages, output staging and barriers fit the shared memory of a CTA.
     - C9: cluster is 1x1, 1x2, 2x1 or 2x2, and with two CTAs along M, which fetch half of B's tile each, block N is a
       multiple of 16 (a half holds whole swizzle atoms of 8 rows).
-    - C10: 1 or 2 partials, each of at least 8 columns.
+    - C10: split_k is 1 to 8 (the CTAs that a cluster may have anywhere), and 1 with a cluster of several tiles.
+    - C11: 1 or 2 partials, each of at least 8 columns.
+    - C12: the epilogue is not overlapped with split_k, whose reduction comes between two tiles.
 
     Example: `#dgemm.config<block = 128x192x128, stages = 4, math_warpgroups = 2, group_m = 8, cluster = 2x1>`.
   }];
   let parameters = (ins "int64_t":$blockM, "int64_t":$blockN, "int64_t":$blockK, "int64_t":$stages,
                         "int64_t":$mathWarpgroups, "int64_t":$groupM, "int64_t":$clusterM, "int64_t":$clusterN,
-                        "int64_t":$partials, "bool":$overlapEpilogue);
+                        "int64_t":$splitK, "bool":$evictFirstB, "int64_t":$partials, "bool":$overlapEpilogue);
   let extraClassDeclaration = [{
     /// CTAs of a cluster.
-    int64_t getClusterSize() const { return getClusterM() * getClusterN(); }
+    int64_t getClusterSize() const { return getClusterM() * getClusterN() * getSplitK(); }
+    /// CTAs of a cluster share tiles of A or B.
+    bool isMulticast() const { return getClusterM() * getClusterN() > 1; }
   }];
   let hasCustomAssemblyFormat = 1;
   let genVerifyDecl = 1;

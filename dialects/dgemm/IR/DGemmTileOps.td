@@ -68,7 +68,8 @@ def DGemm_ForEachTileOp : DGemm_Op<"for_each_tile", [
     tile rows, then along the columns of that group, so that the CTAs of one wave share rows of B in L2.
 
     With `cluster` = [CM, CN] the CTAs of a cluster take CM x CN adjacent tiles at a time, of one group. Some of these may
-    lie wholly past the end of D: loads read zero there, and stores write nothing.
+    lie wholly past the end of D: loads read zero there, and stores write nothing. With `cluster` = [1, 1, S] all S CTAs
+    take the same tile.
 
     `contiguous %m_indices` adds the group of the tile, that of its first row, to the region arguments, and skips the
     tiles where that is negative. `masked %masked_m` walks the groups one after the other, and of each only the tiles
@@ -93,6 +94,8 @@ def DGemm_ForEachTileOp : DGemm_Op<"for_each_tile", [
   let hasCustomAssemblyFormat = 1;
   let hasVerifier = 1;
   let extraClassDeclaration = [{
+    /// CTAs that take tiles together.
+    int64_t getClusterSize() { return llvm::product_of(getCluster()); }
     Value getTileM() { return getBody().getArgument(0); }
     Value getTileN() { return getBody().getArgument(1); }
     /// The group of the tile; null for a dense layout.
@@ -109,6 +112,59 @@ def DGemm_YieldOp : DGemm_Op<"yield", [Pure, Terminator, HasParent<"ForEachTileO
   let arguments = (ins Variadic<AnyType>:$values);
   let builders = [OpBuilder<(ins), [{ (void)$_state; }]>];
   let assemblyFormat = "attr-dict ($values^ `:` type($values))?";
+}
+
+def DGemm_KRangeOp : DGemm_Op<"k_range", [
+    Pure, DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmResultNames"]>]> {
+  let summary = "this CTA's part of K";
+  let description = [{
+    The K blocks of 128 of `k` elements divided between the `split` CTAs of a cluster in order of their rank, as evenly as
+    whole blocks go; with fewer blocks than CTAs some get none. `begin` and `end` are element offsets, multiples of 128.
+
+    Example: `%begin, %end = dgemm.k_range %K split = 4`.
+  }];
+  let arguments = (ins Index:$k, I64Attr:$split);
+  let results = (outs Index:$begin, Index:$end);
+  let extraClassDefinition = [{
+    void $cppClass::getAsmResultNames(::mlir::OpAsmSetValueNameFn setName) {
+      setName(getBegin(), "begin");
+      setName(getEnd(), "end");
+    }
+  }];
+  let assemblyFormat = "$k `split` `=` $split attr-dict";
+  let hasVerifier = 1;
+}
+
+def DGemm_ReduceClusterOp : DGemm_Op<"reduce_cluster", [
+    DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmResultNames"]>]> {
+  let summary = "the sum of a fragment over the CTAs of a cluster, some columns for each";
+  let description = [{
+    Every CTA of a cluster gives a fragment of the same tile and gets, of the sum of all, the columns from `column` on: the
+    CTA of rank r columns r * C to r * C + C, where C are the columns of the result. Each element is added in an order
+    that depends on nothing but its column. Columns past the fragment are not defined.
+
+    The fragment begins at row `row` of D. Of rows from `rows` on the sum is not defined.
+
+    - C1: `split` is 2 to 8, and the result has the rows of the fragment and as many columns as `split` CTAs need, in
+      whole groups of 8.
+
+    Example:
+    ```mlir
+    %sum, %column = dgemm.reduce_cluster %acc at %m of %M split = 4 : !dgemm.frag<64x128xf32> -> !dgemm.frag<64x32xf32>
+    ```
+  }];
+  let arguments = (ins DGemm_FragType:$value, Index:$row, Index:$rows, I64Attr:$split);
+  let results = (outs DGemm_FragType:$sum, Index:$column);
+  let extraClassDefinition = [{
+    void $cppClass::getAsmResultNames(::mlir::OpAsmSetValueNameFn setName) {
+      setName(getSum(), "sum");
+      setName(getColumn(), "column");
+    }
+  }];
+  let assemblyFormat = [{
+    $value `at` $row `of` $rows `split` `=` $split attr-dict `:` qualified(type($value)) `->` qualified(type($sum))
+  }];
+  let hasVerifier = 1;
 }
 
 def DGemm_ZeroOp : DGemm_Op<"zero", [Pure]> {
@@ -296,13 +352,14 @@ def DGemm_StoreOp : DGemm_Op<"store", [MemoryEffects<[MemWrite]>, AttrSizedOpera
   let summary = "a fragment to global memory, rounded to bf16";
   let description = [{
     Rounds to nearest even. Elements outside the destination are not written, nor, where `rows` is given, are rows from
-    that one on.
+    that one on, nor, where `columns` is given, columns from that one on.
 
     Example: `dgemm.store %acc, %d[%m, %n] : !dgemm.frag<128x192xf32>, memref<?x4096xbf16>`.
   }];
-  let arguments = (ins DGemm_FragType:$value, AnyMemRef:$dest, Variadic<Index>:$offsets, Optional<Index>:$rows);
+  let arguments = (ins DGemm_FragType:$value, AnyMemRef:$dest, Variadic<Index>:$offsets, Optional<Index>:$rows,
+                       Optional<Index>:$columns);
   let assemblyFormat = [{
-    $value `,` $dest `[` $offsets `]` (`rows` $rows^)? attr-dict `:` qualified(type($value)) `,` type($dest)
+    $value `,` $dest `[` $offsets `]` (`rows` $rows^)? (`columns` $columns^)? attr-dict `:` qualified(type($value)) `,` type($dest)
   }];
   let hasVerifier = 1;
 }

@@ -30,6 +30,9 @@ struct ConfigFields {
   std::optional<int64_t> groupM;
   /// M, N in CTAs.
   std::optional<std::array<int64_t, 2>> cluster;
+  std::optional<int64_t> splitK;
+  /// True for `b`, false for `none`.
+  std::optional<bool> evictFirstB;
   std::optional<int64_t> partials;
   std::optional<bool> overlapEpilogue;
 
@@ -41,8 +44,10 @@ struct ConfigFields {
 };
 
 /// All legal configurations that match `fields`: every block M and N that registers and shared memory carry, in every
-/// cluster, with the deepest ring (at most 16 stages) unless `fields` gives one.
-SmallVector<ConfigAttr> enumerateConfigs(MLIRContext *context, const ConfigFields &fields);
+/// cluster or with every split of K, with the deepest ring (at most 16 stages) unless `fields` gives one. B is evicted
+/// first where one row of tiles covers all `rows` of the problem (kDynamic: unknown), unless `fields` says.
+SmallVector<ConfigAttr> enumerateConfigs(MLIRContext *context, const ConfigFields &fields,
+                                         int64_t rows = ShapedType::kDynamic);
 
 } // namespace mlir::dgemm
 

@@ -49,6 +49,12 @@ constexpr int64_t kBulkAlignment = 128;
 
 constexpr int64_t kMbarrierBytes = 8;
 
+/// CTAs of a cluster that every GPU of the target takes (CUDA Programming Guide, thread block clusters).
+constexpr int64_t kMaxCluster = 8;
+
+/// L2 cache policy of loads that are not read again (CUTLASS, cute/arch/copy_sm90_desc.hpp, TMA::CacheHintSm90).
+constexpr int64_t kEvictFirst = 0x12F0000000000000;
+
 } // namespace mlir::dgemm::hopper
 
 #endif // DGEMM_IR_HOPPERLIMITS_H

@@ -10,6 +10,9 @@
 //
 //   output panels | A tiles | B tiles | scale rows of A | full barriers | empty barriers
 //
+// With split_k D is written from registers; in place of the output panels lies what other CTAs of the cluster send, and
+// after the empty barriers two for each 64 rows of the tile: received and drained.
+//
 //===----------------------------------------------------------------------===//
 
 #ifndef DGEMM_IR_SHAREDMEMORYLAYOUT_H
@@ -35,6 +38,12 @@ struct OutputPanel {
 /// Splits `columns` (a multiple of 8) into panels, the widest first.
 llvm::SmallVector<OutputPanel> getOutputPanels(int64_t columns);
 
+/// Columns of a tile of `columns` that each of `splitK` CTAs sums: groups of 8, as many as for the others but for the
+/// last CTAs, which may have fewer or none.
+int64_t getSplitColumns(int64_t columns, int64_t splitK);
+/// Bytes that a warpgroup receives of 64 rows of those columns from one CTA.
+int64_t getSplitBytes(int64_t columns, int64_t splitK);
+
 /// Byte offsets from the start of dynamic shared memory.
 struct SharedMemoryLayout {
   int64_t outputOffset;
@@ -44,13 +53,15 @@ struct SharedMemoryLayout {
   int64_t tileBytes[3];
   int64_t fullBarrierOffset;
   int64_t emptyBarrierOffset;
+  int64_t receivedBarrierOffset;
+  int64_t drainedBarrierOffset;
   int64_t totalBytes;
 
   /// The layout for these choices, whether it fits or not.
-  static SharedMemoryLayout get(int64_t blockM, int64_t blockN, int64_t blockK, int64_t stages);
+  static SharedMemoryLayout get(int64_t blockM, int64_t blockN, int64_t blockK, int64_t stages, int64_t splitK = 1);
   static SharedMemoryLayout get(ConfigAttr config);
   /// The deepest ring that fits, at most `limit`; 0 if not even one stage does.
-  static int64_t getMaxStages(int64_t blockM, int64_t blockN, int64_t blockK, int64_t limit);
+  static int64_t getMaxStages(int64_t blockM, int64_t blockN, int64_t blockK, int64_t limit, int64_t splitK = 1);
 };
 
 } // namespace mlir::dgemm

@@ -37,6 +37,9 @@ std::vector<DenseCase> makeCases() {
       {"SharedA", "block = 64x64x128, stages = 3, math_warpgroups = 1, cluster = 1x2"},
       {"SharedB", "block = 128x48x128, stages = 3, math_warpgroups = 2, cluster = 2x1"},
       {"Quad", "block = 64x64x128, stages = 3, math_warpgroups = 1, cluster = 2x2"},
+      {"SplitInTwo", "block = 128x64x128, stages = 3, math_warpgroups = 1, split_k = 2"},
+      {"SplitInSeven", "block = 64x128x128, stages = 2, math_warpgroups = 1, split_k = 7"},
+      {"SplitInEight", "block = 128x96x128, stages = 2, math_warpgroups = 2, split_k = 8, evict_first = b"},
       {"AcrossScaleBlocks", "block = 128x192x128, stages = 4, math_warpgroups = 2"},
   };
   const GemmSizes shapes[] = {{8, 8, 16}, {64, 64, 128}, {72, 136, 272}, {200, 264, 1024}, {320, 520, 640}};
@@ -65,6 +68,23 @@ TEST_P(DenseTest, IsRightAndClean) {
     ASSERT_TRUE(bool(report)) << llvm::toString(report.takeError());
     ASSERT_FALSE(report->hazard.has_value()) << report->hazard->str();
     EXPECT_TRUE(gemm->check().passed()) << gemm->check().describe();
+  }
+}
+
+/// Partial sums are added in the same order, whichever CTA is first.
+TEST(SplitK, IsTheSameBitForBitUnderAnySchedule) {
+  llvm::Expected<CompiledGemm> gemm =
+      CompiledGemm::compile({64, 200, 2048}, "block = 64x72x128, stages = 3, math_warpgroups = 1, split_k = 4");
+  ASSERT_TRUE(bool(gemm)) << llvm::toString(gemm.takeError());
+  gemm->multiprocessors = 8;
+  std::vector<uint8_t> first;
+  for (unsigned seed = 1; seed <= 6; ++seed) {
+    llvm::Expected<Report> report = gemm->run(seed);
+    ASSERT_TRUE(bool(report)) << llvm::toString(report.takeError());
+    ASSERT_FALSE(report->hazard.has_value()) << report->hazard->str();
+    if (first.empty())
+      first = gemm->d.data;
+    EXPECT_EQ(gemm->d.data, first) << "seed " << seed;
   }
 }
 

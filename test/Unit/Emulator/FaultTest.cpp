@@ -39,14 +39,22 @@ TensorMapInfo *findMap(LaunchDescriptor &launch, llvm::StringRef operand) {
   return nullptr;
 }
 
+CompiledGemm *compile(const GemmSizes &sizes, const std::string &config) {
+  llvm::Expected<CompiledGemm> gemm = CompiledGemm::compile(sizes, config);
+  EXPECT_TRUE(bool(gemm)) << llvm::toString(gemm.takeError());
+  return new CompiledGemm(std::move(*gemm));
+}
+
 /// 128x64 tile, two math warpgroups, three stages; each of two CTAs works on several tiles.
 const CompiledGemm &getGood() {
-  static CompiledGemm *good = [] {
-    llvm::Expected<CompiledGemm> gemm =
-        CompiledGemm::compile({256, 256, 1024}, "block = 128x64x128, stages = 3, math_warpgroups = 2");
-    EXPECT_TRUE(bool(gemm)) << llvm::toString(gemm.takeError());
-    return new CompiledGemm(std::move(*gemm));
-  }();
+  static CompiledGemm *good = compile({256, 256, 1024}, "block = 128x64x128, stages = 3, math_warpgroups = 2");
+  return *good;
+}
+
+/// Two CTAs share each of three tiles.
+const CompiledGemm &getGoodSplit() {
+  static CompiledGemm *good =
+      compile({64, 192, 1024}, "block = 64x64x128, stages = 3, math_warpgroups = 1, split_k = 2");
   return *good;
 }
 
@@ -78,6 +86,24 @@ bool releaseBeforeWait(PtxEditor &ptx) {
   std::string name = label == std::string::npos ? "?" : line.substr(label, line.find(';') - label);
   return ptx.remove("wgmma.wait_group") &&
          ptx.replaceAll("\n" + name + ":", "\n" + name + ":\n\twgmma.wait_group.sync.aligned 0;");
+}
+
+constexpr const char *kSend = "st.async";
+
+/// The wait before (for the buffers of others) or after what is sent to other CTAs goes on at once.
+bool neverWait(PtxEditor &ptx, bool after) {
+  int send = ptx.find(kSend), last = send;
+  while (ptx.find(kSend, 0, last + 1) >= 0)
+    last = ptx.find(kSend, 0, last + 1);
+  unsigned nth = 0;
+  while (ptx.find(kTry, nth + 1) >= 0 && ptx.find(kTry, nth) < (after ? last : send))
+    ++nth;
+  if (!after && ptx.find(kTry, nth) > send)
+    --nth;
+  std::string line = ptx.getLine(ptx.find(kTry, nth));
+  size_t predicate = line.find('%');
+  return ptx.replaceIn(kTry, line, "\tsetp.eq.u32 " + line.substr(predicate, line.find(',') - predicate) + ", 0, 0;",
+                       nth);
 }
 
 std::vector<Fault> makeFaults() {
@@ -157,7 +183,27 @@ std::vector<Fault> makeFaults() {
   };
 }
 
+/// Of the sum over a cluster.
+std::vector<Fault> makeSplitFaults() {
+  using K = HazardKind;
+  using P = PtxEditor;
+  using L = LaunchDescriptor;
+  return {
+      {"ClusterWaitDropped", {K::BarrierMisuse}, [](P &p, L &) { return p.removeAll("barrier.cluster.wait"); }},
+      {"ClusterArriveDropped", {K::BarrierMisuse}, [](P &p, L &) { return p.removeAll("barrier.cluster.arrive"); }},
+      {"SendDropped", {K::Deadlock}, [](P &p, L &) { return p.remove(kSend); }},
+      {"SendTwice",
+       {K::OverwriteInUse, K::TransactionOverrun},
+       [](P &p, L &) { return p.insertBefore(kSend, p.getLine(p.find(kSend))); }},
+      {"ReceivedWaitDropped", {K::ReadBeforeWritten}, [](P &p, L &) { return neverWait(p, true); }},
+      {"DrainedWaitDropped", {K::OverwriteInUse, K::TransactionOverrun}, [](P &p, L &) { return neverWait(p, false); }},
+      {"DrainedArriveDropped", {K::Deadlock}, [](P &p, L &) { return p.removeAll("mbarrier.arrive.shared::cluster"); }},
+      {"ClusterOfOne", {K::IllegalLaunch}, [](P &, L &l) { return (l.cluster[0] = 1) > 0; }},
+  };
+}
+
 class FaultTest : public testing::TestWithParam<Fault> {};
+class SplitFaultTest : public testing::TestWithParam<Fault> {};
 
 std::string list(const std::vector<HazardKind> &kinds) {
   std::string text;
@@ -168,8 +214,7 @@ std::string list(const std::vector<HazardKind> &kinds) {
 
 } // namespace
 
-TEST(FaultSuite, TheKernelIsGoodBefore) {
-  CompiledGemm gemm = getGood();
+static void expectGood(CompiledGemm gemm) {
   for (unsigned seed = 1; seed <= kSeeds; ++seed) {
     llvm::Expected<Report> report = gemm.run(seed);
     ASSERT_TRUE(bool(report)) << llvm::toString(report.takeError());
@@ -178,10 +223,14 @@ TEST(FaultSuite, TheKernelIsGoodBefore) {
   }
 }
 
-TEST_P(FaultTest, IsFoundWithTheRightKind) {
-  const Fault &fault = GetParam();
+TEST(FaultSuite, TheKernelsAreGoodBefore) {
+  expectGood(getGood());
+  expectGood(getGoodSplit());
+}
+
+static void expectFound(const Fault &fault, const CompiledGemm &good) {
   for (unsigned seed = 1; seed <= kSeeds; ++seed) {
-    CompiledGemm gemm = getGood();
+    CompiledGemm gemm = good;
     PtxEditor editor(gemm.ptx);
     ASSERT_TRUE(fault.apply(editor, gemm.launch)) << "the edit does not apply any longer";
     llvm::Expected<Report> report = gemm.run(seed);
@@ -193,5 +242,10 @@ TEST_P(FaultTest, IsFoundWithTheRightKind) {
   }
 }
 
+TEST_P(FaultTest, IsFoundWithTheRightKind) { expectFound(GetParam(), getGood()); }
+TEST_P(SplitFaultTest, IsFoundWithTheRightKind) { expectFound(GetParam(), getGoodSplit()); }
+
+INSTANTIATE_TEST_SUITE_P(Faults, SplitFaultTest, testing::ValuesIn(makeSplitFaults()),
+                         [](const testing::TestParamInfo<Fault> &info) { return std::string(info.param.name); });
 INSTANTIATE_TEST_SUITE_P(Faults, FaultTest, testing::ValuesIn(makeFaults()),
                          [](const testing::TestParamInfo<Fault> &info) { return std::string(info.param.name); });
