@@ -102,7 +102,7 @@ SmallVector<ConfigAttr> mlir::dgemm::enumerateConfigs(MLIRContext *context, cons
                                                       const ConfigFields &fields) {
   SmallVector<ConfigAttr> configs = enumerateConfigs(context, fields);
   llvm::erase_if(configs, [&](ConfigAttr config) {
-    return (size.rowAlignment && size.rowAlignment % (config.getBlockM() * config.getClusterM())) ||
+    return (size.rowAlignment && size.rowAlignment % config.getClusterRows()) ||
            (!size.allowsCluster && config.getClusterSize() > 1);
   });
   return configs;

@@ -141,8 +141,10 @@ Type KernelLowering::convertArgument(unsigned index, NamedAttrList &attrs) {
 DictionaryAttr KernelLowering::describeLaunch(int64_t threads) {
   ConfigAttr config = kernel.getConfig();
   DictionaryAttr strides = kernel.getStridesAttr();
+  DivisorsAttr divisors = kernel.getDivisorsAttr();
   return b.getDictionaryAttr({
       b.getNamedAttr("config", config),
+      b.getNamedAttr("divisors", divisors ? divisors : DivisorsAttr::get(b.getContext(), 1, 1, 1, 1, 1)),
       b.getNamedAttr("layout", b.getStringAttr(stringifyLayout(kernel.getLayout()))),
       b.getNamedAttr("strides", strides ? strides : b.getDictionaryAttr({})),
       b.getNamedAttr("shared_memory", b.getI64IntegerAttr(SharedMemoryLayout::get(config).totalBytes)),
