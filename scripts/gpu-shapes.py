@@ -3,8 +3,13 @@
 
 usage: gpu-shapes.py --gen build/bin/dgemm-gen --out FOLDER
 
-shapes.txt: M, N and K over small and odd values (M dynamic), one kernel for M = 1 to 300, contiguous and masked groups,
-strides and scale layouts. large.txt: operands of more than 2^31 elements. speed.txt: two grouped problems to time.
+shapes.txt: M, N and K over small and odd values (M dynamic), one kernel for M = 0 to 300, one for every M, N and K,
+dynamic leading dimensions, contiguous and masked groups, strides, scale layouts, clusters. large.txt: operands of more than
+2^31 elements. speed.txt: two grouped problems to time.
+
+On the GPU machine, with FOLDER and a static dgemm-run carried there:
+    for list in shapes large; do dgemm-run --device=gpu --cases=FOLDER/$list.txt; done
+    dgemm-run --device=gpu --cases=FOLDER/speed.txt --time
 """
 import argparse
 import concurrent.futures
@@ -23,15 +28,15 @@ class Cases:
         self.jobs, self.lists = [], {"shapes": [], "large": [], "speed": []}
 
     def add(self, name, flags, runs, where="shapes"):
-        """`runs`: (m, n, k, seed) of each case."""
+        """`runs`: (m, n, k, seed) of each case, and more words for its line."""
         self.jobs.append((name, flags))
-        self.lists[where] += [f"{name}.cubin {name}.json {m} {n} {k} {seed}" for m, n, k, seed in runs]
+        self.lists[where] += [" ".join(map(str, (f"{name}.cubin", f"{name}.json", *run))) for run in runs]
 
 
 def dense(cases):
     for n, k in itertools.product(NS, KS):
         cases.add(f"dense_n{n}_k{k}", f"--m=? --n={n} --k={k}", [(m, n, k, m) for m in MS])
-    cases.add("dense_every_m", "--m=? --n=576 --k=528", [(m, 576, 528, m) for m in range(1, 301)])
+    cases.add("dense_every_m", "--m=? --n=576 --k=528", [(m, 576, 528, m) for m in range(301)])
     # Peers' bugs.
     cases.add("dense_147", "--m=576 --n=16 --k=7168", [(576, 16, 7168, 1)])
     cases.add("dense_25", "--m=? --n=7168 --k=1152", [(m, 7168, 1152, 1) for m in (64, 128, 4096)])
@@ -40,6 +45,39 @@ def dense(cases):
     for index, flags in enumerate(["--scale-a-k-innermost", "--scale-b-n-innermost", "--lda=1168 --ldb=1280 --ldd=600",
                                    "--lda=1153 --ldb=1159 --ldd=577 --scale-a-k-innermost"]):
         cases.add(f"dense_strides{index}", f"--m=? --n=576 --k=1152 {flags}", [(m, 576, 1152, m) for m in (1, 33, 129, 257)])
+
+
+def dynamic(cases):
+    cases.add("any", "--m=? --n=? --k=?", [(m, n, k, m) for n, k in itertools.product(NS, KS) for m in (1, 33, 129)])
+    cases.add("any_block64", "--m=? --n=? --k=? --config=block=64x64 --scale-a-k-innermost --scale-b-n-innermost",
+              [(m, n, k, m) for n, k in itertools.product(NS, KS) for m in (1, 100)])
+    cases.add("promised", "--m=? --n=? --k=? --n-divisor=8 --k-divisor=16",
+              [(m, n, k, m) for n, k in itertools.product((8, 56, 128, 576), (128, 528, 1152)) for m in (1, 33, 129)])
+    for index, (promise, pitches) in enumerate([("", ("lda=1153 ldb=1152 ldd=577", "lda=1280 ldb=1159 ldd=600")),
+                                                ("--lda-divisor=16 --ldb-divisor=16 --ldd-divisor=8",
+                                                 ("lda=1152 ldb=1152 ldd=576", "lda=1280 ldb=1168 ldd=600"))]):
+        for layout, m in (("dense", "?"), ("contiguous", "?"), ("masked", 200)):
+            cases.add(f"pitch{index}_{layout}",
+                      f"--layout={layout} --groups=4 --m={m} --n=576 --k=1152 --lda=? --ldb=? --ldd=? {promise}",
+                      [(m, 576, 1152, m, words) for words in pitches for m in ((1, 129) if layout == "dense" else
+                                                                                (1024,) if layout == "contiguous" else (200,))])
+    cases.add("any_masked", "--layout=masked --groups=4 --m=? --n=? --k=?",
+              [(m, n, k, m) for m in (1, 8, 33, 200) for n, k in ((33, 200), (136, 528), (576, 1152))])
+    cases.add("any_contiguous", "--layout=contiguous --groups=4 --m=? --n=? --k=?",
+              [(m, n, k, m) for m in (0, 1024, 2000) for n, k in ((33, 200), (136, 528), (576, 1152))])
+
+
+def clusters(cases):
+    for cluster in ("1x2", "2x1", "2x2"):
+        for block in ("64x64", "128x128"):
+            config = f"--config=block={block},cluster={cluster}"
+            cases.add(f"dense_{block}_{cluster}", f"--m=? --n=520 --k=1152 {config}",
+                      [(m, 520, 1152, m) for m in (1, 64, 129, 257, 321, 1000)])
+            cases.add(f"contiguous_{block}_{cluster}",
+                      f"--layout=contiguous --row-alignment=256 --m=? --groups=4 --n=520 --k=528 {config}",
+                      [(m, 520, 528, seed) for m in (2048, 3000) for seed in (1, 2)])
+            cases.add(f"masked_{block}_{cluster}", f"--layout=masked --m=200 --groups=4 --n=520 --k=528 {config}",
+                      [(200, 520, 528, seed) for seed in (1, 2, 3)])
 
 
 def grouped(cases):
@@ -80,7 +118,7 @@ def main():
     args = parser.parse_args()
     os.makedirs(args.out, exist_ok=True)
     cases = Cases()
-    for make in (dense, grouped, large, speed):
+    for make in (dense, dynamic, clusters, grouped, large, speed):
         make(cases)
 
     def compile_kernel(job):

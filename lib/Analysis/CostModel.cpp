@@ -123,7 +123,7 @@ SmallVector<ConfigAttr> mlir::dgemm::enumerateConfigs(MLIRContext *context, cons
   SmallVector<ConfigAttr> configs =
       enumerateConfigs(context, fields, size.rowAlignment ? ShapedType::kDynamic : size.m);
   llvm::erase_if(configs, [&](ConfigAttr config) {
-    return (size.rowAlignment && size.rowAlignment % (config.getBlockM() * config.getClusterM())) ||
+    return (size.rowAlignment && size.rowAlignment % config.getClusterRows()) ||
            (!size.allowsCluster && config.isMulticast()) || !isSplitUseful(size, config, fields);
   });
   return configs;

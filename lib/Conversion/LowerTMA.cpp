@@ -36,7 +36,9 @@ static TensorMapAttr makeTensorMap(KernelOp kernel, StringRef operand, int64_t r
     strides.push_back(stride * geometry.getElementBytes());
   SmallVector<int64_t> box = {columns, rows};
   box.resize(dims.size(), 1);
-  unsigned sizes = kernel.getSizes().size();
+  int64_t lastSize = static_cast<int64_t>(kernel.getSizes().size()) - 1, lastSymbol = -1;
+  getMaxDimAndSymbol<ArrayRef<AffineExpr>>({dims, strides}, lastSize, lastSymbol);
+  unsigned sizes = lastSize + 1;
   return TensorMapAttr::get(context, operand, geometry.element, AffineMap::get(sizes, 0, dims, context),
                             AffineMap::get(sizes, 0, strides, context), DenseI64ArrayAttr::get(context, box), swizzle);
 }

@@ -32,12 +32,8 @@ public:
   std::string a() { return matrix("A", "f8E4M3FN", isMasked(), shape.m, shape.k, shape.lda); }
   std::string b() { return matrix("B", "f8E4M3FN", isGrouped(), shape.n, shape.k, shape.ldb); }
   std::string d() { return matrix("D", "bf16", isMasked(), shape.m, shape.n, shape.ldd); }
-  std::string scaleA() {
-    return scales("scale_A", isMasked(), blocks(shape.k), shape.m, shape.scaleAKInnermost, "M or K");
-  }
-  std::string scaleB() {
-    return scales("scale_B", isGrouped(), blocks(shape.n), blocks(shape.k), shape.scaleBNInnermost, "N or K");
-  }
+  std::string scaleA() { return scales(isMasked(), blocks(shape.k), shape.m, shape.scaleAKInnermost); }
+  std::string scaleB() { return scales(isGrouped(), blocks(shape.n), blocks(shape.k), shape.scaleBNInnermost); }
   std::string groups() { return llvm::formatv("memref<{0}xi32>", extent(isMasked() ? shape.groups : shape.m)).str(); }
   bool isGrouped() const { return shape.layout != GemmLayout::Dense; }
   /// Set by a type that cannot be spelled.
@@ -49,42 +45,53 @@ private:
   static std::string extent(int64_t size) { return size == kDynamic ? "?" : std::to_string(size); }
   static int64_t blocks(int64_t size) { return size == kDynamic ? size : int64_t(llvm::divideCeil(size, 128)); }
 
-  /// `strides` of rows and columns; -1 for one that depends on a dynamic size.
+  /// `strides` of rows and columns, kDynamic for `?`.
   std::string type(llvm::StringRef element, bool hasGroups, int64_t rows, int64_t columns,
                    std::optional<std::pair<int64_t, int64_t>> strides = {}) {
     std::string dims = hasGroups ? extent(shape.groups) + "x" : "";
     dims += extent(rows) + "x" + extent(columns) + "x" + element.str();
     if (!strides)
       return "memref<" + dims + ">";
+    auto [row, column] = *strides;
     std::string outer;
-    if (hasGroups)
-      outer = std::to_string(std::max(rows * strides->first, columns * strides->second)) + ", ";
-    return llvm::formatv("memref<{0}, strided<[{1}{2}, {3}]>>", dims, outer, strides->first, strides->second).str();
+    if (hasGroups) {
+      bool isDynamic = llvm::is_contained({rows, columns, row, column}, kDynamic);
+      outer = extent(isDynamic ? kDynamic : std::max(rows * row, columns * column)) + ", ";
+    }
+    return llvm::formatv("memref<{0}, strided<[{1}{2}, {3}]>>", dims, outer, extent(row), extent(column)).str();
   }
   std::string matrix(llvm::StringRef name, llvm::StringRef element, bool hasGroups, int64_t rows, int64_t columns,
                      int64_t pitch) {
     if (!pitch)
       return type(element, hasGroups, rows, columns);
-    if (pitch < columns)
+    if (pitch != kDynamic && pitch < columns)
       error = llvm::formatv("expected the leading dimension of {0} to be at least its row, {1}, but got {2}", name,
                             columns, pitch);
-    if (hasGroups && rows == kDynamic)
-      error = llvm::formatv("a leading dimension of {0} with groups wants its rows to be static", name);
     return type(element, hasGroups, rows, columns, std::pair<int64_t, int64_t>(pitch, 1));
   }
   /// Scales [rows, columns], the rows innermost where `isTransposed`.
-  std::string scales(llvm::StringRef name, bool hasGroups, int64_t rows, int64_t columns, bool isTransposed,
-                     llvm::StringRef sizes) {
+  std::string scales(bool hasGroups, int64_t rows, int64_t columns, bool isTransposed) {
     if (!isTransposed)
       return type("f32", hasGroups, rows, columns);
-    if (rows == kDynamic || (hasGroups && columns == kDynamic))
-      error = llvm::formatv("this layout of {0} wants {1} to be static", name, sizes);
     return type("f32", hasGroups, rows, columns, std::pair<int64_t, int64_t>(1, rows));
   }
 
   const GemmShape &shape;
 };
+
+struct SizeDivisor {
+  llvm::StringRef name;
+  int64_t size, divisor;
+};
 } // namespace
+
+static std::array<SizeDivisor, 5> getDivisors(const GemmShape &shape) {
+  return {{{"n", shape.n, shape.nDivisor},
+           {"k", shape.k, shape.kDivisor},
+           {"lda", shape.lda, shape.ldaDivisor},
+           {"ldb", shape.ldb, shape.ldbDivisor},
+           {"ldd", shape.ldd, shape.lddDivisor}}};
+}
 
 static llvm::Error checkShape(const GemmShape &shape) {
   std::vector<std::pair<const char *, int64_t>> sizes = {{"M", shape.m}, {"N", shape.n}, {"K", shape.k}};
@@ -93,7 +100,21 @@ static llvm::Error checkShape(const GemmShape &shape) {
   for (auto [name, size] : sizes)
     if (size != kDynamic && (size < 1 || size > INT32_MAX))
       return makeError(llvm::formatv("expected {0} to be 1 to 2147483647 or dynamic, but got {1}", name, size));
+  for (const SizeDivisor &entry : getDivisors(shape))
+    if (entry.divisor < 1 || (entry.size > 0 && entry.size % entry.divisor))
+      return makeError(llvm::formatv("expected the divisor of {0} to be positive{1}, but got {2}", entry.name.upper(),
+                                     entry.size > 0 ? " and to divide " + std::to_string(entry.size) : "",
+                                     entry.divisor));
   return llvm::Error::success();
+}
+
+/// " divisible <n = 8, k = 16>": what is promised of dynamic sizes, empty for nothing.
+static std::string spellDivisors(const GemmShape &shape) {
+  std::string text;
+  for (const SizeDivisor &entry : getDivisors(shape))
+    if (entry.size == kDynamic && entry.divisor > 1)
+      text += llvm::formatv("{0}{1} = {2}", text.empty() ? "" : ", ", entry.name, entry.divisor);
+  return text.empty() ? text : " divisible <" + text + ">";
 }
 
 /// "dgemm_m4096_nx_k512", "dgemm_masked_g8_m..."; x for a dynamic size.
@@ -123,6 +144,7 @@ llvm::Expected<std::string> dgemm::makeProblem(const GemmShape &shape, const Com
     layout += " aligned " + std::to_string(shape.rowAlignment);
   if (shape.layout == GemmLayout::Masked && shape.expectedM)
     layout += " expected " + std::to_string(shape.expectedM);
+  layout += spellDivisors(shape);
   return llvm::formatv(R"(func.func @{0}(%a: {1}, %scale_a: {2}, %b: {3}, %scale_b: {4}, %d: {5}{6}) {{
   dgemm.gemm {7} lhs(%a scaled %scale_a by [1, 128]) rhs(%b scaled %scale_b by [128, 128]) out(%d)
       : ({1}, {2}, {3}, {4}, {5}{8})
@@ -157,6 +179,22 @@ llvm::Expected<std::vector<std::string>> dgemm::listConfigs(const GemmShape &sha
   for (auto &[clocks, text] : ranked)
     configs.push_back(text.substr(text.find('<')));
   return configs;
+}
+
+llvm::Expected<int64_t> dgemm::getMAlignmentForContiguousLayout(const GemmShape &shape, const CompileOptions &options) {
+  if (shape.layout != GemmLayout::Contiguous)
+    return makeError("expected a contiguous layout, but got a " + toString(shape.layout) + " one");
+  llvm::Expected<std::string> problem = makeProblem(shape, options);
+  if (!problem)
+    return problem.takeError();
+  Session session(options);
+  if (llvm::Error error = session.parse(*problem))
+    return std::move(error);
+  if (llvm::Error error = session.lower(Level::Configured))
+    return std::move(error);
+  int64_t rows = 0;
+  session.getModule().walk([&](mlir::dgemm::GemmOp gemm) { rows = gemm.getConfig()->getClusterRows(); });
+  return rows;
 }
 
 /// The level of the module for a stage that is printed as MLIR.

@@ -55,7 +55,7 @@ public:
     if (Error error = setGrid())
       return error;
     checkLimits();
-    if (report.hazard)
+    if (report.hazard || empty)
       return Error::success();
     return setParameters();
   }

@@ -175,6 +175,18 @@ LogicalResult ConfigAttr::verify(function_ref<InFlightDiagnostic()> emitError, i
 }
 
 //===----------------------------------------------------------------------===//
+// DivisorsAttr
+//===----------------------------------------------------------------------===//
+
+LogicalResult DivisorsAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t n, int64_t k, int64_t lda,
+                                   int64_t ldb, int64_t ldd) {
+  for (int64_t divisor : {n, k, lda, ldb, ldd})
+    if (divisor < 1)
+      return emitError() << "expected positive divisors, but got " << divisor;
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
 // TensorMapAttr
 //===----------------------------------------------------------------------===//
 
@@ -185,8 +197,9 @@ LogicalResult TensorMapAttr::verify(function_ref<InFlightDiagnostic()> emitError
   unsigned rank = dims.getNumResults();
   if (rank < 1 || rank > 5)
     return emitError() << "expected 1 to 5 dims, but got " << rank;
-  if (dims.getNumDims() != strides.getNumDims() || dims.getNumDims() < 3 || dims.getNumDims() > 4)
-    return emitError() << "expected 'dims' and 'strides' to be maps of (M, N, K) or (M, N, K, G)";
+  if (dims.getNumDims() != strides.getNumDims() || dims.getNumDims() < 3 || dims.getNumDims() > std::size(kSizeNames))
+    return emitError() << "expected 'dims' and 'strides' to be maps of (M, N, K), (M, N, K, G) or "
+                          "(M, N, K, G, LDA, LDB, LDD)";
   if (strides.getNumResults() + 1 != rank || box.size() != static_cast<int64_t>(rank))
     return emitError() << "expected " << rank - 1 << " strides and " << rank << " box extents, but got "
                        << strides.getNumResults() << " and " << box.size();

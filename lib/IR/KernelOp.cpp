@@ -27,6 +27,12 @@ ParseResult KernelOp::parse(OpAsmParser &parser, OperationState &result) {
     if (succeeded(parser.parseOptionalKeyword(stringifyLayout(grouped))))
       layout = grouped;
   result.addAttribute(getLayoutAttrName(result.name), LayoutAttr::get(parser.getContext(), layout));
+  if (succeeded(parser.parseOptionalKeyword("divisible"))) {
+    DivisorsAttr divisors;
+    if (parser.parseCustomAttributeWithFallback(divisors, Type{}, getDivisorsAttrName(result.name).strref(),
+                                                result.attributes))
+      return failure();
+  }
   if (parser.parseKeyword("config") ||
       parser.parseCustomAttributeWithFallback(config, Type{}, getConfigAttrName(result.name).strref(),
                                               result.attributes) ||
@@ -62,12 +68,16 @@ void KernelOp::print(OpAsmPrinter &printer) {
   printer.printStrippedAttrOrType(getSizesAttr());
   if (getLayout() != Layout::Dense)
     printer << ' ' << stringifyLayout(getLayout());
+  if (DivisorsAttr divisors = getDivisorsAttr()) {
+    printer << " divisible ";
+    printer.printStrippedAttrOrType(divisors);
+  }
   printer.printNewline();
   printer << "    config ";
   printer.printStrippedAttrOrType(getConfigAttr());
   printer.printOptionalAttrDictWithKeyword(
       (*this)->getAttrs(), {getSymNameAttrName(), getLayoutAttrName(), getFunctionTypeAttrName(), getSizesAttrName(),
-                            getConfigAttrName(), getArgAttrsAttrName(), getResAttrsAttrName()});
+                            getDivisorsAttrName(), getConfigAttrName(), getArgAttrsAttrName(), getResAttrsAttrName()});
   printer << ' ';
   printer.printRegion(getBody(), /*printEntryBlockArgs=*/false, /*printBlockTerminators=*/true);
 }

@@ -8,6 +8,7 @@
 
 #include "dgemm/IR/OperandGeometry.h"
 #include "dgemm/IR/HopperLimits.h"
+#include "llvm/ADT/Sequence.h"
 #include <numeric>
 
 using namespace mlir;
@@ -42,9 +43,10 @@ static SmallVector<AffineExpr> getMatrixShape(StringRef name, const SizeExprs &s
 }
 
 OperandGeometry OperandGeometry::get(MLIRContext *context, Layout layout, StringRef name, ArrayRef<int64_t> sizes,
-                                     ArrayRef<int64_t> strides) {
+                                     ArrayRef<int64_t> strides, DivisorsAttr divisors) {
   SizeExprs size(context, sizes);
   OperandGeometry geometry;
+  geometry.divisors = divisors;
   Builder builder(context);
   if (name == "a" || name == "b")
     geometry.element = Float8E4M3FNType::get(context);
@@ -56,19 +58,47 @@ OperandGeometry OperandGeometry::get(MLIRContext *context, Layout layout, String
   bool isMatrix = geometry.shape.size() == 2;
   if (isMatrix && (layout == Layout::Masked || (layout == Layout::Contiguous && (name == "b" || name == "scale_b"))))
     geometry.shape.insert(geometry.shape.begin(), size.g);
-  if (!strides.empty()) {
-    for (int64_t stride : strides)
-      geometry.strides.push_back(builder.getAffineConstantExpr(stride));
-    return geometry;
-  }
-  // Packed, but for the M stride of scale_a: a multiple of 16 bytes.
-  AffineExpr stride = builder.getAffineConstantExpr(1);
-  for (AffineExpr extent : llvm::reverse(geometry.shape)) {
-    geometry.strides.insert(geometry.strides.begin(), stride);
-    bool isPadded = name == "scale_a" && geometry.strides.size() == 1;
-    stride = stride * (isPadded ? extent.ceilDiv(4) * 4 : extent);
-  }
+  geometry.setStrides(name, strides);
   return geometry;
+}
+
+/// The size that the row stride of A, B or D is where it is given at launch.
+static AffineExpr getLeadingDimension(MLIRContext *context, StringRef name) {
+  unsigned index = name == "a" ? 0 : name == "b" ? 1 : 2;
+  return getAffineDimExpr(kFirstLeadingDimension + index, context);
+}
+
+/// Rows lie closer together than columns: scales may, in either order.
+static bool isRowInnermost(ArrayRef<AffineExpr> shape, ArrayRef<int64_t> strides) {
+  int64_t row = strides[strides.size() - 2], column = strides.back();
+  if (row == column) // then one of them has the extent 1
+    return shape[shape.size() - 2] == 1;
+  return row >= 0 && (column < 0 || row < column);
+}
+
+/// A stride that is not given is that of the dimension inside, times its extent; the rows of scale_a are padded to a
+/// multiple of 16 bytes.
+void OperandGeometry::setStrides(StringRef name, ArrayRef<int64_t> given) {
+  MLIRContext *context = element.getContext();
+  size_t rank = shape.size();
+  auto inner = llvm::to_vector(llvm::reverse(llvm::seq<size_t>(0, rank)));
+  auto isGiven = [&](size_t dim) { return !given.empty() && given[dim] >= 0; };
+  bool isTransposed = !given.empty() && rank > 1 && isRowInnermost(shape, given);
+  if (isTransposed)
+    std::swap(inner[0], inner[1]);
+  bool isMatrix = name == "a" || name == "b" || name == "d";
+  strides.resize(rank);
+  AffineExpr next = getAffineConstantExpr(1, context);
+  for (size_t dim : inner) {
+    if (isGiven(dim))
+      strides[dim] = getAffineConstantExpr(given[dim], context);
+    else if (isMatrix && !given.empty() && dim + 2 == rank)
+      strides[dim] = getLeadingDimension(context, name);
+    else
+      strides[dim] = next;
+    bool isPadded = name == "scale_a" && dim == inner[0] && !isTransposed;
+    next = strides[dim] * (isPadded ? shape[dim].ceilDiv(4) * 4 : shape[dim]);
+  }
 }
 
 OperandGeometry OperandGeometry::get(KernelOp kernel, StringRef name) {
@@ -76,7 +106,7 @@ OperandGeometry OperandGeometry::get(KernelOp kernel, StringRef name) {
   if (DictionaryAttr all = kernel.getStridesAttr())
     if (auto own = all.getAs<DenseI64ArrayAttr>(name))
       strides = own.asArrayRef();
-  return get(kernel.getContext(), kernel.getLayout(), name, kernel.getSizes(), strides);
+  return get(kernel.getContext(), kernel.getLayout(), name, kernel.getSizes(), strides, kernel.getDivisorsAttr());
 }
 
 OperandGeometry OperandGeometry::get(GemmOp gemm, StringRef name) {
@@ -85,8 +115,17 @@ OperandGeometry OperandGeometry::get(GemmOp gemm, StringRef name) {
     size = ShapedType::isDynamic(size) ? -1 : size;
   for (auto [operand, value] : gemm.getNamedOperands())
     if (operand == name)
-      strides = *getExplicitStrides(cast<MemRefType>(value.getType())); // the problem verified that there are any
-  return get(gemm.getContext(), gemm.getLayout(), name, sizes, strides);
+      strides = *getExplicitStrides(cast<MemRefType>(value.getType())); // verified to be known
+  return get(gemm.getContext(), gemm.getLayout(), name, sizes, strides, gemm.getDivisorsAttr());
+}
+
+int64_t OperandGeometry::getKnownDivisor(AffineExpr expr) const {
+  if (!divisors)
+    return expr.getLargestKnownDivisor();
+  SmallVector<AffineExpr> multiples;
+  for (auto [i, divisor] : llvm::enumerate(divisors.getAll()))
+    multiples.push_back(getAffineDimExpr(i, expr.getContext()) * divisor);
+  return expr.replaceDims(multiples).getLargestKnownDivisor();
 }
 
 bool OperandGeometry::allowsTMA() const {
@@ -94,17 +133,13 @@ bool OperandGeometry::allowsTMA() const {
   if (!innermost || innermost.getValue() != 1)
     return false;
   return llvm::all_of(ArrayRef(strides).drop_back(), [&](AffineExpr stride) {
-    auto constant = dyn_cast<AffineConstantExpr>(stride);
-    return !constant || constant.getValue() * getElementBytes() % hopper::kTmaAlignment == 0;
+    return getKnownDivisor(stride) * getElementBytes() % hopper::kTmaAlignment == 0;
   });
 }
 
 int64_t OperandGeometry::getAccessBytes() const {
   int64_t bytes = 16;
-  auto limit = [&](AffineExpr expr) {
-    auto constant = dyn_cast<AffineConstantExpr>(expr);
-    bytes = std::gcd(bytes, constant ? constant.getValue() * getElementBytes() : getElementBytes());
-  };
+  auto limit = [&](AffineExpr expr) { bytes = std::gcd(bytes, getKnownDivisor(expr) * getElementBytes()); };
   limit(shape.back());
   llvm::for_each(ArrayRef(strides).drop_back(), limit);
   return bytes;
@@ -115,7 +150,10 @@ FailureOr<SmallVector<int64_t>> mlir::dgemm::getExplicitStrides(MemRefType type)
     return SmallVector<int64_t>();
   SmallVector<int64_t> strides;
   int64_t offset;
-  if (failed(type.getStridesAndOffset(strides, offset)) || offset || llvm::any_of(strides, ShapedType::isDynamic))
+  if (failed(type.getStridesAndOffset(strides, offset)) || offset ||
+      llvm::all_of(ArrayRef(strides).take_back(2), ShapedType::isDynamic))
     return failure();
+  for (int64_t &stride : strides)
+    stride = ShapedType::isDynamic(stride) ? -1 : stride;
   return strides;
 }

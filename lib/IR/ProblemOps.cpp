@@ -22,6 +22,16 @@ SmallVector<int64_t> GemmOp::getSizes() {
   return sizes;
 }
 
+SmallVector<StringRef> GemmOp::getDynamicLeadingDimensions() {
+  SmallVector<StringRef> names;
+  Value matrices[] = {getLhs(), getRhs(), getOut()};
+  for (auto [value, name] : llvm::zip_equal(matrices, ArrayRef(kSizeNames).drop_front(kFirstLeadingDimension)))
+    if (FailureOr<SmallVector<int64_t>> strides = getExplicitStrides(cast<MemRefType>(value.getType()));
+        succeeded(strides) && hasDynamicLeadingDimension(*strides))
+      names.push_back(name);
+  return names;
+}
+
 SmallVector<std::pair<StringRef, Value>> GemmOp::getNamedOperands() {
   SmallVector<std::pair<StringRef, Value>> operands = {
       {"a", getLhs()}, {"scale_a", getLhsScale()}, {"b", getRhs()}, {"scale_b", getRhsScale()}, {"d", getOut()}};
@@ -53,7 +63,8 @@ static LogicalResult verifyOperand(GemmOp op, StringRef operand, Value value, co
     return op.emitOpError() << "expected '" << name << "' to have rank " << rank << ", but got " << type.getRank();
   FailureOr<SmallVector<int64_t>> strides = getExplicitStrides(type);
   if (failed(strides))
-    return op.emitOpError() << "expected '" << name << "' to be packed or to have static strides, but got " << type;
+    return op.emitOpError() << "expected '" << name
+                            << "' to be packed or to have strides of which the innermost is static, but got " << type;
   bool isScale = operand.starts_with("scale");
   if (!isScale && !strides->empty() && strides->back() != 1)
     return op.emitOpError() << "expected '" << name << "' rows to be contiguous (innermost stride 1), but got " << type;
@@ -95,9 +106,24 @@ static LogicalResult verifyLayout(GemmOp op) {
   return success();
 }
 
+/// C4: promises are about what is not known.
+static LogicalResult verifyDivisors(GemmOp op) {
+  if (!op.getDivisors())
+    return success();
+  SmallVector<int64_t> sizes = op.getSizes();
+  SmallVector<StringRef> leading = op.getDynamicLeadingDimensions();
+  for (auto [i, divisor] : llvm::enumerate(op.getDivisors()->getAll())) {
+    StringRef name = kSizeNames[i];
+    bool isDynamic = i < sizes.size() ? ShapedType::isDynamic(sizes[i]) : llvm::is_contained(leading, name);
+    if (divisor != 1 && !isDynamic)
+      return op.emitOpError() << "expected only dynamic sizes to be 'divisible', but " << name << " is not";
+  }
+  return success();
+}
+
 /// What a config may do depends on the problem.
 static LogicalResult verifyConfig(GemmOp op, ConfigAttr config) {
-  int64_t rows = config.getBlockM() * config.getClusterM();
+  int64_t rows = config.getClusterRows();
   if (op.getLayout() == Layout::Contiguous && op.getRowAlignment() % rows) {
     InFlightDiagnostic error = op.emitOpError() << "expected block M ";
     if (config.getClusterM() > 1)
@@ -109,7 +135,9 @@ static LogicalResult verifyConfig(GemmOp op, ConfigAttr config) {
     for (StringRef name : {"a", "b"})
       if (!OperandGeometry::get(op, name).allowsTMA())
         return op.emitOpError() << "expected no cluster, as the strides of '" << name
-                                << "' leave it without TMA, which multicasts, but got " << config;
+                                << "' are not known to be multiples of 16 bytes, which leaves it without TMA and "
+                                   "multicast, but got "
+                                << config;
   return success();
 }
 
@@ -138,5 +166,7 @@ LogicalResult GemmOp::verify() {
   for (auto [name, value] : operands)
     if (failed(verifyExtents(*this, name, value, OperandGeometry::get(getContext(), getLayout(), name, sizes))))
       return failure();
+  if (failed(verifyDivisors(*this)))
+    return failure();
   return getConfig() ? verifyConfig(*this, *getConfig()) : success();
 }

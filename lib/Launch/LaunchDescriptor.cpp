@@ -84,6 +84,11 @@ Expected<Sizes> LaunchDescriptor::bindSizes(const Sizes &given) const {
                                        it->second, entry, value));
     bound[name] = isGiven ? it->second : value;
   }
+  for (const auto &[name, divisor] : divisors)
+    if (int64_t size = bound.lookup(name); size % divisor)
+      return createStringError(formatv("size {0} = {1} is no multiple of {2}, as kernel '{3}' was promised when it was "
+                                       "compiled",
+                                       name, size, divisor, entry));
   return bound;
 }
 

@@ -109,6 +109,11 @@ std::string LaunchDescriptor::toJSON() const {
       for (const auto &[name, value] : sizes)
         os.attribute(name, value < 0 ? json::Value("?") : json::Value(value));
     });
+    if (!divisors.empty())
+      os.attributeObject("divisors", [&] {
+        for (const auto &[name, divisor] : divisors)
+          os.attribute(name, divisor);
+      });
     os.attributeArray("operands", [&] {
       for (const OperandInfo &operand : operands)
         write(os, operand);
@@ -250,6 +255,13 @@ static bool fromJSON(const json::Value &value, ParameterInfo &out, json::Path pa
 }
 
 /// M, N, K come first and in this order; JSON objects have none.
+static void sortByName(std::vector<std::pair<std::string, int64_t>> &sizes) {
+  auto rank = [](const std::string &name) {
+    return std::make_pair(std::min(StringRef("MNK").find(name), size_t(3)), name);
+  };
+  llvm::sort(sizes, [&](const auto &lhs, const auto &rhs) { return rank(lhs.first) < rank(rhs.first); });
+}
+
 static bool readSizes(const json::Object &object, std::vector<std::pair<std::string, int64_t>> &out, json::Path path) {
   for (const auto &[key, value] : object) {
     int64_t size = value.getAsInteger().value_or(-1);
@@ -259,10 +271,25 @@ static bool readSizes(const json::Object &object, std::vector<std::pair<std::str
     }
     out.emplace_back(key.str(), size);
   }
-  auto rank = [](const std::string &name) {
-    return std::make_pair(std::min(StringRef("MNK").find(name), size_t(3)), name);
-  };
-  llvm::sort(out, [&](const auto &lhs, const auto &rhs) { return rank(lhs.first) < rank(rhs.first); });
+  sortByName(out);
+  return true;
+}
+
+/// Of sizes that the document has.
+static bool readDivisors(const json::Object &object, LaunchDescriptor &out, json::Path path) {
+  for (const auto &[key, value] : object) {
+    int64_t divisor = value.getAsInteger().value_or(0);
+    if (divisor < 1) {
+      path.field(key).report("expected a positive integer");
+      return false;
+    }
+    if (none_of(out.sizes, [&](const auto &size) { return size.first == key.str(); })) {
+      path.field(key).report("expected the name of an entry of sizes");
+      return false;
+    }
+    out.divisors.emplace_back(key.str(), divisor);
+  }
+  sortByName(out.divisors);
   return true;
 }
 
@@ -340,8 +367,14 @@ static bool fromJSON(const json::Value &value, LaunchDescriptor &out, json::Path
     path.field("grid").report("missing value");
     return false;
   }
-  return readSizes(*sizes, out.sizes, path.field("sizes")) && readGrid(*grid, out.tiles, path.field("grid")) &&
-         checkOperandNames(out, path);
+  const json::Value *divisors = members.get("divisors");
+  if (divisors && !divisors->getAsObject()) {
+    path.field("divisors").report("expected object");
+    return false;
+  }
+  return readSizes(*sizes, out.sizes, path.field("sizes")) &&
+         (!divisors || readDivisors(*divisors->getAsObject(), out, path.field("divisors"))) &&
+         readGrid(*grid, out.tiles, path.field("grid")) && checkOperandNames(out, path);
 }
 
 Expected<LaunchDescriptor> LaunchDescriptor::fromJSON(StringRef text) {

@@ -161,6 +161,10 @@ std::string CheckResult::describe() const {
     os << formatv("{0} elements behind the rows of their group were written; ", overwritten);
   if (badChecksums > 0)
     os << formatv("{0} rows have a wrong checksum, the first is {1}; ", badChecksums, firstBadChecksum);
+  if (elements == 0) {
+    os << "no element to check";
+    return text;
+  }
   os << formatv("difference {0:e2} (limit {1:e0}), largest error {2:e2} at [{3}, {4}], ", difference, kMaxDifference,
                 maxAbsError, worstRow, worstColumn);
   if (mode == CheckMode::Full)

@@ -27,6 +27,9 @@ Sizes GemmSizes::toSizes() const {
   sizes["K"] = k;
   if (layout != GemmLayout::Dense)
     sizes["G"] = groups;
+  for (auto [name, size] : {std::pair("LDA", lda), {"LDB", ldb}, {"LDD", ldd}})
+    if (size)
+      sizes[name] = size;
   return sizes;
 }
 

@@ -154,7 +154,14 @@ public:
       std::vector<uint8_t> bytes(operand.layout.getNumBytes());
       if (Error error = operand.buffer.download(kGuardBytes, bytes))
         return error;
-      return unpack(bytes, operand.layout);
+      Expected<HostTensor> result = unpack(bytes, operand.layout);
+      if (!result || operand.layout.isDense())
+        return result;
+      if (Expected<std::vector<uint8_t>> packed = pack(*result, operand.layout, kPoison); !packed)
+        return packed.takeError();
+      else if (*packed != bytes)
+        return createStringError(formatv("the kernel wrote between the rows of '{0}'", operand.layout.name));
+      return result;
     }
     return createStringError("the launch descriptor has no output operand named 'd'");
   }

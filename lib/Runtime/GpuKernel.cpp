@@ -145,6 +145,8 @@ Error GpuKernel::prepare(const Sizes &sizes, function_ref<cuda::DevicePtr(String
   if (!ctas)
     return ctas.takeError();
   grid = *ctas;
+  if (grid == 0) // and a tensor map of no rows cannot be encoded
+    return Error::success();
   for (const ParameterInfo &parameter : descriptor.parameters) {
     switch (parameter.kind) {
     case ParameterInfo::Kind::TensorMap:

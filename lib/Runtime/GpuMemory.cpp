@@ -70,16 +70,22 @@ void DeviceBuffer::release() {
 
 Error DeviceBuffer::upload(uint64_t offset, ArrayRef<uint8_t> from) {
   assert(offset + from.size() <= bytes && "out of the buffer");
+  if (from.empty())
+    return Error::success();
   return context->check(context->driver.memcpyHtoD(address + offset, from.data(), from.size()), "cuMemcpyHtoD");
 }
 
 Error DeviceBuffer::download(uint64_t offset, MutableArrayRef<uint8_t> to) {
   assert(offset + to.size() <= bytes && "out of the buffer");
+  if (to.empty())
+    return Error::success();
   return context->check(context->driver.memcpyDtoH(to.data(), address + offset, to.size()), "cuMemcpyDtoH");
 }
 
 Error DeviceBuffer::fill(uint64_t offset, uint64_t count, uint8_t value) {
   assert(offset + count <= bytes && "out of the buffer");
+  if (count == 0)
+    return Error::success();
   return context->check(context->driver.memsetD8Async(address + offset, value, count, kStream), "cuMemsetD8Async");
 }
 

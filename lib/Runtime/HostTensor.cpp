@@ -47,6 +47,8 @@ Expected<OperandLayout> OperandLayout::evaluate(const OperandInfo &operand, cons
     return error;
   if (Error error = evaluateAll(operand.strides, "strides", layout.strides))
     return error;
+  if (is_contained(layout.shape, 0))
+    return layout;
   SmallVector<size_t, 3> order = to_vector<3>(seq<size_t>(0, layout.shape.size()));
   llvm::sort(order, [&](size_t x, size_t y) { return layout.strides[x] < layout.strides[y]; });
   int64_t below = 1;

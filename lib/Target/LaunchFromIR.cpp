@@ -20,7 +20,7 @@ using ::dgemm::ParameterInfo;
 using ::dgemm::SizeExpr;
 using ::dgemm::TensorMapInfo;
 
-/// An affine expression of (M, N, K, G).
+/// An affine expression of kSizeNames.
 static SizeExpr convert(AffineExpr expr) {
   if (auto constant = dyn_cast<AffineConstantExpr>(expr))
     return SizeExpr(constant.getValue());
@@ -134,13 +134,21 @@ llvm::Expected<LaunchDescriptor> mlir::dgemm::getLaunchDescriptor(ModuleOp modul
   Layout layout = *symbolizeLayout(launch.getAs<StringAttr>("layout").getValue());
   descriptor.layout = *::dgemm::parseGemmLayout(stringifyLayout(layout));
   if (layout == Layout::Contiguous)
-    descriptor.rowAlignment = config.getBlockM() * config.getClusterM();
+    descriptor.rowAlignment = config.getClusterRows();
   SizeExpr extents[4];
   for (size_t i = 0; i < sizes.size(); ++i) {
     descriptor.sizes.emplace_back(kSizeNames[i].str(), sizes[i]);
     extents[i] = sizes[i] < 0 ? SizeExpr::name(kSizeNames[i]) : SizeExpr(sizes[i]);
   }
-  descriptor.operands = makeOperands(module.getContext(), layout, sizes, launch.getAs<DictionaryAttr>("strides"));
+  auto strides = launch.getAs<DictionaryAttr>("strides");
+  for (auto [operand, name] : {std::pair("a", "LDA"), {"b", "LDB"}, {"d", "LDD"}})
+    if (auto own = strides.getAs<DenseI64ArrayAttr>(operand); own && hasDynamicLeadingDimension(own))
+      descriptor.sizes.emplace_back(name, -1);
+  if (auto divisors = launch.getAs<DivisorsAttr>("divisors"))
+    for (auto [name, divisor] : llvm::zip_equal(kSizeNames, divisors.getAll()))
+      if (divisor != 1)
+        descriptor.divisors.emplace_back(name.str(), divisor);
+  descriptor.operands = makeOperands(module.getContext(), layout, sizes, strides);
   descriptor.threads = launch.getAs<IntegerAttr>("threads").getInt();
   descriptor.sharedMemory = launch.getAs<IntegerAttr>("shared_memory").getInt();
   // Whole clusters.

@@ -67,9 +67,11 @@ static KernelOp createKernel(ImplicitLocOpBuilder &b, func::FuncOp func, GemmOp 
     if (ShapedType::isDynamic(size))
       addArgument(b.getIndexType(), kSizeAttr, name);
   }
+  for (StringRef name : gemm.getDynamicLeadingDimensions())
+    addArgument(b.getIndexType(), kSizeAttr, name);
   auto kernel = KernelOp::create(b, func.getSymName(), b.getFunctionType(types, {}), sizes, *gemm.getConfig(),
                                  gemm.getLayout(), strides.empty() ? DictionaryAttr{} : b.getDictionaryAttr(strides),
-                                 b.getArrayAttr(attrs), ArrayAttr{});
+                                 gemm.getDivisorsAttr(), b.getArrayAttr(attrs), ArrayAttr{});
   Block &entry = kernel.getBody().emplaceBlock();
   for (Type type : types)
     entry.addArgument(type, gemm.getLoc());

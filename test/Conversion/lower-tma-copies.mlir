@@ -51,3 +51,22 @@ func.func @masked(%a: memref<4x100x512xf8E4M3FN>, %sa: memref<4x4x100xf32>, %b: 
          memref<4x100x64xbf16>, memref<4xi32>)
   return
 }
+
+// What is not known of dynamic sizes decides too: LDA is promised to be a multiple of 16 bytes, K (the rows of B) of 4, and
+// N (the rows of D) of nothing.
+// CHECK-LABEL: dgemm.kernel @dynamic
+// CHECK-SAME: %b: memref<?x?xf8E4M3FN>
+// CHECK-SAME: %d: memref<?x?xbf16>
+// CHECK-SAME: %a_map: !llvm.ptr {{{.*}}strides = (d0, d1, d2, d3, d4, d5, d6) -> (d4)
+// CHECK-NOT: %d_map
+// CHECK: nvvm.cp.async.bulk.tensor.shared.cluster.global {{.*}} %a_map
+// CHECK: llvm.load %{{.*}} invariant : !llvm.ptr<1> -> i32
+// CHECK: } consumer
+// CHECK: dgemm.store %{{.*}}, %d[
+func.func @dynamic(%a: memref<?x?xf8E4M3FN, strided<[?, 1]>>, %sa: memref<?x?xf32>, %b: memref<?x?xf8E4M3FN>,
+                   %sb: memref<?x?xf32>, %d: memref<?x?xbf16>) {
+  dgemm.gemm dense divisible <k = 4, lda = 16> lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      config <block = 64x48x128, stages = 2, math_warpgroups = 1, group_m = 8>
+      : (memref<?x?xf8E4M3FN, strided<[?, 1]>>, memref<?x?xf32>, memref<?x?xf8E4M3FN>, memref<?x?xf32>, memref<?x?xbf16>)
+  return
+}

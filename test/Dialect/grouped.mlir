@@ -33,6 +33,17 @@ func.func @strided(%a: memref<7x200xf8E4M3FN, strided<[203, 1]>>, %sa: memref<2x
   return
 }
 
+// Leading dimensions that are given at launch, and what is promised of dynamic sizes.
+// CHECK-LABEL: func.func @dynamic_strides
+// CHECK: dgemm.gemm dense divisible <k = 16, lda = 16> lhs(
+func.func @dynamic_strides(%a: memref<?x?xf8E4M3FN, strided<[?, 1]>>, %sa: memref<?x?xf32, strided<[1, ?]>>,
+                           %b: memref<33x?xf8E4M3FN>, %sb: memref<1x?xf32>, %d: memref<?x33xbf16, strided<[?, 1]>>) {
+  dgemm.gemm dense divisible <k = 16, lda = 16> lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      : (memref<?x?xf8E4M3FN, strided<[?, 1]>>, memref<?x?xf32, strided<[1, ?]>>, memref<33x?xf8E4M3FN>, memref<1x?xf32>,
+         memref<?x33xbf16, strided<[?, 1]>>)
+  return
+}
+
 // A tile loop over groups has the group, and where masked its rows, behind the offsets.
 // CHECK-LABEL: dgemm.kernel @loops
 // CHECK-SAME: sizes [64, 384, 512, 8] masked

@@ -192,11 +192,30 @@ func.func @strides(%a: memref<64x512xf8E4M3FN, strided<[1024, 2]>>, %sa: memref<
 
 // -----
 
-// C5: strides are static.
-func.func @dynamic_strides(%a: memref<64x512xf8E4M3FN, strided<[?, 1]>>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>) {
-  // expected-error @+1 {{'dgemm.gemm' op expected 'lhs' to be packed or to have static strides, but got 'memref<64x512xf8E4M3FN, strided<[?, 1]>>'}}
+// C5: a stride of the scales is static.
+func.func @dynamic_strides(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32, strided<[?, ?]>>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected 'lhs scale' to be packed or to have strides of which the innermost is static, but got 'memref<4x64xf32, strided<[?, ?]>>'}}
   dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
-      : (memref<64x512xf8E4M3FN, strided<[?, 1]>>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
+      : (memref<64x512xf8E4M3FN>, memref<4x64xf32, strided<[?, ?]>>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
+  return
+}
+
+// -----
+
+// C4: what is promised is not known anyway.
+func.func @static_divisor(%a: memref<?x512xf8E4M3FN>, %sa: memref<4x?xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<?x384xbf16>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected only dynamic sizes to be 'divisible', but N is not}}
+  dgemm.gemm dense divisible <n = 8> lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      : (memref<?x512xf8E4M3FN>, memref<4x?xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<?x384xbf16>)
+  return
+}
+
+// -----
+
+func.func @zero_divisor(%a: memref<?x?xf8E4M3FN>, %sa: memref<?x?xf32>, %b: memref<384x?xf8E4M3FN>, %sb: memref<3x?xf32>, %d: memref<?x384xbf16>) {
+  // expected-error @+1 {{expected positive divisors, but got 0}}
+  dgemm.gemm dense divisible <k = 0> lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      : (memref<?x?xf8E4M3FN>, memref<?x?xf32>, memref<384x?xf8E4M3FN>, memref<3x?xf32>, memref<?x384xbf16>)
   return
 }
 

@@ -49,3 +49,17 @@ func.func @strided(%a: memref<7x200xf8E4M3FN, strided<[203, 1]>>, %sa: memref<2x
          memref<1x2xf32>, memref<7x33xbf16>)
   return
 }
+
+// Leading dimensions that are given at launch are arguments too, and what is promised of sizes stays with the kernel.
+// CHECK-LABEL: dgemm.kernel @dynamic(
+// CHECK-SAME: %K: index {dgemm.size = "K"}, %LDA: index {dgemm.size = "LDA"}, %LDD: index {dgemm.size = "LDD"})
+// CHECK-SAME: sizes [-1, 33, -1] divisible <k = 16, lda = 16>
+// CHECK: attributes {strides = {a = array<i64: -1, 1>, d = array<i64: -1, 1>}}
+func.func @dynamic(%a: memref<?x?xf8E4M3FN, strided<[?, 1]>>, %sa: memref<?x?xf32>, %b: memref<33x?xf8E4M3FN>,
+                   %sb: memref<1x?xf32>, %d: memref<?x33xbf16, strided<[?, 1]>>) {
+  dgemm.gemm dense divisible <k = 16, lda = 16> lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      config <block = 64x40x128, stages = 2, math_warpgroups = 1, group_m = 8>
+      : (memref<?x?xf8E4M3FN, strided<[?, 1]>>, memref<?x?xf32>, memref<33x?xf8E4M3FN>, memref<1x?xf32>,
+         memref<?x33xbf16, strided<[?, 1]>>)
+  return
+}

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "dgemm/Driver/Compiler.h"
+#include "../common/ShapeOptions.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
@@ -22,53 +22,33 @@ using namespace dgemm;
 
 static cl::OptionCategory category("dgemm-gen options");
 static cl::opt<std::string> inputFile(cl::Positional, cl::desc("[IR file, - for standard input]"), cl::cat(category));
-static cl::opt<std::string> sizeM("m", cl::desc("rows of A and D, or ? for a size given at launch"),
-                                  cl::value_desc("size"), cl::cat(category));
-static cl::opt<std::string> sizeN("n", cl::desc("rows of B, columns of D"), cl::value_desc("size"), cl::cat(category));
-static cl::opt<std::string> sizeK("k", cl::desc("columns of A and B"), cl::value_desc("size"), cl::cat(category));
-static cl::opt<GemmLayout>
-    layout("layout", cl::desc("how rows are grouped"), cl::cat(category), cl::init(GemmLayout::Dense),
-           cl::values(clEnumValN(GemmLayout::Dense, "dense", "one matrix (default)"),
-                      clEnumValN(GemmLayout::Contiguous, "contiguous", "groups one after the other, m_indices[M]"),
-                      clEnumValN(GemmLayout::Masked, "masked", "M rows for each group, masked_m[G] of them used")));
-static cl::opt<std::string> groups("groups", cl::desc("number of groups, or ?"), cl::value_desc("size"), cl::init("?"),
-                                   cl::cat(category));
-static cl::opt<int64_t> rowAlignment("row-alignment",
-                                     cl::desc("contiguous: groups start at multiples of it; default 128"),
-                                     cl::value_desc("rows"), cl::init(128), cl::cat(category));
-static cl::opt<int64_t> expectedM("expected-m", cl::desc("masked: rows of a group to choose the config for"),
-                                  cl::value_desc("rows"), cl::cat(category));
-static cl::opt<int64_t> lda("lda", cl::desc("elements from one row of A to the next; default K"),
-                            cl::value_desc("elements"), cl::cat(category));
-static cl::opt<int64_t> ldb("ldb", cl::desc("the same of B"), cl::value_desc("elements"), cl::cat(category));
-static cl::opt<int64_t> ldd("ldd", cl::desc("the same of D; default N"), cl::value_desc("elements"), cl::cat(category));
-static cl::opt<bool> scaleAK("scale-a-k-innermost", cl::desc("scales of A lie as [M, K/128], row-major"),
-                             cl::cat(category));
-static cl::opt<bool> scaleBN("scale-b-n-innermost", cl::desc("scales of B lie as [K/128, N/128], row-major"),
-                             cl::cat(category));
+static ShapeOptions shapeOptions(category);
 static cl::opt<std::string>
     emit("emit",
-         cl::desc("what to write: problem, configured, tiled, promoted, specialized, tma, wgmma, nvvm, llvm, "
+         cl::desc("What to write: problem, configured, tiled, promoted, specialized, tma, wgmma, nvvm, llvm, "
                   "ptx, cubin, or launch (the launch descriptor); default ptx"),
          cl::value_desc("stage"), cl::init("ptx"), cl::cat(category));
-static cl::opt<std::string> outputFile("o", cl::desc("output file; default standard output"), cl::value_desc("file"),
+static cl::opt<std::string> outputFile("o", cl::desc("Output file; default standard output"), cl::value_desc("file"),
                                        cl::init("-"), cl::cat(category));
-static cl::opt<std::string> outputDir("output-dir", cl::desc("write kernel.ptx, kernel.cubin and kernel.json there"),
+static cl::opt<std::string> outputDir("output-dir", cl::desc("Write kernel.ptx, kernel.cubin and kernel.json there"),
                                       cl::value_desc("folder"), cl::cat(category));
 static cl::opt<std::string> config("config",
-                                   cl::desc("config fields to take as given: block = MxNxK, stages, "
+                                   cl::desc("Config fields to take as given: block = MxNxK, stages, "
                                             "math_warpgroups, group_m, cluster = MxN; the cost model chooses the rest"),
                                    cl::value_desc("fields"), cl::cat(category));
-static cl::opt<std::string> chip("chip", cl::desc("target; only sm_90a"), cl::init("sm_90a"), cl::cat(category));
-static cl::opt<std::string> entry("entry", cl::desc("kernel symbol"), cl::cat(category));
+static cl::opt<std::string> chip("chip", cl::desc("Target; only sm_90a"), cl::init("sm_90a"), cl::cat(category));
+static cl::opt<std::string> entry("entry", cl::desc("Kernel symbol"), cl::cat(category));
 static cl::opt<std::string> ptxas("ptxas", cl::desc("ptxas to use"), cl::value_desc("path"), cl::cat(category));
-static cl::opt<int64_t> multiprocessors("multiprocessors", cl::desc("multiprocessors of the GPU; default 132"),
+static cl::opt<int64_t> multiprocessors("multiprocessors", cl::desc("Multiprocessors of the GPU; default 132"),
                                         cl::init(132), cl::cat(category));
-static cl::opt<bool> printConfig("print-config", cl::desc("print the chosen config on standard error"),
+static cl::opt<bool> printConfig("print-config", cl::desc("Print the chosen config on standard error"),
                                  cl::cat(category));
-static cl::opt<bool> listAll("list-configs", cl::desc("print every legal config, the best by the cost model first"),
+static cl::opt<bool> listAll("list-configs", cl::desc("Print every legal config, the best by the cost model first"),
                              cl::cat(category));
-static cl::opt<bool> printTimes("time", cl::desc("print the time of each stage on standard error"), cl::cat(category));
+static cl::opt<bool> printAlignment("print-row-alignment",
+                                    cl::desc("Print the rows that contiguous groups start at multiples of"),
+                                    cl::cat(category));
+static cl::opt<bool> printTimes("time", cl::desc("Print the time of each stage on standard error"), cl::cat(category));
 
 /// CPU time that the process had used when main began: loading and static initialisation.
 static double startUp;
@@ -79,23 +59,19 @@ static double processMilliseconds() {
   return time.tv_sec * 1e3 + time.tv_nsec * 1e-6;
 }
 
-static Expected<int64_t> parseSize(StringRef name, StringRef text) {
-  int64_t size;
-  if (text == "?")
-    return GemmShape::kDynamic;
-  if (text.empty())
-    return createStringError("expected --" + name + "=SIZE (or an IR file)");
-  if (text.getAsInteger(10, size))
-    return createStringError("expected an integer or ? for --" + name + ", but got '" + text + "'");
-  return size;
+static Expected<GemmShape> getShape() {
+  if (StringRef missing = shapeOptions.getMissingSize(); !missing.empty())
+    return createStringError("expected --" + missing + "=SIZE (or an IR file)");
+  Expected<GemmShape> shape = shapeOptions.getShape();
+  if (!shape)
+    return shape.takeError();
+  return shapeOptions.leaveDynamic(*shape);
 }
-
-static Expected<GemmShape> getShape();
 
 /// The problem as IR: the input file, or made of --m, --n and --k.
 static Expected<std::string> getProblem(const CompileOptions &options) {
   if (!inputFile.empty()) {
-    if (sizeM.getNumOccurrences() + sizeN.getNumOccurrences() + sizeK.getNumOccurrences() + entry.getNumOccurrences())
+    if (shapeOptions.hasSizes() || entry.getNumOccurrences())
       return createStringError("--m, --n, --k and --entry describe a new problem; they cannot go with an IR file");
     auto buffer = MemoryBuffer::getFileOrSTDIN(inputFile);
     if (!buffer)
@@ -104,28 +80,6 @@ static Expected<std::string> getProblem(const CompileOptions &options) {
   }
   Expected<GemmShape> shape = getShape();
   return shape ? makeProblem(*shape, options) : shape.takeError();
-}
-
-static Expected<GemmShape> getShape() {
-  GemmShape shape;
-  shape.layout = layout;
-  shape.rowAlignment = rowAlignment;
-  shape.expectedM = expectedM;
-  shape.lda = lda;
-  shape.ldb = ldb;
-  shape.ldd = ldd;
-  shape.scaleAKInnermost = scaleAK;
-  shape.scaleBNInnermost = scaleBN;
-  for (auto [name, text, size] : {std::tuple<StringRef, StringRef, int64_t *>{"m", sizeM, &shape.m},
-                                  {"n", sizeN, &shape.n},
-                                  {"k", sizeK, &shape.k},
-                                  {"groups", groups, &shape.groups}}) {
-    Expected<int64_t> parsed = parseSize(name, text);
-    if (!parsed)
-      return parsed.takeError();
-    *size = *parsed;
-  }
-  return shape;
 }
 
 /// Writes all of the files whole, or none of them.
@@ -192,6 +146,16 @@ static Error run() {
     if (!configs)
       return configs.takeError();
     std::string text = join(*configs, "\n") + "\n";
+    return writeFiles({{outputFile, text}});
+  }
+  if (printAlignment) {
+    Expected<GemmShape> shape = getShape();
+    if (!shape)
+      return shape.takeError();
+    Expected<int64_t> alignment = getMAlignmentForContiguousLayout(*shape, options);
+    if (!alignment)
+      return alignment.takeError();
+    std::string text = std::to_string(*alignment) + "\n";
     return writeFiles({{outputFile, text}});
   }
   Expected<std::string> problem = getProblem(options);

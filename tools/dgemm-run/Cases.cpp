@@ -26,18 +26,30 @@ static std::string resolvePath(StringRef path, StringRef directory) {
   return std::string(resolved);
 }
 
+/// "lda=640": a leading dimension that is given at launch.
+static Error parseLeadingDimension(StringRef word, GemmSizes &sizes) {
+  auto [name, value] = word.split('=');
+  for (auto [known, size] : {std::pair("lda", &sizes.lda), {"ldb", &sizes.ldb}, {"ldd", &sizes.ldd}})
+    if (name == known && !value.getAsInteger(10, *size) && *size > 0)
+      return Error::success();
+  return createStringError(formatv("'{0}' is no leading dimension (lda=, ldb= or ldd= and its elements)", word));
+}
+
 static Expected<Case> parseLine(StringRef line, StringRef directory) {
   SmallVector<StringRef, 6> words;
   SplitString(line, words);
-  if (words.size() != 5 && words.size() != 6)
-    return createStringError("expected `kernel launch.json m n k [seed]`");
   Case entry;
+  for (; !words.empty() && words.back().contains('='); words.pop_back())
+    if (Error error = parseLeadingDimension(words.back(), entry.sizes))
+      return error;
+  if (words.size() != 5 && words.size() != 6)
+    return createStringError("expected `kernel launch.json m n k [seed] [lda=... ldb=... ldd=...]`");
   entry.sizes.groups = -1; // the launch descriptor says
   entry.kernel = resolvePath(words[0], directory);
   entry.launch = resolvePath(words[1], directory);
   for (auto [index, size] : {std::pair(2, &entry.sizes.m), {3, &entry.sizes.n}, {4, &entry.sizes.k}})
-    if (words[index].getAsInteger(10, *size) || *size < 1)
-      return createStringError(formatv("'{0}' is no size of at least 1", words[index]));
+    if (words[index].getAsInteger(10, *size) || *size < (index == 2 ? 0 : 1))
+      return createStringError(formatv("'{0}' is no size of at least {1}", words[index], index == 2 ? 0 : 1));
   if (words.size() == 6 && words[5].getAsInteger(10, entry.seed))
     return createStringError(formatv("'{0}' is no seed", words[5]));
   return entry;

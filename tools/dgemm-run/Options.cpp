@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Options.h"
+#include "../common/ShapeOptions.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/raw_ostream.h"
@@ -22,45 +23,21 @@ namespace {
 struct CommandLine {
   cl::OptionCategory category{"dgemm-run options"};
 
-  cl::opt<int64_t> m{"m", cl::desc("Rows of A and D"), cl::init(-1), cl::cat(category)};
-  cl::opt<int64_t> n{"n", cl::desc("Rows of B, columns of D"), cl::init(-1), cl::cat(category)};
-  cl::opt<int64_t> k{"k", cl::desc("Columns of A and B"), cl::init(-1), cl::cat(category)};
+  ShapeOptions shape{category};
   cl::opt<std::string> config{"config", cl::desc("Fields of #dgemm.config to override when compiling"),
                               cl::value_desc("field = value, ..."), cl::cat(category)};
-  cl::opt<std::string> dynamic{"dynamic", cl::desc("Sizes to leave dynamic when compiling, for example m"),
-                               cl::value_desc("letters"), cl::cat(category)};
   cl::opt<std::string> ptxas{"ptxas", cl::desc("ptxas to use when compiling"), cl::value_desc("path"),
                              cl::cat(category)};
   cl::opt<std::string> kernel{"kernel", cl::desc("Run this cubin or PTX; sizes may come from its launch descriptor"),
                               cl::value_desc("file"), cl::cat(category)};
   cl::opt<std::string> launch{"launch", cl::desc("Launch descriptor of --kernel"), cl::value_desc("file.json"),
                               cl::cat(category)};
-  cl::opt<std::string> cases{"cases",
-                             cl::desc("Run many kernels: each line of the file is `kernel launch.json m n k [seed]`"),
-                             cl::value_desc("file"), cl::cat(category)};
+  cl::opt<std::string> cases{
+      "cases", cl::desc("Run many kernels: each line of the file is `kernel launch.json m n k [seed] [lda=...]`"),
+      cl::value_desc("file"), cl::cat(category)};
 
-  cl::opt<GemmLayout> layout{
-      "layout", cl::desc("How rows are grouped"), cl::init(GemmLayout::Dense),
-      cl::values(clEnumValN(GemmLayout::Dense, "dense", "one matrix (default)"),
-                 clEnumValN(GemmLayout::Contiguous, "contiguous", "groups one after the other, m_indices[M]"),
-                 clEnumValN(GemmLayout::Masked, "masked", "M rows for each group, masked_m[G] of them used")),
-      cl::cat(category)};
-  cl::opt<int64_t> groups{"groups", cl::desc("Number of groups"), cl::init(-1), cl::value_desc("size"),
-                          cl::cat(category)};
   cl::list<int64_t> groupRows{"group-rows", cl::desc("Rows of each group (default: random)"), cl::CommaSeparated,
                               cl::value_desc("rows,..."), cl::cat(category)};
-  cl::opt<int64_t> rowAlignment{"row-alignment", cl::desc("Contiguous: groups start at multiples of it (default 128)"),
-                                cl::init(128), cl::value_desc("rows"), cl::cat(category)};
-  cl::opt<int64_t> expectedM{"expected-m", cl::desc("Masked: rows of a group to choose the config for"), cl::init(0),
-                             cl::value_desc("rows"), cl::cat(category)};
-  cl::opt<int64_t> lda{"lda", cl::desc("Elements from one row of A to the next (default K)"), cl::init(0),
-                       cl::value_desc("elements"), cl::cat(category)};
-  cl::opt<int64_t> ldb{"ldb", cl::desc("The same of B"), cl::init(0), cl::value_desc("elements"), cl::cat(category)};
-  cl::opt<int64_t> ldd{"ldd", cl::desc("The same of D (default N)"), cl::init(0), cl::value_desc("elements"),
-                       cl::cat(category)};
-  cl::opt<bool> scaleAK{"scale-a-k-innermost", cl::desc("Scales of A lie as [M, K/128], row-major"), cl::cat(category)};
-  cl::opt<bool> scaleBN{"scale-b-n-innermost", cl::desc("Scales of B lie as [K/128, N/128], row-major"),
-                        cl::cat(category)};
 
   cl::opt<DeviceKind> device{
       "device", cl::desc("What to run on"), cl::init(DeviceKind::Auto),
@@ -107,23 +84,16 @@ struct CommandLine {
                           cl::init(0), cl::value_desc("MiB"), cl::cat(category)};
   cl::opt<std::string> json{"json", cl::desc("Write a report"), cl::value_desc("file.json"), cl::cat(category)};
 
-  Options collect() const {
+  Expected<Options> collect() {
     Options options;
+    if (Error error = collectShape(options))
+      return error;
     options.kernel = kernel;
     options.launch = launch;
     options.cases = cases;
-    options.sizes = {m, n, k, layout, kernel.empty() && layout == GemmLayout::Dense ? 1 : groups};
     options.groupRows.assign(groupRows.begin(), groupRows.end());
-    options.shape.layout = layout;
-    options.shape.rowAlignment = rowAlignment;
-    options.shape.expectedM = expectedM;
-    options.shape.lda = lda;
-    options.shape.ldb = ldb;
-    options.shape.ldd = ldd;
-    options.shape.scaleAKInnermost = scaleAK;
-    options.shape.scaleBNInnermost = scaleBN;
     options.config = config;
-    options.dynamic = StringRef(dynamic).lower();
+    options.leavesDynamic = shape.leavesAnyDynamic();
     options.ptxas = ptxas;
     options.device = device;
     options.multiprocessors = multiprocessors;
@@ -139,13 +109,36 @@ struct CommandLine {
     options.json = json;
     return options;
   }
+
+private:
+  /// The sizes to run, and the shape to compile for them.
+  Error collectShape(Options &options) {
+    Expected<GemmShape> given = shape.getShape();
+    if (!given)
+      return given.takeError();
+    bool isDense = given->layout == GemmLayout::Dense;
+    options.sizes = {given->m, given->n, given->k, given->layout, kernel.empty() && isDense ? 1 : given->groups};
+    options.shape = shape.leaveDynamic(*given);
+    // No kernel is compiled for no rows, but one for any number of rows takes them.
+    if (given->m == 0)
+      options.shape.m = GemmShape::kDynamic;
+    using Leading = std::tuple<StringRef, int64_t, int64_t, int64_t *>;
+    for (auto [name, value, compiled, size] : {Leading{"lda", given->lda, options.shape.lda, &options.sizes.lda},
+                                               {"ldb", given->ldb, options.shape.ldb, &options.sizes.ldb},
+                                               {"ldd", given->ldd, options.shape.ldd, &options.sizes.ldd}}) {
+      if (value == GemmShape::kDynamic || (compiled == GemmShape::kDynamic && !value))
+        return createStringError(formatv("give --{0} a value to run with; --dynamic={0} leaves it dynamic", name));
+      *size = compiled == GemmShape::kDynamic || !kernel.empty() ? value : 0;
+    }
+    return Error::success();
+  }
 };
 } // namespace
 
 static Error checkSource(const Options &options) {
   bool precompiled = !options.kernel.empty() || !options.launch.empty(),
        sized = options.sizes.m >= 0 || options.sizes.n >= 0 || options.sizes.k >= 0;
-  bool compileFlags = !options.config.empty() || !options.dynamic.empty() || !options.ptxas.empty();
+  bool compileFlags = !options.config.empty() || options.leavesDynamic || !options.ptxas.empty();
   if (!options.cases.empty()) {
     if (precompiled || sized || compileFlags)
       return createStringError("--cases names kernels and sizes itself; give no --kernel, --launch, --m, --n, --k, "
@@ -168,11 +161,9 @@ static Error checkSource(const Options &options) {
 static Error checkOptions(const Options &options) {
   if (Error error = checkSource(options))
     return error;
-  for (auto [name, size] : {std::pair("m", options.sizes.m), {"n", options.sizes.n}, {"k", options.sizes.k}})
-    if (size < -1 || size == 0)
-      return createStringError(formatv("--{0}={1}: a size is at least 1", name, size));
-  if (StringRef(options.dynamic).find_first_not_of("mnkg") != StringRef::npos)
-    return createStringError(formatv("--dynamic={0}: only the letters m, n, k and g are sizes", options.dynamic));
+  for (auto [name, size] : {std::pair("n", options.sizes.n), {"k", options.sizes.k}})
+    if (size == 0)
+      return createStringError(formatv("--{0}=0: a size is at least 1 (M may be 0)", name));
   if (options.multiprocessors < 1)
     return createStringError("--multiprocessors must be at least 1");
   if (!options.run.tracePath.empty() &&
@@ -196,8 +187,10 @@ Expected<Options> parseOptions(int argc, char **argv) {
       "runs a scaled FP8 GEMM on a Hopper GPU or the emulator, checks it against double precision and times it\n\n"
       "  dgemm-run --m=4096 --n=7168 --k=16384\n"
       "  dgemm-run --kernel=k.cubin --launch=k.json --m=128\n");
-  Options options = line.collect();
-  if (Error error = checkOptions(options))
+  Expected<Options> options = line.collect();
+  if (!options)
+    return options;
+  if (Error error = checkOptions(*options))
     return error;
   return options;
 }

@@ -26,10 +26,11 @@ struct Options {
   GemmSizes sizes{-1, -1, -1};
   /// Rows of each group; empty for random ones.
   std::vector<int64_t> groupRows;
-  /// How operands lie in memory, for compiling.
+  /// What to compile for.
   GemmShape shape;
-  /// For compiling: #dgemm.config overrides, the sizes left dynamic (letters of "mnk"), ptxas.
-  std::string config, dynamic, ptxas;
+  bool leavesDynamic = false;
+  /// For compiling: #dgemm.config overrides, ptxas.
+  std::string config, ptxas;
   DeviceKind device = DeviceKind::Auto;
   /// Of the emulator.
   int64_t multiprocessors = 132;

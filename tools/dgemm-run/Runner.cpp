@@ -43,19 +43,11 @@ Expected<std::unique_ptr<Runner>> Runner::create(const Options &options) {
 //===----------------------------------------------------------------------===//
 
 /// `last` is PTX for the emulator: it needs no ptxas.
-static Expected<KernelImage> compile(const Options &options, const GemmSizes &sizes, Stage last) {
-  auto pick = [&](char name, int64_t size) {
-    return StringRef(options.dynamic).contains(name) ? GemmShape::kDynamic : size;
-  };
+static Expected<KernelImage> compile(const Options &options, Stage last) {
   CompileOptions compileOptions;
   compileOptions.config = options.config;
   compileOptions.ptxas = options.ptxas;
-  GemmShape shape = options.shape;
-  shape.m = pick('m', sizes.m);
-  shape.n = pick('n', sizes.n);
-  shape.k = pick('k', sizes.k);
-  shape.groups = pick('g', sizes.groups);
-  Expected<CompiledKernel> kernel = compileKernel(shape, compileOptions, last);
+  Expected<CompiledKernel> kernel = compileKernel(options.shape, compileOptions, last);
   if (!kernel)
     return kernel.takeError();
   return KernelImage{std::move(kernel->ptx), std::move(kernel->cubin), std::move(kernel->launch)};
@@ -73,6 +65,9 @@ static Expected<GemmSizes> completeSizes(GemmSizes sizes, const LaunchDescriptor
   for (auto [name, size] : fields)
     if (*size >= 0)
       given[name] = *size;
+  for (auto [name, size] : {std::pair("LDA", sizes.lda), {"LDB", sizes.ldb}, {"LDD", sizes.ldd}})
+    if (size)
+      given[name] = size;
   Expected<Sizes> bound = launch.bindSizes(given);
   if (!bound)
     return bound.takeError();
@@ -92,7 +87,7 @@ Error Runner::loadKernel(const Case &entry) {
   imageCase = entry;
   Stage last = device->getInfo().isEmulator ? Stage::PTX : Stage::Cubin;
   Expected<KernelImage> loaded =
-      entry.kernel.empty() ? compile(options, entry.sizes, last) : KernelImage::read(entry.kernel, entry.launch);
+      entry.kernel.empty() ? compile(options, last) : KernelImage::read(entry.kernel, entry.launch);
   if (!loaded)
     return loaded.takeError();
   image = std::move(*loaded);

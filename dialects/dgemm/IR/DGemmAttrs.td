@@ -62,8 +62,30 @@ def DGemm_ConfigAttr : AttrDef<DGemm_Dialect, "Config"> {
     int64_t getClusterSize() const { return getClusterM() * getClusterN() * getSplitK(); }
     /// CTAs of a cluster share tiles of A or B.
     bool isMulticast() const { return getClusterM() * getClusterN() > 1; }
+    /// Rows of D that a cluster computes at a time.
+    int64_t getClusterRows() const { return getBlockM() * getClusterM(); }
   }];
   let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
+}
+
+def DGemm_DivisorsAttr : AttrDef<DGemm_Dialect, "Divisors"> {
+  let mnemonic = "divisors";
+  let summary = "what dynamic sizes are promised to be multiples of";
+  let description = [{
+    In elements; 1, which promises nothing, where left out. `lda`, `ldb` and `ldd` are leading dimensions that are given at
+    launch. A launch with a size that breaks the promise is refused.
+
+    Example: `#dgemm.divisors<n = 8, k = 16>`.
+  }];
+  let parameters = (ins DefaultValuedParameter<"int64_t", "1">:$n, DefaultValuedParameter<"int64_t", "1">:$k,
+                        DefaultValuedParameter<"int64_t", "1">:$lda, DefaultValuedParameter<"int64_t", "1">:$ldb,
+                        DefaultValuedParameter<"int64_t", "1">:$ldd);
+  let extraClassDeclaration = [{
+    /// In the order of kSizeNames.
+    std::array<int64_t, 7> getAll() const { return {1, getN(), getK(), 1, getLda(), getLdb(), getLdd()}; }
+  }];
+  let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
 }
 
@@ -72,8 +94,8 @@ def DGemm_TensorMapAttr : AttrDef<DGemm_Dialect, "TensorMap"> {
   let summary = "how the host encodes a CUtensorMap kernel parameter";
   let description = [{
     Stands on the kernel argument that takes the map. `dims` (elements) and `strides` (bytes, without the innermost) are
-    affine maps of (M, N, K) or (M, N, K, G), innermost dimension first as cuTensorMapEncodeTiled takes them. The launch
-    descriptor is printed from this attribute.
+    affine maps of (M, N, K) or (M, N, K, G), with the leading dimensions (LDA, LDB, LDD) behind G where one is dynamic,
+    innermost dimension first as cuTensorMapEncodeTiled takes them. The launch descriptor is printed from this attribute.
 
     Example:
     ```mlir

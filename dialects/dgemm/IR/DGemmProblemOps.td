@@ -38,9 +38,14 @@ def DGemm_GemmOp : DGemm_Op<"gemm"> {
     - C1: `lhs` and `rhs` are f8E4M3FN, scales f32, `out` bf16.
     - C2: the scales of `lhs` are by [1, 128], those of `rhs` by [128, 128].
     - C3: M, N and K agree between the operands, and the scales have the extents above.
-    - C4: sizes are positive and below 2^31. An operand whose strides are no multiples of 16 bytes is read and written
-      without TMA; a dynamic N is taken to be a multiple of 8 and a dynamic K of 16, unless strides are given.
-    - C5: an operand that is not packed has static strides; A, B and D have an innermost stride of 1.
+    `divisible` says what dynamic sizes are multiples of. An operand whose strides are not known to be multiples of 16
+    bytes is read and written without TMA: a dynamic K wants `k = 16`, a dynamic N `n = 8` for it.
+
+    Strides that are `?`: that of the rows of A, B and D is a size given at launch, LDA, LDB or LDD (in elements); any other
+    follows from the strides and extents inside of it, with no space between.
+
+    - C4: sizes are positive and below 2^31; what is `divisible` is dynamic.
+    - C5: the innermost stride of A, B and D is 1; that of scales is static.
     - C6: `config`, where given, suits the machine (see `#dgemm.config`).
 
     Example:
@@ -51,11 +56,12 @@ def DGemm_GemmOp : DGemm_Op<"gemm"> {
   }];
   let arguments = (ins AnyMemRef:$lhs, AnyMemRef:$lhsScale, AnyMemRef:$rhs, AnyMemRef:$rhsScale, AnyMemRef:$out,
                        Optional<AnyMemRef>:$groups, DGemm_Layout:$layout, OptionalAttr<I64Attr>:$alignment,
-                       OptionalAttr<I64Attr>:$expectedRows, DenseI64ArrayAttr:$lhsGranularity, DenseI64ArrayAttr:$rhsGranularity,
+                       OptionalAttr<I64Attr>:$expectedRows, OptionalAttr<DGemm_DivisorsAttr>:$divisors,
+                       DenseI64ArrayAttr:$lhsGranularity, DenseI64ArrayAttr:$rhsGranularity,
                        OptionalAttr<DGemm_ConfigAttr>:$config);
   let assemblyFormat = [{
-    $layout (`(` $groups^ `)`)? (`aligned` $alignment^)? (`expected` $expectedRows^)? `lhs` `(` $lhs `scaled` $lhsScale `by` $lhsGranularity `)`
-    `rhs` `(` $rhs `scaled` $rhsScale `by` $rhsGranularity `)` `out` `(` $out `)` (`config` $config^)? attr-dict `:`
+    $layout (`(` $groups^ `)`)? (`aligned` $alignment^)? (`expected` $expectedRows^)? (`divisible` $divisors^)?
+    `lhs` `(` $lhs `scaled` $lhsScale `by` $lhsGranularity `)` `rhs` `(` $rhs `scaled` $rhsScale `by` $rhsGranularity `)` `out` `(` $out `)` (`config` $config^)? attr-dict `:`
     `(` type($lhs) `,` type($lhsScale) `,` type($rhs) `,` type($rhsScale) `,` type($out) (`,` type($groups)^)? `)`
   }];
   let hasVerifier = 1;
@@ -73,6 +79,8 @@ def DGemm_GemmOp : DGemm_Op<"gemm"> {
     int64_t getRowAlignment() { return getAlignment().value_or(128); }
     /// M, N, K, and G where there are groups; ShapedType::kDynamic for `?`.
     SmallVector<int64_t> getSizes();
+    /// Those of LDA, LDB and LDD that are given at launch.
+    SmallVector<StringRef> getDynamicLeadingDimensions();
     /// The operands by name, in order: a, scale_a, b, scale_b, d, then m_indices or masked_m.
     SmallVector<std::pair<StringRef, Value>> getNamedOperands();
   }];

@@ -26,8 +26,9 @@ def DGemm_KernelOp : DGemm_Op<"kernel", [
   let summary = "a persistent GPU kernel";
   let description = [{
     Every CTA of the grid runs the body. Memref arguments are operands of the problem and carry `dgemm.operand`; index
-    arguments are dynamic sizes and carry `dgemm.size` ("M", "N", "K" or "G"). `sizes` states M, N and K (-1: dynamic),
-    and G where there are groups. `strides` holds those of the operands that are not packed, in elements.
+    arguments are dynamic sizes and carry `dgemm.size` ("M", "N", "K", "G", "LDA", "LDB" or "LDD"). `sizes` states M, N and
+    K (-1: dynamic), and G where there are groups; `divisible`, what those that are dynamic are multiples of. `strides`
+    holds those of the operands that are not packed, in elements, -1 for `?` (see `dgemm.gemm`).
 
     Example:
     ```mlir
@@ -40,7 +41,7 @@ def DGemm_KernelOp : DGemm_Op<"kernel", [
   let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrOf<FunctionType>:$function_type,
                        DenseI64ArrayAttr:$sizes, DGemm_ConfigAttr:$config,
                        DefaultValuedAttr<DGemm_Layout, "Layout::Dense">:$layout, OptionalAttr<DictionaryAttr>:$strides,
-                       OptionalAttr<DictArrayAttr>:$arg_attrs, OptionalAttr<DictArrayAttr>:$res_attrs);
+                       OptionalAttr<DGemm_DivisorsAttr>:$divisors, OptionalAttr<DictArrayAttr>:$arg_attrs, OptionalAttr<DictArrayAttr>:$res_attrs);
   let regions = (region SizedRegion<1>:$body);
   let hasCustomAssemblyFormat = 1;
   let hasVerifier = 1;

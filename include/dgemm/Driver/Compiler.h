@@ -42,8 +42,13 @@ struct GemmShape {
   int64_t rowAlignment = 128;
   /// Masked: a guess at the rows of a group, for the choice of the config; 0 for none.
   int64_t expectedM = 0;
-  /// Elements from one row of A, B and D to the next; 0 for no padding.
+  /// Elements from one row of A, B and D to the next; 0 for no padding. A dynamic one is a size "LDA", "LDB" or "LDD"
+  /// of the launch.
   int64_t lda = 0, ldb = 0, ldd = 0;
+  /// What dynamic sizes are promised to be multiples of, in elements. TMA wants rows of multiples of 16 bytes: K (or
+  /// the leading dimension) of 16 for A and B, N of 8 for D. Without the promise a kernel does without TMA and takes
+  /// every value; with it a launch refuses what breaks it.
+  int64_t nDivisor = 1, kDivisor = 1, ldaDivisor = 1, ldbDivisor = 1, lddDivisor = 1;
   /// scale_A lies as [M, K/128] row-major, as quantisers write it, instead of M-innermost with a padded stride.
   bool scaleAKInnermost = false;
   /// scale_B lies N-innermost instead of K-innermost.
@@ -83,13 +88,17 @@ struct CompiledKernel {
   StageTimes times;
 };
 
-/// IR text of the problem: one func.func that holds one dgemm.gemm. Error: a size outside the limits, or strides that
-/// would depend on a dynamic size.
+/// IR text of the problem: one func.func that holds one dgemm.gemm. Error: a size outside the limits, or one that is no
+/// multiple of its divisor.
 llvm::Expected<std::string> makeProblem(const GemmShape &shape, const CompileOptions &options = {});
 
 /// Every legal config of the problem, as #dgemm.config text without the name, that has the fields of options.config; in
 /// the order in which the cost model would choose. Error: a malformed field.
 llvm::Expected<std::vector<std::string>> listConfigs(const GemmShape &shape, const CompileOptions &options = {});
+
+/// How many rows the start of each group has to be a multiple of, for the kernel that these arguments compile to: block
+/// M times cluster M of its config. At most shape.rowAlignment, which it divides; 64 where the config has such tiles.
+llvm::Expected<int64_t> getMAlignmentForContiguousLayout(const GemmShape &shape, const CompileOptions &options = {});
 
 /// Compiles IR text of any level from problem to nvvm; an input that has a config takes no other. With `last` = PTX the
 /// cubin stays empty.

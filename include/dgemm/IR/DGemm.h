@@ -43,11 +43,14 @@
 namespace mlir::dgemm {
 
 /// Kernel argument attributes that tie arguments to the problem: the operand ("a", "scale_a", "b", "scale_b", "d",
-/// "m_indices", "masked_m"), the dynamic size ("M", "N", "K", "G"), and the tensor map of a TMA operand.
+/// "m_indices", "masked_m"), the dynamic size (one of kSizeNames), and the tensor map of a TMA operand.
 constexpr llvm::StringLiteral kOperandAttr = "dgemm.operand";
 constexpr llvm::StringLiteral kSizeAttr = "dgemm.size";
-/// The sizes of a problem in the order of the `sizes` of a kernel; a dense one has no G.
-constexpr llvm::StringLiteral kSizeNames[] = {"M", "N", "K", "G"};
+/// The sizes of a problem in the order of the `sizes` of a kernel; a dense one has no G. Behind them the leading
+/// dimensions of A, B and D, which are sizes where they are given at launch.
+constexpr llvm::StringLiteral kSizeNames[] = {"M", "N", "K", "G", "LDA", "LDB", "LDD"};
+/// Where LDA stands there.
+constexpr unsigned kFirstLeadingDimension = 4;
 constexpr llvm::StringLiteral kTensorMapAttr = "dgemm.tensor_map";
 
 /// Extent of a scale block in elements, along K and along N.

@@ -19,29 +19,43 @@
 
 namespace mlir::dgemm {
 
-/// Extents and strides in elements, outermost first, as expressions of (M, N, K, G); static sizes are constants.
+/// Extents and strides in elements, outermost first, as expressions of kSizeNames; static sizes are constants.
 struct OperandGeometry {
   Type element;
   SmallVector<AffineExpr> shape, strides;
+  /// What the sizes are known to be multiples of; null if nothing is.
+  DivisorsAttr divisors;
 
-  /// `sizes` are M, N, K (and G), -1 where dynamic; `strides` are those of an operand that is not packed, else empty.
-  /// `name` is one of "a", "scale_a", "b", "scale_b", "d", "m_indices" and "masked_m".
+  /// `sizes` are M, N, K (and G), -1 where dynamic; `strides` are those of an operand that is not packed, -1 where `?`
+  /// (dgemm.gemm says what that means), else empty. `name` is one of "a", "scale_a", "b", "scale_b", "d", "m_indices"
+  /// and "masked_m".
   static OperandGeometry get(MLIRContext *context, Layout layout, StringRef name, ArrayRef<int64_t> sizes,
-                             ArrayRef<int64_t> strides = {});
+                             ArrayRef<int64_t> strides = {}, DivisorsAttr divisors = {});
   /// Of the operand `name` of `kernel`, or of `gemm`, whose memrefs are valid.
   static OperandGeometry get(KernelOp kernel, StringRef name);
   static OperandGeometry get(GemmOp gemm, StringRef name);
 
-  /// TMA takes it: the innermost stride is one element, the others are multiples of 16 bytes (a dynamic one is taken to
-  /// be; cuda.h, cuTensorMapEncodeTiled).
+  /// TMA takes it: the innermost stride is one element, the others are known to be multiples of 16 bytes (cuda.h,
+  /// cuTensorMapEncodeTiled).
   bool allowsTMA() const;
-  /// The largest power of two, up to 16 bytes, that the innermost extent and all outer strides are multiples of.
+  /// The largest power of two, up to 16 bytes, that the innermost extent and all outer strides are known to be
+  /// multiples of.
   int64_t getAccessBytes() const;
   int64_t getElementBytes() const { return element.getIntOrFloatBitWidth() / 8; }
+
+private:
+  void setStrides(StringRef name, ArrayRef<int64_t> given);
+  /// In elements.
+  int64_t getKnownDivisor(AffineExpr expr) const;
 };
 
-/// Explicit strides of a memref, in elements; empty for a packed one. Failure: they are not static.
+/// Explicit strides of a memref, in elements, -1 for `?`; empty for a packed one. Failure: no stride is static, or
+/// there is an offset.
 FailureOr<SmallVector<int64_t>> getExplicitStrides(MemRefType type);
+/// True if explicit strides of A, B or D leave that of the rows to the launch.
+inline bool hasDynamicLeadingDimension(ArrayRef<int64_t> strides) {
+  return strides.size() > 1 && strides[strides.size() - 2] < 0;
+}
 
 } // namespace mlir::dgemm
 

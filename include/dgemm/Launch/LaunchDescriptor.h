@@ -106,8 +106,11 @@ struct LaunchDescriptor {
   GemmLayout layout = GemmLayout::Dense;
   /// Contiguous: each group starts at a multiple of so many rows.
   int64_t rowAlignment = 1;
-  /// Each size name with its static value, or -1 for a size given at launch.
+  /// Each size name with its static value, or -1 for a size given at launch: "M", "N", "K", "G" where there are groups,
+  /// and "LDA", "LDB" and "LDD" (elements from one row to the next) where these are given at launch.
   std::vector<std::pair<std::string, int64_t>> sizes;
+  /// What sizes given at launch must be multiples of, by name: the kernel was compiled on that promise.
+  std::vector<std::pair<std::string, int64_t>> divisors;
   std::vector<OperandInfo> operands;
   /// Threads of a CTA (x only).
   int64_t threads = 0;
@@ -122,8 +125,8 @@ struct LaunchDescriptor {
 
   const OperandInfo *findOperand(llvm::StringRef name) const;
 
-  /// Binds the static sizes and takes the dynamic ones from `given`. Error: a dynamic size is missing, a given value
-  /// contradicts a static one, or a name is unknown.
+  /// Binds the static sizes and takes the dynamic ones from `given`. Error: a dynamic size is missing or no multiple of
+  /// its divisor, a given value contradicts a static one, or a name is unknown.
   llvm::Expected<Sizes> bindSizes(const Sizes &given) const;
 
   /// The document, with two-space indentation and a final newline.

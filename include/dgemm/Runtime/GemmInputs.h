@@ -25,6 +25,8 @@ struct GemmSizes {
   int64_t m = 0, n = 0, k = 0;
   GemmLayout layout = GemmLayout::Dense;
   int64_t groups = 1;
+  /// Leading dimensions of A, B and D in elements where they are given at launch, else 0.
+  int64_t lda = 0, ldb = 0, ldd = 0;
   /// Rows that are computed where that is not all of them; -1: all.
   int64_t validRows = -1;
 
@@ -38,7 +40,8 @@ struct GemmSizes {
 };
 /// True if both are the same problem; the rows that are computed may differ.
 inline bool isSameProblem(const GemmSizes &a, const GemmSizes &b) {
-  return a.m == b.m && a.n == b.n && a.k == b.k && a.layout == b.layout && a.groups == b.groups;
+  return a.m == b.m && a.n == b.n && a.k == b.k && a.layout == b.layout && a.groups == b.groups && a.lda == b.lda &&
+         a.ldb == b.ldb && a.ldd == b.ldd;
 }
 
 /// The operands of the launch descriptor: a [M, K] and b [N, K] in FP8, scale_a [ceil(K/128), M] and scale_b

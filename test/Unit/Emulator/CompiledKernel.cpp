@@ -14,32 +14,45 @@ using namespace dgemm;
 using namespace dgemm::emulator;
 using namespace dgemm::emulator::test;
 
-llvm::Expected<CompiledGemm> CompiledGemm::compile(const GemmSizes &sizes, const std::string &config,
-                                                   const std::string &dynamic, GemmShape shape,
-                                                   llvm::ArrayRef<int64_t> groupRows) {
+GemmShape CompiledGemm::getShape(const GemmSizes &sizes, const std::string &dynamic, GemmShape shape) {
   auto pick = [&](char name, int64_t size) {
     return llvm::StringRef(dynamic).contains(name) ? GemmShape::kDynamic : size;
   };
-  CompileOptions options;
-  options.config = config;
   shape.layout = sizes.layout;
   shape.m = pick('m', sizes.m);
   shape.n = pick('n', sizes.n);
   shape.k = pick('k', sizes.k);
   shape.groups = pick('g', sizes.groups);
-  llvm::Expected<CompiledKernel> kernel = compileKernel(shape, options, Stage::PTX);
+  for (auto [given, size] : {std::pair(sizes.lda, &shape.lda), {sizes.ldb, &shape.ldb}, {sizes.ldd, &shape.ldd}})
+    if (given)
+      *size = GemmShape::kDynamic;
+  return shape;
+}
+
+llvm::Expected<CompiledGemm> CompiledGemm::compile(const GemmSizes &sizes, const std::string &config,
+                                                   const std::string &dynamic, GemmShape shape,
+                                                   llvm::ArrayRef<int64_t> groupRows) {
+  CompileOptions options;
+  options.config = config;
+  llvm::Expected<CompiledKernel> kernel = compileKernel(getShape(sizes, dynamic, shape), options, Stage::PTX);
   if (!kernel)
     return kernel.takeError();
   CompiledGemm gemm;
-  gemm.sizes = sizes;
   gemm.ptx = std::move(kernel->ptx);
   gemm.launch = std::move(kernel->launch);
-  llvm::Expected<GemmInputs> inputs = makeRandomInputs(sizes, 1, groupRows, gemm.launch.rowAlignment);
-  if (!inputs)
-    return inputs.takeError();
-  gemm.inputs = std::move(*inputs);
-  gemm.reference = Reference::compute(gemm.inputs, CheckMode::Full, 1);
+  if (llvm::Error error = gemm.setSizes(sizes, groupRows))
+    return std::move(error);
   return gemm;
+}
+
+llvm::Error CompiledGemm::setSizes(const GemmSizes &newSizes, llvm::ArrayRef<int64_t> groupRows) {
+  sizes = newSizes;
+  llvm::Expected<GemmInputs> made = makeRandomInputs(sizes, 1, groupRows, launch.rowAlignment);
+  if (!made)
+    return made.takeError();
+  inputs = std::move(*made);
+  reference = Reference::compute(inputs, CheckMode::Full, 1);
+  return llvm::Error::success();
 }
 
 llvm::Expected<Report> CompiledGemm::run(uint64_t seed) {

@@ -25,10 +25,15 @@ struct CompiledGemm {
   int64_t multiprocessors = 2;
   HostTensor d;
 
-  /// `dynamic`: letters of the sizes that are left dynamic; `shape` says how operands lie in memory.
+  /// `dynamic`: letters of the sizes that are left dynamic, "mnkg"; `shape` says how operands lie in memory. A leading
+  /// dimension is dynamic where `sizes` has one.
   static llvm::Expected<CompiledGemm> compile(const GemmSizes &sizes, const std::string &config,
                                               const std::string &dynamic = "", GemmShape shape = {},
                                               llvm::ArrayRef<int64_t> groupRows = {});
+  /// `shape` with the sizes that are not dynamic.
+  static GemmShape getShape(const GemmSizes &sizes, const std::string &dynamic, GemmShape shape);
+  /// Other dynamic sizes for the same kernel.
+  llvm::Error setSizes(const GemmSizes &sizes, llvm::ArrayRef<int64_t> groupRows = {});
   llvm::Expected<Report> run(uint64_t seed);
   CheckResult check() const { return reference.compare(d); }
 };

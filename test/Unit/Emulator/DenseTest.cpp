@@ -22,6 +22,8 @@ struct DenseCase {
   std::string config;
   std::string dynamic = "";
   int64_t multiprocessors = 3;
+  /// Of a dynamic N and K.
+  int64_t nDivisor = 1, kDivisor = 1;
 };
 
 /// Every config field at two values or more, against shapes with and without tails; sizes small.
@@ -47,10 +49,13 @@ std::vector<DenseCase> makeCases() {
   for (auto [name, config] : configs) {
     for (const GemmSizes &sizes : shapes)
       cases.push_back({llvm::formatv("{0}_{1}x{2}x{3}", name, sizes.m, sizes.n, sizes.k), sizes, config});
-    cases.push_back({std::string(name) + "_Dynamic", {200, 136, 400}, config, "mnk", 132});
+    cases.push_back({std::string(name) + "_Dynamic", {200, 136, 400}, config, "mnk", 132, 8, 16});
   }
   cases.push_back({"DynamicM", {136, 128, 512}, "", "m"});
-  cases.push_back({"DynamicNK", {136, 128, 512}, "", "nk"});
+  cases.push_back({"DynamicNK", {136, 128, 512}, "", "nk", 3, 8, 16});
+  // Without the promise that TMA can be used.
+  cases.push_back({"AnyNK", {136, 131, 517}, "", "nk"});
+  cases.push_back({"AnyMNK", {70, 136, 400}, "block = 64x48", "mnk"});
   return cases;
 }
 
@@ -60,7 +65,10 @@ class DenseTest : public testing::TestWithParam<DenseCase> {};
 
 TEST_P(DenseTest, IsRightAndClean) {
   const DenseCase &entry = GetParam();
-  llvm::Expected<CompiledGemm> gemm = CompiledGemm::compile(entry.sizes, entry.config, entry.dynamic);
+  GemmShape shape;
+  shape.nDivisor = entry.nDivisor;
+  shape.kDivisor = entry.kDivisor;
+  llvm::Expected<CompiledGemm> gemm = CompiledGemm::compile(entry.sizes, entry.config, entry.dynamic, shape);
   ASSERT_TRUE(bool(gemm)) << llvm::toString(gemm.takeError());
   gemm->multiprocessors = entry.multiprocessors;
   for (unsigned seed = 1; seed <= 2; ++seed) {

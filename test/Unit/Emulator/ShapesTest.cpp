@@ -15,6 +15,7 @@
 #include "llvm/Support/FormatVariadic.h"
 #include "gtest/gtest.h"
 #include <cstdlib>
+#include <numeric>
 #include <random>
 
 using namespace dgemm;
@@ -29,11 +30,13 @@ struct Problem {
   std::string config, dynamic;
 
   std::string describe() const {
-    return llvm::formatv("{0} groups={1} m={2} n={3} k={4} lda={5} ldb={6} ldd={7} scale_a_k={8} scale_b_n={9} "
-                         "aligned={10} dynamic={11} config={12}",
-                         toString(sizes.layout), sizes.groups, sizes.m, sizes.n, sizes.k, shape.lda, shape.ldb,
-                         shape.ldd, shape.scaleAKInnermost, shape.scaleBNInnermost, shape.rowAlignment, dynamic,
-                         config);
+    return llvm::formatv("{0} groups={1} m={2} n={3} k={4} lda={5}/{6} ldb={7}/{8} ldd={9}/{10} scale_a_k={11} "
+                         "scale_b_n={12} aligned={13} dynamic={14} divisors=n{15},k{16},lda{17},ldb{18},ldd{19} "
+                         "config={20}",
+                         toString(sizes.layout), sizes.groups, sizes.m, sizes.n, sizes.k, shape.lda, sizes.lda,
+                         shape.ldb, sizes.ldb, shape.ldd, sizes.ldd, shape.scaleAKInnermost, shape.scaleBNInnermost,
+                         shape.rowAlignment, dynamic, shape.nDivisor, shape.kDivisor, shape.ldaDivisor,
+                         shape.ldbDivisor, shape.lddDivisor, config);
   }
 };
 
@@ -58,6 +61,9 @@ private:
     }
   }
   std::string config(const GemmShape &shape);
+  void leadingDimension(int64_t row, int64_t padding, int64_t &compiled, int64_t &given, int64_t &divisor);
+  /// A divisor of `size` to promise: the largest power of two up to `most`, or 1.
+  int64_t promise(int64_t size, int64_t most) { return oneIn(2) ? std::gcd(size, most) : 1; }
 
   std::mt19937_64 random;
 };
@@ -74,6 +80,19 @@ std::string Draw::config(const GemmShape &shape) {
   return (*configs)[upTo(int64_t(configs->size()))];
 }
 
+/// None, one that is compiled for, or one that is given at launch with or without a promise.
+void Draw::leadingDimension(int64_t row, int64_t padding, int64_t &compiled, int64_t &given, int64_t &divisor) {
+  if (!oneIn(4))
+    return;
+  int64_t size = row + padding;
+  if (oneIn(2)) {
+    compiled = size;
+    return;
+  }
+  given = size;
+  divisor = promise(size, 16);
+}
+
 Problem Draw::problem() {
   Problem p;
   p.sizes = {extent(300), extent(300), extent(600)};
@@ -81,23 +100,25 @@ Problem Draw::problem() {
   bool isDense = p.sizes.layout == GemmLayout::Dense;
   p.sizes.groups = isDense ? 1 : pick({1, 2, 4, 5});
   p.shape.rowAlignment = pick({64, 128, 192, 256, 384});
-  if (oneIn(4))
-    p.shape.lda = p.sizes.k + upTo(20);
-  if (oneIn(4))
-    p.shape.ldb = p.sizes.k + 16 * upTo(3);
-  if (oneIn(4))
-    p.shape.ldd = p.sizes.n + upTo(10);
+  leadingDimension(p.sizes.k, upTo(20), p.shape.lda, p.sizes.lda, p.shape.ldaDivisor);
+  leadingDimension(p.sizes.k, 16 * upTo(3), p.shape.ldb, p.sizes.ldb, p.shape.ldbDivisor);
+  leadingDimension(p.sizes.n, upTo(10), p.shape.ldd, p.sizes.ldd, p.shape.lddDivisor);
   p.shape.scaleAKInnermost = oneIn(4);
   p.shape.scaleBNInnermost = oneIn(4);
-  // Groups and strides that depend on M want it static.
-  bool isFree = p.sizes.layout != GemmLayout::Masked || !(p.shape.lda || p.shape.ldd || p.shape.scaleAKInnermost);
-  p.dynamic = isFree && oneIn(2) ? "m" : "";
+  if (oneIn(2))
+    p.dynamic += "m";
+  if (oneIn(4)) {
+    p.dynamic += "n";
+    p.shape.nDivisor = promise(p.sizes.n, 8);
+  }
+  if (oneIn(4)) {
+    p.dynamic += "k";
+    p.shape.kDivisor = promise(p.sizes.k, 16);
+  }
   if (!isDense && oneIn(2))
     p.dynamic += "g";
   if (!oneIn(4)) {
-    GemmShape shape = p.shape;
-    shape.layout = p.sizes.layout;
-    std::tie(shape.m, shape.n, shape.k, shape.groups) = std::tie(p.sizes.m, p.sizes.n, p.sizes.k, p.sizes.groups);
+    GemmShape shape = CompiledGemm::getShape(p.sizes, p.dynamic, p.shape);
     p.config = config(shape);
   }
   return p;
@@ -141,6 +162,65 @@ void runGroups(GemmSizes sizes, const std::string &config, llvm::ArrayRef<int64_
     expectClean(*gemm, seed);
 }
 } // namespace
+
+TEST(Shapes, NothingIsLaunchedForNoRows) {
+  for (GemmLayout layout : {GemmLayout::Dense, GemmLayout::Contiguous, GemmLayout::Masked}) {
+    llvm::Expected<CompiledGemm> gemm = CompiledGemm::compile({0, 72, 160, layout, 2}, "block=64x40", "m");
+    ASSERT_TRUE(bool(gemm)) << llvm::toString(gemm.takeError());
+    llvm::Expected<Report> report = gemm->run(1);
+    ASSERT_TRUE(bool(report)) << llvm::toString(report.takeError());
+    EXPECT_FALSE(report->hazard.has_value()) << report->hazard->str();
+    EXPECT_EQ(report->ctas, 0u);
+    EXPECT_TRUE(gemm->check().passed());
+  }
+}
+
+TEST(Shapes, OneKernelTakesEveryNAndK) {
+  llvm::Expected<CompiledGemm> compiled = CompiledGemm::compile({9, 8, 16}, "block=64x40", "mnk");
+  ASSERT_TRUE(bool(compiled)) << llvm::toString(compiled.takeError());
+  for (int64_t n : {1, 8, 33, 56, 128})
+    for (int64_t k : {1, 17, 128, 200}) {
+      SCOPED_TRACE(llvm::formatv("n={0} k={1}", n, k).str());
+      llvm::cantFail(compiled->setSizes({9, n, k}));
+      expectClean(*compiled, uint64_t(n + k));
+    }
+}
+
+TEST(Shapes, ABrokenPromiseIsRefused) {
+  GemmShape shape;
+  shape.kDivisor = 16;
+  llvm::Expected<CompiledGemm> gemm = CompiledGemm::compile({9, 8, 32}, "block=64x40", "k", shape);
+  ASSERT_TRUE(bool(gemm)) << llvm::toString(gemm.takeError());
+  llvm::cantFail(gemm->setSizes({9, 8, 40}));
+  llvm::Expected<Report> report = gemm->run(1);
+  ASSERT_FALSE(bool(report));
+  EXPECT_EQ(llvm::toString(report.takeError()),
+            "size K = 40 is no multiple of 16, as kernel 'dgemm_m9_n8_kx' was promised when it was compiled");
+}
+
+TEST(Shapes, GroupAlignmentIsThatOfTheConfig) {
+  GemmShape shape;
+  shape.n = 256;
+  shape.k = 512;
+  shape.layout = GemmLayout::Contiguous;
+  CompileOptions options;
+  for (auto [config, rows] :
+       {std::pair("block=64x128", 64), {"block=128x128", 128}, {"block=64x128,cluster=2x1", 128}}) {
+    options.config = config;
+    llvm::Expected<int64_t> alignment = getMAlignmentForContiguousLayout(shape, options);
+    ASSERT_TRUE(bool(alignment)) << llvm::toString(alignment.takeError());
+    EXPECT_EQ(*alignment, rows);
+    llvm::Expected<CompiledKernel> kernel = compileKernel(shape, options, Stage::Launch);
+    ASSERT_TRUE(bool(kernel)) << llvm::toString(kernel.takeError());
+    EXPECT_EQ(kernel->launch.rowAlignment, rows);
+  }
+  // The cost model keeps to what the caller can do.
+  shape.rowAlignment = 64;
+  EXPECT_EQ(llvm::cantFail(getMAlignmentForContiguousLayout(shape)), 64);
+  shape.layout = GemmLayout::Dense;
+  EXPECT_EQ(llvm::toString(getMAlignmentForContiguousLayout(shape).takeError()),
+            "expected a contiguous layout, but got a dense one");
+}
 
 TEST(Groups, MaskedFromNoneToAllRows) {
   for (int64_t most : {1, 8, 33, 200})

@@ -24,6 +24,7 @@ LaunchDescriptor makeDescriptor() {
   launch.generator = "dgemm 0.1.0";
   launch.config = "block = 128x128x128";
   launch.sizes = {{"M", -1}, {"N", 7168}, {"K", -1}};
+  launch.divisors = {{"K", 16}};
   launch.operands = {
       {"a", ElementType::F8E4M3FN, {m, k}, {k, 1}, false},
       {"scale_a", ElementType::F32, {SizeExpr::binary(Op::CeilDiv, k, 128), m}, {paddedM, 1}, false},
@@ -66,6 +67,7 @@ TEST(LaunchDescriptor, RoundTrips) {
   ASSERT_TRUE(bool(launch)) << toString(launch.takeError());
   EXPECT_EQ(launch->toJSON(), text);
   EXPECT_EQ(launch->sizes, makeDescriptor().sizes);
+  EXPECT_EQ(launch->divisors, makeDescriptor().divisors);
   EXPECT_EQ(launch->cluster[0], 2);
   EXPECT_EQ(launch->parameters[0].tensorMap.l2Promotion, 256);
   ASSERT_NE(launch->findOperand("d"), nullptr);
@@ -91,6 +93,10 @@ TEST(LaunchDescriptor, NamesWhatIsWrongByItsPath) {
             "bad launch descriptor: expected three integers of at least 1 at launch.cluster");
   EXPECT_EQ(readEdited("\"?\"", "\"!\""),
             "bad launch descriptor: expected a non-negative integer or \"?\" at launch.sizes.M");
+  EXPECT_EQ(readEdited("\"K\": 16", "\"K\": 0"),
+            "bad launch descriptor: expected a positive integer at launch.divisors.K");
+  EXPECT_EQ(readEdited("\"K\": 16", "\"LDA\": 16"),
+            "bad launch descriptor: expected the name of an entry of sizes at launch.divisors.LDA");
   EXPECT_EQ(readEdited("\"persistent\"", "\"stream_k\""),
             "bad launch descriptor: expected \"persistent\" at launch.grid.rule");
   EXPECT_EQ(readEdited("\"grid\"", "\"net\""), "bad launch descriptor: missing value at launch.grid");
@@ -138,6 +144,8 @@ TEST(LaunchDescriptor, BindsSizes) {
             "size N = 4096 was given but kernel 'gemm' was compiled for N = 7168");
   EXPECT_EQ(bind({{"M", 8}, {"K", 512}, {"G", 4}}), "kernel 'gemm' has no size named 'G'");
   EXPECT_EQ(bind({{"M", -8}, {"K", 512}}), "size M = -8 is negative");
+  EXPECT_EQ(bind({{"M", 8}, {"K", 520}}),
+            "size K = 520 is no multiple of 16, as kernel 'gemm' was promised when it was compiled");
 }
 
 } // namespace

@@ -103,6 +103,25 @@ TEST_F(GpuDevice, RunsAGoodKernel) {
   EXPECT_FALSE(result->timing.has_value());
 }
 
+TEST_F(GpuDevice, LaunchesNothingForNoRows) {
+  inputs = cantFail(makeRandomInputs({0, 136, 272}, 1));
+  for (unsigned repeat : {0u, 2u}) {
+    Expected<RunResult> result = run(makeImage("good"), repeat);
+    ASSERT_TRUE(bool(result)) << toString(result.takeError());
+    EXPECT_EQ(result->grid, 0);
+    EXPECT_EQ(result->d.getNumElements(), 0);
+    CheckResult check = Reference::compute(inputs, CheckMode::Full, 1).compare(result->d);
+    EXPECT_TRUE(check.passed());
+    EXPECT_EQ(check.describe(), "no element to check");
+  }
+}
+
+TEST_F(GpuDevice, RefusesASizeThatBreaksAPromise) {
+  KernelImage image = makeImage("good");
+  image.launch.divisors = {{"K", 32}};
+  EXPECT_EQ(runError(image), "size K = 272 is no multiple of 32, as kernel 'good' was promised when it was compiled");
+}
+
 TEST_F(GpuDevice, LaunchesClusters) {
   KernelImage image = makeImage("good");
   image.launch.cluster = {2, 1, 1};

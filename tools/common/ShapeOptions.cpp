@@ -1,0 +1,80 @@
+//===- ShapeOptions.cpp - The options that describe a problem -------------===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "ShapeOptions.h"
+#include "llvm/Support/FormatVariadic.h"
+
+using namespace llvm;
+
+namespace dgemm {
+
+int64_t &ShapeOptions::getSize(GemmShape &shape, SizeName name) {
+  switch (name) {
+  case SizeName::M:
+    return shape.m;
+  case SizeName::N:
+    return shape.n;
+  case SizeName::K:
+    return shape.k;
+  case SizeName::Groups:
+    return shape.groups;
+  case SizeName::LDA:
+    return shape.lda;
+  case SizeName::LDB:
+    return shape.ldb;
+  case SizeName::LDD:
+    return shape.ldd;
+  }
+  llvm_unreachable("unknown size");
+}
+
+StringRef ShapeOptions::getMissingSize() const {
+  for (const cl::opt<std::string> *option : {&m, &n, &k})
+    if (option->empty())
+      return option->ArgStr;
+  return "";
+}
+
+Expected<GemmShape> ShapeOptions::getShape() const {
+  GemmShape shape;
+  shape.layout = layout;
+  shape.rowAlignment = rowAlignment;
+  shape.expectedM = expectedM;
+  shape.scaleAKInnermost = scaleAK;
+  shape.scaleBNInnermost = scaleBN;
+  shape.nDivisor = nDivisor;
+  shape.kDivisor = kDivisor;
+  shape.ldaDivisor = ldaDivisor;
+  shape.ldbDivisor = ldbDivisor;
+  shape.lddDivisor = lddDivisor;
+  for (auto [option, name] : {std::pair(&m, SizeName::M),
+                              {&n, SizeName::N},
+                              {&k, SizeName::K},
+                              {&groups, SizeName::Groups},
+                              {&lda, SizeName::LDA},
+                              {&ldb, SizeName::LDB},
+                              {&ldd, SizeName::LDD}}) {
+    int64_t &size = getSize(shape, name);
+    StringRef text = *option;
+    if (text == "?" || text.empty())
+      size = GemmShape::kDynamic;
+    else if (text.getAsInteger(10, size) || size < 0)
+      return createStringError(formatv("expected an integer or ? for --{0}, but got '{1}'", option->ArgStr, text));
+  }
+  return shape;
+}
+
+GemmShape ShapeOptions::leaveDynamic(GemmShape shape) {
+  for (SizeName name :
+       {SizeName::M, SizeName::N, SizeName::K, SizeName::Groups, SizeName::LDA, SizeName::LDB, SizeName::LDD})
+    if (dynamic.isSet(name))
+      getSize(shape, name) = GemmShape::kDynamic;
+  return shape;
+}
+
+} // namespace dgemm

@@ -1,0 +1,91 @@
+//===- ShapeOptions.h - The options that describe a problem -----*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef DGEMM_TOOLS_COMMON_SHAPEOPTIONS_H
+#define DGEMM_TOOLS_COMMON_SHAPEOPTIONS_H
+
+#include "dgemm/Driver/Compiler.h"
+#include "llvm/Support/CommandLine.h"
+
+namespace dgemm {
+
+/// --m, --layout, --lda and so on, common to dgemm-gen and dgemm-run.
+class ShapeOptions {
+public:
+  explicit ShapeOptions(llvm::cl::OptionCategory &category) : category(category) {}
+
+  /// True if one of --m, --n and --k was given.
+  bool hasSizes() const { return m.getNumOccurrences() + n.getNumOccurrences() + k.getNumOccurrences() > 0; }
+  /// "m", "n" or "k" where that was not given; empty if all were.
+  llvm::StringRef getMissingSize() const;
+  /// The problem as given; kDynamic for a size of `?` or none. Error: a size that is neither an integer nor `?`.
+  llvm::Expected<GemmShape> getShape() const;
+  /// `shape` with the sizes that --dynamic names left dynamic.
+  GemmShape leaveDynamic(GemmShape shape);
+  bool leavesAnyDynamic() { return dynamic.getBits() != 0; }
+
+private:
+  enum class SizeName { M, N, K, Groups, LDA, LDB, LDD };
+  static int64_t &getSize(GemmShape &shape, SizeName name);
+
+  llvm::cl::OptionCategory &category;
+
+  llvm::cl::opt<std::string> m{"m", llvm::cl::desc("Rows of A and D; ? for a size given at launch"),
+                               llvm::cl::value_desc("size"), llvm::cl::cat(category)};
+  llvm::cl::opt<std::string> n{"n", llvm::cl::desc("Rows of B, columns of D"), llvm::cl::value_desc("size"),
+                               llvm::cl::cat(category)};
+  llvm::cl::opt<std::string> k{"k", llvm::cl::desc("Columns of A and B"), llvm::cl::value_desc("size"),
+                               llvm::cl::cat(category)};
+  llvm::cl::opt<GemmLayout> layout{
+      "layout", llvm::cl::desc("How rows are grouped"), llvm::cl::init(GemmLayout::Dense),
+      llvm::cl::values(clEnumValN(GemmLayout::Dense, "dense", "one matrix (default)"),
+                       clEnumValN(GemmLayout::Contiguous, "contiguous", "groups one after the other, m_indices[M]"),
+                       clEnumValN(GemmLayout::Masked, "masked", "M rows for each group, masked_m[G] of them used")),
+      llvm::cl::cat(category)};
+  llvm::cl::opt<std::string> groups{"groups", llvm::cl::desc("Number of groups"), llvm::cl::value_desc("size"),
+                                    llvm::cl::init("?"), llvm::cl::cat(category)};
+  llvm::cl::opt<int64_t> rowAlignment{"row-alignment",
+                                      llvm::cl::desc("Contiguous: groups start at multiples of it (default 128)"),
+                                      llvm::cl::value_desc("rows"), llvm::cl::init(128), llvm::cl::cat(category)};
+  llvm::cl::opt<int64_t> expectedM{"expected-m", llvm::cl::desc("Masked: rows of a group to choose the config for"),
+                                   llvm::cl::value_desc("rows"), llvm::cl::init(0), llvm::cl::cat(category)};
+  llvm::cl::opt<std::string> lda{"lda", llvm::cl::desc("Elements from one row of A to the next (default K)"),
+                                 llvm::cl::value_desc("size"), llvm::cl::init("0"), llvm::cl::cat(category)};
+  llvm::cl::opt<std::string> ldb{"ldb", llvm::cl::desc("The same of B"), llvm::cl::value_desc("size"),
+                                 llvm::cl::init("0"), llvm::cl::cat(category)};
+  llvm::cl::opt<std::string> ldd{"ldd", llvm::cl::desc("The same of D (default N)"), llvm::cl::value_desc("size"),
+                                 llvm::cl::init("0"), llvm::cl::cat(category)};
+  llvm::cl::opt<bool> scaleAK{"scale-a-k-innermost", llvm::cl::desc("Scales of A lie as [M, K/128], row-major"),
+                              llvm::cl::cat(category)};
+  llvm::cl::opt<bool> scaleBN{"scale-b-n-innermost", llvm::cl::desc("Scales of B lie as [K/128, N/128], row-major"),
+                              llvm::cl::cat(category)};
+  llvm::cl::bits<SizeName> dynamic{
+      "dynamic", llvm::cl::desc("Sizes to leave dynamic when compiling, whatever value is given"),
+      llvm::cl::CommaSeparated,
+      llvm::cl::values(clEnumValN(SizeName::M, "m", ""), clEnumValN(SizeName::N, "n", ""),
+                       clEnumValN(SizeName::K, "k", ""), clEnumValN(SizeName::Groups, "groups", ""),
+                       clEnumValN(SizeName::LDA, "lda", ""), clEnumValN(SizeName::LDB, "ldb", ""),
+                       clEnumValN(SizeName::LDD, "ldd", "")),
+      llvm::cl::cat(category)};
+  llvm::cl::opt<int64_t> nDivisor{
+      "n-divisor", llvm::cl::desc("A dynamic N is a multiple of it; of 8, D is stored by TMA (default 1)"),
+      llvm::cl::value_desc("elements"), llvm::cl::init(1), llvm::cl::cat(category)};
+  llvm::cl::opt<int64_t> kDivisor{
+      "k-divisor", llvm::cl::desc("A dynamic K is a multiple of it; of 16, A and B are loaded by TMA (default 1)"),
+      llvm::cl::value_desc("elements"), llvm::cl::init(1), llvm::cl::cat(category)};
+  llvm::cl::opt<int64_t> ldaDivisor{"lda-divisor", llvm::cl::desc("The same of a dynamic leading dimension of A"),
+                                    llvm::cl::value_desc("elements"), llvm::cl::init(1), llvm::cl::cat(category)};
+  llvm::cl::opt<int64_t> ldbDivisor{"ldb-divisor", llvm::cl::desc("The same of B"), llvm::cl::value_desc("elements"),
+                                    llvm::cl::init(1), llvm::cl::cat(category)};
+  llvm::cl::opt<int64_t> lddDivisor{"ldd-divisor", llvm::cl::desc("The same of D; of 8, D is stored by TMA"),
+                                    llvm::cl::value_desc("elements"), llvm::cl::init(1), llvm::cl::cat(category)};
+};
+
+} // namespace dgemm
+
+#endif // DGEMM_TOOLS_COMMON_SHAPEOPTIONS_H
