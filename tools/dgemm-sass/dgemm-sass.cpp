@@ -32,7 +32,8 @@ static cl::opt<InterleavePolicy> policy(
                clEnumValN(InterleavePolicy::Alternate, "alternate", "every second one, from the first on (default)"),
                clEnumValN(InterleavePolicy::AlternateNineSixteenths, "alternate-9/16",
                           "the same in the first 9/16 of each run"),
-               clEnumValN(InterleavePolicy::All, "all", "all"), clEnumValN(InterleavePolicy::Never, "never", "none")),
+               clEnumValN(InterleavePolicy::All, "all", "every one"),
+               clEnumValN(InterleavePolicy::Never, "never", "not one")),
     cl::cat(category));
 static cl::opt<bool> list("list", cl::desc("list the runs of FFMAs with their control bits (default without -o)"),
                           cl::cat(category));
