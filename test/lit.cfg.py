@@ -49,7 +49,7 @@ for program in ("ptxas", "nvdisasm"):
     path = find_program(program)
     if path:
         config.available_features.add(program)
-        config.substitutions.append(("%" + program, path))
+        config.substitutions.append(("%{" + program + "}", path))
 if has_hopper():
     config.available_features.add("hopper")
 

@@ -59,9 +59,10 @@ static LoopStats countLoop(llvm::ArrayRef<Instruction> code, size_t begin, size_
 
 std::vector<LoopStats> dgemm::sass::findMainLoops(llvm::ArrayRef<Instruction> code) {
   std::vector<LoopStats> loops;
-  for (auto [begin, end] : findBackwardRanges(code))
-    if (llvm::none_of(loops, [&](const LoopStats &loop) { return begin < loop.end && loop.begin < end; }))
-      loops.push_back(countLoop(code, begin, end));
+  for (std::pair<size_t, size_t> range : findBackwardRanges(code))
+    if (llvm::none_of(loops,
+                      [&](const LoopStats &loop) { return range.first < loop.end && loop.begin < range.second; }))
+      loops.push_back(countLoop(code, range.first, range.second));
   llvm::sort(loops, [](auto &a, auto &b) { return a.begin < b.begin; });
   return loops;
 }

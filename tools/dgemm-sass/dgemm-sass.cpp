@@ -9,7 +9,6 @@
 #include "dgemm/Sass/Interleave.h"
 #include "dgemm/Sass/LoopStats.h"
 #include "llvm/ADT/STLExtras.h"
-#include "llvm/ADT/SmallSet.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -17,6 +16,7 @@
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/ToolOutputFile.h"
 #include "llvm/Support/WithColor.h"
+#include <bitset>
 
 using namespace llvm;
 using namespace dgemm::sass;
@@ -43,16 +43,16 @@ static cl::opt<bool> dryRun("dry-run", cl::desc("say what a rewrite would change
 static uint64_t getAddress(size_t index) { return index * Instruction::kBytes; }
 
 static void printRun(raw_ostream &os, ArrayRef<Instruction> code, FFMARun run) {
-  SmallSet<unsigned, 64> registers;
+  std::bitset<256> registers;
   unsigned yields = 0, reuses = 0;
   for (const Instruction &instruction : code.slice(run.begin, run.size())) {
     for (unsigned number : instruction.getFFMARegisters())
-      registers.insert(number);
+      registers.set(number);
     yields += instruction.getControl().yields;
     reuses += instruction.getControl().reuse != 0;
   }
   os << formatv("  run {0:x4} to {1:x4}: {2} FFMA, {3} registers, {4} yield, {5} reuse\n", getAddress(run.begin),
-                getAddress(run.end), run.size(), registers.size(), yields, reuses);
+                getAddress(run.end), run.size(), registers.count(), yields, reuses);
   for (size_t i = run.begin; i < run.end; ++i) {
     os << formatv("    {0:x4}  ", getAddress(i)) << code[i].getControl() << "  ";
     code[i].print(os);

@@ -18,7 +18,7 @@ namespace ELF = llvm::ELF;
 
 namespace {
 
-constexpr llvm::StringLiteral kNames("\0.shstrtab\0.text.kernel\0", 24);
+constexpr llvm::StringRef kNames("\0.shstrtab\0.text.kernel\0", 24);
 constexpr unsigned kNameOfStrings = 1, kNameOfCode = 11;
 
 /// A cubin as ptxas 13.0 lays it out, with one kernel of two instructions; its fields may be changed before build().
