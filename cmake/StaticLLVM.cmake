@@ -1,6 +1,7 @@
 # The shipped build links LLVM and MLIR as archives. Debian's MLIR archives name the shared libLLVM in their interface,
 # which would pull it in silently: those references are rewritten to the archives. Included by LinkLLVM.cmake.
 llvm_map_components_to_libnames(_llvm_support support)
+llvm_map_components_to_libnames(_llvm_object object support)
 llvm_map_components_to_libnames(_llvm_all core support irreader bitwriter passes scalaropts
   nvptxcodegen nvptxdesc nvptxinfo target targetparser mc analysis)
 add_library(dgemm_llvm_static INTERFACE IMPORTED)
@@ -30,6 +31,7 @@ list(APPEND _deps ${DGEMM_ZSTD_A} ${DGEMM_ZLIB_A})
 set_target_properties(LLVMSupport PROPERTIES INTERFACE_LINK_LIBRARIES "${_deps}")
 
 target_link_libraries(dgemm_llvm_support INTERFACE ${_llvm_support})
+target_link_libraries(dgemm_llvm_object INTERFACE ${_llvm_object})
 target_link_libraries(dgemm_mlir INTERFACE
   MLIROptLib MLIRParser MLIRPass MLIRTransforms MLIRSCFDialect MLIRSCFTransforms MLIRSCFToControlFlow
   MLIRArithDialect MLIRArithToLLVM MLIRControlFlowToLLVM MLIRFuncDialect MLIRMemRefDialect MLIRVectorDialect

@@ -14,11 +14,14 @@ die() {
 # driver of the 580 series takes cubins of CUDA 13.0 and none of later releases.
 PTXAS_WHEEL=nvidia-cuda-nvcc==13.0.88
 PTXAS_RELEASE=13.0
+# The disassembler that the tests compare our decoder with. PyPI has none of 13.0; this is the oldest of CUDA 13.
+NVDISASM_WHEEL=nvidia-cuda-nvdisasm==13.2.51
+NVDISASM_RELEASE=13.2
 
-# Prints the ptxas in .venv, nothing if there is none.
-venv_ptxas() {
+# Prints the named CUDA program in .venv, nothing if there is none.
+venv_cuda_program() {
   local file
-  for file in "$ROOT"/.venv/lib/python3*/site-packages/nvidia/cu13/bin/ptxas; do
+  for file in "$ROOT"/.venv/lib/python3*/site-packages/nvidia/cu13/bin/"$1"; do
     if [[ -x $file ]]; then
       echo "$file"
       return
@@ -29,7 +32,7 @@ venv_ptxas() {
 # Makes the tools take the pinned ptxas; a DGEMM_PTXAS that the caller has set goes first.
 use_ptxas() {
   if [[ -z ${DGEMM_PTXAS:-} ]]; then
-    DGEMM_PTXAS=$(venv_ptxas)
+    DGEMM_PTXAS=$(venv_cuda_program ptxas)
     export DGEMM_PTXAS
   fi
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the build and the tests need and this machine lacks: packages of Debian 12 (as root or with sudo), and
-# ptxas from PyPI in the virtual environment .venv of this checkout. Does nothing, and needs no network, where all is
-# there. Set DGEMM_PTXAS to use a ptxas of your own instead of the wheel.
+# ptxas and nvdisasm from PyPI in the virtual environment .venv of this checkout. Does nothing, and needs no network,
+# where all is there. Set DGEMM_PTXAS or DGEMM_NVDISASM to use one of your own instead of the wheel.
 # shellcheck source-path=SCRIPTDIR
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
@@ -13,7 +13,7 @@ PACKAGES=(
   clang-22 lld-22 cmake ninja-build ccache
   # Tests.
   libgtest-dev clang-format-22
-  # lit, and pip for the ptxas wheel.
+  # lit, and pip for the wheels.
   python3 python3-venv ca-certificates
 )
 
@@ -47,30 +47,35 @@ install_packages() {
   as_root env DEBIAN_FRONTEND=noninteractive "${apt[@]}" install -y --no-install-recommends "${missing[@]}" </dev/null
 }
 
-has_pinned_ptxas() {
+# is_pinned PROGRAM RELEASE: .venv holds this release of it.
+is_pinned() {
   local file
-  file=$(venv_ptxas)
-  [[ -n $file && $("$file" --version) == *"release $PTXAS_RELEASE,"* ]]
+  file=$(venv_cuda_program "$1")
+  [[ -n $file && $("$file" --version) == *"release $2,"* ]]
 }
 
-install_ptxas() {
-  if [[ -n ${DGEMM_PTXAS:-} ]]; then
-    [[ -x $DGEMM_PTXAS ]] || die "DGEMM_PTXAS names '$DGEMM_PTXAS', which is not an executable file"
-    say "ptxas: $DGEMM_PTXAS, as DGEMM_PTXAS says"
+# install_wheel PROGRAM RELEASE VARIABLE WHEEL: installs the program into .venv, unless VARIABLE names one to use.
+install_wheel() {
+  local program=$1 release=$2 variable=$3 wheel=$4
+  local named=${!variable:-}
+  if [[ -n $named ]]; then
+    [[ -x $named ]] || die "$variable names '$named', which is not an executable file"
+    say "$program: $named, as $variable says"
     return
   fi
-  if has_pinned_ptxas; then
-    say "ptxas: $PTXAS_RELEASE is in .venv"
+  if is_pinned "$program" "$release"; then
+    say "$program: $release is in .venv"
     return
   fi
-  say "ptxas: installing $PTXAS_WHEEL into .venv"
+  say "$program: installing $wheel into .venv"
   # An interrupted earlier run may have left half an environment.
   if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
     /usr/bin/python3 -m venv --clear .venv
   fi
-  .venv/bin/python -m pip install --no-input --disable-pip-version-check --no-deps --force-reinstall "$PTXAS_WHEEL"
-  has_pinned_ptxas || die "the wheel $PTXAS_WHEEL is installed, but .venv holds no working ptxas $PTXAS_RELEASE"
+  .venv/bin/python -m pip install --no-input --disable-pip-version-check --no-deps --force-reinstall "$wheel"
+  is_pinned "$program" "$release" || die "the wheel $wheel is installed, but .venv holds no working $program $release"
 }
 
 install_packages
-install_ptxas
+install_wheel ptxas "$PTXAS_RELEASE" DGEMM_PTXAS "$PTXAS_WHEEL"
+install_wheel nvdisasm "$NVDISASM_RELEASE" DGEMM_NVDISASM "$NVDISASM_WHEEL"

@@ -1,7 +1,8 @@
 # lit configuration: how to run the tests below this directory. Each .mlir and .test file is a test; its RUN lines call
-# the tools of the build (dgemm-opt, dgemm-gen, dgemm-run) and LLVM's FileCheck, not and split-file.
+# the tools of the build (dgemm-opt, dgemm-gen, dgemm-run, dgemm-sass) and LLVM's FileCheck, not and split-file.
 #
-# Features for REQUIRES lines: `ptxas` (found by the rules of findAssembler), `hopper` (a GPU of compute capability 9.0).
+# Features for REQUIRES lines: `ptxas` (found by the rules of findAssembler), `nvdisasm` (of findDisassembler), `hopper` (a
+# GPU of compute capability 9.0).
 import glob
 import os
 import shutil
@@ -20,18 +21,18 @@ config.test_source_root = os.path.dirname(__file__)
 config.test_exec_root = config.dgemm_test_obj_root
 
 
-def find_ptxas():
-    """The ptxas that the tools will use, or None."""
-    named = os.environ.get("DGEMM_PTXAS")
+def find_program(name):
+    """The program of the CUDA toolkit that the tools will use, or None."""
+    named = os.environ.get("DGEMM_" + name.upper())
     if named:
         return shutil.which(named)
     venvs = [os.environ.get("VIRTUAL_ENV"), os.path.join(config.dgemm_source_dir, ".venv")]
     wheels = [
         path
         for venv in filter(None, venvs)
-        for path in glob.glob(os.path.join(venv, "lib/python*/site-packages/nvidia/cu*/bin/ptxas"))
+        for path in glob.glob(os.path.join(venv, "lib/python*/site-packages/nvidia/cu*/bin", name))
     ]
-    candidates = ["ptxas", *wheels, "/usr/local/cuda/bin/ptxas"]
+    candidates = [name, *wheels, "/usr/local/cuda/bin/" + name]
     return next(filter(None, map(shutil.which, candidates)), None)
 
 
@@ -44,8 +45,11 @@ def has_hopper():
     return result.returncode == 0 and "9.0" in result.stdout.split()
 
 
-if find_ptxas():
-    config.available_features.add("ptxas")
+for program in ("ptxas", "nvdisasm"):
+    path = find_program(program)
+    if path:
+        config.available_features.add(program)
+        config.substitutions.append(("%{" + program + "}", path))
 if has_hopper():
     config.available_features.add("hopper")
 
@@ -55,11 +59,12 @@ llvm_config.add_tool_substitutions(
         ToolSubst("dgemm-opt", unresolved="ignore"),
         ToolSubst("dgemm-gen", unresolved="ignore"),
         ToolSubst("dgemm-run", unresolved="ignore"),
+        ToolSubst("dgemm-sass", unresolved="ignore"),
     ],
     [config.dgemm_tools_dir, config.llvm_tools_dir],
 )
 llvm_config.with_environment("PATH", [config.dgemm_tools_dir, config.llvm_tools_dir], append_path=True)
 # A variable without $ ends at the next CHECK-LABEL, so that a match in one function cannot serve another.
 config.environment["FILECHECK_OPTS"] = "--enable-var-scope"
-# lit clears the environment; these say where ptxas is and where temporary files may go.
-llvm_config.with_system_environment(["DGEMM_PTXAS", "VIRTUAL_ENV", "TMPDIR"])
+# lit clears the environment; these say where ptxas and nvdisasm are and where temporary files may go.
+llvm_config.with_system_environment(["DGEMM_PTXAS", "DGEMM_NVDISASM", "VIRTUAL_ENV", "TMPDIR"])

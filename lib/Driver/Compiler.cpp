@@ -9,6 +9,7 @@
 #include "dgemm/Driver/Compiler.h"
 #include "Session.h"
 #include "dgemm/Analysis/CostModel.h"
+#include "dgemm/Target/Disassembler.h"
 #include "dgemm/Target/EmitPTX.h"
 #include "dgemm/Target/LaunchFromIR.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -284,6 +285,34 @@ static llvm::Error assembleKernel(CompiledKernel &kernel, const CompileOptions &
   return llvm::Error::success();
 }
 
+/// Rewrites the scheduling hints of the promotion in the cubin.
+static llvm::Error interleaveKernel(CompiledKernel &kernel, sass::InterleavePolicy policy) {
+  if (policy == sass::InterleavePolicy::None)
+    return llvm::Error::success();
+  StageTimer timer(kernel.times, "interleave");
+  llvm::Expected<sass::Cubin> cubin = sass::Cubin::parse(kernel.cubin);
+  if (!cubin)
+    return cubin.takeError();
+  kernel.interleaved.emplace();
+  for (sass::KernelCode &code : cubin->getKernels()) {
+    llvm::Expected<sass::InterleaveChanges> changes = sass::interleave(code.instructions, policy);
+    if (!changes)
+      return changes.takeError();
+    *kernel.interleaved += *changes;
+  }
+  kernel.cubin = cubin->write();
+  return llvm::Error::success();
+}
+
+/// Adds the disassembly of the cubin.
+static llvm::Error disassembleKernel(CompiledKernel &kernel, llvm::StringRef nvdisasm) {
+  StageTimer timer(kernel.times, "nvdisasm");
+  llvm::Expected<std::string> program = findDisassembler(nvdisasm);
+  if (!program)
+    return program.takeError();
+  return disassemble(*program, kernel.cubin).moveInto(kernel.sass);
+}
+
 llvm::Expected<CompiledKernel> dgemm::compileModule(llvm::StringRef ir, const CompileOptions &options, Stage last) {
   if (llvm::Error error = checkChip(options.chip))
     return std::move(error);
@@ -292,6 +321,11 @@ llvm::Expected<CompiledKernel> dgemm::compileModule(llvm::StringRef ir, const Co
     return kernel;
   if (llvm::Error error = assembleKernel(*kernel, options))
     return std::move(error);
+  if (llvm::Error error = interleaveKernel(*kernel, options.interleaveFFMA))
+    return std::move(error);
+  if (last == Stage::SASS)
+    if (llvm::Error error = disassembleKernel(*kernel, options.nvdisasm))
+      return std::move(error);
   return kernel;
 }
 

@@ -22,6 +22,7 @@ static constexpr std::pair<Stage, llvm::StringLiteral> kStages[] = {{Stage::Prob
                                                                     {Stage::LLVM, "llvm"},
                                                                     {Stage::PTX, "ptx"},
                                                                     {Stage::Cubin, "cubin"},
+                                                                    {Stage::SASS, "sass"},
                                                                     {Stage::Launch, "launch"}};
 
 llvm::StringRef dgemm::toString(Stage stage) { return kStages[static_cast<int>(stage)].second; }

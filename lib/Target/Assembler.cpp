@@ -8,6 +8,7 @@
 
 #include "dgemm/Target/Assembler.h"
 #include "AssemblerLog.h"
+#include "ProgramSearch.h"
 #include "Subprocess.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringExtras.h"
@@ -36,6 +37,15 @@ static std::string replaceAll(std::string text, llvm::StringRef from, llvm::Stri
   for (size_t at = text.find(from.str()); at != std::string::npos; at = text.find(from.str(), at + to.size()))
     text.replace(at, from.size(), to.data(), to.size());
   return text;
+}
+
+llvm::Expected<Assembler> dgemm::findAssembler(llvm::StringRef explicitPath) {
+  static constexpr CudaProgram kPtxas = {"ptxas", "Ptx optimizing assembler", "--ptxas", "DGEMM_PTXAS",
+                                         "nvidia-cuda-nvcc==13.0.*"};
+  llvm::Expected<FoundProgram> found = findProgram(kPtxas, explicitPath);
+  if (!found)
+    return found.takeError();
+  return Assembler{std::move(found->path), found->release.first, found->release.second};
 }
 
 static llvm::Error checkVersion(const Assembler &assembler, llvm::StringRef ptx) {

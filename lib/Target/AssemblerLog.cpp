@@ -42,8 +42,8 @@ static unsigned getNumberBefore(llvm::StringRef line, llvm::StringRef suffix) {
   return number;
 }
 
-std::optional<Version> dgemm::parseRelease(llvm::StringRef output) {
-  if (!output.contains("Ptx optimizing assembler"))
+std::optional<Version> dgemm::parseRelease(llvm::StringRef output, llvm::StringRef title) {
+  if (!output.contains(title))
     return std::nullopt;
   size_t at = output.find(", release ");
   if (at == llvm::StringRef::npos)

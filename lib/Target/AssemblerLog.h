@@ -25,8 +25,9 @@ namespace dgemm {
 /// Major and minor.
 using Version = std::pair<unsigned, unsigned>;
 
-/// The CUDA release in the output of `ptxas --version`; nothing when it is not ptxas' output.
-std::optional<Version> parseRelease(llvm::StringRef output);
+/// The CUDA release in the output of `--version` of a program that says there to be `title`; nothing when it is not
+/// that program's output.
+std::optional<Version> parseRelease(llvm::StringRef output, llvm::StringRef title);
 
 /// The `.version` of a PTX module; nothing when there is none before the first instruction.
 std::optional<Version> parsePTXVersion(llvm::StringRef ptx);

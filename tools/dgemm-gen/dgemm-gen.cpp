@@ -26,7 +26,7 @@ static ShapeOptions shapeOptions(category);
 static cl::opt<std::string>
     emit("emit",
          cl::desc("What to write: problem, configured, tiled, promoted, specialized, tma, wgmma, nvvm, llvm, "
-                  "ptx, cubin, or launch (the launch descriptor); default ptx"),
+                  "ptx, cubin, sass (the cubin as nvdisasm prints it), or launch (the launch descriptor); default ptx"),
          cl::value_desc("stage"), cl::init("ptx"), cl::cat(category));
 static cl::opt<std::string> outputFile("o", cl::desc("Output file; default standard output"), cl::value_desc("file"),
                                        cl::init("-"), cl::cat(category));
@@ -39,6 +39,17 @@ static cl::opt<std::string> config("config",
 static cl::opt<std::string> chip("chip", cl::desc("Target; only sm_90a"), cl::init("sm_90a"), cl::cat(category));
 static cl::opt<std::string> entry("entry", cl::desc("Kernel symbol"), cl::cat(category));
 static cl::opt<std::string> ptxas("ptxas", cl::desc("ptxas to use"), cl::value_desc("path"), cl::cat(category));
+static cl::opt<std::string> nvdisasm("nvdisasm", cl::desc("nvdisasm to use for --emit=sass"), cl::value_desc("path"),
+                                     cl::cat(category));
+static cl::opt<sass::InterleavePolicy> interleaveFFMA(
+    "interleave-ffma", cl::desc("Which promotion FFMAs of a run yield to other warps"),
+    cl::init(sass::InterleavePolicy::None), cl::cat(category),
+    cl::values(clEnumValN(sass::InterleavePolicy::None, "none", "as ptxas chose (default)"),
+               clEnumValN(sass::InterleavePolicy::Alternate, "alternate", "every second one, from the first on"),
+               clEnumValN(sass::InterleavePolicy::AlternateNineSixteenths, "alternate-9/16",
+                          "the same in the first 9/16 of each run"),
+               clEnumValN(sass::InterleavePolicy::All, "all", "every one"),
+               clEnumValN(sass::InterleavePolicy::Never, "never", "not one")));
 static cl::opt<int64_t> multiprocessors("multiprocessors", cl::desc("Multiprocessors of the GPU; default 132"),
                                         cl::init(132), cl::cat(category));
 static cl::opt<bool> printConfig("print-config", cl::desc("Print the chosen config on standard error"),
@@ -102,13 +113,18 @@ static Error writeFiles(ArrayRef<std::pair<std::string, StringRef>> contents) {
   return Error::success();
 }
 
-static void report(const CompiledKernel &kernel) {
+static void report(const CompiledKernel &kernel, const CompileOptions &options) {
   if (printConfig)
     errs() << "config " << kernel.launch.config << ", " << kernel.launch.threads << " threads, "
            << kernel.launch.sharedMemory << " bytes of shared memory\n";
   if (printConfig && kernel.resources)
     errs() << kernel.resources->registers << " registers at entry, " << kernel.resources->barriers << " barriers, "
            << kernel.resources->spillStoreBytes + kernel.resources->spillLoadBytes << " bytes spilled\n";
+  if (printConfig && kernel.interleaved)
+    errs() << "interleave " << toString(options.interleaveFFMA) << ": " << kernel.interleaved->ffmas << " FFMAs in "
+           << kernel.interleaved->runs << " runs, " << kernel.interleaved->yieldsSet << " yields set, "
+           << kernel.interleaved->yieldsCleared << " cleared, " << kernel.interleaved->reusesDropped
+           << " reuses dropped\n";
 }
 
 static void reportTimes(const StageTimes &times) {
@@ -138,6 +154,8 @@ static Error run() {
   options.chip = chip;
   options.multiprocessors = multiprocessors;
   options.ptxas = ptxas;
+  options.nvdisasm = nvdisasm;
+  options.interleaveFFMA = interleaveFFMA;
   if (listAll) {
     Expected<GemmShape> shape = getShape();
     if (!shape)
@@ -173,7 +191,7 @@ static Error run() {
   Expected<CompiledKernel> kernel = compileModule(*problem, options, outputDir.empty() ? *stage : Stage::Cubin);
   if (!kernel)
     return kernel.takeError();
-  report(*kernel);
+  report(*kernel, options);
   if (printTimes)
     reportTimes(kernel->times);
   if (!outputDir.empty())
@@ -181,6 +199,7 @@ static Error run() {
   std::string launch = kernel->launch.toJSON();
   return writeFiles({{outputFile, *stage == Stage::PTX     ? kernel->ptx
                                   : *stage == Stage::Cubin ? kernel->cubin
+                                  : *stage == Stage::SASS  ? kernel->sass
                                                            : launch}});
 }
 

@@ -16,6 +16,7 @@
 #define DGEMM_DRIVER_COMPILER_H
 
 #include "dgemm/Launch/LaunchDescriptor.h"
+#include "dgemm/Sass/Interleave.h"
 #include "dgemm/Target/Assembler.h"
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
@@ -56,7 +57,7 @@ struct GemmShape {
 };
 
 /// What can be had from the compiler, in the order in which it is made.
-enum class Stage { Problem, Configured, Tiled, Promoted, Specialized, TMA, WGMMA, NVVM, LLVM, PTX, Cubin, Launch };
+enum class Stage { Problem, Configured, Tiled, Promoted, Specialized, TMA, WGMMA, NVVM, LLVM, PTX, Cubin, SASS, Launch };
 /// "problem", "configured", ... as `dgemm-gen --emit` spells them.
 llvm::StringRef toString(Stage stage);
 std::optional<Stage> parseStage(llvm::StringRef name);
@@ -73,6 +74,10 @@ struct CompileOptions {
   int64_t multiprocessors = 132;
   /// ptxas to use; empty to search as findAssembler does.
   std::string ptxas;
+  /// nvdisasm to use for Stage::SASS; empty to search as findDisassembler does.
+  std::string nvdisasm;
+  /// Which FFMAs of the promotion yield to other warps; rewritten in the cubin, whatever ptxas chose.
+  sass::InterleavePolicy interleaveFFMA = sass::InterleavePolicy::None;
 };
 
 /// Milliseconds of wall time spent in each step, in order.
@@ -82,9 +87,13 @@ struct CompiledKernel {
   std::string ptx;
   /// ELF image; empty unless the cubin was asked for.
   std::string cubin;
+  /// Disassembly of `cubin`; empty unless asked for.
+  std::string sass;
   LaunchDescriptor launch;
   /// Set together with `cubin`.
   std::optional<KernelResources> resources;
+  /// What CompileOptions::interleaveFFMA changed; nothing with the policy `none`.
+  std::optional<sass::InterleaveChanges> interleaved;
   StageTimes times;
 };
 

@@ -26,12 +26,14 @@ ptxas info    : Compile time = 17.025 ms
 )";
 
 TEST(AssemblerLog, Release) {
+  constexpr llvm::StringLiteral kTitle = "Ptx optimizing assembler";
   EXPECT_EQ(parseRelease("ptxas: NVIDIA (R) Ptx optimizing assembler\nCopyright\n"
-                         "Cuda compilation tools, release 13.0, V13.0.88\nBuild cuda_13.0\n"),
+                         "Cuda compilation tools, release 13.0, V13.0.88\nBuild cuda_13.0\n",
+                         kTitle),
             Version(13, 0));
-  EXPECT_EQ(parseRelease("Cuda compilation tools, release 13.0, V13.0.88\n"), std::nullopt) << "nvcc, say";
-  EXPECT_EQ(parseRelease("ptxas: NVIDIA (R) Ptx optimizing assembler\n"), std::nullopt);
-  EXPECT_EQ(parseRelease(""), std::nullopt);
+  EXPECT_EQ(parseRelease("Cuda compilation tools, release 13.0, V13.0.88\n", kTitle), std::nullopt) << "nvcc, say";
+  EXPECT_EQ(parseRelease("ptxas: NVIDIA (R) Ptx optimizing assembler\n", kTitle), std::nullopt);
+  EXPECT_EQ(parseRelease("", kTitle), std::nullopt);
 }
 
 TEST(AssemblerLog, PTXVersion) {

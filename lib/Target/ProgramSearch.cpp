@@ -1,4 +1,4 @@
-//===- AssemblerSearch.cpp - Find ptxas -----------------------------------===//
+//===- ProgramSearch.cpp - Find a program of the CUDA toolkit -------------===//
 //
 // Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
 // See LICENSE for license information.
@@ -6,9 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "AssemblerLog.h"
+#include "ProgramSearch.h"
 #include "Subprocess.h"
-#include "dgemm/Target/Assembler.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallString.h"
 #include "llvm/ADT/StringExtras.h"
@@ -21,9 +20,12 @@ using namespace dgemm;
 namespace fs = llvm::sys::fs;
 namespace path = llvm::sys::path;
 
-static constexpr llvm::StringLiteral kHowToGetOne = "install one with \"pip install 'nvidia-cuda-nvcc==13.0.*'\" in a "
-                                                    "virtual environment, or name an existing one with "
-                                                    "--ptxas or DGEMM_PTXAS";
+static std::string howToGet(const CudaProgram &program) {
+  return ("install one with \"pip install '" + program.wheel +
+          "'\" in a virtual environment, or name an existing one " + "with " + program.option + " or " +
+          program.variable)
+      .str();
+}
 
 /// Names of the directories in `directory` that begin with `prefix`, the greatest first.
 static llvm::SmallVector<std::string> listDirectories(llvm::StringRef directory, llvm::StringRef prefix) {
@@ -36,9 +38,9 @@ static llvm::SmallVector<std::string> listDirectories(llvm::StringRef directory,
   return names;
 }
 
-/// ptxas of the nvidia-cuda-nvcc wheel in the virtual environment `venv`, empty if it holds none. The wheel of CUDA 13
-/// puts it in nvidia/cu13/bin, that of CUDA 12 in nvidia/cuda_nvcc/bin.
-static std::string findInVirtualEnvironment(llvm::StringRef venv) {
+/// The program of NVIDIA's wheel in the virtual environment `venv`, empty if it holds none. A wheel of CUDA 13 puts it
+/// in nvidia/cu13/bin, one of CUDA 12 in a folder of its own, nvidia/cuda_nvcc/bin.
+static std::string findInVirtualEnvironment(llvm::StringRef name, llvm::StringRef venv) {
   llvm::SmallString<128> lib(venv);
   path::append(lib, "lib");
   for (const std::string &python : listDirectories(lib, "python")) {
@@ -46,7 +48,7 @@ static std::string findInVirtualEnvironment(llvm::StringRef venv) {
     path::append(packages, python, "site-packages", "nvidia");
     for (const std::string &package : listDirectories(packages, "cu")) {
       llvm::SmallString<128> candidate(packages);
-      path::append(candidate, package, "bin", "ptxas");
+      path::append(candidate, package, "bin", name);
       if (fs::can_execute(candidate))
         return candidate.str().str();
     }
@@ -55,55 +57,58 @@ static std::string findInVirtualEnvironment(llvm::StringRef venv) {
 }
 
 /// Asks the program at `file`, which was found through `origin`, for its release.
-static llvm::Expected<Assembler> probe(llvm::StringRef file, llvm::StringRef origin) {
+static llvm::Expected<FoundProgram> probe(const CudaProgram &program, llvm::StringRef file, llvm::StringRef origin) {
   llvm::Expected<ProcessResult> result = runProcess(file, {"--version"});
   if (!result)
     return result.takeError();
   if (result->exitCode != 0) {
     std::string why = result->reason.empty() ? "exit code " + llvm::itostr(result->exitCode) : result->reason;
-    return llvm::createStringError("'" + file + "' (from " + origin + ") cannot be run as ptxas: " + why + "; " +
-                                   kHowToGetOne);
+    return llvm::createStringError("'" + file + "' (from " + origin + ") cannot be run as " + program.name + ": " +
+                                   why + "; " + howToGet(program));
   }
-  std::optional<Version> release = parseRelease(result->output);
+  std::optional<Version> release = parseRelease(result->output, program.title);
   if (!release)
-    return llvm::createStringError("'" + file + "' (from " + origin + ") is not ptxas: --version names no release; " +
-                                   kHowToGetOne);
-  return Assembler{file.str(), release->first, release->second};
+    return llvm::createStringError("'" + file + "' (from " + origin + ") is not " + program.name +
+                                   ": --version names no release; " + howToGet(program));
+  return FoundProgram{file.str(), *release};
 }
 
-/// The ptxas that the user named: it is this one or an error.
-static llvm::Expected<Assembler> probeNamed(llvm::StringRef name, llvm::StringRef origin) {
+/// The program that the user named: it is this one or an error.
+static llvm::Expected<FoundProgram> probeNamed(const CudaProgram &program, llvm::StringRef name,
+                                               llvm::StringRef origin) {
   // Takes a bare name from PATH and anything with a slash as it stands.
   llvm::ErrorOr<std::string> file = llvm::sys::findProgramByName(name);
   if (!file || !fs::exists(*file))
-    return llvm::createStringError("no ptxas at '" + name + "', which " + origin +
+    return llvm::createStringError("no " + program.name + " at '" + name + "', which " + origin +
                                    " names; correct it, or leave it out " +
                                    "to search PATH, the virtual environment and /usr/local/cuda");
   if (!fs::can_execute(*file))
     return llvm::createStringError("'" + name + "', which " + origin + " names, is not an executable file");
-  return probe(*file, origin);
+  return probe(program, *file, origin);
 }
 
-llvm::Expected<Assembler> dgemm::findAssembler(llvm::StringRef explicitPath) {
+llvm::Expected<FoundProgram> dgemm::findProgram(const CudaProgram &program, llvm::StringRef explicitPath) {
   if (!explicitPath.empty())
-    return probeNamed(explicitPath, "--ptxas");
-  if (std::optional<std::string> variable = llvm::sys::Process::GetEnv("DGEMM_PTXAS"); variable && !variable->empty())
-    return probeNamed(*variable, "DGEMM_PTXAS");
+    return probeNamed(program, explicitPath, program.option);
+  if (std::optional<std::string> variable = llvm::sys::Process::GetEnv(program.variable);
+      variable && !variable->empty())
+    return probeNamed(program, *variable, program.variable);
 
-  if (llvm::ErrorOr<std::string> file = llvm::sys::findProgramByName("ptxas"))
-    return probe(*file, "PATH");
+  if (llvm::ErrorOr<std::string> file = llvm::sys::findProgramByName(program.name))
+    return probe(program, *file, "PATH");
   std::string searched = "PATH";
   auto searchVirtualEnvironment = [&](llvm::StringRef venv) {
     searched += (", '" + venv + "'").str();
-    return findInVirtualEnvironment(venv);
+    return findInVirtualEnvironment(program.name, venv);
   };
   if (std::optional<std::string> venv = llvm::sys::Process::GetEnv("VIRTUAL_ENV"); venv && !venv->empty())
     if (std::string file = searchVirtualEnvironment(*venv); !file.empty())
-      return probe(file, "VIRTUAL_ENV");
+      return probe(program, file, "VIRTUAL_ENV");
   if (std::string file = searchVirtualEnvironment(DGEMM_PROJECT_VENV); !file.empty())
-    return probe(file, "the project's virtual environment");
-  constexpr llvm::StringLiteral kToolkit = "/usr/local/cuda/bin/ptxas";
-  if (fs::can_execute(kToolkit))
-    return probe(kToolkit, "the CUDA toolkit");
-  return llvm::createStringError("ptxas not found; looked in " + searched + " and '" + kToolkit + "'; " + kHowToGetOne);
+    return probe(program, file, "the project's virtual environment");
+  std::string toolkit = ("/usr/local/cuda/bin/" + program.name).str();
+  if (fs::can_execute(toolkit))
+    return probe(program, toolkit, "the CUDA toolkit");
+  return llvm::createStringError(program.name + " not found; looked in " + searched + " and '" + toolkit + "'; " +
+                                 howToGet(program));
 }
