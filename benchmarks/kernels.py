@@ -1,0 +1,125 @@
+"""Compiles kernels with dgemm-gen, many at a time, into a folder where they are found again. Needs no GPU.
+
+FOLDER/GENERATOR/ROW/CONFIG/kernel.{cubin,json}: GENERATOR is a hash of the dgemm-gen that made them, so that a new
+compiler never meets old kernels. A folder carried from elsewhere serves without dgemm-gen if it holds one generator.
+"""
+import concurrent.futures
+import dataclasses
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import time
+
+import configs
+
+
+class CompileError(Exception):
+    """dgemm-gen refused, or a kernel is neither compiled nor can be."""
+
+
+@dataclasses.dataclass
+class CompiledKernel:
+    image: bytes
+    launch: str
+    # Wall time of the process that made it; None if it was found compiled.
+    seconds: float | None
+
+
+def config_slug(config):
+    """The config as the name of a folder."""
+    return re.sub(r"[^A-Za-z0-9]+", "_", config).strip("_") or "default"
+
+
+class KernelStore:
+    """`gen`: path of dgemm-gen, or None to take only what `folder` holds."""
+
+    def __init__(self, folder, gen=None, jobs=None):
+        self.gen = gen
+        if gen and not os.access(gen, os.X_OK):
+            raise CompileError(f"'{gen}' is not an executable dgemm-gen")
+        self.folder = os.path.join(folder, self._hash_generator() if gen else self._find_generator(folder))
+        self._pool = concurrent.futures.ThreadPoolExecutor(jobs or os.cpu_count())
+        self._pending = {}
+
+    def close(self):
+        """Forgets what has not been started; waits for what has."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def wait_for_all(self):
+        """Waits for all that was submitted. [(row, config, CompileError)] of those that failed."""
+        failed = []
+        for row, config in list(self._pending):
+            try:
+                self.get(row, config)
+            except CompileError as error:
+                failed.append((row, config, error))
+        return failed
+
+    def list_configs(self, row, fields=""):
+        """Every legal config with the given fields, in the order of the cost model."""
+        listed = self._run(row.flags() + self._config_flag(fields) + ["--list-configs"])
+        return [configs.strip_name(line) for line in listed.splitlines() if line.strip()]
+
+    def submit(self, row, config=""):
+        """Starts to compile, if that is not done. `config`: fields to take as given; the compiler chooses the rest."""
+        key = (row, config)
+        if key not in self._pending:
+            self._pending[key] = self._pool.submit(self._compile, row, config)
+        return self._pending[key]
+
+    def get(self, row, config=""):
+        """The compiled kernel; waits for it. Error: CompileError with what dgemm-gen said."""
+        future = self.submit(row, config)
+        try:
+            return future.result()
+        finally:
+            self._pending.pop((row, config), None)
+
+    def generator_version(self):
+        return self._run(["--version"]).strip().splitlines()[0] if self.gen else None
+
+    def _compile(self, row, config):
+        target = os.path.join(self.folder, row.slug, config_slug(config))
+        seconds = None
+        if not os.path.exists(os.path.join(target, "kernel.json")):
+            start = time.monotonic()
+            self._generate(row, config, target)
+            seconds = time.monotonic() - start
+        with open(os.path.join(target, "kernel.cubin"), "rb") as image, open(os.path.join(target, "kernel.json")) as launch:
+            return CompiledKernel(image.read(), launch.read(), seconds)
+
+    def _generate(self, row, config, target):
+        if not self.gen:
+            raise CompileError(f"no kernel of {row} with config '{config}' in {self.folder}, and no dgemm-gen to make it")
+        partial = f"{target}.partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        os.makedirs(partial)
+        self._run(row.flags() + self._config_flag(config) + [f"--output-dir={partial}"])
+        os.remove(os.path.join(partial, "kernel.ptx"))
+        os.rename(partial, target)
+
+    @staticmethod
+    def _config_flag(config):
+        return [f"--config={config}"] if config else []
+
+    def _run(self, flags):
+        if not self.gen:
+            raise CompileError("this needs dgemm-gen")
+        done = subprocess.run([self.gen, *flags], capture_output=True, text=True)
+        if done.returncode:
+            message = done.stderr.strip() or f"exit code {done.returncode}"
+            raise CompileError(f"dgemm-gen {' '.join(flags)}: {message}")
+        return done.stdout
+
+    def _hash_generator(self):
+        with open(self.gen, "rb") as binary:
+            return hashlib.file_digest(binary, "sha256").hexdigest()[:12]
+
+    @staticmethod
+    def _find_generator(folder):
+        found = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+        if len(found) != 1:
+            raise CompileError(f"'{folder}' holds kernels of {len(found)} compilers, expected 1; or name a dgemm-gen")
+        return found[0]
