@@ -18,10 +18,6 @@
 using namespace dgemm;
 using mlir::dgemm::Level;
 
-static llvm::Error makeError(const llvm::Twine &message) {
-  return llvm::createStringError(llvm::inconvertibleErrorCode(), message);
-}
-
 namespace {
 constexpr int64_t kDynamic = GemmShape::kDynamic;
 

@@ -57,7 +57,21 @@ struct GemmShape {
 };
 
 /// What can be had from the compiler, in the order in which it is made.
-enum class Stage { Problem, Configured, Tiled, Promoted, Specialized, TMA, WGMMA, NVVM, LLVM, PTX, Cubin, SASS, Launch };
+enum class Stage {
+  Problem,
+  Configured,
+  Tiled,
+  Promoted,
+  Specialized,
+  TMA,
+  WGMMA,
+  NVVM,
+  LLVM,
+  PTX,
+  Cubin,
+  SASS,
+  Launch
+};
 /// "problem", "configured", ... as `dgemm-gen --emit` spells them.
 llvm::StringRef toString(Stage stage);
 std::optional<Stage> parseStage(llvm::StringRef name);
