@@ -18,6 +18,10 @@
 using namespace dgemm;
 using mlir::dgemm::Level;
 
+llvm::Error dgemm::makeError(const llvm::Twine &message) {
+  return llvm::createStringError(llvm::inconvertibleErrorCode(), message);
+}
+
 static double now() {
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
