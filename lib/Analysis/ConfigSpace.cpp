@@ -10,6 +10,7 @@
 #include "dgemm/IR/HopperLimits.h"
 #include "dgemm/IR/RegisterBudget.h"
 #include "dgemm/IR/SharedMemoryLayout.h"
+#include "mlir/AsmParser/AsmParser.h"
 #include "llvm/ADT/StringExtras.h"
 
 using namespace mlir;
@@ -118,6 +119,15 @@ bool ConfigFields::match(ConfigAttr config) const {
          (!evictFirstB || *evictFirstB == config.getEvictFirstB()) &&
          (!partials || *partials == config.getPartials()) &&
          (!overlapEpilogue || *overlapEpilogue == config.getOverlapEpilogue());
+}
+
+bool mlir::dgemm::isWholeConfig(StringRef text) { return text.trim().starts_with("<"); }
+
+FailureOr<ConfigAttr> mlir::dgemm::parseWholeConfig(MLIRContext *context, StringRef text) {
+  auto config = dyn_cast_or_null<ConfigAttr>(parseAttribute(("#dgemm.config" + text.trim()).str(), context));
+  if (!config)
+    return failure();
+  return config;
 }
 
 SmallVector<ConfigAttr> mlir::dgemm::enumerateConfigs(MLIRContext *context, const ConfigFields &fields, int64_t rows) {
