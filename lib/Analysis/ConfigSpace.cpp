@@ -140,8 +140,9 @@ SmallVector<ConfigAttr> mlir::dgemm::enumerateConfigs(MLIRContext *context, cons
       int64_t deepest = SharedMemoryLayout::getMaxStages(blockM, blockN, kScaleBlock, 32, splitK);
       int64_t stages = fields.stages.value_or(std::min(deepest, kMaxStages));
       bool overlapsSplit = splitK > 1 && fields.overlapEpilogue.value_or(false);
+      bool hasIdleCTA = (splitK - 1) * getSplitColumns(blockN, splitK) >= blockN;
       bool hasNarrowParts = blockN < fields.partials.value_or(1) * hopper::kWgmmaNStep;
-      if (stages < 2 || stages > deepest || overlapsSplit || hasNarrowParts)
+      if (stages < 2 || stages > deepest || overlapsSplit || hasNarrowParts || hasIdleCTA)
         return;
       bool readsBOnce = !ShapedType::isDynamic(rows) && rows <= blockM * clusterM;
       auto config = ConfigAttr::get(context, blockM, blockN, kScaleBlock, stages, warpgroups, fields.groupM.value_or(8),
