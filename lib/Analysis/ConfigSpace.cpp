@@ -134,7 +134,8 @@ SmallVector<ConfigAttr> mlir::dgemm::enumerateConfigs(MLIRContext *context, cons
   constexpr int64_t kMaxStages = 16;
   SmallVector<ConfigAttr> configs;
   auto consider = [&](int64_t blockM, int64_t blockN, int64_t warpgroups) {
-    if (getMathRegisters(blockM, blockN, warpgroups) > RegisterBudget::get(warpgroups).consumer)
+    int64_t registers = RegisterBudget::get(warpgroups).consumer;
+    if (getMathRegisters(blockM, blockN, warpgroups) > registers)
       return;
     auto add = [&](int64_t clusterM, int64_t clusterN, int64_t splitK) {
       int64_t deepest = SharedMemoryLayout::getMaxStages(blockM, blockN, kScaleBlock, 32, splitK);
@@ -142,7 +143,9 @@ SmallVector<ConfigAttr> mlir::dgemm::enumerateConfigs(MLIRContext *context, cons
       bool overlapsSplit = splitK > 1 && fields.overlapEpilogue.value_or(false);
       bool hasIdleCTA = (splitK - 1) * getSplitColumns(blockN, splitK) >= blockN;
       bool hasNarrowParts = blockN < fields.partials.value_or(1) * hopper::kWgmmaNStep;
-      if (stages < 2 || stages > deepest || overlapsSplit || hasNarrowParts || hasIdleCTA)
+      if (stages < 2 || stages > deepest || overlapsSplit || hasNarrowParts || hasIdleCTA ||
+          getMathRegisters(blockM, blockN, warpgroups, splitK, clusterM * clusterN > 1,
+                           fields.overlapEpilogue.value_or(false)) > registers)
         return;
       bool readsBOnce = !ShapedType::isDynamic(rows) && rows <= blockM * clusterM;
       auto config = ConfigAttr::get(context, blockM, blockN, kScaleBlock, stages, warpgroups, fields.groupM.value_or(8),

@@ -171,7 +171,8 @@ llvm::Expected<std::vector<std::string>> dgemm::listConfigs(const GemmShape &sha
     auto &entry = ranked.emplace_back(mlir::dgemm::estimateClocks(size, config, options.multiprocessors), "");
     llvm::raw_string_ostream(entry.second) << config;
   }
-  llvm::sort(ranked);
+  // Equal ones stay in the order in which the model takes them.
+  llvm::stable_sort(ranked, llvm::less_first());
   std::vector<std::string> configs;
   for (auto &[clocks, text] : ranked)
     configs.push_back(text.substr(text.find('<')));

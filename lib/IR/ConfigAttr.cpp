@@ -139,7 +139,7 @@ LogicalResult ConfigAttr::verify(function_ref<InFlightDiagnostic()> emitError, i
   if (failed(verifyFields(emitError, blockM, blockN, blockK, stages, mathWarpgroups, groupM)))
     return failure();
   // C7.
-  int64_t need = getMathRegisters(blockM, blockN, mathWarpgroups);
+  int64_t need = getMathRegisters(blockM, blockN, mathWarpgroups, splitK, clusterM * clusterN > 1, overlapEpilogue);
   int64_t have = RegisterBudget::get(mathWarpgroups).consumer;
   if (need > have)
     return emitError() << "block " << blockM << "x" << blockN << " needs about " << need

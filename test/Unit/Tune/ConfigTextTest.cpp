@@ -26,7 +26,7 @@ TEST(ConfigText, TheNextNumbers) {
   Configs legal;
   for (llvm::StringRef block : {"64, stages = 9", "96, stages = 7", "128, stages = 6", "160, stages = 5"})
     for (llvm::StringRef m : {"64", "128", "256"})
-      legal.push_back(("block = " + m + "x" + block).str());
+      legal.push_back((llvm::Twine("block = ") + m + "x" + block).str());
   EXPECT_EQ(getSortedNeighbours("block = 128x96, stages = 7", legal),
             (Configs{"block = 128x128, stages = 6", "block = 128x64, stages = 9", "block = 256x96, stages = 7",
                      "block = 64x96, stages = 7"}));
