@@ -94,7 +94,7 @@ static bool isSplitUseful(const ProblemSize &size, ConfigAttr config, const Conf
   int64_t tiles =
       llvm::divideCeil(known(size.m), config.getBlockM()) * llvm::divideCeil(known(size.n), config.getBlockN());
   return groups * tiles * config.getSplitK() <= kMaxCTAs &&
-         llvm::divideCeil(known(size.k), config.getBlockK()) >= config.getSplitK();
+         static_cast<int64_t>(llvm::divideCeil(known(size.k), config.getBlockK())) >= config.getSplitK();
 }
 
 double mlir::dgemm::estimateClocks(const ProblemSize &size, ConfigAttr config, int64_t multiprocessors) {
