@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ConfigText.h"
+#include "llvm/ADT/Twine.h"
 #include "llvm/ADT/STLExtras.h"
 #include "gtest/gtest.h"
 
