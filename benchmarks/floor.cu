@@ -48,5 +48,6 @@ extern "C" __global__ void __launch_bounds__(512) read_loads(const uint4 *from, 
     for (int j = 0; j < 8; ++j)
       sum ^= values[j].x ^ values[j].y ^ values[j].z ^ values[j].w;
   }
-  asm volatile("" ::"r"(sum)); // the loads are used
+  if (bytes < 0) // never: so the loads are used (ptxas drops what only an empty asm reads)
+    *reinterpret_cast<uint32_t *>(const_cast<uint4 *>(from)) = sum;
 }

@@ -227,7 +227,9 @@ def choose_candidates(store, row, given, options):
     legal = store.list_configs(row) if store.gen else []
     candidates = list(given) + legal[: options.best]
     for fields in options.fields:
-        candidates += store.list_configs(row, fields)[: options.best]
+        listed = store.list_configs(row, fields)
+        candidates += listed[: options.best]
+        legal += listed
     return candidates, legal
 
 

@@ -1,5 +1,5 @@
 # lit configuration: how to run the tests below this directory. Each .mlir and .test file is a test; its RUN lines call
-# the tools of the build (dgemm-opt, dgemm-gen, dgemm-run, dgemm-sass) and LLVM's FileCheck, not and split-file.
+# the tools of the build (dgemm-opt, dgemm-gen, dgemm-run, dgemm-sass, dgemm-tune) and LLVM's FileCheck, not and split-file.
 #
 # Features for REQUIRES lines: `ptxas` (found by the rules of findAssembler), `nvdisasm` (of findDisassembler), `hopper` (a
 # GPU of compute capability 9.0).
@@ -60,6 +60,7 @@ llvm_config.add_tool_substitutions(
         ToolSubst("dgemm-gen", unresolved="ignore"),
         ToolSubst("dgemm-run", unresolved="ignore"),
         ToolSubst("dgemm-sass", unresolved="ignore"),
+        ToolSubst("dgemm-tune", unresolved="ignore"),
     ],
     [config.dgemm_tools_dir, config.llvm_tools_dir],
 )

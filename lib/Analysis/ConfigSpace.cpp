@@ -10,6 +10,7 @@
 #include "dgemm/IR/HopperLimits.h"
 #include "dgemm/IR/RegisterBudget.h"
 #include "dgemm/IR/SharedMemoryLayout.h"
+#include "mlir/AsmParser/AsmParser.h"
 #include "llvm/ADT/StringExtras.h"
 
 using namespace mlir;
@@ -120,18 +121,31 @@ bool ConfigFields::match(ConfigAttr config) const {
          (!overlapEpilogue || *overlapEpilogue == config.getOverlapEpilogue());
 }
 
+bool mlir::dgemm::isWholeConfig(StringRef text) { return text.trim().starts_with("<"); }
+
+FailureOr<ConfigAttr> mlir::dgemm::parseWholeConfig(MLIRContext *context, StringRef text) {
+  auto config = dyn_cast_or_null<ConfigAttr>(parseAttribute(("#dgemm.config" + text.trim()).str(), context));
+  if (!config)
+    return failure();
+  return config;
+}
+
 SmallVector<ConfigAttr> mlir::dgemm::enumerateConfigs(MLIRContext *context, const ConfigFields &fields, int64_t rows) {
   constexpr int64_t kMaxStages = 16;
   SmallVector<ConfigAttr> configs;
   auto consider = [&](int64_t blockM, int64_t blockN, int64_t warpgroups) {
-    if (getMathRegisters(blockM, blockN, warpgroups) > RegisterBudget::get(warpgroups).consumer)
+    int64_t registers = RegisterBudget::get(warpgroups).consumer;
+    if (getMathRegisters(blockM, blockN, warpgroups) > registers)
       return;
     auto add = [&](int64_t clusterM, int64_t clusterN, int64_t splitK) {
       int64_t deepest = SharedMemoryLayout::getMaxStages(blockM, blockN, kScaleBlock, 32, splitK);
       int64_t stages = fields.stages.value_or(std::min(deepest, kMaxStages));
       bool overlapsSplit = splitK > 1 && fields.overlapEpilogue.value_or(false);
+      bool hasIdleCTA = (splitK - 1) * getSplitColumns(blockN, splitK) >= blockN;
       bool hasNarrowParts = blockN < fields.partials.value_or(1) * hopper::kWgmmaNStep;
-      if (stages < 2 || stages > deepest || overlapsSplit || hasNarrowParts)
+      if (stages < 2 || stages > deepest || overlapsSplit || hasNarrowParts || hasIdleCTA ||
+          getMathRegisters(blockM, blockN, warpgroups, splitK, clusterM * clusterN > 1,
+                           fields.overlapEpilogue.value_or(false)) > registers)
         return;
       bool readsBOnce = !ShapedType::isDynamic(rows) && rows <= blockM * clusterM;
       auto config = ConfigAttr::get(context, blockM, blockN, kScaleBlock, stages, warpgroups, fields.groupM.value_or(8),

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dgemm/Analysis/CostModel.h"
+#include "dgemm/Analysis/TunedTable.h"
 #include "dgemm/IR/HopperLimits.h"
 #include "dgemm/IR/OperandGeometry.h"
 #include "dgemm/IR/SharedMemoryLayout.h"
@@ -37,12 +38,16 @@ ProblemSize ProblemSize::get(GemmOp gemm) {
   ProblemSize size = {gemm.getM(), gemm.getN(), gemm.getK()};
   size.groups = gemm.getNumGroups();
   size.isMasked = gemm.getLayout() == Layout::Masked;
-  if (size.isMasked && gemm.getExpectedRows())
+  if (gemm.getExpectedRows() && (size.isMasked || ShapedType::isDynamic(size.m)))
     size.m = *gemm.getExpectedRows();
   if (gemm.getLayout() == Layout::Contiguous)
     size.rowAlignment = gemm.getRowAlignment();
   size.allowsCluster = OperandGeometry::get(gemm, "a").allowsTMA() && OperandGeometry::get(gemm, "b").allowsTMA();
   return size;
+}
+
+bool ProblemSize::allows(ConfigAttr config) const {
+  return (!rowAlignment || rowAlignment % config.getClusterRows() == 0) && (allowsCluster || !config.isMulticast());
 }
 
 /// Clocks of one K block on the tensor cores and CUDA cores, fitted to the table "tile (WGs x waves of m64)".
@@ -89,7 +94,7 @@ static bool isSplitUseful(const ProblemSize &size, ConfigAttr config, const Conf
   int64_t tiles =
       llvm::divideCeil(known(size.m), config.getBlockM()) * llvm::divideCeil(known(size.n), config.getBlockN());
   return groups * tiles * config.getSplitK() <= kMaxCTAs &&
-         llvm::divideCeil(known(size.k), config.getBlockK()) >= config.getSplitK();
+         static_cast<int64_t>(llvm::divideCeil(known(size.k), config.getBlockK())) >= config.getSplitK();
 }
 
 double mlir::dgemm::estimateClocks(const ProblemSize &size, ConfigAttr config, int64_t multiprocessors) {
@@ -122,16 +127,16 @@ SmallVector<ConfigAttr> mlir::dgemm::enumerateConfigs(MLIRContext *context, cons
   // Of a contiguous layout M says nothing about the rows of a group.
   SmallVector<ConfigAttr> configs =
       enumerateConfigs(context, fields, size.rowAlignment ? ShapedType::kDynamic : size.m);
-  llvm::erase_if(configs, [&](ConfigAttr config) {
-    return (size.rowAlignment && size.rowAlignment % config.getClusterRows()) ||
-           (!size.allowsCluster && config.isMulticast()) || !isSplitUseful(size, config, fields);
-  });
+  llvm::erase_if(configs,
+                 [&](ConfigAttr config) { return !size.allows(config) || !isSplitUseful(size, config, fields); });
   return configs;
 }
 
 FailureOr<ConfigAttr> mlir::dgemm::selectConfig(MLIRContext *context, const ProblemSize &size,
                                                 const ConfigFields &fields, int64_t multiprocessors,
                                                 function_ref<InFlightDiagnostic()> emitError) {
+  if (std::optional<ConfigAttr> tuned = findTunedConfig(context, size, fields, multiprocessors))
+    return *tuned;
   ConfigAttr best;
   double bestClocks = 0;
   for (ConfigAttr config : enumerateConfigs(context, size, fields)) {

@@ -95,17 +95,9 @@ void ReductionLowering::arriveDrained(NVVMBuilder &b) {
   });
 }
 
-/// Bytes that the CTA receives of 64 rows, of which the first `rows` (i32) matter: thread t of a warp sends if row
-/// t / 4 does.
-Value getReceivedBytes(NVVMBuilder &b, const Split &split, Value rows) {
-  Value rowsSent;
-  for (int64_t warp = 0; warp < hopper::kWarpgroupWarps; ++warp) {
-    Value left = arith::MinSIOp::create(b, b.add(rows, -16 * warp), b.i32(8));
-    left = arith::MaxSIOp::create(b, left, b.i32(0));
-    rowsSent = rowsSent ? b.add(rowsSent, left) : left;
-  }
-  Value groups = split.getGroupsOf(b, b.clusterRank());
-  return b.mul(arith::MulIOp::create(b, rowsSent, groups), 4 * kThreadBytes * (split.ctas - 1));
+/// Bytes that the CTA receives of 64 rows.
+Value getReceivedBytes(NVVMBuilder &b, const Split &split) {
+  return b.mul(split.getGroupsOf(b, b.clusterRank()), kGroupBytes * (split.ctas - 1));
 }
 
 void ReductionLowering::lower(ReduceClusterOp op, size_t index, Value round) {
@@ -113,18 +105,17 @@ void ReductionLowering::lower(ReduceClusterOp op, size_t index, Value round) {
   FragType frag = op.getValue().getType();
   Split split(frag, op.getSplit());
   Value slice = getSlice(b, index), parity = b.bitAnd(round, 1);
-  Value rows = b.toI32(arith::SubIOp::create(b, op.getRows(), op.getRow()));
   Value received = lowering.receivedBarrier(b, slice);
   Value buffer = b.offsetPointer(
       lowering.shared, b.add(b.mul(slice, (split.ctas - 1) * split.getBytes()), lowering.layout.outputOffset));
   b.waitParity(lowering.drainedBarrier(b, slice), b.bitXor(parity, b.i32(1)));
   b.when(b.isFirstOfWarpgroup(), [&] {
-    NVVM::MBarrierArriveExpectTxOp::create(b, Type{}, received, getReceivedBytes(b, split, rows),
-                                           NVVM::MemScopeKind::CTA, /*relaxed=*/false, Value{});
+    NVVM::MBarrierArriveExpectTxOp::create(b, Type{}, received, getReceivedBytes(b, split), NVVM::MemScopeKind::CTA,
+                                           /*relaxed=*/false, Value{});
   });
-  SendFragmentOp::create(b, op.getValue(), buffer, received, rows, op.getSplit());
+  SendFragmentOp::create(b, op.getValue(), buffer, received, op.getSplit());
   b.waitParity(received, parity);
-  Value sum = AddReceivedOp::create(b, op.getSum().getType(), op.getValue(), buffer, rows, op.getSplit());
+  Value sum = AddReceivedOp::create(b, op.getSum().getType(), op.getValue(), buffer, op.getSplit());
   Value column = b.toIndex(b.mul(b.clusterRank(), op.getSum().getType().getColumns()));
   op.replaceAllUsesWith(ValueRange{sum, column});
   op.erase();
@@ -154,11 +145,6 @@ void ReductionLowering::lower() {
 // Values of a thread
 //===----------------------------------------------------------------------===//
 
-/// This thread has rows that matter.
-Value hasRows(NVVMBuilder &b, Value thread, Value rows) {
-  return arith::CmpIOp::create(b, arith::CmpIPredicate::slt, getFirstRow(b, thread), rows);
-}
-
 /// Where this thread's values lie in a group, in bytes.
 Value getThreadOffset(NVVMBuilder &b, Value thread) {
   return b.mul(b.bitAnd(thread, hopper::kWarpgroupThreads - 1), kThreadBytes);
@@ -172,22 +158,20 @@ struct LowerSendFragment : OpConversionPattern<SendFragmentOp> {
     Split split(op.getValue().getType(), op.getSplit());
     SmallVector<Value> values = unpack(b, adaptor.getValue());
     Value thread = b.threadIndexHere();
-    b.when(hasRows(b, thread, op.getRows()), [&] {
-      Value rank = b.clusterRank(), offset = getThreadOffset(b, thread);
-      SmallVector<Value> places, barriers;
-      for (int64_t cta = 0; cta < split.ctas; ++cta) {
-        Value isBehind = arith::CmpIOp::create(b, arith::CmpIPredicate::ugt, rank, b.i32(cta));
-        Value place = arith::SubIOp::create(b, rank, arith::ExtUIOp::create(b, b.getI32Type(), isBehind));
-        Value own = b.offsetPointer(op.getBuffer(), b.add(b.mul(place, split.getBytes()), offset));
-        places.push_back(addressIn(b, own, cta));
-        barriers.push_back(addressIn(b, op.getBarrier(), cta));
-      }
-      // In turn, so that no CTA gets it all at once.
-      for (int64_t group = 0; group < split.each; ++group)
-        for (int64_t cta = 0; cta < split.ctas && cta * split.each + group < split.groups; ++cta)
-          send(b, ArrayRef(values).slice(4 * (cta * split.each + group), 4), b.add(places[cta], group * kGroupBytes),
-               barriers[cta], rank, cta);
-    });
+    Value rank = b.clusterRank(), offset = getThreadOffset(b, thread);
+    SmallVector<Value> places, barriers;
+    for (int64_t cta = 0; cta < split.ctas; ++cta) {
+      Value isBehind = arith::CmpIOp::create(b, arith::CmpIPredicate::ugt, rank, b.i32(cta));
+      Value place = arith::SubIOp::create(b, rank, arith::ExtUIOp::create(b, b.getI32Type(), isBehind));
+      Value own = b.offsetPointer(op.getBuffer(), b.add(b.mul(place, split.getBytes()), offset));
+      places.push_back(addressIn(b, own, cta));
+      barriers.push_back(addressIn(b, op.getBarrier(), cta));
+    }
+    // In turn, so that no CTA gets it all at once.
+    for (int64_t group = 0; group < split.each; ++group)
+      for (int64_t cta = 0; cta < split.ctas && cta * split.each + group < split.groups; ++cta)
+        send(b, ArrayRef(values).slice(4 * (cta * split.each + group), 4), b.add(places[cta], group * kGroupBytes),
+             barriers[cta], rank, cta);
     rewriter.eraseOp(op);
     return success();
   }
@@ -218,15 +202,13 @@ struct LowerAddReceived : OpConversionPattern<AddReceivedOp> {
     Value rank = b.clusterRank(), thread = b.threadIndexHere();
     SmallVector<Value> sums = selectOwn(b, split, unpack(b, adaptor.getValue()), rank);
     Value buffer = b.offsetPointer(op.getBuffer(), getThreadOffset(b, thread));
-    Value has = hasRows(b, thread, op.getRows());
     if (split.isEven()) {
-      addGroups(b, split, buffer, has, 0, sums);
+      addGroups(b, split, buffer, 0, sums);
     } else {
       Value groups = split.getGroupsOf(b, rank);
       for (int64_t group = 0; group < split.each; ++group) {
         Value isOwn = arith::CmpIOp::create(b, arith::CmpIPredicate::sgt, groups, b.i32(group));
-        addGroups(b, split, buffer, arith::AndIOp::create(b, has, isOwn), group,
-                  MutableArrayRef(sums).slice(4 * group, 4));
+        addGroupsWhere(b, isOwn, split, buffer, group, MutableArrayRef(sums).slice(4 * group, 4));
       }
     }
     rewriter.replaceOp(op, pack(b, sums));
@@ -245,15 +227,8 @@ private:
     return own;
   }
 
-  /// Adds to `sums`, the values of the groups from `first` on, what all others have sent, where `condition` holds.
-  static void addGroups(NVVMBuilder &b, const Split &split, Value buffer, Value condition, int64_t first,
-                        MutableArrayRef<Value> sums) {
-    SmallVector<Type> types(sums.size(), b.getF32Type());
-    auto branch = scf::IfOp::create(b, types, condition, /*withElseRegion=*/true);
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToEnd(branch.elseBlock());
-    scf::YieldOp::create(b, ValueRange(ArrayRef<Value>(sums)));
-    b.setInsertionPointToEnd(branch.thenBlock());
+  /// Adds to `sums`, the values of the groups from `first` on, what all others have sent.
+  static void addGroups(NVVMBuilder &b, const Split &split, Value buffer, int64_t first, MutableArrayRef<Value> sums) {
     for (int64_t place = 0; place + 1 < split.ctas; ++place)
       for (size_t i = 0; i < sums.size(); i += 4) {
         Value address = b.offsetPointer(buffer, b.i32(place * split.getBytes() + (first + i / 4) * kGroupBytes));
@@ -261,6 +236,17 @@ private:
         for (size_t v = 0; v < 4; ++v)
           sums[i + v] = LLVM::FAddOp::create(b, sums[i + v], LLVM::ExtractElementOp::create(b, part, b.i32(v)));
       }
+  }
+
+  static void addGroupsWhere(NVVMBuilder &b, Value condition, const Split &split, Value buffer, int64_t first,
+                             MutableArrayRef<Value> sums) {
+    SmallVector<Type> types(sums.size(), b.getF32Type());
+    auto branch = scf::IfOp::create(b, types, condition, /*withElseRegion=*/true);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToEnd(branch.elseBlock());
+    scf::YieldOp::create(b, ValueRange(ArrayRef<Value>(sums)));
+    b.setInsertionPointToEnd(branch.thenBlock());
+    addGroups(b, split, buffer, first, sums);
     scf::YieldOp::create(b, ValueRange(ArrayRef<Value>(sums)));
     llvm::copy(branch.getResults(), sums.begin());
   }

@@ -412,7 +412,6 @@ struct ConvertYield : OpConversionPattern<YieldOp> {
 
 void mlir::dgemm::populateWGMMAPatterns(const TypeConverter &converter, RewritePatternSet &patterns) {
   patterns.add<LowerZero, LowerTileAt, LowerLoadFragment, LowerMma<MmaOp>, LowerMma<MmaStartOp>, LowerMmaWait,
-               LowerPromote, LowerStoreFragment, LowerLoadRowScales, LowerStore, ConvertForEachTile,
-               ConvertYield>(
+               LowerPromote, LowerStoreFragment, LowerLoadRowScales, LowerStore, ConvertForEachTile, ConvertYield>(
       converter, patterns.getContext());
 }

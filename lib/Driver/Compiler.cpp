@@ -8,7 +8,7 @@
 
 #include "dgemm/Driver/Compiler.h"
 #include "Session.h"
-#include "dgemm/Analysis/CostModel.h"
+#include "dgemm/Analysis/TunedTable.h"
 #include "dgemm/Target/Disassembler.h"
 #include "dgemm/Target/EmitPTX.h"
 #include "dgemm/Target/LaunchFromIR.h"
@@ -17,10 +17,6 @@
 
 using namespace dgemm;
 using mlir::dgemm::Level;
-
-static llvm::Error makeError(const llvm::Twine &message) {
-  return llvm::createStringError(llvm::inconvertibleErrorCode(), message);
-}
 
 namespace {
 constexpr int64_t kDynamic = GemmShape::kDynamic;
@@ -143,7 +139,7 @@ llvm::Expected<std::string> dgemm::makeProblem(const GemmShape &shape, const Com
   }
   if (shape.layout == GemmLayout::Contiguous)
     layout += " aligned " + std::to_string(shape.rowAlignment);
-  if (shape.layout == GemmLayout::Masked && shape.expectedM)
+  if (shape.expectedM && (shape.layout == GemmLayout::Masked || shape.m == kDynamic))
     layout += " expected " + std::to_string(shape.expectedM);
   layout += spellDivisors(shape);
   return llvm::formatv(R"(func.func @{0}(%a: {1}, %scale_a: {2}, %b: {3}, %scale_b: {4}, %d: {5}{6}) {{
@@ -175,7 +171,8 @@ llvm::Expected<std::vector<std::string>> dgemm::listConfigs(const GemmShape &sha
     auto &entry = ranked.emplace_back(mlir::dgemm::estimateClocks(size, config, options.multiprocessors), "");
     llvm::raw_string_ostream(entry.second) << config;
   }
-  llvm::sort(ranked);
+  // Equal ones stay in the order in which the model takes them.
+  llvm::stable_sort(ranked, llvm::less_first());
   std::vector<std::string> configs;
   for (auto &[clocks, text] : ranked)
     configs.push_back(text.substr(text.find('<')));
@@ -254,14 +251,34 @@ llvm::Expected<std::string> dgemm::lowerToText(llvm::StringRef ir, Stage stage, 
   return text;
 }
 
+/// Where dgemm-select-config will take, or has taken, the config of the module from.
+static ConfigSource findConfigSource(mlir::ModuleOp module, const CompileOptions &options) {
+  if (mlir::dgemm::isWholeConfig(options.config))
+    return ConfigSource::Input;
+  llvm::Expected<mlir::dgemm::ConfigFields> fields = mlir::dgemm::ConfigFields::parse(options.config);
+  if (!fields)
+    llvm::consumeError(fields.takeError()); // the pass reports it
+  ConfigSource source = ConfigSource::Input;
+  module.walk([&](mlir::dgemm::GemmOp gemm) {
+    if (gemm.getConfig() || !fields)
+      return;
+    bool isTuned =
+        findTunedConfig(module.getContext(), mlir::dgemm::ProblemSize::get(gemm), *fields, options.multiprocessors)
+            .has_value();
+    source = isTuned ? ConfigSource::TunedTable : ConfigSource::CostModel;
+  });
+  return source;
+}
+
 /// PTX and launch descriptor.
 static llvm::Expected<CompiledKernel> compileToPTX(llvm::StringRef ir, const CompileOptions &options) {
   Session session(options);
   if (llvm::Error error = session.parse(ir))
     return std::move(error);
+  CompiledKernel kernel;
+  kernel.configSource = findConfigSource(session.getModule(), options);
   if (llvm::Error error = session.lower(Level::NVVM))
     return std::move(error);
-  CompiledKernel kernel;
   auto launch = mlir::dgemm::getLaunchDescriptor(session.getModule(), options.chip);
   if (!launch)
     return launch.takeError();

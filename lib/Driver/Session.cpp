@@ -18,7 +18,7 @@
 using namespace dgemm;
 using mlir::dgemm::Level;
 
-static llvm::Error makeError(const llvm::Twine &message) {
+llvm::Error dgemm::makeError(const llvm::Twine &message) {
   return llvm::createStringError(llvm::inconvertibleErrorCode(), message);
 }
 
@@ -93,10 +93,10 @@ llvm::Error Session::lower(Level level) {
   StageTimer timer(times, "passes");
   Level given = getLevel(*module);
   if (given > level)
-    return makeError("the input is at level '" + toString(static_cast<Stage>(given)) + "' already, behind '" +
-                     toString(static_cast<Stage>(level)) + "'");
+    return llvm::createStringError("the input is at level '" + toString(static_cast<Stage>(given)) +
+                                   "' already, behind '" + toString(static_cast<Stage>(level)) + "'");
   if (given >= Level::Configured && !options.config.empty())
-    return makeError("a config is given, but the input has one already");
+    return llvm::createStringError("a config is given, but the input has one already");
   mlir::PassManager pm(&context);
   mlir::dgemm::PipelineOptions pipeline;
   pipeline.config = options.config;

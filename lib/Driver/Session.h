@@ -19,6 +19,8 @@
 
 namespace dgemm {
 
+llvm::Error makeError(const llvm::Twine &message);
+
 /// Adds the wall time of its scope to `times`.
 class StageTimer {
 public:

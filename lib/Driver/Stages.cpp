@@ -1,4 +1,4 @@
-//===- Stages.cpp - Names of compile stages -*- C++ -*-===//
+//===- Stages.cpp - Names of compile stages and config sources -*- C++ -*-===//
 //
 // Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
 // See LICENSE for license information.
@@ -8,6 +8,7 @@
 
 #include "dgemm/Driver/Compiler.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/ErrorHandling.h"
 
 using namespace dgemm;
 
@@ -32,4 +33,16 @@ std::optional<Stage> dgemm::parseStage(llvm::StringRef name) {
     if (name == spelling)
       return stage;
   return std::nullopt;
+}
+
+llvm::StringRef dgemm::toString(ConfigSource source) {
+  switch (source) {
+  case ConfigSource::Input:
+    return "the input";
+  case ConfigSource::TunedTable:
+    return "the tuned table";
+  case ConfigSource::CostModel:
+    return "the cost model";
+  }
+  llvm_unreachable("unknown config source");
 }

@@ -139,7 +139,7 @@ LogicalResult ConfigAttr::verify(function_ref<InFlightDiagnostic()> emitError, i
   if (failed(verifyFields(emitError, blockM, blockN, blockK, stages, mathWarpgroups, groupM)))
     return failure();
   // C7.
-  int64_t need = getMathRegisters(blockM, blockN, mathWarpgroups);
+  int64_t need = getMathRegisters(blockM, blockN, mathWarpgroups, splitK, clusterM * clusterN > 1, overlapEpilogue);
   int64_t have = RegisterBudget::get(mathWarpgroups).consumer;
   if (need > have)
     return emitError() << "block " << blockM << "x" << blockN << " needs about " << need
@@ -149,6 +149,9 @@ LogicalResult ConfigAttr::verify(function_ref<InFlightDiagnostic()> emitError, i
     return emitError() << "expected 'split_k' to be 1 to " << hopper::kMaxCluster << ", but got " << splitK;
   if (splitK > 1 && clusterM * clusterN != 1)
     return emitError() << "expected no 'cluster' with split_k, but got " << clusterM << "x" << clusterN;
+  if ((splitK - 1) * getSplitColumns(blockN, splitK) >= blockN)
+    return emitError() << "expected block N to give each of " << splitK << " CTAs columns to sum, but got " << blockN
+                       << ", of which the last has none";
   // C8.
   int64_t bytes = SharedMemoryLayout::get(blockM, blockN, blockK, stages, splitK).totalBytes;
   if (bytes > hopper::kMaxSharedMemory) {

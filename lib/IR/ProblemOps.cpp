@@ -131,7 +131,7 @@ static LogicalResult verifyConfig(GemmOp op, ConfigAttr config) {
     return error << "to divide the alignment of groups, " << op.getRowAlignment()
                  << ", so that no tile has rows of two groups, but got " << rows;
   }
-  if (config.getClusterSize() > 1)
+  if (config.isMulticast())
     for (StringRef name : {"a", "b"})
       if (!OperandGeometry::get(op, name).allowsTMA())
         return op.emitOpError() << "expected no cluster, as the strides of '" << name

@@ -24,11 +24,18 @@ RegisterBudget RegisterBudget::get(int64_t mathWarpgroups) {
   }
 }
 
-int64_t mlir::dgemm::getMathRegisters(int64_t blockM, int64_t blockN, int64_t mathWarpgroups) {
+int64_t mlir::dgemm::getMathRegisters(int64_t blockM, int64_t blockN, int64_t mathWarpgroups, int64_t splitK,
+                                      bool isMulticast, bool overlapEpilogue) {
   // What ptxas 13.0 needs beside the accumulators, found by assembling every config (scripts/compile-every-config.py):
   // 128x136 with one math warpgroup spills at 248 registers, 128x200 with two at 232, 192x128 with three does not at
   // 160.
   int64_t other = 56 - 8 * mathWarpgroups;
+  // A sweep over every layout: with split_k, configs spill that have 20 registers left, of one math warpgroup with a
+  // cluster or an overlapped epilogue such with 8.
+  if (splitK > 1)
+    other += 24;
+  else if (mathWarpgroups == 1 && (isMulticast || overlapEpilogue))
+    other += 16;
   int64_t slices = blockM / (mathWarpgroups * hopper::kWgmmaM);
   return blockN / 2 * (1 + slices) + other;
 }

@@ -131,7 +131,8 @@ LogicalResult PromoteOp::verify() {
   FragType part = getPart().getType(), acc = getAcc().getType();
   int64_t first = getColumn(), end = first + part.getColumns();
   if (part.getRows() != acc.getRows() || first < 0 || first % hopper::kWgmmaNStep || end > acc.getColumns())
-    return emitOpError() << "expected a part with the rows of " << acc << " and columns inside it from a multiple of 8, "
+    return emitOpError() << "expected a part with the rows of " << acc
+                         << " and columns inside it from a multiple of 8, "
                          << "but got " << part << " from " << first;
   return verifyScales(*this, getRowScales().getType(), getColumnScales().getType(), getAcc().getType());
 }

@@ -283,11 +283,12 @@ static bool readDivisors(const json::Object &object, LaunchDescriptor &out, json
       path.field(key).report("expected a positive integer");
       return false;
     }
-    if (none_of(out.sizes, [&](const auto &size) { return size.first == key.str(); })) {
+    std::string name = key.str();
+    if (none_of(out.sizes, [&](const auto &size) { return size.first == name; })) {
       path.field(key).report("expected the name of an entry of sizes");
       return false;
     }
-    out.divisors.emplace_back(key.str(), divisor);
+    out.divisors.emplace_back(name, divisor);
   }
   sortByName(out.divisors);
   return true;

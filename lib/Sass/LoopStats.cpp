@@ -33,7 +33,9 @@ static std::vector<std::pair<size_t, size_t>> findBackwardRanges(llvm::ArrayRef<
     if (llvm::any_of(code.slice(target, i + 1 - target), [](Instruction inst) { return inst.isQGMMA(); }))
       ranges.emplace_back(target, i + 1);
   }
-  llvm::stable_sort(ranges, [](auto &a, auto &b) { return a.second - a.first < b.second - b.first; });
+  llvm::sort(ranges, [](auto &a, auto &b) {
+    return std::pair(a.second - a.first, a.first) < std::pair(b.second - b.first, b.first);
+  });
   return ranges;
 }
 

@@ -110,8 +110,9 @@ LogicalResult TileLoopRotation::run() {
     for (Value operand : op->getOperands())
       if (Operation *source = operand.getDefiningOp();
           source && source->getBlock() == kLoop->getBlock() && source->isBeforeInBlock(kLoop))
-        return op->emitOpError("expected to use nothing of this tile but its accumulators and offsets, as it is to move "
-                               "into the next tile");
+        return op->emitOpError(
+            "expected to use nothing of this tile but its accumulators and offsets, as it is to move "
+            "into the next tile");
   b.setInsertionPoint(tiles);
   unsigned tileArgs = tiles.getNumTileArgs();
   auto rotated = ForEachTileOp::create(b, tiles.getM(), tiles.getN(), tiles.getLayout(), tiles.getGroups(),

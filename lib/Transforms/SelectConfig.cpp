@@ -22,16 +22,15 @@ struct SelectConfig : mlir::dgemm::impl::SelectConfigPassBase<SelectConfig> {
   using SelectConfigPassBase::SelectConfigPassBase;
 
   void runOnOperation() override {
-    llvm::Expected<ConfigFields> fields = ConfigFields::parse(config);
-    if (!fields) {
-      getOperation()->emitError(llvm::toString(fields.takeError()));
+    if (failed(readConfig()))
       return signalPassFailure();
-    }
     WalkResult result = getOperation()->walk([&](GemmOp gemm) {
       if (gemm.getConfig())
         return WalkResult::advance();
-      FailureOr<ConfigAttr> chosen = selectConfig(&getContext(), ProblemSize::get(gemm), *fields, multiprocessors,
-                                                  [&] { return gemm.emitOpError("cannot have this config: "); });
+      FailureOr<ConfigAttr> chosen = whole;
+      if (!whole)
+        chosen = selectConfig(&getContext(), ProblemSize::get(gemm), fields, multiprocessors,
+                              [&] { return gemm.emitOpError("cannot have this config: "); });
       if (failed(chosen))
         return WalkResult::interrupt();
       gemm.setConfigAttr(*chosen);
@@ -40,5 +39,27 @@ struct SelectConfig : mlir::dgemm::impl::SelectConfigPassBase<SelectConfig> {
     if (result.wasInterrupted())
       signalPassFailure();
   }
+
+private:
+  /// Reads the option: a whole config or fields.
+  LogicalResult readConfig() {
+    if (isWholeConfig(config)) {
+      FailureOr<ConfigAttr> read = parseWholeConfig(&getContext(), config);
+      if (failed(read))
+        return getOperation()->emitError("expected a whole config between < and >, but got '")
+               << StringRef(config) << "'";
+      whole = *read;
+      return success();
+    }
+    llvm::Expected<ConfigFields> read = ConfigFields::parse(config);
+    if (!read)
+      return getOperation()->emitError(llvm::toString(read.takeError()));
+    fields = *read;
+    return success();
+  }
+
+  /// Null where fields are given.
+  ConfigAttr whole;
+  ConfigFields fields;
 };
 } // namespace

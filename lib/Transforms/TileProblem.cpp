@@ -138,8 +138,7 @@ void KernelBody::createStore(Value acc, Value m) {
   Value n = tiles.getTileN(), end;
   if (int64_t split = config.getSplitK(); split > 1) {
     auto type = FragType::get(b.getContext(), config.getBlockM(), getSplitColumns(config.getBlockN(), split));
-    Value rows = tiles.getGroupRows() ? tiles.getGroupRows() : m;
-    auto reduce = ReduceClusterOp::create(b, type, b.getIndexType(), acc, tiles.getTileM(), rows, split);
+    auto reduce = ReduceClusterOp::create(b, type, b.getIndexType(), acc, split);
     // The columns of the last CTAs may reach past the tile.
     if (type.getColumns() * split != config.getBlockN())
       end = arith::AddIOp::create(b, n, arith::ConstantIndexOp::create(b, config.getBlockN()));

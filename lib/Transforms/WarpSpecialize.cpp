@@ -130,7 +130,7 @@ private:
   /// The scales of a 64-row slice: of the tile that starts at row `offset`.
   Value loadRowScales(Value stage, Value offset);
   SmallVector<Value> buildConsumerKBlock(ArrayRef<Value> rowOffsets, ValueRange sums);
-  Value reduceCluster(Value sum, Value rowOffset);
+  Value reduceCluster(Value sum);
 
   KernelParts &parts;
   Value ring;
@@ -194,12 +194,10 @@ SmallVector<Value> RoleBuilder::buildConsumerKBlock(ArrayRef<Value> rowOffsets, 
 }
 
 /// The sum over the cluster of a 64-row slice. Copies the index arithmetic behind it, which says where it is stored.
-Value RoleBuilder::reduceCluster(Value sum, Value rowOffset) {
+Value RoleBuilder::reduceCluster(Value sum) {
   ReduceClusterOp old = parts.reduce;
   auto type = FragType::get(b.getContext(), hopper::kWgmmaM, old.getSum().getType().getColumns());
-  Value row = arith::AddIOp::create(b, map.lookupOrDefault(old.getRow()), rowOffset);
-  auto reduce =
-      ReduceClusterOp::create(b, type, b.getIndexType(), sum, row, map.lookupOrDefault(old.getRows()), old.getSplit());
+  auto reduce = ReduceClusterOp::create(b, type, b.getIndexType(), sum, old.getSplit());
   map.map(old.getColumn(), reduce.getColumn());
   for (Operation *op = parts.kLoop->getNextNode(); op; op = op->getNextNode())
     if (isa<arith::ArithDialect>(op->getDialect()))
@@ -222,7 +220,7 @@ void RoleBuilder::buildConsumer(Block *block, Value warpgroup, int64_t rows) {
     zeros.push_back(ZeroOp::create(b, sumFrag));
   scf::ForOp loop = buildKLoop(zeros, [&](ValueRange sums) { return buildConsumerKBlock(rowOffsets, sums); });
   for (auto [row, acc] : llvm::zip_equal(rowOffsets, loop.getResults())) {
-    Value sum = parts.reduce ? reduceCluster(acc, row) : Value(acc);
+    Value sum = parts.reduce ? reduceCluster(acc) : Value(acc);
     SmallVector<Value> offsets = mapAll(parts.store.getOffsets());
     Value &m = offsets[offsets.size() - 2];
     m = arith::AddIOp::create(b, m, row);

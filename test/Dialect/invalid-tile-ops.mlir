@@ -231,9 +231,9 @@ func.func @k_range(%k: index) {
 // -----
 
 // Each of 3 CTAs sums 6 of the 16 groups of 8 columns, or less.
-func.func @reduce_cluster(%v: !dgemm.frag<64x128xf32>, %m: index) {
+func.func @reduce_cluster(%v: !dgemm.frag<64x128xf32>) {
   // expected-error @+1 {{'dgemm.reduce_cluster' op expected a sum of 64x48, but got '!dgemm.frag<64x40xf32>'}}
-  %sum, %column = dgemm.reduce_cluster %v at %m of %m split = 3 : !dgemm.frag<64x128xf32> -> !dgemm.frag<64x40xf32>
+  %sum, %column = dgemm.reduce_cluster %v split = 3 : !dgemm.frag<64x128xf32> -> !dgemm.frag<64x40xf32>
   return
 }
 

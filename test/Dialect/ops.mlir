@@ -159,8 +159,8 @@ func.func @split_k(%d: memref<?x384xbf16>, %acc: !dgemm.frag<64x128xf32>, %M: in
   %first, %last = dgemm.k_range %M split = 3
   // CHECK-NEXT: dgemm.for_each_tile (%[[TM:m]], %[[TN:n]]) of (%[[M]], %[[M]]) tile = [64, 128] group_m = 8 cluster = [1, 1, 3] {
   dgemm.for_each_tile (%m, %n) of (%M, %M) tile = [64, 128] group_m = 8 cluster = [1, 1, 3] {
-    // CHECK-NEXT: %[[SUM:sum]], %[[COLUMN:column]] = dgemm.reduce_cluster %[[ACC]] at %[[TM]] of %[[M]] split = 3 : !dgemm.frag<64x128xf32> -> !dgemm.frag<64x48xf32>
-    %x, %y = dgemm.reduce_cluster %acc at %m of %M split = 3 : !dgemm.frag<64x128xf32> -> !dgemm.frag<64x48xf32>
+    // CHECK-NEXT: %[[SUM:sum]], %[[COLUMN:column]] = dgemm.reduce_cluster %[[ACC]] split = 3 : !dgemm.frag<64x128xf32> -> !dgemm.frag<64x48xf32>
+    %x, %y = dgemm.reduce_cluster %acc split = 3 : !dgemm.frag<64x128xf32> -> !dgemm.frag<64x48xf32>
     // CHECK-NEXT: dgemm.store %[[SUM]], %[[D]][%[[TM]], %[[COLUMN]]] rows %[[M]] columns %[[TN]] : !dgemm.frag<64x48xf32>, memref<?x384xbf16>
     dgemm.store %x, %d[%m, %y] rows %M columns %n : !dgemm.frag<64x48xf32>, memref<?x384xbf16>
   }
@@ -169,11 +169,11 @@ func.func @split_k(%d: memref<?x384xbf16>, %acc: !dgemm.frag<64x128xf32>, %M: in
 
 // Below: sent to shared memory of the others, and what came from them added.
 // CHECK-LABEL: func.func @exchange(
-// CHECK-SAME: %[[ACC:.*]]: !dgemm.frag<64x128xf32>, %[[P:.*]]: !llvm.ptr<3>, %[[ROWS:.*]]: i32)
-func.func @exchange(%acc: !dgemm.frag<64x128xf32>, %p: !llvm.ptr<3>, %rows: i32) {
-  // CHECK: dgemm.send_fragment %[[ACC]] to %[[P]] signal %[[P]] rows %[[ROWS]] split = 3 : !dgemm.frag<64x128xf32>
-  dgemm.send_fragment %acc to %p signal %p rows %rows split = 3 : !dgemm.frag<64x128xf32>
-  // CHECK-NEXT: dgemm.add_received %[[ACC]] from %[[P]] rows %[[ROWS]] split = 3 : !dgemm.frag<64x128xf32> -> !dgemm.frag<64x48xf32>
-  %sum = dgemm.add_received %acc from %p rows %rows split = 3 : !dgemm.frag<64x128xf32> -> !dgemm.frag<64x48xf32>
+// CHECK-SAME: %[[ACC:.*]]: !dgemm.frag<64x128xf32>, %[[P:.*]]: !llvm.ptr<3>)
+func.func @exchange(%acc: !dgemm.frag<64x128xf32>, %p: !llvm.ptr<3>) {
+  // CHECK: dgemm.send_fragment %[[ACC]] to %[[P]] signal %[[P]] split = 3 : !dgemm.frag<64x128xf32>
+  dgemm.send_fragment %acc to %p signal %p split = 3 : !dgemm.frag<64x128xf32>
+  // CHECK-NEXT: dgemm.add_received %[[ACC]] from %[[P]] split = 3 : !dgemm.frag<64x128xf32> -> !dgemm.frag<64x48xf32>
+  %sum = dgemm.add_received %acc from %p split = 3 : !dgemm.frag<64x128xf32> -> !dgemm.frag<64x48xf32>
   return
 }

@@ -5,6 +5,7 @@
 // RUN: not dgemm-opt %s '--dgemm-select-config=config=stages=four' 2>&1 | FileCheck %s --check-prefix=INTEGER
 // RUN: not dgemm-opt %s '--dgemm-select-config=config=stages=4,stages=5' 2>&1 | FileCheck %s --check-prefix=TWICE
 // RUN: not dgemm-opt %s '--dgemm-select-config=config=block=128' 2>&1 | FileCheck %s --check-prefix=EXTENTS
+// RUN: not dgemm-opt %s '--dgemm-select-config=config=<stages=4>' 2>&1 | FileCheck %s --check-prefix=WHOLE
 
 // Where no config has the given fields, the error names the rule that they break, with the number that would do.
 // REGISTERS: error: 'dgemm.gemm' op cannot have this config: block 128x256 needs about 296 registers in each math thread, but 2 math warpgroups leave 232
@@ -12,10 +13,14 @@
 // BLOCK: error: 'dgemm.gemm' op cannot have this config: expected block M to be 128 or 256 for 2 math warpgroups (64 or 128 rows each), but got 96
 
 // What is no config field at all is an error of the option.
-// UNKNOWN: error: unknown config field 'depth'; known are block, stages, math_warpgroups, group_m, cluster, split_k and evict_first
+// UNKNOWN: error: unknown config field 'depth'; known are block, stages, math_warpgroups, group_m, cluster, split_k, evict_first, partials and overlap_epilogue
 // INTEGER: error: expected an integer for config field 'stages', but got 'four'
 // TWICE: error: config field 'stages' is given twice
 // EXTENTS: error: expected MxNxK for config field 'block', but got '128'
+
+// A whole config gives all that has no default.
+// WHOLE: error: expected #dgemm.config to give block = MxNxK, stages, math_warpgroups and group_m
+// WHOLE: error: expected a whole config between < and >, but got '<stages=4>'
 func.func @gemm(%a: memref<?x512xf8E4M3FN>, %sa: memref<4x?xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>,
                 %d: memref<?x384xbf16>) {
   dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)

@@ -1,5 +1,6 @@
 // RUN: dgemm-opt %s --dgemm-select-config | FileCheck %s
 // RUN: dgemm-opt %s '--dgemm-select-config=config=block=128x96x128,stages=3' | FileCheck %s --check-prefix=GIVEN
+// RUN: dgemm-opt %s '--dgemm-select-config=config=<block=64x8x128,stages=3,math_warpgroups=1,group_m=2>' | FileCheck %s --check-prefix=WHOLE
 // RUN: dgemm-opt %s --dgemm-select-config -o %t && dgemm-opt %t --dgemm-select-config | diff %t -
 
 // dgemm-select-config attaches a #dgemm.config to each problem that has none. A second run changes nothing.
@@ -11,6 +12,10 @@
 // Fields given in the pass option are taken as they are, and the model chooses the rest among what is legal with them.
 // GIVEN-LABEL: func.func @chosen(
 // GIVEN: config <block = 128x96x128, stages = 3, math_warpgroups = {{[12]}}, group_m = {{[0-9]+}}>
+
+// Between < and > they are a whole config.
+// WHOLE-LABEL: func.func @chosen(
+// WHOLE: config <block = 64x8x128, stages = 3, math_warpgroups = 1, group_m = 2> : (
 func.func @chosen(%a: memref<4096x512xf8E4M3FN>, %sa: memref<4x4096xf32>, %b: memref<384x512xf8E4M3FN>,
                   %sb: memref<3x4xf32>, %d: memref<4096x384xbf16>) {
   dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)

@@ -52,8 +52,9 @@ private:
   llvm::cl::opt<int64_t> rowAlignment{"row-alignment",
                                       llvm::cl::desc("Contiguous: groups start at multiples of it (default 128)"),
                                       llvm::cl::value_desc("rows"), llvm::cl::init(128), llvm::cl::cat(category)};
-  llvm::cl::opt<int64_t> expectedM{"expected-m", llvm::cl::desc("Masked: rows of a group to choose the config for"),
-                                   llvm::cl::value_desc("rows"), llvm::cl::init(0), llvm::cl::cat(category)};
+  llvm::cl::opt<int64_t> expectedM{
+      "expected-m", llvm::cl::desc("Rows to choose the config for: of a dynamic M, or of a masked group"),
+      llvm::cl::value_desc("rows"), llvm::cl::init(0), llvm::cl::cat(category)};
   llvm::cl::opt<std::string> lda{"lda", llvm::cl::desc("Elements from one row of A to the next (default K)"),
                                  llvm::cl::value_desc("size"), llvm::cl::init("0"), llvm::cl::cat(category)};
   llvm::cl::opt<std::string> ldb{"ldb", llvm::cl::desc("The same of B"), llvm::cl::value_desc("size"),

@@ -32,10 +32,12 @@ static cl::opt<std::string> outputFile("o", cl::desc("Output file; default stand
                                        cl::init("-"), cl::cat(category));
 static cl::opt<std::string> outputDir("output-dir", cl::desc("Write kernel.ptx, kernel.cubin and kernel.json there"),
                                       cl::value_desc("folder"), cl::cat(category));
-static cl::opt<std::string> config("config",
-                                   cl::desc("Config fields to take as given: block = MxNxK, stages, "
-                                            "math_warpgroups, group_m, cluster = MxN; the cost model chooses the rest"),
-                                   cl::value_desc("fields"), cl::cat(category));
+static cl::opt<std::string> config(
+    "config",
+    cl::desc("Config fields to take as given: block = MxNxK, stages, "
+             "math_warpgroups, group_m, cluster = MxN; the tuned table, or else the cost model, chooses the rest. "
+             "Between < and >: a whole config"),
+    cl::value_desc("fields"), cl::cat(category));
 static cl::opt<std::string> chip("chip", cl::desc("Target; only sm_90a"), cl::init("sm_90a"), cl::cat(category));
 static cl::opt<std::string> entry("entry", cl::desc("Kernel symbol"), cl::cat(category));
 static cl::opt<std::string> ptxas("ptxas", cl::desc("ptxas to use"), cl::value_desc("path"), cl::cat(category));
@@ -52,7 +54,8 @@ static cl::opt<sass::InterleavePolicy> interleaveFFMA(
                clEnumValN(sass::InterleavePolicy::Never, "never", "not one")));
 static cl::opt<int64_t> multiprocessors("multiprocessors", cl::desc("Multiprocessors of the GPU; default 132"),
                                         cl::init(132), cl::cat(category));
-static cl::opt<bool> printConfig("print-config", cl::desc("Print the chosen config on standard error"),
+static cl::opt<bool> printConfig("print-config",
+                                 cl::desc("Print the chosen config, and what chose it, on standard error"),
                                  cl::cat(category));
 static cl::opt<bool> listAll("list-configs", cl::desc("Print every legal config, the best by the cost model first"),
                              cl::cat(category));
@@ -115,8 +118,8 @@ static Error writeFiles(ArrayRef<std::pair<std::string, StringRef>> contents) {
 
 static void report(const CompiledKernel &kernel, const CompileOptions &options) {
   if (printConfig)
-    errs() << "config " << kernel.launch.config << ", " << kernel.launch.threads << " threads, "
-           << kernel.launch.sharedMemory << " bytes of shared memory\n";
+    errs() << "config " << kernel.launch.config << " from " << toString(kernel.configSource) << ", "
+           << kernel.launch.threads << " threads, " << kernel.launch.sharedMemory << " bytes of shared memory\n";
   if (printConfig && kernel.resources)
     errs() << kernel.resources->registers << " registers at entry, " << kernel.resources->barriers << " barriers, "
            << kernel.resources->spillStoreBytes + kernel.resources->spillLoadBytes << " bytes spilled\n";

@@ -37,7 +37,7 @@ static cl::opt<InterleavePolicy> policy(
     cl::cat(category));
 static cl::opt<bool> list("list", cl::desc("list the runs of FFMAs with their control bits (default without -o)"),
                           cl::cat(category));
-static cl::opt<bool> stats("stats", cl::desc("count the instructions of the main loops"), cl::cat(category));
+static cl::opt<bool> stats("loop-stats", cl::desc("count the instructions of the main loops"), cl::cat(category));
 static cl::opt<bool> dryRun("dry-run", cl::desc("say what a rewrite would change, write nothing"), cl::cat(category));
 
 static uint64_t getAddress(size_t index) { return index * Instruction::kBytes; }
@@ -154,7 +154,7 @@ int main(int argc, char **argv) {
   cl::ParseCommandLineOptions(
       argc, argv,
       "Lists and rewrites the scheduling hints of the promotion FFMAs in a cubin for sm_90a.\n\n"
-      "  dgemm-sass kernel.cubin --stats\n"
+      "  dgemm-sass kernel.cubin --loop-stats\n"
       "  dgemm-sass kernel.cubin --policy=alternate -o rewritten.cubin\n");
   if (Error error = run()) {
     WithColor::error(errs(), "dgemm-sass") << toString(std::move(error)) << '\n';

@@ -48,7 +48,8 @@ def DGemm_ConfigAttr : AttrDef<DGemm_Dialect, "Config"> {
     - C8: stages, output staging and barriers fit the shared memory of a CTA.
     - C9: cluster is 1x1, 1x2, 2x1 or 2x2, and with two CTAs along M, which fetch half of B's tile each, block N is a
       multiple of 16 (a half holds whole swizzle atoms of 8 rows).
-    - C10: split_k is 1 to 8 (the CTAs that a cluster may have anywhere), and 1 with a cluster of several tiles.
+    - C10: split_k is 1 to 8 (the CTAs that a cluster may have anywhere), and 1 with a cluster of several tiles; each CTA
+      has columns of block N to sum, in groups of 8.
     - C11: 1 or 2 partials, each of at least 8 columns.
     - C12: the epilogue is not overlapped with split_k, whose reduction comes between two tiles.
 

@@ -159,15 +159,15 @@ def DGemm_SendFragmentOp : DGemm_Op<"send_fragment"> {
   let summary = "columns of a fragment to each of the other CTAs of a cluster";
   let description = [{
     Starts to write the columns that CTA r sums to its shared memory: what CTA q sends lies behind `buffer` (an address of
-    this CTA, which stands for the same of each) in place q, or q - 1 for q > r. `barrier` of CTA r gets the bytes. Only
-    the rows below `rows` matter; a thread without any sends nothing.
+    this CTA, which stands for the same of each) in place q, or q - 1 for q > r. `barrier` of CTA r gets the bytes. Rows
+    past the end of D are sent like others: every CTA must hear of every other one in each tile, or it could run ahead.
 
-    Example: `dgemm.send_fragment %acc to %buffer signal %barrier rows %left split = 4 : !dgemm.frag<64x128xf32>`.
+    Example: `dgemm.send_fragment %acc to %buffer signal %barrier split = 4 : !dgemm.frag<64x128xf32>`.
   }];
   let arguments = (ins DGemm_FragType:$value, LLVM_PointerInAddressSpace<3>:$buffer,
-                       LLVM_PointerInAddressSpace<3>:$barrier, I32:$rows, I64Attr:$split);
+                       LLVM_PointerInAddressSpace<3>:$barrier, I64Attr:$split);
   let assemblyFormat = [{
-    $value `to` $buffer `signal` $barrier `rows` $rows `split` `=` $split attr-dict `:` qualified(type($value))
+    $value `to` $buffer `signal` $barrier `split` `=` $split attr-dict `:` qualified(type($value))
   }];
 }
 
@@ -177,12 +177,12 @@ def DGemm_AddReceivedOp : DGemm_Op<"add_received", [MemoryEffects<[MemRead]>]> {
     Adds in the order of the places behind `buffer` (see `dgemm.send_fragment`), from which all has been received.
 
     Example:
-    `%sum = dgemm.add_received %acc from %buffer rows %left split = 4 : !dgemm.frag<64x128xf32> -> !dgemm.frag<64x32xf32>`.
+    `%sum = dgemm.add_received %acc from %buffer split = 4 : !dgemm.frag<64x128xf32> -> !dgemm.frag<64x32xf32>`.
   }];
-  let arguments = (ins DGemm_FragType:$value, LLVM_PointerInAddressSpace<3>:$buffer, I32:$rows, I64Attr:$split);
+  let arguments = (ins DGemm_FragType:$value, LLVM_PointerInAddressSpace<3>:$buffer, I64Attr:$split);
   let results = (outs DGemm_FragType:$sum);
   let assemblyFormat = [{
-    $value `from` $buffer `rows` $rows `split` `=` $split attr-dict `:` qualified(type($value)) `->` qualified(type($sum))
+    $value `from` $buffer `split` `=` $split attr-dict `:` qualified(type($value)) `->` qualified(type($sum))
   }];
 }
 

@@ -144,17 +144,15 @@ def DGemm_ReduceClusterOp : DGemm_Op<"reduce_cluster", [
     CTA of rank r columns r * C to r * C + C, where C are the columns of the result. Each element is added in an order
     that depends on nothing but its column. Columns past the fragment are not defined.
 
-    The fragment begins at row `row` of D. Of rows from `rows` on the sum is not defined.
-
     - C1: `split` is 2 to 8, and the result has the rows of the fragment and as many columns as `split` CTAs need, in
       whole groups of 8.
 
     Example:
     ```mlir
-    %sum, %column = dgemm.reduce_cluster %acc at %m of %M split = 4 : !dgemm.frag<64x128xf32> -> !dgemm.frag<64x32xf32>
+    %sum, %column = dgemm.reduce_cluster %acc split = 4 : !dgemm.frag<64x128xf32> -> !dgemm.frag<64x32xf32>
     ```
   }];
-  let arguments = (ins DGemm_FragType:$value, Index:$row, Index:$rows, I64Attr:$split);
+  let arguments = (ins DGemm_FragType:$value, I64Attr:$split);
   let results = (outs DGemm_FragType:$sum, Index:$column);
   let extraClassDefinition = [{
     void $cppClass::getAsmResultNames(::mlir::OpAsmSetValueNameFn setName) {
@@ -163,7 +161,7 @@ def DGemm_ReduceClusterOp : DGemm_Op<"reduce_cluster", [
     }
   }];
   let assemblyFormat = [{
-    $value `at` $row `of` $rows `split` `=` $split attr-dict `:` qualified(type($value)) `->` qualified(type($sum))
+    $value `split` `=` $split attr-dict `:` qualified(type($value)) `->` qualified(type($sum))
   }];
   let hasVerifier = 1;
 }

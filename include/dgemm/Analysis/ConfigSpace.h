@@ -43,6 +43,12 @@ struct ConfigFields {
   bool match(ConfigAttr config) const;
 };
 
+/// True for "<block = 128x192x128, ...>", the text of a whole #dgemm.config: fields that it does not give have their
+/// default, where ConfigFields leaves them to choose.
+bool isWholeConfig(StringRef text);
+/// Reads such a text. Failure: it is malformed or no legal config, with a diagnostic.
+FailureOr<ConfigAttr> parseWholeConfig(MLIRContext *context, StringRef text);
+
 /// All legal configurations that match `fields`: every block M and N that registers and shared memory carry, in every
 /// cluster or with every split of K, with the deepest ring (at most 16 stages) unless `fields` gives one. B is evicted
 /// first where one row of tiles covers all `rows` of the problem (kDynamic: unknown), unless `fields` says.

@@ -32,6 +32,8 @@ struct ProblemSize {
   bool allowsCluster = true;
 
   static ProblemSize get(GemmOp gemm);
+  /// Whether the verifier of dgemm.gemm takes `config` for it.
+  bool allows(ConfigAttr config) const;
 };
 
 /// Predicted SM clocks of the whole problem on `multiprocessors` SMs.
@@ -40,8 +42,8 @@ double estimateClocks(const ProblemSize &size, ConfigAttr config, int64_t multip
 /// Every legal configuration of a problem with the given fields.
 SmallVector<ConfigAttr> enumerateConfigs(MLIRContext *context, const ProblemSize &size, const ConfigFields &fields);
 
-/// The cheapest legal configuration with the given fields; a diagnostic through `emitError` that names the broken rule
-/// if there is none.
+/// The legal configuration with the given fields that a tuned table (TunedTable.h) has for the problem, else the
+/// cheapest by the model; a diagnostic through `emitError` that names the broken rule if there is none.
 FailureOr<ConfigAttr> selectConfig(MLIRContext *context, const ProblemSize &size, const ConfigFields &fields,
                                    int64_t multiprocessors, function_ref<InFlightDiagnostic()> emitError);
 

@@ -41,7 +41,7 @@ struct GemmShape {
   int64_t groups = kDynamic;
   /// Contiguous: each group starts at a multiple of so many rows. Block M of the config divides it.
   int64_t rowAlignment = 128;
-  /// Masked: a guess at the rows of a group, for the choice of the config; 0 for none.
+  /// A guess at a dynamic M, or at the rows of a masked group, for the choice of the config; 0 for none.
   int64_t expectedM = 0;
   /// Elements from one row of A, B and D to the next; 0 for no padding. A dynamic one is a size "LDA", "LDB" or "LDD"
   /// of the launch.
@@ -57,14 +57,28 @@ struct GemmShape {
 };
 
 /// What can be had from the compiler, in the order in which it is made.
-enum class Stage { Problem, Configured, Tiled, Promoted, Specialized, TMA, WGMMA, NVVM, LLVM, PTX, Cubin, SASS, Launch };
+enum class Stage {
+  Problem,
+  Configured,
+  Tiled,
+  Promoted,
+  Specialized,
+  TMA,
+  WGMMA,
+  NVVM,
+  LLVM,
+  PTX,
+  Cubin,
+  SASS,
+  Launch
+};
 /// "problem", "configured", ... as `dgemm-gen --emit` spells them.
 llvm::StringRef toString(Stage stage);
 std::optional<Stage> parseStage(llvm::StringRef name);
 
 struct CompileOptions {
-  /// Fields of #dgemm.config to override, for example "block = 128x192x128, stages = 4"; empty to let the cost model
-  /// choose all.
+  /// Fields of #dgemm.config to override, for example "block = 128x192x128, stages = 4"; the tuned table, or else the
+  /// cost model, chooses the rest. Between < and >, as listConfigs gives it: a whole config.
   std::string config;
   /// Kernel symbol; empty for a name made of the shape.
   std::string entry;
@@ -83,6 +97,11 @@ struct CompileOptions {
 /// Milliseconds of wall time spent in each step, in order.
 using StageTimes = std::vector<std::pair<std::string, double>>;
 
+/// Who chose the config of a kernel, as far as no fields were given.
+enum class ConfigSource { Input, TunedTable, CostModel };
+/// "the input", "the tuned table", "the cost model".
+llvm::StringRef toString(ConfigSource source);
+
 struct CompiledKernel {
   std::string ptx;
   /// ELF image; empty unless the cubin was asked for.
@@ -90,6 +109,7 @@ struct CompiledKernel {
   /// Disassembly of `cubin`; empty unless asked for.
   std::string sass;
   LaunchDescriptor launch;
+  ConfigSource configSource = ConfigSource::CostModel;
   /// Set together with `cubin`.
   std::optional<KernelResources> resources;
   /// What CompileOptions::interleaveFFMA changed; nothing with the policy `none`.

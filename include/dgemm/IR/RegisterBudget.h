@@ -27,8 +27,9 @@ struct RegisterBudget {
 };
 
 /// Registers that a math thread needs: a partial accumulator of one m64 slice, the final accumulators of all slices,
-/// and addresses, scales and loop state.
-int64_t getMathRegisters(int64_t blockM, int64_t blockN, int64_t mathWarpgroups);
+/// and addresses, scales and loop state, of which there are more with the fields after `mathWarpgroups`.
+int64_t getMathRegisters(int64_t blockM, int64_t blockN, int64_t mathWarpgroups, int64_t splitK = 1,
+                         bool isMulticast = false, bool overlapEpilogue = false);
 
 } // namespace mlir::dgemm
 

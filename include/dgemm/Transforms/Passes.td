@@ -14,8 +14,10 @@ include "mlir/Pass/PassBase.td"
 def SelectConfigPass : Pass<"dgemm-select-config"> {
   let summary = "attach a #dgemm.config to each problem";
   let description = [{
-    A `dgemm.gemm` that has a config keeps it. Any other gets the cheapest legal one by the cost model
-    (`Analysis/CostModel.h`); fields given in `config` are taken as they are, and the model chooses the rest.
+    A `dgemm.gemm` that has a config keeps it. Any other gets the one that a tuned table (`Analysis/TunedTable.h`) has for
+    it, else the cheapest legal one by the cost model (`Analysis/CostModel.h`). Fields given in `config` are taken as they
+    are: a tuned config that contradicts them is not used, and the model chooses the rest. Between < and > they are a whole
+    config, and nothing is left to choose.
 
     ```mlir
     dgemm.gemm dense lhs(...) rhs(...) out(%d) : (...)

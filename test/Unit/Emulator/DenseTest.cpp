@@ -30,19 +30,24 @@ struct DenseCase {
 std::vector<DenseCase> makeCases() {
   const std::pair<const char *, const char *> configs[] = {
       {"Default", ""},
-      {"OneWarpgroup", "block = 64x64x128, stages = 2, math_warpgroups = 1"},
-      {"NarrowN", "block = 64x8x128, stages = 16, math_warpgroups = 1"},
-      {"TwoWarpgroups", "block = 128x128x128, stages = 4, math_warpgroups = 2, group_m = 1"},
-      {"TwoWaves", "block = 128x40x128, stages = 6, math_warpgroups = 1, group_m = 3"},
-      {"FourWaves", "block = 256x128x128, stages = 3, math_warpgroups = 2"},
-      {"ThreeWarpgroups", "block = 192x96x128, stages = 3, math_warpgroups = 3, group_m = 2"},
+      {"OneWarpgroup", "block = 64x64x128, stages = 2, math_warpgroups = 1, split_k = 1"},
+      {"NarrowN", "block = 64x8x128, stages = 16, math_warpgroups = 1, split_k = 1"},
+      {"TwoWarpgroups", "block = 128x128x128, stages = 4, math_warpgroups = 2, group_m = 1, split_k = 1"},
+      {"TwoWaves", "block = 128x40x128, stages = 6, math_warpgroups = 1, group_m = 3, split_k = 1"},
+      {"FourWaves", "block = 256x128x128, stages = 3, math_warpgroups = 2, split_k = 1"},
+      {"ThreeWarpgroups", "block = 192x96x128, stages = 3, math_warpgroups = 3, group_m = 2, split_k = 1"},
       {"SharedA", "block = 64x64x128, stages = 3, math_warpgroups = 1, cluster = 1x2"},
       {"SharedB", "block = 128x48x128, stages = 3, math_warpgroups = 2, cluster = 2x1"},
       {"Quad", "block = 64x64x128, stages = 3, math_warpgroups = 1, cluster = 2x2"},
       {"SplitInTwo", "block = 128x64x128, stages = 3, math_warpgroups = 1, split_k = 2"},
-      {"SplitInSeven", "block = 64x128x128, stages = 2, math_warpgroups = 1, split_k = 7"},
-      {"SplitInEight", "block = 128x96x128, stages = 2, math_warpgroups = 2, split_k = 8, evict_first = b"},
-      {"AcrossScaleBlocks", "block = 128x192x128, stages = 4, math_warpgroups = 2"},
+      {"SplitInSeven", "block = 64x56x128, stages = 2, math_warpgroups = 1, split_k = 7"},
+      {"SplitInSix", "block = 128x96x128, stages = 2, math_warpgroups = 2, split_k = 6, evict_first = b"},
+      {"Partials", "block = 128x104x128, stages = 3, math_warpgroups = 1, partials = 2, split_k = 1"},
+      {"OverlappedEpilogue",
+       "block = 64x72x128, stages = 3, math_warpgroups = 1, overlap_epilogue = true, split_k = 1"},
+      {"PartialsOverlapped",
+       "block = 256x64x128, stages = 3, math_warpgroups = 2, partials = 2, overlap_epilogue = true, split_k = 1"},
+      {"AcrossScaleBlocks", "block = 128x192x128, stages = 4, math_warpgroups = 2, split_k = 1"},
   };
   const GemmSizes shapes[] = {{8, 8, 16}, {64, 64, 128}, {72, 136, 272}, {200, 264, 1024}, {320, 520, 640}};
   std::vector<DenseCase> cases;
@@ -82,7 +87,7 @@ TEST_P(DenseTest, IsRightAndClean) {
 /// Partial sums are added in the same order, whichever CTA is first.
 TEST(SplitK, IsTheSameBitForBitUnderAnySchedule) {
   llvm::Expected<CompiledGemm> gemm =
-      CompiledGemm::compile({64, 200, 2048}, "block = 64x72x128, stages = 3, math_warpgroups = 1, split_k = 4");
+      CompiledGemm::compile({64, 200, 2048}, "block = 64x80x128, stages = 3, math_warpgroups = 1, split_k = 4");
   ASSERT_TRUE(bool(gemm)) << llvm::toString(gemm.takeError());
   gemm->multiprocessors = 8;
   std::vector<uint8_t> first;

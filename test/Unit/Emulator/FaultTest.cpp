@@ -47,7 +47,8 @@ CompiledGemm *compile(const GemmSizes &sizes, const std::string &config) {
 
 /// 128x64 tile, two math warpgroups, three stages; each of two CTAs works on several tiles.
 const CompiledGemm &getGood() {
-  static CompiledGemm *good = compile({256, 256, 1024}, "block = 128x64x128, stages = 3, math_warpgroups = 2");
+  static CompiledGemm *good =
+      compile({256, 256, 1024}, "block = 128x64x128, stages = 3, math_warpgroups = 2, split_k = 1");
   return *good;
 }
 

@@ -1,0 +1,72 @@
+//===- TunedTable.h - Configurations that were measured best ----*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// What a tuner found on a GPU, by problem; the tables that ship with the library are lib/Analysis/TunedTables. The
+// format and the lookup are described in docs/tuning.md.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef DGEMM_ANALYSIS_TUNEDTABLE_H
+#define DGEMM_ANALYSIS_TUNEDTABLE_H
+
+#include "dgemm/Analysis/CostModel.h"
+
+namespace mlir::dgemm {
+
+struct TunedEntry {
+  Layout layout;
+  int64_t groups;
+  /// Rows that were measured; masked: those expected of a group.
+  int64_t m;
+  int64_t n, k;
+  /// "block = 128x192x128, stages = 4", all fields that are not at their default.
+  std::string config;
+  /// What it took when it was measured; informative, 0 if unknown.
+  double microseconds = 0;
+};
+
+class TunedTable {
+public:
+  /// Reads a JSON table. Error: malformed, another version, or an unknown layout.
+  static llvm::Expected<TunedTable> parse(StringRef json);
+  explicit TunedTable(int64_t multiprocessors = 0, std::string gpu = "")
+      : multiprocessors(multiprocessors), gpu(std::move(gpu)) {}
+  /// The document that parse reads, one entry a line.
+  std::string toJSON() const;
+  /// Adds `entry` in the place of one for the same problem.
+  void insert(TunedEntry entry);
+
+  /// The tables of the library, parsed once.
+  static ArrayRef<TunedTable> getShipped();
+
+  /// The entry of the same layout, groups, N and K whose M lies in the bucket of the problem's, the nearest of them;
+  /// for a dynamic M the one of the largest M. Null if there is none, if another size is dynamic, or if A and B do not
+  /// come by TMA: what was measured did.
+  const TunedEntry *find(const ProblemSize &size) const;
+
+  ArrayRef<TunedEntry> getEntries() const { return entries; }
+  /// Multiprocessors of the GPU that it was measured on.
+  int64_t getMultiprocessors() const { return multiprocessors; }
+
+private:
+  int64_t multiprocessors;
+  /// Its name; informative.
+  std::string gpu;
+  std::vector<TunedEntry> entries;
+};
+
+/// M of one bucket share an entry. The next power of two, above 512 the nearest (by ratio).
+int64_t getRowBucket(int64_t m);
+
+/// The legal config of the shipped tables for the problem, if there is one that has the given fields.
+std::optional<ConfigAttr> findTunedConfig(MLIRContext *context, const ProblemSize &size, const ConfigFields &fields,
+                                          int64_t multiprocessors);
+
+} // namespace mlir::dgemm
+
+#endif // DGEMM_ANALYSIS_TUNEDTABLE_H

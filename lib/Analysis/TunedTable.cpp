@@ -1,0 +1,148 @@
+//===- TunedTable.cpp - Configurations that were measured best ------------===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dgemm/Analysis/TunedTable.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/JSON.h"
+#include "llvm/Support/MathExtras.h"
+#include "llvm/Support/raw_ostream.h"
+#include <cstdlib>
+#include <tuple>
+
+using namespace mlir;
+using namespace mlir::dgemm;
+
+namespace {
+constexpr llvm::StringLiteral kTableH100 =
+#include "TunedTables/h100.inc"
+    ;
+} // namespace
+
+// llvm::json finds these by their arguments.
+namespace mlir::dgemm {
+static bool fromJSON(const llvm::json::Value &value, Layout &layout, llvm::json::Path path) {
+  std::optional<StringRef> name = value.getAsString();
+  std::optional<Layout> known = name ? symbolizeLayout(*name) : std::nullopt;
+  if (!known) {
+    path.report("expected a layout: dense, contiguous or masked");
+    return false;
+  }
+  layout = *known;
+  return true;
+}
+
+static bool fromJSON(const llvm::json::Value &value, TunedEntry &entry, llvm::json::Path path) {
+  llvm::json::ObjectMapper map(value, path);
+  return map && map.map("layout", entry.layout) && map.map("groups", entry.groups) && map.map("m", entry.m) &&
+         map.map("n", entry.n) && map.map("k", entry.k) && map.map("config", entry.config) &&
+         map.mapOptional("microseconds", entry.microseconds);
+}
+} // namespace mlir::dgemm
+
+llvm::Expected<TunedTable> TunedTable::parse(StringRef json) {
+  llvm::Expected<llvm::json::Value> document = llvm::json::parse(json);
+  if (!document)
+    return document.takeError();
+  llvm::json::Path::Root root("tuned table");
+  llvm::json::ObjectMapper map(*document, root);
+  int64_t version = 0;
+  TunedTable table;
+  if (!map || !map.map("version", version) || !map.map("multiprocessors", table.multiprocessors) ||
+      !map.mapOptional("gpu", table.gpu) || !map.map("entries", table.entries))
+    return root.getError();
+  if (version != 1)
+    return llvm::createStringError("tuned table of version " + Twine(version) + "; only 1 is known");
+  return table;
+}
+
+/// Whether both entries are of one problem.
+static bool isSameProblem(const TunedEntry &a, const TunedEntry &b) {
+  return std::tie(a.layout, a.groups, a.m, a.n, a.k) == std::tie(b.layout, b.groups, b.m, b.n, b.k);
+}
+
+void TunedTable::insert(TunedEntry entry) {
+  auto place = llvm::find_if(entries, [&](const TunedEntry &old) { return isSameProblem(old, entry); });
+  if (place != entries.end())
+    *place = std::move(entry);
+  else
+    entries.push_back(std::move(entry));
+}
+
+std::string TunedTable::toJSON() const {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  os << llvm::formatv("{{\n  \"version\": 1,\n  \"gpu\": {0},\n  \"multiprocessors\": {1},\n  \"entries\": [",
+                      llvm::json::Value(gpu), multiprocessors);
+  for (const auto &[index, entry] : llvm::enumerate(entries))
+    os << (index ? "," : "")
+       << llvm::formatv(
+              "\n    {{\"layout\": {0}, \"groups\": {1}, \"m\": {2}, \"n\": {3}, \"k\": {4}, \"config\": {5}, "
+              "\"microseconds\": {6:F2}}",
+              llvm::json::Value(stringifyLayout(entry.layout)), entry.groups, entry.m, entry.n, entry.k,
+              llvm::json::Value(entry.config), entry.microseconds);
+  os << (entries.empty() ? "]\n}\n" : "\n  ]\n}\n");
+  return text;
+}
+
+ArrayRef<TunedTable> TunedTable::getShipped() {
+  // A table that does not parse would be a defect of the build, which the unit tests look for.
+  static const std::vector<TunedTable> tables = [] {
+    std::vector<TunedTable> parsed;
+    llvm::Expected<TunedTable> table = parse(kTableH100);
+    if (table)
+      parsed.push_back(std::move(*table));
+    else
+      llvm::consumeError(table.takeError());
+    return parsed;
+  }();
+  return tables;
+}
+
+int64_t mlir::dgemm::getRowBucket(int64_t m) {
+  int64_t above = int64_t(llvm::PowerOf2Ceil(uint64_t(m)));
+  // The number of row tiles counts while there are few of them, so few rows are rounded up.
+  return m > 512 && 2 * m * m < above * above ? above / 2 : above;
+}
+
+static Layout getLayout(const ProblemSize &size) {
+  return size.isMasked ? Layout::Masked : size.rowAlignment ? Layout::Contiguous : Layout::Dense;
+}
+
+const TunedEntry *TunedTable::find(const ProblemSize &size) const {
+  if (!size.allowsCluster)
+    return nullptr;
+  const TunedEntry *best = nullptr;
+  for (const TunedEntry &entry : entries) {
+    // A dynamic size equals none of the entries'.
+    if (entry.layout != getLayout(size) || entry.groups != size.groups || entry.n != size.n || entry.k != size.k)
+      continue;
+    if (ShapedType::isDynamic(size.m)) {
+      if (!best || entry.m > best->m)
+        best = &entry;
+      continue;
+    }
+    if (getRowBucket(entry.m) == getRowBucket(size.m) &&
+        (!best || std::abs(entry.m - size.m) < std::abs(best->m - size.m)))
+      best = &entry;
+  }
+  return best;
+}
+
+std::optional<ConfigAttr> mlir::dgemm::findTunedConfig(MLIRContext *context, const ProblemSize &size,
+                                                       const ConfigFields &fields, int64_t multiprocessors) {
+  for (const TunedTable &table : TunedTable::getShipped()) {
+    const TunedEntry *entry = table.getMultiprocessors() == multiprocessors ? table.find(size) : nullptr;
+    if (!entry)
+      continue;
+    FailureOr<ConfigAttr> config = parseWholeConfig(context, "<" + entry->config + ">");
+    // The alignment of a contiguous problem may rule out what was measured at another.
+    if (succeeded(config) && size.allows(*config) && fields.match(*config))
+      return *config;
+  }
+  return std::nullopt;
+}

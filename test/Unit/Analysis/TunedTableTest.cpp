@@ -1,0 +1,143 @@
+//===- TunedTableTest.cpp - Configurations that were measured best --------===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dgemm/Analysis/TunedTable.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "gtest/gtest.h"
+
+using namespace mlir;
+using namespace mlir::dgemm;
+
+namespace {
+
+constexpr int64_t kDynamic = ShapedType::kDynamic;
+
+TunedTable makeTable(std::initializer_list<TunedEntry> entries) {
+  TunedTable table(132, "a GPU");
+  for (const TunedEntry &entry : entries)
+    table.insert(entry);
+  return table;
+}
+
+std::string parseError(StringRef text) {
+  llvm::Expected<TunedTable> table = TunedTable::parse(text);
+  return table ? "" : llvm::toString(table.takeError());
+}
+
+/// The config of the entry that serves the problem; "none" for none.
+std::string find(const TunedTable &table, const ProblemSize &size) {
+  const TunedEntry *entry = table.find(size);
+  return entry ? entry->config : "none";
+}
+
+TEST(TunedTable, RoundTrip) {
+  TunedTable table = makeTable({{Layout::Dense, 1, 64, 576, 7168, "stages = 5", 8.125},
+                                {Layout::Masked, 32, 192, 6144, 7168, "stages = \"x\"", 0}});
+  llvm::Expected<TunedTable> read = TunedTable::parse(table.toJSON());
+  ASSERT_TRUE(bool(read)) << llvm::toString(read.takeError());
+  EXPECT_EQ(read->getMultiprocessors(), 132);
+  ASSERT_EQ(read->getEntries().size(), 2u);
+  EXPECT_EQ(read->getEntries()[1].layout, Layout::Masked);
+  EXPECT_EQ(read->getEntries()[1].config, "stages = \"x\"");
+  EXPECT_EQ(read->toJSON(), table.toJSON());
+  EXPECT_EQ(llvm::cantFail(TunedTable::parse(TunedTable(8).toJSON())).getEntries().size(), 0u);
+}
+
+TEST(TunedTable, InsertReplaces) {
+  TunedTable table = makeTable({{Layout::Dense, 1, 64, 576, 7168, "old"}, {Layout::Dense, 1, 64, 576, 7168, "new"}});
+  ASSERT_EQ(table.getEntries().size(), 1u);
+  EXPECT_EQ(table.getEntries()[0].config, "new");
+}
+
+TEST(TunedTable, RefusesWhatItDoesNotKnow) {
+  EXPECT_NE(parseError("{"), "");
+  EXPECT_EQ(parseError(R"({"version": 2, "multiprocessors": 132, "entries": []})"),
+            "tuned table of version 2; only 1 is known");
+  EXPECT_NE(parseError(R"({"version": 1, "multiprocessors": 132})").find("entries"), std::string::npos);
+  const char *entry = R"({"version": 1, "multiprocessors": 132, "entries": [
+      {"layout": "sparse", "groups": 1, "m": 1, "n": 1, "k": 1, "config": ""}]})";
+  EXPECT_NE(parseError(entry).find("dense, contiguous or masked"), std::string::npos) << parseError(entry);
+}
+
+TEST(TunedTable, Buckets) {
+  for (auto [m, bucket] : {std::pair(1, 1),
+                           {2, 2},
+                           {3, 4},
+                           {64, 64},
+                           {65, 128},
+                           {129, 256},
+                           {512, 512},
+                           {600, 512},
+                           {724, 512},
+                           {725, 1024},
+                           {4096, 4096},
+                           {5792, 4096},
+                           {5793, 8192},
+                           {33408, 32768}})
+    EXPECT_EQ(getRowBucket(m), bucket) << m;
+}
+
+TEST(TunedTable, FindsTheNearestOfTheBucket) {
+  TunedTable table = makeTable({{Layout::Dense, 1, 64, 576, 7168, "64"},
+                                {Layout::Dense, 1, 3000, 576, 7168, "3000"},
+                                {Layout::Dense, 1, 4096, 576, 7168, "4096"}});
+  EXPECT_EQ(find(table, {64, 576, 7168}), "64");
+  EXPECT_EQ(find(table, {33, 576, 7168}), "64");
+  EXPECT_EQ(find(table, {32, 576, 7168}), "none");
+  EXPECT_EQ(find(table, {3100, 576, 7168}), "3000");
+  EXPECT_EQ(find(table, {5000, 576, 7168}), "4096");
+  EXPECT_EQ(find(table, {64, 576, 7167}), "none");
+  EXPECT_EQ(find(table, {64, 2112, 7168}), "none");
+}
+
+TEST(TunedTable, DynamicSizes) {
+  TunedTable table = makeTable({{Layout::Dense, 1, 64, 576, 7168, "64"}, {Layout::Dense, 1, 128, 576, 7168, "128"}});
+  EXPECT_EQ(find(table, {kDynamic, 576, 7168}), "128");
+  EXPECT_EQ(find(table, {64, kDynamic, 7168}), "none");
+  EXPECT_EQ(find(table, {64, 576, kDynamic}), "none");
+}
+
+TEST(TunedTable, KeepsLayoutsApart) {
+  TunedTable table = makeTable({{Layout::Dense, 1, 256, 576, 7168, "dense"},
+                                {Layout::Contiguous, 4, 256, 576, 7168, "contiguous"},
+                                {Layout::Masked, 4, 256, 576, 7168, "masked"}});
+  ProblemSize contiguous = {256, 576, 7168, 4};
+  contiguous.rowAlignment = 128;
+  ProblemSize masked = {256, 576, 7168, 4};
+  masked.isMasked = true;
+  EXPECT_EQ(find(table, {256, 576, 7168}), "dense");
+  EXPECT_EQ(find(table, contiguous), "contiguous");
+  EXPECT_EQ(find(table, masked), "masked");
+  masked.groups = kDynamic;
+  EXPECT_EQ(find(table, masked), "none");
+  ProblemSize withoutTMA = {256, 576, 7168};
+  withoutTMA.allowsCluster = false;
+  EXPECT_EQ(find(table, withoutTMA), "none");
+}
+
+/// What ships parses, and each entry is a legal config that the lookup finds.
+TEST(TunedTable, ShippedTablesAreLegal) {
+  MLIRContext context;
+  context.loadDialect<DGemmDialect>();
+  EXPECT_EQ(TunedTable::getShipped().size(), 1u);
+  for (const TunedTable &table : TunedTable::getShipped())
+    for (const TunedEntry &entry : table.getEntries()) {
+      std::string name = llvm::formatv("{0} {1}x{2}x{3}x{4}: {5}", stringifyLayout(entry.layout), entry.groups, entry.m,
+                                       entry.n, entry.k, entry.config);
+      ProblemSize size = {entry.m, entry.n, entry.k, entry.groups};
+      size.isMasked = entry.layout == Layout::Masked;
+      size.rowAlignment = entry.layout == Layout::Contiguous ? 128 : 0;
+      FailureOr<ConfigAttr> config = parseWholeConfig(&context, "<" + entry.config + ">");
+      ASSERT_TRUE(succeeded(config)) << name;
+      EXPECT_TRUE(size.allows(*config)) << name;
+      std::optional<ConfigAttr> found = findTunedConfig(&context, size, {}, table.getMultiprocessors());
+      EXPECT_TRUE(found && *found == *config) << name;
+    }
+}
+
+} // namespace

@@ -1,0 +1,90 @@
+//===- Problem.cpp - A problem to tune for --------------------------------===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Problem.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace llvm;
+
+namespace dgemm::tune {
+
+constexpr uint64_t kRowAlignment = 128;
+
+Expected<Problem> Problem::parse(StringRef text) {
+  Problem problem;
+  problem.text = text.str();
+  StringRef sizes = text;
+  if (sizes.consume_front("contiguous:"))
+    problem.layout = GemmLayout::Contiguous;
+  else if (sizes.consume_front("masked:"))
+    problem.layout = GemmLayout::Masked;
+  SmallVector<StringRef> parts;
+  sizes.split(parts, 'x');
+  SmallVector<int64_t *> fields = {&problem.m, &problem.n, &problem.k};
+  if (problem.layout != GemmLayout::Dense)
+    fields.insert(fields.begin(), &problem.groups);
+  bool ok = parts.size() == fields.size();
+  for (size_t i = 0; ok && i < parts.size(); ++i)
+    ok = !parts[i].getAsInteger(10, *fields[i]) && *fields[i] >= 1;
+  if (!ok)
+    return createStringError("'" + text +
+                             "' is no problem; expected MxNxK, contiguous:GxMxNxK or masked:GxMxNxK with "
+                             "sizes of at least 1");
+  return problem;
+}
+
+int64_t Problem::getRows() const {
+  switch (layout) {
+  case GemmLayout::Dense:
+    return m;
+  case GemmLayout::Contiguous:
+    return groups * int64_t(alignTo(uint64_t(m), kRowAlignment));
+  case GemmLayout::Masked:
+    return int64_t(alignTo<64>(uint64_t(std::max<int64_t>(2 * m, 128))));
+  }
+  llvm_unreachable("unknown layout");
+}
+
+GemmShape Problem::getShape() const {
+  GemmShape shape;
+  shape.m = getRows();
+  shape.n = n;
+  shape.k = k;
+  shape.layout = layout;
+  if (layout != GemmLayout::Dense)
+    shape.groups = groups;
+  shape.rowAlignment = kRowAlignment;
+  if (layout == GemmLayout::Masked)
+    shape.expectedM = m;
+  return shape;
+}
+
+Expected<GemmInputs> Problem::makeInputs(uint64_t seed) const {
+  GemmSizes sizes;
+  sizes.m = getRows();
+  sizes.n = n;
+  sizes.k = k;
+  sizes.layout = layout;
+  sizes.groups = groups;
+  std::vector<int64_t> rows;
+  if (layout != GemmLayout::Dense)
+    rows.assign(groups, m);
+  return makeRandomInputs(sizes, seed, rows, layout == GemmLayout::Contiguous ? kRowAlignment : 1);
+}
+
+mlir::dgemm::TunedEntry Problem::getEntry() const {
+  mlir::dgemm::TunedEntry entry;
+  entry.layout = *mlir::dgemm::symbolizeLayout(toString(layout));
+  entry.groups = groups;
+  entry.m = layout == GemmLayout::Masked ? m : getRows();
+  entry.n = n;
+  entry.k = k;
+  return entry;
+}
+
+} // namespace dgemm::tune

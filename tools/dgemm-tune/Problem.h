@@ -1,0 +1,42 @@
+//===- Problem.h - A problem to tune for ------------------------*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef DGEMM_TOOLS_DGEMM_TUNE_PROBLEM_H
+#define DGEMM_TOOLS_DGEMM_TUNE_PROBLEM_H
+
+#include "dgemm/Analysis/TunedTable.h"
+#include "dgemm/Driver/Compiler.h"
+#include "dgemm/Runtime/GemmInputs.h"
+
+namespace dgemm::tune {
+
+struct Problem {
+  /// As it was written.
+  std::string text;
+  GemmLayout layout = GemmLayout::Dense;
+  int64_t groups = 1;
+  /// Rows; with groups, of each group.
+  int64_t m = 0, n = 0, k = 0;
+
+  /// Reads MxNxK, contiguous:GxMxNxK or masked:GxMxNxK. Error: another form, or a size below 1.
+  static llvm::Expected<Problem> parse(llvm::StringRef text);
+
+  GemmShape getShape() const;
+  /// Each group has m rows; masked ones have memory for twice as many.
+  llvm::Expected<GemmInputs> makeInputs(uint64_t seed) const;
+  /// With no config yet.
+  mlir::dgemm::TunedEntry getEntry() const;
+
+private:
+  /// Of A and D: of all groups together, masked of each.
+  int64_t getRows() const;
+};
+
+} // namespace dgemm::tune
+
+#endif // DGEMM_TOOLS_DGEMM_TUNE_PROBLEM_H

@@ -1,0 +1,199 @@
+//===- dgemm-tune.cpp - Finds the best configs on the GPU at hand ---------===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Tuner.h"
+#include "llvm/ADT/SmallString.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/raw_ostream.h"
+#include <cstdlib>
+
+using namespace llvm;
+using namespace dgemm;
+using namespace dgemm::tune;
+
+static cl::OptionCategory category("dgemm-tune options");
+static cl::list<std::string> problemTexts(cl::Positional, cl::OneOrMore,
+                                          cl::desc("MxNxK | contiguous:GxMxNxK | masked:GxMxNxK ..."),
+                                          cl::cat(category));
+static cl::opt<std::string> tablePath("table", cl::desc("Table to write, and to go on with (default tuned.json)"),
+                                      cl::value_desc("file"), cl::init("tuned.json"), cl::cat(category));
+static cl::opt<unsigned> best("best",
+                              cl::desc("Configs to try for each --config, the best by the cost model (default 40)"),
+                              cl::init(40), cl::value_desc("count"), cl::cat(category));
+static cl::opt<unsigned> neighbourRounds("neighbour-rounds",
+                                         cl::desc("Times to try the neighbours of the best three (default 1)"),
+                                         cl::init(1), cl::value_desc("count"), cl::cat(category));
+static cl::opt<unsigned> finalists("finalists", cl::desc("Configs to measure again at the end (default 5)"),
+                                   cl::init(5), cl::value_desc("count"), cl::cat(category));
+static cl::list<std::string> fields("config",
+                                    cl::desc("Try the best configs that have these fields; may be given several times "
+                                             "(default: no fields)"),
+                                    cl::value_desc("fields"), cl::cat(category));
+static cl::opt<std::string> ptxas("ptxas", cl::desc("ptxas to use"), cl::value_desc("path"), cl::cat(category));
+static cl::opt<unsigned> jobs("jobs", cl::desc("Parallel compilations (default: one on each core)"), cl::init(0),
+                              cl::value_desc("count"), cl::cat(category));
+static cl::opt<uint64_t> seed("seed", cl::desc("Seed of the random inputs (default 0)"), cl::init(0),
+                              cl::cat(category));
+static cl::opt<int64_t> multiprocessors("multiprocessors",
+                                        cl::desc("What --list and --dry-run take the GPU to have (default 132)"),
+                                        cl::init(132), cl::value_desc("count"), cl::cat(category));
+static cl::opt<bool> listOnly("list", cl::desc("Print the configs that would be tried first; needs no GPU"),
+                              cl::cat(category));
+static cl::opt<bool> dryRun("dry-run", cl::desc("Compile them, measure nothing; needs no GPU"), cl::cat(category));
+
+static Options getOptions() {
+  Options options;
+  if (!fields.empty())
+    options.fields.assign(fields.begin(), fields.end());
+  options.compile.ptxas = ptxas;
+  options.compile.multiprocessors = multiprocessors;
+  options.best = best;
+  options.neighbourRounds = neighbourRounds;
+  options.finalists = finalists;
+  options.jobs = jobs;
+  options.seed = seed;
+  return options;
+}
+
+static Expected<std::vector<Problem>> parseProblems() {
+  std::vector<Problem> problems;
+  for (const std::string &text : problemTexts) {
+    Expected<Problem> problem = Problem::parse(text);
+    if (!problem)
+      return problem.takeError();
+    problems.push_back(std::move(*problem));
+  }
+  return problems;
+}
+
+static Error list(const Problem &problem, const Options &options) {
+  Expected<std::vector<std::string>> configs = listBest(problem, options, options.best);
+  if (!configs)
+    return configs.takeError();
+  outs() << problem.text << '\n';
+  for (const std::string &config : *configs)
+    outs() << "  " << config << '\n';
+  return Error::success();
+}
+
+/// Error: a config does not compile.
+static Error compileOnly(const Problem &problem, const Options &options) {
+  Expected<std::vector<std::string>> configs = listBest(problem, options, options.best);
+  if (!configs)
+    return configs.takeError();
+  Error all = Error::success();
+  size_t failed = 0;
+  std::vector<Expected<CompiledKernel>> kernels = compileAll(problem, *configs, options);
+  for (auto [config, kernel] : zip_equal(*configs, kernels)) {
+    if (kernel)
+      continue;
+    ++failed;
+    all = joinErrors(std::move(all),
+                     createStringError(problem.text + ": " + config + ": " + toString(kernel.takeError())));
+  }
+  outs() << formatv("{0}: {1} of {2} configs compile\n", problem.text, configs->size() - failed, configs->size());
+  return all;
+}
+
+/// What an earlier run has found, or an empty table for `device`. Error: a table of another GPU, or none that parses.
+static Expected<mlir::dgemm::TunedTable> openTable(const DeviceInfo &device) {
+  if (!sys::fs::exists(tablePath))
+    return mlir::dgemm::TunedTable(device.multiprocessors, device.name);
+  ErrorOr<std::unique_ptr<MemoryBuffer>> buffer = MemoryBuffer::getFile(tablePath, /*IsText=*/true);
+  if (!buffer)
+    return createStringError("cannot read '" + tablePath + "': " + buffer.getError().message());
+  Expected<mlir::dgemm::TunedTable> table = mlir::dgemm::TunedTable::parse((*buffer)->getBuffer());
+  if (!table)
+    return createStringError("'" + tablePath + "': " + toString(table.takeError()));
+  if (table->getMultiprocessors() != device.multiprocessors)
+    return createStringError(formatv("'{0}' is of a GPU with {1} multiprocessors; this one has {2}",
+                                     tablePath.getValue(), table->getMultiprocessors(), device.multiprocessors));
+  return table;
+}
+
+static Error tuneAll(ArrayRef<Problem> problems, Options options) {
+  Expected<std::unique_ptr<Device>> device = openGpu();
+  if (!device)
+    return device.takeError();
+  const DeviceInfo &info = (*device)->getInfo();
+  options.compile.multiprocessors = info.multiprocessors;
+  Expected<mlir::dgemm::TunedTable> table = openTable(info);
+  if (!table)
+    return table.takeError();
+  Expected<Journal> journal = Journal::open(tablePath + ".journal");
+  if (!journal)
+    return journal.takeError();
+  errs() << formatv("{0}, {1} multiprocessors, driver {2}\n", info.name, info.multiprocessors, info.driver);
+  Tuner tuner(**device, *journal, options);
+  Error failures = Error::success();
+  for (const auto &[index, problem] : enumerate(problems)) {
+    errs() << formatv("[{0}/{1}] {2}\n", index + 1, problems.size(), problem.text);
+    Expected<mlir::dgemm::TunedEntry> entry = tuner.tune(problem);
+    if (!entry) {
+      Error error = entry.takeError();
+      bool isLost = error.isA<DeviceLostError>();
+      failures = joinErrors(std::move(failures), std::move(error));
+      if (isLost)
+        return failures;
+      continue;
+    }
+    outs() << formatv("{0}: {1:F2} us with {2}\n", problem.text, entry->microseconds, entry->config);
+    outs().flush();
+    table->insert(std::move(*entry));
+    // After each problem, so that an interrupted run loses none.
+    if (Error error = writeToOutput(tablePath, [&](raw_ostream &os) {
+          os << table->toJSON();
+          return Error::success();
+        }))
+      return joinErrors(std::move(failures), std::move(error));
+  }
+  return failures;
+}
+
+static Error run() {
+  Expected<std::vector<Problem>> problems = parseProblems();
+  if (!problems)
+    return problems.takeError();
+  Options options = getOptions();
+  if (!listOnly && !dryRun)
+    return tuneAll(*problems, options);
+  Error all = Error::success();
+  for (const Problem &problem : *problems)
+    all = joinErrors(std::move(all), listOnly ? list(problem, options) : compileOnly(problem, options));
+  return all;
+}
+
+int main(int argc, char **argv) {
+  InitLLVM init(argc, argv);
+  cl::HideUnrelatedOptions(category);
+  cl::SetVersionPrinter([](raw_ostream &os) { os << "dgemm-tune " DGEMM_VERSION "\n"; });
+  cl::ParseCommandLineOptions(
+      argc, argv,
+      "Measures the legal configs of scaled FP8 GEMMs on the Hopper GPU at hand, and writes the best to a table.\n\n"
+      "  dgemm-tune 4096x7168x2048 masked:32x192x6144x7168 --table=tuned.json\n\n"
+      "With groups M is the rows of each. A run that was cut off goes on where it stopped: the table and its .journal\n"
+      "say what is done. A kernel that hangs or faults ends the run; the next one leaves it out.\n");
+  Error error = run();
+  outs().flush();
+  if (!error)
+    return 0;
+  bool hangs = false;
+  handleAllErrors(std::move(error), [&](const ErrorInfoBase &info) {
+    if (info.isA<DeviceLostError>())
+      hangs |= static_cast<const DeviceLostError &>(info).isHanging();
+    errs() << "dgemm-tune: error: " << info.message() << '\n';
+  });
+  // The driver's exit handlers would wait for a kernel that never ends.
+  if (hangs)
+    std::_Exit(1);
+  return 1;
+}
