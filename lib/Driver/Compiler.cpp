@@ -165,16 +165,17 @@ llvm::Expected<std::vector<std::string>> dgemm::listConfigs(const GemmShape &sha
     return std::move(error);
   mlir::dgemm::ProblemSize size;
   session.getModule().walk([&](mlir::dgemm::GemmOp gemm) { size = mlir::dgemm::ProblemSize::get(gemm); });
-  std::vector<std::pair<double, std::string>> ranked;
+  // Equal ones stay in the order in which the model takes them.
+  std::vector<std::tuple<double, size_t, std::string>> ranked;
   for (mlir::dgemm::ConfigAttr config :
        mlir::dgemm::enumerateConfigs(session.getModule().getContext(), size, *fields)) {
-    auto &entry = ranked.emplace_back(mlir::dgemm::estimateClocks(size, config, options.multiprocessors), "");
-    llvm::raw_string_ostream(entry.second) << config;
+    double clocks = mlir::dgemm::estimateClocks(size, config, options.multiprocessors);
+    auto &entry = ranked.emplace_back(clocks, ranked.size(), "");
+    llvm::raw_string_ostream(std::get<2>(entry)) << config;
   }
-  // Equal ones stay in the order in which the model takes them.
-  llvm::stable_sort(ranked, llvm::less_first());
+  llvm::sort(ranked);
   std::vector<std::string> configs;
-  for (auto &[clocks, text] : ranked)
+  for (auto &[clocks, index, text] : ranked)
     configs.push_back(text.substr(text.find('<')));
   return configs;
 }
