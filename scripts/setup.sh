@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the build and the tests need and this machine lacks: packages of Debian 12 (as root or with sudo), and
-# ptxas and nvdisasm from PyPI in the virtual environment .venv of this checkout. Does nothing, and needs no network,
-# where all is there. Set DGEMM_PTXAS or DGEMM_NVDISASM to use one of your own instead of the wheel.
+# from PyPI, in the virtual environment .venv of this checkout, ptxas, nvdisasm and what builds and tests the Python
+# package. Does nothing, and needs no network, where all is there. Set DGEMM_PTXAS or DGEMM_NVDISASM to use one of your own instead of the wheel.
 # shellcheck source-path=SCRIPTDIR
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
@@ -13,9 +13,12 @@ PACKAGES=(
   clang-22 lld-22 cmake ninja-build ccache
   # Tests.
   libgtest-dev clang-format-22
-  # lit, and pip for the wheels.
-  python3 python3-venv ca-certificates
+  # lit, pip for the wheels, and headers for the Python extension.
+  python3 python3-venv python3-dev ca-certificates
 )
+
+# What builds and tests the Python package.
+PYTHON_PACKAGES=(nanobind==3.1.0 scikit-build-core==1.1.2 wheel numpy ml_dtypes pytest)
 
 is_installed() {
   [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed* ]]
@@ -54,6 +57,23 @@ is_pinned() {
   [[ -n $file && $("$file" --version) == *"release $2,"* ]]
 }
 
+make_venv() {
+  # An interrupted earlier run may have left half an environment.
+  if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
+    /usr/bin/python3 -m venv --clear .venv
+  fi
+}
+
+install_python_packages() {
+  if .venv/bin/python -m pip install --no-index --dry-run --quiet "${PYTHON_PACKAGES[@]}" >/dev/null 2>&1; then
+    say "Python packages: all ${#PYTHON_PACKAGES[@]} are in .venv"
+    return
+  fi
+  say "Python packages: installing ${PYTHON_PACKAGES[*]} into .venv"
+  make_venv
+  .venv/bin/python -m pip install --no-input --disable-pip-version-check "${PYTHON_PACKAGES[@]}"
+}
+
 # install_wheel PROGRAM RELEASE VARIABLE WHEEL: installs the program into .venv, unless VARIABLE names one to use.
 install_wheel() {
   local program=$1 release=$2 variable=$3 wheel=$4
@@ -68,10 +88,7 @@ install_wheel() {
     return
   fi
   say "$program: installing $wheel into .venv"
-  # An interrupted earlier run may have left half an environment.
-  if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
-    /usr/bin/python3 -m venv --clear .venv
-  fi
+  make_venv
   .venv/bin/python -m pip install --no-input --disable-pip-version-check --no-deps --force-reinstall "$wheel"
   is_pinned "$program" "$release" || die "the wheel $wheel is installed, but .venv holds no working $program $release"
 }
@@ -79,3 +96,4 @@ install_wheel() {
 install_packages
 install_wheel ptxas "$PTXAS_RELEASE" DGEMM_PTXAS "$PTXAS_WHEEL"
 install_wheel nvdisasm "$NVDISASM_RELEASE" DGEMM_NVDISASM "$NVDISASM_WHEEL"
+install_python_packages

@@ -16,7 +16,7 @@ scripts/setup.sh
 use_ptxas
 
 say "Checking the format of the C++ files (repair: clang-format-22 -i FILE)"
-find dialects include lib test tools \( -name '*.h' -o -name '*.cpp' -o -name '*.c' \) -print0 |
+find dialects include lib python test tools \( -name '*.h' -o -name '*.cpp' -o -name '*.c' \) -print0 |
   xargs -0 clang-format-22 --dry-run --Werror
 
 scripts/build.sh "$link" --werror
@@ -31,7 +31,15 @@ say "Running the unit tests and the embedding test"
 ctest --test-dir "$directory" --output-on-failure --exclude-regex '^lit$' --no-tests=error \
   --output-junit "$results/ctest.xml" || status=1
 
-/usr/bin/python3 - "$results/lit.xml" "$results/ctest.xml" <<'PYTHON'
+suites=("$results/lit.xml" "$results/ctest.xml")
+if [[ -d $directory/python ]]; then
+  say "Running the Python tests"
+  PYTHONPATH=$ROOT/$directory/python .venv/bin/python -m pytest -q -p no:cacheprovider --junitxml="$results/pytest.xml" ||
+    status=1
+  suites+=("$results/pytest.xml")
+fi
+
+/usr/bin/python3 - "${suites[@]}" <<'PYTHON'
 import sys
 import xml.etree.ElementTree as ElementTree
 
@@ -39,7 +47,7 @@ total = failed = skipped = 0
 for path in sys.argv[1:]:
     for case in ElementTree.parse(path).iter("testcase"):
         total += 1
-        failed += case.find("failure") is not None
+        failed += case.find("failure") is not None or case.find("error") is not None
         skipped += case.find("skipped") is not None
 print(f"{total - failed - skipped} passed, {failed} failed, {skipped} skipped")
 PYTHON

@@ -196,6 +196,21 @@ llvm::Expected<int64_t> dgemm::getMAlignmentForContiguousLayout(const GemmShape 
   return rows;
 }
 
+llvm::Expected<std::string> dgemm::chooseConfig(const GemmShape &shape, const CompileOptions &options) {
+  llvm::Expected<std::string> problem = makeProblem(shape, options);
+  if (!problem)
+    return problem.takeError();
+  Session session(options);
+  if (llvm::Error error = session.parse(*problem))
+    return std::move(error);
+  if (llvm::Error error = session.lower(Level::Configured))
+    return std::move(error);
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  session.getModule().walk([&](mlir::dgemm::GemmOp gemm) { os << *gemm.getConfig(); });
+  return text.substr(text.find('<'));
+}
+
 /// The level of the module for a stage that is printed as MLIR.
 static Level levelOf(Stage stage) {
   return stage >= Stage::NVVM ? Level::NVVM : static_cast<Level>(static_cast<int>(stage));

@@ -93,6 +93,10 @@ static_assert(sizeof(LaunchConfig) == 56, "CUlaunchConfig");
   X(devicePrimaryCtxRetain, "cuDevicePrimaryCtxRetain", Context *, Device)                                             \
   X(devicePrimaryCtxRelease, "cuDevicePrimaryCtxRelease_v2", Device)                                                   \
   X(ctxSetCurrent, "cuCtxSetCurrent", Context)                                                                         \
+  X(ctxGetCurrent, "cuCtxGetCurrent", Context *)                                                                       \
+  X(ctxPushCurrent, "cuCtxPushCurrent_v2", Context)                                                                    \
+  X(ctxPopCurrent, "cuCtxPopCurrent_v2", Context *)                                                                    \
+  X(streamSynchronize, "cuStreamSynchronize", Stream)                                                                  \
   X(memAlloc, "cuMemAlloc_v2", DevicePtr *, size_t)                                                                    \
   X(memFree, "cuMemFree_v2", DevicePtr)                                                                                \
   X(memcpyHtoD, "cuMemcpyHtoD_v2", DevicePtr, const void *, size_t)                                                    \

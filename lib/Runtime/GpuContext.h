@@ -29,6 +29,8 @@ struct GpuContext {
 
   /// driver.check, which also notes a lost device.
   llvm::Error check(cuda::Result result, const llvm::Twine &call);
+  /// `error`, after a look at whether the device is lost.
+  llvm::Error note(llvm::Error error);
   /// Waits until `event` has happened. Error: it did not within `timeoutSeconds`, or work before it failed; `what` is
   /// named.
   llvm::Error wait(cuda::Event event, double timeoutSeconds, const llvm::Twine &what);

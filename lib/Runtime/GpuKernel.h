@@ -10,6 +10,7 @@
 #define DGEMM_LIB_RUNTIME_GPUKERNEL_H
 
 #include "GpuContext.h"
+#include "KernelModule.h"
 #include <deque>
 
 namespace dgemm {
@@ -30,20 +31,13 @@ public:
   int64_t getGrid() const { return grid; }
 
 private:
-  GpuKernel(GpuContext &context, const LaunchDescriptor &descriptor) : context(context), descriptor(descriptor) {}
-  llvm::Error configure();
-  int64_t getClusterSize() const { return descriptor.cluster[0] * descriptor.cluster[1] * descriptor.cluster[2]; }
-  /// CTAs that the device runs at a time.
-  llvm::Expected<int64_t> countConcurrent();
-  /// `attribute` must live as long as the result.
-  cuda::LaunchConfig makeLaunchConfig(int64_t ctas, cuda::LaunchAttribute &attribute) const;
+  GpuKernel(GpuContext &context, const LaunchDescriptor &descriptor, KernelModule module)
+      : context(context), descriptor(descriptor), module(module) {}
   llvm::Error addTensorMap(const ParameterInfo &parameter, const Sizes &sizes, cuda::DevicePtr address);
-  llvm::Error addSize(const ParameterInfo &parameter, const Sizes &sizes);
 
   GpuContext &context;
   const LaunchDescriptor &descriptor;
-  cuda::Module module = nullptr;
-  cuda::Function function = nullptr;
+  KernelModule module;
   int64_t grid = 0;
   /// Values of the parameters; a deque does not move them, and `parameters` points at them in order.
   std::deque<cuda::TensorMap> tensorMaps;

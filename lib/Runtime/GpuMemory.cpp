@@ -15,8 +15,9 @@ using namespace llvm;
 
 namespace dgemm {
 
-Error GpuContext::check(cuda::Result result, const Twine &call) {
-  Error error = driver.check(result, call);
+Error GpuContext::check(cuda::Result result, const Twine &call) { return note(driver.check(result, call)); }
+
+Error GpuContext::note(Error error) {
   lost |= error.isA<DeviceLostError>();
   return error;
 }

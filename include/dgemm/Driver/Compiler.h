@@ -129,6 +129,10 @@ llvm::Expected<std::vector<std::string>> listConfigs(const GemmShape &shape, con
 /// M times cluster M of its config. At most shape.rowAlignment, which it divides; 64 where the config has such tiles.
 llvm::Expected<int64_t> getMAlignmentForContiguousLayout(const GemmShape &shape, const CompileOptions &options = {});
 
+/// The config that the compiler chooses for the problem, in full, as #dgemm.config text without the name. Error: no
+/// legal config has the fields of options.config.
+llvm::Expected<std::string> chooseConfig(const GemmShape &shape, const CompileOptions &options = {});
+
 /// Compiles IR text of any level from problem to nvvm; an input that has a config takes no other. With `last` = PTX the
 /// cubin stays empty.
 llvm::Expected<CompiledKernel> compileModule(llvm::StringRef ir, const CompileOptions &options = {},

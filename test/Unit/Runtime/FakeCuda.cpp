@@ -131,6 +131,10 @@ Result cuDeviceGetAttribute(int *value, int attribute, int) {
 Result cuDevicePrimaryCtxRetain(void **context, int) { return *context = nullptr, kOk; }
 Result cuDevicePrimaryCtxRelease_v2(int) { return isHanging = hasFaulted = false, launches = 0, kOk; }
 Result cuCtxSetCurrent(void *) { return isHanging = hasFaulted = false, launches = 0, kOk; }
+Result cuCtxGetCurrent(void **context) { return *context = nullptr, kOk; }
+Result cuCtxPushCurrent_v2(void *) { return kOk; }
+Result cuCtxPopCurrent_v2(void **context) { return *context = nullptr, kOk; }
+Result cuStreamSynchronize(void *) { return kOk; }
 Result cuMemAlloc_v2(Address *address, size_t bytes) {
   *address = reinterpret_cast<Address>(std::aligned_alloc(256, (bytes + 255) / 256 * 256));
   return kOk;

@@ -1,0 +1,47 @@
+"""Scaled FP8 matrix multiplication on NVIDIA Hopper, compiled in this process, with no CUDA toolkit.
+
+Drop-in for DeepGEMM: `import dgemm as deep_gemm`. docs/python.md is the guide, docs/coming-from-deepgemm.md says what is
+the same and what is not.
+"""
+
+from ._compile import compile, list_configs, precompile
+from ._dgemm import __version__
+from ._errors import CompileError, DeviceError
+from ._gemm import (
+    fp8_gemm_nt,
+    gemm_fp8_fp8_bf16_nt,
+    get_num_sms,
+    get_pdl,
+    get_tc_util,
+    m_grouped_fp8_gemm_nt_contiguous,
+    m_grouped_fp8_gemm_nt_masked,
+    m_grouped_gemm_fp8_fp8_bf16_nt_contiguous,
+    m_grouped_gemm_fp8_fp8_bf16_nt_masked,
+    set_num_sms,
+    set_pdl,
+    set_tc_util,
+)
+from ._kernel import Kernel
+from . import testing, utils
+from .testing import bench_kineto, calc_diff
+from .utils import (
+    ceil_div,
+    get_col_major_tma_aligned_tensor,
+    get_m_alignment_for_contiguous_layout,
+    get_mk_alignment_for_contiguous_layout,
+    get_mn_major_tma_aligned_tensor,
+    get_tma_aligned_size,
+    set_mk_alignment_for_contiguous_layout,
+    transform_sf_into_required_layout,
+)
+
+__all__ = [
+    "CompileError", "DeviceError", "Kernel", "__version__", "bench_kineto", "calc_diff", "ceil_div", "compile",
+    "fp8_gemm_nt", "gemm_fp8_fp8_bf16_nt", "get_col_major_tma_aligned_tensor",
+    "get_m_alignment_for_contiguous_layout", "get_mk_alignment_for_contiguous_layout",
+    "get_mn_major_tma_aligned_tensor", "get_num_sms", "get_pdl", "get_tc_util", "get_tma_aligned_size",
+    "list_configs", "m_grouped_fp8_gemm_nt_contiguous", "m_grouped_fp8_gemm_nt_masked",
+    "m_grouped_gemm_fp8_fp8_bf16_nt_contiguous", "m_grouped_gemm_fp8_fp8_bf16_nt_masked", "precompile",
+    "set_mk_alignment_for_contiguous_layout", "set_num_sms", "set_pdl", "set_tc_util", "testing",
+    "transform_sf_into_required_layout", "utils",
+]

@@ -1,0 +1,154 @@
+"""python -m dgemm: precompile, cache, info, bench."""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+
+import dgemm
+from dgemm import _assembler, _cache, _dgemm, _env
+
+
+def _range(text: str) -> tuple[int, int]:
+    """"4096" or "1:8192"."""
+    first, _, last = text.partition(":")
+    try:
+        return int(first), int(last or first)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is neither a number nor FIRST:LAST") from None
+
+
+def _add_problem(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--n", type=int, required=True, help="columns of D, rows of B")
+    parser.add_argument("--k", type=int, required=True, help="columns of A and B")
+    parser.add_argument("--layout", choices=("dense", "contiguous", "masked"), default="dense")
+    parser.add_argument("--groups", type=int, help="number of groups, where there are any")
+
+
+def _precompile(arguments: argparse.Namespace) -> int:
+    kernels = dgemm.precompile(arguments.n, arguments.k, m=arguments.m, layout=arguments.layout,
+                               groups=arguments.groups, max_m=arguments.max_m, scale_a=arguments.scale_a,
+                               workers=arguments.jobs, progress=not arguments.quiet)
+    if not arguments.quiet:
+        compiled = sum(kernel.origin == "compiled" for kernel in kernels)
+        print(f"{len(kernels)} kernels, {compiled} compiled now, in {_env.cache_dir()}")
+    return 0
+
+
+def _cache_command(arguments: argparse.Namespace) -> int:
+    if arguments.action == "path":
+        print(_env.cache_dir())
+    elif arguments.action == "clear":
+        print(f"{_cache.clear()} kernels removed from {_env.cache_dir()}")
+    elif arguments.action == "verify":
+        bad = [(path, why) for path, key, why in _cache.entries() if key is None]
+        for path, why in bad:
+            print(f"{path}: {why}")
+        print(f"{len(bad)} damaged" + (f", {_cache.clear(only_bad=True)} removed" if arguments.repair else ""))
+        return 1 if bad and not arguments.repair else 0
+    else:
+        total = count = 0
+        for path, key, why in _cache.entries():
+            count += 1
+            total += path.stat().st_size
+            print(f"{path.stat().st_size:9d}  " + (f"{key['problem']}  {key['config']}  {key['assembler']}" if key
+                                                   else f"{path.name}: {why}"))
+        print(f"{count} kernels, {total} bytes in {_env.cache_dir()}")
+    return 0
+
+
+def _info(_: argparse.Namespace) -> int:
+    print(f"dgemm      {dgemm.__version__}, build {_dgemm.build_id[:16]}, {_dgemm.__file__}")
+    print(f"python     {sys.version.split()[0]}")
+    try:
+        print(f"assembler  {_assembler.find().describe()}")
+    except dgemm.CompileError as error:
+        print(f"assembler  none: {error}")
+    try:
+        version = _dgemm.driver_version()
+        print(f"driver     of CUDA {version // 1000}.{version % 1000 // 10}")
+        for device in range(_dgemm.device_count()):
+            info = _dgemm.device_info(device)
+            major, minor = info["capability"]
+            usable = "" if (major, minor) == (9, 0) else "; not supported, dgemm kernels run on sm_90a alone"
+            print(f"GPU {device}      {info['name']}, sm_{major}{minor}, {info['multiprocessors']} multiprocessors{usable}")
+    except RuntimeError as error:
+        print(f"driver     none: {error}")
+    print(f"cache      {_env.cache_dir()}, {sum(1 for _ in _cache.entries())} kernels")
+    return 0
+
+
+def _bench(arguments: argparse.Namespace) -> int:
+    try:
+        import torch
+    except ImportError:
+        raise SystemExit("error: bench needs torch, which makes its tensors; dgemm-run needs nothing but a GPU") from None
+    if not torch.cuda.is_available():
+        raise SystemExit("error: bench needs a GPU, and torch sees none")
+    m, n, k = arguments.m, arguments.n, arguments.k
+    a = torch.randn(m, k, device="cuda").to(torch.float8_e4m3fn)
+    b = torch.randn(n, k, device="cuda").to(torch.float8_e4m3fn)
+    scale_a = dgemm.get_mn_major_tma_aligned_tensor(torch.rand(m, -(-k // 128), device="cuda") + 0.5)
+    scale_b = torch.rand(-(-n // 128), -(-k // 128), device="cuda") + 0.5
+    d = torch.empty(m, n, device="cuda", dtype=torch.bfloat16)
+    flush = torch.empty(256 << 20, device="cuda", dtype=torch.uint8)
+    dgemm.fp8_gemm_nt((a, scale_a), (b, scale_b), d)
+    times = []
+    for _ in range(arguments.repeat):
+        start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+        flush.zero_()
+        start.record()
+        dgemm.fp8_gemm_nt((a, scale_a), (b, scale_b), d)
+        end.record()
+        torch.cuda.synchronize()
+        times.append(start.elapsed_time(end) * 1e3)
+    median = statistics.median(times)
+    print(f"M={m} N={n} K={k}  {median:.1f} us median of {arguments.repeat}, cold L2, with launch  "
+          f"{2 * m * n * k / median / 1e6:.0f} TFLOPS  {torch.cuda.get_device_name()}")
+    return 0
+
+
+def _make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m dgemm", description="FP8 GEMM kernels for NVIDIA Hopper.")
+    parser.add_argument("--version", action="version", version=f"dgemm {dgemm.__version__}")
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    precompile = commands.add_parser("precompile", help="compile all kernels of a layer into the cache")
+    _add_problem(precompile)
+    precompile.add_argument("--m", type=_range, default=(1, 8192), help="FIRST:LAST rows, 1:8192 by default; masked: "
+                            "expected rows of a group")
+    precompile.add_argument("--max-m", type=int, help="masked: rows that each group has memory for")
+    precompile.add_argument("--scale-a", choices=("mn", "k", "any"), default="any", help="innermost order of A's scales")
+    precompile.add_argument("-j", "--jobs", type=int, help="compilations at a time; the number of cores by default")
+    precompile.add_argument("-q", "--quiet", action="store_true", help="no progress")
+    precompile.set_defaults(run=_precompile)
+
+    cache = commands.add_parser("cache", help="list, verify or clear the kernel cache")
+    cache.add_argument("action", choices=("list", "path", "verify", "clear"), nargs="?", default="list")
+    cache.add_argument("--repair", action="store_true", help="verify: remove what is damaged")
+    cache.set_defaults(run=_cache_command)
+
+    info = commands.add_parser("info", help="version, assembler, driver, GPUs and cache")
+    info.set_defaults(run=_info)
+
+    bench = commands.add_parser("bench", help="time one dense shape on the GPU, with torch")
+    bench.add_argument("--n", type=int, required=True, help="columns of D, rows of B")
+    bench.add_argument("--k", type=int, required=True, help="columns of A and B")
+    bench.add_argument("--m", type=int, required=True, help="rows")
+    bench.add_argument("--repeat", type=int, default=50)
+    bench.set_defaults(run=_bench)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    arguments = _make_parser().parse_args(argv)
+    try:
+        return arguments.run(arguments)
+    except (ValueError, TypeError, dgemm.CompileError, dgemm.DeviceError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

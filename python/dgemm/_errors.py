@@ -1,0 +1,9 @@
+"""Exceptions. A wrong argument is a ValueError or, for a wrong type, a TypeError that names the argument."""
+
+
+class CompileError(RuntimeError):
+    """The compiler or ptxas refuses a kernel; the message is theirs."""
+
+
+class DeviceError(RuntimeError):
+    """No GPU, another than Hopper, or a driver that is missing or too old."""

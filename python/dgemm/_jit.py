@@ -1,0 +1,127 @@
+"""Kernels on demand: from memory, from disk, or compiled now. Any number of threads and processes at once."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from . import _assembler, _cache, _dgemm, _env
+from ._assembler import Assembler
+from ._errors import CompileError
+from ._kernel import Kernel
+from ._problem import DYNAMIC, Problem
+
+MULTIPROCESSORS = 132
+"""Of an H100 SXM and an H200: what configs are chosen for unless the device says otherwise."""
+
+_kernels: dict[tuple[Problem, str, Assembler], Kernel] = {}
+_choices: dict[tuple[Problem, int, int, int], str] = {}
+_locks: dict[Any, threading.Lock] = {}
+_locks_lock = threading.Lock()
+
+
+def bucket(m: int) -> int:
+    """The M for which the config of m is chosen: a multiple of 64 up to 512, then 4 steps in each octave."""
+    for limit in (16, 32, 64):
+        if m <= limit:
+            return limit
+    step = 64
+    while step * 8 < m:
+        step *= 2
+    return -(-m // step) * step
+
+
+def buckets(first: int, last: int) -> list[int]:
+    """The buckets of first to last, both included."""
+    found = [bucket(first)]
+    while found[-1] < last:
+        found.append(bucket(found[-1] + 1))
+    return found
+
+
+def choose_config(problem: Problem, m: int, expected_m: int = 0, multiprocessors: int = MULTIPROCESSORS) -> str:
+    """The config for `m` rows; masked: for `expected_m` rows of `m` in each group."""
+    masked = problem.layout == "masked"
+    rows = bucket(max(1, min(expected_m or m, m)))
+    key = (problem, rows, multiprocessors, 0)
+    if (known := _choices.get(key)) is None:
+        shape = problem.shape(None, rows) if masked else problem.shape(problem.m if problem.m != DYNAMIC else rows)
+        try:
+            known = _dgemm.choose_config(shape, _dgemm.Options(multiprocessors=multiprocessors))
+        except RuntimeError as error:
+            raise CompileError(str(error)) from None
+        _choices[key] = known
+    return known
+
+
+def _lock_of(key: Any) -> threading.Lock:
+    with _locks_lock:
+        return _locks.setdefault(key, threading.Lock())
+
+
+def get(problem: Problem, config: str, assembler: Assembler | None = None) -> Kernel:
+    """The kernel of a problem with a config, for GPUs (`assembler` None) or the emulator (_assembler.NONE)."""
+    if assembler is None:
+        assembler = _assembler.find()
+    key = (problem, config, assembler)
+    if (kernel := _kernels.get(key)) is not None:
+        return kernel
+    with _lock_of(key):
+        if (kernel := _kernels.get(key)) is None:
+            kernel = _kernels[key] = _load(problem, config, assembler)
+    return kernel
+
+
+def disk_key(problem: Problem, config: str, assembler: Assembler) -> dict[str, Any]:
+    """All that the bytes of a kernel depend on."""
+    entry = "dgemm" if problem.layout == "dense" else f"dgemm_{problem.layout}_g{problem.groups}"
+    return {"entry": f"{entry}_n{problem.n}_k{problem.k}", "problem": problem.describe(), "config": config,
+            "compiler": f"{_dgemm.__version__} {_dgemm.build_id}", "target": "sm_90a", "assembler": assembler.version}
+
+
+def _load(problem: Problem, config: str, assembler: Assembler) -> Kernel:
+    key = disk_key(problem, config, assembler)
+    start = time.perf_counter()
+    origin = "disk"
+    found = _cache.read(key)
+    if found is None:
+        with _cache.lock(key):
+            found = _cache.read(key)
+            if found is None:
+                origin = "compiled"
+                found = _compile(problem, config, assembler)
+                _cache.write(key, found)
+    kernel = Kernel(problem, config, assembler, found, origin)
+    _env.debug(f"{problem.describe()}, config {config}: {origin} in {(time.perf_counter() - start) * 1e3:.1f} ms, "
+               f"{assembler.describe()}")
+    if (folder := _env.dump_dir()) is not None:
+        dump(kernel, folder)
+    return kernel
+
+
+def _compile(problem: Problem, config: str, assembler: Assembler) -> dict[str, Any]:
+    options = _dgemm.Options(config=config, ptxas=assembler.path)
+    try:
+        return _dgemm.compile(problem.shape(), options, bool(assembler.path))
+    except RuntimeError as error:
+        raise CompileError(f"{problem.describe()}, config {config}: {error}") from None
+
+
+def dump(kernel: Kernel, folder: Path) -> None:
+    """Writes every stage of a kernel into a folder of its own below `folder`."""
+    target = folder / _cache.entry_name(disk_key(kernel.problem, kernel.config, kernel.assembler)).removesuffix(
+        _cache.SUFFIX)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        for stage in kernel.STAGES:
+            (target / f"{stage}.{'ll' if stage == 'llvm' else 'mlir'}").write_text(kernel.mlir(stage))
+        (target / "kernel.ptx").write_text(kernel.ptx)
+        (target / "kernel.json").write_text(kernel.launch_json)
+        if kernel.cubin:
+            (target / "kernel.cubin").write_bytes(kernel.cubin)
+            if (sass := kernel.sass()) is not None:
+                (target / "kernel.sass").write_text(sass)
+    except OSError as error:
+        _env.warn_once(f"dump {folder}", f"DGEMM_DUMP: {target} cannot be written: {error}")

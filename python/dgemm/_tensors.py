@@ -1,0 +1,114 @@
+"""Views of the tensors of other libraries: no copies, and no import of a library whose tensors are not given."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from . import _dgemm
+from ._dgemm import TensorView
+
+# CuPy has neither type, and __cuda_array_interface__ no name for them: their bytes come as integers.
+_BYTES_OF = {("uint8", "float8_e4m3fn"), ("int8", "float8_e4m3fn"), ("void8", "float8_e4m3fn"),
+             ("uint16", "bfloat16"), ("int16", "bfloat16"), ("void16", "bfloat16")}
+_TYPESTR = {"f4": "float32", "f8": "float64", "f2": "float16", "i4": "int32", "i8": "int64", "i1": "int8",
+            "u1": "uint8", "u2": "uint16", "i2": "int16", "V1": "void8", "V2": "void16"}
+
+
+def library(tensor: Any) -> str:
+    """The top-level package that defines the type of `tensor`; "torch" for every subclass of its Tensor."""
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(tensor, torch.Tensor):
+        return "torch"
+    root = type(tensor).__module__.partition(".")[0]
+    return {"jaxlib": "jax"}.get(root, root)
+
+
+def _make(address, shape, strides, dtype, device, wanted) -> TensorView:
+    if (dtype, wanted) in _BYTES_OF:
+        dtype = wanted
+    return TensorView(address, list(shape), list(strides), dtype, device)
+
+
+def _dense_strides(shape) -> list[int]:
+    strides, step = [], 1
+    for extent in reversed(shape):
+        strides.insert(0, step)
+        step *= extent
+    return strides
+
+
+def _view_numpy(name, array, wanted) -> TensorView:
+    if wanted == "bfloat16" and not array.flags.writeable:
+        raise ValueError(f"{name} is a read-only array; the result is written into it")
+    size = array.dtype.itemsize
+    return TensorView(array.ctypes.data, list(array.shape), [stride // size for stride in array.strides],
+                      array.dtype.name, -1)
+
+
+def _view_jax(name, array, wanted) -> TensorView:
+    devices = array.devices()
+    if len(devices) != 1:
+        raise ValueError(f"{name} is sharded over {len(devices)} devices; allowed is one")
+    device = next(iter(devices))
+    if device.platform not in ("gpu", "cuda"):
+        raise ValueError(f"{name} is a JAX array on {device.platform}; allowed is a CUDA device")
+    array.block_until_ready()  # JAX does not say on which stream it works
+    return TensorView(array.unsafe_buffer_pointer(), list(array.shape), _dense_strides(array.shape), array.dtype.name,
+                      device.local_hardware_id or 0)
+
+
+def _view_cuda_array(name, array, wanted) -> TensorView:
+    interface = array.__cuda_array_interface__
+    typestr = interface["typestr"]
+    dtype = _TYPESTR.get(typestr[1:], "")
+    if not dtype or typestr[0] == ">":
+        raise TypeError(f"{name} has dtype {typestr}; allowed is {wanted}")
+    address, read_only = interface["data"]
+    if wanted == "bfloat16" and read_only:
+        raise ValueError(f"{name} is read-only; the result is written into it")
+    size = int(typestr[2:])
+    strides = interface.get("strides")
+    strides = [s // size for s in strides] if strides else _dense_strides(interface["shape"])
+    device = getattr(getattr(array, "device", None), "id", 0)
+    return _make(address, interface["shape"], strides, dtype, device, wanted)
+
+
+def view(name: str, tensor: Any, wanted: str) -> TensorView:
+    """A view of `tensor`, the argument `name`, which should have the dtype `wanted`. Raises TypeError for what is no
+    tensor, and ValueError for one that a kernel cannot reach."""
+    if isinstance(tensor, TensorView):
+        return tensor
+    if (found := _dgemm.read_tensor(tensor)) is not None:
+        if found.device == "cpu":
+            raise ValueError(f"{name} is a torch tensor on cpu; allowed is a CUDA device (NumPy arrays run on the "
+                             "emulator)")
+        return found
+    kind = library(tensor)
+    if kind == "torch":
+        raise ValueError(f"{name} is a {type(tensor).__name__} of dtype {tensor.dtype} on {tensor.device} with "
+                         f"{tensor.dim()} dimensions; allowed is {wanted} on a CUDA device")
+    if kind == "numpy" and hasattr(tensor, "ctypes"):
+        return _view_numpy(name, tensor, wanted)
+    if kind == "jax":
+        return _view_jax(name, tensor, wanted)
+    if hasattr(tensor, "__cuda_array_interface__"):
+        return _view_cuda_array(name, tensor, wanted)
+    raise TypeError(f"{name} is a {type(tensor).__module__}.{type(tensor).__qualname__}; allowed are tensors of torch, "
+                    "CuPy, JAX and NumPy, and what has __cuda_array_interface__")
+
+
+def current_stream(tensor: Any, device: int) -> int:
+    """The CUstream on which the library of `tensor` works now; 0, the default stream, where it does not say."""
+    stream = _dgemm.current_stream(tensor, device)
+    if stream is not None:
+        return stream
+    kind = library(tensor)
+    if kind == "torch":
+        return sys.modules["torch"].cuda.current_stream(device).cuda_stream
+    if kind == "cupy":
+        return sys.modules["cupy"].cuda.get_current_stream(device).ptr
+    if kind != "jax" and hasattr(tensor, "__cuda_array_interface__"):
+        # 1 and 2 name the legacy and the per-thread default stream, in the interface as in the driver.
+        return tensor.__cuda_array_interface__.get("stream") or 0
+    return 0

@@ -1,0 +1,104 @@
+"""Sizes, alignments and layouts of scales, with the names of both generations of DeepGEMM."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from . import _tensors
+from ._problem import align, ceil_div
+
+__all__ = [
+    "align", "ceil_div", "get_col_major_tma_aligned_tensor", "get_m_alignment_for_contiguous_layout",
+    "get_mk_alignment_for_contiguous_layout", "get_mn_major_tma_aligned_tensor", "get_tma_aligned_size",
+    "set_mk_alignment_for_contiguous_layout", "transform_sf_into_required_layout",
+]
+
+_row_alignment = 128
+
+
+def get_mk_alignment_for_contiguous_layout() -> int:
+    """Rows to a multiple of which each group of the contiguous layout starts; 128 unless set otherwise."""
+    return _row_alignment
+
+
+def get_m_alignment_for_contiguous_layout() -> int:
+    """The same, under its older name."""
+    return _row_alignment
+
+
+def set_mk_alignment_for_contiguous_layout(value: int) -> None:
+    """Sets the alignment for the calls to come: a positive multiple of 64. Kernels are compiled for it."""
+    global _row_alignment
+    if not isinstance(value, int) or value < 64 or value % 64:
+        raise ValueError(f"value is {value!r}; allowed are positive multiples of 64")
+    if value != _row_alignment:
+        from . import _gemm
+
+        _row_alignment = value
+        _gemm.forget_launches()
+
+
+def get_tma_aligned_size(x: int, element_size: int) -> int:
+    """The least number of elements, not below x, that fills a multiple of 16 bytes."""
+    if element_size not in (1, 2, 4, 8, 16):
+        raise ValueError(f"element_size is {element_size}; allowed are 1, 2, 4, 8 and 16 bytes")
+    return align(x, 16 // element_size)
+
+
+def get_mn_major_tma_aligned_tensor(x: Any) -> Any:
+    """Scales [M, K/128] or [G, M, K/128] (float32) with M innermost and its stride a multiple of 16 bytes.
+
+    A tensor that lies like this already is returned as it is; otherwise a copy. The kernels of this package take both
+    this and the row-major order; only this one is fetched by TMA. Takes torch, CuPy and NumPy; JAX has no strides.
+    """
+    if getattr(x, "ndim", 0) not in (2, 3):
+        raise ValueError(f"x has shape {list(getattr(x, 'shape', []))}; allowed are [M, K/128] and [G, M, K/128]")
+    if str(x.dtype).rpartition(".")[2] != "float32":
+        raise TypeError(f"x has dtype {x.dtype}; allowed is float32")
+    kind = _tensors.library(x)
+    if kind not in ("torch", "cupy", "numpy"):
+        raise TypeError(f"x is a tensor of {kind}; allowed are torch, CuPy and NumPy")
+    rows, columns = x.shape[-2:]
+    pitch = get_tma_aligned_size(rows, 4)
+    front = tuple(x.shape[:-2])
+    if kind == "torch":
+        strides = tuple(x.stride())
+    else:
+        strides = tuple(stride // x.dtype.itemsize for stride in x.strides)
+    if strides == ((columns * pitch,) if front else ()) + (1, pitch):
+        return x
+    if kind == "torch":
+        buffer = x.new_empty(front + (columns, pitch))
+        result = buffer[..., :rows].transpose(-1, -2)
+        result.copy_(x)
+        return result
+    buffer = sys.modules[kind].empty(front + (columns, pitch), x.dtype)
+    result = buffer[..., :rows].swapaxes(-1, -2)
+    result[...] = x
+    return result
+
+
+def get_col_major_tma_aligned_tensor(x: Any) -> Any:
+    """get_mn_major_tma_aligned_tensor under its older name."""
+    return get_mn_major_tma_aligned_tensor(x)
+
+
+def transform_sf_into_required_layout(sf: Any, mn: int, k: int, recipe: tuple[int, ...], num_groups: int | None = None,
+                                      is_sfa: bool = False, disable_ue8m0_cast: bool = False) -> Any:
+    """Scales as the kernels like them best: those of A M-innermost and aligned, those of B as they are.
+
+    `recipe` is (1, 128, 128), of which `is_sfa` picks A's part, or the granularity itself: (1, 128) or (128, 128).
+    Scales stay float32 on Hopper; `disable_ue8m0_cast` changes nothing.
+    """
+    if tuple(recipe) == (1, 128, 128):
+        granularity = (1, 128) if is_sfa else (128, 128)
+    elif tuple(recipe) in ((1, 128), (128, 128)):
+        granularity = tuple(recipe)
+    else:
+        raise ValueError(f"recipe is {tuple(recipe)}; allowed are (1, 128, 128), (1, 128) and (128, 128)")
+    shape = (() if num_groups is None else (num_groups,)) + (ceil_div(mn, granularity[0]), ceil_div(k, granularity[1]))
+    if tuple(sf.shape) != shape:
+        raise ValueError(f"sf has shape {list(sf.shape)}; allowed is {list(shape)} for mn={mn}, k={k}, "
+                         f"granularity {granularity}" + (f", {num_groups} groups" if num_groups is not None else ""))
+    return get_mn_major_tma_aligned_tensor(sf) if granularity[0] == 1 else sf

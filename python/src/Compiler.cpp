@@ -1,0 +1,141 @@
+//===- Compiler.cpp - The compiler as seen from Python --------------------===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dgemm/Driver/Compiler.h"
+#include "Bindings.h"
+#include "llvm/Support/FormatVariadic.h"
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+using namespace dgemm;
+using namespace dgemm::python;
+
+/// What compile() returns: plain values, as the disk cache keeps them.
+static nb::dict toDict(const CompiledKernel &kernel) {
+  nb::dict result;
+  result["ptx"] = nb::str(kernel.ptx.data(), kernel.ptx.size());
+  result["cubin"] = nb::bytes(kernel.cubin.data(), kernel.cubin.size());
+  std::string launch = kernel.launch.toJSON();
+  result["launch"] = nb::str(launch.data(), launch.size());
+  nb::dict resources;
+  if (kernel.resources) {
+    resources["registers"] = kernel.resources->registers;
+    resources["barriers"] = kernel.resources->barriers;
+    resources["spill_store_bytes"] = kernel.resources->spillStoreBytes;
+    resources["spill_load_bytes"] = kernel.resources->spillLoadBytes;
+    resources["stack_bytes"] = kernel.resources->stackBytes;
+    resources["static_shared_bytes"] = kernel.resources->staticSharedBytes;
+  }
+  result["resources"] = resources;
+  nb::dict times;
+  for (const auto &[stage, milliseconds] : kernel.times)
+    times[nb::str(stage.data(), stage.size())] = milliseconds;
+  result["times_ms"] = times;
+  return result;
+}
+
+static nb::dict compile(const GemmShape &shape, const CompileOptions &options, bool assemble) {
+  llvm::Expected<CompiledKernel> kernel = [&] {
+    nb::gil_scoped_release release;
+    return compileKernel(shape, options, assemble ? Stage::Cubin : Stage::PTX);
+  }();
+  return toDict(take(std::move(kernel)));
+}
+
+static std::string lower(const GemmShape &shape, const std::string &stageName, const CompileOptions &options) {
+  nb::gil_scoped_release release;
+  std::optional<Stage> stage = parseStage(stageName);
+  if (!stage || *stage > Stage::LLVM)
+    throw nb::value_error(llvm::formatv("stage = '{0}' is not allowed; allowed are problem, configured, tiled, "
+                                        "promoted, specialized, tma, wgmma, nvvm and llvm",
+                                        stageName)
+                              .str()
+                              .c_str());
+  std::string problem = take(makeProblem(shape, options));
+  return take(lowerToText(problem, *stage, options));
+}
+
+static GemmLayout readLayout(const std::string &name) {
+  std::optional<GemmLayout> layout = parseGemmLayout(name);
+  if (!layout)
+    throw nb::value_error(
+        llvm::formatv("layout = '{0}' is not allowed; allowed are 'dense', 'contiguous' and 'masked'", name)
+            .str()
+            .c_str());
+  return *layout;
+}
+
+static void bindShape(nb::module_ &module) {
+  nb::class_<GemmShape>(module, "Shape", "D[M, N] = A[M, K] x B[N, K]^T; -1 for a size that is given at launch.")
+      .def(
+          "__init__",
+          [](GemmShape *self, int64_t m, int64_t n, int64_t k, const std::string &layout, int64_t groups,
+             int64_t rowAlignment, int64_t expectedM, int64_t lda, int64_t ldb, int64_t ldd, bool scaleAKInnermost,
+             bool scaleBNInnermost) {
+            GemmShape *shape = new (self) GemmShape();
+            shape->m = m;
+            shape->n = n;
+            shape->k = k;
+            shape->layout = readLayout(layout);
+            shape->groups = groups;
+            shape->rowAlignment = rowAlignment;
+            shape->expectedM = expectedM;
+            shape->lda = lda;
+            shape->ldb = ldb;
+            shape->ldd = ldd;
+            shape->scaleAKInnermost = scaleAKInnermost;
+            shape->scaleBNInnermost = scaleBNInnermost;
+          },
+          nb::arg("m"), nb::arg("n"), nb::arg("k"), nb::kw_only(), nb::arg("layout") = "dense", nb::arg("groups") = -1,
+          nb::arg("row_alignment") = 128, nb::arg("expected_m") = 0, nb::arg("lda") = 0, nb::arg("ldb") = 0,
+          nb::arg("ldd") = 0, nb::arg("scale_a_k_innermost") = false, nb::arg("scale_b_n_innermost") = false);
+}
+
+void dgemm::python::bindCompiler(nb::module_ &module) {
+  bindShape(module);
+  nb::class_<CompileOptions>(module, "Options", "Options of the compiler.")
+      .def(
+          "__init__",
+          [](CompileOptions *self, std::string config, int64_t multiprocessors, std::string ptxas, std::string chip) {
+            CompileOptions *options = new (self) CompileOptions();
+            options->config = std::move(config);
+            options->multiprocessors = multiprocessors;
+            options->ptxas = std::move(ptxas);
+            options->chip = std::move(chip);
+          },
+          nb::kw_only(), nb::arg("config") = "", nb::arg("multiprocessors") = 132, nb::arg("ptxas") = "",
+          nb::arg("chip") = "sm_90a");
+  module.def("compile", &compile, nb::arg("shape"), nb::arg("options"), nb::arg("assemble"),
+             "Compiles; a dict of ptx, cubin (empty unless assembled), launch (JSON), resources and times_ms.");
+  module.def("lower", &lower, nb::arg("shape"), nb::arg("stage"), nb::arg("options"),
+             "The IR of a problem at a stage, as text.");
+  module.def(
+      "choose_config",
+      [](const GemmShape &shape, const CompileOptions &options) {
+        nb::gil_scoped_release release;
+        return take(chooseConfig(shape, options));
+      },
+      nb::arg("shape"), nb::arg("options"), "The config that the compiler chooses.");
+  module.def(
+      "list_configs",
+      [](const GemmShape &shape, const CompileOptions &options) {
+        nb::gil_scoped_release release;
+        return take(listConfigs(shape, options));
+      },
+      nb::arg("shape"), nb::arg("options"), "Every legal config, in the order of the cost model.");
+  module.def(
+      "find_assembler",
+      [](const std::string &path) {
+        nb::gil_scoped_release release;
+        Assembler assembler = take(findAssembler(path));
+        return std::pair(assembler.path, llvm::formatv("{0}.{1}", assembler.major, assembler.minor).str());
+      },
+      nb::arg("path") = "", "Path and CUDA release of the ptxas that would be used.");
+}

@@ -1,0 +1,171 @@
+//===- Dispatcher.cpp - From tensors to a prepared launch, quickly ---------===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+//
+// A call with tensors whose shapes, strides, types and devices have been seen before is launched from here, without a
+// look at anything else. Any other call goes to a Python function, which checks its arguments, finds or compiles the
+// kernel, and adds the launch here.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Bindings.h"
+#include "Kernel.h"
+#include "TensorView.h"
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/SmallVector.h"
+#include "llvm/Support/xxhash.h"
+#include <array>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/shared_ptr.h>
+#include <unordered_map>
+#include <vector>
+
+using namespace dgemm;
+using namespace dgemm::python;
+
+namespace {
+
+/// a, scale_a, b, scale_b, d, and m_indices or masked_m: in the order of the descriptor's operands.
+constexpr size_t kMaxOperands = 6;
+/// Of the base addresses of all operands but the last, as the launch descriptor wants it (docs/launch-descriptor.md).
+constexpr uint64_t kAlignment = 16;
+
+/// What a call is about, but for the addresses.
+struct Call {
+  llvm::SmallVector<uint64_t, kMaxOperands> addresses;
+  llvm::SmallVector<int64_t, 64> facts;
+  int device = 0;
+  bool isAligned = true;
+
+  void add(const TensorView &view, bool mustAlign) {
+    isAligned &= !mustAlign || view.address % kAlignment == 0;
+    addresses.push_back(view.address);
+    device = view.device.id;
+    facts.push_back(int64_t(view.dtype.code) << 32 | int64_t(view.dtype.bits) << 24 | view.ndim);
+    facts.push_back(int64_t(view.device.type) << 32 | view.device.id);
+    facts.append(view.shape, view.shape + view.ndim);
+    facts.append(view.strides, view.strides + view.ndim);
+  }
+  uint64_t getHash() const {
+    return llvm::xxh3_64bits(llvm::ArrayRef(reinterpret_cast<const uint8_t *>(facts.data()), facts.size() * 8));
+  }
+};
+
+class Dispatcher {
+public:
+  explicit Dispatcher(nb::callable onMiss) : onMiss(std::move(onMiss)) {}
+
+  nb::object call(nb::handle a, nb::handle scaleA, nb::handle b, nb::handle scaleB, nb::handle d, nb::handle groups,
+                  int64_t expectedM) {
+    const TensorReader *reader = TensorReader::find(Py_TYPE(a.ptr()));
+    Call call;
+    void *stream = nullptr;
+    if (reader && gather({a, scaleA, b, scaleB, d, groups}, expectedM, call) && call.isAligned)
+      if (std::shared_ptr<Launch> launch = find(call); launch && reader->getCurrentStream(call.device, stream)) {
+        run(*launch, call, stream);
+        return nb::none();
+      }
+    return onMiss(a, scaleA, b, scaleB, d, groups, expectedM);
+  }
+
+  /// The same for views, on a given stream. False if no such launch has been added.
+  bool callOn(nb::handle a, nb::handle scaleA, nb::handle b, nb::handle scaleB, nb::handle d, nb::handle groups,
+              int64_t expectedM, uint64_t stream) {
+    Call call;
+    if (!gather({a, scaleA, b, scaleB, d, groups}, expectedM, call))
+      return false;
+    std::shared_ptr<Launch> launch = find(call);
+    if (launch)
+      run(*launch, call, reinterpret_cast<void *>(uintptr_t(stream)));
+    return bool(launch);
+  }
+
+  void add(nb::handle a, nb::handle scaleA, nb::handle b, nb::handle scaleB, nb::handle d, nb::handle groups,
+           int64_t expectedM, std::shared_ptr<Launch> launch) {
+    Call call;
+    if (!gather({a, scaleA, b, scaleB, d, groups}, expectedM, call))
+      throw nb::value_error("views of all operands are needed");
+    if (count >= kMaxLaunches)
+      clear();
+    std::vector<Slot> &slots = launches[call.getHash()];
+    for (Slot &slot : slots)
+      if (llvm::ArrayRef(slot.facts) == llvm::ArrayRef(call.facts)) {
+        slot.launch = std::move(launch);
+        return;
+      }
+    slots.push_back({std::vector<int64_t>(call.facts.begin(), call.facts.end()), std::move(launch)});
+    ++count;
+  }
+
+  void clear() {
+    launches.clear();
+    count = 0;
+  }
+  size_t size() const { return count; }
+
+private:
+  struct Slot {
+    std::vector<int64_t> facts;
+    std::shared_ptr<Launch> launch;
+  };
+  /// Bounds the memory of a process that never sees a shape twice; a launch takes about 2 KB.
+  static constexpr size_t kMaxLaunches = 8192;
+
+  static bool gather(const std::array<nb::handle, kMaxOperands> &operands, int64_t expectedM, Call &call) {
+    call.facts.push_back(expectedM);
+    for (auto [index, operand] : llvm::enumerate(operands)) {
+      if (operand.is_none())
+        continue;
+      TensorView view;
+      const TensorReader *reader = TensorReader::find(Py_TYPE(operand.ptr()));
+      if (!reader || !reader->read(operand.ptr(), view))
+        return false;
+      call.add(view, /*mustAlign=*/index < 5);
+    }
+    return true;
+  }
+
+  std::shared_ptr<Launch> find(const Call &call) const {
+    auto it = launches.find(call.getHash());
+    if (it != launches.end())
+      for (const Slot &slot : it->second)
+        if (llvm::ArrayRef(slot.facts) == llvm::ArrayRef(call.facts))
+          return slot.launch;
+    return nullptr;
+  }
+
+  static void run(Launch &launch, const Call &call, void *stream) {
+    // A full queue blocks, and what empties it may be a host callback that wants the GIL.
+    nb::gil_scoped_release release;
+    check(launch.cuda->launch(call.addresses, stream));
+  }
+
+  nb::callable onMiss;
+  /// Under the GIL.
+  std::unordered_map<uint64_t, std::vector<Slot>> launches;
+  size_t count = 0;
+};
+
+} // namespace
+
+void dgemm::python::bindDispatcher(nb::module_ &module) {
+  nb::class_<Dispatcher>(module, "Dispatcher",
+                         "Launches calls that it has seen before and hands all others to `on_miss`.")
+      .def(nb::init<nb::callable>(), nb::arg("on_miss"))
+      .def("__call__", &Dispatcher::call, nb::arg("a").none(), nb::arg("scale_a").none(), nb::arg("b").none(),
+           nb::arg("scale_b").none(), nb::arg("d").none(), nb::arg("groups").none(), nb::arg("expected_m"))
+      .def("launch", &Dispatcher::callOn, nb::arg("a").none(), nb::arg("scale_a").none(), nb::arg("b").none(),
+           nb::arg("scale_b").none(), nb::arg("d").none(), nb::arg("groups").none(), nb::arg("expected_m"),
+           nb::arg("stream"))
+      .def("add", &Dispatcher::add, nb::arg("a").none(), nb::arg("scale_a").none(), nb::arg("b").none(),
+           nb::arg("scale_b").none(), nb::arg("d").none(), nb::arg("groups").none(), nb::arg("expected_m"),
+           nb::arg("launch"))
+      .def("clear", &Dispatcher::clear)
+      .def("__len__", &Dispatcher::size);
+}

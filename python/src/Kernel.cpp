@@ -1,0 +1,143 @@
+//===- Kernel.cpp - A compiled kernel as seen from Python -----------------===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Kernel.h"
+#include "Bindings.h"
+#include "llvm/Support/FormatVariadic.h"
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/shared_ptr.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/unordered_map.h>
+#include <nanobind/stl/vector.h>
+
+using namespace dgemm;
+using namespace dgemm::python;
+
+using SizeMap = std::unordered_map<std::string, int64_t>;
+
+static Sizes toSizes(const SizeMap &map) {
+  Sizes sizes;
+  for (const auto &[name, value] : map)
+    sizes[name] = value;
+  return sizes;
+}
+
+static std::shared_ptr<Kernel> makeKernel(std::string ptx, nb::bytes cubin, const std::string &launch) {
+  KernelImage image;
+  image.ptx = std::move(ptx);
+  image.cubin.assign(cubin.c_str(), cubin.size());
+  image.launch = take(LaunchDescriptor::fromJSON(launch));
+  return std::make_shared<Kernel>(std::move(image));
+}
+
+static std::shared_ptr<Launch> prepare(const std::shared_ptr<Kernel> &kernel, int device, const SizeMap &sizes,
+                                       int64_t maxMultiprocessors) {
+  nb::gil_scoped_release release;
+  auto launch = std::make_shared<Launch>();
+  launch->kernel = kernel;
+  launch->cuda = take(kernel->cuda.prepare(device, toSizes(sizes), maxMultiprocessors));
+  return launch;
+}
+
+/// (operand, address, bytes)
+using Buffer = std::tuple<std::string, uint64_t, uint64_t>;
+
+/// Runs on the CPU; returns the counts of the emulator's report.
+static nb::dict emulate(Kernel &kernel, const SizeMap &given, const std::vector<Buffer> &operands, uint64_t seed,
+                        int64_t multiprocessors) {
+  emulator::Report report;
+  {
+    nb::gil_scoped_release release;
+    const KernelImage &image = kernel.cuda.getImage();
+    {
+      std::lock_guard<std::mutex> lock(kernel.mutex);
+      if (!kernel.program)
+        kernel.program = take(emulator::Program::parse(image.ptx, image.launch.entry));
+    }
+    std::vector<emulator::HostBuffer> buffers;
+    for (const auto &[operand, address, bytes] : operands)
+      buffers.push_back({operand, reinterpret_cast<void *>(uintptr_t(address)), bytes, 0});
+    emulator::Options options;
+    options.seed = seed;
+    options.multiprocessors = multiprocessors;
+    report = take(
+        emulator::run(*kernel.program, image.launch, take(image.launch.bindSizes(toSizes(given))), buffers, options));
+  }
+  if (report.hazard)
+    throw std::runtime_error("the emulator stopped the kernel: " + report.hazard->str());
+  nb::dict result;
+  result["warp_instructions"] = report.warpInstructions;
+  result["wgmmas"] = report.wgmmas;
+  result["ctas"] = report.ctas;
+  result["seconds"] = report.seconds;
+  return result;
+}
+
+static nb::dict describeDevice(int device) {
+  CudaDeviceInfo info = [&] {
+    nb::gil_scoped_release release;
+    return take(getCudaDeviceInfo(device));
+  }();
+  nb::dict result;
+  result["name"] = info.name;
+  result["capability"] = std::pair(info.major, info.minor);
+  result["multiprocessors"] = info.multiprocessors;
+  result["shared_memory_per_cta"] = info.maxSharedMemory;
+  return result;
+}
+
+void dgemm::python::bindKernel(nb::module_ &module) {
+  nb::class_<Launch>(module, "Launch", "A kernel prepared for one combination of sizes on one device.")
+      .def_prop_ro("grid", [](const Launch &self) { return self.cuda->getGrid(); })
+      .def(
+          "launch",
+          [](Launch &self, const std::vector<uint64_t> &addresses, uint64_t stream) {
+            nb::gil_scoped_release release;
+            check(self.cuda->launch(addresses, reinterpret_cast<void *>(uintptr_t(stream))));
+          },
+          nb::arg("addresses"), nb::arg("stream"),
+          "Queues one launch on a CUstream; addresses in the order of the kernel's operands.");
+
+  nb::class_<Kernel>(module, "Kernel", "A compiled kernel.")
+      .def(nb::new_(&makeKernel), nb::arg("ptx"), nb::arg("cubin"), nb::arg("launch"))
+      .def_prop_ro("operands",
+                   [](const Kernel &self) {
+                     std::vector<std::string> names;
+                     for (const OperandInfo &operand : self.cuda.getImage().launch.operands)
+                       names.push_back(operand.name);
+                     return names;
+                   })
+      .def(
+          "load",
+          [](Kernel &self, int device) {
+            nb::gil_scoped_release release;
+            check(self.cuda.load(device));
+          },
+          nb::arg("device"), "Loads the kernel into a device unless it is there.")
+      .def("prepare", &prepare, nb::arg("device"), nb::arg("sizes"), nb::arg("max_multiprocessors") = 0)
+      .def("emulate", &emulate, nb::arg("sizes"), nb::arg("buffers"), nb::arg("seed") = 1,
+           nb::arg("multiprocessors") = 132);
+
+  module.def("driver_version", [] {
+    nb::gil_scoped_release release;
+    return take(getCudaDriverVersion());
+  });
+  module.def("device_count", [] {
+    nb::gil_scoped_release release;
+    return take(countCudaDevices());
+  });
+  module.def("device_info", &describeDevice, nb::arg("device"));
+  module.def(
+      "synchronize",
+      [](int device, uint64_t stream) {
+        nb::gil_scoped_release release;
+        check(synchronizeCudaStream(device, reinterpret_cast<void *>(uintptr_t(stream))));
+      },
+      nb::arg("device"), nb::arg("stream"));
+}

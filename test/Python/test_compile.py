@@ -1,0 +1,144 @@
+"""The compiler as an object, precompile, and the command line."""
+
+from __future__ import annotations
+
+import subprocess
+
+import numpy as np
+import pytest
+from conftest import LIMIT, difference, make_case, run_python
+
+import dgemm
+from dgemm import _jit
+
+
+def test_kernel():
+    kernel = dgemm.compile(64, 256)
+    assert kernel.cubin.startswith(b"\x7fELF")
+    assert ".entry" in kernel.ptx and "sm_90a" in kernel.ptx
+    assert kernel.launch["target"] == "sm_90a" and kernel.launch["sizes"]["M"] == "?"
+    assert kernel.launch["config"] in kernel.config.strip("<>") or "block" in kernel.config
+    assert kernel.resources["spill_store_bytes"] == 0 and kernel.resources["registers"] > 0
+    assert "dgemm.gemm" in kernel.mlir("problem") and "config" not in kernel.mlir("problem")
+    assert "config = <" in kernel.mlir("configured")
+    assert "dgemm.scaled_mma" in kernel.mlir("tiled")
+    assert "llvm" in kernel.mlir("nvvm")
+    assert "N=64" in repr(kernel) and "block" in repr(kernel) and "ptxas" in repr(kernel)
+    assert kernel.config in kernel.explain()
+    with pytest.raises(ValueError, match="stage = 'sass' is not allowed"):
+        kernel.mlir("sass")
+
+
+def test_config_is_a_choice_of_the_caller():
+    kernel = dgemm.compile(128, 256, config="block = 64x64x128, stages = 3", assemble=False)
+    assert "block = 64x64x128" in kernel.config and "stages = 3" in kernel.config
+    with pytest.raises(dgemm.CompileError, match="unknown config field 'blocks'"):
+        dgemm.compile(128, 256, config="blocks = 3")
+    configs = dgemm.list_configs(128, 256, 64)
+    assert len(configs) > 10 and all("block" in config for config in configs)
+
+
+@pytest.mark.parametrize("arguments, message", [
+    ((0, 128), "n is 0; allowed are 1 to"), ((64, -5), "k is -5"), ((64, 128, 1.5), "m is 1.5")])
+def test_wrong_sizes(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        dgemm.compile(*arguments)
+
+
+def test_wrong_layout():
+    with pytest.raises(ValueError, match="layout is 'sparse'; allowed are 'dense', 'contiguous' and 'masked'"):
+        dgemm.compile(64, 128, layout="sparse")
+    with pytest.raises(ValueError, match="groups is None with layout 'masked'"):
+        dgemm.compile(64, 128, layout="masked")
+
+
+def test_launch_on(library):
+    case = make_case(20, 64, 256)
+    kernel = dgemm.compile(64, 256, scale_a_k_innermost=True, assemble=library.name != "numpy")
+    out = library.put(case.empty())
+    tensors = [library.put(x) for x in (case.a, case.scale_a, case.b, case.scale_b)]
+    kernel.launch_on(*tensors, out)
+    assert difference(library.get(out), case.expected) < LIMIT
+    with pytest.raises(TypeError, match="launch_on got 4 tensors; this kernel takes a, scale_a, b, scale_b, d"):
+        kernel.launch_on(*tensors)
+    with pytest.raises(ValueError, match="this kernel is for dense M=. N=128"):
+        dgemm.compile(128, 256, scale_a_k_innermost=True, assemble=False).launch_on(*tensors, out)
+
+
+def test_buckets_are_few_and_cover():
+    for m in (1, 16, 17, 64, 65, 500, 512, 513, 4096, 4097, 100000):
+        assert _jit.bucket(m) >= m
+    assert _jit.bucket(4096) == 4096 and _jit.bucket(513) == 640
+    assert len(_jit.buckets(1, 8192)) < 32
+    assert {_jit.bucket(m) for m in range(1, 8193)} == set(_jit.buckets(1, 8192))
+
+
+def test_precompile_compiles_what_calls_need(empty_cache, monkeypatch):
+    kernels = dgemm.precompile(64, 256, m=(1, 300), scale_a="k", progress=False)
+    assert kernels and all(kernel.origin == "compiled" for kernel in kernels)
+    for m in (1, 16, 65, 129, 257, 300):
+        case = dgemm._problem.Problem(n=64, k=256, scale_a_k_innermost=True)
+        config = _jit.choose_config(case, m)
+        assert config in {kernel.config for kernel in kernels}, m
+    monkeypatch.setattr(_jit, "_kernels", {})
+    assert all(kernel.origin == "disk" for kernel in dgemm.precompile(64, 256, m=(1, 300), scale_a="k", progress=False))
+
+
+def test_precompile_masked(empty_cache):
+    kernels = dgemm.precompile(64, 256, layout="masked", groups=4, m=(16, 32), max_m=64, progress=False)
+    assert {kernel.problem.m for kernel in kernels} == {-1, 64}
+    with pytest.raises(ValueError, match="m is"):
+        dgemm.precompile(64, 256, m=(5, 2))
+
+
+def run_module(*arguments, **environment):
+    run = run_python("", **environment)
+    return subprocess.run([run["args"][0], "-m", "dgemm", *arguments], env=run["env"], capture_output=True, text=True)
+
+
+def test_command_line(empty_cache):
+    assert run_module("--version").stdout.startswith("dgemm 0.")
+    result = run_module("precompile", "--n=64", "--k=256", "--m=1:64", "--scale-a=mn")
+    assert result.returncode == 0, result.stderr
+    assert "kernels" in result.stdout
+    listing = run_module("cache").stdout
+    assert "N=64 K=256" in listing
+    (path, *_) = empty_cache.glob("*.dgemm")
+    path.write_bytes(path.read_bytes()[:100])
+    result = run_module("cache", "verify")
+    assert result.returncode == 1 and "truncated" in result.stdout
+    assert run_module("cache", "verify", "--repair").returncode == 0
+    assert "removed" in run_module("cache", "clear").stdout
+    assert not list(empty_cache.glob("*.dgemm"))
+    assert "assembler  ptxas" in run_module("info").stdout
+    result = run_module("precompile", "--n=0", "--k=256")
+    assert result.returncode == 1 and result.stderr.startswith("error: n is 0")
+    assert run_module("nonsense").returncode == 2
+
+
+def test_torch_is_not_imported():
+    run = run_python("import sys, numpy, dgemm; dgemm.compile(64, 256, assemble=False)\n"
+                     "print([m for m in ('torch', 'cupy', 'jax') if m in sys.modules])")
+    assert subprocess.run(run["args"], env=run["env"], capture_output=True, text=True).stdout == "[]\n"
+
+
+def test_stub_matches_the_names():
+    for name in dgemm.__all__:
+        assert getattr(dgemm, name) is not None
+        documented = getattr(dgemm, name)
+        assert not callable(documented) or documented.__doc__ or name in ("get_pdl", "get_tc_util")
+
+
+def test_emulated_result_is_the_same_for_any_order():
+    case = make_case(64, 64, 256)
+    kernel = dgemm.compile(64, 256, scale_a_k_innermost=True, assemble=False)
+    results = []
+    for seed in (1, 2):
+        out = case.empty()
+        from dgemm import _gemm
+        operands = _gemm._view_all(("a", "scale_a", "b", "scale_b", "d", ""), (case.a, case.scale_a, case.b,
+                                                                             case.scale_b, out, None))
+        report = kernel.emulate(operands, {"M": 64, "N": 64, "K": 256}, seed)
+        assert report["wgmmas"] > 0
+        results.append(out.view(np.uint16))
+    assert (results[0] == results[1]).all()

@@ -1,0 +1,106 @@
+"""Every refusal names the argument, what it was, and what is allowed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from conftest import BF16, FP8, make_case, run_with_fake_driver
+
+import dgemm
+
+
+@pytest.fixture
+def case():
+    return make_case(8, 128, 256)
+
+
+def call(case, **changes):
+    given = {"a": case.a, "scale_a": case.scale_a, "b": case.b, "scale_b": case.scale_b, "d": case.empty(), **changes}
+    keywords = {name: value for name, value in given.items() if name not in ("a", "scale_a", "b", "scale_b", "d")}
+    dgemm.fp8_gemm_nt((given["a"], given["scale_a"]), (given["b"], given["scale_b"]), given["d"], **keywords)
+
+
+@pytest.mark.parametrize("changes, error, message", [
+    ({"a": np.zeros((8, 256), np.float32)}, TypeError, r"a\[0\] has dtype float32; allowed is float8_e4m3fn"),
+    ({"d": np.zeros((8, 128), np.float32)}, TypeError, "d has dtype float32; allowed is bfloat16"),
+    ({"scale_a": np.zeros((8, 2), np.int32)}, TypeError, r"a\[1\] has dtype int32; allowed is float32; packed UE8M0"),
+    ({"d": np.zeros((8, 120), BF16)}, ValueError, r"d has shape \[8, 120\]; allowed is \[8, 128\]"),
+    ({"b": np.zeros((128, 128), FP8)}, ValueError, r"b\[0\] has shape \[128, 128\]; allowed is \[128, 256\]"),
+    ({"scale_b": np.zeros((2, 2), np.float32)}, ValueError, r"b\[1\] has shape \[2, 2\]; allowed is \[1, 2\]"),
+    ({"scale_a": np.zeros((2, 8), np.float32)}, ValueError, r"a\[1\] has shape \[2, 8\]; allowed is \[8, 2\]"),
+    ({"a": np.zeros((1, 8, 256), FP8)}, ValueError, r"a\[0\] has 3 dimensions, shape \[1, 8, 256\]; allowed are 2"),
+    ({"a": np.zeros((256, 8), FP8).T}, ValueError, r"a\[0\] has strides \[1, 8\]; its last dimension must have stride 1"),
+    ({"scale_a": np.zeros((8, 4), np.float32)[:, ::2]}, ValueError, r"a\[1\] .*strides \[4, 2\]; allowed are strides"),
+    ({"d": None}, TypeError, "d is a builtins.NoneType; allowed are tensors"),
+    ({"a": "text"}, TypeError, r"a\[0\] is a builtins.str; allowed are tensors"),
+    ({"c": np.zeros((8, 128), BF16)}, ValueError, "c is ndarray; allowed is None"),
+    ({"alpha": 2.0}, ValueError, "alpha is 2.0; allowed is None"),
+    ({"recipe": (1, 1, 128)}, ValueError, r"recipe is \(1, 1, 128\); allowed are None and \(1, 128, 128\)"),
+])
+def test_refused(case, changes, error, message):
+    with pytest.raises(error, match=message):
+        call(case, **changes)
+
+
+def test_accepted_keywords_of_blackwell(case):
+    call(case, recipe=(1, 128, 128), compiled_dims="mnk", disable_ue8m0_cast=True)
+
+
+def test_old_names_of_arguments(case):
+    with pytest.raises(TypeError, match=r"lhs\[0\] has dtype float32"):
+        dgemm.gemm_fp8_fp8_bf16_nt((case.a.astype(np.float32), case.scale_a), (case.b, case.scale_b), case.empty())
+    with pytest.raises(TypeError, match="out has dtype float32"):
+        dgemm.gemm_fp8_fp8_bf16_nt((case.a, case.scale_a), (case.b, case.scale_b), np.zeros((8, 128), np.float32))
+
+
+def test_groups(case):
+    b, scale_b = np.zeros((2, 128, 256), FP8), np.zeros((2, 1, 2), np.float32)
+    with pytest.raises(ValueError, match=r"m_indices has shape \[7\]; allowed is \[8\], one for each row"):
+        dgemm.m_grouped_fp8_gemm_nt_contiguous((case.a, case.scale_a), (b, scale_b), case.empty(), np.zeros(7, np.int32))
+    with pytest.raises(TypeError, match="m_indices has dtype int64; allowed is int32"):
+        dgemm.m_grouped_fp8_gemm_nt_contiguous((case.a, case.scale_a), (b, scale_b), case.empty(), np.zeros(8, np.int64))
+    with pytest.raises(ValueError, match="use_psum_layout"):
+        dgemm.m_grouped_fp8_gemm_nt_contiguous((case.a, case.scale_a), (b, scale_b), case.empty(), np.zeros(8, np.int32),
+                                               use_psum_layout=True)
+
+
+def test_read_only_output(case):
+    out = case.empty()
+    out.flags.writeable = False
+    with pytest.raises(ValueError, match="d is a read-only array"):
+        call(case, d=out)
+
+
+def test_misaligned_address(case):
+    wide = np.zeros(8 * 256 + 1, FP8)
+    with pytest.raises(ValueError, match=r"a\[0\] starts at address 0x[0-9a-f]+; it must be a multiple of 16 bytes"):
+        offset = 1 if wide.ctypes.data % 16 == 0 else 0
+        call(case, a=wide[offset:offset + 8 * 256].reshape(8, 256))
+
+
+FAKE_GPU = """
+import dgemm
+dgemm.compile(64, 128).load(0)
+"""
+
+
+@pytest.mark.parametrize("arch", ["89", "120"])
+def test_other_gpus_are_named(tmp_path, arch):
+    result = run_with_fake_driver(tmp_path, FAKE_GPU, FAKE_CUDA_ARCH=arch)
+    assert f"GPU 0 'Fake' is sm_{arch}; dgemm kernels run on sm_90a (H100, H200, GH200)" in result.stderr
+    assert "DeviceError" in result.stderr
+
+
+def test_no_driver():
+    try:
+        dgemm._dgemm.driver_version()
+    except RuntimeError as error:
+        assert "no NVIDIA driver" in str(error)
+    else:
+        pytest.skip("there is a driver")
+
+
+def test_wrong_ptxas_is_named(monkeypatch, tmp_path, empty_cache):
+    monkeypatch.setenv("DGEMM_PTXAS", str(tmp_path / "none"))
+    with pytest.raises(dgemm.CompileError, match="no ptxas at '.*none', which DGEMM_PTXAS names"):
+        dgemm.compile(64, 128)

@@ -1,0 +1,140 @@
+"""What only torch has: streams, CUDA graphs, torch.compile, several devices, parameters."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from conftest import LIMIT, Torch, difference, make_case
+
+import dgemm
+
+torch = pytest.importorskip("torch")
+if not torch.cuda.is_available() or torch.cuda.get_device_capability() != (9, 0):
+    pytest.skip("no Hopper GPU", allow_module_level=True)
+
+
+@pytest.fixture(scope="module")
+def library():
+    return Torch()
+
+
+def put_all(library, case):
+    return [library.put(x) for x in (case.a, case.scale_a, case.b, case.scale_b)] + [library.put(case.empty())]
+
+
+def test_reads_torch_without_python(library):
+    """The quick way takes what the slow way takes: type, device and strides."""
+    from dgemm import _dgemm
+
+    for array in (np.zeros((3, 5), np.float32), make_case(4, 16, 128).a, make_case(4, 16, 128).empty()):
+        tensor = library.put(array)
+        view = _dgemm.read_tensor(tensor)
+        assert view is not None and view.address == tensor.data_ptr() and view.shape == tuple(tensor.shape)
+        assert view.strides == tuple(tensor.stride()) and view.device == "cuda:0"
+        assert view.dtype == str(tensor.dtype).removeprefix("torch.")
+    assert _dgemm.read_tensor(torch.nn.Parameter(tensor, requires_grad=False)) is not None
+    assert _dgemm.current_stream(tensor, 0) == torch.cuda.current_stream().cuda_stream
+
+
+def test_cpu_tensors_are_refused():
+    x = torch.zeros(8, 128).to(torch.float8_e4m3fn)
+    with pytest.raises(ValueError, match=r"a\[0\] is a torch tensor on cpu; allowed is a CUDA device"):
+        dgemm.fp8_gemm_nt((x, x), (x, x), x)
+
+
+def test_current_stream(library):
+    case = make_case(64, 128, 256)
+    a, scale_a, b, scale_b, d = put_all(library, case)
+    dgemm.fp8_gemm_nt((a, scale_a), (b, scale_b), d)
+    stream = torch.cuda.Stream()
+    torch.cuda.synchronize()
+    with torch.cuda.stream(stream):
+        torch.cuda._sleep(50_000_000)
+        d.zero_()
+        dgemm.fp8_gemm_nt((a, scale_a), (b, scale_b), d)
+    assert not stream.query(), "the call waited for the stream"
+    stream.synchronize()
+    assert difference(library.get(d), case.expected) < LIMIT
+
+
+def test_graph_after_precompile(library):
+    """Nothing but precompile comes before the capture."""
+    dgemm.precompile(192, 384, m=(1, 128), progress=False, device=0)
+    cases = [make_case(m, 192, 384, seed=m) for m in (3, 100)]
+    tensors = [put_all(library, case) for case in cases]
+    torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        for a, scale_a, b, scale_b, d in tensors:
+            dgemm.fp8_gemm_nt((a, scale_a), (b, scale_b), d)
+    for _ in range(3):
+        for *_, d in tensors:
+            d.fill_(float("nan"))
+        graph.replay()
+        for case, (*_, d) in zip(cases, tensors):
+            assert difference(library.get(d), case.expected) < LIMIT
+
+
+def test_launches_allocate_nothing(library):
+    tensors = put_all(library, make_case(64, 128, 256))
+    a, scale_a, b, scale_b, d = tensors
+    dgemm.fp8_gemm_nt((a, scale_a), (b, scale_b), d)
+    before = torch.cuda.mem_get_info()
+    for _ in range(100):
+        dgemm.fp8_gemm_nt((a, scale_a), (b, scale_b), d)
+    torch.cuda.synchronize()
+    assert torch.cuda.mem_get_info() == before
+
+
+def test_torch_compile_keeps_one_graph(library):
+    case = make_case(64, 128, 256)
+    a, scale_a, b, scale_b, d = put_all(library, case)
+
+    def layer(a, scale_a, b, scale_b, d):
+        dgemm.fp8_gemm_nt((a, scale_a), (b, scale_b), d)
+        return d.float() + 1
+
+    result = torch.compile(layer, fullgraph=True)(a, scale_a, b, scale_b, d)
+    torch.cuda.synchronize()
+    assert difference(library.get(d), case.expected) < LIMIT
+    assert torch.equal(result, d.float() + 1)
+
+
+def test_fake_tensors():
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    with FakeTensorMode():
+        a = torch.empty(64, 256, dtype=torch.float8_e4m3fn, device="cuda")
+        b = torch.empty(128, 256, dtype=torch.float8_e4m3fn, device="cuda")
+        d = torch.empty(64, 128, dtype=torch.bfloat16, device="cuda")
+        dgemm.fp8_gemm_nt((a, torch.empty(64, 2, device="cuda")), (b, torch.empty(1, 2, device="cuda")), d)
+
+
+def test_every_device(library):
+    if torch.cuda.device_count() < 2:
+        pytest.skip("one GPU")
+    case = make_case(64, 128, 256)
+    for device in range(torch.cuda.device_count()):
+        a, scale_a, b, scale_b, d = (x.to(f"cuda:{device}") for x in put_all(library, case))
+        dgemm.fp8_gemm_nt((a, scale_a), (b, scale_b), d)  # the current device stays 0
+        torch.cuda.synchronize(device)
+        assert difference(library.get(d), case.expected) < LIMIT
+    with pytest.raises(ValueError, match=r"a\[1\] is on cuda:0, but a\[0\] is on cuda:1"):
+        dgemm.fp8_gemm_nt((a, scale_a.to("cuda:0")), (b, scale_b), d)
+
+
+def test_misaligned_after_a_good_call(library):
+    case = make_case(8, 128, 256)
+    a, scale_a, b, scale_b, d = put_all(library, case)
+    dgemm.fp8_gemm_nt((a, scale_a), (b, scale_b), d)
+    room = torch.zeros(8 * 256 + 16, dtype=torch.uint8, device="cuda")
+    shifted = room[1:1 + 8 * 256].view(torch.float8_e4m3fn).view(8, 256)
+    with pytest.raises(ValueError, match=r"a\[0\] starts at address"):
+        dgemm.fp8_gemm_nt((shifted, scale_a), (b, scale_b), d)
+
+
+def test_bench_kineto(library):
+    a, scale_a, b, scale_b, d = put_all(library, make_case(64, 128, 256))
+    seconds = dgemm.bench_kineto(lambda: dgemm.fp8_gemm_nt((a, scale_a), (b, scale_b), d), "dgemm",
+                                 suppress_kineto_output=True)
+    assert 1e-7 < seconds < 1e-3
