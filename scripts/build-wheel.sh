@@ -25,7 +25,7 @@ while (($#)); do
   esac
 done
 [[ -x .venv/bin/python ]] && .venv/bin/python -c 'import nanobind, scikit_build_core' 2>/dev/null ||
-  die ".venv lacks nanobind or scikit-build-core: run scripts/setup.sh first"
+  die ".venv lacks nanobind or scikit-build-core: run scripts/setup.sh --python first"
 
 temporary=$(mktemp -d)
 trap 'rm -rf "$temporary"' EXIT

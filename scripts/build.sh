@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Configures and builds: build.sh [--dynamic | --static] [--werror] [target...]
+# Configures and builds: build.sh [--dynamic | --static] [--werror] [--python] [target...]
 #   --dynamic  into build/, against the shared LLVM and MLIR: quick to link, for development (default)
 #   --static   into build-static/, with LLVM and MLIR linked in: quick to start, for use
 #   --werror   warnings are errors
+#   --python   with the Python extension module (scripts/setup.sh --python installs what it wants)
 # Builds the given targets, or everything. DGEMM_JOBS sets the number of parallel compilations.
 # shellcheck source-path=SCRIPTDIR
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -16,6 +17,7 @@ for argument in "$@"; do
     --dynamic) preset=dev directory=build ;;
     --static) preset=static directory=build-static ;;
     --werror) options+=(-DDGEMM_WERROR=ON) ;;
+    --python) options+=(-DDGEMM_PYTHON=ON "-DPython_EXECUTABLE=$ROOT/.venv/bin/python") ;;
     -h | --help)
       sed -n '2,/^# shellcheck/{/^# shellcheck/d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"
       exit

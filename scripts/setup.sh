@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the build and the tests need and this machine lacks: packages of Debian 12 (as root or with sudo), and
-# from PyPI, in the virtual environment .venv of this checkout, ptxas, nvdisasm and what builds and tests the Python
-# package. Does nothing, and needs no network, where all is there. Set DGEMM_PTXAS or DGEMM_NVDISASM to use one of your own instead of the wheel.
+# from PyPI, in the virtual environment .venv of this checkout, ptxas and nvdisasm; with --python also what builds and
+# tests the Python package. Does nothing, and needs no network, where all is there. Set DGEMM_PTXAS or DGEMM_NVDISASM to
+# use one of your own instead of the wheel.
 # shellcheck source-path=SCRIPTDIR
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
@@ -96,4 +97,6 @@ install_wheel() {
 install_packages
 install_wheel ptxas "$PTXAS_RELEASE" DGEMM_PTXAS "$PTXAS_WHEEL"
 install_wheel nvdisasm "$NVDISASM_RELEASE" DGEMM_NVDISASM "$NVDISASM_WHEEL"
-install_python_packages
+if [[ ${1:-} == --python ]]; then
+  install_python_packages
+fi

@@ -124,7 +124,7 @@ def _leading_dimension(name: str, view: TensorView) -> int:
     """Elements between rows; 0 where they follow each other. The last two dimensions are rows and columns."""
     rows, columns = view.shape[-2:]
     pitch = view.strides[-2] if rows > 1 else columns
-    if columns > 1 and view.strides[-1] != 1:
+    if rows > 0 and columns > 1 and view.strides[-1] != 1:
         raise ValueError(f"{name} has strides {list(view.strides)}; its last dimension must have stride 1")
     if pitch < columns:
         raise ValueError(f"{name} has strides {list(view.strides)}; rows of {columns} must not overlap")

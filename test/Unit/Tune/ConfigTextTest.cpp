@@ -7,8 +7,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "ConfigText.h"
-#include "llvm/ADT/Twine.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/Twine.h"
 #include "gtest/gtest.h"
 
 using namespace dgemm::tune;
