@@ -51,9 +51,10 @@ private:
   RingPosition lowerLoop(LoopLikeOpInterface loop, RingPosition position);
   RingPosition advance(NVVMBuilder &b, RingPosition position);
   void lowerAcquire(NVVMBuilder &b, RingPosition position);
+  void lowerWait(NVVMBuilder &b, WaitOp wait, RingPosition position);
   void lowerLoad(NVVMBuilder &b, LoadAsyncOp load, RingPosition position);
   Value getMulticastMask(NVVMBuilder &b, bool isRow);
-  void lowerView(NVVMBuilder &b, ViewOp view, RingPosition position);
+  void lowerView(NVVMBuilder &b, ViewOp view);
   void lowerRelease(NVVMBuilder &b, RingPosition position);
 
   void lowerCommit(NVVMBuilder &b, RingPosition position);
@@ -68,6 +69,10 @@ private:
   bool hasCopies;
   /// Acquires and waits whose stage value is replaced op by op; erased last.
   SmallVector<Operation *> stages;
+  /// Of the stages that have been waited for.
+  llvm::DenseMap<Value, RingPosition> positions;
+  /// How many have been waited for and not released here.
+  int64_t held = 0;
 };
 
 bool usesRing(Operation *op) {
@@ -94,6 +99,16 @@ void RoleLowering::lowerAcquire(NVVMBuilder &b, RingPosition position) {
     NVVM::MBarrierArriveExpectTxOp::create(b, Type{}, barrier, b.i32(bytes), NVVM::MemScopeKind::CTA,
                                            /*relaxed=*/false, Value{});
   });
+}
+
+/// `position` is that of the oldest stage held; the one waited for comes behind all that are.
+void RoleLowering::lowerWait(NVVMBuilder &b, WaitOp wait, RingPosition position) {
+  for (int64_t i = 0; i < held; ++i)
+    position = advance(b, position);
+  ++held;
+  positions[wait.getStage()] = position;
+  auto waitForStage = [&] { b.waitParity(lowering.fullBarrier(b, position.stage), position.parity); };
+  wait.getCondition() ? b.when(wait.getCondition(), waitForStage) : waitForStage();
 }
 
 /// Copies without TMA: what a thread has written becomes visible to wgmma (PTX ISA 9.0, fence.proxy.async), then it
@@ -147,10 +162,10 @@ void RoleLowering::lowerLoad(NVVMBuilder &b, LoadAsyncOp load, RingPosition posi
   });
 }
 
-void RoleLowering::lowerView(NVVMBuilder &b, ViewOp view, RingPosition position) {
+void RoleLowering::lowerView(NVVMBuilder &b, ViewOp view) {
   TileType tile = view.getTile().getType();
   int64_t bytes = tile.getRows() == 1 ? tile.getElementType().getIntOrFloatBitWidth() / 8 : tile.getRowBytes();
-  Value base = lowering.tileAddress(b, position.stage, view.getIndex());
+  Value base = lowering.tileAddress(b, positions.lookup(view.getStage()).stage, view.getIndex());
   Value address = b.offsetPointer(base, b.mul(b.toI32(view.getOffset()), bytes));
   view.replaceAllUsesWith(Value(TileAtOp::create(b, tile, address)));
 }
@@ -188,6 +203,8 @@ RingPosition RoleLowering::lowerLoop(LoopLikeOpInterface loop, RingPosition posi
   MutableArrayRef<OpOperand> yielded = *widened.getYieldedValuesMutable();
   yielded[yielded.size() - 2].set(last.stage);
   yielded[yielded.size() - 1].set(last.parity);
+  // What a K loop's last iteration would hold was not waited for.
+  held = 0;
   ResultRange results = widened->getResults().take_back(2);
   return {results[0], results[1]};
 }
@@ -200,8 +217,8 @@ RingPosition RoleLowering::lowerBlock(Block &block, RingPosition position) {
       stages.push_back(&op);
       continue;
     }
-    if (isa<WaitOp>(op)) {
-      b.waitParity(lowering.fullBarrier(b, position.stage), position.parity);
+    if (auto wait = dyn_cast<WaitOp>(op)) {
+      lowerWait(b, wait, position);
       stages.push_back(&op);
       continue;
     }
@@ -213,13 +230,14 @@ RingPosition RoleLowering::lowerBlock(Block &block, RingPosition position) {
     if (auto load = dyn_cast<LoadAsyncOp>(op))
       lowerLoad(b, load, position);
     else if (auto view = dyn_cast<ViewOp>(op))
-      lowerView(b, view, position);
+      lowerView(b, view);
     else if (isa<CommitOp>(op)) {
       lowerCommit(b, position);
       position = advance(b, position);
     } else if (isa<ReleaseOp>(op)) {
       lowerRelease(b, position);
       position = advance(b, position);
+      --held;
     } else
       continue;
     op.erase();

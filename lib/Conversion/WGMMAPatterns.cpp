@@ -26,6 +26,9 @@ using namespace mlir::dgemm;
 
 static unsigned getThreadValues(FragType frag) { return frag.getColumns() == 1 ? 2 : frag.getColumns() / 2; }
 
+/// Of a tile that wgmma reads only the descriptor is wanted; of any other the address.
+static bool isMmaOperand(TileType tile) { return isa<Float8E4M3FNType>(tile.getElementType()); }
+
 void mlir::dgemm::addFragmentConversions(TypeConverter &converter) {
   converter.addConversion([](Type type) { return type; });
   converter.addConversion([](FragType frag) -> std::optional<Type> {
@@ -35,6 +38,8 @@ void mlir::dgemm::addFragmentConversions(TypeConverter &converter) {
     return LLVM::LLVMStructType::getLiteral(frag.getContext(), values);
   });
   converter.addConversion([](TileType tile) -> Type {
+    if (isMmaOperand(tile))
+      return IntegerType::get(tile.getContext(), 32);
     return LLVM::LLVMPointerType::get(tile.getContext(), static_cast<unsigned>(NVVM::NVVMMemorySpace::Shared));
   });
 }
@@ -80,7 +85,17 @@ struct LowerZero : OpConversionPattern<ZeroOp> {
 struct LowerTileAt : OpConversionPattern<TileAtOp> {
   using OpConversionPattern::OpConversionPattern;
   LogicalResult matchAndRewrite(TileAtOp op, OpAdaptor adaptor, ConversionPatternRewriter &rewriter) const override {
-    rewriter.replaceOp(op, adaptor.getAddress());
+    NVVMBuilder b(op.getLoc(), rewriter);
+    if (!isMmaOperand(op.getTile().getType())) {
+      rewriter.replaceOp(op, adaptor.getAddress());
+      return success();
+    }
+    // Held here by an empty asm: a K loop that carries it would otherwise carry the stage and work it out again, where
+    // the tensor cores wait for it.
+    Value low = b.shiftRight(b.addressOf(adaptor.getAddress()), 4);
+    rewriter.replaceOpWithNewOp<LLVM::InlineAsmOp>(op, b.getI32Type(), low, "", "=r,0", /*has_side_effects=*/false,
+                                                   /*is_align_stack=*/false, LLVM::tailcallkind::TailCallKind::None,
+                                                   LLVM::AsmDialectAttr{}, ArrayAttr{});
     return success();
   }
 };
@@ -129,13 +144,13 @@ struct LowerLoadRowScales : OpConversionPattern<LoadRowScalesOp> {
 // dgemm.mma, dgemm.mma_start, dgemm.mma_wait
 //===----------------------------------------------------------------------===//
 
-/// The wgmma descriptor of a K-major tile with 128-byte swizzle at `pointer` + `bytes` (PTX ISA 9.0, "Matrix Descriptor
-/// Format"): start address / 16 in bits 0-13, the 1024 bytes between groups of 8 rows in bits 32-45, layout 1 (128-byte
-/// swizzle) in bits 62-63. The leading-dimension offset is not used in this layout.
-Value createDescriptor(NVVMBuilder &b, Value address, int64_t bytes) {
+/// The wgmma descriptor of a K-major tile with 128-byte swizzle, `bytes` into its rows (PTX ISA 9.0, "Matrix Descriptor
+/// Format"): start address / 16 in bits 0-13, which is what `tile` is lowered to, the 1024 bytes between groups of 8
+/// rows in bits 32-45, layout 1 (128-byte swizzle) in bits 62-63. The leading-dimension offset is not used in this
+/// layout.
+Value createDescriptor(NVVMBuilder &b, Value tile, int64_t bytes) {
   constexpr uint64_t kHigh = (uint64_t(1) << 62) | (uint64_t(hopper::kSwizzleAtom >> 4) << 32);
-  Value low = b.add(b.shiftRight(address, 4), bytes >> 4);
-  Value wide = arith::ExtUIOp::create(b, b.getI64Type(), low);
+  Value wide = arith::ExtUIOp::create(b, b.getI64Type(), b.add(tile, bytes >> 4));
   return arith::OrIOp::create(b, wide, arith::ConstantOp::create(b, b.getI64IntegerAttr(kHigh)));
 }
 
@@ -157,11 +172,10 @@ Value createAccumulatorFence(NVVMBuilder &b, Value fragment) {
 /// fence, wgmmas over the depth of the tiles, commit; the result is theirs, complete after a wait. `over` may be null.
 Value startMma(NVVMBuilder &b, Value lhs, Value rhs, Value over, Type fragment, int64_t columns, int64_t depth) {
   auto shape = NVVM::MMAShapeAttr::get(b.getContext(), hopper::kWgmmaM, columns, hopper::kWgmmaK);
-  Value a = b.addressOf(lhs), bAddress = b.addressOf(rhs);
   Value acc = over ? over : Value(LLVM::UndefOp::create(b, fragment));
   NVVM::WgmmaFenceAlignedOp::create(b);
   for (int64_t k = 0; k < depth; k += hopper::kWgmmaK)
-    acc = NVVM::WgmmaMmaAsyncOp::create(b, fragment, acc, createDescriptor(b, a, k), createDescriptor(b, bAddress, k),
+    acc = NVVM::WgmmaMmaAsyncOp::create(b, fragment, acc, createDescriptor(b, lhs, k), createDescriptor(b, rhs, k),
                                         shape, NVVM::WGMMATypes::e4m3, NVVM::WGMMATypes::e4m3, NVVM::WGMMATypes::f32,
                                         k ? NVVM::WGMMAScaleOut::one : NVVM::WGMMAScaleOut::zero,
                                         NVVM::WGMMAScaleIn::one, NVVM::WGMMAScaleIn::one, NVVM::MMALayout::row,

@@ -38,6 +38,7 @@ void mlir::dgemm::buildPipeline(OpPassManager &pm, Level from, Level to, const P
   if (crosses(Level::Specialized)) {
     pm.addPass(createWarpSpecializePass());
     pm.addPass(createInterleavePromotionPass());
+    pm.addPass(createRotateKLoopPass());
     pm.addPass(createOverlapEpiloguePass());
   }
   // -> tensor maps, bulk copies, mbarriers.

@@ -36,32 +36,38 @@ public:
   LogicalResult run();
 
 private:
+  SmallVector<Value> takeSums(ValueRange results) {
+    return llvm::map_to_vector(sums, [&](unsigned result) { return results[result]; });
+  }
   SmallVector<Value> makeInits();
   /// Copies what follows the K loop, for a tile with these accumulators and tile arguments.
-  void cloneEpilogue(ValueRange sums, ValueRange tileArgs);
-  /// Copies the first K block; the tile before, `previous`, is stored behind its first mma. Returns the sums.
+  void cloneEpilogue(ValueRange values, ValueRange tileArgs);
+  /// Copies the first K block; the tile before, `previous`, is stored behind its first mma. Returns what the K loop
+  /// carries.
   SmallVector<Value> clonePeeled(IRMapping &map, ValueRange previous);
-  scf::ForOp cloneKLoop(IRMapping &map, ValueRange sums);
+  scf::ForOp cloneKLoop(IRMapping &map, ValueRange inits);
 
   ForEachTileOp tiles;
   scf::ForOp kLoop;
   ImplicitLocOpBuilder b;
+  /// Results of the K loop that are used behind it: the accumulators.
+  SmallVector<unsigned> sums;
 };
 
 /// Before the first tile there is none to store: its rows would begin past the end of D, or be none of a group's.
 SmallVector<Value> TileLoopRotation::makeInits() {
   SmallVector<Value> inits;
-  for (Type type : kLoop.getResultTypes())
-    inits.push_back(ZeroOp::create(b, type));
+  for (unsigned result : sums)
+    inits.push_back(ZeroOp::create(b, kLoop.getResultTypes()[result]));
   Value zero = arith::ConstantIndexOp::create(b, 0);
   inits.push_back(tiles.getM());
-  inits.resize(kLoop.getNumResults() + tiles.getNumTileArgs(), zero);
+  inits.resize(sums.size() + tiles.getNumTileArgs(), zero);
   return inits;
 }
 
-void TileLoopRotation::cloneEpilogue(ValueRange sums, ValueRange tileArgs) {
+void TileLoopRotation::cloneEpilogue(ValueRange values, ValueRange tileArgs) {
   IRMapping map;
-  map.map(kLoop.getResults(), sums);
+  map.map(takeSums(kLoop.getResults()), values);
   map.map(tiles.getBody().getArguments().take_front(tiles.getNumTileArgs()), tileArgs);
   for (Operation *op = kLoop->getNextNode(); !op->hasTrait<OpTrait::IsTerminator>(); op = op->getNextNode())
     b.clone(*op, map);
@@ -73,7 +79,7 @@ SmallVector<Value> TileLoopRotation::clonePeeled(IRMapping &map, ValueRange prev
     map.map(arg, map.lookupOrDefault(init));
   bool isStored = false;
   auto store = [&] {
-    cloneEpilogue(previous.take_front(kLoop.getNumResults()), previous.drop_front(kLoop.getNumResults()));
+    cloneEpilogue(previous.take_front(sums.size()), previous.drop_front(sums.size()));
     isStored = true;
   };
   for (Operation &op : kLoop.getBody()->without_terminator()) {
@@ -93,10 +99,10 @@ SmallVector<Value> TileLoopRotation::clonePeeled(IRMapping &map, ValueRange prev
                              [&](Value value) { return map.lookupOrDefault(value); });
 }
 
-scf::ForOp TileLoopRotation::cloneKLoop(IRMapping &map, ValueRange sums) {
+scf::ForOp TileLoopRotation::cloneKLoop(IRMapping &map, ValueRange inits) {
   Value step = map.lookupOrDefault(kLoop.getStep());
   Value second = arith::AddIOp::create(b, map.lookupOrDefault(kLoop.getLowerBound()), step);
-  return scf::ForOp::create(b, second, map.lookupOrDefault(kLoop.getUpperBound()), step, sums,
+  return scf::ForOp::create(b, second, map.lookupOrDefault(kLoop.getUpperBound()), step, inits,
                             [&](OpBuilder &builder, Location loc, Value k, ValueRange carried) {
                               map.map(kLoop.getInductionVar(), k);
                               map.map(kLoop.getRegionIterArgs(), carried);
@@ -106,6 +112,9 @@ scf::ForOp TileLoopRotation::cloneKLoop(IRMapping &map, ValueRange sums) {
 }
 
 LogicalResult TileLoopRotation::run() {
+  for (OpResult result : kLoop.getResults())
+    if (!result.use_empty())
+      sums.push_back(result.getResultNumber());
   for (Operation *op = kLoop->getNextNode(); op; op = op->getNextNode())
     for (Value operand : op->getOperands())
       if (Operation *source = operand.getDefiningOp();
@@ -123,8 +132,8 @@ LogicalResult TileLoopRotation::run() {
   map.map(tiles.getBody().getArguments(), args);
   for (Operation &op : llvm::make_range(tiles.getBody().front().begin(), kLoop->getIterator()))
     b.clone(op, map);
-  SmallVector<Value> sums = clonePeeled(map, rotated.getRegionIterArgs());
-  SmallVector<Value> next(cloneKLoop(map, sums).getResults());
+  SmallVector<Value> inits = clonePeeled(map, rotated.getRegionIterArgs());
+  SmallVector<Value> next = takeSums(cloneKLoop(map, inits).getResults());
   next.append(args.begin(), args.end());
   YieldOp::create(b, next);
   b.setInsertionPointAfter(rotated);

@@ -92,12 +92,20 @@ def DGemm_CommitOp : DGemm_Op<"commit"> {
 
 def DGemm_WaitOp : DGemm_Op<"wait", [DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmResultNames"]>]> {
   let summary = "the consumer's next stage, once it is full";
-  let arguments = (ins DGemm_RingType:$ring);
+  let description = [{
+    Where `condition` is given and does not hold, nothing is waited for, and the stage must not be read.
+
+    Example: `%stage = dgemm.wait %ring when %more : !dgemm.ring<3, !stage> -> !stage`.
+  }];
+  let arguments = (ins DGemm_RingType:$ring, Optional<I1>:$condition);
   let results = (outs DGemm_StageType:$stage);
+  let builders = [OpBuilder<(ins "Type":$stage, "Value":$ring), [{
+    build($_builder, $_state, stage, ring, /*condition=*/Value());
+  }]>];
   let extraClassDefinition = [{
     void $cppClass::getAsmResultNames(::mlir::OpAsmSetValueNameFn setName) { setName(getStage(), "stage"); }
   }];
-  let assemblyFormat = "$ring attr-dict `:` qualified(type($ring)) `->` qualified(type($stage))";
+  let assemblyFormat = "$ring (`when` $condition^)? attr-dict `:` qualified(type($ring)) `->` qualified(type($stage))";
   let hasVerifier = 1;
 }
 

@@ -65,11 +65,13 @@ constexpr const char *kLoad = "cp.async.bulk.tensor.2d.shared::cluster";
 constexpr const char *kStore = "cp.async.bulk.tensor.2d.global.shared::cta";
 constexpr const char *kDescriptor = "4611686293305294848";
 
-/// Makes the consumers or the producer wait for the other parity.
+/// Makes the consumers or the producer wait for the other parity. The producer's wait is the one before it arms a
+/// stage; the order of the blocks says whether any of the consumers' comes before it in the text.
 bool flipParity(PtxEditor &ptx, bool consumer) {
-  // Whose wait comes first in the text depends on the order of the blocks.
-  bool consumerFirst = ptx.find(kTry) < ptx.find("wgmma.fence") && ptx.find(kTry) > ptx.find("setmaxnreg.inc");
-  unsigned nth = consumerFirst == consumer ? 0 : 1;
+  unsigned producer = 0;
+  while (ptx.find(kTry, producer + 1) >= 0 && ptx.find(kTry, producer + 1) < ptx.find(kExpect))
+    ++producer;
+  unsigned nth = consumer ? (producer == 0 ? 1 : 0) : producer;
   std::string line = ptx.getLine(ptx.find(kTry, nth));
   std::string parity = line.substr(line.rfind('%'), line.rfind(';') - line.rfind('%'));
   return ptx.insertBefore(kTry, "\t.reg .b32 %flipped;\n\txor.b32 %flipped, " + parity + ", 1;", nth) &&
