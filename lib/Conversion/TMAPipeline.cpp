@@ -304,6 +304,13 @@ LogicalResult mlir::dgemm::lowerRing(TMALowering &lowering, RingOp ring, WarpSpe
   });
   if (hasCopies)
     roles.setProducerThreads(hopper::kWarpgroupThreads);
+  WalkResult views = roles.walk([](ViewOp view) {
+    if (view.getStage().getDefiningOp<WaitOp>())
+      return WalkResult::advance();
+    return view.emitOpError("expected a stage that dgemm.wait gives"), WalkResult::interrupt();
+  });
+  if (views.wasInterrupted())
+    return failure();
   ConfigAttr config = lowering.kernel.getConfig();
   int64_t readers = config.getClusterM() + config.getClusterN() - 1;
   initBarriers(lowering, ring, readers * roles.getConsumers() * hopper::kWarpgroupWarps, 1 + (hasCopies ? 128 : 0));

@@ -51,16 +51,17 @@ private:
   ImplicitLocOpBuilder b;
   /// Of the front: index arithmetic and loads from global memory; the wait and views; loads from the stage.
   SmallVector<Operation *> globalReads, stageOps, stageReads;
-  /// What is complete behind it is the last of the K block: an mma, or a wait.
-  Operation *lastMma = nullptr;
-  /// Results of the front that the rest uses: those of `stageReads` come last.
+  /// All of these.
+  llvm::SmallPtrSet<Operation *, 16> front;
+  MmaOp lastMma;
+  /// Results of the front that the rest uses.
   SmallVector<Value> carried;
 };
 
 LogicalResult KLoopRotation::analyse() {
   Block *body = kLoop.getBody();
   for (Operation &op : llvm::make_early_inc_range(body->without_terminator())) {
-    if (isa<MmaOp, MmaStartOp>(op))
+    if (isa<MmaOp>(op))
       break;
     if (op.hasTrait<OpTrait::ConstantLike>())
       op.moveBefore(kLoop);
@@ -73,19 +74,16 @@ LogicalResult KLoopRotation::analyse() {
     else
       return op.emitOpError("expected only loads, views and index arithmetic before the first mma of a K block");
   }
-  for (Operation &op : *body) {
-    if (isa<MmaOp, MmaWaitOp>(op))
-      lastMma = &op;
-    if (isa<ReleaseOp>(op))
-      break;
-  }
+  for (MmaOp mma : body->getOps<MmaOp>())
+    lastMma = mma;
+  if (!lastMma)
+    return kLoop.emitOpError("expected an mma in a K loop that waits for stages");
+  for (auto *ops : {&globalReads, &stageOps, &stageReads})
+    front.insert(ops->begin(), ops->end());
   for (auto *ops : {&globalReads, &stageOps, &stageReads})
     for (Operation *op : *ops)
       for (Value result : op->getResults())
-        if (llvm::any_of(result.getUsers(), [&](Operation *user) {
-              return !llvm::is_contained(globalReads, user) && !llvm::is_contained(stageOps, user) &&
-                     !llvm::is_contained(stageReads, user);
-            }))
+        if (llvm::any_of(result.getUsers(), [&](Operation *user) { return !front.contains(user); }))
           carried.push_back(result);
   return success();
 }
@@ -129,17 +127,11 @@ void KLoopRotation::cloneStageReads(IRMapping &map, Value condition, ValueRange 
 
 /// Copies the last mma of a K block; what `behind` builds runs while it is in flight.
 void KLoopRotation::cloneLastMma(IRMapping &map, function_ref<void()> behind) {
-  auto mma = dyn_cast<MmaOp>(lastMma);
-  if (!mma) {
-    behind();
-    b.clone(*lastMma, map);
-    return;
-  }
-  Value started =
-      MmaStartOp::create(b, mma.getType(), map.lookupOrDefault(mma.getLhs()), map.lookupOrDefault(mma.getRhs()),
-                         mma.getOver() ? map.lookupOrDefault(mma.getOver()) : Value());
+  Value over = lastMma.getOver() ? map.lookupOrDefault(lastMma.getOver()) : Value();
+  Value started = MmaStartOp::create(b, lastMma.getType(), map.lookupOrDefault(lastMma.getLhs()),
+                                     map.lookupOrDefault(lastMma.getRhs()), over);
   behind();
-  map.map(mma.getResult(), Value(MmaWaitOp::create(b, started.getType(), started, /*pending=*/0)));
+  map.map(lastMma.getResult(), Value(MmaWaitOp::create(b, started.getType(), started, /*pending=*/0)));
 }
 
 LogicalResult KLoopRotation::run() {
@@ -175,8 +167,7 @@ LogicalResult KLoopRotation::run() {
     next.map(kLoop.getInductionVar(), Value(arith::SelectOp::create(b, hasNext, nextK, k)));
     cloneGlobalReads(next);
     for (Operation &op : kLoop.getBody()->without_terminator()) {
-      if (llvm::is_contained(globalReads, &op) || llvm::is_contained(stageOps, &op) ||
-          llvm::is_contained(stageReads, &op))
+      if (front.contains(&op))
         continue;
       if (&op == lastMma)
         cloneLastMma(map, [&] {

@@ -54,3 +54,20 @@ dgemm.kernel @destination(%x: memref<?x384xbf16>) sizes [-1, 384, 512]
     dgemm.store %zero, %x[%c0, %c0] : !dgemm.frag<64x96xf32>, memref<?x384xbf16>
   }
 }
+
+// -----
+
+// Where a stage lies is known from its wait.
+!stage = !dgemm.stage<<128x128xf8E4M3FN, swizzle = 128>, <96x128xf8E4M3FN, swizzle = 128>, <1x128xf32>>
+!ring = !dgemm.ring<2, !stage>
+dgemm.kernel @view() sizes [-1, 384, 512] config <block = 128x96x128, stages = 2, math_warpgroups = 2, group_m = 8> {
+  %c0 = arith.constant 0 : index
+  %ring = dgemm.ring : !ring
+  dgemm.warp_specialize
+  producer registers = 40 {
+    %stage = dgemm.acquire %ring : !ring -> !stage
+    // expected-error @+1 {{'dgemm.view' op expected a stage that dgemm.wait gives}}
+    %b = dgemm.view %stage[1] from %c0 : !stage -> !dgemm.tile<96x128xf8E4M3FN, swizzle = 128>
+  } consumer (%wg) x 2 registers = 232 {
+  }
+}

@@ -1,4 +1,7 @@
-// RUN: dgemm-opt %s --dgemm-warp-specialize --dgemm-rotate-k-loop --split-input-file | FileCheck %s
+// RUN: dgemm-opt %s --dgemm-warp-specialize --dgemm-rotate-k-loop | FileCheck %s
+// RUN: sed 's/group_m = 8>/group_m = 8, partials = 2>/' %s | dgemm-opt --dgemm-warp-specialize --dgemm-rotate-k-loop | FileCheck %s --check-prefix=SAME
+// RUN: sed 's/group_m = 8>/group_m = 8, cluster = 1x2>/;s/group_m = 8 {/group_m = 8 cluster = [1, 2] {/' %s | dgemm-opt --dgemm-warp-specialize --dgemm-rotate-k-loop | FileCheck %s --check-prefix=SAME
+// RUN: dgemm-gen --m=64 --n=192 --k=1024 --config='block = 64x64x128, split_k = 2' --emit=specialized | FileCheck %s --check-prefix=SPLIT
 
 // dgemm-rotate-k-loop waits for a stage and loads its scales in the K block before, behind the start of the mma. The
 // producer stays as it is.
@@ -30,6 +33,23 @@
 // CHECK: dgemm.release
 // CHECK: %[[N:.*]] = dgemm.promote %[[P]] scaled %[[RA]], %[[XB]] at %{{.*}} into %[[SUM]]
 // CHECK: scf.yield %[[N]], %[[NEXTXB]], %[[NEXTB]], %[[NEXTA]], %[[NEXTRA]]
+
+// Not where it was measured to cost.
+// SAME: consumer (
+// SAME: scf.for
+// SAME: dgemm.wait %ring : !ring
+// SAME: dgemm.mma %
+// SAME-NOT: dgemm.wait
+
+// A part of a split K may be empty: nothing is waited for then, and nothing past the end of the scales is read.
+// SPLIT: %[[BEGIN:.*]], %[[END:.*]] = dgemm.k_range
+// SPLIT: consumer (
+// SPLIT: %[[SOME:.*]] = arith.cmpi ult, %[[BEGIN]], %[[END]]
+// SPLIT: %[[K:.*]] = arith.select %[[SOME]], %[[BEGIN]], %c0
+// SPLIT: dgemm.load_block_scales %scale_b[%{{.*}}, %[[K]]]
+// SPLIT: dgemm.wait %ring when %[[SOME]]
+// SPLIT: scf.if %[[SOME]]
+// SPLIT: scf.for
 dgemm.kernel @gemm(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
                    %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
                    %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
