@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compiles kernels of every layout and of odd shapes, and writes the case lists that `dgemm-run --cases` takes.
 
-usage: gpu-shapes.py --gen build/bin/dgemm-gen --out FOLDER
+usage: gpu-shapes.py --gen build/bin/dgemm-gen --out FOLDER [--for-emulator --parts N]
 
 shapes.txt: M, N and K over small and odd values (M dynamic), one kernel for M = 0 to 300, one for every M, N and K,
 dynamic leading dimensions, contiguous and masked groups, strides, scale layouts, clusters. large.txt: operands of more than
@@ -10,6 +10,9 @@ dynamic leading dimensions, contiguous and masked groups, strides, scale layouts
 On the GPU machine, with FOLDER and a static dgemm-run carried there:
     for list in shapes large; do dgemm-run --device=gpu --cases=FOLDER/$list.txt; done
     dgemm-run --device=gpu --cases=FOLDER/speed.txt --time
+
+For the emulator, on as many cores as there are parts (shapes.0.txt, shapes.1.txt, ...):
+    for list in FOLDER/shapes.*.txt; do dgemm-run --device=emulator --cases=$list --timeout=600 & done; wait
 """
 import argparse
 import concurrent.futures
@@ -21,16 +24,30 @@ import sys
 MS = [1, 7, 16, 33, 64, 100, 129, 257]
 NS = [1, 8, 33, 56, 128, 576]
 KS = [1, 17, 128, 200, 528, 1152]
+# Multiply-adds of the largest case for the emulator, about two minutes of it.
+EMULATOR_LIMIT = 1 << 34
 
 
 class Cases:
-    def __init__(self):
+    def __init__(self, for_emulator):
+        self.kernel = "ptx" if for_emulator else "cubin"
+        self.limit = EMULATOR_LIMIT if for_emulator else float("inf")
         self.jobs, self.lists = [], {"shapes": [], "large": [], "speed": []}
 
     def add(self, name, flags, runs, where="shapes"):
         """`runs`: (m, n, k, seed) of each case, and more words for its line."""
+        runs = [run for run in runs if run[0] * run[1] * run[2] <= self.limit]
+        if not runs:
+            return
         self.jobs.append((name, flags))
-        self.lists[where] += [" ".join(map(str, (f"{name}.cubin", f"{name}.json", *run))) for run in runs]
+        self.lists[where] += [" ".join(map(str, (f"{name}.{self.kernel}", f"{name}.json", *run))) for run in runs]
+
+    def write(self, out, parts):
+        for name, lines in self.lists.items():
+            for part in range(parts):
+                suffix = f".{part}" if parts > 1 else ""
+                with open(os.path.join(out, f"{name}{suffix}.txt"), "w") as file:
+                    file.write("\n".join(lines[part::parts]) + "\n")
 
 
 def dense(cases):
@@ -80,6 +97,26 @@ def clusters(cases):
                       [(200, 520, 528, seed) for seed in (1, 2, 3)])
 
 
+def fields(cases):
+    """Each field of a config that changes the K loop or the epilogue."""
+    for name, config in (("split2", "block=64x64,split_k=2"), ("split3", "block=128x72,split_k=3"),
+                         ("split8", "block=64x64,split_k=8"), ("partials", "block=128x128,partials=2"),
+                         ("overlap", "block=64x64,overlap_epilogue=true"),
+                         ("both", "block=256x112,partials=2,overlap_epilogue=true"),
+                         ("rotate", "block=256x128,rotate_k_loop=true,overlap_epilogue=true"),
+                         ("plain", "block=64x64,rotate_k_loop=false"), ("unroll", "block=128x144,unroll_k=2"),
+                         ("unroll3", "block=192x96,math_warpgroups=3,unroll_k=2,partials=2")):
+        cases.add(f"dense_{name}", f"--m=? --n=520 --k=1024 --config={config}", [(m, 520, 1024, m) for m in (1, 64, 129, 1000)])
+        cases.add(f"any_{name}", f"--m=? --n=? --k=? --config={config}",
+                  [(m, n, k, m) for m in (1, 300) for n, k in ((33, 200), (136, 528), (576, 1152))])
+        alignment = 384 if "192x" in config else 256
+        cases.add(f"contiguous_{name}",
+                  f"--layout=contiguous --row-alignment={alignment} --m=? --groups=4 --n=520 --k=512 --config={config}",
+                  [(m, 520, 512, seed) for m in (2048, 3000) for seed in (1, 2)])
+        cases.add(f"masked_{name}", f"--layout=masked --m=200 --groups=4 --n=520 --k=512 --config={config}",
+                  [(200, 520, 512, seed) for seed in (1, 2, 3)])
+
+
 def grouped(cases):
     shapes = [(576, 1152, ""), (136, 528, ""), (33, 200, ""), (256, 512, "--scale-a-k-innermost --scale-b-n-innermost")]
     for (index, (n, k, flags)), groups in itertools.product(enumerate(shapes), (1, 4, 8)):
@@ -115,15 +152,18 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gen", default="build/bin/dgemm-gen")
     parser.add_argument("--out", required=True)
+    parser.add_argument("--for-emulator", action="store_true",
+                        help=f"PTX instead of cubins, and no case of more than {EMULATOR_LIMIT} multiply-adds in a group")
+    parser.add_argument("--parts", type=int, default=1, help="files to split each list into (default 1)")
     args = parser.parse_args()
     os.makedirs(args.out, exist_ok=True)
-    cases = Cases()
-    for make in (dense, dynamic, clusters, grouped, large, speed):
+    cases = Cases(args.for_emulator)
+    for make in (dense, dynamic, clusters, fields, grouped) + (() if args.for_emulator else (large, speed)):
         make(cases)
 
     def compile_kernel(job):
         name, flags = job
-        for stage, suffix in (("cubin", "cubin"), ("launch", "json")):
+        for stage, suffix in ((cases.kernel, cases.kernel), ("launch", "json")):
             path = os.path.join(args.out, f"{name}.{suffix}")
             done = subprocess.run([args.gen, *flags.split(), f"--emit={stage}", "-o", path], capture_output=True, text=True)
             if done.returncode:
@@ -134,9 +174,7 @@ def main():
         failures = [failure for failure in pool.map(compile_kernel, cases.jobs) if failure]
     for failure in failures:
         print(failure, file=sys.stderr)
-    for name, lines in cases.lists.items():
-        with open(os.path.join(args.out, f"{name}.txt"), "w") as out:
-            out.write("\n".join(lines) + "\n")
+    cases.write(args.out, args.parts)
     print(f"{len(cases.jobs)} kernels, " + ", ".join(f"{len(lines)} {name}" for name, lines in cases.lists.items()))
     return 1 if failures else 0
 

@@ -98,10 +98,14 @@ llvm::Expected<ConfigFields> ConfigFields::parse(StringRef text) {
       error = parseInteger(key, value, fields.partials);
     else if (key == "overlap_epilogue")
       error = parseBool(key, value, fields.overlapEpilogue);
+    else if (key == "rotate_k_loop")
+      error = parseBool(key, value, fields.rotateKLoop);
+    else if (key == "unroll_k")
+      error = parseInteger(key, value, fields.unrollK);
     else
       error = makeError("unknown config field '" + key +
-                        "'; known are block, stages, math_warpgroups, group_m, cluster, split_k, evict_first, partials "
-                        "and overlap_epilogue");
+                        "'; known are block, stages, math_warpgroups, group_m, cluster, split_k, evict_first, "
+                        "partials, overlap_epilogue, rotate_k_loop and unroll_k");
     if (error)
       return std::move(error);
   }
@@ -118,7 +122,8 @@ bool ConfigFields::match(ConfigAttr config) const {
          (!groupM || *groupM == config.getGroupM()) && (!splitK || *splitK == config.getSplitK()) &&
          (!evictFirstB || *evictFirstB == config.getEvictFirstB()) &&
          (!partials || *partials == config.getPartials()) &&
-         (!overlapEpilogue || *overlapEpilogue == config.getOverlapEpilogue());
+         (!overlapEpilogue || *overlapEpilogue == config.getOverlapEpilogue()) &&
+         (!rotateKLoop || *rotateKLoop == config.getRotateKLoop()) && (!unrollK || *unrollK == config.getUnrollK());
 }
 
 bool mlir::dgemm::isWholeConfig(StringRef text) { return text.trim().starts_with("<"); }
@@ -130,27 +135,44 @@ FailureOr<ConfigAttr> mlir::dgemm::parseWholeConfig(MLIRContext *context, String
   return config;
 }
 
+/// Where a rotated K loop is faster in most rows (benchmarks/results/2026-11-25-h100-rotate.md): a warpgroup has one
+/// slice and one partial accumulator. A third warpgroup, and tiles shared in a cluster, make it slower.
+static bool rotationPays(const MathFields &math) {
+  return math.partials == 1 && !math.isMulticast && math.mathWarpgroups <= 2 &&
+         math.blockM == hopper::kWgmmaM * math.mathWarpgroups;
+}
+
 SmallVector<ConfigAttr> mlir::dgemm::enumerateConfigs(MLIRContext *context, const ConfigFields &fields, int64_t rows) {
   constexpr int64_t kMaxStages = 16;
   SmallVector<ConfigAttr> configs;
   auto consider = [&](int64_t blockM, int64_t blockN, int64_t warpgroups) {
-    int64_t registers = RegisterBudget::get(warpgroups).consumer;
-    if (getMathRegisters(blockM, blockN, warpgroups) > registers)
+    if (getMathRegisters({blockM, blockN, warpgroups}) > RegisterBudget::get(warpgroups).consumer)
       return;
     auto add = [&](int64_t clusterM, int64_t clusterN, int64_t splitK) {
+      int64_t registers = RegisterBudget::get(warpgroups, splitK).consumer;
+      int64_t partials = fields.partials.value_or(1), unrollK = fields.unrollK.value_or(1);
+      bool isMulticast = clusterM * clusterN > 1;
+      MathFields math = {blockM,      blockN,
+                         warpgroups,  splitK,
+                         isMulticast, fields.overlapEpilogue.value_or(false),
+                         partials,    /*rotateKLoop=*/true,
+                         unrollK};
+      bool rotates =
+          fields.rotateKLoop.value_or(unrollK == 1 && rotationPays(math) && getMathRegisters(math) <= registers);
+      math.rotateKLoop = rotates;
       int64_t deepest = SharedMemoryLayout::getMaxStages(blockM, blockN, kScaleBlock, 32, splitK);
       int64_t stages = fields.stages.value_or(std::min(deepest, kMaxStages));
       bool overlapsSplit = splitK > 1 && fields.overlapEpilogue.value_or(false);
       bool hasIdleCTA = (splitK - 1) * getSplitColumns(blockN, splitK) >= blockN;
-      bool hasNarrowParts = blockN < fields.partials.value_or(1) * hopper::kWgmmaNStep;
-      if (stages < 2 || stages > deepest || overlapsSplit || hasNarrowParts || hasIdleCTA ||
-          getMathRegisters(blockM, blockN, warpgroups, splitK, clusterM * clusterN > 1,
-                           fields.overlapEpilogue.value_or(false)) > registers)
+      bool hasNarrowParts = blockN < partials * hopper::kWgmmaNStep;
+      bool hasOtherLoop = rotates && (partials > 1 || unrollK > 1);
+      if (stages < 2 || stages > deepest || overlapsSplit || hasNarrowParts || hasIdleCTA || hasOtherLoop ||
+          getMathRegisters(math) > registers)
         return;
       bool readsBOnce = !ShapedType::isDynamic(rows) && rows <= blockM * clusterM;
       auto config = ConfigAttr::get(context, blockM, blockN, kScaleBlock, stages, warpgroups, fields.groupM.value_or(8),
-                                    clusterM, clusterN, splitK, fields.evictFirstB.value_or(readsBOnce),
-                                    fields.partials.value_or(1), fields.overlapEpilogue.value_or(false));
+                                    clusterM, clusterN, splitK, fields.evictFirstB.value_or(readsBOnce), partials,
+                                    math.overlapEpilogue, rotates, unrollK);
       if (fields.match(config))
         configs.push_back(config);
     };

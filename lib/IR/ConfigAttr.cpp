@@ -23,8 +23,8 @@ using namespace mlir::dgemm;
 /// `block = MxNxK`, `cluster = MxN`, `evict_first = b` and integer fields, in any order.
 Attribute ConfigAttr::parse(AsmParser &parser, Type) {
   SmallVector<int64_t> block, cluster;
-  std::optional<int64_t> stages, mathWarpgroups, groupM, splitK, partials;
-  std::optional<bool> evictFirstB, overlapEpilogue;
+  std::optional<int64_t> stages, mathWarpgroups, groupM, splitK, partials, unrollK;
+  std::optional<bool> evictFirstB, overlapEpilogue, rotateKLoop;
   auto parseInteger = [&](std::optional<int64_t> &field) -> ParseResult {
     if (field)
       return parser.emitError(parser.getCurrentLocation(), "field given twice");
@@ -40,6 +40,16 @@ Attribute ConfigAttr::parse(AsmParser &parser, Type) {
     if (operand != "b" && operand != "none")
       return parser.emitError(loc) << "expected 'evict_first' of #dgemm.config to be b or none, but got " << operand;
     evictFirstB = operand == "b";
+    return success();
+  };
+  auto parseBool = [&](StringRef key, std::optional<bool> &field) -> ParseResult {
+    StringRef value;
+    SMLoc loc = parser.getCurrentLocation();
+    if (field)
+      return parser.emitError(loc, "field given twice");
+    if (parser.parseKeyword(&value) || (value != "true" && value != "false"))
+      return parser.emitError(loc) << "expected '" << key << "' of #dgemm.config to be true or false";
+    field = value == "true";
     return success();
   };
   SMLoc start = parser.getCurrentLocation();
@@ -64,16 +74,15 @@ Attribute ConfigAttr::parse(AsmParser &parser, Type) {
       return parseEvictFirst();
     if (key == "partials")
       return parseInteger(partials);
-    if (key == "overlap_epilogue") {
-      StringRef value;
-      if (parser.parseKeyword(&value) || (value != "true" && value != "false"))
-        return parser.emitError(loc, "expected 'overlap_epilogue' of #dgemm.config to be true or false");
-      overlapEpilogue = value == "true";
-      return success();
-    }
+    if (key == "overlap_epilogue")
+      return parseBool(key, overlapEpilogue);
+    if (key == "rotate_k_loop")
+      return parseBool(key, rotateKLoop);
+    if (key == "unroll_k")
+      return parseInteger(unrollK);
     return parser.emitError(loc) << "unknown field '" << key
                                  << "' of #dgemm.config; known are block, stages, math_warpgroups, group_m, cluster, "
-                                    "split_k, evict_first, partials and overlap_epilogue";
+                                    "split_k, evict_first, partials, overlap_epilogue, rotate_k_loop and unroll_k";
   };
   if (parser.parseCommaSeparatedList(AsmParser::Delimiter::LessGreater, parseField))
     return {};
@@ -87,10 +96,10 @@ Attribute ConfigAttr::parse(AsmParser &parser, Type) {
     parser.emitError(start, "expected 'cluster' of #dgemm.config to give MxN");
     return {};
   }
-  return parser.getChecked<ConfigAttr>(start, parser.getContext(), block[0], block[1], block[2], *stages,
-                                       *mathWarpgroups, *groupM, cluster[0], cluster[1], splitK.value_or(1),
-                                       evictFirstB.value_or(false), partials.value_or(1),
-                                       overlapEpilogue.value_or(false));
+  return parser.getChecked<ConfigAttr>(
+      start, parser.getContext(), block[0], block[1], block[2], *stages, *mathWarpgroups, *groupM, cluster[0],
+      cluster[1], splitK.value_or(1), evictFirstB.value_or(false), partials.value_or(1),
+      overlapEpilogue.value_or(false), rotateKLoop.value_or(false), unrollK.value_or(1));
 }
 
 void ConfigAttr::print(AsmPrinter &printer) const {
@@ -106,6 +115,10 @@ void ConfigAttr::print(AsmPrinter &printer) const {
     printer << ", partials = " << getPartials();
   if (getOverlapEpilogue())
     printer << ", overlap_epilogue = true";
+  if (getRotateKLoop())
+    printer << ", rotate_k_loop = true";
+  if (getUnrollK() != 1)
+    printer << ", unroll_k = " << getUnrollK();
   printer << ">";
 }
 
@@ -135,12 +148,13 @@ static LogicalResult verifyFields(function_ref<InFlightDiagnostic()> emitError, 
 LogicalResult ConfigAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t blockM, int64_t blockN,
                                  int64_t blockK, int64_t stages, int64_t mathWarpgroups, int64_t groupM,
                                  int64_t clusterM, int64_t clusterN, int64_t splitK, bool, int64_t partials,
-                                 bool overlapEpilogue) {
+                                 bool overlapEpilogue, bool rotateKLoop, int64_t unrollK) {
   if (failed(verifyFields(emitError, blockM, blockN, blockK, stages, mathWarpgroups, groupM)))
     return failure();
   // C7.
-  int64_t need = getMathRegisters(blockM, blockN, mathWarpgroups, splitK, clusterM * clusterN > 1, overlapEpilogue);
-  int64_t have = RegisterBudget::get(mathWarpgroups).consumer;
+  int64_t need = getMathRegisters({blockM, blockN, mathWarpgroups, splitK, clusterM * clusterN > 1, overlapEpilogue,
+                                   partials, rotateKLoop, unrollK});
+  int64_t have = RegisterBudget::get(mathWarpgroups, splitK).consumer;
   if (need > have)
     return emitError() << "block " << blockM << "x" << blockN << " needs about " << need
                        << " registers in each math thread, but " << mathWarpgroups << " math warpgroups leave " << have;
@@ -174,6 +188,11 @@ LogicalResult ConfigAttr::verify(function_ref<InFlightDiagnostic()> emitError, i
   if (overlapEpilogue && splitK > 1)
     return emitError() << "expected 'overlap_epilogue' to be false with split_k = " << splitK
                        << ", whose reduction comes between two tiles";
+  // C13, C14.
+  if (rotateKLoop && partials > 1)
+    return emitError() << "expected 'rotate_k_loop' to be false with partials = " << partials;
+  if (unrollK < 1 || unrollK > (rotateKLoop ? 1 : 2))
+    return emitError() << "expected 'unroll_k' to be 1 or 2, and 1 with rotate_k_loop, but got " << unrollK;
   return success();
 }
 

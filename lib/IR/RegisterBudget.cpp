@@ -11,31 +11,42 @@
 
 using namespace mlir::dgemm;
 
-RegisterBudget RegisterBudget::get(int64_t mathWarpgroups) {
+RegisterBudget RegisterBudget::get(int64_t mathWarpgroups, int64_t splitK) {
   // Each row keeps producer + warpgroups * consumer within what the warpgroups enter with (65536 / threads and at
   // most 255, rounded down to 8): 2 * 248, 3 * 168, 4 * 128 registers.
+  // A producer that copies its part of a split K without TMA spills at 40 registers.
+  bool isSplit = splitK > 1;
   switch (mathWarpgroups) {
   case 1:
-    return {40, 248};
+    return {isSplit ? 72 : 40, 248};
   case 2:
-    return {40, 232};
+    return isSplit ? RegisterBudget{56, 224} : RegisterBudget{40, 232};
   default:
-    return {24, 160};
+    return isSplit ? RegisterBudget{48, 152} : RegisterBudget{24, 160};
   }
 }
 
-int64_t mlir::dgemm::getMathRegisters(int64_t blockM, int64_t blockN, int64_t mathWarpgroups, int64_t splitK,
-                                      bool isMulticast, bool overlapEpilogue) {
+int64_t mlir::dgemm::getMathRegisters(const MathFields &fields) {
   // What ptxas 13.0 needs beside the accumulators, found by assembling every config (scripts/compile-every-config.py):
   // 128x136 with one math warpgroup spills at 248 registers, 128x200 with two at 232, 192x128 with three does not at
   // 160.
-  int64_t other = 56 - 8 * mathWarpgroups;
+  int64_t other = 56 - 8 * fields.mathWarpgroups;
   // A sweep over every layout: with split_k, configs spill that have 20 registers left, of one math warpgroup with a
   // cluster or an overlapped epilogue such with 8.
-  if (splitK > 1)
+  if (fields.splitK > 1)
     other += 24;
-  else if (mathWarpgroups == 1 && (isMulticast || overlapEpilogue))
+  else if (fields.mathWarpgroups == 1 && (fields.isMulticast || fields.overlapEpilogue))
     other += 16;
-  int64_t slices = blockM / (mathWarpgroups * hopper::kWgmmaM);
-  return blockN / 2 * (1 + slices) + other;
+  // A masked 256x128 spills with both of these.
+  if (fields.overlapEpilogue && fields.partials > 1)
+    other += 8;
+  // 256x128 spills in some layouts, 256x120, 128x184 and 192x120, whose columns have scales of two blocks, in most.
+  if (fields.unrollK > 1)
+    other += 8;
+  if ((fields.unrollK > 1 || fields.rotateKLoop) && fields.blockN % 64)
+    other += 16;
+  else if (fields.rotateKLoop && fields.overlapEpilogue && fields.blockN > 128)
+    other += 8;
+  int64_t slices = fields.blockM / (fields.mathWarpgroups * hopper::kWgmmaM);
+  return fields.blockN / 2 * (1 + slices) + other;
 }

@@ -40,6 +40,7 @@ void mlir::dgemm::buildPipeline(OpPassManager &pm, Level from, Level to, const P
     pm.addPass(createInterleavePromotionPass());
     pm.addPass(createRotateKLoopPass());
     pm.addPass(createOverlapEpiloguePass());
+    pm.addPass(createUnrollKLoopPass());
   }
   // -> tensor maps, bulk copies, mbarriers.
   if (crosses(Level::TMA)) {

@@ -13,7 +13,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "dgemm/IR/DGemm.h"
-#include "dgemm/IR/HopperLimits.h"
 #include "dgemm/Transforms/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -197,18 +196,11 @@ bool hasOneIteration(scf::ForOp loop) {
   return begin && end && step && *end - *begin <= *step;
 }
 
-/// As measured on an H100 (benchmarks/results/2026-11-25-h100-rotate.md): a gain where a warpgroup has one slice and
-/// one partial accumulator, a loss with partials = 2, a third warpgroup or tiles shared in a cluster.
-bool pays(ConfigAttr config) {
-  return config.getPartials() == 1 && !config.isMulticast() && config.getMathWarpgroups() <= 2 &&
-         config.getBlockM() == hopper::kWgmmaM * config.getMathWarpgroups();
-}
-
 struct RotateKLoop : mlir::dgemm::impl::RotateKLoopPassBase<RotateKLoop> {
   void runOnOperation() override {
     SmallVector<scf::ForOp> loops;
     getOperation()->walk([&](WarpSpecializeOp roles) {
-      if (!pays(roles->getParentOfType<KernelOp>().getConfig()))
+      if (!roles->getParentOfType<KernelOp>().getConfig().getRotateKLoop())
         return;
       roles.getConsumer().walk([&](scf::ForOp loop) {
         if (!loop.getBody()->getOps<WaitOp>().empty() && !hasOneIteration(loop))

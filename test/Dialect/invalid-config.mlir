@@ -81,7 +81,7 @@ func.func private @shared_memory() attributes {x = #dgemm.config<block = 128x128
 // -----
 
 // The parser knows four fields.
-// expected-error @+1 {{unknown field 'depth' of #dgemm.config; known are block, stages, math_warpgroups, group_m, cluster, split_k, evict_first, partials and overlap_epilogue}}
+// expected-error @+1 {{unknown field 'depth' of #dgemm.config; known are block, stages, math_warpgroups, group_m, cluster, split_k, evict_first, partials, overlap_epilogue, rotate_k_loop and unroll_k}}
 func.func private @unknown() attributes {x = #dgemm.config<block = 128x128x128, depth = 4>}
 
 // -----
@@ -141,3 +141,21 @@ func.func private @split_k_cluster() attributes {x = #dgemm.config<block = 64x12
 // C8: the sums that the other CTAs send take the place of the output: 3 x 64 x 32 x 4 bytes here.
 // expected-error @+1 {{9 stages of block 64x128x128 need 248224 bytes of shared memory, but a CTA has 232448; at most 8 stages fit}}
 func.func private @split_k_memory() attributes {x = #dgemm.config<block = 64x128x128, stages = 9, math_warpgroups = 1, group_m = 8, split_k = 4>}
+
+// -----
+
+// C13: with two partial accumulators the K loop is interleaved already.
+// expected-error @+1 {{expected 'rotate_k_loop' to be false with partials = 2}}
+func.func private @rotate_partials() attributes {x = #dgemm.config<block = 64x128x128, stages = 4, math_warpgroups = 1, group_m = 8, partials = 2, rotate_k_loop = true>}
+
+// -----
+
+// C14.
+// expected-error @+1 {{expected 'unroll_k' to be 1 or 2, and 1 with rotate_k_loop, but got 3}}
+func.func private @unroll() attributes {x = #dgemm.config<block = 64x128x128, stages = 4, math_warpgroups = 1, group_m = 8, unroll_k = 3>}
+
+// -----
+
+// C14: a rotated K loop is not unrolled.
+// expected-error @+1 {{expected 'unroll_k' to be 1 or 2, and 1 with rotate_k_loop, but got 2}}
+func.func private @unroll_rotated() attributes {x = #dgemm.config<block = 64x128x128, stages = 4, math_warpgroups = 1, group_m = 8, rotate_k_loop = true, unroll_k = 2>}

@@ -35,6 +35,8 @@ struct ConfigFields {
   std::optional<bool> evictFirstB;
   std::optional<int64_t> partials;
   std::optional<bool> overlapEpilogue;
+  std::optional<bool> rotateKLoop;
+  std::optional<int64_t> unrollK;
 
   /// Reads "block = 128x192x128, stages = 4" (any fields, any order, with or without < >). Error: an unknown or
   /// repeated field, or a malformed value.
@@ -50,8 +52,8 @@ bool isWholeConfig(StringRef text);
 FailureOr<ConfigAttr> parseWholeConfig(MLIRContext *context, StringRef text);
 
 /// All legal configurations that match `fields`: every block M and N that registers and shared memory carry, in every
-/// cluster or with every split of K, with the deepest ring (at most 16 stages) unless `fields` gives one. B is evicted
-/// first where one row of tiles covers all `rows` of the problem (kDynamic: unknown), unless `fields` says.
+/// cluster or with every split of K, with the deepest ring (at most 16 stages) unless `fields` gives one. The K loop is
+/// rotated where that paid in most rows measured, unless `fields` says. B is evicted first where one row of tiles covers all `rows` of the problem (kDynamic: unknown), unless `fields` says.
 SmallVector<ConfigAttr> enumerateConfigs(MLIRContext *context, const ConfigFields &fields,
                                          int64_t rows = ShapedType::kDynamic);
 

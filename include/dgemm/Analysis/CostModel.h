@@ -32,7 +32,7 @@ struct ProblemSize {
   bool allowsCluster = true;
 
   static ProblemSize get(GemmOp gemm);
-  /// Whether the verifier of dgemm.gemm takes `config` for it.
+  /// Whether the verifier of dgemm.gemm takes `config` for it, and its registers suffice for what the layout adds.
   bool allows(ConfigAttr config) const;
 };
 

@@ -23,13 +23,22 @@ struct RegisterBudget {
   int64_t consumer;
 
   /// The division for 1 to 3 math warpgroups and one producer warpgroup.
-  static RegisterBudget get(int64_t mathWarpgroups);
+  static RegisterBudget get(int64_t mathWarpgroups, int64_t splitK = 1);
+};
+
+/// The fields of #dgemm.config on which the registers of a math thread depend.
+struct MathFields {
+  int64_t blockM, blockN, mathWarpgroups;
+  int64_t splitK = 1;
+  bool isMulticast = false, overlapEpilogue = false;
+  int64_t partials = 1;
+  bool rotateKLoop = false;
+  int64_t unrollK = 1;
 };
 
 /// Registers that a math thread needs: a partial accumulator of one m64 slice, the final accumulators of all slices,
 /// and addresses, scales and loop state, of which there are more with the fields after `mathWarpgroups`.
-int64_t getMathRegisters(int64_t blockM, int64_t blockN, int64_t mathWarpgroups, int64_t splitK = 1,
-                         bool isMulticast = false, bool overlapEpilogue = false);
+int64_t getMathRegisters(const MathFields &fields);
 
 } // namespace mlir::dgemm
 

@@ -98,8 +98,8 @@ def RotateKLoopPass : Pass<"dgemm-rotate-k-loop"> {
     scales stand behind the start of a K block's last mma, and the K loop carries them. Scales that lie in global memory
     are loaded a whole K block ahead.
 
-    Done where it was measured to pay: `partials = 1`, at most two math warpgroups of 64 rows each, no
-    cluster that shares tiles.
+    For kernels whose config has `rotate_k_loop = true`. The stage is released behind the wait for the next one, which
+    costs where the ring is short of stages.
 
     ```mlir
     %acc = scf.for %k = ... iter_args(%sum = %zero) {
@@ -137,6 +137,16 @@ def OverlapEpiloguePass : Pass<"dgemm-overlap-epilogue"> {
     For kernels whose config has `overlap_epilogue = true`: the tile loop of the consumers carries the accumulators and
     offsets of a tile to the next iteration, which stores them behind the start of its first mma. The first K block is
     peeled off the K loop for that; the last tile is stored behind the tile loop.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];
+}
+
+def UnrollKLoopPass : Pass<"dgemm-unroll-k-loop"> {
+  let summary = "several K blocks in an iteration of the K loop";
+  let description = [{
+    Unrolls the K loops of the consumers by `unroll_k` of the kernel's config, where the number of K blocks is known and a
+    multiple of it; other loops stay as they are. ptxas then starts the wait for the next stage among the multiplications
+    of a promotion, which it does not do across the end of a loop.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];
 }
