@@ -47,8 +47,8 @@ ProblemSize ProblemSize::get(GemmOp gemm) {
 }
 
 bool ProblemSize::allows(ConfigAttr config) const {
-  // A rotated loop that loads the scales of A itself spills at the 160 registers that three math warpgroups leave.
-  bool isTight = config.getRotateKLoop() && config.getMathWarpgroups() == 3;
+  // Copies without TMA spill beside a longer loop in what three math warpgroups leave.
+  bool isTight = config.getMathWarpgroups() == 3 && (config.getRotateKLoop() || config.getUnrollK() > 1);
   return (!rowAlignment || rowAlignment % config.getClusterRows() == 0) &&
          (allowsCluster || (!config.isMulticast() && !isTight));
 }
