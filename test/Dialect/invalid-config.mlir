@@ -80,7 +80,7 @@ func.func private @shared_memory() attributes {x = #dgemm.config<block = 128x128
 
 // -----
 
-// The parser knows four fields.
+// A field that is none.
 // expected-error @+1 {{unknown field 'depth' of #dgemm.config; known are block, stages, math_warpgroups, group_m, cluster, split_k, evict_first, partials, overlap_epilogue, rotate_k_loop and unroll_k}}
 func.func private @unknown() attributes {x = #dgemm.config<block = 128x128x128, depth = 4>}
 
@@ -159,3 +159,15 @@ func.func private @unroll() attributes {x = #dgemm.config<block = 64x128x128, st
 // C14: a rotated K loop is not unrolled.
 // expected-error @+1 {{expected 'unroll_k' to be 1 or 2, and 1 with rotate_k_loop, but got 2}}
 func.func private @unroll_rotated() attributes {x = #dgemm.config<block = 64x128x128, stages = 4, math_warpgroups = 1, group_m = 8, rotate_k_loop = true, unroll_k = 2>}
+
+// -----
+
+// C7: an unrolled K loop wants more registers.
+// expected-error @+1 {{block 256x128 needs about 240 registers in each math thread, but 2 math warpgroups leave 232}}
+func.func private @registers_unrolled() attributes {x = #dgemm.config<block = 256x128x128, stages = 3, math_warpgroups = 2, group_m = 8, unroll_k = 2>}
+
+// -----
+
+// C7: where K is split, the producer has more registers and the math warpgroups fewer.
+// expected-error @+1 {{block 128x168 needs about 232 registers in each math thread, but 2 math warpgroups leave 224}}
+func.func private @registers_split() attributes {x = #dgemm.config<block = 128x168x128, stages = 2, math_warpgroups = 2, group_m = 8, split_k = 2>}

@@ -22,7 +22,7 @@ struct RegisterBudget {
   int64_t producer;
   int64_t consumer;
 
-  /// The division for 1 to 3 math warpgroups and one producer warpgroup.
+  /// The division for 1 to 3 math warpgroups and one producer warpgroup, which holds more where K is split.
   static RegisterBudget get(int64_t mathWarpgroups, int64_t splitK = 1);
 };
 

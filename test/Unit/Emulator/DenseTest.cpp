@@ -47,6 +47,10 @@ std::vector<DenseCase> makeCases() {
        "block = 64x72x128, stages = 3, math_warpgroups = 1, overlap_epilogue = true, split_k = 1"},
       {"PartialsOverlapped",
        "block = 256x64x128, stages = 3, math_warpgroups = 2, partials = 2, overlap_epilogue = true, split_k = 1"},
+      {"Rotated",
+       "block = 256x128x128, stages = 3, math_warpgroups = 2, rotate_k_loop = true, overlap_epilogue = true, "
+       "split_k = 1"},
+      {"Unrolled", "block = 128x144x128, stages = 3, math_warpgroups = 2, unroll_k = 2, split_k = 1"},
       {"AcrossScaleBlocks", "block = 128x192x128, stages = 4, math_warpgroups = 2, split_k = 1"},
   };
   const GemmSizes shapes[] = {{8, 8, 16}, {64, 64, 128}, {72, 136, 272}, {200, 264, 1024}, {320, 520, 640}};
