@@ -42,15 +42,14 @@ ProblemSize ProblemSize::get(GemmOp gemm) {
     size.m = *gemm.getExpectedRows();
   if (gemm.getLayout() == Layout::Contiguous)
     size.rowAlignment = gemm.getRowAlignment();
-  size.allowsCluster = OperandGeometry::get(gemm, "a").allowsTMA() && OperandGeometry::get(gemm, "b").allowsTMA();
+  size.loadsByTMA = OperandGeometry::get(gemm, "a").allowsTMA() && OperandGeometry::get(gemm, "b").allowsTMA();
   return size;
 }
 
 bool ProblemSize::allows(ConfigAttr config) const {
-  // Copies without TMA spill beside a longer loop in what three math warpgroups leave.
-  bool isTight = config.getMathWarpgroups() == 3 && (config.getRotateKLoop() || config.getUnrollK() > 1);
-  return (!rowAlignment || rowAlignment % config.getClusterRows() == 0) &&
-         (allowsCluster || (!config.isMulticast() && !isTight));
+  if (rowAlignment && rowAlignment % config.getClusterRows())
+    return false;
+  return loadsByTMA || (!config.isMulticast() && config.fitsRegisters(loadsByTMA));
 }
 
 /// Clocks of one K block on the tensor cores and CUDA cores, fitted to the table "tile (WGs x waves of m64)".
@@ -164,6 +163,8 @@ FailureOr<ConfigAttr> mlir::dgemm::selectConfig(MLIRContext *context, const Prob
           fields.overlapEpilogue.value_or(false), fields.rotateKLoop.value_or(false), fields.unrollK.value_or(1)))
     return emitError() << "no legal config has these fields"
                        << (size.rowAlignment ? " and tiles that divide the alignment of groups" : "")
-                       << (size.allowsCluster ? "" : "; operands without TMA allow no cluster");
+                       << (size.loadsByTMA
+                               ? ""
+                               : "; operands without TMA allow no cluster and leave math threads fewer registers");
   return failure();
 }

@@ -114,7 +114,7 @@ static Layout getLayout(const ProblemSize &size) {
 }
 
 const TunedEntry *TunedTable::find(const ProblemSize &size) const {
-  if (!size.allowsCluster)
+  if (!size.loadsByTMA)
     return nullptr;
   const TunedEntry *best = nullptr;
   for (const TunedEntry &entry : entries) {

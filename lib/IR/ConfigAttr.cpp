@@ -122,6 +122,12 @@ void ConfigAttr::print(AsmPrinter &printer) const {
   printer << ">";
 }
 
+bool ConfigAttr::fitsRegisters(bool loadsByTMA) const {
+  return getMathRegisters({getBlockM(), getBlockN(), getMathWarpgroups(), getSplitK(), isMulticast(),
+                           getOverlapEpilogue(), getPartials(), getRotateKLoop(), getUnrollK()}) <=
+         RegisterBudget::get(getMathWarpgroups(), getSplitK(), loadsByTMA).consumer;
+}
+
 /// C1 to C6: each field for itself.
 static LogicalResult verifyFields(function_ref<InFlightDiagnostic()> emitError, int64_t blockM, int64_t blockN,
                                   int64_t blockK, int64_t stages, int64_t mathWarpgroups, int64_t groupM) {

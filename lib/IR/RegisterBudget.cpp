@@ -11,18 +11,18 @@
 
 using namespace mlir::dgemm;
 
-RegisterBudget RegisterBudget::get(int64_t mathWarpgroups, int64_t splitK) {
+RegisterBudget RegisterBudget::get(int64_t mathWarpgroups, int64_t splitK, bool loadsByTMA) {
   // Each row keeps producer + warpgroups * consumer within what the warpgroups enter with (65536 / threads and at
-  // most 255, rounded down to 8): 2 * 248, 3 * 168, 4 * 128 registers.
-  // A producer that copies its part of a split K without TMA spills at 40 registers.
+  // most 255, rounded down to 8): 2 * 248, 3 * 168, 4 * 128 registers. Where the producer has fewer, it spills (ptxas
+  // 13.0, every config of nine problems).
   bool isSplit = splitK > 1;
   switch (mathWarpgroups) {
   case 1:
     return {isSplit ? 72 : 40, 248};
   case 2:
-    return isSplit ? RegisterBudget{56, 224} : RegisterBudget{40, 232};
+    return !isSplit ? RegisterBudget{40, 232} : loadsByTMA ? RegisterBudget{56, 224} : RegisterBudget{72, 216};
   default:
-    return isSplit ? RegisterBudget{48, 152} : RegisterBudget{24, 160};
+    return !isSplit && loadsByTMA ? RegisterBudget{24, 160} : RegisterBudget{56, 152};
   }
 }
 

@@ -13,6 +13,7 @@
 
 #include "dgemm/IR/DGemm.h"
 #include "dgemm/IR/HopperLimits.h"
+#include "dgemm/IR/OperandGeometry.h"
 #include "dgemm/IR/RegisterBudget.h"
 #include "dgemm/Transforms/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -240,7 +241,11 @@ LogicalResult specialize(KernelOp kernel) {
 
   ImplicitLocOpBuilder b(parts->tiles.getLoc(), parts->tiles);
   Value ring = RingOp::create(b, RingType::get(context, config.getStages(), stageType));
-  RegisterBudget budget = RegisterBudget::get(config.getMathWarpgroups(), config.getSplitK());
+  bool loadsByTMA = llvm::all_of(ArrayRef({parts->mma.getLhs(), parts->mma.getRhs()}), [&](Value tile) {
+    Value operand = tile.getDefiningOp<LoadOp>().getSource();
+    return OperandGeometry::get(kernel, kernel.getOperandName(operand)).allowsTMA();
+  });
+  RegisterBudget budget = RegisterBudget::get(config.getMathWarpgroups(), config.getSplitK(), loadsByTMA);
   auto roles = WarpSpecializeOp::create(b, config.getMathWarpgroups(), budget.producer, budget.consumer);
   Block &producer = roles.getProducer().emplaceBlock(), &consumer = roles.getConsumer().emplaceBlock();
   Value warpgroup = consumer.addArgument(b.getIndexType(), b.getLoc());

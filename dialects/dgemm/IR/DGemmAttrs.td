@@ -70,6 +70,8 @@ def DGemm_ConfigAttr : AttrDef<DGemm_Dialect, "Config"> {
     bool isMulticast() const { return getClusterM() * getClusterN() > 1; }
     /// Rows of D that a cluster computes at a time.
     int64_t getClusterRows() const { return getBlockM() * getClusterM(); }
+    /// Math threads hold what they need in what the producer leaves them (RegisterBudget).
+    bool fitsRegisters(bool loadsByTMA) const;
   }];
   let hasCustomAssemblyFormat = 1;
   let genVerifyDecl = 1;

@@ -29,7 +29,7 @@ struct ProblemSize {
   /// The rows of a cluster's tiles divide it; 0 for any.
   int64_t rowAlignment = 0;
   /// A and B come by TMA, which multicasts in a cluster.
-  bool allowsCluster = true;
+  bool loadsByTMA = true;
 
   static ProblemSize get(GemmOp gemm);
   /// Whether the verifier of dgemm.gemm takes `config` for it, and its registers suffice for what the layout adds.

@@ -116,7 +116,7 @@ TEST(TunedTable, KeepsLayoutsApart) {
   masked.groups = kDynamic;
   EXPECT_EQ(find(table, masked), "none");
   ProblemSize withoutTMA = {256, 576, 7168};
-  withoutTMA.allowsCluster = false;
+  withoutTMA.loadsByTMA = false;
   EXPECT_EQ(find(table, withoutTMA), "none");
 }
 
