@@ -30,8 +30,8 @@ done
 temporary=$(mktemp -d)
 trap 'rm -rf "$temporary"' EXIT
 export CMAKE_BUILD_PARALLEL_LEVEL=${DGEMM_JOBS:-$(nproc)}
-options=(-C "build-dir=$build_dir" -C "cmake.define.Python_EXECUTABLE=$ROOT/.venv/bin/python"
-  -C "cmake.define.DGEMM_PYTHON_INCLUDE=$include")
+options=(--config-settings "build-dir=$build_dir" --config-settings "cmake.define.Python_EXECUTABLE=$ROOT/.venv/bin/python"
+  --config-settings "cmake.define.DGEMM_PYTHON_INCLUDE=$include")
 say "Building the wheel in $build_dir"
 .venv/bin/python -m pip wheel . --no-deps --no-build-isolation --disable-pip-version-check \
   --wheel-dir "$temporary" "${options[@]}"

@@ -127,7 +127,7 @@ assert difference(arrays[4], case.expected) < LIMIT
 assert "5 operands, but 4 addresses" in error(lambda: launch.launch(addresses[:4], 0))
 assert "'M'" in error(lambda: kernel.prepare(0, {}))
 kernel.prepare(0, {"M": 0}).launch(addresses, 0)
-assert kernel.prepare(0, {"M": 80}).grid > kernel.prepare(0, {"M": 80}, 1).grid == 1
+assert kernel.prepare(0, {"M": 80}).grid == 4 and kernel.prepare(0, {"M": 80}, 3).grid == 3
 """)
 
 
