@@ -91,7 +91,7 @@ def clusters(cases):
             cases.add(f"dense_{block}_{cluster}", f"--m=? --n=520 --k=1152 {config}",
                       [(m, 520, 1152, m) for m in (1, 64, 129, 257, 321, 1000)])
             cases.add(f"contiguous_{block}_{cluster}",
-                      f"--layout=contiguous --row-alignment=256 --m=? --groups=4 --n=520 --k=528 {config}",
+                      f"--layout=contiguous --m=? --groups=4 --n=520 --k=528 {config}",
                       [(m, 520, 528, seed) for m in (2048, 3000) for seed in (1, 2)])
             cases.add(f"masked_{block}_{cluster}", f"--layout=masked --m=200 --groups=4 --n=520 --k=528 {config}",
                       [(200, 520, 528, seed) for seed in (1, 2, 3)])

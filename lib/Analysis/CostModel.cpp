@@ -47,7 +47,7 @@ ProblemSize ProblemSize::get(GemmOp gemm) {
 }
 
 bool ProblemSize::allows(ConfigAttr config) const {
-  if (rowAlignment && rowAlignment % config.getClusterRows())
+  if (rowAlignment && rowAlignment % config.getBlockM())
     return false;
   return loadsByTMA || (!config.isMulticast() && config.fitsRegisters(loadsByTMA));
 }

@@ -52,6 +52,7 @@ private:
   RingPosition advance(NVVMBuilder &b, RingPosition position);
   void lowerAcquire(NVVMBuilder &b, RingPosition position);
   void lowerWait(NVVMBuilder &b, WaitOp wait, RingPosition position);
+  void fetch(NVVMBuilder &b, LoadAsyncOp load, RingPosition position, Value slice, Value mask);
   void lowerLoad(NVVMBuilder &b, LoadAsyncOp load, RingPosition position);
   Value getMulticastMask(NVVMBuilder &b, bool isRow);
   void lowerView(NVVMBuilder &b, ViewOp view);
@@ -131,26 +132,21 @@ Value RoleLowering::getMulticastMask(NVVMBuilder &b, bool isRow) {
   return LLVM::TruncOp::create(b, b.getI16Type(), Value(arith::ShLIOp::create(b, b.i32(first), shift)));
 }
 
-void RoleLowering::lowerLoad(NVVMBuilder &b, LoadAsyncOp load, RingPosition position) {
-  if (!lowering.allowsTMA(load.getSource()))
-    return copyTile(lowering, b, load, position.stage);
-  int64_t columns = ring.getStage().getTiles()[load.getIndex()].getColumns();
+/// One slice of a tile, counted along its rows, for the CTAs of `mask`; without a mask the whole tile for this one.
+void RoleLowering::fetch(NVVMBuilder &b, LoadAsyncOp load, RingPosition position, Value slice, Value mask) {
+  TileType tile = ring.getStage().getTiles()[load.getIndex()];
   // Coordinates go innermost first.
   SmallVector<Value> coordinates;
   for (Value offset : llvm::reverse(load.getOffsets()))
     coordinates.push_back(b.toI32(offset));
-  Value dest = lowering.tileAddress(b, position.stage, load.getIndex()), mask;
-  if (int64_t slices = lowering.getSlices(load.getSource()); slices > 1) {
-    bool isA = lowering.kernel.getOperandName(load.getSource()) == "a";
-    TileType tile = ring.getStage().getTiles()[load.getIndex()];
-    Value slice = isA ? lowering.clusterColumn : lowering.clusterRow;
-    Value &row = coordinates[1];
-    row = b.add(row, b.mul(slice, tile.getRows() / slices));
+  Value dest = lowering.tileAddress(b, position.stage, load.getIndex());
+  if (mask) {
+    int64_t slices = lowering.getSlices(load.getSource());
+    coordinates[1] = b.add(coordinates[1], b.mul(slice, tile.getRows() / slices));
     dest = b.offsetPointer(dest, b.mul(slice, tile.getByteSize() / slices));
-    mask = getMulticastMask(b, isA);
   }
   dest = LLVM::AddrSpaceCastOp::create(b, b.clusterPointerType(), dest);
-  Value map = lowering.tensorMaps.lookup({load.getSource(), columns});
+  Value map = lowering.tensorMaps.lookup({load.getSource(), tile.getColumns()});
   Value barrier = lowering.fullBarrier(b, position.stage);
   Value hint;
   if (lowering.kernel.getConfig().getEvictFirstB() && lowering.kernel.getOperandName(load.getSource()) == "b")
@@ -160,6 +156,25 @@ void RoleLowering::lowerLoad(NVVMBuilder &b, LoadAsyncOp load, RingPosition posi
                                                            NVVM::TMALoadMode::TILE, /*isCTAOnly=*/false,
                                                            NVVM::CTAGroupKindAttr{}, Value{});
   });
+}
+
+void RoleLowering::lowerLoad(NVVMBuilder &b, LoadAsyncOp load, RingPosition position) {
+  if (!lowering.allowsTMA(load.getSource()))
+    return copyTile(lowering, b, load, position.stage);
+  if (lowering.getSlices(load.getSource()) == 1)
+    return fetch(b, load, position, Value{}, Value{});
+  bool isA = lowering.kernel.getOperandName(load.getSource()) == "a";
+  Value slice = isA ? lowering.clusterColumn : lowering.clusterRow, mask = getMulticastMask(b, isA);
+  auto tiles = load->getParentOfType<ForEachTileOp>();
+  Value peer = isA ? Value() : tiles.getPeerGroup();
+  if (!peer)
+    return fetch(b, load, position, slice, mask);
+  // Where a group ends inside of the cluster, each row of it has a B of its own: the same bytes land here.
+  Value isShared = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, tiles.getGroup(), peer);
+  Value own = LLVM::TruncOp::create(b, b.getI16Type(), Value(arith::ShLIOp::create(b, b.i32(1), b.clusterRank())));
+  fetch(b, load, position, slice, arith::SelectOp::create(b, isShared, mask, own));
+  Value isAlone = arith::XOrIOp::create(b, isShared, arith::ConstantOp::create(b, b.getBoolAttr(true)));
+  b.when(isAlone, [&] { fetch(b, load, position, b.bitXor(slice, b.i32(1)), own); });
 }
 
 void RoleLowering::lowerView(NVVMBuilder &b, ViewOp view) {

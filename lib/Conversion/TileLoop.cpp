@@ -35,7 +35,7 @@ namespace {
 /// Where a tile begins in D.
 struct TileOffsets {
   Value m, n;
-  /// Row of the first tile of the cluster: all of its CTAs decide by it.
+  /// Row of the first tile of the cluster.
   Value clusterM;
 };
 
@@ -59,6 +59,7 @@ private:
   /// Moves the body of the op here, for tile number `tile` of `tilesM` x `tilesN`; `tileArgs` follow m and n.
   SmallVector<Value> moveBody(TileOffsets offsets, ArrayRef<Value> tileArgs, ValueRange carried);
   TileOffsets offsetsOf(Value tile, Value tilesM);
+  std::pair<Value, Value> loadGroupsOfPair(Value clusterM);
   SmallVector<Value> createContiguousTile(TileOffsets offsets, ValueRange carried);
   ResultRange lowerMasked(Value first, Value step);
 
@@ -114,10 +115,34 @@ SmallVector<Value> TileLoopLowering::moveBody(TileOffsets offsets, ArrayRef<Valu
   return next;
 }
 
-/// The group is that of the first row of the cluster's tiles; padding is skipped.
+/// The groups (i32, negative for padding) of this CTA's tile and of the other row of its cluster, of which the one that
+/// is padding takes the group of the other.
+std::pair<Value, Value> TileLoopLowering::loadGroupsOfPair(Value clusterM) {
+  Value secondM = b.add(clusterM, b.index(op.getTile()[0]));
+  // The second tile may lie past the end of the indices.
+  Value exists = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, secondM, op.getM());
+  Value first = loadGroupValue(clusterM);
+  Value second = loadGroupValue(arith::SelectOp::create(b, exists, secondM, clusterM));
+  auto orElse = [&](Value group, Value other) -> Value {
+    Value isPadding = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, group, b.i32(0));
+    return arith::SelectOp::create(b, isPadding, other, group);
+  };
+  Value firstGroup = orElse(first, second), secondGroup = orElse(second, first);
+  Value isSecond = b.equal(b.clusterPosition(op.getCluster()[1]).first, 1);
+  return {arith::SelectOp::create(b, isSecond, secondGroup, firstGroup),
+          arith::SelectOp::create(b, isSecond, firstGroup, secondGroup)};
+}
+
+/// The group is that of the first row of the tile; padding is skipped.
 SmallVector<Value> TileLoopLowering::createContiguousTile(TileOffsets offsets, ValueRange carried) {
-  Value group = loadGroupValue(offsets.clusterM);
-  Value isValid = arith::CmpIOp::create(b, arith::CmpIPredicate::sge, group, b.i32(0));
+  SmallVector<Value> groups;
+  if (op.getPeerGroup()) {
+    auto [own, peer] = loadGroupsOfPair(offsets.clusterM);
+    groups = {own, peer};
+  } else {
+    groups = {loadGroupValue(offsets.m)};
+  }
+  Value isValid = arith::CmpIOp::create(b, arith::CmpIPredicate::sge, groups.front(), b.i32(0));
   auto branch = scf::IfOp::create(b, carried.getTypes(), isValid, /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(b);
   for (Block *block : {branch.thenBlock(), branch.elseBlock()}) {
@@ -125,7 +150,8 @@ SmallVector<Value> TileLoopLowering::createContiguousTile(TileOffsets offsets, V
       block->back().erase();
     b.setInsertionPointToEnd(block);
     if (block == branch.thenBlock())
-      scf::YieldOp::create(b, moveBody(offsets, {b.toIndex(group)}, carried));
+      scf::YieldOp::create(
+          b, moveBody(offsets, llvm::map_to_vector(groups, [&](Value g) { return b.toIndex(g); }), carried));
     else
       scf::YieldOp::create(b, carried);
   }

@@ -192,7 +192,7 @@ llvm::Expected<int64_t> dgemm::getMAlignmentForContiguousLayout(const GemmShape 
   if (llvm::Error error = session.lower(Level::Configured))
     return std::move(error);
   int64_t rows = 0;
-  session.getModule().walk([&](mlir::dgemm::GemmOp gemm) { rows = gemm.getConfig()->getClusterRows(); });
+  session.getModule().walk([&](mlir::dgemm::GemmOp gemm) { rows = gemm.getConfig()->getBlockM(); });
   return rows;
 }
 

@@ -26,7 +26,7 @@ void ForEachTileOp::build(OpBuilder &builder, OperationState &state, Value m, Va
   state.addAttribute(getClusterAttrName(state.name), builder.getDenseI64ArrayAttr(cluster));
   Region *body = state.addRegion();
   Block &block = body->emplaceBlock();
-  for (unsigned i = 0; i < 2 + static_cast<unsigned>(layout); ++i)
+  for (unsigned i = 0; i < countTileArgs(layout, cluster); ++i)
     block.addArgument(builder.getIndexType(), state.location);
   for (Value init : inits)
     block.addArgument(init.getType(), init.getLoc());
@@ -67,9 +67,9 @@ ParseResult ForEachTileOp::parse(OpAsmParser &parser, OperationState &result) {
       (parser.parseEqual() || parser.parseCustomAttributeWithFallback(cluster)))
     return failure();
   result.addAttribute(getClusterAttrName(result.name), cluster);
-  if (offsets.size() != 2 + static_cast<size_t>(layout))
+  if (unsigned count = countTileArgs(layout, cluster.asArrayRef()); offsets.size() != count)
     return parser.emitError(loc, "expected ")
-           << 2 + static_cast<int>(layout) << " tile arguments (%m, %n, then the group and its rows), but got "
+           << count << " tile arguments (%m, %n, then the group, and its rows or the other row's group), but got "
            << offsets.size();
   if (succeeded(parser.parseOptionalKeyword("iter_args")) &&
       (parser.parseAssignmentList(iterArgs, inits) || parser.parseArrowTypeList(result.types)))
@@ -128,6 +128,8 @@ void ForEachTileOp::getAsmBlockArgumentNames(Region &region, OpAsmSetValueNameFn
     setName(getGroup(), "g");
   if (getGroupRows())
     setName(getGroupRows(), "rows");
+  if (getPeerGroup())
+    setName(getPeerGroup(), "peer");
 }
 
 LogicalResult ForEachTileOp::verify() {

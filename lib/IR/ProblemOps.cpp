@@ -123,14 +123,10 @@ static LogicalResult verifyDivisors(GemmOp op) {
 
 /// What a config may do depends on the problem.
 static LogicalResult verifyConfig(GemmOp op, ConfigAttr config) {
-  int64_t rows = config.getClusterRows();
-  if (op.getLayout() == Layout::Contiguous && op.getRowAlignment() % rows) {
-    InFlightDiagnostic error = op.emitOpError() << "expected block M ";
-    if (config.getClusterM() > 1)
-      error << "times cluster M ";
-    return error << "to divide the alignment of groups, " << op.getRowAlignment()
-                 << ", so that no tile has rows of two groups, but got " << rows;
-  }
+  int64_t rows = config.getBlockM();
+  if (op.getLayout() == Layout::Contiguous && op.getRowAlignment() % rows)
+    return op.emitOpError() << "expected block M to divide the alignment of groups, " << op.getRowAlignment()
+                            << ", so that no tile has rows of two groups, but got " << rows;
   if (config.isMulticast())
     for (StringRef name : {"a", "b"})
       if (!OperandGeometry::get(op, name).allowsTMA())

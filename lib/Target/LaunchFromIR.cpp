@@ -134,7 +134,7 @@ llvm::Expected<LaunchDescriptor> mlir::dgemm::getLaunchDescriptor(ModuleOp modul
   Layout layout = *symbolizeLayout(launch.getAs<StringAttr>("layout").getValue());
   descriptor.layout = *::dgemm::parseGemmLayout(stringifyLayout(layout));
   if (layout == Layout::Contiguous)
-    descriptor.rowAlignment = config.getClusterRows();
+    descriptor.rowAlignment = config.getBlockM();
   SizeExpr extents[4];
   for (size_t i = 0; i < sizes.size(); ++i) {
     descriptor.sizes.emplace_back(kSizeNames[i].str(), sizes[i]);

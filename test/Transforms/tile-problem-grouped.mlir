@@ -19,6 +19,19 @@ func.func @contiguous(%a: memref<?x512xf8E4M3FN>, %sa: memref<4x?xf32>, %b: memr
   return
 }
 
+// A cluster of two rows of tiles is told the group of the other row, too.
+// CHECK-LABEL: dgemm.kernel @pair(
+// CHECK: dgemm.for_each_tile (%{{.*}}, %[[TN:.*]], %[[G:.*]], %{{.*}}) of (%M, %{{.*}}) contiguous %m_indices : memref<?xi32> tile = [128, 128] group_m = 8 cluster = [2, 1]
+// CHECK: dgemm.load %b[%[[G]], %[[TN]], %{{.*}}]
+func.func @pair(%a: memref<?x512xf8E4M3FN>, %sa: memref<4x?xf32>, %b: memref<8x384x512xf8E4M3FN>,
+                %sb: memref<8x3x4xf32>, %d: memref<?x384xbf16>, %g: memref<?xi32>) {
+  dgemm.gemm contiguous(%g) lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      config <block = 128x128x128, stages = 4, math_warpgroups = 2, group_m = 8, cluster = 2x1>
+      : (memref<?x512xf8E4M3FN>, memref<4x?xf32>, memref<8x384x512xf8E4M3FN>, memref<8x3x4xf32>, memref<?x384xbf16>,
+         memref<?xi32>)
+  return
+}
+
 // Masked: all operands have the group, and the store is told how many rows of it there are. The number of groups may be
 // dynamic.
 // CHECK-LABEL: dgemm.kernel @masked(

@@ -68,8 +68,6 @@ def DGemm_ConfigAttr : AttrDef<DGemm_Dialect, "Config"> {
     int64_t getClusterSize() const { return getClusterM() * getClusterN() * getSplitK(); }
     /// CTAs of a cluster share tiles of A or B.
     bool isMulticast() const { return getClusterM() * getClusterN() > 1; }
-    /// Rows of D that a cluster computes at a time.
-    int64_t getClusterRows() const { return getBlockM() * getClusterM(); }
     /// Math threads hold what they need in what the producer leaves them (RegisterBudget).
     bool fitsRegisters(bool loadsByTMA) const;
   }];

@@ -68,13 +68,15 @@ def DGemm_ForEachTileOp : DGemm_Op<"for_each_tile", [
     arguments are the element offsets of the tile, followed by the loop-carried values. Tiles are numbered down `group_m`
     tile rows, then along the columns of that group, so that the CTAs of one wave share rows of B in L2.
 
-    With `cluster` = [CM, CN] the CTAs of a cluster take CM x CN adjacent tiles at a time, of one group. Some of these may
+    With `cluster` = [CM, CN] the CTAs of a cluster take CM x CN adjacent tiles at a time. Some of these may
     lie wholly past the end of D: loads read zero there, and stores write nothing. With `cluster` = [1, 1, S] all S CTAs
     take the same tile.
 
     `contiguous %m_indices` adds the group of the tile, that of its first row, to the region arguments, and skips the
-    tiles where that is negative. `masked %masked_m` walks the groups one after the other, and of each only the tiles
-    of its first `masked_m`[g] rows; it adds the group and that number.
+    tiles where that is negative. With CM = 2 it adds the group of the other tile row of the cluster, too: groups may end
+    between the two. Of a cluster with a valid row nothing is skipped: its row of padding takes the group of the other.
+    `masked %masked_m` walks the groups one after the other, and of each only the tiles of its first `masked_m`[g] rows;
+    it adds the group and that number. All tiles of a cluster are of one group.
 
     Example:
     ```mlir
@@ -102,9 +104,17 @@ def DGemm_ForEachTileOp : DGemm_Op<"for_each_tile", [
     /// The group of the tile; null for a dense layout.
     Value getGroup() { return getNumTileArgs() > 2 ? getBody().getArgument(2) : Value(); }
     /// Rows of that group; null unless masked.
-    Value getGroupRows() { return getNumTileArgs() > 3 ? getBody().getArgument(3) : Value(); }
+    Value getGroupRows() { return getLayout() == Layout::Masked ? getBody().getArgument(3) : Value(); }
+    /// The group of the other tile row of the cluster; null unless contiguous, with two rows.
+    Value getPeerGroup() {
+      return getLayout() == Layout::Contiguous && getNumTileArgs() > 3 ? getBody().getArgument(3) : Value();
+    }
     /// Region arguments before the loop-carried ones.
-    unsigned getNumTileArgs() { return 2 + static_cast<unsigned>(getLayout()); }
+    unsigned getNumTileArgs() { return countTileArgs(getLayout(), getCluster()); }
+    static unsigned countTileArgs(Layout layout, ArrayRef<int64_t> cluster) {
+      bool hasPeer = layout == Layout::Contiguous && !cluster.empty() && cluster.front() > 1;
+      return 2 + static_cast<unsigned>(layout) + hasPeer;
+    }
   }];
 }
 

@@ -26,7 +26,7 @@ struct ProblemSize {
   int64_t k;
   int64_t groups = 1;
   bool isMasked = false;
-  /// The rows of a cluster's tiles divide it; 0 for any.
+  /// Block M divides it; 0 for any.
   int64_t rowAlignment = 0;
   /// A and B come by TMA, which multicasts in a cluster.
   bool loadsByTMA = true;

@@ -126,7 +126,7 @@ llvm::Expected<std::string> makeProblem(const GemmShape &shape, const CompileOpt
 llvm::Expected<std::vector<std::string>> listConfigs(const GemmShape &shape, const CompileOptions &options = {});
 
 /// How many rows the start of each group has to be a multiple of, for the kernel that these arguments compile to: block
-/// M times cluster M of its config. At most shape.rowAlignment, which it divides; 64 where the config has such tiles.
+/// M of its config. At most shape.rowAlignment, which it divides; 64 where the config has such tiles.
 llvm::Expected<int64_t> getMAlignmentForContiguousLayout(const GemmShape &shape, const CompileOptions &options = {});
 
 /// The config that the compiler chooses for the problem, in full, as #dgemm.config text without the name. Error: no

@@ -205,7 +205,7 @@ TEST(Shapes, GroupAlignmentIsThatOfTheConfig) {
   shape.layout = GemmLayout::Contiguous;
   CompileOptions options;
   for (auto [config, rows] :
-       {std::pair("block=64x128", 64), {"block=128x128", 128}, {"block=64x128,cluster=2x1", 128}}) {
+       {std::pair("block=64x128", 64), {"block=128x128", 128}, {"block=64x128,cluster=2x1", 64}}) {
     options.config = config;
     llvm::Expected<int64_t> alignment = getMAlignmentForContiguousLayout(shape, options);
     ASSERT_TRUE(bool(alignment)) << llvm::toString(alignment.takeError());
