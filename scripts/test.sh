@@ -12,14 +12,14 @@ case ${1:-} in
   *) die "usage: test.sh [--static]" ;;
 esac
 
-scripts/setup.sh
+scripts/setup.sh --python
 use_ptxas
 
 say "Checking the format of the C++ files (repair: clang-format-22 -i FILE)"
 find dialects include lib python test tools \( -name '*.h' -o -name '*.cpp' -o -name '*.c' \) -print0 |
   xargs -0 clang-format-22 --dry-run --Werror
 
-scripts/build.sh "$link" --werror
+scripts/build.sh "$link" --werror --python
 
 # Both suites run to their end, so that one run shows all that fails.
 results=$(mktemp -d)
@@ -31,15 +31,11 @@ say "Running the unit tests and the embedding test"
 ctest --test-dir "$directory" --output-on-failure --exclude-regex '^lit$' --no-tests=error \
   --output-junit "$results/ctest.xml" || status=1
 
-suites=("$results/lit.xml" "$results/ctest.xml")
-if [[ -d $directory/python ]]; then
-  say "Running the Python tests"
-  PYTHONPATH=$ROOT/$directory/python .venv/bin/python -m pytest -q -p no:cacheprovider --junitxml="$results/pytest.xml" ||
-    status=1
-  suites+=("$results/pytest.xml")
-fi
+say "Running the Python tests"
+PYTHONPATH=$ROOT/$directory/python .venv/bin/python -m pytest -q -p no:cacheprovider --junitxml="$results/pytest.xml" ||
+  status=1
 
-/usr/bin/python3 - "${suites[@]}" <<'PYTHON'
+/usr/bin/python3 - "$results/lit.xml" "$results/ctest.xml" "$results/pytest.xml" <<'PYTHON'
 import sys
 import xml.etree.ElementTree as ElementTree
 

@@ -27,7 +27,7 @@ constexpr double kTileClocks = 1500;        // drain of the ring and epilogue of
 constexpr double kPairCost = 1.03;          // time in a multicast cluster of 2, over that without one
 constexpr double kQuadCost = 1.08;          // of 4
 constexpr double kReduceClocks = 600;       // latency of the sum over a cluster
-constexpr double kReduceBytesPerClock = 16; // distributed shared memory, for one SM
+constexpr double kReduceBytesPerClock = 6;  // distributed shared memory, for one SM
 constexpr int64_t kAssumedSize = 4096;
 constexpr int64_t kAssumedGroups = 8;
 } // namespace
@@ -66,19 +66,6 @@ static double mathClocks(ConfigAttr config) {
   }
 }
 
-/// Tiles along M. The rows of a masked group are a guess: they are taken to spread 30 % to both sides of it, as a tile
-/// that just holds the mean needs a second one for half of the groups.
-static double countRowTiles(const ProblemSize &size, int64_t groups, int64_t blockM) {
-  int64_t m = known(size.m);
-  if (!size.isMasked)
-    return double(llvm::divideCeil(m, blockM));
-  double tiles = 0;
-  constexpr double kSpread[] = {0.7, 0.85, 1, 1.15, 1.3};
-  for (double factor : kSpread)
-    tiles += double(llvm::divideCeil(std::max<int64_t>(1, int64_t(double(m) * factor)), blockM));
-  return double(groups) * tiles / double(std::size(kSpread));
-}
-
 /// Clusters that run at a time. Those of two are a TPC; larger ones lie in one GPC of 16 SMs (some have 18).
 static int64_t countClusters(ConfigAttr config, int64_t multiprocessors) {
   constexpr int64_t kGpc = 16;
@@ -99,11 +86,12 @@ static bool isSplitUseful(const ProblemSize &size, ConfigAttr config, const Conf
          static_cast<int64_t>(llvm::divideCeil(known(size.k), config.getBlockK())) >= config.getSplitK();
 }
 
-double mlir::dgemm::estimateClocks(const ProblemSize &size, ConfigAttr config, int64_t multiprocessors) {
-  int64_t m = known(size.m), n = known(size.n), k = known(size.k);
+/// Of a problem whose groups, if masked, have `m` rows each.
+static double estimateRows(const ProblemSize &size, ConfigAttr config, int64_t multiprocessors, int64_t m) {
+  int64_t n = known(size.n), k = known(size.k);
   int64_t groups = ShapedType::isDynamic(size.groups) ? kAssumedGroups : size.groups;
   int64_t copies = size.isMasked ? groups : 1;
-  double tilesM = countRowTiles(size, groups, config.getBlockM() * config.getClusterM());
+  double tilesM = double(copies) * double(llvm::divideCeil(m, config.getBlockM() * config.getClusterM()));
   double tilesN = double(llvm::divideCeil(n, config.getBlockN() * config.getClusterN()));
   double waves = std::ceil(tilesM * tilesN / double(countClusters(config, multiprocessors)));
   int64_t kBlocks = llvm::divideCeil(llvm::divideCeil(k, config.getBlockK()), config.getSplitK());
@@ -114,14 +102,26 @@ double mlir::dgemm::estimateClocks(const ProblemSize &size, ConfigAttr config, i
   double inFlight = config.getStages() * stageBytes;
   double latency = std::max(1.0, 49152 / inFlight);
   double epilogue = kTileClocks + config.getBlockM() * config.getBlockN() / 24.0;
-  if (config.getSplitK() > 1)
-    epilogue += kReduceClocks + std::min(m, config.getBlockM()) * config.getBlockN() * 4.0 *
-                                    (1 - 1.0 / double(config.getSplitK())) / kReduceBytesPerClock;
+  if (config.getSplitK() > 1) // all rows are sent, also those past M
+    epilogue += kReduceClocks + config.getBlockM() * config.getBlockN() * 4.0 * (1 - 1.0 / double(config.getSplitK())) /
+                                    kReduceBytesPerClock;
   double compute = waves * (kBlocks * kBlock * latency + epilogue);
   double dram = (double(copies) * m * k + double(groups) * n * k + 2.0 * copies * m * n) / kDramBytesPerClock;
   double clocks = std::max(compute, dram) + 0.05 * std::min(compute, dram) + kLaunchClocks;
   // What multicast saves at the L2 has not outweighed what it costs to keep CTAs in step.
   return clocks * (!config.isMulticast() ? 1 : config.getClusterSize() == 2 ? kPairCost : kQuadCost);
+}
+
+double mlir::dgemm::estimateClocks(const ProblemSize &size, ConfigAttr config, int64_t multiprocessors) {
+  int64_t m = known(size.m);
+  if (!size.isMasked)
+    return estimateRows(size, config, multiprocessors, m);
+  // The rows of a masked group are a guess: they are taken to spread 30 % to both sides of it.
+  constexpr double kSpread[] = {0.7, 0.85, 1, 1.15, 1.3};
+  double clocks = 0;
+  for (double factor : kSpread)
+    clocks += estimateRows(size, config, multiprocessors, std::max<int64_t>(1, int64_t(double(m) * factor)));
+  return clocks / double(std::size(kSpread));
 }
 
 SmallVector<ConfigAttr> mlir::dgemm::enumerateConfigs(MLIRContext *context, const ProblemSize &size,
@@ -136,8 +136,8 @@ SmallVector<ConfigAttr> mlir::dgemm::enumerateConfigs(MLIRContext *context, cons
 
 FailureOr<ConfigAttr> mlir::dgemm::selectConfig(MLIRContext *context, const ProblemSize &size,
                                                 const ConfigFields &fields, int64_t multiprocessors,
-                                                function_ref<InFlightDiagnostic()> emitError) {
-  if (std::optional<ConfigAttr> tuned = findTunedConfig(context, size, fields, multiprocessors))
+                                                function_ref<InFlightDiagnostic()> emitError, const TunedTable *own) {
+  if (std::optional<ConfigAttr> tuned = findTunedConfig(context, size, fields, multiprocessors, own))
     return *tuned;
   ConfigAttr best;
   double bestClocks = 0;

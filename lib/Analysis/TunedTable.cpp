@@ -10,6 +10,7 @@
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/MathExtras.h"
+#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/raw_ostream.h"
 #include <cstdlib>
 #include <tuple>
@@ -57,6 +58,16 @@ llvm::Expected<TunedTable> TunedTable::parse(StringRef json) {
     return root.getError();
   if (version != 1)
     return llvm::createStringError("tuned table of version " + Twine(version) + "; only 1 is known");
+  return table;
+}
+
+llvm::Expected<TunedTable> TunedTable::read(StringRef path) {
+  llvm::ErrorOr<std::unique_ptr<llvm::MemoryBuffer>> buffer = llvm::MemoryBuffer::getFile(path, /*IsText=*/true);
+  if (!buffer)
+    return llvm::createStringError("cannot read '" + path + "': " + buffer.getError().message());
+  llvm::Expected<TunedTable> table = parse((*buffer)->getBuffer());
+  if (!table)
+    return llvm::createStringError("'" + path + "': " + llvm::toString(table.takeError()));
   return table;
 }
 
@@ -133,16 +144,27 @@ const TunedEntry *TunedTable::find(const ProblemSize &size) const {
   return best;
 }
 
+/// The config that one table has.
+static std::optional<ConfigAttr> findIn(const TunedTable &table, MLIRContext *context, const ProblemSize &size,
+                                        const ConfigFields &fields, int64_t multiprocessors) {
+  const TunedEntry *entry = table.getMultiprocessors() == multiprocessors ? table.find(size) : nullptr;
+  if (!entry)
+    return std::nullopt;
+  FailureOr<ConfigAttr> config = parseWholeConfig(context, "<" + entry->config + ">");
+  // The alignment of a contiguous problem may rule out what was measured at another.
+  if (succeeded(config) && size.allows(*config) && fields.match(*config))
+    return *config;
+  return std::nullopt;
+}
+
 std::optional<ConfigAttr> mlir::dgemm::findTunedConfig(MLIRContext *context, const ProblemSize &size,
-                                                       const ConfigFields &fields, int64_t multiprocessors) {
-  for (const TunedTable &table : TunedTable::getShipped()) {
-    const TunedEntry *entry = table.getMultiprocessors() == multiprocessors ? table.find(size) : nullptr;
-    if (!entry)
-      continue;
-    FailureOr<ConfigAttr> config = parseWholeConfig(context, "<" + entry->config + ">");
-    // The alignment of a contiguous problem may rule out what was measured at another.
-    if (succeeded(config) && size.allows(*config) && fields.match(*config))
-      return *config;
-  }
+                                                       const ConfigFields &fields, int64_t multiprocessors,
+                                                       const TunedTable *own) {
+  if (own)
+    if (std::optional<ConfigAttr> config = findIn(*own, context, size, fields, multiprocessors))
+      return config;
+  for (const TunedTable &table : TunedTable::getShipped())
+    if (std::optional<ConfigAttr> config = findIn(table, context, size, fields, multiprocessors))
+      return config;
   return std::nullopt;
 }

@@ -259,13 +259,21 @@ static ConfigSource findConfigSource(mlir::ModuleOp module, const CompileOptions
   llvm::Expected<mlir::dgemm::ConfigFields> fields = mlir::dgemm::ConfigFields::parse(options.config);
   if (!fields)
     llvm::consumeError(fields.takeError()); // the pass reports it
+  std::optional<mlir::dgemm::TunedTable> own;
+  if (!options.tunedTable.empty()) {
+    llvm::Expected<mlir::dgemm::TunedTable> read = mlir::dgemm::TunedTable::read(options.tunedTable);
+    if (read)
+      own = std::move(*read);
+    else
+      llvm::consumeError(read.takeError()); // as above
+  }
   ConfigSource source = ConfigSource::Input;
   module.walk([&](mlir::dgemm::GemmOp gemm) {
     if (gemm.getConfig() || !fields)
       return;
-    bool isTuned =
-        findTunedConfig(module.getContext(), mlir::dgemm::ProblemSize::get(gemm), *fields, options.multiprocessors)
-            .has_value();
+    bool isTuned = findTunedConfig(module.getContext(), mlir::dgemm::ProblemSize::get(gemm), *fields,
+                                   options.multiprocessors, own ? &*own : nullptr)
+                       .has_value();
     source = isTuned ? ConfigSource::TunedTable : ConfigSource::CostModel;
   });
   return source;

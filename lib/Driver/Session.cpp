@@ -101,6 +101,7 @@ llvm::Error Session::lower(Level level) {
   mlir::dgemm::PipelineOptions pipeline;
   pipeline.config = options.config;
   pipeline.multiprocessors = options.multiprocessors;
+  pipeline.tunedTable = options.tunedTable;
   mlir::dgemm::buildPipeline(pm, given, level, pipeline);
   return mlir::succeeded(pm.run(*module)) ? llvm::Error::success() : takeDiagnostics("a pass failed");
 }

@@ -27,7 +27,7 @@ void mlir::dgemm::buildPipeline(OpPassManager &pm, Level from, Level to, const P
   auto crosses = [&](Level level) { return from < level && level <= to; };
   // Problem -> problem with #dgemm.config.
   if (crosses(Level::Configured))
-    pm.addPass(createSelectConfigPass({options.config, options.multiprocessors}));
+    pm.addPass(createSelectConfigPass({options.config, options.multiprocessors, options.tunedTable}));
   // -> dgemm.kernel, sequential over tiles.
   if (crosses(Level::Tiled))
     pm.addPass(createTileProblemPass());

@@ -270,6 +270,10 @@ Error CudaLaunch::launch(ArrayRef<uint64_t> addresses, void *stream) {
   if (addresses.size() != impl->numOperands)
     return createStringError(
         formatv("the kernel has {0} operands, but {1} addresses are given", impl->numOperands, addresses.size()));
+  // Encoding a map needs a context, too; a thread that its framework has not used before has none.
+  CurrentContext current(*impl->driver, impl->context);
+  if (Error error = current.check())
+    return error;
   // Copies of the maps: another thread may encode them anew before the driver has read ours.
   cuda::TensorMap maps[kMaxTensorMaps];
   void *values[kMaxParameters];
@@ -300,9 +304,6 @@ Error CudaLaunch::launch(ArrayRef<uint64_t> addresses, void *stream) {
       break;
     }
   }
-  CurrentContext current(*impl->driver, impl->context);
-  if (Error error = current.check())
-    return error;
   return impl->module->launch(impl->grid, static_cast<cuda::Stream>(stream), values);
 }
 

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dgemm/Analysis/CostModel.h"
+#include "dgemm/Analysis/TunedTable.h"
 #include "dgemm/Transforms/Passes.h"
 
 namespace mlir::dgemm {
@@ -22,15 +23,16 @@ struct SelectConfig : mlir::dgemm::impl::SelectConfigPassBase<SelectConfig> {
   using SelectConfigPassBase::SelectConfigPassBase;
 
   void runOnOperation() override {
-    if (failed(readConfig()))
+    if (failed(readConfig()) || failed(readTable()))
       return signalPassFailure();
     WalkResult result = getOperation()->walk([&](GemmOp gemm) {
       if (gemm.getConfig())
         return WalkResult::advance();
       FailureOr<ConfigAttr> chosen = whole;
       if (!whole)
-        chosen = selectConfig(&getContext(), ProblemSize::get(gemm), fields, multiprocessors,
-                              [&] { return gemm.emitOpError("cannot have this config: "); });
+        chosen = selectConfig(
+            &getContext(), ProblemSize::get(gemm), fields, multiprocessors,
+            [&] { return gemm.emitOpError("cannot have this config: "); }, own ? &*own : nullptr);
       if (failed(chosen))
         return WalkResult::interrupt();
       gemm.setConfigAttr(*chosen);
@@ -58,8 +60,19 @@ private:
     return success();
   }
 
+  LogicalResult readTable() {
+    if (tunedTable.empty())
+      return success();
+    llvm::Expected<TunedTable> read = TunedTable::read(tunedTable);
+    if (!read)
+      return getOperation()->emitError("expected a tuned table, but ") << llvm::toString(read.takeError());
+    own = std::move(*read);
+    return success();
+  }
+
   /// Null where fields are given.
   ConfigAttr whole;
   ConfigFields fields;
+  std::optional<TunedTable> own;
 };
 } // namespace

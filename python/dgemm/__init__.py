@@ -22,6 +22,7 @@ from ._gemm import (
     set_tc_util,
 )
 from ._kernel import Kernel
+from ._tune import tune
 from . import testing, utils
 from .testing import bench_kineto, calc_diff
 from .utils import (
@@ -43,5 +44,5 @@ __all__ = [
     "list_configs", "m_grouped_fp8_gemm_nt_contiguous", "m_grouped_fp8_gemm_nt_masked",
     "m_grouped_gemm_fp8_fp8_bf16_nt_contiguous", "m_grouped_gemm_fp8_fp8_bf16_nt_masked", "precompile",
     "set_mk_alignment_for_contiguous_layout", "set_num_sms", "set_pdl", "set_tc_util", "testing",
-    "transform_sf_into_required_layout", "utils",
+    "transform_sf_into_required_layout", "tune", "utils",
 ]

@@ -1,4 +1,4 @@
-"""python -m dgemm: precompile, cache, info, bench."""
+"""python -m dgemm: precompile, cache, info, bench, tune."""
 
 from __future__ import annotations
 
@@ -109,6 +109,17 @@ def _bench(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _tune(arguments: argparse.Namespace) -> int:
+    for m in arguments.m:
+        ranked = dgemm.tune(arguments.n, arguments.k, m, layout=arguments.layout, groups=arguments.groups,
+                            config=("", *arguments.config), best=arguments.best, table=arguments.table,
+                            workers=arguments.jobs, progress=not arguments.quiet)
+        for index, (microseconds, config) in enumerate(ranked):
+            print(f"{'*' if index == 0 else ' '} M={m} N={arguments.n} K={arguments.k}  {microseconds:9.2f} us  {config}")
+    print(f"kept in {arguments.table or _env.tuned_table()}")
+    return 0
+
+
 def _make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m dgemm", description="FP8 GEMM kernels for NVIDIA Hopper.")
     parser.add_argument("--version", action="version", version=f"dgemm {dgemm.__version__}")
@@ -138,6 +149,18 @@ def _make_parser() -> argparse.ArgumentParser:
     bench.add_argument("--m", type=int, required=True, help="rows")
     bench.add_argument("--repeat", type=int, default=50)
     bench.set_defaults(run=_bench)
+
+    tune = commands.add_parser("tune", help="measure configs on the GPU, with torch, and keep the quickest for later calls")
+    _add_problem(tune)
+    tune.add_argument("--m", type=int, nargs="+", required=True, help="rows to tune for, one table entry each; contiguous: "
+                      "of all groups together, masked: of each group")
+    tune.add_argument("--config", action="append", default=[], metavar="FIELDS", help="try the best configs with these "
+                      "fields, too, such as 'split_k = 4'; may be repeated")
+    tune.add_argument("--best", type=int, default=40, help="configs to try for each set of fields, 40 by default")
+    tune.add_argument("--table", help="file to keep them in; by default the one that calls look into (DGEMM_TUNED_TABLE)")
+    tune.add_argument("-j", "--jobs", type=int, help="compilations at a time; the number of cores by default")
+    tune.add_argument("-q", "--quiet", action="store_true", help="no progress")
+    tune.set_defaults(run=_tune)
     return parser
 
 
@@ -145,7 +168,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = _make_parser().parse_args(argv)
     try:
         return arguments.run(arguments)
-    except (ValueError, TypeError, dgemm.CompileError, dgemm.DeviceError) as error:
+    except (ValueError, TypeError, ArithmeticError, dgemm.CompileError, dgemm.DeviceError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
 

@@ -50,6 +50,13 @@ def cache_dir() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "dgemm"
 
 
+def tuned_table() -> Path:
+    """DGEMM_TUNED_TABLE, or tuned.json in the cache folder: configs that were measured here, looked into before those
+    that the compiler comes with. It need not be there."""
+    path = os.environ.get("DGEMM_TUNED_TABLE")
+    return Path(path).expanduser() if path else cache_dir() / "tuned.json"
+
+
 def dump_dir() -> Path | None:
     """DGEMM_DUMP: where every stage of each kernel is written."""
     path = os.environ.get("DGEMM_DUMP")

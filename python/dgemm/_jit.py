@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from pathlib import Path
@@ -17,7 +18,7 @@ MULTIPROCESSORS = 132
 """Of an H100 SXM and an H200: what configs are chosen for unless the device says otherwise."""
 
 _kernels: dict[tuple[Problem, str, Assembler], Kernel] = {}
-_choices: dict[tuple[Problem, int, int, int], str] = {}
+_choices: dict[tuple[Problem, int, int, tuple[str, int]], str] = {}
 _locks: dict[Any, threading.Lock] = {}
 _locks_lock = threading.Lock()
 
@@ -41,15 +42,27 @@ def buckets(first: int, last: int) -> list[int]:
     return found
 
 
+def _find_table() -> tuple[str, int]:
+    """Path of the user's tuned table and when it was written; ("", 0) if there is none."""
+    path = _env.tuned_table()
+    try:
+        return str(path), path.stat().st_mtime_ns
+    except FileNotFoundError:
+        if "DGEMM_TUNED_TABLE" in os.environ:
+            _env.warn_once(f"table {path}", f"DGEMM_TUNED_TABLE names {path}, which does not exist")
+        return "", 0
+
+
 def choose_config(problem: Problem, m: int, expected_m: int = 0, multiprocessors: int = MULTIPROCESSORS) -> str:
     """The config for `m` rows; masked: for `expected_m` rows of `m` in each group."""
     masked = problem.layout == "masked"
     rows = bucket(max(1, min(expected_m or m, m)))
-    key = (problem, rows, multiprocessors, 0)
+    table = _find_table()
+    key = (problem, rows, multiprocessors, table)
     if (known := _choices.get(key)) is None:
         shape = problem.shape(None, rows) if masked else problem.shape(problem.m if problem.m != DYNAMIC else rows)
         try:
-            known = _dgemm.choose_config(shape, _dgemm.Options(multiprocessors=multiprocessors))
+            known = _dgemm.choose_config(shape, _dgemm.Options(multiprocessors=multiprocessors, tuned_table=table[0]))
         except RuntimeError as error:
             raise CompileError(str(error)) from None
         _choices[key] = known

@@ -125,7 +125,7 @@ assert "base address" in error(lambda: launch.launch([addresses[0] + 1] + addres
 launch.launch(addresses, 0)     # the failure is not remembered
 assert difference(arrays[4], case.expected) < LIMIT
 assert "5 operands, but 4 addresses" in error(lambda: launch.launch(addresses[:4], 0))
-assert "'M'" in error(lambda: kernel.prepare(0, {}))
+assert "size M of kernel 'good' is dynamic" in error(lambda: kernel.prepare(0, {}))
 kernel.prepare(0, {"M": 0}).launch(addresses, 0)
 assert kernel.prepare(0, {"M": 80}).grid == 4 and kernel.prepare(0, {"M": 80}, 3).grid == 3
 """)

@@ -55,6 +55,9 @@ static cl::opt<sass::InterleavePolicy> interleaveFFMA(
                clEnumValN(sass::InterleavePolicy::Never, "never", "not one")));
 static cl::opt<int64_t> multiprocessors("multiprocessors", cl::desc("Multiprocessors of the GPU; default 132"),
                                         cl::init(132), cl::cat(category));
+static cl::opt<std::string> tunedTable("tuned-table",
+                                       cl::desc("Table of dgemm-tune to look into before those of the library"),
+                                       cl::value_desc("file"), cl::cat(category));
 static cl::opt<bool> printConfig("print-config",
                                  cl::desc("Print the chosen config, and what chose it, on standard error"),
                                  cl::cat(category));
@@ -157,6 +160,7 @@ static Error run() {
   options.entry = entry;
   options.chip = chip;
   options.multiprocessors = multiprocessors;
+  options.tunedTable = tunedTable;
   options.ptxas = ptxas;
   options.nvdisasm = nvdisasm;
   options.interleaveFFMA = interleaveFFMA;

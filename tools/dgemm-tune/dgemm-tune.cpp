@@ -12,7 +12,6 @@
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/InitLLVM.h"
-#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/raw_ostream.h"
 #include <cstdlib>
 
@@ -108,12 +107,9 @@ static Error compileOnly(const Problem &problem, const Options &options) {
 static Expected<mlir::dgemm::TunedTable> openTable(const DeviceInfo &device) {
   if (!sys::fs::exists(tablePath))
     return mlir::dgemm::TunedTable(device.multiprocessors, device.name);
-  ErrorOr<std::unique_ptr<MemoryBuffer>> buffer = MemoryBuffer::getFile(tablePath, /*IsText=*/true);
-  if (!buffer)
-    return createStringError("cannot read '" + tablePath + "': " + buffer.getError().message());
-  Expected<mlir::dgemm::TunedTable> table = mlir::dgemm::TunedTable::parse((*buffer)->getBuffer());
+  Expected<mlir::dgemm::TunedTable> table = mlir::dgemm::TunedTable::read(tablePath);
   if (!table)
-    return createStringError("'" + tablePath + "': " + toString(table.takeError()));
+    return table;
   if (table->getMultiprocessors() != device.multiprocessors)
     return createStringError(formatv("'{0}' is of a GPU with {1} multiprocessors; this one has {2}",
                                      tablePath.getValue(), table->getMultiprocessors(), device.multiprocessors));

@@ -42,10 +42,14 @@ double estimateClocks(const ProblemSize &size, ConfigAttr config, int64_t multip
 /// Every legal configuration of a problem with the given fields.
 SmallVector<ConfigAttr> enumerateConfigs(MLIRContext *context, const ProblemSize &size, const ConfigFields &fields);
 
-/// The legal configuration with the given fields that a tuned table (TunedTable.h) has for the problem, else the
-/// cheapest by the model; a diagnostic through `emitError` that names the broken rule if there is none.
+class TunedTable;
+
+/// The legal configuration with the given fields that a tuned table has for the problem, `own` or one of the library's
+/// (TunedTable.h), else the cheapest by the model; a diagnostic through `emitError` that names the broken rule if there
+/// is none.
 FailureOr<ConfigAttr> selectConfig(MLIRContext *context, const ProblemSize &size, const ConfigFields &fields,
-                                   int64_t multiprocessors, function_ref<InFlightDiagnostic()> emitError);
+                                   int64_t multiprocessors, function_ref<InFlightDiagnostic()> emitError,
+                                   const TunedTable *own = nullptr);
 
 } // namespace mlir::dgemm
 

@@ -34,6 +34,8 @@ class TunedTable {
 public:
   /// Reads a JSON table. Error: malformed, another version, or an unknown layout.
   static llvm::Expected<TunedTable> parse(StringRef json);
+  /// The same from a file. Error: it cannot be read, too; the message names it.
+  static llvm::Expected<TunedTable> read(StringRef path);
   explicit TunedTable(int64_t multiprocessors = 0, std::string gpu = "")
       : multiprocessors(multiprocessors), gpu(std::move(gpu)) {}
   /// The document that parse reads, one entry a line.
@@ -63,9 +65,10 @@ private:
 /// M of one bucket share an entry. The next power of two, above 512 the nearest (by ratio).
 int64_t getRowBucket(int64_t m);
 
-/// The legal config of the shipped tables for the problem, if there is one that has the given fields.
+/// The legal config of `own`, if that is not null, or else of the shipped tables for the problem, if there is one that
+/// has the given fields.
 std::optional<ConfigAttr> findTunedConfig(MLIRContext *context, const ProblemSize &size, const ConfigFields &fields,
-                                          int64_t multiprocessors);
+                                          int64_t multiprocessors, const TunedTable *own = nullptr);
 
 } // namespace mlir::dgemm
 

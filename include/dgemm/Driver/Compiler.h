@@ -86,6 +86,8 @@ struct CompileOptions {
   std::string chip = "sm_90a";
   /// Multiprocessors that the cost model and the persistent grid assume.
   int64_t multiprocessors = 132;
+  /// File of a tuned table (docs/tuning.md) to look into before those of the library; empty for none.
+  std::string tunedTable;
   /// ptxas to use; empty to search as findAssembler does.
   std::string ptxas;
   /// nvdisasm to use for Stage::SASS; empty to search as findDisassembler does.

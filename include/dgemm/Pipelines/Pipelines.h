@@ -30,6 +30,9 @@ struct PipelineOptions : PassPipelineOptions<PipelineOptions> {
                                           llvm::cl::init("")};
   PassOptions::Option<int64_t> multiprocessors{*this, "multiprocessors", llvm::cl::desc("multiprocessors of the GPU"),
                                                llvm::cl::init(132)};
+  PassOptions::Option<std::string> tunedTable{
+      *this, "tuned-table", llvm::cl::desc("file of a tuned table to look into before those of the library"),
+      llvm::cl::init("")};
 };
 
 /// Adds the passes that lead from `from` (exclusive) to `to`.

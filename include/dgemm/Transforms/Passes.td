@@ -30,6 +30,8 @@ def SelectConfigPass : Pass<"dgemm-select-config"> {
     Option<"config", "config", "std::string", "\"\"",
            "fields to take as given, for example 'block = 128x192x128, stages = 4'">,
     Option<"multiprocessors", "multiprocessors", "int64_t", "132", "multiprocessors of the GPU">,
+    Option<"tunedTable", "tuned-table", "std::string", "\"\"",
+           "file of a tuned table to look into before those of the library">,
   ];
 }
 

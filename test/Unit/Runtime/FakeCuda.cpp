@@ -24,12 +24,14 @@
 #include <cstdlib>
 #include <cstring>
 #include <string>
+#include <vector>
 
 using Result = int;
 using Address = unsigned long long;
 
 namespace {
-constexpr Result kOk = 0, kInvalidValue = 1, kNoBinary = 209, kNotFound = 500, kNotReady = 600, kIllegalAddress = 700;
+constexpr Result kOk = 0, kInvalidValue = 1, kInvalidContext = 201, kNoBinary = 209, kNotFound = 500, kNotReady = 600,
+                 kIllegalAddress = 700;
 
 struct Map {
   Address address;
@@ -45,6 +47,10 @@ struct Event {
   std::chrono::steady_clock::time_point time;
   bool never = false;
 };
+
+/// Of the only device. A thread that has none current cannot encode tensor maps.
+int primaryContext;
+thread_local std::vector<void *> contexts = {nullptr};
 
 bool isHanging = false, hasFaulted = false;
 unsigned launches = 0;
@@ -128,12 +134,16 @@ Result cuDeviceGetAttribute(int *value, int attribute, int) {
   }
   return kInvalidValue;
 }
-Result cuDevicePrimaryCtxRetain(void **context, int) { return *context = nullptr, kOk; }
+Result cuDevicePrimaryCtxRetain(void **context, int) { return *context = &primaryContext, kOk; }
 Result cuDevicePrimaryCtxRelease_v2(int) { return isHanging = hasFaulted = false, launches = 0, kOk; }
-Result cuCtxSetCurrent(void *) { return isHanging = hasFaulted = false, launches = 0, kOk; }
-Result cuCtxGetCurrent(void **context) { return *context = nullptr, kOk; }
-Result cuCtxPushCurrent_v2(void *) { return kOk; }
-Result cuCtxPopCurrent_v2(void **context) { return *context = nullptr, kOk; }
+Result cuCtxSetCurrent(void *context) {
+  isHanging = hasFaulted = false;
+  launches = 0;
+  return contexts.back() = context, kOk;
+}
+Result cuCtxGetCurrent(void **context) { return *context = contexts.back(), kOk; }
+Result cuCtxPushCurrent_v2(void *context) { return contexts.push_back(context), kOk; }
+Result cuCtxPopCurrent_v2(void **context) { return *context = contexts.back(), contexts.pop_back(), kOk; }
 Result cuStreamSynchronize(void *) { return kOk; }
 Result cuMemAlloc_v2(Address *address, size_t bytes) {
   *address = reinterpret_cast<Address>(std::aligned_alloc(256, (bytes + 255) / 256 * 256));
@@ -200,6 +210,8 @@ Result cuOccupancyMaxActiveClusters(int *clusters, Kernel *, const unsigned *) {
 Result cuTensorMapEncodeTiled(Map *map, int type, uint32_t rank, void *address, const uint64_t *dims,
                               const uint64_t *strides, const uint32_t *box, const uint32_t *elementStrides,
                               int interleave, int swizzle, int l2Promotion, int fill) {
+  if (!contexts.back())
+    return kInvalidContext;
   if (reinterpret_cast<uintptr_t>(map) % 64 || reinterpret_cast<uintptr_t>(address) % 16 || rank != 2 || interleave ||
       fill || elementStrides[0] != 1)
     return kInvalidValue;
