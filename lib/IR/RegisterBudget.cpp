@@ -13,8 +13,8 @@ using namespace mlir::dgemm;
 
 RegisterBudget RegisterBudget::get(int64_t mathWarpgroups, int64_t splitK, bool loadsByTMA) {
   // Each row keeps producer + warpgroups * consumer within what the warpgroups enter with (65536 / threads and at
-  // most 255, rounded down to 8): 2 * 248, 3 * 168, 4 * 128 registers. Where the producer has fewer, it spills (ptxas
-  // 13.0, every config of nine problems).
+  // most 255, rounded down to 8): 2 * 248, 3 * 168, 4 * 128 registers. Producers with fewer were
+  // seen to spill (ptxas 13.0, a sample of the legal configs of ten problems).
   bool isSplit = splitK > 1;
   switch (mathWarpgroups) {
   case 1:

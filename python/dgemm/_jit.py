@@ -47,9 +47,9 @@ def _find_table() -> tuple[str, int]:
     path = _env.tuned_table()
     try:
         return str(path), path.stat().st_mtime_ns
-    except FileNotFoundError:
-        if "DGEMM_TUNED_TABLE" in os.environ:
-            _env.warn_once(f"table {path}", f"DGEMM_TUNED_TABLE names {path}, which does not exist")
+    except OSError as error:  # also a cache folder that cannot be used, of which the cache itself warns
+        if os.environ.get("DGEMM_TUNED_TABLE"):
+            _env.warn_once(f"table {path}", f"DGEMM_TUNED_TABLE names {path}, which cannot be read: {error.strerror}")
         return "", 0
 
 

@@ -35,8 +35,11 @@ def test_calls_look_into_the_table_of_the_user(empty_cache, monkeypatch, tmp_pat
     with pytest.raises(dgemm.CompileError, match="named.json"):
         _jit.choose_config(PROBLEM, 100)
     monkeypatch.setenv("DGEMM_TUNED_TABLE", str(tmp_path / "nothing.json"))
-    with pytest.warns(RuntimeWarning, match="DGEMM_TUNED_TABLE names .*nothing.json, which does not exist"):
+    with pytest.warns(RuntimeWarning, match="DGEMM_TUNED_TABLE names .*nothing.json, which cannot be read: No such file"):
         assert _jit.choose_config(PROBLEM, 100) == before
+    monkeypatch.delenv("DGEMM_TUNED_TABLE")
+    monkeypatch.setenv("DGEMM_CACHE_DIR", str(named / "below a file"))
+    assert _jit.choose_config(PROBLEM, 100) == before, "a folder that cannot be used holds no table"
 
 
 class FakeBench:
