@@ -183,7 +183,8 @@ def _torch_ops():
 
 
 def _is_compiling() -> bool:
-    """True while torch.compile traces the caller; torch is not imported for it."""
+    """True while torch.compile traces the caller; torch is not imported for it. Once tensors of torch have been seen,
+    torch's own function takes this one's place (_torch_ops.py), which costs each call less."""
     torch = sys.modules.get("torch")
     return torch is not None and torch.compiler.is_compiling()
 

@@ -11,6 +11,9 @@ from torch import Tensor
 
 from . import _gemm
 
+# Tracers other than torch.compile hand over tensors of their own types, which the dispatcher does not take.
+_gemm._is_compiling = torch.compiler.is_dynamo_compiling
+
 
 @torch.library.custom_op("dgemm::fp8_gemm_nt", mutates_args=("d",), device_types="cuda")
 def fp8_gemm_nt(a: Tensor, scale_a: Tensor, b: Tensor, scale_b: Tensor, d: Tensor) -> None:

@@ -148,6 +148,7 @@ def test_environment_is_read_when_used(monkeypatch, tmp_path):
     from dgemm import _env
 
     monkeypatch.delenv("DGEMM_CACHE_DIR")
+    monkeypatch.delenv("DG_JIT_CACHE_DIR", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     assert _env.cache_dir() == tmp_path / "xdg" / "dgemm"
     monkeypatch.setenv("DG_JIT_CACHE_DIR", str(tmp_path / "deep"))
