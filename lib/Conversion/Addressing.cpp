@@ -66,3 +66,24 @@ Value OperandAccess::getAddress(Value offset) {
     element = b.getI8Type();
   return LLVM::GEPOp::create(b, base.getType(), element, base, ArrayRef<LLVM::GEPArg>{offset});
 }
+
+SmallVector<Value> mlir::dgemm::getBlockScaleAddresses(NVVMBuilder &b, KernelOp kernel, Value source,
+                                                       ValueRange offsets, int64_t count) {
+  OperandAccess access(b, kernel, source);
+  bool mayStartPastN = kernel.getConfig().getClusterN() > 1;
+  Value block = b.index(kScaleBlock);
+  SmallVector<Value> indices(offsets);
+  Value &row = indices[indices.size() - 2];
+  Value firstRow = arith::DivUIOp::create(b, row, block);
+  indices.back() = arith::DivUIOp::create(b, indices.back(), block);
+  Value one = arith::ConstantOp::create(b, b.getI64IntegerAttr(1));
+  SmallVector<Value> addresses;
+  for (int64_t i = 0; i < count; ++i) {
+    row = firstRow;
+    if (i || mayStartPastN)
+      row = arith::MinUIOp::create(b, access.toI64(b.add(firstRow, b.index(i))),
+                                   arith::SubIOp::create(b, access.getExtent(1), one));
+    addresses.push_back(access.getAddress(access.getOffset(indices)));
+  }
+  return addresses;
+}

@@ -75,26 +75,13 @@ static void lowerRoles(WarpSpecializeOp op) {
 // Scales of B
 //===----------------------------------------------------------------------===//
 
-/// Row `n / 128 + i`, no further than the last.
 static void lowerBlockScales(LoadBlockScalesOp op) {
   NVVMBuilder b(op.getLoc(), op);
-  auto kernel = op->getParentOfType<KernelOp>();
-  OperandAccess access(b, kernel, op.getSource());
-  bool mayStartPastN = kernel.getConfig().getClusterN() > 1;
-  Value block = b.index(kScaleBlock);
-  Value firstRow = arith::DivUIOp::create(b, op.getN(), block);
-  SmallVector<Value> indices(op.getOffsets());
-  Value &row = indices[indices.size() - 2];
-  indices.back() = arith::DivUIOp::create(b, op.getK(), block);
-  Value one = arith::ConstantOp::create(b, b.getI64IntegerAttr(1));
   auto type = cast<VectorType>(op.getScales().getType());
   Value scales = LLVM::UndefOp::create(b, type);
-  for (int64_t i = 0; i < type.getNumElements(); ++i) {
-    row = firstRow;
-    if (i || mayStartPastN)
-      row = arith::MinUIOp::create(b, access.toI64(b.add(firstRow, b.index(i))),
-                                   arith::SubIOp::create(b, access.getExtent(1), one));
-    auto load = LLVM::LoadOp::create(b, b.getF32Type(), access.getAddress(access.getOffset(indices)));
+  for (auto [i, address] : llvm::enumerate(getBlockScaleAddresses(b, op->getParentOfType<KernelOp>(), op.getSource(),
+                                                                  op.getOffsets(), type.getNumElements()))) {
+    auto load = LLVM::LoadOp::create(b, b.getF32Type(), address);
     load.setInvariant(true);
     scales = LLVM::InsertElementOp::create(b, scales, load, b.i32(i));
   }

@@ -7,10 +7,11 @@
 //===----------------------------------------------------------------------===//
 //
 // full[s] completes a phase when the producer has armed it and all bytes of stage s have landed (and, where some tiles
-// are copied without TMA, when all threads of the producer warpgroup have arrived); empty[s] when every
-// math warp has released it. Producer and consumers walk the stages in order and flip the parity at each wrap. On a
-// fresh barrier the phase of parity 1 counts as completed (PTX ISA 9.0, mbarrier.try_wait), so the producer waits for
-// parity ^ 1 and finds the first round of stages empty.
+// are copied without TMA, when all threads of the producer warpgroup have arrived; where it brings the scales of B,
+// when their copies have landed, which then arrive by themselves); empty[s] when every math warp has released it.
+// Producer and consumers walk the stages in order and flip the parity at each wrap. On a fresh barrier the phase of
+// parity 1 counts as completed (PTX ISA 9.0, mbarrier.try_wait), so the producer waits for parity ^ 1 and finds the
+// first round of stages empty.
 //
 // In a cluster each CTA fetches a slice of what it shares with the CTAs of its row (A) or column (B), and multicasts it
 // to the same place in all of them. full[s] counts the bytes that land here, whoever fetched them; empty[s] counts the
@@ -18,6 +19,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Addressing.h"
 #include "TMALowering.h"
 #include "dgemm/IR/HopperLimits.h"
 #include "mlir/Interfaces/LoopLikeInterface.h"
@@ -54,6 +56,7 @@ private:
   void lowerWait(NVVMBuilder &b, WaitOp wait, RingPosition position);
   void fetch(NVVMBuilder &b, LoadAsyncOp load, RingPosition position, Value slice, Value mask);
   void lowerLoad(NVVMBuilder &b, LoadAsyncOp load, RingPosition position);
+  void lowerBlockScales(NVVMBuilder &b, LoadBlockScalesAsyncOp load, RingPosition position);
   Value getMulticastMask(NVVMBuilder &b, bool isRow);
   void lowerView(NVVMBuilder &b, ViewOp view);
   void lowerRelease(NVVMBuilder &b, RingPosition position);
@@ -177,6 +180,18 @@ void RoleLowering::lowerLoad(NVVMBuilder &b, LoadAsyncOp load, RingPosition posi
   b.when(isAlone, [&] { fetch(b, load, position, b.bitXor(slice, b.i32(1)), own); });
 }
 
+/// Copies of 4 bytes each; when they are done, the one thread that has started them has arrived (PTX ISA 9.0,
+/// cp.async.mbarrier.arrive.noinc).
+void RoleLowering::lowerBlockScales(NVVMBuilder &b, LoadBlockScalesAsyncOp load, RingPosition position) {
+  TileType tile = ring.getStage().getTiles()[load.getIndex()];
+  Value dest = lowering.tileAddress(b, position.stage, load.getIndex());
+  auto addresses = getBlockScaleAddresses(b, lowering.kernel, load.getSource(), load.getOffsets(), tile.getColumns());
+  for (auto [i, address] : llvm::enumerate(addresses))
+    NVVM::CpAsyncOp::create(b, b.offsetPointer(dest, b.i32(4 * i)), address, 4, NVVM::LoadCacheModifierKind::CA,
+                            Value{});
+  NVVM::CpAsyncMBarrierArriveOp::create(b, lowering.fullBarrier(b, position.stage), /*noinc=*/true);
+}
+
 void RoleLowering::lowerView(NVVMBuilder &b, ViewOp view) {
   TileType tile = view.getTile().getType();
   int64_t bytes = tile.getRows() == 1 ? tile.getElementType().getIntOrFloatBitWidth() / 8 : tile.getRowBytes();
@@ -204,24 +219,58 @@ void RoleLowering::lowerRelease(NVVMBuilder &b, RingPosition position) {
   });
 }
 
+/// Stages that a run of `block` walks on by, those of loops inside counted as often as they run; none if that is not
+/// known.
+std::optional<int64_t> countAdvances(Block &block) {
+  int64_t count = 0;
+  for (Operation &op : block) {
+    if (isa<CommitOp, ReleaseOp>(op)) {
+      ++count;
+    } else if (op.getNumRegions() && usesRing(&op)) {
+      auto loop = dyn_cast<scf::ForOp>(op);
+      std::optional<APInt> trips = loop ? loop.getStaticTripCount() : std::nullopt;
+      std::optional<int64_t> each = trips ? countAdvances(*loop.getBody()) : std::nullopt;
+      if (!each)
+        return std::nullopt;
+      count += *each * trips->getSExtValue();
+    }
+  }
+  return count;
+}
+
+/// A loop carries of the position what an iteration changes: the stage stays where each walks whole rounds of the ring,
+/// the parity where they are even in number. What stays is a constant then, and so are addresses.
 RingPosition RoleLowering::lowerLoop(LoopLikeOpInterface loop, RingPosition position) {
+  Block &block = loop.getLoopRegions().front()->front();
+  std::optional<int64_t> each = countAdvances(block);
+  bool carriesStage = !each || *each % ring.getDepth(), carriesParity = !each || *each % (2 * ring.getDepth());
+  SmallVector<Value> inits;
+  if (carriesStage)
+    inits.push_back(position.stage);
+  if (carriesParity)
+    inits.push_back(position.parity);
   IRRewriter rewriter(loop.getContext());
-  SmallVector<Value> inits = {position.stage, position.parity};
   // The yielded position is known only after the body is lowered: yield the arguments for now.
   auto yieldArguments = [](OpBuilder &, Location, ArrayRef<BlockArgument> args) {
     return SmallVector<Value>(args.begin(), args.end());
   };
   LoopLikeOpInterface widened =
       *loop.replaceWithAdditionalYields(rewriter, inits, /*replaceInitOperandUsesInLoop=*/false, yieldArguments);
-  auto args = widened.getRegionIterArgs().take_back(2);
-  RingPosition last = lowerBlock(*args[0].getOwner(), {args[0], args[1]});
+  auto take = [&](ValueRange carried) {
+    carried = carried.take_back(inits.size());
+    return RingPosition{carriesStage ? carried.front() : position.stage,
+                        carriesParity ? carried.back() : position.parity};
+  };
+  SmallVector<Value> args(widened.getRegionIterArgs().begin(), widened.getRegionIterArgs().end());
+  RingPosition last = lowerBlock(widened.getLoopRegions().front()->front(), take(args));
   MutableArrayRef<OpOperand> yielded = *widened.getYieldedValuesMutable();
-  yielded[yielded.size() - 2].set(last.stage);
-  yielded[yielded.size() - 1].set(last.parity);
+  if (carriesStage)
+    yielded[yielded.size() - inits.size()].set(last.stage);
+  if (carriesParity)
+    yielded.back().set(last.parity);
   // What a K loop's last iteration would hold was not waited for.
   held = 0;
-  ResultRange results = widened->getResults().take_back(2);
-  return {results[0], results[1]};
+  return take(widened->getResults());
 }
 
 RingPosition RoleLowering::lowerBlock(Block &block, RingPosition position) {
@@ -244,6 +293,8 @@ RingPosition RoleLowering::lowerBlock(Block &block, RingPosition position) {
     }
     if (auto load = dyn_cast<LoadAsyncOp>(op))
       lowerLoad(b, load, position);
+    else if (auto scales = dyn_cast<LoadBlockScalesAsyncOp>(op))
+      lowerBlockScales(b, scales, position);
     else if (auto view = dyn_cast<ViewOp>(op))
       lowerView(b, view);
     else if (isa<CommitOp>(op)) {
@@ -304,11 +355,14 @@ LogicalResult mlir::dgemm::lowerRing(TMALowering &lowering, RingOp ring, WarpSpe
   // Scales of A that TMA cannot load are not staged.
   if (tiles.size() < 2 || tiles.size() > std::size(lowering.layout.tileBytes) ||
       type.getDepth() != lowering.kernel.getConfig().getStages())
-    return ring.emitOpError("expected the ring of the kernel's config: tiles of A, B and the scales of A");
-  for (auto [tile, bytes] : llvm::zip(tiles, lowering.layout.tileBytes))
-    if (static_cast<int64_t>(llvm::alignTo(tile.getByteSize(), hopper::kBulkAlignment)) != bytes)
-      return ring.emitOpError() << "expected tiles of A, B and the scales of A as in the kernel's config, but got "
-                                << tile;
+    return ring.emitOpError("expected the ring of the kernel's config: tiles of A, B and the scales of A and B");
+  for (auto [index, tile] : llvm::enumerate(tiles)) {
+    int64_t bytes = lowering.layout.tileBytes[index], size = tile.getByteSize();
+    bool isScalesOfB = index == 3;
+    if (isScalesOfB ? size > bytes : static_cast<int64_t>(llvm::alignTo(size, hopper::kBulkAlignment)) != bytes)
+      return ring.emitOpError()
+             << "expected tiles of A, B and the scales of A and B as in the kernel's config, but got " << tile;
+  }
   int64_t bytes = type.getStage().getByteSize();
   bool hasCopies = false;
   roles.getProducer().walk([&](LoadAsyncOp load) {
@@ -317,6 +371,17 @@ LogicalResult mlir::dgemm::lowerRing(TMALowering &lowering, RingOp ring, WarpSpe
     hasCopies = true;
     bytes -= tiles[load.getIndex()].getByteSize();
   });
+  bool bringsScalesOfB = false;
+  WalkResult scales = roles.getProducer().walk([&](LoadBlockScalesAsyncOp load) {
+    if (hasCopies)
+      return load.emitOpError("expected a producer of one thread, whose other loads are all by TMA"),
+             WalkResult::interrupt();
+    bringsScalesOfB = true;
+    bytes -= tiles[load.getIndex()].getByteSize();
+    return WalkResult::advance();
+  });
+  if (scales.wasInterrupted())
+    return failure();
   if (hasCopies)
     roles.setProducerThreads(hopper::kWarpgroupThreads);
   WalkResult views = roles.walk([](ViewOp view) {
@@ -328,7 +393,8 @@ LogicalResult mlir::dgemm::lowerRing(TMALowering &lowering, RingOp ring, WarpSpe
     return failure();
   ConfigAttr config = lowering.kernel.getConfig();
   int64_t readers = config.getClusterM() + config.getClusterN() - 1;
-  initBarriers(lowering, ring, readers * roles.getConsumers() * hopper::kWarpgroupWarps, 1 + (hasCopies ? 128 : 0));
+  initBarriers(lowering, ring, readers * roles.getConsumers() * hopper::kWarpgroupWarps,
+               1 + (hasCopies ? hopper::kWarpgroupThreads : 0) + bringsScalesOfB);
   RoleLowering(lowering, type, bytes, hasCopies).lower(roles.getProducer().front());
   RoleLowering(lowering, type, bytes, hasCopies).lower(roles.getConsumer().front());
   if (config.isMulticast()) {

@@ -116,6 +116,21 @@ struct LowerLoadFragment : OpConversionPattern<LoadFragmentOp> {
   }
 };
 
+struct LowerLoadVector : OpConversionPattern<LoadVectorOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(LoadVectorOp op, OpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    NVVMBuilder b(op.getLoc(), rewriter);
+    Value vector = LLVM::UndefOp::create(b, op.getResult().getType());
+    for (int64_t i = 0; i < op.getTile().getType().getColumns(); ++i) {
+      Value element = LLVM::LoadOp::create(b, b.getF32Type(), b.offsetPointer(adaptor.getTile(), b.i32(4 * i)));
+      vector = LLVM::InsertElementOp::create(b, vector, element, b.i32(i));
+    }
+    rewriter.replaceOp(op, vector);
+    return success();
+  }
+};
+
 struct LowerLoadRowScales : OpConversionPattern<LoadRowScalesOp> {
   using OpConversionPattern::OpConversionPattern;
   LogicalResult matchAndRewrite(LoadRowScalesOp op, OpAdaptor adaptor,
@@ -425,7 +440,7 @@ struct ConvertYield : OpConversionPattern<YieldOp> {
 } // namespace
 
 void mlir::dgemm::populateWGMMAPatterns(const TypeConverter &converter, RewritePatternSet &patterns) {
-  patterns.add<LowerZero, LowerTileAt, LowerLoadFragment, LowerMma<MmaOp>, LowerMma<MmaStartOp>, LowerMmaWait,
-               LowerPromote, LowerStoreFragment, LowerLoadRowScales, LowerStore, ConvertForEachTile, ConvertYield>(
-      converter, patterns.getContext());
+  patterns.add<LowerZero, LowerTileAt, LowerLoadFragment, LowerLoadVector, LowerMma<MmaOp>, LowerMma<MmaStartOp>,
+               LowerMmaWait, LowerPromote, LowerStoreFragment, LowerLoadRowScales, LowerStore, ConvertForEachTile,
+               ConvertYield>(converter, patterns.getContext());
 }

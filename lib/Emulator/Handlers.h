@@ -45,6 +45,7 @@ Step execReduction(Context &, const Instruction &), execMapa(Context &, const In
 Step execPrefetch(Context &, const Instruction &), execPrefetchMap(Context &, const Instruction &);
 Step execCreatePolicy(Context &, const Instruction &), execIgnore(Context &, const Instruction &);
 Step execCpAsync(Context &, const Instruction &), execCpAsyncDone(Context &, const Instruction &);
+Step execCpAsyncArrive(Context &, const Instruction &);
 
 // Control.cpp
 Step execBra(Context &, const Instruction &), execExit(Context &, const Instruction &);

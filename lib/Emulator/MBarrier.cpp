@@ -184,6 +184,27 @@ Step dgemm::emulator::execMBarrierArrive(Context &c, const Instruction &inst) {
   return Step::Next;
 }
 
+/// cp.async.mbarrier.arrive.noinc: an arrival once this thread's cp.async are done, which they are here.
+Step dgemm::emulator::execCpAsyncArrive(Context &c, const Instruction &inst) {
+  for (LaneMask m = c.mask; m; m &= m - 1) {
+    SharedAddress place;
+    if (!resolveShared(c, inst, c.address(c.op(inst, 0), __builtin_ctz(m)), Space::Shared, 8, 8, place))
+      return Step::Stop;
+    MBarrier *barrier = findBarrier(c, inst, place, false);
+    if (!barrier)
+      return Step::Stop;
+    barrier->gathering.join(c.warp.clocks);
+    if (!arrive(c.machine, c.cta, &c.warp, inst.line, *barrier, 1))
+      return Step::Stop;
+    tryComplete(c.machine, c.cta, &c.warp, inst.line, *barrier);
+    if (c.machine.stopped())
+      return Step::Stop;
+  }
+  c.warp.advance();
+  c.machine.progressed();
+  return Step::Next;
+}
+
 Step dgemm::emulator::execMBarrierExpectTx(Context &c, const Instruction &inst) {
   for (LaneMask m = c.mask; m; m &= m - 1) {
     unsigned lane = __builtin_ctz(m);

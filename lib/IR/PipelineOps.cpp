@@ -129,6 +129,21 @@ LogicalResult LoadAsyncOp::verify() {
   return success();
 }
 
+LogicalResult LoadBlockScalesAsyncOp::verify() {
+  TileType tile = getTileOf(*this, getStage().getType(), getIndex());
+  if (!tile)
+    return failure();
+  auto type = cast<MemRefType>(getSource().getType());
+  if (type.getRank() < 2 || type.getRank() > 3 || !type.getElementType().isF32())
+    return emitOpError() << "expected a memref of f32 with rank 2 or 3, but got " << type;
+  if (type.getRank() != static_cast<int64_t>(getOffsets().size()))
+    return emitOpError() << "expected " << type.getRank() << " offsets for " << type << ", but got "
+                         << getOffsets().size();
+  if (tile.getRows() != 1 || !tile.getElementType().isF32())
+    return emitOpError() << "expected a 1xC tile of f32, but got " << tile;
+  return success();
+}
+
 LogicalResult ViewOp::verify() {
   TileType whole = getTileOf(*this, getStage().getType(), getIndex());
   if (!whole)

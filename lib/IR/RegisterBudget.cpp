@@ -41,12 +41,12 @@ int64_t mlir::dgemm::getMathRegisters(const MathFields &fields) {
   if (fields.overlapEpilogue && fields.partials > 1)
     other += 8;
   // 256x128 spills in some layouts, 256x120, 128x184 and 192x120, whose columns have scales of two blocks, in most.
-  if (fields.unrollK > 1)
+  int64_t slices = fields.blockM / (fields.mathWarpgroups * hopper::kWgmmaM);
+  if (fields.unrollK > 1 && slices > 1)
     other += 8;
   if ((fields.unrollK > 1 || fields.rotateKLoop) && fields.blockN % 64)
     other += 16;
   else if (fields.rotateKLoop && fields.overlapEpilogue && fields.blockN > 128)
     other += 8;
-  int64_t slices = fields.blockM / (fields.mathWarpgroups * hopper::kWgmmaM);
   return fields.blockN / 2 * (1 + slices) + other;
 }

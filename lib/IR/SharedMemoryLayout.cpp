@@ -39,9 +39,11 @@ SharedMemoryLayout SharedMemoryLayout::get(int64_t blockM, int64_t blockN, int64
   layout.outputBytes = llvm::alignTo(
       splitK == 1 ? blockM * blockN * 2 : slices * (splitK - 1) * getSplitBytes(blockN, splitK), hopper::kSwizzleAtom);
   int64_t offset = layout.outputBytes;
-  int64_t bytes[3] = {blockM * blockK, blockN * blockK,
-                      static_cast<int64_t>(llvm::alignTo(blockM * 4, hopper::kBulkAlignment))};
-  for (int tile = 0; tile < 3; ++tile) {
+  int64_t bytes[4] = {blockM * blockK, blockN * blockK,
+                      static_cast<int64_t>(llvm::alignTo(blockM * 4, hopper::kBulkAlignment)),
+                      // a multiple of 8, as barriers follow
+                      static_cast<int64_t>(llvm::alignTo(getScaleBlocksOfTile(blockN) * 4, hopper::kMbarrierBytes))};
+  for (int tile = 0; tile < 4; ++tile) {
     layout.tileOffset[tile] = offset;
     layout.tileBytes[tile] = bytes[tile];
     offset += stages * bytes[tile];

@@ -80,6 +80,14 @@ LogicalResult LoadFragmentOp::verify() {
   return emitOpError() << "expected a 1xR tile of f32 and a fragment of Rx1, but got " << tile << " and " << frag;
 }
 
+LogicalResult LoadVectorOp::verify() {
+  TileType tile = getTile().getType();
+  auto vector = cast<VectorType>(getResult().getType());
+  if (tile.getRows() == 1 && tile.getElementType().isF32() && vector.getNumElements() == tile.getColumns())
+    return success();
+  return emitOpError() << "expected a 1xC tile of f32 and a vector of C, but got " << tile << " and " << vector;
+}
+
 LogicalResult LoadBlockScalesOp::verify() {
   auto type = cast<MemRefType>(getSource().getType());
   if (type.getRank() < 2 || type.getRank() > 3 || !type.getElementType().isF32())

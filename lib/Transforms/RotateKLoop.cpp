@@ -42,6 +42,11 @@ private:
   LogicalResult analyse();
   bool isNeverEmpty();
   Value isBelowEnd(Value k) { return arith::CmpIOp::create(b, arith::CmpIPredicate::ult, k, kLoop.getUpperBound()); }
+  Value createZero(Type type) {
+    if (isa<FragType>(type))
+      return ZeroOp::create(b, type);
+    return arith::ConstantOp::create(b, b.getZeroAttr(type));
+  }
   void cloneGlobalReads(IRMapping &map);
   void cloneLastMma(IRMapping &map, function_ref<void()> behind);
   void cloneStageReads(IRMapping &map, Value condition, ValueRange otherwise);
@@ -66,7 +71,7 @@ LogicalResult KLoopRotation::analyse() {
       op.moveBefore(kLoop);
     else if (isa<WaitOp, ViewOp>(op))
       stageOps.push_back(&op);
-    else if (isa<LoadFragmentOp>(op))
+    else if (isa<LoadFragmentOp, LoadVectorOp>(op))
       stageReads.push_back(&op);
     else if (isa<arith::ArithDialect>(op.getDialect()) || isa<LoadBlockScalesOp, LoadRowScalesOp>(op))
       globalReads.push_back(&op);
@@ -144,7 +149,7 @@ LogicalResult KLoopRotation::run() {
     isNotEmpty = isBelowEnd(k);
     k = arith::SelectOp::create(b, isNotEmpty, k, arith::ConstantIndexOp::create(b, 0));
     for (Operation *op : stageReads)
-      zeros.push_back(ZeroOp::create(b, op->getResult(0).getType()));
+      zeros.push_back(createZero(op->getResult(0).getType()));
   }
   first.map(kLoop.getInductionVar(), k);
   cloneGlobalReads(first);

@@ -46,6 +46,10 @@ struct KernelParts {
   ReduceClusterOp reduce;
   StoreOp store;
 
+  /// Whether the producer also brings the scales of B, behind the tiles of `loads`. It does where TMA brings all of
+  /// these: one thread then has little else to do.
+  bool stagesColumnScales = false;
+
   /// Index of the load that makes `tile` among `loads`, which is its place in a stage.
   int64_t getStageIndex(Value tile) const { return llvm::find(loads, tile.getDefiningOp<LoadOp>()) - loads.begin(); }
 };
@@ -146,6 +150,9 @@ void RoleBuilder::buildProducer(Block *block) {
     Value stage = AcquireOp::create(b, stageType, ring);
     for (auto [index, load] : llvm::enumerate(parts.loads))
       LoadAsyncOp::create(b, load.getSource(), mapAll(load.getOffsets()), stage, index);
+    if (parts.stagesColumnScales)
+      LoadBlockScalesAsyncOp::create(b, parts.columnScales.getSource(), mapAll(parts.columnScales.getOffsets()), stage,
+                                     parts.loads.size());
     CommitOp::create(b, ring);
     return {};
   });
@@ -166,8 +173,8 @@ Value RoleBuilder::loadRowScales(Value stage, Value offset) {
 /// the stage is released before the last promotion.
 SmallVector<Value> RoleBuilder::buildConsumerKBlock(ArrayRef<Value> rowOffsets, ValueRange sums) {
   MLIRContext *context = b.getContext();
-  Value columnScales = b.clone(*parts.columnScales, map)->getResult(0);
   SmallVector<Value> lhs, rowScales, next;
+  Value columnScales = parts.stagesColumnScales ? Value() : b.clone(*parts.columnScales, map)->getResult(0);
   if (parts.directRowScales) // on their way while the stage fills
     for (Value offset : rowOffsets)
       rowScales.push_back(loadRowScales(Value(), offset));
@@ -176,7 +183,12 @@ SmallVector<Value> RoleBuilder::buildConsumerKBlock(ArrayRef<Value> rowOffsets, 
   auto lhsSlice =
       TileType::get(context, hopper::kWgmmaM, lhsType.getColumns(), lhsType.getElementType(), lhsType.getSwizzle());
   auto sumFrag = FragType::get(context, hopper::kWgmmaM, rhsType.getRows());
-  Value rhs = view(stage, parts.mma.getRhs(), rhsType, arith::ConstantIndexOp::create(b, 0));
+  Value zero = arith::ConstantIndexOp::create(b, 0);
+  if (parts.stagesColumnScales) {
+    Value tile = ViewOp::create(b, stageType.getTiles().back(), stage, parts.loads.size(), zero);
+    columnScales = LoadVectorOp::create(b, parts.columnScales.getScales().getType(), tile);
+  }
+  Value rhs = view(stage, parts.mma.getRhs(), rhsType, zero);
   for (Value offset : rowOffsets) {
     if (parts.tileRowScales)
       rowScales.push_back(loadRowScales(stage, offset));
@@ -236,15 +248,20 @@ LogicalResult specialize(KernelOp kernel) {
     return failure();
   ConfigAttr config = kernel.getConfig();
   MLIRContext *context = kernel.getContext();
-  SmallVector<TileType> tiles = llvm::map_to_vector(parts->loads, [](LoadOp load) { return load.getTile().getType(); });
-  auto stageType = StageType::get(context, tiles);
-
-  ImplicitLocOpBuilder b(parts->tiles.getLoc(), parts->tiles);
-  Value ring = RingOp::create(b, RingType::get(context, config.getStages(), stageType));
   bool loadsByTMA = llvm::all_of(ArrayRef({parts->mma.getLhs(), parts->mma.getRhs()}), [&](Value tile) {
     Value operand = tile.getDefiningOp<LoadOp>().getSource();
     return OperandGeometry::get(kernel, kernel.getOperandName(operand)).allowsTMA();
   });
+  parts->stagesColumnScales = loadsByTMA && parts->tileRowScales;
+  SmallVector<TileType> tiles = llvm::map_to_vector(parts->loads, [](LoadOp load) { return load.getTile().getType(); });
+  if (parts->stagesColumnScales) {
+    int64_t blocks = cast<VectorType>(parts->columnScales.getScales().getType()).getNumElements();
+    tiles.push_back(TileType::get(context, 1, blocks, Float32Type::get(context), 0));
+  }
+  auto stageType = StageType::get(context, tiles);
+
+  ImplicitLocOpBuilder b(parts->tiles.getLoc(), parts->tiles);
+  Value ring = RingOp::create(b, RingType::get(context, config.getStages(), stageType));
   RegisterBudget budget = RegisterBudget::get(config.getMathWarpgroups(), config.getSplitK(), loadsByTMA);
   auto roles = WarpSpecializeOp::create(b, config.getMathWarpgroups(), budget.producer, budget.consumer);
   Block &producer = roles.getProducer().emplaceBlock(), &consumer = roles.getConsumer().emplaceBlock();

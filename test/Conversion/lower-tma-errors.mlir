@@ -11,7 +11,7 @@ dgemm.kernel @sequential() sizes [-1, 384, 512] config <block = 128x96x128, stag
 !stage = !dgemm.stage<<128x128xf8E4M3FN, swizzle = 128>, <64x128xf8E4M3FN, swizzle = 128>, <1x128xf32>>
 !ring = !dgemm.ring<2, !stage>
 dgemm.kernel @tiles() sizes [-1, 384, 512] config <block = 128x96x128, stages = 2, math_warpgroups = 2, group_m = 8> {
-  // expected-error @+1 {{'dgemm.ring' op expected tiles of A, B and the scales of A as in the kernel's config, but got '!dgemm.tile<64x128xf8E4M3FN, swizzle = 128>'}}
+  // expected-error @+1 {{'dgemm.ring' op expected tiles of A, B and the scales of A and B as in the kernel's config, but got '!dgemm.tile<64x128xf8E4M3FN, swizzle = 128>'}}
   %ring = dgemm.ring : !ring
   dgemm.warp_specialize
   producer registers = 40 {

@@ -10,10 +10,10 @@
 // strides in bytes, one box for a tile. D has one map for each width of its panels (96 = 64 + 32 columns), with the swizzle
 // of the panel. The scales of B are read through a pointer and stay.
 // CHECK-LABEL: dgemm.kernel @gemm(
-// CHECK-SAME: %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"}, %M: index {dgemm.size = "M"},
-// CHECK-SAME: %[[AMAP:a_map]]: !llvm.ptr {dgemm.tensor_map = #dgemm.tensor_map<operand = "a", element = f8E4M3FN, dims = (d0, d1, d2) -> (512, d0), strides = (d0, d1, d2) -> (512), box = [128, 128], swizzle = 128>}
-// CHECK-SAME: %[[BMAP:b_map]]: !llvm.ptr {dgemm.tensor_map = #dgemm.tensor_map<operand = "b", element = f8E4M3FN, dims = (d0, d1, d2) -> (512, 384), strides = (d0, d1, d2) -> (512), box = [128, 96], swizzle = 128>}
-// CHECK-SAME: %[[SMAP:scale_a_map]]: !llvm.ptr {dgemm.tensor_map = #dgemm.tensor_map<operand = "scale_a", element = f32, dims = (d0, d1, d2) -> (d0, 4), strides = (d0, d1, d2) -> ((d0 ceildiv 4) * 16), box = [128, 1]>}
+// CHECK-SAME: %scale_b: memref<3x5xf32> {dgemm.operand = "scale_b"}, %M: index {dgemm.size = "M"},
+// CHECK-SAME: %[[AMAP:a_map]]: !llvm.ptr {dgemm.tensor_map = #dgemm.tensor_map<operand = "a", element = f8E4M3FN, dims = (d0, d1, d2) -> (640, d0), strides = (d0, d1, d2) -> (640), box = [128, 128], swizzle = 128>}
+// CHECK-SAME: %[[BMAP:b_map]]: !llvm.ptr {dgemm.tensor_map = #dgemm.tensor_map<operand = "b", element = f8E4M3FN, dims = (d0, d1, d2) -> (640, 384), strides = (d0, d1, d2) -> (640), box = [128, 96], swizzle = 128>}
+// CHECK-SAME: %[[SMAP:scale_a_map]]: !llvm.ptr {dgemm.tensor_map = #dgemm.tensor_map<operand = "scale_a", element = f32, dims = (d0, d1, d2) -> (d0, 5), strides = (d0, d1, d2) -> ((d0 ceildiv 4) * 16), box = [128, 1]>}
 // CHECK-SAME: %[[DMAP:d_map]]: !llvm.ptr {dgemm.tensor_map = #dgemm.tensor_map<operand = "d", element = bf16, dims = (d0, d1, d2) -> (384, d0), strides = (d0, d1, d2) -> (768), box = [64, 64], swizzle = 128>}
 // CHECK-SAME: %[[DMAP1:d_map_0]]: !llvm.ptr {dgemm.tensor_map = #dgemm.tensor_map<operand = "d", element = bf16, {{.*}} box = [32, 64], swizzle = 64>}
 
@@ -21,22 +21,22 @@
 // awaits each of the 8 math warps. The barrier of the CTA publishes them.
 // CHECK: %[[BASE:.*]] = llvm.mlir.addressof @dgemm_shared
 // CHECK: nvvm.prefetch tensormap, %[[AMAP]]
-// CHECK: arith.constant 82944 : i32
+// CHECK: arith.constant 82960 : i32
 // CHECK: %[[ONE:.*]] = arith.constant 1 : i32
 // CHECK: nvvm.mbarrier.init %{{.*}}, %[[ONE]] :
-// CHECK: arith.constant 82960 : i32
+// CHECK: arith.constant 82976 : i32
 // CHECK: nvvm.mbarrier.init %{{.*}}, %[[WARPS:c8_i32[_0-9]*]] :
 // CHECK-NOT: nvvm.mbarrier.init
 // CHECK: nvvm.fence.mbarrier.init
 // CHECK: nvvm.barrier
 !stage = !dgemm.stage<<128x128xf8E4M3FN, swizzle = 128>, <96x128xf8E4M3FN, swizzle = 128>, <1x128xf32>>
 !ring = !dgemm.ring<2, !stage>
-dgemm.kernel @gemm(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
-                   %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
-                   %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+dgemm.kernel @gemm(%a: memref<?x640xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<5x?xf32> {dgemm.operand = "scale_a"},
+                   %b: memref<384x640xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x5xf32> {dgemm.operand = "scale_b"},
+                   %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) sizes [-1, 384, 640]
     config <block = 128x96x128, stages = 2, math_warpgroups = 2, group_m = 8> {
   %c384 = arith.constant 384 : index
-  %c512 = arith.constant 512 : index
+  %c640 = arith.constant 640 : index
   %c0 = arith.constant 0 : index
   %c64 = arith.constant 64 : index
   %c128 = arith.constant 128 : index
@@ -49,7 +49,7 @@ dgemm.kernel @gemm(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: m
   // CHECK-NEXT: scf.for %[[PK:.*]] = {{.*}} iter_args(%[[I:.*]] = %[[I0]], %[[P:.*]] = %[[P0]]) -> (i32, i32)
   producer registers = 40 {
     dgemm.for_each_tile (%m, %n) of (%M, %c384) tile = [128, 96] group_m = 8 {
-      scf.for %k = %c0 to %c512 step %c128 {
+      scf.for %k = %c0 to %c640 step %c128 {
         %block = arith.divui %k, %c128 : index
         // Acquire: wait for the empty barrier. A fresh barrier counts as one whose odd phase is over, so the producer waits
         // for the other parity and passes through the first time.
@@ -65,12 +65,12 @@ dgemm.kernel @gemm(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: m
         // CHECK-DAG: %[[K32:.*]] = arith.index_cast %[[PK]]
         // CHECK-DAG: %[[M32:.*]] = arith.index_cast %[[PM]]
         // CHECK: nvvm.cp.async.bulk.tensor.shared.cluster.global %{{.*}}, %[[AMAP]], %[[FULL]], box[%[[K32]], %[[M32]]]
-        dgemm.load_async %a[%m, %k] into %stage[0] : memref<?x512xf8E4M3FN>, !stage
+        dgemm.load_async %a[%m, %k] into %stage[0] : memref<?x640xf8E4M3FN>, !stage
         // CHECK: %[[N32:.*]] = arith.index_cast %[[PN]]
         // CHECK: nvvm.cp.async.bulk.tensor.shared.cluster.global %{{.*}}, %[[BMAP]], %[[FULL]], box[%[[K32]], %[[N32]]]
-        dgemm.load_async %b[%n, %k] into %stage[1] : memref<384x512xf8E4M3FN>, !stage
+        dgemm.load_async %b[%n, %k] into %stage[1] : memref<384x640xf8E4M3FN>, !stage
         // CHECK: nvvm.cp.async.bulk.tensor.shared.cluster.global %{{.*}}, %[[SMAP]], %[[FULL]], box[%[[M32]], %{{.*}}]
-        dgemm.load_async %scale_a[%block, %m] into %stage[2] : memref<4x?xf32>, !stage
+        dgemm.load_async %scale_a[%block, %m] into %stage[2] : memref<5x?xf32>, !stage
         // Commit: on to the next stage; past the last, back to the first with the other parity.
         // CHECK: %[[INC:.*]] = arith.addi %[[I]], %{{.*}} : i32
         // CHECK: %[[WRAP:.*]] = arith.cmpi eq, %[[INC]], %{{.*}} : i32
@@ -89,8 +89,8 @@ dgemm.kernel @gemm(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: m
     dgemm.for_each_tile (%m, %n) of (%M, %c384) tile = [128, 96] group_m = 8 {
       %zero = dgemm.zero : <64x96xf32>
       // CHECK: %[[LOOP:.*]]:3 = scf.for {{.*}} iter_args(%{{.*}} = %{{.*}}, %[[CI:.*]] = %{{.*}}, %[[CP:.*]] = %{{.*}})
-      %acc = scf.for %k = %c0 to %c512 step %c128 iter_args(%sum = %zero) -> (!dgemm.frag<64x96xf32>) {
-        %xb = dgemm.load_block_scales %scale_b[%n, %k] : memref<3x4xf32> -> vector<2xf32>
+      %acc = scf.for %k = %c0 to %c640 step %c128 iter_args(%sum = %zero) -> (!dgemm.frag<64x96xf32>) {
+        %xb = dgemm.load_block_scales %scale_b[%n, %k] : memref<3x5xf32> -> vector<2xf32>
         // Wait: the full barrier, at the parity carried.
         // CHECK: nvvm.mbarrier.try_wait %{{.*}}, %[[CP]]
         %stage = dgemm.wait %ring : !ring -> !stage

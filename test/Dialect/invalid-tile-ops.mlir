@@ -104,6 +104,15 @@ func.func @load_fragment(%t: !dgemm.tile<1x128xf32>) {
 
 // -----
 
+// As many values as the tile has.
+func.func @load_vector(%t: !dgemm.tile<1x2xf32>) {
+  // expected-error @+1 {{'dgemm.load_vector' op expected a 1xC tile of f32 and a vector of C, but got '!dgemm.tile<1x2xf32>' and 'vector<1xf32>'}}
+  %r = dgemm.load_vector %t : !dgemm.tile<1x2xf32> -> vector<1xf32>
+  return
+}
+
+// -----
+
 // Scales of B are a matrix of f32.
 func.func @block_scales(%s: memref<4xf32>, %n: index) {
   // expected-error @+1 {{'dgemm.load_block_scales' op expected a memref of f32 with rank 2 or 3, but got 'memref<4xf32>'}}

@@ -8,30 +8,29 @@
 // CHECK-LABEL: dgemm.kernel @gemm
 // CHECK: } consumer (
 // The first K block's front.
-// CHECK: %[[XB0:.*]] = dgemm.load_block_scales
 // CHECK: %[[FULL0:.*]] = dgemm.wait %ring : !ring
 // CHECK: %[[B0:.*]] = dgemm.view %[[FULL0]][1]
 // CHECK: %[[A0:.*]] = dgemm.view %[[FULL0]][0]
+// CHECK: %[[XB0:.*]] = dgemm.load_vector
 // CHECK: %[[RA0:.*]] = dgemm.load_fragment
-// CHECK: scf.for %[[K:.*]] = %{{.*}} to %[[END:.*]] step %[[STEP:.*]] iter_args(%[[SUM:.*]] = %{{.*}}, %[[XB:.*]] = %[[XB0]], %[[B:.*]] = %[[B0]], %[[A:.*]] = %[[A0]], %[[RA:.*]] = %[[RA0]])
+// CHECK: scf.for %[[K:.*]] = %{{.*}} to %[[END:.*]] step %[[STEP:.*]] iter_args(%[[SUM:.*]] = %{{.*}}, %[[B:.*]] = %[[B0]], %[[A:.*]] = %[[A0]], %[[XB:.*]] = %[[XB0]], %[[RA:.*]] = %[[RA0]])
 
-// Behind the last K block there is none: nothing is waited for, and scales are loaded from where they were.
+// Behind the last K block there is none: nothing is waited for, and no scales are loaded.
 // CHECK: %[[NEXT:.*]] = arith.addi %[[K]], %[[STEP]]
 // CHECK: %[[MORE:.*]] = arith.cmpi ult, %[[NEXT]], %[[END]]
-// CHECK: %[[NEXTK:.*]] = arith.select %[[MORE]], %[[NEXT]], %[[K]]
-// CHECK: %[[NEXTXB:.*]] = dgemm.load_block_scales %scale_b[%{{.*}}, %[[NEXTK]]]
 // CHECK: %[[S:.*]] = dgemm.mma_start %[[A]], %[[B]]
 // CHECK: %[[FULL:.*]] = dgemm.wait %ring when %[[MORE]]
 // CHECK: %[[NEXTB:.*]] = dgemm.view %[[FULL]][1]
 // CHECK: %[[NEXTA:.*]] = dgemm.view %[[FULL]][0]
-// CHECK: %[[NEXTRA:.*]] = scf.if %[[MORE]]
+// CHECK: %[[NEXTX:.*]]:2 = scf.if %[[MORE]]
+// CHECK: dgemm.load_vector
 // CHECK: dgemm.load_fragment
 // CHECK: } else {
-// CHECK: scf.yield %[[RA]]
+// CHECK: scf.yield %[[XB]], %[[RA]]
 // CHECK: %[[P:.*]] = dgemm.mma_wait %[[S]] pending = 0
 // CHECK: dgemm.release
 // CHECK: %[[N:.*]] = dgemm.promote %[[P]] scaled %[[RA]], %[[XB]] at %{{.*}} into %[[SUM]]
-// CHECK: scf.yield %[[N]], %[[NEXTXB]], %[[NEXTB]], %[[NEXTA]], %[[NEXTRA]]
+// CHECK: scf.yield %[[N]], %[[NEXTB]], %[[NEXTA]], %[[NEXTX]]#0, %[[NEXTX]]#1
 
 // Not unless the config says so.
 // SAME: consumer (
@@ -40,12 +39,10 @@
 // SAME: dgemm.mma %
 // SAME-NOT: dgemm.wait
 
-// A part of a split K may be empty: nothing is waited for then, and nothing past the end of the scales is read.
+// A part of a split K may be empty: nothing is waited for then, and no scales are read.
 // SPLIT: %[[BEGIN:.*]], %[[END:.*]] = dgemm.k_range
 // SPLIT: consumer (
 // SPLIT: %[[SOME:.*]] = arith.cmpi ult, %[[BEGIN]], %[[END]]
-// SPLIT: %[[K:.*]] = arith.select %[[SOME]], %[[BEGIN]], %c0
-// SPLIT: dgemm.load_block_scales %scale_b[%{{.*}}, %[[K]]]
 // SPLIT: dgemm.wait %ring when %[[SOME]]
 // SPLIT: scf.if %[[SOME]]
 // SPLIT: scf.for

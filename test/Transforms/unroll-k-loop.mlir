@@ -10,13 +10,12 @@
 // CHECK: consumer (
 // CHECK: %[[STEP:.*]] = arith.constant 256 : index
 // CHECK: scf.for %[[K:.*]] = %{{.*}} to %{{.*}} step %[[STEP]] iter_args(%[[SUM:.*]] = %{{.*}})
-// CHECK: dgemm.load_block_scales %scale_b[%{{.*}}, %[[K]]]
 // CHECK: dgemm.wait
+// CHECK: dgemm.load_vector
 // CHECK: dgemm.release
 // CHECK: %[[FIRST:.*]] = dgemm.promote %{{.*}} into %[[SUM]]
-// CHECK: %[[SECOND:.*]] = arith.addi %[[K]]
-// CHECK: dgemm.load_block_scales %scale_b[%{{.*}}, %[[SECOND]]]
 // CHECK: dgemm.wait
+// CHECK: dgemm.load_vector
 // CHECK: dgemm.release
 // CHECK: %[[NEXT:.*]] = dgemm.promote %{{.*}} into %[[FIRST]]
 // CHECK: scf.yield %[[NEXT]]

@@ -4,7 +4,7 @@
 // warpgroups, which empty them. This one has 256 rows for two warpgroups, so each computes two slices of 64 rows.
 
 // A stage holds the tiles that the K loop loads, in their order. The ring has the stages of the config.
-// CHECK: !stage = !dgemm.stage<<256x128xf8E4M3FN, swizzle = 128>, <96x128xf8E4M3FN, swizzle = 128>, <1x256xf32>>
+// CHECK: !stage = !dgemm.stage<<256x128xf8E4M3FN, swizzle = 128>, <96x128xf8E4M3FN, swizzle = 128>, <1x256xf32>, <1x2xf32>>
 // CHECK-NEXT: !ring = !dgemm.ring<3, !stage>
 // CHECK-LABEL: dgemm.kernel @gemm(
 // CHECK: %[[RING:.*]] = dgemm.ring : !ring
@@ -19,6 +19,7 @@
 // CHECK-NEXT: dgemm.load_async %a[%[[PM]], %[[PK]]] into %[[FREE]][0]
 // CHECK-NEXT: dgemm.load_async %b[%[[PN]], %[[PK]]] into %[[FREE]][1]
 // CHECK-NEXT: dgemm.load_async %scale_a[%[[BLOCK]], %[[PM]]] into %[[FREE]][2]
+// CHECK-NEXT: dgemm.load_block_scales_async %scale_b[%[[PN]], %[[PK]]] into %[[FREE]][3]
 // CHECK-NEXT: dgemm.commit %[[RING]]
 
 // Warpgroup i has the rows from 128 * i on, and the slices start there and 64 rows below.
@@ -30,9 +31,10 @@
 // CHECK-DAG: %[[Z1:.*]] = dgemm.zero : <64x96xf32>
 // CHECK: %[[ACC:.*]]:2 = scf.for %[[TK:.*]] = %{{.*}} iter_args(%[[SUM0:.*]] = %[[Z0]], %[[SUM1:.*]] = %[[Z1]])
 
-// The scales of B come from global memory, ahead of the wait; all else is read from the stage. The B tile is shared.
-// CHECK: %[[XB:.*]] = dgemm.load_block_scales %scale_b[%[[TN]], %[[TK]]]
-// CHECK-NEXT: %[[FULL:.*]] = dgemm.wait %[[RING]]
+// All is read from the stage. The B tile and its scales are shared.
+// CHECK: %[[FULL:.*]] = dgemm.wait %[[RING]]
+// CHECK: %[[TB:.*]] = dgemm.view %[[FULL]][3] from %{{.*}} : !stage -> !dgemm.tile<1x2xf32>
+// CHECK-NEXT: %[[XB:.*]] = dgemm.load_vector %[[TB]]
 // CHECK: %[[B:.*]] = dgemm.view %[[FULL]][1] from %{{.*}} : !stage -> !dgemm.tile<96x128xf8E4M3FN, swizzle = 128>
 // CHECK: %[[S0:.*]] = dgemm.view %[[FULL]][2] from %[[ROW0]] : !stage -> !dgemm.tile<1x64xf32>
 // CHECK: %[[R0:.*]] = dgemm.load_fragment %[[S0]]

@@ -84,6 +84,20 @@ def DGemm_LoadAsyncOp : DGemm_Op<"load_async", [MemoryEffects<[MemRead, MemWrite
   let hasVerifier = 1;
 }
 
+def DGemm_LoadBlockScalesAsyncOp : DGemm_Op<"load_block_scales_async", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "starts what dgemm.load_block_scales reads on its way to a tile of an acquired stage";
+  let description = [{
+    - C1: the tile is `1xC` of f32, with C as many scales as `dgemm.load_block_scales` would give.
+
+    Example: `dgemm.load_block_scales_async %sb[%n, %k] into %stage[3] : memref<32x56xf32>, !dgemm.stage<...>`.
+  }];
+  let arguments = (ins AnyMemRef:$source, Variadic<Index>:$offsets, DGemm_StageType:$stage, I64Attr:$index);
+  let assemblyFormat = [{
+    $source `[` $offsets `]` `into` $stage `[` $index `]` attr-dict `:` type($source) `,` qualified(type($stage))
+  }];
+  let hasVerifier = 1;
+}
+
 def DGemm_CommitOp : DGemm_Op<"commit"> {
   let summary = "hands the acquired stage over; it is full when its copies have landed";
   let arguments = (ins DGemm_RingType:$ring);

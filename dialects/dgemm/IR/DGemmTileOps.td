@@ -208,6 +208,19 @@ def DGemm_LoadFragmentOp : DGemm_Op<"load_fragment", [MemoryEffects<[MemRead]>]>
   let hasVerifier = 1;
 }
 
+def DGemm_LoadVectorOp : DGemm_Op<"load_vector", [MemoryEffects<[MemRead]>]> {
+  let summary = "a few f32 for all threads, from shared memory";
+  let description = [{
+    Reads a `1xC` tile of f32: each thread gets all of it.
+
+    Example: `%xb = dgemm.load_vector %tb : !dgemm.tile<1x2xf32> -> vector<2xf32>`.
+  }];
+  let arguments = (ins DGemm_TileType:$tile);
+  let results = (outs VectorOfRankAndType<[1], [F32]>:$result);
+  let assemblyFormat = "$tile attr-dict `:` qualified(type($tile)) `->` type($result)";
+  let hasVerifier = 1;
+}
+
 def DGemm_LoadRowScalesOp : DGemm_Op<"load_row_scales", [MemoryEffects<[MemRead]>]> {
   let summary = "one f32 for each row of a fragment, from global memory";
   let description = [{

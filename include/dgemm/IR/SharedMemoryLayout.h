@@ -8,7 +8,7 @@
 //
 // Offsets of stages, output staging and barriers in the dynamic shared memory of a CTA, from the configuration alone:
 //
-//   output panels | A tiles | B tiles | scale rows of A | full barriers | empty barriers
+//   output panels | A tiles | B tiles | scale rows of A | block scales of B | full barriers | empty barriers
 //
 // With split_k D is written from registers; in place of the output panels lies what other CTAs of the cluster send, and
 // after the empty barriers two for each 64 rows of the tile: received and drained.
@@ -48,9 +48,9 @@ int64_t getSplitBytes(int64_t columns, int64_t splitK);
 struct SharedMemoryLayout {
   int64_t outputOffset;
   int64_t outputBytes;
-  /// First stage of each tile kind (A, B, scales of A) and the bytes from one stage to the next.
-  int64_t tileOffset[3];
-  int64_t tileBytes[3];
+  /// First stage of each tile kind (A, B, scales of A, scales of B) and the bytes from one stage to the next.
+  int64_t tileOffset[4];
+  int64_t tileBytes[4];
   int64_t fullBarrierOffset;
   int64_t emptyBarrierOffset;
   int64_t receivedBarrierOffset;

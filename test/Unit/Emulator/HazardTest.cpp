@@ -85,6 +85,15 @@ TEST(ReadBeforeWritten, BulkCopyNotWaitedFor) {
   // Parity 1 passes at once on a fresh barrier.
   make(init("1") + expect + kLoad + wait("$W", "1") + kReadAll).expectHazard(HazardKind::ReadBeforeWritten);
 }
+TEST(ReadBeforeWritten, AsyncCopyNotWaitedFor) {
+  std::string copy = "@%p1 cp.async.ca.shared.global [%r1], [%in], 4;\n";
+  std::string arrive = "@%p1 cp.async.mbarrier.arrive.noinc.shared.b64 [%r1+2048];\n",
+              read = "ld.shared.b32 %r3, [%r1];\n";
+  make(init("1") + copy + arrive + wait("$W", "0") + read).expectClean();
+  make(init("1") + copy + arrive + read + wait("$W", "0")).expectHazard(HazardKind::ReadBeforeWritten);
+  make(init("1") + copy + wait("$W", "0") + read).expectHazard(HazardKind::Deadlock);
+  make(init("2") + copy + arrive + wait("$W", "0") + read).expectHazard(HazardKind::Deadlock);
+}
 
 TEST(OverwriteInUse, OtherWarpStillReads) {
   std::string body = "@%p1 st.shared.b32 [%r1], %tid;\nbar.sync 0;\nld.shared.b32 %r2, [%r1];\n";
