@@ -40,9 +40,12 @@ int64_t mlir::dgemm::getMathRegisters(const MathFields &fields) {
   // A masked 256x128 spills with both of these.
   if (fields.overlapEpilogue && fields.partials > 1)
     other += 8;
-  // 256x128 spills in some layouts, 256x120, 128x184 and 192x120, whose columns have scales of two blocks, in most.
+  // 256x128 spills in some layouts, 256x120, 128x184 and 192x120, whose columns have scales of two blocks, in most;
+  // 128x192 does not, unless in a cluster or with an overlapped epilogue (580 kernels of ptxas 13.0.88).
   int64_t slices = fields.blockM / (fields.mathWarpgroups * hopper::kWgmmaM);
-  if (fields.unrollK > 1 && slices > 1)
+  bool isRoomy = fields.mathWarpgroups == 2 && slices == 1 && fields.blockN % 64 == 0 && !fields.isMulticast &&
+                 !fields.overlapEpilogue;
+  if (fields.unrollK > 1 && !isRoomy)
     other += 8;
   if ((fields.unrollK > 1 || fields.rotateKLoop) && fields.blockN % 64)
     other += 16;
