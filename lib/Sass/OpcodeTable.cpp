@@ -39,9 +39,10 @@ static constexpr std::pair<unsigned, llvm::StringLiteral> kMnemonics[] = {
     {0x184, "LDS"}, {0x185, "ST"}, {0x186, "STG"}, {0x187, "STL"}, {0x188, "STS"}, {0x189, "SHFL"}, {0x18a, "ATOM"},
     {0x18b, "ATOM"}, {0x18c, "ATOMS"}, {0x18d, "ATOMS"}, {0x18e, "REDG"}, {0x18f, "CCTL"}, {0x192, "MEMBAR"},
     {0x1a1, "MATCH"}, {0x1a2, "ATOM"}, {0x1a3, "ATOMG"}, {0x1a6, "REDG"}, {0x1a7, "SYNCS"}, {0x1a8, "ATOMG"},
-    {0x1a9, "ATOMG"}, {0x1ab, "ERRBAR"}, {0x1b1, "SYNCS"}, {0x1b2, "SYNCS"}, {0x1b4, "UTMALDG"}, {0x1b5, "UTMASTG"},
-    {0x1b6, "UTMAREDG"}, {0x1b7, "UTMACMDFLUSH"}, {0x1b8, "UTMAPF"}, {0x1b9, "UTMACCTL"}, {0x1ba, "UBLKCP"},
-    {0x1bb, "UBLKRED"}, {0x1bc, "UBLKPF"}, {0x1c3, "S2UR"}, {0x1c4, "REDUX"}, {0x1c5, "WARPGROUP"}, {0x1c6, "FENCE"},
+    {0x1a9, "ATOMG"}, {0x1ab, "ERRBAR"}, {0x1ae, "LDGSTS"}, {0x1b0, "ARRIVES"}, {0x1b1, "SYNCS"}, {0x1b2, "SYNCS"},
+    {0x1b4, "UTMALDG"}, {0x1b5, "UTMASTG"}, {0x1b6, "UTMAREDG"}, {0x1b7, "UTMACMDFLUSH"},
+    {0x1b8, "UTMAPF"}, {0x1b9, "UTMACCTL"}, {0x1ba, "UBLKCP"}, {0x1bb, "UBLKRED"}, {0x1bc, "UBLKPF"},
+    {0x1c3, "S2UR"}, {0x1c4, "REDUX"}, {0x1c5, "WARPGROUP"}, {0x1c6, "FENCE"},
     {0x1c8, "USETMAXREG"}, {0x1c9, "USETSHMSZ"}, {0x1ce, "ULEPC"}, {0x1f0, "HGMMA"}, {0x1f1, "IGMMA"},
     {0x1f3, "QGMMA"},
     // clang-format on
