@@ -17,6 +17,9 @@
 
 namespace mlir::dgemm {
 
+/// Index of the scales of A among the tiles of a stage.
+constexpr int64_t kScalesOfA = 2;
+
 /// One kernel on its way through dgemm-lower-tma.
 struct TMALowering {
   KernelOp kernel;
@@ -28,6 +31,9 @@ struct TMALowering {
 
   /// Coordinates of this CTA in its cluster, i32; null without one.
   Value clusterRow, clusterColumn;
+
+  /// The producer's thread brings the scales of B with each stage, by cp.async. Set by lowerRing.
+  bool bringsScalesOfB = false;
 
   /// CTAs of a cluster that share a tile of the operand, of which each fetches one slice for all of them.
   int64_t getSlices(Value operand) {
@@ -61,6 +67,16 @@ LogicalResult addTensorMaps(TMALowering &lowering);
 /// Copies the tile of `load` to its place in the stage with index `stage` (i32) by all threads of the producer
 /// warpgroup, without TMA.
 void copyTile(TMALowering &lowering, NVVMBuilder &b, LoadAsyncOp load, Value stage);
+
+/// Whether M is so small that the scales of A come by cp.async and not by TMA (i1); null if it never is.
+Value hasFewRows(TMALowering &lowering, NVVMBuilder &b);
+
+/// Starts the copy of the scales of one K block, of few rows, to `dest`; the rows behind these are not written.
+void copyScalesOfFewRows(TMALowering &lowering, NVVMBuilder &b, LoadAsyncOp load, Value dest);
+
+/// Where `isFew`, all threads of the CTA write zeros to the scales of A of all stages: consumers read those of all rows
+/// of the tile.
+void zeroScalesOfFewRows(TMALowering &lowering, NVVMBuilder &b, Value isFew);
 
 /// Rewrites the ring: barrier set-up, acquire, load_async, commit, wait, view, release. The loops carry the stage index
 /// and phase parity.

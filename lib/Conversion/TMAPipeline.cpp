@@ -100,7 +100,12 @@ void RoleLowering::lowerAcquire(NVVMBuilder &b, RingPosition position) {
   b.waitParity(lowering.emptyBarrier(b, position.stage), b.bitXor(position.parity, b.i32(1)));
   Value barrier = lowering.fullBarrier(b, position.stage);
   onOneThread(b, [&] {
-    NVVM::MBarrierArriveExpectTxOp::create(b, Type{}, barrier, b.i32(bytes), NVVM::MemScopeKind::CTA,
+    Value expected = b.i32(bytes);
+    if (Value isFew = hasFewRows(lowering, b)) {
+      int64_t scales = ring.getStage().getTiles()[kScalesOfA].getByteSize();
+      expected = b.createOrFold<arith::SelectOp>(isFew, b.i32(bytes - scales), expected);
+    }
+    NVVM::MBarrierArriveExpectTxOp::create(b, Type{}, barrier, expected, NVVM::MemScopeKind::CTA,
                                            /*relaxed=*/false, Value{});
   });
 }
@@ -164,6 +169,19 @@ void RoleLowering::fetch(NVVMBuilder &b, LoadAsyncOp load, RingPosition position
 void RoleLowering::lowerLoad(NVVMBuilder &b, LoadAsyncOp load, RingPosition position) {
   if (!lowering.allowsTMA(load.getSource()))
     return copyTile(lowering, b, load, position.stage);
+  Value isFew = load.getIndex() == kScalesOfA ? hasFewRows(lowering, b) : Value();
+  auto copyFew = [&](NVVMBuilder &b) {
+    copyScalesOfFewRows(lowering, b, load, lowering.tileAddress(b, position.stage, kScalesOfA));
+  };
+  if (isFew && matchPattern(isFew, m_One()))
+    return copyFew(b);
+  if (isFew) {
+    auto choice = scf::IfOp::create(b, isFew, /*withElseRegion=*/true);
+    NVVMBuilder copy(load.getLoc(), choice.thenBlock()->getTerminator());
+    copyFew(copy);
+    NVVMBuilder byTMA(load.getLoc(), choice.elseBlock()->getTerminator());
+    return fetch(byTMA, load, position, Value{}, Value{});
+  }
   if (lowering.getSlices(load.getSource()) == 1)
     return fetch(b, load, position, Value{}, Value{});
   bool isA = lowering.kernel.getOperandName(load.getSource()) == "a";
@@ -339,6 +357,8 @@ void initBarriers(TMALowering &lowering, RingOp ring, int64_t emptyCount, int64_
       onFirst(config.getBlockM() / hopper::kWgmmaM, [&] { initReductionBarriers(lowering, b, thread); });
     NVVM::FenceMbarrierInitOp::create(b);
   });
+  if (Value isFew = hasFewRows(lowering, b))
+    zeroScalesOfFewRows(lowering, b, isFew);
   if (config.isMulticast())
     return syncCluster(b, b.getUnitAttr());
   // The ring is this CTA's own. That the others have come here is waited for when something is sent to them.
@@ -371,12 +391,11 @@ LogicalResult mlir::dgemm::lowerRing(TMALowering &lowering, RingOp ring, WarpSpe
     hasCopies = true;
     bytes -= tiles[load.getIndex()].getByteSize();
   });
-  bool bringsScalesOfB = false;
   WalkResult scales = roles.getProducer().walk([&](LoadBlockScalesAsyncOp load) {
     if (hasCopies)
       return load.emitOpError("expected a producer of one thread, whose other loads are all by TMA"),
              WalkResult::interrupt();
-    bringsScalesOfB = true;
+    lowering.bringsScalesOfB = true;
     bytes -= tiles[load.getIndex()].getByteSize();
     return WalkResult::advance();
   });
@@ -394,7 +413,7 @@ LogicalResult mlir::dgemm::lowerRing(TMALowering &lowering, RingOp ring, WarpSpe
   ConfigAttr config = lowering.kernel.getConfig();
   int64_t readers = config.getClusterM() + config.getClusterN() - 1;
   initBarriers(lowering, ring, readers * roles.getConsumers() * hopper::kWarpgroupWarps,
-               1 + (hasCopies ? hopper::kWarpgroupThreads : 0) + bringsScalesOfB);
+               1 + (hasCopies ? hopper::kWarpgroupThreads : 0) + lowering.bringsScalesOfB);
   RoleLowering(lowering, type, bytes, hasCopies).lower(roles.getProducer().front());
   RoleLowering(lowering, type, bytes, hasCopies).lower(roles.getConsumer().front());
   if (config.isMulticast()) {

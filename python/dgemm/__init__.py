@@ -4,6 +4,8 @@ Drop-in for DeepGEMM: `import dgemm as deep_gemm`. docs/python.md is the guide, 
 the same and what is not.
 """
 
+import sys
+
 from ._compile import compile, list_configs, precompile
 from ._dgemm import __version__
 from ._errors import CompileError, DeviceError
@@ -35,6 +37,9 @@ from .utils import (
     set_mk_alignment_for_contiguous_layout,
     transform_sf_into_required_layout,
 )
+
+if "torch" in sys.modules:
+    from . import _torch_ops  # now, and not in the first call
 
 __all__ = [
     "CompileError", "DeviceError", "Kernel", "__version__", "bench_kineto", "calc_diff", "ceil_div", "compile",

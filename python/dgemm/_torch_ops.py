@@ -1,50 +1,35 @@
 """The functions as operators of torch, so that torch.compile and torch.export keep them in the graph.
 
-Imported when tensors of torch are first seen, and not before.
+Imported with the package where torch is there already, else when tensors of torch are first seen.
 """
 
-# No `from __future__ import annotations`: torch reads the operators' schemas from the annotations.
+from __future__ import annotations
+
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from . import _gemm
 
 # Tracers other than torch.compile hand over tensors of their own types, which the dispatcher does not take.
 _gemm._is_compiling = torch.compiler.is_dynamo_compiling
 
-
-@torch.library.custom_op("dgemm::fp8_gemm_nt", mutates_args=("d",), device_types="cuda")
-def fp8_gemm_nt(a: Tensor, scale_a: Tensor, b: Tensor, scale_b: Tensor, d: Tensor) -> None:
-    _gemm._call_dense(a, scale_a, b, scale_b, d, None, 0)
-
-
-@torch.library.custom_op("dgemm::m_grouped_fp8_gemm_nt_contiguous", mutates_args=("d",), device_types="cuda")
-def m_grouped_fp8_gemm_nt_contiguous(a: Tensor, scale_a: Tensor, b: Tensor, scale_b: Tensor, d: Tensor,
-                                     m_indices: Tensor) -> None:
-    _gemm._call_contiguous(a, scale_a, b, scale_b, d, m_indices, 0)
+_PAIRS = "Tensor a, Tensor scale_a, Tensor b, Tensor scale_b, Tensor(a!) d"
+# torch.library.custom_op does the same in seven times the time, which the first call of a process would take longer.
+_library = torch.library.Library("dgemm", "DEF")
 
 
-@torch.library.custom_op("dgemm::m_grouped_fp8_gemm_nt_masked", mutates_args=("d",), device_types="cuda")
-def m_grouped_fp8_gemm_nt_masked(a: Tensor, scale_a: Tensor, b: Tensor, scale_b: Tensor, d: Tensor, masked_m: Tensor,
-                                 expected_m: int) -> None:
-    _gemm._call_masked(a, scale_a, b, scale_b, d, masked_m, expected_m)
+def _define(name: str, arguments: str, function: Any) -> None:
+    _library.define(f"{name}({arguments}) -> ()", tags=(torch.Tag.pt2_compliant_tag,))
+    _library.impl(name, function, "CUDA")
+    torch.library.register_fake(f"dgemm::{name}", lambda *arguments: None, lib=_library)
 
 
-@fp8_gemm_nt.register_fake
-def _(a, scale_a, b, scale_b, d):
-    return None
-
-
-@m_grouped_fp8_gemm_nt_contiguous.register_fake
-def _(a, scale_a, b, scale_b, d, m_indices):
-    return None
-
-
-@m_grouped_fp8_gemm_nt_masked.register_fake
-def _(a, scale_a, b, scale_b, d, masked_m, expected_m):
-    return None
+_define("fp8_gemm_nt", _PAIRS, lambda a, scale_a, b, scale_b, d: _gemm._call_dense(a, scale_a, b, scale_b, d, None, 0))
+_define("m_grouped_fp8_gemm_nt_contiguous", f"{_PAIRS}, Tensor m_indices",
+        lambda *tensors: _gemm._call_contiguous(*tensors, 0))
+_define("m_grouped_fp8_gemm_nt_masked", f"{_PAIRS}, Tensor masked_m, int expected_m",
+        lambda *tensors_and_m: _gemm._call_masked(*tensors_and_m))
 
 
 def call(layout: str, tensors: tuple[Any, ...], expected_m: int) -> None:
