@@ -142,7 +142,8 @@ FailureOr<ConfigAttr> mlir::dgemm::parseWholeConfig(MLIRContext *context, String
 static bool rotationPays(const MathFields &math) {
   return math.partials == 1 && !math.isMulticast && math.mathWarpgroups <= 2 &&
          math.blockM == hopper::kWgmmaM * math.mathWarpgroups &&
-         getMathRegisters(math) <= RegisterBudget::get(math.mathWarpgroups, math.splitK).consumer;
+         getMathRegisters(math) <=
+             RegisterBudget::get(math.mathWarpgroups, math.splitK, /*loadsByTMA=*/true, math.isMulticast).consumer;
 }
 
 SmallVector<ConfigAttr> mlir::dgemm::enumerateConfigs(MLIRContext *context, const ConfigFields &fields, int64_t rows) {

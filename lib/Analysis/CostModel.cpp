@@ -20,14 +20,14 @@ using namespace mlir::dgemm;
 namespace {
 // SM clocks at about 1.6 GHz on an H100 with 132 SMs. Which of these were measured and which are assumed stands in
 // docs/cost-model.md.
-constexpr double kL2BytesPerClock = 44;     // L2 to shared memory, for one SM, CTAs of a wave sharing lines
-constexpr double kDramBytesPerClock = 1700; // 2.7 TB/s for the chip
-constexpr double kLaunchClocks = 4000;      // launch, barrier set-up, first fill
-constexpr double kTileClocks = 1500;        // drain of the ring and epilogue of a tile
-constexpr double kPairCost = 1.03;          // time in a multicast cluster of 2, over that without one
-constexpr double kQuadCost = 1.08;          // of 4
-constexpr double kReduceClocks = 600;       // latency of the sum over a cluster
-constexpr double kReduceBytesPerClock = 6;  // distributed shared memory, for one SM
+constexpr double kL2BytesPerClock = 51;      // L2 to shared memory, for one SM, CTAs of a wave sharing lines
+constexpr double kDramBytesPerClock = 1700;  // 2.7 TB/s for the chip
+constexpr double kLaunchClocks = 4000;       // launch, barrier set-up, first fill
+constexpr double kTileClocks = 1500;         // drain of the ring and epilogue of a tile
+constexpr double kPairCost = 1.03;           // time in a multicast cluster of 2, over that without one
+constexpr double kQuadCost = 1.08;           // of 4
+constexpr double kReduceClocks = 600;        // latency of the sum over a cluster
+constexpr double kReduceBytesPerClock = 2.5; // distributed shared memory, for one SM
 constexpr int64_t kAssumedSize = 4096;
 constexpr int64_t kAssumedGroups = 8;
 } // namespace
@@ -52,17 +52,17 @@ bool ProblemSize::allows(ConfigAttr config) const {
   return loadsByTMA || (!config.isMulticast() && config.fitsRegisters(loadsByTMA));
 }
 
-/// Clocks of one K block on the tensor cores and CUDA cores, fitted to the table "tile (WGs x waves of m64)".
+/// Clocks of one K block on the tensor cores and CUDA cores, fitted to sweeps of whole kernels.
 static double mathClocks(ConfigAttr config) {
   double tensor = config.getBlockM() * config.getBlockN() / 32.0;
   switch (config.getMathWarpgroups()) {
   case 1: // nothing hides the wait and the promotion
-    return 93 + 1.34 * tensor;
+    return 75 + 1.74 * tensor;
   case 2: // the other warpgroup hides most of it
-    return tensor + std::max(6.0, 110 - 0.14 * tensor / (config.getBlockM() / 128.0)) +
-           (config.getBlockM() > 128 ? 40 : 0);
+    return tensor + std::max(6.0, 85 - 0.11 * tensor / (config.getBlockM() / 128.0)) +
+           (config.getBlockM() > 128 ? (config.getBlockN() % 64 ? 120 : 16) : 0) + (config.getRotateKLoop() ? 0 : 90);
   default:
-    return tensor + 2;
+    return tensor + 28;
   }
 }
 
@@ -98,9 +98,9 @@ static double estimateRows(const ProblemSize &size, ConfigAttr config, int64_t m
   // Rows past M are not fetched, only zero-filled.
   double stageBytes = (std::min(m, config.getBlockM()) + config.getBlockN()) * double(config.getBlockK());
   double kBlock = std::max(mathClocks(config), stageBytes / kL2BytesPerClock);
-  // A ring that holds less than about 48 KiB in flight does not cover the latency of DRAM.
+  // A ring that holds less than about 96 KiB in flight does not cover the latency of DRAM.
   double inFlight = config.getStages() * stageBytes;
-  double latency = std::max(1.0, 49152 / inFlight);
+  double latency = std::max(1.0, 98304 / inFlight);
   double epilogue = kTileClocks + config.getBlockM() * config.getBlockN() / 24.0;
   if (config.getSplitK() > 1) // all rows are sent, also those past M
     epilogue += kReduceClocks + config.getBlockM() * config.getBlockN() * 4.0 * (1 - 1.0 / double(config.getSplitK())) /

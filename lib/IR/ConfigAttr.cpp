@@ -125,7 +125,7 @@ void ConfigAttr::print(AsmPrinter &printer) const {
 bool ConfigAttr::fitsRegisters(bool loadsByTMA) const {
   return getMathRegisters({getBlockM(), getBlockN(), getMathWarpgroups(), getSplitK(), isMulticast(),
                            getOverlapEpilogue(), getPartials(), getRotateKLoop(), getUnrollK()}) <=
-         RegisterBudget::get(getMathWarpgroups(), getSplitK(), loadsByTMA).consumer;
+         RegisterBudget::get(getMathWarpgroups(), getSplitK(), loadsByTMA, isMulticast()).consumer;
 }
 
 /// C1 to C6: each field for itself.
@@ -160,7 +160,7 @@ LogicalResult ConfigAttr::verify(function_ref<InFlightDiagnostic()> emitError, i
   // C7.
   int64_t need = getMathRegisters({blockM, blockN, mathWarpgroups, splitK, clusterM * clusterN > 1, overlapEpilogue,
                                    partials, rotateKLoop, unrollK});
-  int64_t have = RegisterBudget::get(mathWarpgroups, splitK).consumer;
+  int64_t have = RegisterBudget::get(mathWarpgroups, splitK, /*loadsByTMA=*/true, clusterM * clusterN > 1).consumer;
   if (need > have)
     return emitError() << "block " << blockM << "x" << blockN << " needs about " << need
                        << " registers in each math thread, but " << mathWarpgroups << " math warpgroups leave " << have;

@@ -11,7 +11,7 @@
 
 using namespace mlir::dgemm;
 
-RegisterBudget RegisterBudget::get(int64_t mathWarpgroups, int64_t splitK, bool loadsByTMA) {
+RegisterBudget RegisterBudget::get(int64_t mathWarpgroups, int64_t splitK, bool loadsByTMA, bool isMulticast) {
   // Each row keeps producer + warpgroups * consumer within what the warpgroups enter with (65536 / threads and at
   // most 255, rounded down to 8): 2 * 248, 3 * 168, 4 * 128 registers. Producers with fewer were
   // seen to spill (ptxas 13.0, a sample of the legal configs of ten problems).
@@ -22,7 +22,7 @@ RegisterBudget RegisterBudget::get(int64_t mathWarpgroups, int64_t splitK, bool 
   case 2:
     return !isSplit ? RegisterBudget{40, 232} : loadsByTMA ? RegisterBudget{56, 224} : RegisterBudget{72, 216};
   default:
-    return !isSplit && loadsByTMA ? RegisterBudget{24, 160} : RegisterBudget{56, 152};
+    return !isSplit && loadsByTMA && !isMulticast ? RegisterBudget{24, 160} : RegisterBudget{56, 152};
   }
 }
 

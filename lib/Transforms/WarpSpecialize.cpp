@@ -262,7 +262,8 @@ LogicalResult specialize(KernelOp kernel) {
 
   ImplicitLocOpBuilder b(parts->tiles.getLoc(), parts->tiles);
   Value ring = RingOp::create(b, RingType::get(context, config.getStages(), stageType));
-  RegisterBudget budget = RegisterBudget::get(config.getMathWarpgroups(), config.getSplitK(), loadsByTMA);
+  RegisterBudget budget =
+      RegisterBudget::get(config.getMathWarpgroups(), config.getSplitK(), loadsByTMA, config.isMulticast());
   auto roles = WarpSpecializeOp::create(b, config.getMathWarpgroups(), budget.producer, budget.consumer);
   Block &producer = roles.getProducer().emplaceBlock(), &consumer = roles.getConsumer().emplaceBlock();
   Value warpgroup = consumer.addArgument(b.getIndexType(), b.getLoc());

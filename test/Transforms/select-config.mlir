@@ -7,11 +7,11 @@
 
 // All fields come from the cost model; nothing else about the problem changes.
 // CHECK-LABEL: func.func @chosen(
-// CHECK: dgemm.gemm dense {{.*}} config <block = {{[0-9]+}}x{{[0-9]+}}x128, stages = {{[0-9]+}}, math_warpgroups = {{[1-3]}}, group_m = {{[0-9]+}}> : (memref<4096x512xf8E4M3FN>, memref<4x4096xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<4096x384xbf16>)
+// CHECK: dgemm.gemm dense {{.*}} config <block = {{[0-9]+}}x{{[0-9]+}}x128, stages = {{[0-9]+}}, math_warpgroups = {{[1-3]}}, group_m = {{[0-9]+}}{{(, rotate_k_loop = true)?}}> : (memref<4096x512xf8E4M3FN>, memref<4x4096xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<4096x384xbf16>)
 
 // Fields given in the pass option are taken as they are, and the model chooses the rest among what is legal with them.
 // GIVEN-LABEL: func.func @chosen(
-// GIVEN: config <block = 128x96x128, stages = 3, math_warpgroups = {{[12]}}, group_m = {{[0-9]+}}>
+// GIVEN: config <block = 128x96x128, stages = 3, math_warpgroups = {{[12]}}, group_m = {{[0-9]+}}{{(, rotate_k_loop = true)?}}>
 
 // Between < and > they are a whole config.
 // WHOLE-LABEL: func.func @chosen(

@@ -22,9 +22,10 @@ struct RegisterBudget {
   int64_t producer;
   int64_t consumer;
 
-  /// The division for 1 to 3 math warpgroups and one producer warpgroup, which holds more where K is split and where it
-  /// copies A or B without TMA (`loadsByTMA` false).
-  static RegisterBudget get(int64_t mathWarpgroups, int64_t splitK = 1, bool loadsByTMA = true);
+  /// The division for 1 to 3 math warpgroups and one producer warpgroup, which holds more where K is split, where it
+  /// copies A or B without TMA (`loadsByTMA` false), and beside three math warpgroups where it multicasts.
+  static RegisterBudget get(int64_t mathWarpgroups, int64_t splitK = 1, bool loadsByTMA = true,
+                            bool isMulticast = false);
 };
 
 /// The fields of #dgemm.config on which the registers of a math thread depend.
