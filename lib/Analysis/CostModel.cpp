@@ -43,13 +43,14 @@ ProblemSize ProblemSize::get(GemmOp gemm) {
   if (gemm.getLayout() == Layout::Contiguous)
     size.rowAlignment = gemm.getRowAlignment();
   size.loadsByTMA = OperandGeometry::get(gemm, "a").allowsTMA() && OperandGeometry::get(gemm, "b").allowsTMA();
+  size.storesByTMA = OperandGeometry::get(gemm, "d").allowsTMA();
   return size;
 }
 
 bool ProblemSize::allows(ConfigAttr config) const {
   if (rowAlignment && rowAlignment % config.getBlockM())
     return false;
-  return loadsByTMA || (!config.isMulticast() && config.fitsRegisters(loadsByTMA));
+  return (loadsByTMA || !config.isMulticast()) && config.fitsRegisters(loadsByTMA, storesByTMA);
 }
 
 /// Clocks of one K block on the tensor cores and CUDA cores, fitted to sweeps of whole kernels.
@@ -165,6 +166,7 @@ FailureOr<ConfigAttr> mlir::dgemm::selectConfig(MLIRContext *context, const Prob
                        << (size.rowAlignment ? " and tiles that divide the alignment of groups" : "")
                        << (size.loadsByTMA
                                ? ""
-                               : "; operands without TMA allow no cluster and leave math threads fewer registers");
+                               : "; operands without TMA allow no cluster and leave math threads fewer registers")
+                       << (size.storesByTMA ? "" : "; without TMA for D an overlapped epilogue takes more registers");
   return failure();
 }

@@ -122,9 +122,9 @@ void ConfigAttr::print(AsmPrinter &printer) const {
   printer << ">";
 }
 
-bool ConfigAttr::fitsRegisters(bool loadsByTMA) const {
+bool ConfigAttr::fitsRegisters(bool loadsByTMA, bool storesByTMA) const {
   return getMathRegisters({getBlockM(), getBlockN(), getMathWarpgroups(), getSplitK(), isMulticast(),
-                           getOverlapEpilogue(), getPartials(), getRotateKLoop(), getUnrollK()}) <=
+                           getOverlapEpilogue(), getPartials(), getRotateKLoop(), getUnrollK(), storesByTMA}) <=
          RegisterBudget::get(getMathWarpgroups(), getSplitK(), loadsByTMA, isMulticast()).consumer;
 }
 

@@ -69,7 +69,7 @@ def DGemm_ConfigAttr : AttrDef<DGemm_Dialect, "Config"> {
     /// CTAs of a cluster share tiles of A or B.
     bool isMulticast() const { return getClusterM() * getClusterN() > 1; }
     /// Math threads hold what they need in what the producer leaves them (RegisterBudget).
-    bool fitsRegisters(bool loadsByTMA) const;
+    bool fitsRegisters(bool loadsByTMA, bool storesByTMA) const;
   }];
   let hasCustomAssemblyFormat = 1;
   let genVerifyDecl = 1;

@@ -36,6 +36,8 @@ struct MathFields {
   int64_t partials = 1;
   bool rotateKLoop = false;
   int64_t unrollK = 1;
+  /// False where rows of D are such that TMA cannot store them.
+  bool storesByTMA = true;
 };
 
 /// Registers that a math thread needs: a partial accumulator of one m64 slice, the final accumulators of all slices,
