@@ -41,7 +41,7 @@ int64_t mlir::dgemm::getMathRegisters(const MathFields &fields) {
   if (fields.overlapEpilogue && fields.partials > 1)
     other += 8;
   // Addresses of rows of D that live through the next tile's main loop: 192x128, 128x184 and, with two partials,
-  // 128x168 spilled among 12495 kernels of ten problems (ptxas 13.0.88).
+  // 128x160 and 128x168 spilled among 12495 kernels of ten problems (ptxas 13.0.88).
   if (fields.overlapEpilogue && !fields.storesByTMA)
     other += fields.partials > 1 ? 32 : 8;
   // 256x128 spills in some layouts, 256x120, 128x184 and 192x120, whose columns have scales of two blocks, in most;
