@@ -147,7 +147,7 @@ static bool rotationPays(const MathFields &math) {
 }
 
 SmallVector<ConfigAttr> mlir::dgemm::enumerateConfigs(MLIRContext *context, const ConfigFields &fields, int64_t rows) {
-  constexpr int64_t kMaxStages = 16;
+  constexpr int64_t kEnoughStages = 16;
   SmallVector<ConfigAttr> configs;
   // What is legal the verifier knows; what it says of the others is of no use here, unlike what others say meanwhile.
   Location nowhere = NameLoc::get(StringAttr::get(context, "enumerated config"));
@@ -158,12 +158,12 @@ SmallVector<ConfigAttr> mlir::dgemm::enumerateConfigs(MLIRContext *context, cons
                  int64_t splitK) {
     int64_t partials = fields.partials.value_or(1), unrollK = fields.unrollK.value_or(1);
     bool overlaps = fields.overlapEpilogue.value_or(false);
-    int64_t deepest = SharedMemoryLayout::getMaxStages(blockM, blockN, kScaleBlock, 32, splitK);
+    int64_t deepest = SharedMemoryLayout::getMaxStages(blockM, blockN, kScaleBlock, kMaxStages, splitK);
     bool readsBOnce = !ShapedType::isDynamic(rows) && rows <= blockM * clusterM;
     bool rotates = unrollK == 1 && rotationPays({blockM, blockN, warpgroups, splitK, clusterM * clusterN > 1, overlaps,
                                                  partials, /*rotateKLoop=*/true});
     ConfigAttr config = ConfigAttr::getChecked(
-        emitNowhere, context, blockM, blockN, kScaleBlock, fields.stages.value_or(std::min(deepest, kMaxStages)),
+        emitNowhere, context, blockM, blockN, kScaleBlock, fields.stages.value_or(std::min(deepest, kEnoughStages)),
         warpgroups, fields.groupM.value_or(8), clusterM, clusterN, splitK, fields.evictFirstB.value_or(readsBOnce),
         partials, overlaps, fields.rotateKLoop.value_or(rotates), unrollK);
     if (config && fields.match(config))

@@ -39,7 +39,7 @@ using namespace mlir::dgemm;
 // Roles
 //===----------------------------------------------------------------------===//
 
-/// if (warpgroup < consumers) { more registers; consumer } else { fewer; one or all threads: producer }
+/// if (warpgroup < consumers) { more registers; consumer } else { fewer; one thread, a warp or all: producer }
 static void lowerRoles(WarpSpecializeOp op) {
   NVVMBuilder b(op.getLoc(), op);
   Value thread = b.threadIndex();
@@ -58,16 +58,15 @@ static void lowerRoles(WarpSpecializeOp op) {
   auto moveProducer = [&] {
     b.getBlock()->getOperations().splice(b.getInsertionPoint(), op.getProducer().front().getOperations());
   };
-  if (op.getProducerThreads() > 1) {
+  auto onFirstWarp = [&](function_ref<void()> body) {
+    b.when(b.equal(b.bitAnd(warp, hopper::kWarpgroupWarps - 1), 0), body);
+  };
+  if (op.getProducerThreads() == hopper::kWarpgroupThreads)
     moveProducer();
-    op.erase();
-    return;
-  }
-  Value isFirstWarp = b.equal(b.bitAnd(warp, hopper::kWarpgroupWarps - 1), 0);
-  b.when(isFirstWarp, [&] {
-    Value elected = NVVM::ElectSyncOp::create(b, b.getI1Type(), Value{});
-    b.when(elected, moveProducer);
-  });
+  else if (op.getProducerThreads() == hopper::kWarpThreads)
+    onFirstWarp(moveProducer);
+  else
+    onFirstWarp([&] { b.when(NVVM::ElectSyncOp::create(b, b.getI1Type(), Value{}), moveProducer); });
   op.erase();
 }
 

@@ -38,11 +38,13 @@ Value mlir::dgemm::hasFewRows(TMALowering &lowering, NVVMBuilder &b) {
   return arith::ConstantOp::create(b, b.getBoolAttr(true));
 }
 
-void mlir::dgemm::copyScalesOfFewRows(TMALowering &lowering, NVVMBuilder &b, LoadAsyncOp load, Value dest) {
+void mlir::dgemm::copyScalesOfFewRows(TMALowering &lowering, NVVMBuilder &b, LoadAsyncOp load, Value dest,
+                                      Value barrier) {
   OperandAccess access(b, lowering.kernel, load.getSource());
   Value address = access.getAddress(access.getOffset(load.getOffsets()));
   Value rows = arith::TruncIOp::create(b, b.getI32Type(), access.getExtent(0));
   NVVM::CpAsyncOp::create(b, dest, address, kVectorBytes, NVVM::LoadCacheModifierKind::CA, b.mul(rows, kScaleBytes));
+  NVVM::CpAsyncMBarrierArriveOp::create(b, barrier, /*noinc=*/false);
 }
 
 void mlir::dgemm::zeroScalesOfFewRows(TMALowering &lowering, NVVMBuilder &b, Value isFew) {

@@ -17,8 +17,9 @@
 
 namespace mlir::dgemm {
 
-/// Index of the scales of A among the tiles of a stage.
+/// Index of the scales among the tiles of a stage.
 constexpr int64_t kScalesOfA = 2;
+constexpr int64_t kScalesOfB = 3;
 
 /// One kernel on its way through dgemm-lower-tma.
 struct TMALowering {
@@ -32,7 +33,7 @@ struct TMALowering {
   /// Coordinates of this CTA in its cluster, i32; null without one.
   Value clusterRow, clusterColumn;
 
-  /// The producer's thread brings the scales of B with each stage, by cp.async. Set by lowerRing.
+  /// The producer's warp brings the scales of B (TMABlockScales.cpp). Set by lowerRing.
   bool bringsScalesOfB = false;
 
   /// CTAs of a cluster that share a tile of the operand, of which each fetches one slice for all of them.
@@ -49,6 +50,10 @@ struct TMALowering {
   /// First byte of tile `index` of the stage.
   Value tileAddress(NVVMBuilder &b, Value stage, int64_t index) {
     return b.offsetPointer(shared, b.add(b.mul(stage, layout.tileBytes[index]), layout.tileOffset[index]));
+  }
+  /// The `count` scales of B of the K block in `slot` (i32).
+  Value blockScaleAddress(NVVMBuilder &b, Value slot, int64_t count) {
+    return b.offsetPointer(shared, b.add(b.mul(slot, 4 * count), layout.blockScalesOffset));
   }
 
   /// Barriers of the 64 rows with index `slice` (i32) of the tile.
@@ -71,15 +76,23 @@ void copyTile(TMALowering &lowering, NVVMBuilder &b, LoadAsyncOp load, Value sta
 /// Whether M is so small that the scales of A come by cp.async and not by TMA (i1); null if it never is.
 Value hasFewRows(TMALowering &lowering, NVVMBuilder &b);
 
-/// Starts the copy of the scales of one K block, of few rows, to `dest`; the rows behind these are not written.
-void copyScalesOfFewRows(TMALowering &lowering, NVVMBuilder &b, LoadAsyncOp load, Value dest);
+/// Starts the copy of the scales of one K block, of few rows, to `dest`; the rows behind these are not written. It is
+/// to arrive at `barrier`.
+void copyScalesOfFewRows(TMALowering &lowering, NVVMBuilder &b, LoadAsyncOp load, Value dest, Value barrier);
 
 /// Where `isFew`, all threads of the CTA write zeros to the scales of A of all stages: consumers read those of all rows
 /// of the tile.
 void zeroScalesOfFewRows(TMALowering &lowering, NVVMBuilder &b, Value isFew);
 
-/// Rewrites the ring: barrier set-up, acquire, load_async, commit, wait, view, release. The loops carry the stage index
-/// and phase parity.
+/// Starts the copies of the scales of B of 32 K blocks, where `load` is the first of these, by all lanes of the
+/// producer's warp, to `slot` (i32) and those behind it; they are to arrive at `barrier`.
+void copyBlockScales(TMALowering &lowering, NVVMBuilder &b, LoadBlockScalesAsyncOp load, Value slot, Value barrier);
+
+/// The slot `by` K blocks on; all i32.
+Value advanceBlockScaleSlot(NVVMBuilder &b, Value slot, Value by);
+
+/// Rewrites the ring: barrier set-up, acquire, load_async, commit, wait, view, release. The loops carry the stage
+/// index, phase parity and slot of the scales of B.
 LogicalResult lowerRing(TMALowering &lowering, RingOp ring, WarpSpecializeOp roles);
 
 /// Initialises the barriers of the sum over a cluster of the 64 rows with index `slice` (i32).

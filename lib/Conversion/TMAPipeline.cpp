@@ -7,8 +7,8 @@
 //===----------------------------------------------------------------------===//
 //
 // full[s] completes a phase when the producer has armed it and all bytes of stage s have landed (and, where some tiles
-// are copied without TMA, when all threads of the producer warpgroup have arrived; where it brings the scales of B,
-// when their copies have landed, which then arrive by themselves); empty[s] when every math warp has released it.
+// are copied without TMA, when all threads of the producer warpgroup have arrived; where it copies scales, when these
+// have landed, which then arrive by themselves); empty[s] when every math warp has released it.
 // Producer and consumers walk the stages in order and flip the parity at each wrap. On a fresh barrier the phase of
 // parity 1 counts as completed (PTX ISA 9.0, mbarrier.try_wait), so the producer waits for parity ^ 1 and finds the
 // first round of stages empty.
@@ -29,10 +29,12 @@ using namespace mlir::dgemm;
 
 namespace {
 
-/// Where a role stands in the ring: stage index and phase parity, both i32.
+/// Where a role stands: stage index and phase parity of the ring, and the slot of the scales of B, null where the
+/// producer does not bring these; all i32.
 struct RingPosition {
   Value stage;
   Value parity;
+  Value slot;
 };
 
 /// Rewrites one role's region.
@@ -42,10 +44,14 @@ public:
   RoleLowering(TMALowering &lowering, RingType ring, int64_t bytes, bool hasCopies)
       : lowering(lowering), ring(ring), bytes(bytes), hasCopies(hasCopies) {}
 
-  void lower(Block &block) {
+  void lower(Block &block, bool isProducer) {
     NVVMBuilder b(lowering.kernel.getLoc(), lowering.kernel.getContext());
     b.setInsertionPointToStart(&block);
-    lowerBlock(block, {b.i32(0), b.i32(0)});
+    if (isProducer && hasCopies)
+      leader = b.isFirstOfWarpgroup();
+    else if (isProducer && lowering.bringsScalesOfB)
+      leader = NVVM::ElectSyncOp::create(b, b.getI1Type(), Value{});
+    lowerBlock(block, {b.i32(0), b.i32(0), lowering.bringsScalesOfB ? b.i32(0) : Value()});
   }
 
 private:
@@ -56,21 +62,20 @@ private:
   void lowerWait(NVVMBuilder &b, WaitOp wait, RingPosition position);
   void fetch(NVVMBuilder &b, LoadAsyncOp load, RingPosition position, Value slice, Value mask);
   void lowerLoad(NVVMBuilder &b, LoadAsyncOp load, RingPosition position);
-  void lowerBlockScales(NVVMBuilder &b, LoadBlockScalesAsyncOp load, RingPosition position);
   Value getMulticastMask(NVVMBuilder &b, bool isRow);
   void lowerView(NVVMBuilder &b, ViewOp view);
   void lowerRelease(NVVMBuilder &b, RingPosition position);
 
   void lowerCommit(NVVMBuilder &b, RingPosition position);
   /// Runs `body` on one thread of the producer.
-  void onOneThread(NVVMBuilder &b, function_ref<void()> body) {
-    hasCopies ? b.when(b.isFirstOfWarpgroup(), body) : body();
-  }
+  void onOneThread(NVVMBuilder &b, function_ref<void()> body) { leader ? b.when(leader, body) : body(); }
 
   TMALowering &lowering;
   RingType ring;
   int64_t bytes;
   bool hasCopies;
+  /// Holds on one thread of the producer; null where it has only one.
+  Value leader;
   /// Acquires and waits whose stage value is replaced op by op; erased last.
   SmallVector<Operation *> stages;
   /// Of the stages that have been waited for.
@@ -92,22 +97,12 @@ RingPosition RoleLowering::advance(NVVMBuilder &b, RingPosition position) {
   Value wraps = b.equal(next, ring.getDepth());
   Value stage = arith::SelectOp::create(b, wraps, b.i32(0), next);
   Value parity = b.bitXor(position.parity, arith::ExtUIOp::create(b, b.getI32Type(), wraps));
-  return {stage, parity};
+  return {stage, parity, position.slot ? advanceBlockScaleSlot(b, position.slot, b.i32(1)) : Value()};
 }
 
-/// Waits until the stage is empty, then arms its full barrier with the bytes to come.
+/// Waits until the stage is empty.
 void RoleLowering::lowerAcquire(NVVMBuilder &b, RingPosition position) {
   b.waitParity(lowering.emptyBarrier(b, position.stage), b.bitXor(position.parity, b.i32(1)));
-  Value barrier = lowering.fullBarrier(b, position.stage);
-  onOneThread(b, [&] {
-    Value expected = b.i32(bytes);
-    if (Value isFew = hasFewRows(lowering, b)) {
-      int64_t scales = ring.getStage().getTiles()[kScalesOfA].getByteSize();
-      expected = b.createOrFold<arith::SelectOp>(isFew, b.i32(bytes - scales), expected);
-    }
-    NVVM::MBarrierArriveExpectTxOp::create(b, Type{}, barrier, expected, NVVM::MemScopeKind::CTA,
-                                           /*relaxed=*/false, Value{});
-  });
 }
 
 /// `position` is that of the oldest stage held; the one waited for comes behind all that are.
@@ -120,14 +115,25 @@ void RoleLowering::lowerWait(NVVMBuilder &b, WaitOp wait, RingPosition position)
   wait.getCondition() ? b.when(wait.getCondition(), waitForStage) : waitForStage();
 }
 
-/// Copies without TMA: what a thread has written becomes visible to wgmma (PTX ISA 9.0, fence.proxy.async), then it
-/// arrives.
+/// Arms the full barrier with the bytes that are on their way: the phase lasts at least until then, as it waits for
+/// this arrival. Copies without TMA: what a thread has written becomes visible to wgmma (PTX ISA 9.0,
+/// fence.proxy.async), then it arrives.
 void RoleLowering::lowerCommit(NVVMBuilder &b, RingPosition position) {
-  if (!hasCopies)
-    return;
-  NVVM::FenceProxyOp::create(b, NVVM::ProxyKind::async_shared,
-                             NVVM::SharedSpaceAttr::get(b.getContext(), NVVM::SharedSpace::shared_cta));
-  NVVM::MBarrierArriveOp::create(b, Type{}, lowering.fullBarrier(b, position.stage), Value{});
+  Value barrier = lowering.fullBarrier(b, position.stage);
+  if (hasCopies) {
+    NVVM::FenceProxyOp::create(b, NVVM::ProxyKind::async_shared,
+                               NVVM::SharedSpaceAttr::get(b.getContext(), NVVM::SharedSpace::shared_cta));
+    NVVM::MBarrierArriveOp::create(b, Type{}, barrier, Value{});
+  }
+  onOneThread(b, [&] {
+    Value expected = b.i32(bytes);
+    if (Value isFew = hasFewRows(lowering, b)) {
+      int64_t scales = ring.getStage().getTiles()[kScalesOfA].getByteSize();
+      expected = b.createOrFold<arith::SelectOp>(isFew, b.i32(bytes - scales), expected);
+    }
+    NVVM::MBarrierArriveExpectTxOp::create(b, Type{}, barrier, expected, NVVM::MemScopeKind::CTA,
+                                           /*relaxed=*/false, Value{});
+  });
 }
 
 /// Bit r is CTA r of the cluster: those in this one's row (they share A) or column (B).
@@ -171,7 +177,10 @@ void RoleLowering::lowerLoad(NVVMBuilder &b, LoadAsyncOp load, RingPosition posi
     return copyTile(lowering, b, load, position.stage);
   Value isFew = load.getIndex() == kScalesOfA ? hasFewRows(lowering, b) : Value();
   auto copyFew = [&](NVVMBuilder &b) {
-    copyScalesOfFewRows(lowering, b, load, lowering.tileAddress(b, position.stage, kScalesOfA));
+    onOneThread(b, [&] {
+      copyScalesOfFewRows(lowering, b, load, lowering.tileAddress(b, position.stage, kScalesOfA),
+                          lowering.fullBarrier(b, position.stage));
+    });
   };
   if (isFew && matchPattern(isFew, m_One()))
     return copyFew(b);
@@ -198,22 +207,12 @@ void RoleLowering::lowerLoad(NVVMBuilder &b, LoadAsyncOp load, RingPosition posi
   b.when(isAlone, [&] { fetch(b, load, position, b.bitXor(slice, b.i32(1)), own); });
 }
 
-/// Copies of 4 bytes each; when they are done, the one thread that has started them has arrived (PTX ISA 9.0,
-/// cp.async.mbarrier.arrive.noinc).
-void RoleLowering::lowerBlockScales(NVVMBuilder &b, LoadBlockScalesAsyncOp load, RingPosition position) {
-  TileType tile = ring.getStage().getTiles()[load.getIndex()];
-  Value dest = lowering.tileAddress(b, position.stage, load.getIndex());
-  auto addresses = getBlockScaleAddresses(b, lowering.kernel, load.getSource(), load.getOffsets(), tile.getColumns());
-  for (auto [i, address] : llvm::enumerate(addresses))
-    NVVM::CpAsyncOp::create(b, b.offsetPointer(dest, b.i32(4 * i)), address, 4, NVVM::LoadCacheModifierKind::CA,
-                            Value{});
-  NVVM::CpAsyncMBarrierArriveOp::create(b, lowering.fullBarrier(b, position.stage), /*noinc=*/true);
-}
-
 void RoleLowering::lowerView(NVVMBuilder &b, ViewOp view) {
   TileType tile = view.getTile().getType();
   int64_t bytes = tile.getRows() == 1 ? tile.getElementType().getIntOrFloatBitWidth() / 8 : tile.getRowBytes();
-  Value base = lowering.tileAddress(b, positions.lookup(view.getStage()).stage, view.getIndex());
+  RingPosition position = positions.lookup(view.getStage());
+  Value base = view.getIndex() == kScalesOfB ? lowering.blockScaleAddress(b, position.slot, tile.getColumns())
+                                             : lowering.tileAddress(b, position.stage, view.getIndex());
   Value address = b.offsetPointer(base, b.mul(b.toI32(view.getOffset()), bytes));
   view.replaceAllUsesWith(Value(TileAtOp::create(b, tile, address)));
 }
@@ -261,12 +260,15 @@ std::optional<int64_t> countAdvances(Block &block) {
 RingPosition RoleLowering::lowerLoop(LoopLikeOpInterface loop, RingPosition position) {
   Block &block = loop.getLoopRegions().front()->front();
   std::optional<int64_t> each = countAdvances(block);
-  bool carriesStage = !each || *each % ring.getDepth(), carriesParity = !each || *each % (2 * ring.getDepth());
-  SmallVector<Value> inits;
-  if (carriesStage)
-    inits.push_back(position.stage);
-  if (carriesParity)
-    inits.push_back(position.parity);
+  SmallVector<Value RingPosition::*> carried;
+  auto carry = [&](Value RingPosition::*part, int64_t period) {
+    if (position.*part && (!each || *each % period))
+      carried.push_back(part);
+  };
+  carry(&RingPosition::stage, ring.getDepth());
+  carry(&RingPosition::parity, 2 * ring.getDepth());
+  carry(&RingPosition::slot, kBlockScaleSlots);
+  SmallVector<Value> inits = llvm::map_to_vector(carried, [&](auto part) { return position.*part; });
   IRRewriter rewriter(loop.getContext());
   // The yielded position is known only after the body is lowered: yield the arguments for now.
   auto yieldArguments = [](OpBuilder &, Location, ArrayRef<BlockArgument> args) {
@@ -274,18 +276,16 @@ RingPosition RoleLowering::lowerLoop(LoopLikeOpInterface loop, RingPosition posi
   };
   LoopLikeOpInterface widened =
       *loop.replaceWithAdditionalYields(rewriter, inits, /*replaceInitOperandUsesInLoop=*/false, yieldArguments);
-  auto take = [&](ValueRange carried) {
-    carried = carried.take_back(inits.size());
-    return RingPosition{carriesStage ? carried.front() : position.stage,
-                        carriesParity ? carried.back() : position.parity};
+  auto take = [&](ValueRange values) {
+    RingPosition taken = position;
+    for (auto [part, value] : llvm::zip_equal(carried, values.take_back(carried.size())))
+      taken.*part = value;
+    return taken;
   };
   SmallVector<Value> args(widened.getRegionIterArgs().begin(), widened.getRegionIterArgs().end());
   RingPosition last = lowerBlock(widened.getLoopRegions().front()->front(), take(args));
-  MutableArrayRef<OpOperand> yielded = *widened.getYieldedValuesMutable();
-  if (carriesStage)
-    yielded[yielded.size() - inits.size()].set(last.stage);
-  if (carriesParity)
-    yielded.back().set(last.parity);
+  for (auto [part, yielded] : llvm::zip_equal(carried, widened.getYieldedValuesMutable()->take_back(carried.size())))
+    yielded.set(last.*part);
   // What a K loop's last iteration would hold was not waited for.
   held = 0;
   return take(widened->getResults());
@@ -312,7 +312,7 @@ RingPosition RoleLowering::lowerBlock(Block &block, RingPosition position) {
     if (auto load = dyn_cast<LoadAsyncOp>(op))
       lowerLoad(b, load, position);
     else if (auto scales = dyn_cast<LoadBlockScalesAsyncOp>(op))
-      lowerBlockScales(b, scales, position);
+      copyBlockScales(lowering, b, scales, position.slot, lowering.fullBarrier(b, position.stage));
     else if (auto view = dyn_cast<ViewOp>(op))
       lowerView(b, view);
     else if (isa<CommitOp>(op)) {
@@ -373,13 +373,14 @@ LogicalResult mlir::dgemm::lowerRing(TMALowering &lowering, RingOp ring, WarpSpe
   RingType type = ring.getRing().getType();
   ArrayRef<TileType> tiles = type.getStage().getTiles();
   // Scales of A that TMA cannot load are not staged.
-  if (tiles.size() < 2 || tiles.size() > std::size(lowering.layout.tileBytes) ||
-      type.getDepth() != lowering.kernel.getConfig().getStages())
+  if (tiles.size() < 2 || tiles.size() > kScalesOfB + 1 || type.getDepth() != lowering.kernel.getConfig().getStages())
     return ring.emitOpError("expected the ring of the kernel's config: tiles of A, B and the scales of A and B");
+  const SharedMemoryLayout &layout = lowering.layout;
   for (auto [index, tile] : llvm::enumerate(tiles)) {
-    int64_t bytes = lowering.layout.tileBytes[index], size = tile.getByteSize();
-    bool isScalesOfB = index == 3;
-    if (isScalesOfB ? size > bytes : static_cast<int64_t>(llvm::alignTo(size, hopper::kBulkAlignment)) != bytes)
+    int64_t size = tile.getByteSize();
+    if (index == kScalesOfB
+            ? size * kBlockScaleSlots > layout.blockScalesBytes
+            : static_cast<int64_t>(llvm::alignTo(size, hopper::kBulkAlignment)) != layout.tileBytes[index])
       return ring.emitOpError()
              << "expected tiles of A, B and the scales of A and B as in the kernel's config, but got " << tile;
   }
@@ -393,8 +394,7 @@ LogicalResult mlir::dgemm::lowerRing(TMALowering &lowering, RingOp ring, WarpSpe
   });
   WalkResult scales = roles.getProducer().walk([&](LoadBlockScalesAsyncOp load) {
     if (hasCopies)
-      return load.emitOpError("expected a producer of one thread, whose other loads are all by TMA"),
-             WalkResult::interrupt();
+      return load.emitOpError("expected a producer whose other loads are all by TMA"), WalkResult::interrupt();
     lowering.bringsScalesOfB = true;
     bytes -= tiles[load.getIndex()].getByteSize();
     return WalkResult::advance();
@@ -403,6 +403,8 @@ LogicalResult mlir::dgemm::lowerRing(TMALowering &lowering, RingOp ring, WarpSpe
     return failure();
   if (hasCopies)
     roles.setProducerThreads(hopper::kWarpgroupThreads);
+  else if (lowering.bringsScalesOfB)
+    roles.setProducerThreads(hopper::kWarpThreads);
   WalkResult views = roles.walk([](ViewOp view) {
     if (view.getStage().getDefiningOp<WaitOp>())
       return WalkResult::advance();
@@ -413,9 +415,9 @@ LogicalResult mlir::dgemm::lowerRing(TMALowering &lowering, RingOp ring, WarpSpe
   ConfigAttr config = lowering.kernel.getConfig();
   int64_t readers = config.getClusterM() + config.getClusterN() - 1;
   initBarriers(lowering, ring, readers * roles.getConsumers() * hopper::kWarpgroupWarps,
-               1 + (hasCopies ? hopper::kWarpgroupThreads : 0) + lowering.bringsScalesOfB);
-  RoleLowering(lowering, type, bytes, hasCopies).lower(roles.getProducer().front());
-  RoleLowering(lowering, type, bytes, hasCopies).lower(roles.getConsumer().front());
+               1 + (hasCopies ? hopper::kWarpgroupThreads : 0));
+  RoleLowering(lowering, type, bytes, hasCopies).lower(roles.getProducer().front(), /*isProducer=*/true);
+  RoleLowering(lowering, type, bytes, hasCopies).lower(roles.getConsumer().front(), /*isProducer=*/false);
   if (config.isMulticast()) {
     // No CTA may end while others still arrive at its barriers.
     NVVMBuilder b(roles.getLoc(), roles.getContext());

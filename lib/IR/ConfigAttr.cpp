@@ -175,7 +175,7 @@ LogicalResult ConfigAttr::verify(function_ref<InFlightDiagnostic()> emitError, i
   // C8.
   int64_t bytes = SharedMemoryLayout::get(blockM, blockN, blockK, stages, splitK).totalBytes;
   if (bytes > hopper::kMaxSharedMemory) {
-    int64_t fit = SharedMemoryLayout::getMaxStages(blockM, blockN, blockK, 32, splitK);
+    int64_t fit = SharedMemoryLayout::getMaxStages(blockM, blockN, blockK, kMaxStages, splitK);
     return emitError() << stages << " stages of block " << blockM << "x" << blockN << "x" << blockK << " need " << bytes
                        << " bytes of shared memory, but a CTA has " << hopper::kMaxSharedMemory << "; at most " << fit
                        << " stages fit";

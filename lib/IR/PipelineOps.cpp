@@ -69,8 +69,8 @@ LogicalResult WarpSpecializeOp::verify() {
   int64_t consumers = getConsumers();
   if (consumers < 1 || consumers > 3)
     return emitOpError() << "expected 1 to 3 consumers, but got " << consumers;
-  if (getProducerThreads() != 1 && getProducerThreads() != hopper::kWarpgroupThreads)
-    return emitOpError() << "expected the producer to be 1 or 128 threads, but got " << getProducerThreads();
+  if (!llvm::is_contained<uint64_t>({1, hopper::kWarpThreads, hopper::kWarpgroupThreads}, getProducerThreads()))
+    return emitOpError() << "expected the producer to be 1, 32 or 128 threads, but got " << getProducerThreads();
   for (int64_t registers : {getProducerRegisters(), getConsumerRegisters()})
     if (registers < hopper::kMinSetMaxRegisters || registers > hopper::kMaxSetMaxRegisters ||
         registers % hopper::kRegisterStep)

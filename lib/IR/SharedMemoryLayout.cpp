@@ -39,17 +39,18 @@ SharedMemoryLayout SharedMemoryLayout::get(int64_t blockM, int64_t blockN, int64
   layout.outputBytes = llvm::alignTo(
       splitK == 1 ? blockM * blockN * 2 : slices * (splitK - 1) * getSplitBytes(blockN, splitK), hopper::kSwizzleAtom);
   int64_t offset = layout.outputBytes;
-  int64_t bytes[4] = {blockM * blockK, blockN * blockK,
-                      static_cast<int64_t>(llvm::alignTo(blockM * 4, hopper::kBulkAlignment)),
-                      // a multiple of 8, as barriers follow
-                      static_cast<int64_t>(llvm::alignTo(getScaleBlocksOfTile(blockN) * 4, hopper::kMbarrierBytes))};
-  for (int tile = 0; tile < 4; ++tile) {
+  int64_t bytes[3] = {blockM * blockK, blockN * blockK,
+                      static_cast<int64_t>(llvm::alignTo(blockM * 4, hopper::kBulkAlignment))};
+  for (int tile = 0; tile < 3; ++tile) {
     layout.tileOffset[tile] = offset;
     layout.tileBytes[tile] = bytes[tile];
     offset += stages * bytes[tile];
   }
-  layout.fullBarrierOffset = offset;
-  layout.emptyBarrierOffset = offset + stages * hopper::kMbarrierBytes;
+  layout.blockScalesOffset = offset;
+  layout.blockScalesBytes = getScaleBlocksOfTile(blockN) * 4 * kBlockScaleSlots;
+  static_assert(4 * kBlockScaleSlots % hopper::kMbarrierBytes == 0, "barriers follow");
+  layout.fullBarrierOffset = offset + layout.blockScalesBytes;
+  layout.emptyBarrierOffset = layout.fullBarrierOffset + stages * hopper::kMbarrierBytes;
   layout.receivedBarrierOffset = layout.emptyBarrierOffset + stages * hopper::kMbarrierBytes;
   layout.drainedBarrierOffset = layout.receivedBarrierOffset + (splitK == 1 ? 0 : slices * hopper::kMbarrierBytes);
   layout.totalBytes = layout.drainedBarrierOffset + (splitK == 1 ? 0 : slices * hopper::kMbarrierBytes);

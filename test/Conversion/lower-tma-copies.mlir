@@ -11,9 +11,6 @@
 // CHECK: %[[COUNT:.*]] = arith.constant 129 : i32
 // CHECK: nvvm.mbarrier.init %{{.*}}, %[[COUNT]]
 // CHECK: producer x 128 registers = 40
-// CHECK: scf.if
-// CHECK-NEXT: %[[BYTES:.*]] = arith.constant 6400 : i32
-// CHECK-NEXT: nvvm.mbarrier.arrive.expect_tx %{{.*}}, %[[BYTES]]
 // CHECK: scf.for
 // CHECK: llvm.load %{{.*}} invariant : !llvm.ptr<1> -> vector<2xi32>
 // CHECK: llvm.store %{{.*}}, %{{.*}} : vector<4xi32>, !llvm.ptr<3>
@@ -21,6 +18,9 @@
 // CHECK-NEXT: nvvm.cp.async.bulk.tensor.shared.cluster.global {{.*}} %b_map
 // CHECK: nvvm.fence.proxy
 // CHECK: nvvm.mbarrier.arrive %{{[0-9]+}} :
+// CHECK: scf.if
+// CHECK-NEXT: %[[BYTES:.*]] = arith.constant 6400 : i32
+// CHECK-NEXT: nvvm.mbarrier.arrive.expect_tx %{{.*}}, %[[BYTES]]
 // CHECK: } consumer
 
 // Rows of D are a multiple of 16 bytes: they go by TMA.

@@ -75,7 +75,7 @@ func.func private @registers_slices() attributes {x = #dgemm.config<block = 128x
 // -----
 
 // C8: the message says how many stages would fit.
-// expected-error @+1 {{6 stages of block 128x128x128 need 232592 bytes of shared memory, but a CTA has 232448; at most 5 stages fit}}
+// expected-error @+1 {{6 stages of block 128x128x128 need 232800 bytes of shared memory, but a CTA has 232448; at most 5 stages fit}}
 func.func private @shared_memory() attributes {x = #dgemm.config<block = 128x128x128, stages = 6, math_warpgroups = 2, group_m = 8>}
 
 // -----
@@ -139,7 +139,7 @@ func.func private @split_k_cluster() attributes {x = #dgemm.config<block = 64x12
 // -----
 
 // C8: the sums that the other CTAs send take the place of the output: 3 x 64 x 32 x 4 bytes here.
-// expected-error @+1 {{9 stages of block 64x128x128 need 248296 bytes of shared memory, but a CTA has 232448; at most 8 stages fit}}
+// expected-error @+1 {{9 stages of block 64x128x128 need 248480 bytes of shared memory, but a CTA has 232448; at most 8 stages fit}}
 func.func private @split_k_memory() attributes {x = #dgemm.config<block = 64x128x128, stages = 9, math_warpgroups = 1, group_m = 8, split_k = 4>}
 
 // -----

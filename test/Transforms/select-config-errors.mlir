@@ -9,7 +9,7 @@
 
 // Where no config has the given fields, the error names the rule that they break, with the number that would do.
 // REGISTERS: error: 'dgemm.gemm' op cannot have this config: block 128x256 needs about 296 registers in each math thread, but 2 math warpgroups leave 232
-// SHARED: error: 'dgemm.gemm' op cannot have this config: 9 stages of block 128x128x128 need 332504 bytes of shared memory, but a CTA has 232448; at most 5 stages fit
+// SHARED: error: 'dgemm.gemm' op cannot have this config: 9 stages of block 128x128x128 need 332688 bytes of shared memory, but a CTA has 232448; at most 5 stages fit
 // BLOCK: error: 'dgemm.gemm' op cannot have this config: expected block M to be 128 or 256 for 2 math warpgroups (64 or 128 rows each), but got 96
 
 // What is no config field at all is an error of the option.

@@ -27,13 +27,13 @@ def DGemm_WarpSpecializeOp : DGemm_Op<"warp_specialize", [
   let summary = "one role for each warpgroup of a CTA";
   let description = [{
     The last warpgroup runs the producer region, on one elected thread or, as
-    `producer x 128`, on all of its threads; each of the first `consumers` warpgroups runs the
+    `producer x 32` and `producer x 128`, on its first warp or on all of its threads; each of the first `consumers` warpgroups runs the
     consumer region, whose argument is its index. The register counts are what `setmaxnreg` asks for a thread of that
     role.
 
     - C1: 1 to 3 consumers.
     - C2: register counts are multiples of 8 from 24 to 256 (PTX ISA 9.0, setmaxnreg).
-    - C3: the producer is 1 or 128 threads.
+    - C3: the producer is 1, 32 or 128 threads.
     - C4: all roles together stay within the 65536 registers of a multiprocessor.
 
     Example:

@@ -10,6 +10,7 @@
 //
 //   output panels | A tiles | B tiles | scale rows of A | block scales of B | full barriers | empty barriers
 //
+// Of the tiles there are as many as stages; of the block scales a slot for each of kBlockScaleSlots K blocks.
 // With split_k D is written from registers; in place of the output panels lies what other CTAs of the cluster send, and
 // after the empty barriers two for each 64 rows of the tile: received and drained.
 //
@@ -44,13 +45,20 @@ int64_t getSplitColumns(int64_t columns, int64_t splitK);
 /// Bytes that a warpgroup receives of 64 rows of those columns from one CTA.
 int64_t getSplitBytes(int64_t columns, int64_t splitK);
 
+/// The deepest ring.
+constexpr int64_t kMaxStages = 32;
+/// K blocks whose scales of B have a place, a power of two.
+constexpr int64_t kBlockScaleSlots = 64;
+
 /// Byte offsets from the start of dynamic shared memory.
 struct SharedMemoryLayout {
   int64_t outputOffset;
   int64_t outputBytes;
-  /// First stage of each tile kind (A, B, scales of A, scales of B) and the bytes from one stage to the next.
-  int64_t tileOffset[4];
-  int64_t tileBytes[4];
+  /// First stage of each tile kind (A, B, scales of A) and the bytes from one stage to the next.
+  int64_t tileOffset[3];
+  int64_t tileBytes[3];
+  int64_t blockScalesOffset;
+  int64_t blockScalesBytes;
   int64_t fullBarrierOffset;
   int64_t emptyBarrierOffset;
   int64_t receivedBarrierOffset;

@@ -1,0 +1,58 @@
+//===- TMABlockScales.cpp - Scales of B, many K blocks at a time -*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The scales of B of a K block are 1 to 3 words. A copy with each stage costs a compute-bound kernel 3 %
+// (docs/performance.md), so the producer's warp copies those of 32 K blocks at once, one for each lane, to slots of
+// their own. They arrive at the full barrier of the first of these K blocks, and so have landed for all of them.
+//
+// A slot is written again 64 K blocks later, and not before 32 of these have been acquired. A stage that is acquired
+// was released before, so the consumers are at most as many K blocks behind as there are stages, 32.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Addressing.h"
+#include "TMALowering.h"
+#include "dgemm/IR/HopperLimits.h"
+
+using namespace mlir;
+using namespace mlir::dgemm;
+
+static_assert(kBlockScaleSlots >= hopper::kWarpThreads + kMaxStages, "slots would be written while they are read");
+
+Value mlir::dgemm::advanceBlockScaleSlot(NVVMBuilder &b, Value slot, Value by) {
+  return b.bitAnd(b.add(slot, by), kBlockScaleSlots - 1);
+}
+
+void mlir::dgemm::copyBlockScales(TMALowering &lowering, NVVMBuilder &b, LoadBlockScalesAsyncOp load, Value slot,
+                                  Value barrier) {
+  Value k = load.getOffsets().back(), lane = b.bitAnd(b.threadIndex(), hopper::kWarpThreads - 1);
+  Value blockK = b.index(kScaleBlock);
+  auto loop = load->getParentOfType<scf::ForOp>();
+  Value end = loop ? loop.getUpperBound() : Value(arith::AddIOp::create(b, k, blockK));
+  auto copy = [&] {
+    SmallVector<Value> offsets(load.getOffsets());
+    offsets.back() = arith::AddIOp::create(b, k, arith::MulIOp::create(b, b.toIndex(lane), blockK));
+    b.when(arith::CmpIOp::create(b, arith::CmpIPredicate::ult, offsets.back(), end), [&] {
+      int64_t count = load.getStage().getType().getTiles()[load.getIndex()].getColumns();
+      Value dest = lowering.blockScaleAddress(b, advanceBlockScaleSlot(b, slot, lane), count);
+      for (auto [i, source] :
+           llvm::enumerate(getBlockScaleAddresses(b, lowering.kernel, load.getSource(), offsets, count)))
+        NVVM::CpAsyncOp::create(b, b.offsetPointer(dest, b.i32(4 * i)), source, 4, NVVM::LoadCacheModifierKind::CA,
+                                Value{});
+    });
+    // Without noinc the barrier waits for one arrival more of each lane, which must be told before the one that it
+    // always waits for (PTX ISA 9.0, cp.async.mbarrier.arrive).
+    NVVM::CpAsyncMBarrierArriveOp::create(b, barrier, /*noinc=*/false);
+    NVVM::SyncWarpOp::create(b, b.i32(-1));
+  };
+  if (!loop)
+    return copy();
+  Value done = arith::SubIOp::create(b, k, loop.getLowerBound());
+  Value rest = arith::RemUIOp::create(b, done, b.index(kScaleBlock * hopper::kWarpThreads));
+  b.when(arith::CmpIOp::create(b, arith::CmpIPredicate::eq, rest, b.index(0)), copy);
+}
