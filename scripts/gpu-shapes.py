@@ -107,7 +107,9 @@ def fields(cases):
                          ("plain", "block=64x64,rotate_k_loop=false"), ("unroll", "block=128x144,unroll_k=2"),
                          ("unroll3", "block=192x96,math_warpgroups=3,unroll_k=2,partials=2")):
         cases.add(f"dense_{name}", f"--m=? --n=520 --k=1024 --config={config}", [(m, 520, 1024, m) for m in (1, 64, 129, 1000)])
-        cases.add(f"any_{name}", f"--m=? --n=? --k=? --config={config}",
+        # Stored without TMA, an overlapped epilogue takes more registers.
+        narrow = config.replace("256x112", "256x96").replace("256x128", "256x112")
+        cases.add(f"any_{name}", f"--m=? --n=? --k=? --config={narrow}",
                   [(m, n, k, m) for m in (1, 300) for n, k in ((33, 200), (136, 528), (576, 1152))])
         alignment = 384 if "192x" in config else 256
         cases.add(f"contiguous_{name}",

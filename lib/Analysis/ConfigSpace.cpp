@@ -136,17 +136,28 @@ FailureOr<ConfigAttr> mlir::dgemm::parseWholeConfig(MLIRContext *context, String
   return config;
 }
 
-/// Where a rotated K loop is faster in most rows (benchmarks/results/2026-11-25-h100-rotate.md): a warpgroup has one
-/// slice and one partial accumulator. A third warpgroup, and tiles shared in a cluster, make it slower. Where a rotated
-/// loop does not fit the registers, one that is not may.
-static bool rotationPays(const MathFields &math) {
-  return math.partials == 1 && !math.isMulticast && math.mathWarpgroups <= 2 &&
-         math.blockM == hopper::kWgmmaM * math.mathWarpgroups &&
-         getMathRegisters(math) <=
-             RegisterBudget::get(math.mathWarpgroups, math.splitK, /*loadsByTMA=*/true, math.isMulticast).consumer;
+static bool fitsRegisters(const MathFields &math) {
+  return getMathRegisters(math) <=
+         RegisterBudget::get(math.mathWarpgroups, math.splitK, /*loadsByTMA=*/true, math.isMulticast).consumer;
 }
 
-SmallVector<ConfigAttr> mlir::dgemm::enumerateConfigs(MLIRContext *context, const ConfigFields &fields, int64_t rows) {
+/// Where an unrolled K loop is faster (benchmarks/results/2026-11-27-h100-scales.md): almost everywhere, if there is
+/// something to unroll. A third warpgroup was not measured.
+static bool unrollingPays(const MathFields &math, int64_t kBlocks) {
+  return math.mathWarpgroups <= 2 && !math.overlapEpilogue && kBlocks >= 2 * math.unrollK && fitsRegisters(math);
+}
+
+/// Where a rotated K loop is faster in most rows (benchmarks/results/2026-11-25-h100-rotate.md): a warpgroup has one
+/// slice and one partial accumulator. A third warpgroup, and tiles shared in a cluster, make it slower; of unrolled
+/// loops, those of two warpgroups are faster without. Where a rotated loop does not fit the registers, one that is not
+/// may.
+static bool rotationPays(const MathFields &math) {
+  return math.partials == 1 && !math.isMulticast && math.mathWarpgroups <= (math.unrollK > 1 ? 1 : 2) &&
+         math.blockM == hopper::kWgmmaM * math.mathWarpgroups && fitsRegisters(math);
+}
+
+SmallVector<ConfigAttr> mlir::dgemm::enumerateConfigs(MLIRContext *context, const ConfigFields &fields, int64_t rows,
+                                                      int64_t k) {
   constexpr int64_t kEnoughStages = 16;
   SmallVector<ConfigAttr> configs;
   // What is legal the verifier knows; what it says of the others is of no use here, unlike what others say meanwhile.
@@ -156,16 +167,22 @@ SmallVector<ConfigAttr> mlir::dgemm::enumerateConfigs(MLIRContext *context, cons
   auto emitNowhere = [&] { return emitError(nowhere); };
   auto add = [&](int64_t blockM, int64_t blockN, int64_t warpgroups, int64_t clusterM, int64_t clusterN,
                  int64_t splitK) {
-    int64_t partials = fields.partials.value_or(1), unrollK = fields.unrollK.value_or(1);
-    bool overlaps = fields.overlapEpilogue.value_or(false);
+    int64_t kBlocks = ShapedType::isDynamic(k) ? 0 : llvm::divideCeil(llvm::divideCeil(k, kScaleBlock), splitK);
+    MathFields math = {blockM, blockN, warpgroups, splitK, clusterM * clusterN > 1};
+    math.overlapEpilogue = fields.overlapEpilogue.value_or(false);
+    math.partials = fields.partials.value_or(1);
+    math.rotateKLoop = fields.rotateKLoop.value_or(false);
+    math.unrollK = 4;
+    math.unrollK = fields.unrollK.value_or(unrollingPays(math, kBlocks) ? 4 : 1);
+    MathFields rotated = math;
+    rotated.rotateKLoop = true;
+    math.rotateKLoop = fields.rotateKLoop.value_or(rotationPays(rotated));
     int64_t deepest = SharedMemoryLayout::getMaxStages(blockM, blockN, kScaleBlock, kMaxStages, splitK);
     bool readsBOnce = !ShapedType::isDynamic(rows) && rows <= blockM * clusterM;
-    bool rotates = unrollK == 1 && rotationPays({blockM, blockN, warpgroups, splitK, clusterM * clusterN > 1, overlaps,
-                                                 partials, /*rotateKLoop=*/true});
     ConfigAttr config = ConfigAttr::getChecked(
         emitNowhere, context, blockM, blockN, kScaleBlock, fields.stages.value_or(std::min(deepest, kEnoughStages)),
         warpgroups, fields.groupM.value_or(8), clusterM, clusterN, splitK, fields.evictFirstB.value_or(readsBOnce),
-        partials, overlaps, fields.rotateKLoop.value_or(rotates), unrollK);
+        math.partials, math.overlapEpilogue, math.rotateKLoop, math.unrollK);
     if (config && fields.match(config))
       configs.push_back(config);
   };

@@ -61,7 +61,8 @@ static double mathClocks(ConfigAttr config) {
     return 75 + 1.74 * tensor;
   case 2: // the other warpgroup hides most of it
     return tensor + std::max(6.0, 85 - 0.11 * tensor / (config.getBlockM() / 128.0)) +
-           (config.getBlockM() > 128 ? (config.getBlockN() % 64 ? 120 : 16) : 0) + (config.getRotateKLoop() ? 0 : 90);
+           (config.getBlockM() > 128 ? (config.getBlockN() % 64 ? 120 : 16) : 0) +
+           (config.getRotateKLoop() || config.getUnrollK() > 2 ? 0 : 90);
   default:
     return tensor + 28;
   }
@@ -129,7 +130,7 @@ SmallVector<ConfigAttr> mlir::dgemm::enumerateConfigs(MLIRContext *context, cons
                                                       const ConfigFields &fields) {
   // Of a contiguous layout M says nothing about the rows of a group.
   SmallVector<ConfigAttr> configs =
-      enumerateConfigs(context, fields, size.rowAlignment ? ShapedType::kDynamic : size.m);
+      enumerateConfigs(context, fields, size.rowAlignment ? ShapedType::kDynamic : size.m, size.k);
   llvm::erase_if(configs,
                  [&](ConfigAttr config) { return !size.allows(config) || !isSplitUseful(size, config, fields); });
   return configs;

@@ -286,8 +286,6 @@ RingPosition RoleLowering::lowerLoop(LoopLikeOpInterface loop, RingPosition posi
   RingPosition last = lowerBlock(widened.getLoopRegions().front()->front(), take(args));
   for (auto [part, yielded] : llvm::zip_equal(carried, widened.getYieldedValuesMutable()->take_back(carried.size())))
     yielded.set(last.*part);
-  // What a K loop's last iteration would hold was not waited for.
-  held = 0;
   return take(widened->getResults());
 }
 

@@ -197,8 +197,8 @@ LogicalResult ConfigAttr::verify(function_ref<InFlightDiagnostic()> emitError, i
   // C13, C14.
   if (rotateKLoop && partials > 1)
     return emitError() << "expected 'rotate_k_loop' to be false with partials = " << partials;
-  if (unrollK < 1 || unrollK > (rotateKLoop ? 1 : 2))
-    return emitError() << "expected 'unroll_k' to be 1 or 2, and 1 with rotate_k_loop, but got " << unrollK;
+  if (unrollK != 1 && unrollK != 2 && unrollK != 4)
+    return emitError() << "expected 'unroll_k' to be 1, 2 or 4, but got " << unrollK;
   return success();
 }
 

@@ -101,7 +101,8 @@ SmallVector<Value> TileLoopRotation::clonePeeled(IRMapping &map, ValueRange prev
 
 scf::ForOp TileLoopRotation::cloneKLoop(IRMapping &map, ValueRange inits) {
   Value step = map.lookupOrDefault(kLoop.getStep());
-  Value second = arith::AddIOp::create(b, map.lookupOrDefault(kLoop.getLowerBound()), step);
+  // A constant where it can be: the number of K blocks decides on unrolling.
+  Value second = b.createOrFold<arith::AddIOp>(map.lookupOrDefault(kLoop.getLowerBound()), step);
   return scf::ForOp::create(b, second, map.lookupOrDefault(kLoop.getUpperBound()), step, inits,
                             [&](OpBuilder &builder, Location loc, Value k, ValueRange carried) {
                               map.map(kLoop.getInductionVar(), k);

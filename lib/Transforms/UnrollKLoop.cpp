@@ -10,6 +10,7 @@
 #include "dgemm/Transforms/Passes.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/SCF/Utils/Utils.h"
+#include <deque>
 
 namespace mlir::dgemm {
 #define GEN_PASS_DEF_UNROLLKLOOPPASS
@@ -21,10 +22,32 @@ using namespace mlir::dgemm;
 
 namespace {
 
-/// The tail that another number of K blocks wants would be a second loop: more code than the first saves time.
-bool isMultipleOf(scf::ForOp loop, int64_t factor) {
+/// An mma takes over the registers of a partial sum that was promoted before it: otherwise ptxas keeps those of all K
+/// blocks of the body apart and runs out of registers.
+void reusePartialSums(Block &block) {
+  std::deque<Value> promoted;
+  auto takeOver = [&](MutableOperandRange over) {
+    if (!over.empty())
+      return llvm::erase(promoted, over[0].get()), void();
+    if (promoted.empty())
+      return;
+    over.assign(promoted.front());
+    promoted.pop_front();
+  };
+  for (Operation &op : block) {
+    if (auto promote = dyn_cast<PromoteOp>(op))
+      promoted.push_back(promote.getPart());
+    else if (auto mma = dyn_cast<MmaOp>(op))
+      takeOver(mma.getOverMutable());
+    else if (auto start = dyn_cast<MmaStartOp>(op))
+      takeOver(start.getOverMutable());
+  }
+}
+
+/// Fewer iterations would leave straight code, in which ptxas mixes K blocks and spills.
+bool isWorthUnrolling(scf::ForOp loop, int64_t factor) {
   std::optional<APInt> count = loop.getStaticTripCount();
-  return count && count->getZExtValue() % factor == 0;
+  return factor > 1 && count && count->sge(2 * factor) && !loop.getBody()->getOps<WaitOp>().empty();
 }
 
 struct UnrollKLoop : mlir::dgemm::impl::UnrollKLoopPassBase<UnrollKLoop> {
@@ -33,13 +56,16 @@ struct UnrollKLoop : mlir::dgemm::impl::UnrollKLoopPassBase<UnrollKLoop> {
     getOperation()->walk([&](WarpSpecializeOp roles) {
       int64_t factor = roles->getParentOfType<KernelOp>().getConfig().getUnrollK();
       roles.getConsumer().walk([&](scf::ForOp loop) {
-        if (factor > 1 && !loop.getBody()->getOps<WaitOp>().empty() && isMultipleOf(loop, factor))
+        if (isWorthUnrolling(loop, factor))
           loops.emplace_back(loop, factor);
       });
     });
-    for (auto [loop, factor] : loops)
-      if (failed(loopUnrollByFactor(loop, factor)))
+    for (auto [loop, factor] : loops) {
+      FailureOr<UnrolledLoopInfo> unrolled = loopUnrollByFactor(loop, factor);
+      if (failed(unrolled))
         return signalPassFailure();
+      reusePartialSums(*unrolled->mainLoopOp->getBody());
+    }
   }
 };
 

@@ -151,20 +151,20 @@ func.func private @rotate_partials() attributes {x = #dgemm.config<block = 64x12
 // -----
 
 // C14.
-// expected-error @+1 {{expected 'unroll_k' to be 1 or 2, and 1 with rotate_k_loop, but got 3}}
+// expected-error @+1 {{expected 'unroll_k' to be 1, 2 or 4, but got 3}}
 func.func private @unroll() attributes {x = #dgemm.config<block = 64x128x128, stages = 4, math_warpgroups = 1, group_m = 8, unroll_k = 3>}
 
 // -----
 
-// C14: a rotated K loop is not unrolled.
-// expected-error @+1 {{expected 'unroll_k' to be 1 or 2, and 1 with rotate_k_loop, but got 2}}
-func.func private @unroll_rotated() attributes {x = #dgemm.config<block = 64x128x128, stages = 4, math_warpgroups = 1, group_m = 8, rotate_k_loop = true, unroll_k = 2>}
+// C7: an unrolled K loop wants more registers where the columns of a tile are an odd number of groups of 8,
+// expected-error @+1 {{block 256x120 needs about 244 registers in each math thread, but 2 math warpgroups leave 232}}
+func.func private @registers_unrolled() attributes {x = #dgemm.config<block = 256x120x128, stages = 3, math_warpgroups = 2, group_m = 8, unroll_k = 2>}
 
 // -----
 
-// C7: an unrolled K loop wants more registers.
-// expected-error @+1 {{block 256x128 needs about 240 registers in each math thread, but 2 math warpgroups leave 232}}
-func.func private @registers_unrolled() attributes {x = #dgemm.config<block = 256x128x128, stages = 3, math_warpgroups = 2, group_m = 8, unroll_k = 2>}
+// and where the epilogue is overlapped.
+// expected-error @+1 {{block 128x160 needs about 240 registers in each math thread, but 2 math warpgroups leave 232}}
+func.func private @registers_unrolled_overlap() attributes {x = #dgemm.config<block = 128x160x128, stages = 4, math_warpgroups = 2, group_m = 8, overlap_epilogue = true, unroll_k = 4>}
 
 // -----
 

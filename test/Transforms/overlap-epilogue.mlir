@@ -18,7 +18,7 @@
 // CHECK: %[[FIRST:.*]] = dgemm.promote %[[P]]
 
 // The rest of the K blocks.
-// CHECK: %[[SECOND:.*]] = arith.addi %c0{{.*}}, %c128
+// CHECK: %[[SECOND:.*]] = arith.constant 128
 // CHECK: %[[SUM:.*]] = scf.for %{{.*}} = %[[SECOND]] to %{{.*}} iter_args(%{{.*}} = %[[FIRST]])
 // CHECK: dgemm.mma %
 // CHECK: dgemm.yield %[[SUM]], %[[M]], %[[N]]

@@ -1,7 +1,9 @@
 // RUN: dgemm-opt %s --dgemm-warp-specialize --dgemm-unroll-k-loop | FileCheck %s
 // RUN: sed 's/512/640/g;s/<4x/<5x/g;s/<3x4x/<3x5x/g' %s | dgemm-opt --dgemm-warp-specialize --dgemm-unroll-k-loop | FileCheck %s --check-prefix=ODD
+// RUN: sed 's/512/384/g;s/<4x/<3x/g;s/<3x4x/<3x3x/g' %s | dgemm-opt --dgemm-warp-specialize --dgemm-unroll-k-loop | FileCheck %s --check-prefix=FEW
 
-// dgemm-unroll-k-loop: two K blocks in an iteration of the consumers' K loop. The producer stays as it is.
+// dgemm-unroll-k-loop: two K blocks in an iteration of the consumers' K loop. The producer stays as it is. The second mma takes
+// over the registers of the first one's partial sum, once that is promoted.
 
 // CHECK: producer
 // CHECK: scf.for %{{.*}} step %c128
@@ -12,19 +14,28 @@
 // CHECK: scf.for %[[K:.*]] = %{{.*}} to %{{.*}} step %[[STEP]] iter_args(%[[SUM:.*]] = %{{.*}})
 // CHECK: dgemm.wait
 // CHECK: dgemm.load_vector
+// CHECK: %[[PART:.*]] = dgemm.mma %{{[^ ]*}}, %{{[^ ]*}} :
 // CHECK: dgemm.release
-// CHECK: %[[FIRST:.*]] = dgemm.promote %{{.*}} into %[[SUM]]
+// CHECK: %[[FIRST:.*]] = dgemm.promote %[[PART]] {{.*}} into %[[SUM]]
 // CHECK: dgemm.wait
 // CHECK: dgemm.load_vector
+// CHECK: dgemm.mma %{{[^ ]*}}, %{{[^ ]*}} over %[[PART]] :
 // CHECK: dgemm.release
 // CHECK: %[[NEXT:.*]] = dgemm.promote %{{.*}} into %[[FIRST]]
 // CHECK: scf.yield %[[NEXT]]
 
-// Five K blocks make no pairs.
+// Of five K blocks one is left over. Three are too few to unroll.
 // ODD: consumer (
-// ODD: scf.for
+// ODD: scf.for %{{.*}} = %c0 to %[[FOUR:.*]] step
 // ODD: dgemm.wait
+// ODD: dgemm.wait
+// ODD: scf.yield
+// ODD: dgemm.wait
+// ODD: dgemm.promote
 // ODD-NOT: dgemm.wait
+// FEW: consumer (
+// FEW: dgemm.wait
+// FEW-NOT: dgemm.wait
 dgemm.kernel @gemm(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
                    %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
                    %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]

@@ -36,7 +36,7 @@ def DGemm_ConfigAttr : AttrDef<DGemm_Dialect, "Config"> {
     | `partials` | partial accumulators among which the columns of a slice are divided, so that one is promoted while the tensor cores fill the next; 1 if left out |
     | `overlap_epilogue` | a tile is stored while the tensor cores compute the first K block of the next one; false if left out |
     | `rotate_k_loop` | math warpgroups wait for a stage and load its scales in the K block before; false if left out |
-    | `unroll_k` | K blocks in an iteration of the math warpgroups' K loop, where their number is a multiple of it; 1 if left out |
+    | `unroll_k` | K blocks in an iteration of the math warpgroups' K loop, where their number is known and at least twice that; 1 if left out |
 
     Constraints (PTX ISA 9.0, sections wgmma and setmaxnreg; the numbers stand in HopperLimits.h):
 
@@ -55,7 +55,7 @@ def DGemm_ConfigAttr : AttrDef<DGemm_Dialect, "Config"> {
     - C11: 1 or 2 partials, each of at least 8 columns.
     - C12: the epilogue is not overlapped with split_k, whose reduction comes between two tiles.
     - C13: the K loop is rotated with one partial accumulator only.
-    - C14: unroll_k is 1 or 2, and 1 for a rotated K loop.
+    - C14: unroll_k is 1, 2 or 4.
 
     Example: `#dgemm.config<block = 128x192x128, stages = 4, math_warpgroups = 2, group_m = 8, cluster = 2x1>`.
   }];

@@ -53,10 +53,10 @@ FailureOr<ConfigAttr> parseWholeConfig(MLIRContext *context, StringRef text);
 
 /// All legal configurations that match `fields`: every block M and N that registers and shared memory carry, in every
 /// cluster or with every split of K, with the deepest ring (at most 16 stages) unless `fields` gives one. The K loop is
-/// rotated where that paid in most rows measured, unless `fields` says. B is evicted first where one row of tiles
-/// covers all `rows` of the problem (kDynamic: unknown), unless `fields` says.
+/// unrolled and rotated where that paid in most rows measured, unless `fields` says; `k` and `rows` are sizes of the
+/// problem (kDynamic: unknown). B is evicted first where one row of tiles covers all `rows`, unless `fields` says.
 SmallVector<ConfigAttr> enumerateConfigs(MLIRContext *context, const ConfigFields &fields,
-                                         int64_t rows = ShapedType::kDynamic);
+                                         int64_t rows = ShapedType::kDynamic, int64_t k = ShapedType::kDynamic);
 
 } // namespace mlir::dgemm
 

@@ -62,6 +62,15 @@ std::vector<DenseCase> makeCases() {
   }
   cases.push_back({"DynamicM", {136, 128, 512}, "", "m"});
   cases.push_back({"DynamicNK", {136, 128, 512}, "", "nk", 3, 8, 16});
+  // More K blocks than have slots for their scales of B, and an iteration of the unrolled loop that is left over.
+  const GemmSizes deep = {72, 136, 9008};
+  cases.push_back({"DeepUnrolled", deep, "block = 128x144x128, stages = 3, math_warpgroups = 2, unroll_k = 4"});
+  cases.push_back({"DeepRotated", deep, "block = 64x64x128, stages = 3, rotate_k_loop = true, unroll_k = 4"});
+  cases.push_back({"DeepOverlapped", deep, "block = 64x64x128, stages = 4, overlap_epilogue = true, unroll_k = 4"});
+  cases.push_back({"DeepPartials", deep, "block = 256x64x128, stages = 4, partials = 2, unroll_k = 4, split_k = 1"});
+  cases.push_back({"DeepShared", deep, "block = 64x64x128, stages = 5, math_warpgroups = 1, cluster = 1x2"});
+  cases.push_back({"DeepSplit", deep, "block = 64x64x128, stages = 13, math_warpgroups = 1, split_k = 2"});
+  cases.push_back({"DeepDynamic", deep, "", "mnk", 132, 8, 16});
   // Without the promise that TMA can be used.
   cases.push_back({"AnyNK", {136, 131, 517}, "", "nk"});
   cases.push_back({"AnyMNK", {70, 136, 400}, "block = 64x48", "mnk"});
