@@ -55,7 +55,10 @@ void mlir::dgemm::zeroScalesOfFewRows(TMALowering &lowering, NVVMBuilder &b, Val
   b.when(isFew, [&] {
     for (int64_t begin = 0; begin < bytes; begin += threads * kVectorBytes) {
       Value offset = b.add(b.mul(b.threadIndex(), kVectorBytes), begin);
-      b.when(arith::CmpIOp::create(b, arith::CmpIPredicate::ult, offset, b.i32(bytes)),
+      Value exists = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, offset, b.i32(bytes));
+      Value isCopied = b.equal(arith::RemUIOp::create(b, offset, b.i32(lowering.layout.tileBytes[kScalesOfA])), 0);
+      b.when(arith::AndIOp::create(
+                 b, exists, arith::XOrIOp::create(b, isCopied, arith::ConstantOp::create(b, b.getBoolAttr(true)))),
              [&] { LLVM::StoreOp::create(b, zero, b.offsetPointer(first, offset), /*alignment=*/kVectorBytes); });
     }
   });

@@ -80,8 +80,8 @@ Value hasFewRows(TMALowering &lowering, NVVMBuilder &b);
 /// to arrive at `barrier`.
 void copyScalesOfFewRows(TMALowering &lowering, NVVMBuilder &b, LoadAsyncOp load, Value dest, Value barrier);
 
-/// Where `isFew`, all threads of the CTA write zeros to the scales of A of all stages: consumers read those of all rows
-/// of the tile.
+/// Where `isFew`, all threads of the CTA write zeros to the scales of A of all stages, but for the rows that are
+/// copied: consumers read those of all rows of the tile.
 void zeroScalesOfFewRows(TMALowering &lowering, NVVMBuilder &b, Value isFew);
 
 /// Starts the copies of the scales of B of 32 K blocks, where `load` is the first of these, by all lanes of the

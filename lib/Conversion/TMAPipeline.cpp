@@ -338,31 +338,42 @@ void syncCluster(NVVMBuilder &b, UnitAttr aligned) {
   NVVM::ClusterWaitOp::create(b, aligned);
 }
 
-/// The first warp initialises the barriers, each thread those of a stage, before any other goes on.
-void initBarriers(TMALowering &lowering, RingOp ring, int64_t emptyCount, int64_t fullCount) {
+/// The producer's first warp initialises the barriers and need not wait for the others before it starts to load; these
+/// wait for it. One thread does it all: the address of an mbarrier is uniform, so lanes would take turns.
+void initBarriers(TMALowering &lowering, RingOp ring, int64_t consumers, int64_t emptyCount, int64_t fullCount) {
   NVVMBuilder b(ring.getLoc(), ring);
   ConfigAttr config = lowering.kernel.getConfig();
-  Value thread = b.threadIndex();
-  auto onFirst = [&](int64_t threads, function_ref<void()> body) {
-    b.when(arith::CmpIOp::create(b, arith::CmpIPredicate::ult, thread, b.i32(threads)), body);
-  };
-  onFirst(hopper::kWarpThreads, [&] {
-    onFirst(ring.getRing().getType().getDepth(), [&] {
-      NVVM::MBarrierInitOp::create(b, lowering.fullBarrier(b, thread), b.i32(fullCount), Value{});
-      NVVM::MBarrierInitOp::create(b, lowering.emptyBarrier(b, thread), b.i32(emptyCount), Value{});
-    });
-    if (config.getSplitK() > 1)
-      onFirst(config.getBlockM() / hopper::kWgmmaM, [&] { initReductionBarriers(lowering, b, thread); });
-    NVVM::FenceMbarrierInitOp::create(b);
-  });
   if (Value isFew = hasFewRows(lowering, b))
     zeroScalesOfFewRows(lowering, b, isFew);
-  if (config.isMulticast())
+  Value lane = b.add(b.threadIndex(), -consumers * hopper::kWarpgroupThreads);
+  Value isProducer = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, lane, b.i32(hopper::kWarpThreads));
+  Value threads = b.i32((consumers + 1) * hopper::kWarpgroupThreads), id = b.i32(0);
+  auto branch = scf::IfOp::create(b, isProducer, /*withElseRegion=*/true);
+  b.setInsertionPointToStart(branch.thenBlock());
+  b.when(b.equal(lane, 0), [&] {
+    for (int64_t stage = 0; stage < ring.getRing().getType().getDepth(); ++stage) {
+      NVVM::MBarrierInitOp::create(b, lowering.fullBarrier(b, b.i32(stage)), b.i32(fullCount), Value{});
+      NVVM::MBarrierInitOp::create(b, lowering.emptyBarrier(b, b.i32(stage)), b.i32(emptyCount), Value{});
+    }
+    for (int64_t slice = 0; config.getSplitK() > 1 && slice < config.getBlockM() / hopper::kWgmmaM; ++slice)
+      initReductionBarriers(lowering, b, b.i32(slice));
+    NVVM::FenceMbarrierInitOp::create(b);
+  });
+  if (config.isMulticast()) {
+    b.setInsertionPointAfter(branch);
     return syncCluster(b, b.getUnitAttr());
+  }
   // The ring is this CTA's own. That the others have come here is waited for when something is sent to them.
-  if (config.getSplitK() > 1)
-    NVVM::ClusterArriveRelaxedOp::create(b, b.getUnitAttr());
-  NVVM::BarrierOp::create(b);
+  auto arriveAtCluster = [&] {
+    if (config.getSplitK() > 1)
+      NVVM::ClusterArriveRelaxedOp::create(b, b.getUnitAttr());
+  };
+  NVVM::SyncWarpOp::create(b, b.i32(-1));
+  arriveAtCluster();
+  NVVM::BarrierArriveOp::create(b, id, threads);
+  b.setInsertionPointToStart(branch.elseBlock());
+  arriveAtCluster();
+  NVVM::BarrierOp::create(b, Type{}, id, threads, NVVM::BarrierReductionAttr{}, Value{});
 }
 
 } // namespace
@@ -412,7 +423,7 @@ LogicalResult mlir::dgemm::lowerRing(TMALowering &lowering, RingOp ring, WarpSpe
     return failure();
   ConfigAttr config = lowering.kernel.getConfig();
   int64_t readers = config.getClusterM() + config.getClusterN() - 1;
-  initBarriers(lowering, ring, readers * roles.getConsumers() * hopper::kWarpgroupWarps,
+  initBarriers(lowering, ring, roles.getConsumers(), readers * roles.getConsumers() * hopper::kWarpgroupWarps,
                1 + (hasCopies ? hopper::kWarpgroupThreads : 0));
   RoleLowering(lowering, type, bytes, hasCopies).lower(roles.getProducer().front(), /*isProducer=*/true);
   RoleLowering(lowering, type, bytes, hasCopies).lower(roles.getConsumer().front(), /*isProducer=*/false);

@@ -64,13 +64,13 @@ void mlir::dgemm::registerTranslations(DialectRegistry &registry) {
   registerNVVMDialectTranslation(registry);
 }
 
-/// wgmma has no LLVM intrinsic: it becomes inline PTX.
+/// wgmma has no LLVM intrinsic, and the translation knows none for bar.arrive: they become inline PTX.
 static LogicalResult lowerToInlinePTX(ModuleOp module) {
   RewritePatternSet patterns(module.getContext());
   populateNVVMToLLVMConversionPatterns(patterns);
   ConversionTarget target(*module.getContext());
   target.addLegalDialect<LLVM::LLVMDialect>();
-  target.addIllegalOp<NVVM::WgmmaMmaAsyncOp>();
+  target.addIllegalOp<NVVM::WgmmaMmaAsyncOp, NVVM::BarrierArriveOp>();
   target.markUnknownOpDynamicallyLegal([](Operation *) { return true; });
   return applyPartialConversion(module, target, std::move(patterns));
 }

@@ -18,18 +18,23 @@
 // CHECK-SAME: %[[DMAP:d_map]]: !llvm.ptr {dgemm.tensor_map = #dgemm.tensor_map<operand = "d", element = bf16, dims = (d0, d1, d2) -> (384, d0), strides = (d0, d1, d2) -> (768), box = [64, 64], swizzle = 128>}
 // CHECK-SAME: %[[DMAP1:d_map_0]]: !llvm.ptr {dgemm.tensor_map = #dgemm.tensor_map<operand = "d", element = bf16, {{.*}} box = [32, 64], swizzle = 64>}
 
-// One thread prefetches the maps, and one for each stage initialises its two barriers. A full barrier awaits the producer; an empty one
-// awaits each of the 8 math warps. The barrier of the CTA publishes them.
+// One thread prefetches the maps, and one of the producer initialises the barriers. A full barrier awaits the producer; an empty one
+// awaits each of the 8 math warps. The producer's warp arrives at the barrier of the CTA, which publishes them, and goes on.
 // CHECK: %[[BASE:.*]] = llvm.mlir.addressof @dgemm_shared
 // CHECK: nvvm.prefetch tensormap, %[[AMAP]]
+// CHECK: arith.constant -256 : i32
 // CHECK: arith.constant 83456 : i32
-// CHECK: %[[ONE:.*]] = arith.constant 1 : i32
-// CHECK: nvvm.mbarrier.init %{{.*}}, %[[ONE]] :
+// CHECK: nvvm.mbarrier.init %{{.*}}, %c1_i32 :
 // CHECK: arith.constant 83472 : i32
 // CHECK: nvvm.mbarrier.init %{{.*}}, %[[WARPS:c8_i32[_0-9]*]] :
+// CHECK: nvvm.mbarrier.init %{{.*}}, %c1_i32 :
+// CHECK: nvvm.mbarrier.init %{{.*}}, %[[WARPS]] :
 // CHECK-NOT: nvvm.mbarrier.init
 // CHECK: nvvm.fence.mbarrier.init
-// CHECK: nvvm.barrier
+// CHECK: nvvm.bar.warp.sync
+// CHECK: nvvm.barrier.arrive id = %{{.*}} number_of_threads = %[[ALL:.*]]
+// CHECK-NEXT: } else {
+// CHECK-NEXT: nvvm.barrier id = %{{.*}} number_of_threads = %[[ALL]]
 !stage = !dgemm.stage<<128x128xf8E4M3FN, swizzle = 128>, <96x128xf8E4M3FN, swizzle = 128>, <1x128xf32>>
 !ring = !dgemm.ring<2, !stage>
 dgemm.kernel @gemm(%a: memref<?x640xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<5x?xf32> {dgemm.operand = "scale_a"},
