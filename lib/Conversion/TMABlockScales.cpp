@@ -8,7 +8,8 @@
 //
 // The scales of B of a K block are 1 to 3 words. A copy with each stage costs a compute-bound kernel 3 %
 // (docs/performance.md), so the producer's warp copies those of 32 K blocks at once, one for each lane, to slots of
-// their own. They arrive at the full barrier of the first of these K blocks, and so have landed for all of them.
+// their own. They arrive at the full barrier of the first of these K blocks, and so have landed for all of them; the
+// other barriers, which await as many arrivals, get them from one thread.
 //
 // A slot is written again 64 K blocks later, and not before 32 of these have been acquired. A stage that is acquired
 // was released before, so the consumers are at most as many K blocks behind as there are stages, 32.
@@ -29,7 +30,7 @@ Value mlir::dgemm::advanceBlockScaleSlot(NVVMBuilder &b, Value slot, Value by) {
 }
 
 void mlir::dgemm::copyBlockScales(TMALowering &lowering, NVVMBuilder &b, LoadBlockScalesAsyncOp load, Value slot,
-                                  Value barrier) {
+                                  Value barrier, Value leader) {
   Value k = load.getOffsets().back(), lane = b.bitAnd(b.threadIndex(), hopper::kWarpThreads - 1);
   Value blockK = b.index(kScaleBlock);
   auto loop = load->getParentOfType<scf::ForOp>();
@@ -45,14 +46,17 @@ void mlir::dgemm::copyBlockScales(TMALowering &lowering, NVVMBuilder &b, LoadBlo
         NVVM::CpAsyncOp::create(b, b.offsetPointer(dest, b.i32(4 * i)), source, 4, NVVM::LoadCacheModifierKind::CA,
                                 Value{});
     });
-    // Without noinc the barrier waits for one arrival more of each lane, which must be told before the one that it
-    // always waits for (PTX ISA 9.0, cp.async.mbarrier.arrive).
-    NVVM::CpAsyncMBarrierArriveOp::create(b, barrier, /*noinc=*/false);
-    NVVM::SyncWarpOp::create(b, b.i32(-1));
+    NVVM::CpAsyncMBarrierArriveOp::create(b, barrier, /*noinc=*/true);
   };
   if (!loop)
     return copy();
   Value done = arith::SubIOp::create(b, k, loop.getLowerBound());
   Value rest = arith::RemUIOp::create(b, done, b.index(kScaleBlock * hopper::kWarpThreads));
-  b.when(arith::CmpIOp::create(b, arith::CmpIPredicate::eq, rest, b.index(0)), copy);
+  Value isFirst = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, rest, b.index(0));
+  auto branch = scf::IfOp::create(b, isFirst, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(branch.thenBlock());
+  copy();
+  b.setInsertionPointToStart(branch.elseBlock());
+  b.when(leader, [&] { NVVM::MBarrierArriveOp::create(b, Type{}, barrier, b.i32(hopper::kWarpThreads)); });
 }

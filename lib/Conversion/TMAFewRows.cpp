@@ -44,7 +44,7 @@ void mlir::dgemm::copyScalesOfFewRows(TMALowering &lowering, NVVMBuilder &b, Loa
   Value address = access.getAddress(access.getOffset(load.getOffsets()));
   Value rows = arith::TruncIOp::create(b, b.getI32Type(), access.getExtent(0));
   NVVM::CpAsyncOp::create(b, dest, address, kVectorBytes, NVVM::LoadCacheModifierKind::CA, b.mul(rows, kScaleBytes));
-  NVVM::CpAsyncMBarrierArriveOp::create(b, barrier, /*noinc=*/false);
+  NVVM::CpAsyncMBarrierArriveOp::create(b, barrier, /*noinc=*/true);
 }
 
 void mlir::dgemm::zeroScalesOfFewRows(TMALowering &lowering, NVVMBuilder &b, Value isFew) {

@@ -85,8 +85,10 @@ void copyScalesOfFewRows(TMALowering &lowering, NVVMBuilder &b, LoadAsyncOp load
 void zeroScalesOfFewRows(TMALowering &lowering, NVVMBuilder &b, Value isFew);
 
 /// Starts the copies of the scales of B of 32 K blocks, where `load` is the first of these, by all lanes of the
-/// producer's warp, to `slot` (i32) and those behind it; they are to arrive at `barrier`.
-void copyBlockScales(TMALowering &lowering, NVVMBuilder &b, LoadBlockScalesAsyncOp load, Value slot, Value barrier);
+/// producer's warp, to `slot` (i32) and those behind it. At `barrier` arrives each lane once its copy is done, or,
+/// where there is nothing to copy, the thread on which `leader` holds as often.
+void copyBlockScales(TMALowering &lowering, NVVMBuilder &b, LoadBlockScalesAsyncOp load, Value slot, Value barrier,
+                     Value leader);
 
 /// The slot `by` K blocks on; all i32.
 Value advanceBlockScaleSlot(NVVMBuilder &b, Value slot, Value by);

@@ -8,7 +8,8 @@
 //
 // full[s] completes a phase when the producer has armed it and all bytes of stage s have landed (and, where some tiles
 // are copied without TMA, when all threads of the producer warpgroup have arrived; where it copies scales, when these
-// have landed, which then arrive by themselves); empty[s] when every math warp has released it.
+// have landed, which then arrive by themselves, or something has arrived in their place); empty[s] when every math warp
+// has released it.
 // Producer and consumers walk the stages in order and flip the parity at each wrap. On a fresh barrier the phase of
 // parity 1 counts as completed (PTX ISA 9.0, mbarrier.try_wait), so the producer waits for parity ^ 1 and finds the
 // first round of stages empty.
@@ -189,6 +190,9 @@ void RoleLowering::lowerLoad(NVVMBuilder &b, LoadAsyncOp load, RingPosition posi
     NVVMBuilder copy(load.getLoc(), choice.thenBlock()->getTerminator());
     copyFew(copy);
     NVVMBuilder byTMA(load.getLoc(), choice.elseBlock()->getTerminator());
+    onOneThread(byTMA, [&] {
+      NVVM::MBarrierArriveOp::create(byTMA, Type{}, lowering.fullBarrier(byTMA, position.stage), Value{});
+    });
     return fetch(byTMA, load, position, Value{}, Value{});
   }
   if (lowering.getSlices(load.getSource()) == 1)
@@ -310,7 +314,7 @@ RingPosition RoleLowering::lowerBlock(Block &block, RingPosition position) {
     if (auto load = dyn_cast<LoadAsyncOp>(op))
       lowerLoad(b, load, position);
     else if (auto scales = dyn_cast<LoadBlockScalesAsyncOp>(op))
-      copyBlockScales(lowering, b, scales, position.slot, lowering.fullBarrier(b, position.stage));
+      copyBlockScales(lowering, b, scales, position.slot, lowering.fullBarrier(b, position.stage), leader);
     else if (auto view = dyn_cast<ViewOp>(op))
       lowerView(b, view);
     else if (isa<CommitOp>(op)) {
@@ -343,8 +347,10 @@ void syncCluster(NVVMBuilder &b, UnitAttr aligned) {
 void initBarriers(TMALowering &lowering, RingOp ring, int64_t consumers, int64_t emptyCount, int64_t fullCount) {
   NVVMBuilder b(ring.getLoc(), ring);
   ConfigAttr config = lowering.kernel.getConfig();
-  if (Value isFew = hasFewRows(lowering, b))
+  if (Value isFew = hasFewRows(lowering, b)) {
     zeroScalesOfFewRows(lowering, b, isFew);
+    ++fullCount; // their copy arrives, or the producer's thread in its place
+  }
   Value lane = b.add(b.threadIndex(), -consumers * hopper::kWarpgroupThreads);
   Value isProducer = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, lane, b.i32(hopper::kWarpThreads));
   Value threads = b.i32((consumers + 1) * hopper::kWarpgroupThreads), id = b.i32(0);
@@ -424,7 +430,9 @@ LogicalResult mlir::dgemm::lowerRing(TMALowering &lowering, RingOp ring, WarpSpe
   ConfigAttr config = lowering.kernel.getConfig();
   int64_t readers = config.getClusterM() + config.getClusterN() - 1;
   initBarriers(lowering, ring, roles.getConsumers(), readers * roles.getConsumers() * hopper::kWarpgroupWarps,
-               1 + (hasCopies ? hopper::kWarpgroupThreads : 0));
+               1 + (hasCopies                  ? hopper::kWarpgroupThreads
+                    : lowering.bringsScalesOfB ? hopper::kWarpThreads
+                                               : 0));
   RoleLowering(lowering, type, bytes, hasCopies).lower(roles.getProducer().front(), /*isProducer=*/true);
   RoleLowering(lowering, type, bytes, hasCopies).lower(roles.getConsumer().front(), /*isProducer=*/false);
   if (config.isMulticast()) {

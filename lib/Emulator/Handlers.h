@@ -46,7 +46,6 @@ Step execPrefetch(Context &, const Instruction &), execPrefetchMap(Context &, co
 Step execCreatePolicy(Context &, const Instruction &), execIgnore(Context &, const Instruction &);
 Step execCpAsync(Context &, const Instruction &), execCpAsyncDone(Context &, const Instruction &);
 Step execCpAsyncArrive(Context &, const Instruction &);
-Step execCpAsyncArriveInc(Context &, const Instruction &);
 
 // Control.cpp
 Step execBra(Context &, const Instruction &), execExit(Context &, const Instruction &);

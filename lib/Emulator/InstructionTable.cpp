@@ -318,7 +318,6 @@ const InstructionRow kRows[] = {
      "db64 sf32?", only<execCreatePolicy>},
     {"cp async ca|cg $shared global [$hint] [$prefetch]", "a a i su32? hint", only<execCpAsync>},
     {"cp async mbarrier arrive noinc [$shared] b64", "a", only<execCpAsyncArrive>},
-    {"cp async mbarrier arrive [$shared] b64", "a", only<execCpAsyncArriveInc>},
     {"cp async commit_group", "", only<execCpAsyncDone>},
     {"cp async wait_group", "i", only<execCpAsyncDone>},
     {"cp async wait_all", "", only<execCpAsyncDone>},

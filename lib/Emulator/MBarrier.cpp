@@ -184,9 +184,8 @@ Step dgemm::emulator::execMBarrierArrive(Context &c, const Instruction &inst) {
   return Step::Next;
 }
 
-/// An arrival once this thread's cp.async are done, which they are here; `isCounted`: the barrier's count has it,
-/// otherwise the phase waits for one arrival more.
-static Step arriveAfterCpAsync(Context &c, const Instruction &inst, bool isCounted) {
+/// cp.async.mbarrier.arrive.noinc: an arrival once this thread's cp.async are done, which they are here.
+Step dgemm::emulator::execCpAsyncArrive(Context &c, const Instruction &inst) {
   for (LaneMask m = c.mask; m; m &= m - 1) {
     SharedAddress place;
     if (!resolveShared(c, inst, c.address(c.op(inst, 0), __builtin_ctz(m)), Space::Shared, 8, 8, place))
@@ -195,8 +194,6 @@ static Step arriveAfterCpAsync(Context &c, const Instruction &inst, bool isCount
     if (!barrier)
       return Step::Stop;
     barrier->gathering.join(c.warp.clocks);
-    if (!isCounted)
-      ++barrier->pending;
     if (!arrive(c.machine, c.cta, &c.warp, inst.line, *barrier, 1))
       return Step::Stop;
     tryComplete(c.machine, c.cta, &c.warp, inst.line, *barrier);
@@ -206,13 +203,6 @@ static Step arriveAfterCpAsync(Context &c, const Instruction &inst, bool isCount
   c.warp.advance();
   c.machine.progressed();
   return Step::Next;
-}
-
-Step dgemm::emulator::execCpAsyncArrive(Context &c, const Instruction &inst) {
-  return arriveAfterCpAsync(c, inst, /*isCounted=*/true);
-}
-Step dgemm::emulator::execCpAsyncArriveInc(Context &c, const Instruction &inst) {
-  return arriveAfterCpAsync(c, inst, /*isCounted=*/false);
 }
 
 Step dgemm::emulator::execMBarrierExpectTx(Context &c, const Instruction &inst) {
