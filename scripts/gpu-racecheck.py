@@ -4,9 +4,10 @@
   gpu-racecheck.py --gen build-static/bin/dgemm-gen --run build-static/bin/dgemm-run
 
 racecheck of CUDA 13.0 does not know two things that these kernels do: copies that arrive at an mbarrier by themselves
-(cp.async.mbarrier.arrive), and one lane that arrives for its whole warp, unless it is the last. Kernels are checked with
-cp.async.wait_all and a plain arrival in place of the first and lane 31 in place of the elected one; nothing else is changed. With --as-is
-they are checked as they are, and it reports hazards. A kernel with split_k hangs under it, with or without.
+(cp.async.mbarrier.arrive), and one lane that arrives for its whole warp. Kernels are checked with cp.async.wait_all and a
+plain arrival in place of the first, and all lanes of a math warp arriving in place of one, at barriers that count them;
+nothing else is changed. With --as-is they are checked as they are, and it reports hazards. A kernel with split_k hangs
+under it, with or without.
 
 Exit code 1 if there are hazards, or a kernel is wrong or does not end.
 """
@@ -34,7 +35,12 @@ _CASES = {
 def rewrite(ptx):
     """The kernel in terms that racecheck knows."""
     ptx = re.sub(r"cp\.async\.mbarrier\.arrive\.noinc(\.shared\.b64)\s", r"cp.async.wait_all;\n\tmbarrier.arrive\1 _, ", ptx)
-    return re.sub(r"elect\.sync\s+(%r\d+)\|(%p\d+), -1;", r"mov.u32 \1, %laneid; setp.eq.u32 \2, \1, 31;", ptx)
+    math, producer = ptx.split("setmaxnreg.dec", 1)
+    math = re.sub(r"elect\.sync\s+%r\d+\|(%p\d+), -1;", r"setp.eq.u32 \1, 0, 0;", math)
+    inits = list(re.finditer(r"mov\.b32\s+(%r\d+), (\d+);\n\s*mbarrier\.init\.shared\.b64\s+\[[^]]*\], \1;", math))
+    empty = inits[1]  # that of the first full barrier comes first
+    math = math[: empty.start(2)] + str(32 * int(empty[2])) + math[empty.end(2) :]
+    return math + "setmaxnreg.dec" + producer
 
 
 def check(case, options, folder):
