@@ -51,6 +51,11 @@ void NVVMBuilder::waitParity(Value barrier, Value parity) {
   scf::YieldOp::create(*this);
 }
 
+void NVVMBuilder::clusterBarrier(UnitAttr aligned) {
+  NVVM::ClusterArriveOp::create(*this, aligned);
+  NVVM::ClusterWaitOp::create(*this, aligned);
+}
+
 void NVVMBuilder::warpgroupBarrier(Value warpgroup) {
   NVVM::BarrierOp::create(*this, Type{}, add(warpgroup, kNamedBarrierBase), i32(hopper::kWarpgroupThreads),
                           NVVM::BarrierReductionAttr{}, Value{});

@@ -70,6 +70,8 @@ public:
   void when(Value condition, function_ref<void()> body);
   /// Spins until the phase of parity `parity` (i32) of `barrier` has completed.
   void waitParity(Value barrier, Value parity);
+  /// All threads of the cluster wait for each other; `aligned` where all of a warp come together.
+  void clusterBarrier(UnitAttr aligned);
   /// Barrier 1 + `warpgroup` (i32) over its 128 threads; barrier 0 is the CTA's.
   void warpgroupBarrier(Value warpgroup);
 

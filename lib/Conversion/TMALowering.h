@@ -97,6 +97,10 @@ Value advanceBlockScaleSlot(NVVMBuilder &b, Value slot, Value by);
 /// index, phase parity and slot of the scales of B.
 LogicalResult lowerRing(TMALowering &lowering, RingOp ring, WarpSpecializeOp roles);
 
+/// Initialises all barriers before anything else of a kernel with `consumers` math warpgroups: those of a stage for
+/// `emptyCount` and `fullCount` arrivals, the latter but for one that scales of few rows add.
+void initBarriers(TMALowering &lowering, NVVMBuilder &b, int64_t consumers, int64_t emptyCount, int64_t fullCount);
+
 /// Initialises the barriers of the sum over a cluster of the 64 rows with index `slice` (i32).
 void initReductionBarriers(TMALowering &lowering, NVVMBuilder &b, Value slice);
 

@@ -336,52 +336,6 @@ RingPosition RoleLowering::lowerBlock(Block &block, RingPosition position) {
   return position;
 }
 
-/// All threads of the cluster wait for each other.
-void syncCluster(NVVMBuilder &b, UnitAttr aligned) {
-  NVVM::ClusterArriveOp::create(b, aligned);
-  NVVM::ClusterWaitOp::create(b, aligned);
-}
-
-/// The producer's first warp initialises the barriers and need not wait for the others before it starts to load; these
-/// wait for it. One thread does it all: the address of an mbarrier is uniform, so lanes would take turns.
-void initBarriers(TMALowering &lowering, RingOp ring, int64_t consumers, int64_t emptyCount, int64_t fullCount) {
-  NVVMBuilder b(ring.getLoc(), ring);
-  ConfigAttr config = lowering.kernel.getConfig();
-  if (Value isFew = hasFewRows(lowering, b)) {
-    zeroScalesOfFewRows(lowering, b, isFew);
-    ++fullCount; // their copy arrives, or the producer's thread in its place
-  }
-  Value lane = b.add(b.threadIndex(), -consumers * hopper::kWarpgroupThreads);
-  Value isProducer = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, lane, b.i32(hopper::kWarpThreads));
-  Value threads = b.i32((consumers + 1) * hopper::kWarpgroupThreads), id = b.i32(0);
-  auto branch = scf::IfOp::create(b, isProducer, /*withElseRegion=*/true);
-  b.setInsertionPointToStart(branch.thenBlock());
-  b.when(b.equal(lane, 0), [&] {
-    for (int64_t stage = 0; stage < ring.getRing().getType().getDepth(); ++stage) {
-      NVVM::MBarrierInitOp::create(b, lowering.fullBarrier(b, b.i32(stage)), b.i32(fullCount), Value{});
-      NVVM::MBarrierInitOp::create(b, lowering.emptyBarrier(b, b.i32(stage)), b.i32(emptyCount), Value{});
-    }
-    for (int64_t slice = 0; config.getSplitK() > 1 && slice < config.getBlockM() / hopper::kWgmmaM; ++slice)
-      initReductionBarriers(lowering, b, b.i32(slice));
-    NVVM::FenceMbarrierInitOp::create(b);
-  });
-  if (config.isMulticast()) {
-    b.setInsertionPointAfter(branch);
-    return syncCluster(b, b.getUnitAttr());
-  }
-  // The ring is this CTA's own. That the others have come here is waited for when something is sent to them.
-  auto arriveAtCluster = [&] {
-    if (config.getSplitK() > 1)
-      NVVM::ClusterArriveRelaxedOp::create(b, b.getUnitAttr());
-  };
-  NVVM::SyncWarpOp::create(b, b.i32(-1));
-  arriveAtCluster();
-  NVVM::BarrierArriveOp::create(b, id, threads);
-  b.setInsertionPointToStart(branch.elseBlock());
-  arriveAtCluster();
-  NVVM::BarrierOp::create(b, Type{}, id, threads, NVVM::BarrierReductionAttr{}, Value{});
-}
-
 } // namespace
 
 LogicalResult mlir::dgemm::lowerRing(TMALowering &lowering, RingOp ring, WarpSpecializeOp roles) {
@@ -429,7 +383,8 @@ LogicalResult mlir::dgemm::lowerRing(TMALowering &lowering, RingOp ring, WarpSpe
     return failure();
   ConfigAttr config = lowering.kernel.getConfig();
   int64_t readers = config.getClusterM() + config.getClusterN() - 1;
-  initBarriers(lowering, ring, roles.getConsumers(), readers * roles.getConsumers() * hopper::kWarpgroupWarps,
+  NVVMBuilder start(ring.getLoc(), ring);
+  initBarriers(lowering, start, roles.getConsumers(), readers * roles.getConsumers() * hopper::kWarpgroupWarps,
                1 + (hasCopies                  ? hopper::kWarpgroupThreads
                     : lowering.bringsScalesOfB ? hopper::kWarpThreads
                                                : 0));
@@ -439,7 +394,7 @@ LogicalResult mlir::dgemm::lowerRing(TMALowering &lowering, RingOp ring, WarpSpe
     // No CTA may end while others still arrive at its barriers.
     NVVMBuilder b(roles.getLoc(), roles.getContext());
     b.setInsertionPointAfter(roles);
-    syncCluster(b, UnitAttr());
+    b.clusterBarrier(UnitAttr());
   }
   ring.erase();
   return success();
