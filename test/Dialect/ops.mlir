@@ -5,7 +5,7 @@
 // form. Types of rings and stages are long, so the printer names them once, at the top.
 
 // CHECK: !stage = !dgemm.stage<<128x128xf8E4M3FN, swizzle = 128>, <192x128xf8E4M3FN, swizzle = 128>, <1x128xf32>>
-// CHECK-NEXT: !ring = !dgemm.ring<4, !stage>
+// CHECK: !ring = !dgemm.ring<4, !stage>
 !stage = !dgemm.stage<<128x128xf8E4M3FN, swizzle = 128>, <192x128xf8E4M3FN, swizzle = 128>, <1x128xf32>>
 !ring = !dgemm.ring<4, !stage>
 
@@ -131,6 +131,31 @@ func.func @pipeline(%a: memref<?x512xf8E4M3FN>, %m: index) {
     %elements = dgemm.view %full[2] from %warpgroup : !stage -> !dgemm.tile<1x64xf32>
     // CHECK-NEXT: dgemm.release %[[R]] : !ring
     dgemm.release %r : !ring
+  }
+  return
+}
+
+// Scales of B on their way to a tile of a stage, and read from it; the producer may be a warp.
+!scales_stage = !dgemm.stage<<64x128xf8E4M3FN, swizzle = 128>, <48x128xf8E4M3FN, swizzle = 128>, <1x64xf32>, <1x2xf32>>
+!scales_ring = !dgemm.ring<2, !scales_stage>
+// CHECK-LABEL: func.func @block_scales(
+// CHECK-SAME: %[[S:.*]]: memref<3x4xf32>, %[[N:.*]]: index)
+func.func @block_scales(%s: memref<3x4xf32>, %n: index) {
+  %r = dgemm.ring : !scales_ring
+  dgemm.warp_specialize
+  // CHECK: producer x 32 registers = 40 {
+  producer x 32 registers = 40 {
+    %free = dgemm.acquire %r : !scales_ring -> !scales_stage
+    // CHECK: dgemm.load_block_scales_async %[[S]][%[[N]], %[[N]]] into %{{.*}}[3] : memref<3x4xf32>, !stage{{[0-9]*}}
+    dgemm.load_block_scales_async %s[%n, %n] into %free[3] : memref<3x4xf32>, !scales_stage
+    dgemm.commit %r : !scales_ring
+  } consumer (%warpgroup) x 1 registers = 232 {
+    %full = dgemm.wait %r : !scales_ring -> !scales_stage
+    // CHECK: %[[TILE:.*]] = dgemm.view %{{.*}}[3] from %{{.*}} : !stage{{[0-9]*}} -> !dgemm.tile<1x2xf32>
+    %tile = dgemm.view %full[3] from %warpgroup : !scales_stage -> !dgemm.tile<1x2xf32>
+    // CHECK: dgemm.load_vector %[[TILE]] : !dgemm.tile<1x2xf32> -> vector<2xf32>
+    %vector = dgemm.load_vector %tile : !dgemm.tile<1x2xf32> -> vector<2xf32>
+    dgemm.release %r : !scales_ring
   }
   return
 }
