@@ -104,9 +104,7 @@ llvm::Expected<ConfigFields> ConfigFields::parse(StringRef text) {
     else if (key == "unroll_k")
       error = parseInteger(key, value, fields.unrollK);
     else
-      error = makeError("unknown config field '" + key +
-                        "'; known are block, stages, math_warpgroups, group_m, cluster, split_k, evict_first, "
-                        "partials, overlap_epilogue, rotate_k_loop and unroll_k");
+      error = makeError("unknown config field '" + key + "'; known are " + kConfigFieldNames);
     if (error)
       return std::move(error);
   }

@@ -80,9 +80,7 @@ Attribute ConfigAttr::parse(AsmParser &parser, Type) {
       return parseBool(key, rotateKLoop);
     if (key == "unroll_k")
       return parseInteger(unrollK);
-    return parser.emitError(loc) << "unknown field '" << key
-                                 << "' of #dgemm.config; known are block, stages, math_warpgroups, group_m, cluster, "
-                                    "split_k, evict_first, partials, overlap_epilogue, rotate_k_loop and unroll_k";
+    return parser.emitError(loc) << "unknown field '" << key << "' of #dgemm.config; known are " << kConfigFieldNames;
   };
   if (parser.parseCommaSeparatedList(AsmParser::Delimiter::LessGreater, parseField))
     return {};
