@@ -50,6 +50,22 @@ MBarrier *dgemm::emulator::findBarrier(Context &c, const Instruction &inst, cons
   return &barrier;
 }
 
+/// Calls `body(lane, place, barrier)` for each lane of the instruction with the mbarrier at its operand `address`,
+/// until one returns false or the machine stops. False: one did.
+template <typename Body>
+static bool forEachBarrier(Context &c, const Instruction &inst, unsigned address, Space space, Body body) {
+  for (LaneMask m = c.mask; m; m &= m - 1) {
+    unsigned lane = __builtin_ctz(m);
+    SharedAddress place;
+    if (!resolveShared(c, inst, c.address(c.op(inst, address), lane), space, 8, 8, place))
+      return false;
+    MBarrier *barrier = findBarrier(c, inst, place, false);
+    if (!barrier || !body(lane, place, *barrier) || c.machine.stopped())
+      return false;
+  }
+  return true;
+}
+
 Step dgemm::emulator::execMBarrierInit(Context &c, const Instruction &inst) {
   for (LaneMask m = c.mask; m; m &= m - 1) {
     unsigned lane = __builtin_ctz(m);
@@ -79,20 +95,17 @@ Step dgemm::emulator::execMBarrierInit(Context &c, const Instruction &inst) {
 }
 
 Step dgemm::emulator::execMBarrierInval(Context &c, const Instruction &inst) {
-  for (LaneMask m = c.mask; m; m &= m - 1) {
-    SharedAddress place;
-    if (!resolveShared(c, inst, c.address(c.op(inst, 0), __builtin_ctz(m)), Space::Shared, 8, 8, place))
-      return Step::Stop;
-    MBarrier *barrier = findBarrier(c, inst, place, false);
-    if (!barrier)
-      return Step::Stop;
-    if (barrier->inFlight)
-      return c.raise(HazardKind::BarrierMisuse, inst,
-                     Twine(barrier->inFlight) + " bytes are still on their way to this mbarrier");
-    barrier->live = false;
+  auto invalidate = [&](unsigned, const SharedAddress &place, MBarrier &barrier) {
+    if (barrier.inFlight) {
+      c.raise(HazardKind::BarrierMisuse, inst,
+              Twine(barrier.inFlight) + " bytes are still on their way to this mbarrier");
+      return false;
+    }
+    barrier.live = false;
     c.cta.shared.setBarrier(place.offset, false);
-  }
-  return Step::Next;
+    return true;
+  };
+  return forEachBarrier(c, inst, 0, Space::Shared, invalidate) ? Step::Next : Step::Stop;
 }
 
 /// PTX ISA, "Phase of the mbarrier object": completes when no arrivals and no bytes are pending.
@@ -155,84 +168,60 @@ void dgemm::emulator::completeTransaction(Machine &machine, Cta &cta, MBarrier &
   tryComplete(machine, from, warp, line, barrier);
 }
 
-/// mbarrier.arrive and arrive.expect_tx; the expect-tx comes first (PTX ISA, "mbarrier.arrive").
-Step dgemm::emulator::execMBarrierArrive(Context &c, const Instruction &inst) {
-  bool expect = inst.mods[Field::Count];
-  for (LaneMask m = c.mask; m; m &= m - 1) {
-    unsigned lane = __builtin_ctz(m);
-    SharedAddress place;
-    Space space = inst.mods.space() == Space::Shared ? Space::Shared : Space::SharedCluster;
-    if (!resolveShared(c, inst, c.address(c.op(inst, 1), lane), space, 8, 8, place))
-      return Step::Stop;
-    MBarrier *barrier = findBarrier(c, inst, place, false);
-    if (!barrier)
-      return Step::Stop;
-    uint32_t operand = c.op(inst, 2).kind == Operand::Reg32 ? uint32_t(c.get(c.op(inst, 2), lane)) : 1;
-    if (expect && !expectTx(c.machine, c.cta, &c.warp, inst.line, *barrier, operand))
-      return Step::Stop;
-    if (c.op(inst, 0).kind == Operand::Reg64)
-      c.set(c.op(inst, 0), lane, barrier->phase);
-    barrier->gathering.join(inst.mods[Field::Release] == 2 ? c.warp.released : c.warp.clocks);
-    if (!arrive(c.machine, c.cta, &c.warp, inst.line, *barrier, expect ? 1 : operand))
-      return Step::Stop;
-    tryComplete(c.machine, c.cta, &c.warp, inst.line, *barrier);
-    if (c.machine.stopped())
-      return Step::Stop;
-  }
+/// What all kinds of arrival end with.
+static Step finishArrivals(Context &c, bool allArrived) {
+  if (!allArrived)
+    return Step::Stop;
   c.warp.advance();
   c.machine.progressed();
   return Step::Next;
+}
+
+/// mbarrier.arrive and arrive.expect_tx; the expect-tx comes first (PTX ISA, "mbarrier.arrive").
+Step dgemm::emulator::execMBarrierArrive(Context &c, const Instruction &inst) {
+  bool expect = inst.mods[Field::Count];
+  Space space = inst.mods.space() == Space::Shared ? Space::Shared : Space::SharedCluster;
+  auto arriveLane = [&](unsigned lane, const SharedAddress &, MBarrier &barrier) {
+    uint32_t operand = c.op(inst, 2).kind == Operand::Reg32 ? uint32_t(c.get(c.op(inst, 2), lane)) : 1;
+    if (expect && !expectTx(c.machine, c.cta, &c.warp, inst.line, barrier, operand))
+      return false;
+    if (c.op(inst, 0).kind == Operand::Reg64)
+      c.set(c.op(inst, 0), lane, barrier.phase);
+    barrier.gathering.join(inst.mods[Field::Release] == 2 ? c.warp.released : c.warp.clocks);
+    if (!arrive(c.machine, c.cta, &c.warp, inst.line, barrier, expect ? 1 : operand))
+      return false;
+    tryComplete(c.machine, c.cta, &c.warp, inst.line, barrier);
+    return true;
+  };
+  return finishArrivals(c, forEachBarrier(c, inst, 1, space, arriveLane));
 }
 
 /// cp.async.mbarrier.arrive.noinc: an arrival once this thread's cp.async are done, which they are here.
 Step dgemm::emulator::execCpAsyncArrive(Context &c, const Instruction &inst) {
-  for (LaneMask m = c.mask; m; m &= m - 1) {
-    SharedAddress place;
-    if (!resolveShared(c, inst, c.address(c.op(inst, 0), __builtin_ctz(m)), Space::Shared, 8, 8, place))
-      return Step::Stop;
-    MBarrier *barrier = findBarrier(c, inst, place, false);
-    if (!barrier)
-      return Step::Stop;
-    barrier->gathering.join(c.warp.clocks);
-    if (!arrive(c.machine, c.cta, &c.warp, inst.line, *barrier, 1))
-      return Step::Stop;
-    tryComplete(c.machine, c.cta, &c.warp, inst.line, *barrier);
-    if (c.machine.stopped())
-      return Step::Stop;
-  }
-  c.warp.advance();
-  c.machine.progressed();
-  return Step::Next;
+  auto arriveLane = [&](unsigned, const SharedAddress &, MBarrier &barrier) {
+    barrier.gathering.join(c.warp.clocks);
+    if (!arrive(c.machine, c.cta, &c.warp, inst.line, barrier, 1))
+      return false;
+    tryComplete(c.machine, c.cta, &c.warp, inst.line, barrier);
+    return true;
+  };
+  return finishArrivals(c, forEachBarrier(c, inst, 0, Space::Shared, arriveLane));
 }
 
 Step dgemm::emulator::execMBarrierExpectTx(Context &c, const Instruction &inst) {
-  for (LaneMask m = c.mask; m; m &= m - 1) {
-    unsigned lane = __builtin_ctz(m);
-    SharedAddress place;
-    if (!resolveShared(c, inst, c.address(c.op(inst, 0), lane), Space::SharedCluster, 8, 8, place))
-      return Step::Stop;
-    MBarrier *barrier = findBarrier(c, inst, place, false);
-    if (!barrier || !expectTx(c.machine, c.cta, &c.warp, inst.line, *barrier, c.get(c.op(inst, 1), lane)))
-      return Step::Stop;
-  }
-  return Step::Next;
+  auto expectLane = [&](unsigned lane, const SharedAddress &, MBarrier &barrier) {
+    return expectTx(c.machine, c.cta, &c.warp, inst.line, barrier, c.get(c.op(inst, 1), lane));
+  };
+  return forEachBarrier(c, inst, 0, Space::SharedCluster, expectLane) ? Step::Next : Step::Stop;
 }
 
 Step dgemm::emulator::execMBarrierCompleteTx(Context &c, const Instruction &inst) {
-  for (LaneMask m = c.mask; m; m &= m - 1) {
-    unsigned lane = __builtin_ctz(m);
-    SharedAddress place;
-    if (!resolveShared(c, inst, c.address(c.op(inst, 0), lane), Space::SharedCluster, 8, 8, place))
-      return Step::Stop;
-    MBarrier *barrier = findBarrier(c, inst, place, false);
-    if (!barrier)
-      return Step::Stop;
-    completeTransaction(c.machine, *place.cta, *barrier, c.get(c.op(inst, 1), lane), barrier->phase, c.cta, &c.warp,
+  auto completeLane = [&](unsigned lane, const SharedAddress &place, MBarrier &barrier) {
+    completeTransaction(c.machine, *place.cta, barrier, c.get(c.op(inst, 1), lane), barrier.phase, c.cta, &c.warp,
                         inst.line);
-    if (c.machine.stopped())
-      return Step::Stop;
-  }
-  return Step::Next;
+    return true;
+  };
+  return forEachBarrier(c, inst, 0, Space::SharedCluster, completeLane) ? Step::Next : Step::Stop;
 }
 
 /// The phase that a waiter means: the first with this parity that it does not know to be over. Two phases more, and
@@ -255,29 +244,27 @@ Step dgemm::emulator::execMBarrierWait(Context &c, const Instruction &inst) {
   LaneMask passed = 0;
   MBarrier *blocker = nullptr;
   uint32_t blockedParity = 0;
-  for (LaneMask m = c.mask; m; m &= m - 1) {
-    unsigned lane = __builtin_ctz(m);
-    SharedAddress place;
-    if (!resolveShared(c, inst, c.address(c.op(inst, 1), lane), Space::Shared, 8, 8, place))
-      return Step::Stop;
-    MBarrier *barrier = findBarrier(c, inst, place, false);
-    if (!barrier)
-      return Step::Stop;
+  auto testLane = [&](unsigned lane, const SharedAddress &, MBarrier &barrier) {
     uint64_t which = c.get(c.op(inst, 2), lane);
-    if (byParity && which > 1)
-      return c.raise(HazardKind::IllegalInstruction, inst, "parity is " + Twine(which) + ", must be 0 or 1");
+    if (byParity && which > 1) {
+      c.raise(HazardKind::IllegalInstruction, inst, "parity is " + Twine(which) + ", must be 0 or 1");
+      return false;
+    }
     uint32_t parity = which & 1;
-    if (byParity && !checkLapped(c, inst, *barrier, parity))
-      return Step::Stop;
-    if (barrier->passed(parity)) {
+    if (byParity && !checkLapped(c, inst, barrier, parity))
+      return false;
+    if (barrier.passed(parity)) {
       passed |= 1u << lane;
-      if (barrier->phase)
-        (inst.mods[Field::Acquire] == 2 ? c.warp.observed : c.warp.clocks).join(barrier->completed);
+      if (barrier.phase)
+        (inst.mods[Field::Acquire] == 2 ? c.warp.observed : c.warp.clocks).join(barrier.completed);
     } else {
-      blocker = barrier;
+      blocker = &barrier;
       blockedParity = parity;
     }
-  }
+    return true;
+  };
+  if (!forEachBarrier(c, inst, 1, Space::Shared, testLane))
+    return Step::Stop;
   // try_wait may give up after a while; a loop has to stand around it. Sometimes it does so at once.
   Split &split = c.split();
   if (blocker && passed == 0 && !test && (split.polls || c.machine.random(0, 3))) {
