@@ -53,7 +53,7 @@ def check(case, options, folder):
             ptx = rewrite(file.read())
         with open(path, "w") as file:
             file.write(ptx)
-        subprocess.run([options.ptxas, "-arch=sm_90a", "-O3", path, "-o", kernel], check=True)
+        subprocess.run([options.ptxas, "-arch=sm_90a", "-O3", path, "-o", kernel], check=True, capture_output=True)
     sizes = [flag.replace("=?", "=2") for flag in case if re.match(r"--[mnk]=|--groups=", flag)]
     command = ["compute-sanitizer", "--tool", "racecheck", "--racecheck-report", "all", options.run, "--device=gpu",
                f"--kernel={kernel}", f"--launch={folder}/kernel.json", *sizes]  # fmt: skip
@@ -78,7 +78,10 @@ def main():
     failed = 0
     for name, case in _CASES.items():
         with tempfile.TemporaryDirectory() as folder:
-            said, good = check(case, options, folder)
+            try:
+                said, good = check(case, options, folder)
+            except (subprocess.CalledProcessError, OSError) as error:
+                said, good = f"{error} {getattr(error, 'stderr', None) or ''}", False
         failed += not good
         print(f"{'ok ' if good else 'BAD'} {name}: {said}", flush=True)
     return 1 if failed else 0

@@ -165,13 +165,15 @@ SmallVector<ConfigAttr> mlir::dgemm::enumerateConfigs(MLIRContext *context, cons
   auto emitNowhere = [&] { return emitError(nowhere); };
   auto add = [&](int64_t blockM, int64_t blockN, int64_t warpgroups, int64_t clusterM, int64_t clusterN,
                  int64_t splitK) {
-    int64_t kBlocks = ShapedType::isDynamic(k) ? 0 : llvm::divideCeil(llvm::divideCeil(k, kScaleBlock), splitK);
+    // Of a split K the CTAs take their parts at run time.
+    int64_t kBlocks = ShapedType::isDynamic(k) || splitK > 1 ? 0 : llvm::divideCeil(k, kScaleBlock);
     MathFields math = {blockM, blockN, warpgroups, splitK, clusterM * clusterN > 1};
     math.overlapEpilogue = fields.overlapEpilogue.value_or(false);
     math.partials = fields.partials.value_or(1);
     math.rotateKLoop = fields.rotateKLoop.value_or(false);
-    math.unrollK = 4;
-    math.unrollK = fields.unrollK.value_or(unrollingPays(math, kBlocks) ? 4 : 1);
+    math.unrollK = fields.unrollK.value_or(4);
+    if (!fields.unrollK && !unrollingPays(math, kBlocks))
+      math.unrollK = 1;
     MathFields rotated = math;
     rotated.rotateKLoop = true;
     math.rotateKLoop = fields.rotateKLoop.value_or(rotationPays(rotated));

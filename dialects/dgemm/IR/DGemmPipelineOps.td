@@ -26,10 +26,9 @@ def DGemm_WarpSpecializeOp : DGemm_Op<"warp_specialize", [
     SingleBlock, NoTerminator, DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmBlockArgumentNames"]>]> {
   let summary = "one role for each warpgroup of a CTA";
   let description = [{
-    The last warpgroup runs the producer region, on one elected thread or, as
-    `producer x 32` and `producer x 128`, on its first warp or on all of its threads; each of the first `consumers` warpgroups runs the
-    consumer region, whose argument is its index. The register counts are what `setmaxnreg` asks for a thread of that
-    role.
+    The last warpgroup runs the producer region, on one elected thread or, as `producer x 32` and `producer x 128`, on
+    its first warp or on all of its threads; each of the first `consumers` warpgroups runs the consumer region, whose
+    argument is its index. The register counts are what `setmaxnreg` asks for a thread of that role.
 
     - C1: 1 to 3 consumers.
     - C2: register counts are multiples of 8 from 24 to 256 (PTX ISA 9.0, setmaxnreg).
@@ -88,6 +87,9 @@ def DGemm_LoadBlockScalesAsyncOp : DGemm_Op<"load_block_scales_async", [MemoryEf
   let summary = "starts what dgemm.load_block_scales reads on its way to a tile of an acquired stage";
   let description = [{
     - C1: the tile is `1xC` of f32, with C as many scales as `dgemm.load_block_scales` would give.
+
+    The tile has a place of its own in shared memory, not one in each stage: `dgemm-lower-tma` copies those of 32 K
+    blocks of the K loop at once.
 
     Example: `dgemm.load_block_scales_async %sb[%n, %k] into %stage[3] : memref<32x56xf32>, !dgemm.stage<...>`.
   }];
