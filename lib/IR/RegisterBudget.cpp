@@ -41,15 +41,17 @@ int64_t mlir::dgemm::getMathRegisters(const MathFields &fields) {
   if (fields.overlapEpilogue && fields.partials > 1)
     other += 8;
   // Addresses of rows of D that live through the next tile's main loop: 192x128, 128x184 and, with two partials,
-  // 128x160 and 128x168 spilled among 12495 kernels of ten problems (ptxas 13.0.88).
+  // 128x160 and 128x168 spilled, and 128x160 and 128x176 in clusters, among 19960 kernels of ten problems (ptxas
+  // 13.0.88).
   if (fields.overlapEpilogue && !fields.storesByTMA)
-    other += fields.partials > 1 ? 32 : 8;
-  // Unrolled, 64x200, 128x120, 192x120 and 256x120 spill in some layouts, and many with an overlapped epilogue, 128x160
-  // the first of them, among 10410 kernels of eight problems (ptxas 13.0.88).
+    other += fields.isMulticast ? 40 : fields.partials > 1 ? 32 : 16;
+  // Unrolled, 64x200, 128x120, 192x120 and 256x120 spill in some layouts, and many with an overlapped epilogue: 128x160
+  // the first of them, 256x80 in a cluster with two partials (ptxas 13.0.88, all 18134 legal kernels of eight
+  // problems).
   if (fields.unrollK > 1 && fields.blockN % 16)
     other += 24;
   if (fields.unrollK > 2 && fields.overlapEpilogue)
-    other += 40;
+    other += fields.isMulticast && fields.partials > 1 ? 72 : 40;
   if (fields.rotateKLoop && fields.blockN % 64)
     other += 16;
   else if (fields.rotateKLoop && fields.overlapEpilogue && fields.blockN > 128)

@@ -168,6 +168,12 @@ func.func private @registers_unrolled_overlap() attributes {x = #dgemm.config<bl
 
 // -----
 
+// More of them in a cluster with two partial accumulators.
+// expected-error @+1 {{block 256x80 needs about 240 registers in each math thread, but 2 math warpgroups leave 232}}
+func.func private @registers_unrolled_overlap_partials() attributes {x = #dgemm.config<block = 256x80x128, stages = 4, math_warpgroups = 2, group_m = 8, cluster = 2x2, partials = 2, overlap_epilogue = true, unroll_k = 4>}
+
+// -----
+
 // C7: where K is split, the producer has more registers and the math warpgroups fewer.
 // expected-error @+1 {{block 128x168 needs about 232 registers in each math thread, but 2 math warpgroups leave 224}}
 func.func private @registers_split() attributes {x = #dgemm.config<block = 128x168x128, stages = 2, math_warpgroups = 2, group_m = 8, split_k = 2>}
