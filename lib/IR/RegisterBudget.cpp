@@ -44,7 +44,7 @@ int64_t mlir::dgemm::getMathRegisters(const MathFields &fields) {
   // 128x160 and 128x168 spilled, and 128x160 and 128x176 in clusters, among 19960 kernels of ten problems (ptxas
   // 13.0.88).
   if (fields.overlapEpilogue && !fields.storesByTMA)
-    other += fields.isMulticast ? 40 : fields.partials > 1 ? 32 : 16;
+    other += fields.isMulticast ? 40 : fields.partials > 1 ? 32 : fields.blockN > 176 ? 16 : 8;
   // Unrolled, 64x200, 128x120, 192x120 and 256x120 spill in some layouts, and many with an overlapped epilogue: 128x160
   // the first of them, 256x80 in a cluster with two partials (ptxas 13.0.88, all 18134 legal kernels of eight
   // problems).
