@@ -34,13 +34,27 @@ static NamedBarrier *findNamed(Context &c, const Instruction &inst, uint32_t &id
                 " came to it with " + Twine(barrier.expected));
     return nullptr;
   }
+  // Seen on an H100 (driver 580.159.04): an illegal instruction, also where both mean all threads of the CTA.
+  bool isBare = barrier.isBare || inst.numOperands == 1,
+       isArrival = barrier.hasArrivals || inst.handler == execBarArrive;
+  if (barrier.arrived && isBare && isArrival) {
+    c.raise(HazardKind::BarrierMisuse, inst,
+            "barrier " + Twine(id) +
+                " has bar.arrive, and bar.sync without a number of threads: here and in PTX line " +
+                Twine(barrier.line));
+    return nullptr;
+  }
   return &barrier;
 }
 
 /// The barrier counts whole warps (PTX ISA, "barrier").
 static void arriveNamed(Context &c, const Instruction &inst, NamedBarrier &barrier, uint32_t threads) {
-  if (!barrier.arrived)
+  if (!barrier.arrived) {
     barrier.line = inst.line;
+    barrier.isBare = barrier.hasArrivals = false;
+  }
+  barrier.isBare |= inst.numOperands == 1;
+  barrier.hasArrivals |= inst.handler == execBarArrive;
   barrier.expected = threads;
   barrier.arrived += kLanes;
   barrier.gathering.join(c.warp.clocks);

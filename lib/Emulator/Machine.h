@@ -36,6 +36,8 @@ struct NamedBarrier {
   Clocks passed;
   /// Line of the first arrival, for a disagreement about the count.
   unsigned line = 0;
+  /// Since then: without a number of threads, by bar.arrive.
+  bool isBare = false, hasArrivals = false;
 };
 
 struct Cluster;

@@ -172,6 +172,13 @@ TEST(BarrierMisuse, NamedBarrierCounts) {
   make("add.s32 %r2, %warp, 1;\nshl.b32 %r2, %r2, 5;\nadd.s32 %r2, %r2, 32;\nbar.sync 1, %r2;", 96)
       .expectHazard(HazardKind::BarrierMisuse);
 }
+TEST(BarrierMisuse, ArrivalBesideSyncWithoutCount) {
+  const std::string arrive = "setp.eq.s32 %p2, %warp, 0;\n@%p2 bar.arrive 1, 64;\n";
+  make(arrive + "@!%p2 bar.sync 1, 64;").expectClean();
+  make(arrive + "@!%p2 bar.sync 1;").expectHazard(HazardKind::BarrierMisuse);
+  make("setp.eq.s32 %p2, %warp, 0;\n@%p2 bar.sync 1;\n@!%p2 bar.arrive 1, 64;").expectHazard(HazardKind::BarrierMisuse);
+  make("bar.sync 1;\n" + arrive + "@!%p2 bar.sync 1, 64;").expectClean(); // one round after the other
+}
 
 TEST(OutOfBounds, GlobalAndShared) {
   make("ld.global.b32 %r2, [%in+256];").expectHazard(HazardKind::OutOfBounds);
