@@ -139,10 +139,10 @@ static bool fitsRegisters(const MathFields &math) {
          RegisterBudget::get(math.mathWarpgroups, math.splitK, /*loadsByTMA=*/true, math.isMulticast).consumer;
 }
 
-/// Where an unrolled K loop is faster (benchmarks/results/2026-11-27-h100-scales.md): almost everywhere, if there is
-/// something to unroll. A third warpgroup was not measured.
+/// Where an unrolled K loop is faster (benchmarks/results/2026-11-27-h100-scales.md; three warpgroups:
+/// 2026-11-27-h100-limits.md): almost everywhere, if there is something to unroll.
 static bool unrollingPays(const MathFields &math, int64_t kBlocks) {
-  return math.mathWarpgroups <= 2 && !math.overlapEpilogue && kBlocks >= 2 * math.unrollK && fitsRegisters(math);
+  return !math.overlapEpilogue && kBlocks >= 2 * math.unrollK && fitsRegisters(math);
 }
 
 /// Where a rotated K loop is faster in most rows (benchmarks/results/2026-11-25-h100-rotate.md): a warpgroup has one
