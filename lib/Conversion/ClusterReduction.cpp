@@ -132,7 +132,7 @@ void ReductionLowering::lower() {
   };
   IRRewriter rewriter(b.getContext());
   LoopLikeOpInterface loop =
-      *tiles.replaceWithAdditionalYields(rewriter, zero, /*replaceInitUsesInLoop=*/false, countTile);
+      *tiles.replaceWithAdditionalYields(rewriter, zero, /*replaceInitOperandUsesInLoop=*/false, countTile);
   Value round = loop.getRegionIterArgs().back();
   b.setInsertionPointToStart(&loop.getLoopRegions().front()->front());
   Value isLater = arith::CmpIOp::create(b, arith::CmpIPredicate::ne, round, zero);

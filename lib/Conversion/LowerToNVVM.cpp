@@ -76,7 +76,7 @@ static void lowerRoles(WarpSpecializeOp op) {
 
 static void lowerBlockScales(LoadBlockScalesOp op) {
   NVVMBuilder b(op.getLoc(), op);
-  auto type = cast<VectorType>(op.getScales().getType());
+  VectorType type = op.getScales().getType();
   Value scales = LLVM::UndefOp::create(b, type);
   for (auto [i, address] : llvm::enumerate(getBlockScaleAddresses(b, op->getParentOfType<KernelOp>(), op.getSource(),
                                                                   op.getOffsets(), type.getNumElements()))) {

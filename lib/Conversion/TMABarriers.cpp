@@ -21,7 +21,7 @@ using namespace mlir::dgemm;
 /// On one thread.
 static void initOnThread(TMALowering &lowering, NVVMBuilder &b, int64_t emptyCount, int64_t fullCount) {
   ConfigAttr config = lowering.kernel.getConfig();
-  for (int64_t stage = 0; stage < static_cast<int64_t>(config.getStages()); ++stage) {
+  for (int64_t stage = 0; stage < config.getStages(); ++stage) {
     NVVM::MBarrierInitOp::create(b, lowering.fullBarrier(b, b.i32(stage)), b.i32(fullCount), Value{});
     NVVM::MBarrierInitOp::create(b, lowering.emptyBarrier(b, b.i32(stage)), b.i32(emptyCount), Value{});
   }

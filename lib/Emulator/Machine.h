@@ -203,7 +203,7 @@ struct Context {
   uint64_t address(const Operand &operand, unsigned lane) const {
     if (operand.kind == Operand::Reg64)
       return r64(operand)[lane] + uint64_t(operand.imm);
-    return uint32_t(r32(operand)[lane] + uint32_t(operand.imm));
+    return r32(operand)[lane] + uint32_t(operand.imm);
   }
   Step raise(HazardKind kind, const Instruction &inst, const llvm::Twine &message,
              const llvm::Twine &context = "") const {

@@ -13,11 +13,9 @@
 
 #include "Machine.h"
 #include "llvm/ADT/StringExtras.h"
-#include "llvm/ADT/Twine.h"
 
 using namespace dgemm;
 using namespace dgemm::emulator;
-using llvm::Twine;
 
 static constexpr unsigned kQuantum = 32;
 
@@ -50,9 +48,9 @@ bool Machine::isReady(Cta &cta, Warp &warp, const Split &split) {
 }
 
 static const char *waitName(Wait::Kind kind) {
-  static constexpr const char *names[] = {"",           "wait mbarrier",   "wait bar.sync",  "wait cluster",
-                                          "wait wgmma", "wait bulk store", "wait registers", "sleep"};
-  return names[kind];
+  static constexpr const char *kNames[] = {"",           "wait mbarrier",   "wait bar.sync",  "wait cluster",
+                                           "wait wgmma", "wait bulk store", "wait registers", "sleep"};
+  return kNames[kind];
 }
 
 void Machine::endWait(Cta &cta, Warp &warp, Split &split) {

@@ -138,7 +138,7 @@ LogicalResult ForEachTileOp::verify() {
   if ((getLayout() == Layout::Dense) != !getGroups())
     return emitOpError("expected a memref of groups for a grouped layout, and none for a dense one");
   if (getGroups()) {
-    auto type = cast<MemRefType>(getGroups().getType());
+    MemRefType type = getGroups().getType();
     if (type.getRank() != 1 || !type.getElementType().isInteger(32))
       return emitOpError() << "expected a rank-1 memref of i32, but got " << type;
   }

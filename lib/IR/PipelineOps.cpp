@@ -114,7 +114,7 @@ LogicalResult LoadAsyncOp::verify() {
   TileType tile = getTileOf(*this, getStage().getType(), getIndex());
   if (!tile)
     return failure();
-  auto type = cast<MemRefType>(getSource().getType());
+  MemRefType type = getSource().getType();
   if (type.getRank() != static_cast<int64_t>(getOffsets().size()))
     return emitOpError() << "expected " << type.getRank() << " offsets for " << type << ", but got "
                          << getOffsets().size();
@@ -133,7 +133,7 @@ LogicalResult LoadBlockScalesAsyncOp::verify() {
   TileType tile = getTileOf(*this, getStage().getType(), getIndex());
   if (!tile)
     return failure();
-  auto type = cast<MemRefType>(getSource().getType());
+  MemRefType type = getSource().getType();
   if (type.getRank() < 2 || type.getRank() > 3 || !type.getElementType().isF32())
     return emitOpError() << "expected a memref of f32 with rank 2 or 3, but got " << type;
   if (type.getRank() != static_cast<int64_t>(getOffsets().size()))

@@ -63,7 +63,7 @@ static LogicalResult verifyScales(Operation *op, FragType rowScales, Type column
 //===----------------------------------------------------------------------===//
 
 LogicalResult LoadOp::verify() {
-  auto type = cast<MemRefType>(getSource().getType());
+  MemRefType type = getSource().getType();
   if (failed(verifyOffsets(*this, type, getOffsets())))
     return failure();
   if (type.getElementType() != getTile().getType().getElementType())
@@ -82,21 +82,21 @@ LogicalResult LoadFragmentOp::verify() {
 
 LogicalResult LoadVectorOp::verify() {
   TileType tile = getTile().getType();
-  auto vector = cast<VectorType>(getResult().getType());
+  VectorType vector = getResult().getType();
   if (tile.getRows() == 1 && tile.getElementType().isF32() && vector.getNumElements() == tile.getColumns())
     return success();
   return emitOpError() << "expected a 1xC tile of f32 and a vector of C, but got " << tile << " and " << vector;
 }
 
 LogicalResult LoadBlockScalesOp::verify() {
-  auto type = cast<MemRefType>(getSource().getType());
+  MemRefType type = getSource().getType();
   if (type.getRank() < 2 || type.getRank() > 3 || !type.getElementType().isF32())
     return emitOpError() << "expected a memref of f32 with rank 2 or 3, but got " << type;
   return verifyOffsets(*this, type, getOffsets());
 }
 
 LogicalResult LoadRowScalesOp::verify() {
-  auto type = cast<MemRefType>(getSource().getType());
+  MemRefType type = getSource().getType();
   FragType frag = getResult().getType();
   if (!type.getElementType().isF32() || frag.getColumns() != 1)
     return emitOpError() << "expected a memref of f32 and a fragment of Rx1, but got " << type << " and " << frag;
@@ -164,7 +164,7 @@ LogicalResult ReduceClusterOp::verify() {
 }
 
 LogicalResult StoreOp::verify() {
-  auto type = cast<MemRefType>(getDest().getType());
+  MemRefType type = getDest().getType();
   if (failed(verifyOffsets(*this, type, getOffsets())))
     return failure();
   if (!type.getElementType().isBF16())

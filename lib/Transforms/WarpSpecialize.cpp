@@ -255,7 +255,7 @@ LogicalResult specialize(KernelOp kernel) {
   parts->stagesColumnScales = loadsByTMA && parts->tileRowScales;
   SmallVector<TileType> tiles = llvm::map_to_vector(parts->loads, [](LoadOp load) { return load.getTile().getType(); });
   if (parts->stagesColumnScales) {
-    int64_t blocks = cast<VectorType>(parts->columnScales.getScales().getType()).getNumElements();
+    int64_t blocks = parts->columnScales.getScales().getType().getNumElements();
     tiles.push_back(TileType::get(context, 1, blocks, Float32Type::get(context), 0));
   }
   auto stageType = StageType::get(context, tiles);
