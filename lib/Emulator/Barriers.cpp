@@ -12,8 +12,8 @@
 using namespace dgemm::emulator;
 using llvm::Twine;
 
-/// The barrier and its number of threads. Null: a hazard was raised.
-static NamedBarrier *findNamed(Context &c, const Instruction &inst, uint32_t &id, uint32_t &threads) {
+/// The barrier and its number of threads, for bar.arrive (`isArrival`) or bar.sync. Null: a hazard was raised.
+static NamedBarrier *findNamed(Context &c, const Instruction &inst, bool isArrival, uint32_t &id, uint32_t &threads) {
   id = c.get(c.op(inst, 0), c.leader());
   threads = c.cta.warps.size() * kLanes;
   if (inst.numOperands > 1)
@@ -35,9 +35,8 @@ static NamedBarrier *findNamed(Context &c, const Instruction &inst, uint32_t &id
     return nullptr;
   }
   // Seen on an H100 (driver 580.159.04): an illegal instruction, also where both mean all threads of the CTA.
-  bool isBare = barrier.isBare || inst.numOperands == 1,
-       isArrival = barrier.hasArrivals || inst.handler == execBarArrive;
-  if (barrier.arrived && isBare && isArrival) {
+  bool isBare = inst.numOperands == 1;
+  if (barrier.arrived && (isBare || barrier.isBare) && (isArrival || barrier.hasArrivals)) {
     c.raise(HazardKind::BarrierMisuse, inst,
             "barrier " + Twine(id) +
                 " has bar.arrive, and bar.sync without a number of threads: here and in PTX line " +
@@ -48,13 +47,13 @@ static NamedBarrier *findNamed(Context &c, const Instruction &inst, uint32_t &id
 }
 
 /// The barrier counts whole warps (PTX ISA, "barrier").
-static void arriveNamed(Context &c, const Instruction &inst, NamedBarrier &barrier, uint32_t threads) {
+static void arriveNamed(Context &c, const Instruction &inst, bool isArrival, NamedBarrier &barrier, uint32_t threads) {
   if (!barrier.arrived) {
     barrier.line = inst.line;
     barrier.isBare = barrier.hasArrivals = false;
   }
   barrier.isBare |= inst.numOperands == 1;
-  barrier.hasArrivals |= inst.handler == execBarArrive;
+  barrier.hasArrivals |= isArrival;
   barrier.expected = threads;
   barrier.arrived += kLanes;
   barrier.gathering.join(c.warp.clocks);
@@ -79,11 +78,11 @@ Step dgemm::emulator::execBarSync(Context &c, const Instruction &inst) {
   }
   if (!c.converged())
     return c.raise(HazardKind::DivergentWarp, inst, "a barrier reached by a part of the warp");
-  NamedBarrier *barrier = findNamed(c, inst, id, threads);
+  NamedBarrier *barrier = findNamed(c, inst, /*isArrival=*/false, id, threads);
   if (!barrier)
     return Step::Stop;
   uint64_t generation = barrier->generation;
-  arriveNamed(c, inst, *barrier, threads);
+  arriveNamed(c, inst, /*isArrival=*/false, *barrier, threads);
   split.atBarrier = true;
   Wait wait;
   wait.kind = Wait::NamedBarrier;
@@ -94,10 +93,10 @@ Step dgemm::emulator::execBarSync(Context &c, const Instruction &inst) {
 
 Step dgemm::emulator::execBarArrive(Context &c, const Instruction &inst) {
   uint32_t id, threads;
-  NamedBarrier *barrier = findNamed(c, inst, id, threads);
+  NamedBarrier *barrier = findNamed(c, inst, /*isArrival=*/true, id, threads);
   if (!barrier)
     return Step::Stop;
-  arriveNamed(c, inst, *barrier, threads);
+  arriveNamed(c, inst, /*isArrival=*/true, *barrier, threads);
   return Step::Next;
 }
 

@@ -147,8 +147,9 @@ def UnrollKLoopPass : Pass<"dgemm-unroll-k-loop"> {
   let summary = "several K blocks in an iteration of the K loop";
   let description = [{
     Unrolls the K loops of the consumers by `unroll_k` of the kernel's config, where the number of K blocks is known (K is
-    static and not split) and at least twice that; other loops stay as they are. A second loop runs what is left over. ptxas then starts the wait for
-    the next stage among the multiplications of a promotion, which it does not do across the end of a loop.
+    static and not split) and at least twice that; other loops stay as they are. A second loop runs what is left over.
+    ptxas then starts the wait for the next stage among the multiplications of a promotion, which it does not do across
+    the end of a loop.
 
     Each mma takes over the registers of a partial sum that was promoted before it.
   }];
