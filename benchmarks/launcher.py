@@ -114,7 +114,11 @@ def count_ctas(launch, sizes, concurrent):
     if tiles == 0:
         return 0
     cluster = math.prod(launch["cluster"])
-    return max(min(concurrent, tiles) // cluster, 1) * cluster
+    clusters = max(min(concurrent, tiles) // cluster, 1)
+    if launch["grid"].get("even_waves"):
+        waves = -(-tiles // (clusters * cluster))
+        clusters = -(-tiles // (waves * cluster))
+    return clusters * cluster
 
 
 def _width_code(width, first):

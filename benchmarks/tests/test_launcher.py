@@ -86,6 +86,8 @@ class DescriptorTest(unittest.TestCase):
         self.assertEqual(launcher.count_ctas(DESCRIPTOR, {"M": 1}, 132), 56)
         self.assertEqual(launcher.count_ctas(DESCRIPTOR, {"M": 0}, 132), 0)
         self.assertEqual(launcher.count_ctas({**DESCRIPTOR, "grid": {"tiles": 1}}, {}, 132), 2)
+        even = {**DESCRIPTOR, "grid": {"tiles": 352, "even_waves": True}}
+        self.assertEqual(launcher.count_ctas(even, {}, 132), 118)
 
     def test_tensor_map(self):
         arguments = launcher.tensor_map_arguments(DESCRIPTOR["parameters"][0], {"M": 5})

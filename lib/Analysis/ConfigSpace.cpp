@@ -103,6 +103,8 @@ llvm::Expected<ConfigFields> ConfigFields::parse(StringRef text) {
       error = parseBool(key, value, fields.rotateKLoop);
     else if (key == "unroll_k")
       error = parseInteger(key, value, fields.unrollK);
+    else if (key == "even_waves")
+      error = parseBool(key, value, fields.evenWaves);
     else
       error = makeError("unknown config field '" + key + "'; known are " + kConfigFieldNames);
     if (error)
@@ -122,7 +124,8 @@ bool ConfigFields::match(ConfigAttr config) const {
          (!evictFirstB || *evictFirstB == config.getEvictFirstB()) &&
          (!partials || *partials == config.getPartials()) &&
          (!overlapEpilogue || *overlapEpilogue == config.getOverlapEpilogue()) &&
-         (!rotateKLoop || *rotateKLoop == config.getRotateKLoop()) && (!unrollK || *unrollK == config.getUnrollK());
+         (!rotateKLoop || *rotateKLoop == config.getRotateKLoop()) && (!unrollK || *unrollK == config.getUnrollK()) &&
+         (!evenWaves || *evenWaves == config.getEvenWaves());
 }
 
 bool mlir::dgemm::isWholeConfig(StringRef text) { return text.trim().starts_with("<"); }
@@ -182,7 +185,7 @@ SmallVector<ConfigAttr> mlir::dgemm::enumerateConfigs(MLIRContext *context, cons
     ConfigAttr config = ConfigAttr::getChecked(
         emitNowhere, context, blockM, blockN, kScaleBlock, fields.stages.value_or(std::min(deepest, kEnoughStages)),
         warpgroups, fields.groupM.value_or(8), clusterM, clusterN, splitK, fields.evictFirstB.value_or(readsBOnce),
-        math.partials, math.overlapEpilogue, math.rotateKLoop, math.unrollK);
+        math.partials, math.overlapEpilogue, math.rotateKLoop, math.unrollK, fields.evenWaves.value_or(false));
     if (config && fields.match(config))
       configs.push_back(config);
   };

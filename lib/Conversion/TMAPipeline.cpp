@@ -58,6 +58,7 @@ public:
 private:
   RingPosition lowerBlock(Block &block, RingPosition position);
   RingPosition lowerLoop(LoopLikeOpInterface loop, RingPosition position);
+  RingPosition lowerBranch(scf::IfOp branch, RingPosition position);
   RingPosition advance(NVVMBuilder &b, RingPosition position);
   void lowerAcquire(NVVMBuilder &b, RingPosition position);
   void lowerWait(NVVMBuilder &b, WaitOp wait, RingPosition position);
@@ -248,6 +249,13 @@ std::optional<int64_t> countAdvances(Block &block) {
     if (isa<CommitOp, ReleaseOp>(op)) {
       ++count;
     } else if (op.getNumRegions() && usesRing(&op)) {
+      if (auto branch = dyn_cast<scf::IfOp>(op)) {
+        std::optional<int64_t> each = countAdvances(*branch.thenBlock());
+        if (!each || !branch.elseBlock() || countAdvances(*branch.elseBlock()) != each)
+          return std::nullopt;
+        count += *each;
+        continue;
+      }
       auto loop = dyn_cast<scf::ForOp>(op);
       std::optional<APInt> trips = loop ? loop.getStaticTripCount() : std::nullopt;
       std::optional<int64_t> each = trips ? countAdvances(*loop.getBody()) : std::nullopt;
@@ -293,6 +301,34 @@ RingPosition RoleLowering::lowerLoop(LoopLikeOpInterface loop, RingPosition posi
   return take(widened->getResults());
 }
 
+/// A branch gives back what its sides change of the position. They walk on by as many stages as each other.
+RingPosition RoleLowering::lowerBranch(scf::IfOp branch, RingPosition position) {
+  int64_t heldBefore = held;
+  SmallVector<RingPosition, 2> ends;
+  for (Block *block : {branch.thenBlock(), branch.elseBlock()}) {
+    ends.push_back(lowerBlock(*block, position));
+    held = heldBefore;
+  }
+  SmallVector<Value RingPosition::*> changed;
+  for (auto part : {&RingPosition::stage, &RingPosition::parity, &RingPosition::slot})
+    if (ends[0].*part != position.*part || ends[1].*part != position.*part)
+      changed.push_back(part);
+  NVVMBuilder b(branch.getLoc(), branch);
+  SmallVector<Type> types(branch.getResultTypes());
+  types.append(changed.size(), b.getI32Type());
+  auto widened = scf::IfOp::create(b, types, branch.getCondition(), /*addThenBlock=*/false, /*addElseBlock=*/false);
+  for (auto [region, old, end] : llvm::zip_equal(widened->getRegions(), branch->getRegions(), ends)) {
+    region.takeBody(old);
+    for (auto part : changed)
+      region.front().getTerminator()->insertOperands(region.front().getTerminator()->getNumOperands(), end.*part);
+  }
+  branch.replaceAllUsesWith(widened.getResults().take_front(branch.getNumResults()));
+  for (auto [part, result] : llvm::zip_equal(changed, widened.getResults().take_back(changed.size())))
+    position.*part = result;
+  branch.erase();
+  return position;
+}
+
 RingPosition RoleLowering::lowerBlock(Block &block, RingPosition position) {
   for (Operation &op : llvm::make_early_inc_range(block)) {
     NVVMBuilder b(op.getLoc(), &op);
@@ -309,6 +345,11 @@ RingPosition RoleLowering::lowerBlock(Block &block, RingPosition position) {
     if (auto loop = dyn_cast<LoopLikeOpInterface>(op)) {
       if (usesRing(loop))
         position = lowerLoop(loop, position);
+      continue;
+    }
+    if (auto branch = dyn_cast<scf::IfOp>(op)) {
+      if (usesRing(branch))
+        position = lowerBranch(branch, position);
       continue;
     }
     if (auto load = dyn_cast<LoadAsyncOp>(op))

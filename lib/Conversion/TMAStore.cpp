@@ -21,30 +21,32 @@ namespace {
 
 class StoreLowering {
 public:
-  StoreLowering(TMALowering &lowering, Value warpgroup) : lowering(lowering), warpgroup(warpgroup) {}
+  StoreLowering(TMALowering &lowering, Value warpgroup, int64_t slices)
+      : lowering(lowering), warpgroup(warpgroup), slices(slices) {}
 
-  /// `stores` are the slices of one tile, in row order.
-  void lower(MutableArrayRef<StoreOp> stores);
+  /// `stores` are slices of one tile, in row order.
+  void lower(ArrayRef<StoreOp> stores);
 
 private:
-  void storeByTMA(NVVMBuilder &b, MutableArrayRef<StoreOp> stores);
-  Value panelAddress(NVVMBuilder &b, MutableArrayRef<StoreOp> stores, size_t slice, OutputPanel panel);
-  void storeSlice(NVVMBuilder &b, StoreOp store, MutableArrayRef<StoreOp> stores, size_t slice);
+  void storeByTMA(NVVMBuilder &b, ArrayRef<StoreOp> stores);
+  Value panelAddress(NVVMBuilder &b, FragType frag, size_t slice, OutputPanel panel);
+  void storeSlice(NVVMBuilder &b, StoreOp store, size_t slice);
 
   TMALowering &lowering;
   Value warpgroup;
+  /// Slices of a warpgroup for which there is staging.
+  int64_t slices;
 };
 
 /// Staging is one block of 64 rows after the other; in a block, the panels one after the other.
-Value StoreLowering::panelAddress(NVVMBuilder &b, MutableArrayRef<StoreOp> stores, size_t slice, OutputPanel panel) {
-  FragType frag = stores[slice].getValue().getType();
+Value StoreLowering::panelAddress(NVVMBuilder &b, FragType frag, size_t slice, OutputPanel panel) {
   int64_t sliceBytes = frag.getRows() * frag.getColumns() * 2;
-  Value base = b.mul(b.toI32(warpgroup), stores.size() * sliceBytes);
+  Value base = b.mul(b.toI32(warpgroup), slices * sliceBytes);
   int64_t offset = lowering.layout.outputOffset + slice * sliceBytes + frag.getRows() * panel.column * 2;
   return b.offsetPointer(lowering.shared, b.add(base, offset));
 }
 
-void StoreLowering::storeSlice(NVVMBuilder &b, StoreOp store, MutableArrayRef<StoreOp> stores, size_t slice) {
+void StoreLowering::storeSlice(NVVMBuilder &b, StoreOp store, size_t slice) {
   FragType frag = store.getValue().getType();
   SmallVector<Value> coordinates;
   for (Value offset : llvm::reverse(store.getOffsets()))
@@ -53,13 +55,14 @@ void StoreLowering::storeSlice(NVVMBuilder &b, StoreOp store, MutableArrayRef<St
   for (OutputPanel panel : getOutputPanels(frag.getColumns())) {
     coordinates.front() = b.add(n, panel.column);
     NVVM::CpAsyncBulkTensorSharedCTAToGlobalOp::create(b, lowering.tensorMaps.lookup({store.getDest(), panel.columns}),
-                                                       panelAddress(b, stores, slice, panel), coordinates, Value{},
+                                                       panelAddress(b, frag, slice, panel), coordinates, Value{},
                                                        NVVM::TMAStoreMode::TILE, Value{});
   }
 }
 
-/// A tile that ends inside of a group's rows is written without TMA, which would write all of it.
-void StoreLowering::lower(MutableArrayRef<StoreOp> stores) {
+/// What ends inside of a group's rows is written without TMA, which would write all of it; of several slices at most
+/// one.
+void StoreLowering::lower(ArrayRef<StoreOp> stores) {
   StoreOp last = stores.back();
   NVVMBuilder b(last.getLoc(), last);
   if (Value rows = last.getRows()) {
@@ -71,6 +74,9 @@ void StoreLowering::lower(MutableArrayRef<StoreOp> stores) {
     storeByTMA(b, stores);
     for (StoreOp store : stores)
       store->moveBefore(branch.elseBlock()->getTerminator());
+    if (stores.size() > 1)
+      for (StoreOp store : stores)
+        lower(store);
     return;
   }
   storeByTMA(b, stores);
@@ -78,18 +84,18 @@ void StoreLowering::lower(MutableArrayRef<StoreOp> stores) {
     store.erase();
 }
 
-void StoreLowering::storeByTMA(NVVMBuilder &b, MutableArrayRef<StoreOp> stores) {
+void StoreLowering::storeByTMA(NVVMBuilder &b, ArrayRef<StoreOp> stores) {
   Value first = b.isFirstOfWarpgroup();
   Value group = b.uniform(b.toI32(warpgroup));
   // The stores of the tile before must have read the staging.
   b.when(first, [&] { NVVM::CpAsyncBulkWaitGroupOp::create(b, 0, b.getUnitAttr()); });
   b.warpgroupBarrier(group);
   for (auto [slice, store] : llvm::enumerate(stores)) {
-    FragType frag = store.getValue().getType();
+    FragType frag = StoreOp(store).getValue().getType();
     for (OutputPanel panel : getOutputPanels(frag.getColumns())) {
       auto tile = TileType::get(b.getContext(), frag.getRows(), panel.columns, b.getBF16Type(), panel.getSwizzle());
-      Value staging = TileAtOp::create(b, tile, panelAddress(b, stores, slice, panel));
-      StoreFragmentOp::create(b, store.getValue(), panel.column, staging);
+      Value staging = TileAtOp::create(b, tile, panelAddress(b, frag, slice, panel));
+      StoreFragmentOp::create(b, StoreOp(store).getValue(), panel.column, staging);
     }
   }
   // Generic writes become visible to the copy engine (PTX ISA 9.0, fence.proxy.async), then all are known to be done.
@@ -98,7 +104,7 @@ void StoreLowering::storeByTMA(NVVMBuilder &b, MutableArrayRef<StoreOp> stores) 
   b.warpgroupBarrier(group);
   b.when(first, [&] {
     for (auto [slice, store] : llvm::enumerate(stores))
-      storeSlice(b, store, stores, slice);
+      storeSlice(b, store, slice);
     NVVM::CpAsyncBulkCommitGroupOp::create(b);
   });
 }
@@ -114,7 +120,7 @@ void mlir::dgemm::lowerStores(TMALowering &lowering, WarpSpecializeOp roles) {
   if (tiles.empty())
     return;
   for (auto &[block, stores] : tiles)
-    StoreLowering(lowering, roles.getWarpgroup()).lower(stores);
+    StoreLowering(lowering, roles.getWarpgroup(), stores.size()).lower(stores);
   // Shared memory must outlive the reads of the last stores.
   NVVMBuilder b(roles.getLoc(), roles.getContext());
   b.setInsertionPointToEnd(&roles.getConsumer().front());

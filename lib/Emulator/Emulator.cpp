@@ -130,11 +130,8 @@ Error LaunchBuilder::setGrid() {
     return tiles.takeError();
   for (unsigned i = 0; i < 3; ++i)
     launch.cluster[i] = uint32_t(std::clamp<int64_t>(descriptor.cluster[i], 1, 1 << 16));
-  int64_t perCluster = int64_t(launch.cluster[0]) * launch.cluster[1] * launch.cluster[2];
-  empty = *tiles <= 0;
-  int64_t grid = std::min<int64_t>(*tiles, std::max<int64_t>(options.multiprocessors, perCluster));
-  // Fewer tiles than a cluster has CTAs: one cluster all the same, the rest of it without a tile.
-  grid = std::max(grid / perCluster * perCluster, perCluster);
+  int64_t grid = descriptor.countCTAs(*tiles, options.multiprocessors);
+  empty = grid == 0;
   launch.grid = {uint32_t(grid), 1, 1};
   launch.block = {uint32_t(std::clamp<int64_t>(descriptor.threads, 0, 1 << 20)), 1, 1};
   launch.dynamicShared = uint32_t(std::clamp<int64_t>(descriptor.sharedMemory, 0, 1 << 24));

@@ -24,7 +24,7 @@ using namespace mlir::dgemm;
 Attribute ConfigAttr::parse(AsmParser &parser, Type) {
   SmallVector<int64_t> block, cluster;
   std::optional<int64_t> stages, mathWarpgroups, groupM, splitK, partials, unrollK;
-  std::optional<bool> evictFirstB, overlapEpilogue, rotateKLoop;
+  std::optional<bool> evictFirstB, overlapEpilogue, rotateKLoop, evenWaves;
   auto parseInteger = [&](std::optional<int64_t> &field) -> ParseResult {
     if (field)
       return parser.emitError(parser.getCurrentLocation(), "field given twice");
@@ -80,6 +80,8 @@ Attribute ConfigAttr::parse(AsmParser &parser, Type) {
       return parseBool(key, rotateKLoop);
     if (key == "unroll_k")
       return parseInteger(unrollK);
+    if (key == "even_waves")
+      return parseBool(key, evenWaves);
     return parser.emitError(loc) << "unknown field '" << key << "' of #dgemm.config; known are " << kConfigFieldNames;
   };
   if (parser.parseCommaSeparatedList(AsmParser::Delimiter::LessGreater, parseField))
@@ -97,7 +99,7 @@ Attribute ConfigAttr::parse(AsmParser &parser, Type) {
   return parser.getChecked<ConfigAttr>(
       start, parser.getContext(), block[0], block[1], block[2], *stages, *mathWarpgroups, *groupM, cluster[0],
       cluster[1], splitK.value_or(1), evictFirstB.value_or(false), partials.value_or(1),
-      overlapEpilogue.value_or(false), rotateKLoop.value_or(false), unrollK.value_or(1));
+      overlapEpilogue.value_or(false), rotateKLoop.value_or(false), unrollK.value_or(1), evenWaves.value_or(false));
 }
 
 void ConfigAttr::print(AsmPrinter &printer) const {
@@ -117,6 +119,8 @@ void ConfigAttr::print(AsmPrinter &printer) const {
     printer << ", rotate_k_loop = true";
   if (getUnrollK() != 1)
     printer << ", unroll_k = " << getUnrollK();
+  if (getEvenWaves())
+    printer << ", even_waves = true";
   printer << ">";
 }
 
@@ -140,6 +144,9 @@ static LogicalResult verifyFields(function_ref<InFlightDiagnostic()> emitError, 
                        << blockM;
   if (blockN < hopper::kWgmmaNStep || blockN > hopper::kWgmmaMaxN || blockN % hopper::kWgmmaNStep)
     return emitError() << "expected block N to be a multiple of 8 from 8 to 256, but got " << blockN;
+  if (int64_t columns = getMmaColumns(blockN); columns != blockN && columns % hopper::kWgmmaNStep)
+    return emitError() << "expected block N to be a multiple of 16 where each half has an mma of its own, but got "
+                       << blockN;
   if (blockK != kScaleBlock)
     return emitError() << "expected block K to be 128 (one scale block), but got " << blockK;
   if (stages < 2 || stages > 32)
@@ -152,7 +159,7 @@ static LogicalResult verifyFields(function_ref<InFlightDiagnostic()> emitError, 
 LogicalResult ConfigAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t blockM, int64_t blockN,
                                  int64_t blockK, int64_t stages, int64_t mathWarpgroups, int64_t groupM,
                                  int64_t clusterM, int64_t clusterN, int64_t splitK, bool, int64_t partials,
-                                 bool overlapEpilogue, bool rotateKLoop, int64_t unrollK) {
+                                 bool overlapEpilogue, bool rotateKLoop, int64_t unrollK, bool) {
   if (failed(verifyFields(emitError, blockM, blockN, blockK, stages, mathWarpgroups, groupM)))
     return failure();
   // C7.
@@ -187,6 +194,9 @@ LogicalResult ConfigAttr::verify(function_ref<InFlightDiagnostic()> emitError, i
   // C11.
   if (partials < 1 || partials > 2 || blockN < partials * hopper::kWgmmaNStep)
     return emitError() << "expected 'partials' to be 1, or 2 with a block N of at least 16, but got " << partials
+                       << " with " << blockN;
+  if (partials > 1 && getMmaColumns(blockN) != blockN)
+    return emitError() << "expected 'partials' to be 1 with a block N above 200, but got " << partials
                        << " with " << blockN;
   // C12.
   if (overlapEpilogue && splitK > 1)

@@ -26,6 +26,11 @@ RegisterBudget RegisterBudget::get(int64_t mathWarpgroups, int64_t splitK, bool 
   }
 }
 
+int64_t mlir::dgemm::getMmaColumns(int64_t blockN) {
+  constexpr int64_t kWidestWhole = 200; // 64x200: what 248 registers carry
+  return blockN > kWidestWhole ? blockN / 2 : blockN;
+}
+
 int64_t mlir::dgemm::getMathRegisters(const MathFields &fields) {
   // What ptxas 13.0 needs beside the accumulators, found by assembling every config (scripts/compile-every-config.py):
   // 128x136 with one math warpgroup spills at 248 registers, 128x200 with two at 232, 192x128 with three does not at
@@ -39,6 +44,9 @@ int64_t mlir::dgemm::getMathRegisters(const MathFields &fields) {
     other += 16;
   // A masked 256x128 spills with both of these.
   if (fields.overlapEpilogue && fields.partials > 1)
+    other += 8;
+  // So do masked 128x256, of which each half has an mma.
+  if (fields.overlapEpilogue && getMmaColumns(fields.blockN) != fields.blockN)
     other += 8;
   // Addresses of rows of D that live through the next tile's main loop: 192x128, 128x184 and, with two partials,
   // 128x160 and 128x168 spilled, and 128x160 and 128x176 in clusters, among 19960 kernels of ten problems (ptxas
@@ -57,5 +65,5 @@ int64_t mlir::dgemm::getMathRegisters(const MathFields &fields) {
   else if (fields.rotateKLoop && fields.overlapEpilogue && fields.blockN > 128)
     other += 8;
   int64_t slices = fields.blockM / (fields.mathWarpgroups * hopper::kWgmmaM);
-  return fields.blockN / 2 * (1 + slices) + other;
+  return (getMmaColumns(fields.blockN) + fields.blockN * slices) / 2 + other;
 }

@@ -10,6 +10,7 @@
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/ErrorHandling.h"
 #include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace llvm;
 
@@ -90,6 +91,17 @@ Expected<Sizes> LaunchDescriptor::bindSizes(const Sizes &given) const {
                                        "compiled",
                                        name, size, divisor, entry));
   return bound;
+}
+
+int64_t LaunchDescriptor::countCTAs(int64_t tileCount, int64_t multiprocessors) const {
+  if (tileCount <= 0)
+    return 0;
+  int64_t size = std::max<int64_t>(cluster[0] * cluster[1] * cluster[2], 1);
+  // A cluster is launched whole even if there are fewer tiles than CTAs in it: the kernel's tile loop sorts that out.
+  int64_t clusters = std::max(std::min(multiprocessors, tileCount) / size, int64_t(1));
+  if (evenWaves)
+    clusters = divideCeil(tileCount, size * divideCeil(tileCount, size * clusters));
+  return clusters * size;
 }
 
 } // namespace dgemm

@@ -124,6 +124,8 @@ std::string LaunchDescriptor::toJSON() const {
     os.attributeObject("grid", [&] {
       os.attribute("rule", "persistent");
       writeCompact(os, "tiles", tiles.toJSON());
+      if (evenWaves)
+        os.attribute("even_waves", true);
     });
     os.attributeArray("parameters", [&] {
       for (const ParameterInfo &parameter : parameters)
@@ -294,7 +296,7 @@ static bool readDivisors(const json::Object &object, LaunchDescriptor &out, json
   return true;
 }
 
-static bool readGrid(const json::Value &value, SizeExpr &tiles, json::Path path) {
+static bool readGrid(const json::Value &value, LaunchDescriptor &out, json::Path path) {
   json::ObjectMapper object(value, path);
   std::string rule;
   if (!object || !object.map("rule", rule))
@@ -303,7 +305,7 @@ static bool readGrid(const json::Value &value, SizeExpr &tiles, json::Path path)
     path.field("rule").report("expected \"persistent\"");
     return false;
   }
-  return object.map("tiles", tiles);
+  return object.map("tiles", out.tiles) && object.mapOptional("even_waves", out.evenWaves);
 }
 
 /// Every parameter that takes memory must name an operand that exists.
@@ -375,7 +377,7 @@ static bool fromJSON(const json::Value &value, LaunchDescriptor &out, json::Path
   }
   return readSizes(*sizes, out.sizes, path.field("sizes")) &&
          (!divisors || readDivisors(*divisors->getAsObject(), out, path.field("divisors"))) &&
-         readGrid(*grid, out.tiles, path.field("grid")) && checkOperandNames(out, path);
+         readGrid(*grid, out, path.field("grid")) && checkOperandNames(out, path);
 }
 
 Expected<LaunchDescriptor> LaunchDescriptor::fromJSON(StringRef text) {

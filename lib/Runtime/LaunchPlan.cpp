@@ -126,11 +126,7 @@ Expected<int64_t> computeGrid(const LaunchDescriptor &launch, const Sizes &sizes
   Expected<int64_t> tiles = launch.tiles.evaluate(sizes);
   if (!tiles)
     return createStringError("grid.tiles: " + toString(tiles.takeError()));
-  if (*tiles <= 0)
-    return 0;
-  int64_t cluster = launch.cluster[0] * launch.cluster[1] * launch.cluster[2];
-  // A cluster is launched whole even if there are fewer tiles than CTAs in it: the kernel's tile loop sorts that out.
-  return std::max(std::min(multiprocessors, *tiles) / cluster, int64_t(1)) * cluster;
+  return launch.countCTAs(*tiles, multiprocessors);
 }
 
 } // namespace dgemm

@@ -158,6 +158,7 @@ llvm::Expected<LaunchDescriptor> mlir::dgemm::getLaunchDescriptor(ModuleOp modul
                                    SizeExpr::ceilDiv(extents[1], config.getBlockN() * config.getClusterN()));
   if (clusterSize > 1)
     descriptor.tiles = SizeExpr::mul(descriptor.tiles, SizeExpr(clusterSize));
+  descriptor.evenWaves = config.getEvenWaves();
   if (layout == Layout::Masked) // at most
     descriptor.tiles = SizeExpr::mul(descriptor.tiles, extents[3]);
   llvm::StringMap<int> mapsOf;

@@ -80,8 +80,6 @@ LogicalResult KLoopRotation::analyse() {
   }
   for (MmaOp mma : body->getOps<MmaOp>())
     lastMma = mma;
-  if (!lastMma)
-    return kLoop.emitOpError("expected an mma in a K loop that waits for stages");
   for (auto *ops : {&globalReads, &stageOps, &stageReads})
     front.insert(ops->begin(), ops->end());
   for (auto *ops : {&globalReads, &stageOps, &stageReads})
@@ -208,7 +206,8 @@ struct RotateKLoop : mlir::dgemm::impl::RotateKLoopPassBase<RotateKLoop> {
       if (!roles->getParentOfType<KernelOp>().getConfig().getRotateKLoop())
         return;
       roles.getConsumer().walk([&](scf::ForOp loop) {
-        if (!loop.getBody()->getOps<WaitOp>().empty() && !hasOneIteration(loop))
+        // A loop without mma only hands stages back.
+        if (!loop.getBody()->getOps<MmaOp>().empty() && !hasOneIteration(loop))
           loops.push_back(loop);
       });
     });

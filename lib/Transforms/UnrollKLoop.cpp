@@ -47,7 +47,7 @@ void reusePartialSums(Block &block) {
 /// Fewer iterations would leave straight code, in which ptxas mixes K blocks and spills.
 bool isWorthUnrolling(scf::ForOp loop, int64_t factor) {
   std::optional<APInt> count = loop.getStaticTripCount();
-  return factor > 1 && count && count->sge(2 * factor) && !loop.getBody()->getOps<WaitOp>().empty();
+  return factor > 1 && count && count->sge(2 * factor) && !loop.getBody()->getOps<PromoteOp>().empty();
 }
 
 struct UnrollKLoop : mlir::dgemm::impl::UnrollKLoopPassBase<UnrollKLoop> {

@@ -95,7 +95,8 @@ public:
       : parts(parts), ring(ring), stageType(stageType), b(parts.kLoop.getLoc(), parts.kLoop.getContext()) {}
 
   void buildProducer(Block *block);
-  void buildConsumer(Block *block, Value warpgroup, int64_t rows);
+  /// `slices` of 64 rows for each warpgroup; where `skips`, those past the end of a group are not computed.
+  void buildConsumer(Block *block, Value warpgroup, int64_t warpgroups, int64_t slices, bool skips);
 
 private:
   /// Starts a copy of the tile loop and leaves the builder in it.
@@ -135,6 +136,8 @@ private:
   /// The scales of a 64-row slice: of the tile that starts at row `offset`.
   Value loadRowScales(Value stage, Value offset);
   SmallVector<Value> buildConsumerKBlock(ArrayRef<Value> rowOffsets, ValueRange sums);
+  SmallVector<Value> buildConsumerKLoop(ArrayRef<Value> rowOffsets);
+  SmallVector<Value> buildSlicesOfGroup(ArrayRef<Value> rowOffsets, size_t count, bool mayHaveNone);
   Value reduceCluster(Value sum);
 
   KernelParts &parts;
@@ -169,11 +172,11 @@ Value RoleBuilder::loadRowScales(Value stage, Value offset) {
   return LoadFragmentOp::create(b, type, view(stage, parts.tileRowScales.getTile(), slice, offset));
 }
 
-/// One K block of a consumer: mma and promote for each 64-row slice. Scales are read before the stage is released, and
-/// the stage is released before the last promotion.
+/// One K block of a consumer: mma and promote for each 64-row slice, in columns that one partial accumulator holds.
+/// Scales are read before the stage is released, and the stage is released before the last promotion.
 SmallVector<Value> RoleBuilder::buildConsumerKBlock(ArrayRef<Value> rowOffsets, ValueRange sums) {
   MLIRContext *context = b.getContext();
-  SmallVector<Value> lhs, rowScales, next;
+  SmallVector<Value> lhs, rhs, rowScales, next(sums);
   Value columnScales = parts.stagesColumnScales ? Value() : b.clone(*parts.columnScales, map)->getResult(0);
   if (parts.directRowScales) // on their way while the stage fills
     for (Value offset : rowOffsets)
@@ -182,27 +185,31 @@ SmallVector<Value> RoleBuilder::buildConsumerKBlock(ArrayRef<Value> rowOffsets, 
   TileType lhsType = parts.mma.getLhs().getType(), rhsType = parts.mma.getRhs().getType();
   auto lhsSlice =
       TileType::get(context, hopper::kWgmmaM, lhsType.getColumns(), lhsType.getElementType(), lhsType.getSwizzle());
-  auto sumFrag = FragType::get(context, hopper::kWgmmaM, rhsType.getRows());
+  int64_t columns = getMmaColumns(rhsType.getRows());
+  auto partFrag = FragType::get(context, hopper::kWgmmaM, columns);
+  auto rhsPart = TileType::get(context, columns, rhsType.getColumns(), rhsType.getElementType(), rhsType.getSwizzle());
   Value zero = arith::ConstantIndexOp::create(b, 0);
   if (parts.stagesColumnScales) {
     Value tile = ViewOp::create(b, stageType.getTiles().back(), stage, parts.loads.size(), zero);
     columnScales = LoadVectorOp::create(b, parts.columnScales.getScales().getType(), tile);
   }
-  Value rhs = view(stage, parts.mma.getRhs(), rhsType, zero);
+  for (int64_t column = 0; column < rhsType.getRows(); column += columns)
+    rhs.push_back(view(stage, parts.mma.getRhs(), rhsPart, arith::ConstantIndexOp::create(b, column)));
   for (Value offset : rowOffsets) {
     if (parts.tileRowScales)
       rowScales.push_back(loadRowScales(stage, offset));
     lhs.push_back(view(stage, parts.mma.getLhs(), lhsSlice, offset));
   }
   Value part;
-  for (size_t slice = 0; slice < rowOffsets.size(); ++slice) {
-    // The second slice takes over the registers of the first one's partial sum.
-    part = MmaOp::create(b, sumFrag, lhs[slice], rhs, part);
-    if (slice + 1 == rowOffsets.size())
-      ReleaseOp::create(b, ring);
-    next.push_back(PromoteOp::create(b, sumFrag, part, rowScales[slice], columnScales,
-                                     map.lookupOrDefault(parts.promote.getN()), sums[slice]));
-  }
+  for (size_t slice = 0; slice < rowOffsets.size(); ++slice)
+    for (size_t half = 0; half < rhs.size(); ++half) {
+      // Takes over the registers of the partial sum before it.
+      part = MmaOp::create(b, partFrag, lhs[slice], rhs[half], part);
+      if (slice + 1 == rowOffsets.size() && half + 1 == rhs.size())
+        ReleaseOp::create(b, ring);
+      next[slice] = PromoteOp::create(b, next[slice].getType(), part, rowScales[slice], columnScales,
+                                      map.lookupOrDefault(parts.promote.getN()), next[slice], half * columns);
+    }
   return next;
 }
 
@@ -218,22 +225,56 @@ Value RoleBuilder::reduceCluster(Value sum) {
   return reduce.getSum();
 }
 
-void RoleBuilder::buildConsumer(Block *block, Value warpgroup, int64_t rows) {
-  b.setInsertionPointToEnd(block);
-  // First row in the tile of each 64-row slice of this warpgroup.
-  Value first = arith::MulIOp::create(b, warpgroup, arith::ConstantIndexOp::create(b, rows));
-  SmallVector<Value> rowOffsets;
-  for (int64_t row = 0; row < rows; row += hopper::kWgmmaM)
-    rowOffsets.push_back(row ? Value(arith::AddIOp::create(b, first, arith::ConstantIndexOp::create(b, row))) : first);
-
-  openTileLoop(block);
+/// The K loop for these slices; for none it only hands the stages back.
+SmallVector<Value> RoleBuilder::buildConsumerKLoop(ArrayRef<Value> rowOffsets) {
   auto sumFrag = FragType::get(b.getContext(), hopper::kWgmmaM, parts.mma.getRhs().getType().getRows());
   SmallVector<Value> zeros;
   for (size_t slice = 0; slice < rowOffsets.size(); ++slice)
     zeros.push_back(ZeroOp::create(b, sumFrag));
-  scf::ForOp loop = buildKLoop(zeros, [&](ValueRange sums) { return buildConsumerKBlock(rowOffsets, sums); });
-  for (auto [row, acc] : llvm::zip_equal(rowOffsets, loop.getResults())) {
-    Value sum = parts.reduce ? reduceCluster(acc) : Value(acc);
+  auto loop = buildKLoop(zeros, [&](ValueRange sums) {
+    if (!rowOffsets.empty())
+      return buildConsumerKBlock(rowOffsets, sums);
+    WaitOp::create(b, stageType, ring);
+    ReleaseOp::create(b, ring);
+    return SmallVector<Value>();
+  });
+  return SmallVector<Value>(loop.getResults());
+}
+
+/// The sums of the first `count` slices, of those only that begin inside of the group; the others are zero.
+SmallVector<Value> RoleBuilder::buildSlicesOfGroup(ArrayRef<Value> rowOffsets, size_t count, bool mayHaveNone) {
+  if (count == 0 || (count == 1 && !mayHaveNone))
+    return buildConsumerKLoop(rowOffsets.take_front(count));
+  Value tileM = map.lookup(parts.tiles.getTileM()), rows = map.lookup(parts.tiles.getGroupRows());
+  Value first = arith::AddIOp::create(b, tileM, rowOffsets[count - 1]);
+  Value isInside = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, first, rows);
+  auto sumFrag = FragType::get(b.getContext(), hopper::kWgmmaM, parts.mma.getRhs().getType().getRows());
+  auto branch = scf::IfOp::create(b, SmallVector<Type>(count, sumFrag), isInside, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(branch.thenBlock());
+  scf::YieldOp::create(b, buildConsumerKLoop(rowOffsets.take_front(count)));
+  b.setInsertionPointToStart(branch.elseBlock());
+  SmallVector<Value> fewer = buildSlicesOfGroup(rowOffsets, count - 1, mayHaveNone);
+  fewer.push_back(ZeroOp::create(b, sumFrag));
+  scf::YieldOp::create(b, fewer);
+  return SmallVector<Value>(branch.getResults());
+}
+
+void RoleBuilder::buildConsumer(Block *block, Value warpgroup, int64_t warpgroups, int64_t slices, bool skips) {
+  b.setInsertionPointToEnd(block);
+  // First row in the tile of each 64-row slice of this warpgroup. Warpgroups take turns, so that each has work where a
+  // group ends early.
+  Value first = arith::MulIOp::create(b, warpgroup, arith::ConstantIndexOp::create(b, hopper::kWgmmaM));
+  SmallVector<Value> rowOffsets = {first};
+  for (int64_t slice = 1; slice < slices; ++slice)
+    rowOffsets.push_back(
+        arith::AddIOp::create(b, first, arith::ConstantIndexOp::create(b, slice * warpgroups * hopper::kWgmmaM)));
+
+  openTileLoop(block);
+  SmallVector<Value> sums =
+      skips ? buildSlicesOfGroup(rowOffsets, slices, /*mayHaveNone=*/warpgroups > 1) : buildConsumerKLoop(rowOffsets);
+  for (auto [row, acc] : llvm::zip_equal(rowOffsets, sums)) {
+    Value sum = parts.reduce ? reduceCluster(acc) : acc;
     SmallVector<Value> offsets = mapAll(parts.store.getOffsets());
     Value &m = offsets[offsets.size() - 2];
     m = arith::AddIOp::create(b, m, row);
@@ -268,8 +309,11 @@ LogicalResult specialize(KernelOp kernel) {
   Block &producer = roles.getProducer().emplaceBlock(), &consumer = roles.getConsumer().emplaceBlock();
   Value warpgroup = consumer.addArgument(b.getIndexType(), b.getLoc());
   RoleBuilder(*parts, ring, stageType).buildProducer(&producer);
+  // A sum over a cluster wants all slices of each CTA; an epilogue that is moved into the next tile has no branch.
+  bool skips = parts->tiles.getLayout() == Layout::Masked && !parts->reduce && !config.getOverlapEpilogue();
   RoleBuilder(*parts, ring, stageType)
-      .buildConsumer(&consumer, warpgroup, config.getBlockM() / config.getMathWarpgroups());
+      .buildConsumer(&consumer, warpgroup, config.getMathWarpgroups(),
+                     config.getBlockM() / (config.getMathWarpgroups() * hopper::kWgmmaM), skips);
   parts->tiles.erase();
   return success();
 }

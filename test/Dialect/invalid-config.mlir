@@ -81,7 +81,7 @@ func.func private @shared_memory() attributes {x = #dgemm.config<block = 128x128
 // -----
 
 // A field that is none.
-// expected-error @+1 {{unknown field 'depth' of #dgemm.config; known are block, stages, math_warpgroups, group_m, cluster, split_k, evict_first, partials, overlap_epilogue, rotate_k_loop and unroll_k}}
+// expected-error @+1 {{unknown field 'depth' of #dgemm.config; known are block, stages, math_warpgroups, group_m, cluster, split_k, evict_first, partials, overlap_epilogue, rotate_k_loop, unroll_k and even_waves}}
 func.func private @unknown() attributes {x = #dgemm.config<block = 128x128x128, depth = 4>}
 
 // -----
@@ -177,3 +177,21 @@ func.func private @registers_unrolled_overlap_partials() attributes {x = #dgemm.
 // C7: where K is split, the producer has more registers and the math warpgroups fewer.
 // expected-error @+1 {{block 128x168 needs about 232 registers in each math thread, but 2 math warpgroups leave 224}}
 func.func private @registers_split() attributes {x = #dgemm.config<block = 128x168x128, stages = 2, math_warpgroups = 2, group_m = 8, split_k = 2>}
+
+// -----
+
+// C7: a wide block with an overlapped epilogue.
+// expected-error @+1 {{block 128x256 needs about 240 registers in each math thread, but 2 math warpgroups leave 232}}
+func.func private @registers_wide_overlap() attributes {x = #dgemm.config<block = 128x256x128, stages = 3, math_warpgroups = 2, group_m = 8, overlap_epilogue = true>}
+
+// -----
+
+// C2: of a wide block each half has an mma of its own,
+// expected-error @+1 {{expected block N to be a multiple of 16 where each half has an mma of its own, but got 216}}
+func.func private @wide_odd() attributes {x = #dgemm.config<block = 64x216x128, stages = 3, math_warpgroups = 1, group_m = 8>}
+
+// -----
+
+// C11: which take turns with one partial accumulator.
+// expected-error @+1 {{expected 'partials' to be 1 with a block N above 200, but got 2 with 256}}
+func.func private @wide_partials() attributes {x = #dgemm.config<block = 128x256x128, stages = 3, math_warpgroups = 2, group_m = 8, partials = 2>}

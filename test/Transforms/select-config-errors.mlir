@@ -1,4 +1,4 @@
-// RUN: not dgemm-opt %s '--dgemm-select-config=config=block=128x256x128,math_warpgroups=2' 2>&1 | FileCheck %s --check-prefix=REGISTERS
+// RUN: not dgemm-opt %s '--dgemm-select-config=config=block=256x256x128,math_warpgroups=2' 2>&1 | FileCheck %s --check-prefix=REGISTERS
 // RUN: not dgemm-opt %s '--dgemm-select-config=config=block=128x128x128,stages=9' 2>&1 | FileCheck %s --check-prefix=SHARED
 // RUN: not dgemm-opt %s '--dgemm-select-config=config=block=96x128x128' 2>&1 | FileCheck %s --check-prefix=BLOCK
 // RUN: not dgemm-opt %s '--dgemm-select-config=config=depth=4' 2>&1 | FileCheck %s --check-prefix=UNKNOWN
@@ -8,12 +8,12 @@
 // RUN: not dgemm-opt %s '--dgemm-select-config=config=<stages=4>' 2>&1 | FileCheck %s --check-prefix=WHOLE
 
 // Where no config has the given fields, the error names the rule that they break, with the number that would do.
-// REGISTERS: error: 'dgemm.gemm' op cannot have this config: block 128x256 needs about 296 registers in each math thread, but 2 math warpgroups leave 232
+// REGISTERS: error: 'dgemm.gemm' op cannot have this config: block 256x256 needs about 360 registers in each math thread, but 2 math warpgroups leave 232
 // SHARED: error: 'dgemm.gemm' op cannot have this config: 9 stages of block 128x128x128 need 332688 bytes of shared memory, but a CTA has 232448; at most 5 stages fit
 // BLOCK: error: 'dgemm.gemm' op cannot have this config: expected block M to be 128 or 256 for 2 math warpgroups (64 or 128 rows each), but got 96
 
 // What is no config field at all is an error of the option.
-// UNKNOWN: error: unknown config field 'depth'; known are block, stages, math_warpgroups, group_m, cluster, split_k, evict_first, partials, overlap_epilogue, rotate_k_loop and unroll_k
+// UNKNOWN: error: unknown config field 'depth'; known are block, stages, math_warpgroups, group_m, cluster, split_k, evict_first, partials, overlap_epilogue, rotate_k_loop, unroll_k and even_waves
 // INTEGER: error: expected an integer for config field 'stages', but got 'four'
 // TWICE: error: config field 'stages' is given twice
 // EXTENTS: error: expected MxNxK for config field 'block', but got '128'

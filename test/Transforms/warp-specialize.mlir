@@ -22,10 +22,10 @@
 // CHECK-NEXT: dgemm.load_block_scales_async %scale_b[%[[PN]], %[[PK]]] into %[[FREE]][3]
 // CHECK-NEXT: dgemm.commit %[[RING]]
 
-// Warpgroup i has the rows from 128 * i on, and the slices start there and 64 rows below.
+// Warpgroups take 64 rows in turn: the slices of warpgroup i start at rows 64 * i and 128 + 64 * i.
 // CHECK: } consumer (%[[WG:.*]]) x 2 registers = 232 {
-// CHECK: %[[ROW0:.*]] = arith.muli %[[WG]], %c128
-// CHECK: %[[ROW1:.*]] = arith.addi %[[ROW0]], %c64
+// CHECK: %[[ROW0:.*]] = arith.muli %[[WG]], %c64
+// CHECK: %[[ROW1:.*]] = arith.addi %[[ROW0]], %c128
 // CHECK: dgemm.for_each_tile (%[[TM:.*]], %[[TN:.*]]) of (%M, %{{.*}}) tile = [256, 96] group_m = 8 {
 // CHECK-DAG: %[[Z0:.*]] = dgemm.zero : <64x96xf32>
 // CHECK-DAG: %[[Z1:.*]] = dgemm.zero : <64x96xf32>

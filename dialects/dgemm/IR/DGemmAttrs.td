@@ -37,11 +37,13 @@ def DGemm_ConfigAttr : AttrDef<DGemm_Dialect, "Config"> {
     | `overlap_epilogue` | a tile is stored while the tensor cores compute the first K block of the next one; false if left out |
     | `rotate_k_loop` | math warpgroups wait for a stage and load its scales in the K block before; false if left out |
     | `unroll_k` | K blocks in an iteration of the math warpgroups' K loop, where their number is known (not with split_k) and at least twice that; 1 if left out |
+    | `even_waves` | no more CTAs are launched than do the tiles in the same number of waves; false (as many as multiprocessors) if left out |
 
     Constraints (PTX ISA 9.0, sections wgmma and setmaxnreg; the numbers stand in HopperLimits.h):
 
     - C1: block M is 64 or 128 rows for each math warpgroup.
-    - C2: block N is a multiple of 8 from 8 to 256.
+    - C2: block N is a multiple of 8 from 8 to 256, and of 16 above 200, where each half of the columns has an mma of its
+      own (one partial accumulator for all of them would leave the final one no room).
     - C3: block K is 128, the depth of a scale block.
     - C4: 1 to 3 math warpgroups.
     - C5: 2 to 32 stages.
@@ -52,7 +54,7 @@ def DGemm_ConfigAttr : AttrDef<DGemm_Dialect, "Config"> {
       multiple of 16 (a half holds whole swizzle atoms of 8 rows).
     - C10: split_k is 1 to 8 (the CTAs that a cluster may have anywhere), and 1 with a cluster of several tiles; each CTA
       has columns of block N to sum, in groups of 8.
-    - C11: 1 or 2 partials, each of at least 8 columns.
+    - C11: 1 or 2 partials, each of at least 8 columns; 1 with a block N above 200.
     - C12: the epilogue is not overlapped with split_k, whose reduction comes between two tiles.
     - C13: the K loop is rotated with one partial accumulator only.
     - C14: unroll_k is 1, 2 or 4.
@@ -62,7 +64,7 @@ def DGemm_ConfigAttr : AttrDef<DGemm_Dialect, "Config"> {
   let parameters = (ins "int64_t":$blockM, "int64_t":$blockN, "int64_t":$blockK, "int64_t":$stages,
                         "int64_t":$mathWarpgroups, "int64_t":$groupM, "int64_t":$clusterM, "int64_t":$clusterN,
                         "int64_t":$splitK, "bool":$evictFirstB, "int64_t":$partials, "bool":$overlapEpilogue,
-                        "bool":$rotateKLoop, "int64_t":$unrollK);
+                        "bool":$rotateKLoop, "int64_t":$unrollK, "bool":$evenWaves);
   let extraClassDeclaration = [{
     /// CTAs of a cluster.
     int64_t getClusterSize() const { return getClusterM() * getClusterN() * getSplitK(); }

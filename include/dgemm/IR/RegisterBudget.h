@@ -40,6 +40,10 @@ struct MathFields {
   bool storesByTMA = true;
 };
 
+/// Columns that one mma computes: all of block N, or each half in turn where a partial accumulator for all of them
+/// would leave the final one no room.
+int64_t getMmaColumns(int64_t blockN);
+
 /// Registers that a math thread needs: a partial accumulator of one m64 slice, the final accumulators of all slices,
 /// and addresses, scales and loop state, of which there are more with the fields after `mathWarpgroups`.
 int64_t getMathRegisters(const MathFields &fields);

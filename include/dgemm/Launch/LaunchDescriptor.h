@@ -118,9 +118,10 @@ struct LaunchDescriptor {
   std::array<int64_t, 3> cluster = {1, 1, 1};
   /// Dynamic shared memory in bytes.
   int64_t sharedMemory = 0;
-  /// Number of output tiles. The kernel is persistent: grid.x = min(multiprocessors, tiles), rounded down to a
-  /// multiple of the cluster size; nothing is launched for 0 tiles.
+  /// Number of output tiles. The kernel is persistent, see `countCTAs`.
   SizeExpr tiles;
+  /// No more CTAs than the same number of waves takes.
+  bool evenWaves = false;
   std::vector<ParameterInfo> parameters;
 
   const OperandInfo *findOperand(llvm::StringRef name) const;
@@ -128,6 +129,11 @@ struct LaunchDescriptor {
   /// Binds the static sizes and takes the dynamic ones from `given`. Error: a dynamic size is missing or no multiple of
   /// its divisor, a given value contradicts a static one, or a name is unknown.
   llvm::Expected<Sizes> bindSizes(const Sizes &given) const;
+
+  /// grid.x for `tiles`: min(multiprocessors, tiles), in whole clusters, but at least one, even if it has more CTAs
+  /// than there are tiles; with `evenWaves`, as few clusters as do it in as many waves. 0 for 0 tiles: nothing is
+  /// launched.
+  int64_t countCTAs(int64_t tiles, int64_t multiprocessors) const;
 
   /// The document, with two-space indentation and a final newline.
   std::string toJSON() const;

@@ -51,6 +51,8 @@ std::vector<DenseCase> makeCases() {
        "block = 256x128x128, stages = 3, math_warpgroups = 2, rotate_k_loop = true, overlap_epilogue = true, "
        "split_k = 1"},
       {"Unrolled", "block = 128x144x128, stages = 3, math_warpgroups = 2, unroll_k = 2, split_k = 1"},
+      {"WideN", "block = 128x256x128, stages = 3, math_warpgroups = 2, even_waves = true"},
+      {"WideNAcrossScaleBlocks", "block = 64x208x128, stages = 3, math_warpgroups = 1, unroll_k = 2, split_k = 1"},
       {"AcrossScaleBlocks", "block = 128x192x128, stages = 4, math_warpgroups = 2, split_k = 1"},
   };
   const GemmSizes shapes[] = {{8, 8, 16}, {64, 64, 128}, {72, 136, 272}, {200, 264, 1024}, {320, 520, 640}};

@@ -86,10 +86,11 @@ TEST(LaunchPlan, ChecksTheBaseAddress) {
             "tensor map 'map_a' has the base address 0x1008; it must be a multiple of 16");
 }
 
-int64_t grid(int64_t tiles, int64_t cluster, int64_t multiprocessors = 132) {
+int64_t grid(int64_t tiles, int64_t cluster, int64_t multiprocessors = 132, bool evenWaves = false) {
   LaunchDescriptor launch;
   launch.tiles = SizeExpr::binary(SizeExpr::Op::Mul, SizeExpr::name("M"), 1);
   launch.cluster = {cluster, 1, 1};
+  launch.evenWaves = evenWaves;
   Sizes sizes;
   sizes["M"] = tiles;
   return cantFail(computeGrid(launch, sizes, multiprocessors));
@@ -103,6 +104,16 @@ TEST(LaunchPlan, MakesThePersistentGrid) {
   EXPECT_EQ(grid(57, 2), 56);
   EXPECT_EQ(grid(1, 2), 2);
   EXPECT_EQ(grid(0, 2), 0);
+}
+
+TEST(LaunchPlan, LaunchesNoMoreThanTheWavesTake) {
+  EXPECT_EQ(grid(896, 1, 132, /*evenWaves=*/true), 128); // 7 waves
+  EXPECT_EQ(grid(352, 1, 132, true), 118);               // 3 waves, of which the last has 116 tiles
+  EXPECT_EQ(grid(352, 2, 132, true), 118);
+  EXPECT_EQ(grid(350, 2, 131, true), 118);
+  EXPECT_EQ(grid(56, 1, 132, true), 56);
+  EXPECT_EQ(grid(1, 2, 132, true), 2);
+  EXPECT_EQ(grid(0, 1, 132, true), 0);
 }
 
 } // namespace
