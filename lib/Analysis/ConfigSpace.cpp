@@ -157,6 +157,12 @@ static bool rotationPays(const MathFields &math) {
          math.blockM == hopper::kWgmmaM * math.mathWarpgroups && fitsRegisters(math);
 }
 
+/// Where fewer CTAs in even waves are faster (benchmarks/results/2026-11-27-h100-waves.md): with two warpgroups or more
+/// from K = 2048 on. Below, what counts is how tiles are stored.
+static bool evenWavesPay(const MathFields &math, int64_t kBlocks) {
+  return math.mathWarpgroups > 1 && math.splitK == 1 && kBlocks >= 16;
+}
+
 SmallVector<ConfigAttr> mlir::dgemm::enumerateConfigs(MLIRContext *context, const ConfigFields &fields, int64_t rows,
                                                       int64_t k) {
   constexpr int64_t kEnoughStages = 16;
@@ -185,7 +191,8 @@ SmallVector<ConfigAttr> mlir::dgemm::enumerateConfigs(MLIRContext *context, cons
     ConfigAttr config = ConfigAttr::getChecked(
         emitNowhere, context, blockM, blockN, kScaleBlock, fields.stages.value_or(std::min(deepest, kEnoughStages)),
         warpgroups, fields.groupM.value_or(8), clusterM, clusterN, splitK, fields.evictFirstB.value_or(readsBOnce),
-        math.partials, math.overlapEpilogue, math.rotateKLoop, math.unrollK, fields.evenWaves.value_or(false));
+        math.partials, math.overlapEpilogue, math.rotateKLoop, math.unrollK,
+        fields.evenWaves.value_or(evenWavesPay(math, kBlocks)));
     if (config && fields.match(config))
       configs.push_back(config);
   };

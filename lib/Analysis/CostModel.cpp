@@ -10,6 +10,7 @@
 #include "dgemm/Analysis/TunedTable.h"
 #include "dgemm/IR/HopperLimits.h"
 #include "dgemm/IR/OperandGeometry.h"
+#include "dgemm/IR/RegisterBudget.h"
 #include "dgemm/IR/SharedMemoryLayout.h"
 #include "llvm/Support/MathExtras.h"
 #include <cmath>
@@ -56,12 +57,14 @@ bool ProblemSize::allows(ConfigAttr config) const {
 /// Clocks of one K block on the tensor cores and CUDA cores, fitted to sweeps of whole kernels.
 static double mathClocks(ConfigAttr config) {
   double tensor = config.getBlockM() * config.getBlockN() / 32.0;
+  // The mma that a warpgroup has in each K block: slices of 64 rows, or halves of a wide block.
+  int64_t columns = getMmaColumns(config.getBlockN());
+  int64_t mmas = config.getBlockM() / (hopper::kWgmmaM * config.getMathWarpgroups()) * (config.getBlockN() / columns);
   switch (config.getMathWarpgroups()) {
   case 1: // nothing hides the wait and the promotion
     return 75 + 1.74 * tensor;
   case 2: // the other warpgroup hides most of it
-    return tensor + std::max(6.0, 85 - 0.11 * tensor / (config.getBlockM() / 128.0)) +
-           (config.getBlockM() > 128 ? (config.getBlockN() % 64 ? 120 : 16) : 0) +
+    return tensor + std::max(6.0, 85 - 0.11 * tensor / double(mmas)) + (mmas > 1 ? (columns % 64 ? 120 : 16) : 0) +
            (config.getRotateKLoop() || config.getUnrollK() > 2 ? 0 : 90);
   default:
     return tensor + 28;

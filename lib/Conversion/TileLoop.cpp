@@ -61,6 +61,9 @@ private:
   TileOffsets offsetsOf(Value tile, Value tilesM);
   std::pair<Value, Value> loadGroupsOfPair(Value clusterM);
   SmallVector<Value> createContiguousTile(TileOffsets offsets, ValueRange carried);
+  Value loadGroupRows(Value group) { return b.toIndex(loadGroupValue(group)); }
+  Value countMaskedTiles(Value groups);
+  void evenWaves(Value tiles, Value &first, Value &step);
   ResultRange lowerMasked(Value first, Value step);
 
   ForEachTileOp op;
@@ -158,6 +161,27 @@ SmallVector<Value> TileLoopLowering::createContiguousTile(TileOffsets offsets, V
   return SmallVector<Value>(branch.getResults());
 }
 
+/// Tiles of all groups.
+Value TileLoopLowering::countMaskedTiles(Value groups) {
+  return createLoop(b.index(0), groups, b.index(1), b.index(0), [&](Value group, ValueRange sum) -> SmallVector<Value> {
+    Value tiles = arith::MulIOp::create(b, tilesOf(loadGroupRows(group), 0), tilesN);
+    return {arith::AddIOp::create(b, sum.front(), tiles)};
+  })[0];
+}
+
+/// Takes no more CTAs than do the tiles in as many waves; the others get a first tile past the last. How many tiles
+/// there are is known here only: of a dense layout the host launches fewer CTAs.
+void TileLoopLowering::evenWaves(Value tiles, Value &first, Value &step) {
+  Value one = b.index(1);
+  auto divideCeil = [&](Value value, Value by) {
+    return arith::DivUIOp::create(b, b.add(value, arith::SubIOp::create(b, by, one)), by);
+  };
+  Value waves = arith::MaxUIOp::create(b, divideCeil(tiles, step), one);
+  step = arith::MaxUIOp::create(b, divideCeil(tiles, waves), one);
+  Value takesPart = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, first, step);
+  first = arith::SelectOp::create(b, takesPart, first, tiles);
+}
+
 /// Group after group; `next` is the next tile of this CTA's cluster, `base` the first of the group, counted over all
 /// groups.
 ResultRange TileLoopLowering::lowerMasked(Value first, Value step) {
@@ -167,11 +191,13 @@ ResultRange TileLoopLowering::lowerMasked(Value first, Value step) {
     groups = b.index(count.getValue());
   else
     groups = op->getParentOfType<KernelOp>().findArgument(kSizeAttr, "G");
+  if (op->getParentOfType<KernelOp>().getConfig().getEvenWaves())
+    evenWaves(countMaskedTiles(groups), first, step);
   SmallVector<Value> inits = {first, b.index(0)};
   llvm::append_range(inits, op.getInitArgs());
   return createLoop(b.index(0), groups, b.index(1), inits, [&](Value group, ValueRange state) {
     Value next = state[0], base = state[1];
-    Value rows = b.toIndex(loadGroupValue(group));
+    Value rows = loadGroupRows(group);
     Value tilesM = tilesOf(rows, 0);
     Value end = b.add(base, arith::MulIOp::create(b, tilesM, tilesN));
     ResultRange carried = createLoop(next, end, step, state.drop_front(2), [&](Value tile, ValueRange values) {

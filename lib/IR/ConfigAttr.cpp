@@ -196,8 +196,8 @@ LogicalResult ConfigAttr::verify(function_ref<InFlightDiagnostic()> emitError, i
     return emitError() << "expected 'partials' to be 1, or 2 with a block N of at least 16, but got " << partials
                        << " with " << blockN;
   if (partials > 1 && getMmaColumns(blockN) != blockN)
-    return emitError() << "expected 'partials' to be 1 with a block N above 200, but got " << partials
-                       << " with " << blockN;
+    return emitError() << "expected 'partials' to be 1 with a block N above 200, but got " << partials << " with "
+                       << blockN;
   // C12.
   if (overlapEpilogue && splitK > 1)
     return emitError() << "expected 'overlap_epilogue' to be false with split_k = " << splitK

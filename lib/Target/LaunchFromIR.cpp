@@ -158,7 +158,8 @@ llvm::Expected<LaunchDescriptor> mlir::dgemm::getLaunchDescriptor(ModuleOp modul
                                    SizeExpr::ceilDiv(extents[1], config.getBlockN() * config.getClusterN()));
   if (clusterSize > 1)
     descriptor.tiles = SizeExpr::mul(descriptor.tiles, SizeExpr(clusterSize));
-  descriptor.evenWaves = config.getEvenWaves();
+  // How many tiles a masked layout has, the kernel knows.
+  descriptor.evenWaves = config.getEvenWaves() && layout != Layout::Masked;
   if (layout == Layout::Masked) // at most
     descriptor.tiles = SizeExpr::mul(descriptor.tiles, extents[3]);
   llvm::StringMap<int> mapsOf;
