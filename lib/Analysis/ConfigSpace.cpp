@@ -105,6 +105,8 @@ llvm::Expected<ConfigFields> ConfigFields::parse(StringRef text) {
       error = parseInteger(key, value, fields.unrollK);
     else if (key == "even_waves")
       error = parseBool(key, value, fields.evenWaves);
+    else if (key == "early_store")
+      error = parseBool(key, value, fields.earlyStore);
     else
       error = makeError("unknown config field '" + key + "'; known are " + kConfigFieldNames);
     if (error)
@@ -125,7 +127,7 @@ bool ConfigFields::match(ConfigAttr config) const {
          (!partials || *partials == config.getPartials()) &&
          (!overlapEpilogue || *overlapEpilogue == config.getOverlapEpilogue()) &&
          (!rotateKLoop || *rotateKLoop == config.getRotateKLoop()) && (!unrollK || *unrollK == config.getUnrollK()) &&
-         (!evenWaves || *evenWaves == config.getEvenWaves());
+         (!evenWaves || *evenWaves == config.getEvenWaves()) && (!earlyStore || *earlyStore == config.getEarlyStore());
 }
 
 bool mlir::dgemm::isWholeConfig(StringRef text) { return text.trim().starts_with("<"); }
@@ -185,14 +187,15 @@ SmallVector<ConfigAttr> mlir::dgemm::enumerateConfigs(MLIRContext *context, cons
       math.unrollK = 1;
     MathFields rotated = math;
     rotated.rotateKLoop = true;
-    math.rotateKLoop = fields.rotateKLoop.value_or(rotationPays(rotated));
-    int64_t deepest = SharedMemoryLayout::getMaxStages(blockM, blockN, kScaleBlock, kMaxStages, splitK);
+    math.rotateKLoop = fields.rotateKLoop.value_or(!fields.earlyStore.value_or(false) && rotationPays(rotated));
+    int64_t deepest = SharedMemoryLayout::getMaxStages(blockM, blockN, kScaleBlock, kMaxStages, splitK,
+                                                       fields.earlyStore.value_or(false));
     bool readsBOnce = !ShapedType::isDynamic(rows) && rows <= blockM * clusterM;
     ConfigAttr config = ConfigAttr::getChecked(
         emitNowhere, context, blockM, blockN, kScaleBlock, fields.stages.value_or(std::min(deepest, kEnoughStages)),
         warpgroups, fields.groupM.value_or(8), clusterM, clusterN, splitK, fields.evictFirstB.value_or(readsBOnce),
         math.partials, math.overlapEpilogue, math.rotateKLoop, math.unrollK,
-        fields.evenWaves.value_or(evenWavesPay(math, kBlocks)));
+        fields.evenWaves.value_or(evenWavesPay(math, kBlocks)), fields.earlyStore.value_or(false));
     if (config && fields.match(config))
       configs.push_back(config);
   };

@@ -159,14 +159,16 @@ FailureOr<ConfigAttr> mlir::dgemm::selectConfig(MLIRContext *context, const Prob
   std::array<int64_t, 3> block = fields.block.value_or(std::array<int64_t, 3>{128, 128, kScaleBlock});
   int64_t warpgroups = fields.mathWarpgroups.value_or(block[0] <= 64 ? 1 : block[0] == 192 ? 3 : 2);
   int64_t splitK = fields.splitK.value_or(1);
-  int64_t fit = splitK < 1 ? 2 : SharedMemoryLayout::getMaxStages(block[0], block[1], block[2], 16, splitK);
+  int64_t fit = splitK < 1 ? 2
+                           : SharedMemoryLayout::getMaxStages(block[0], block[1], block[2], 16, splitK,
+                                                              fields.earlyStore.value_or(false));
   int64_t stages = fields.stages.value_or(std::max<int64_t>(2, fit));
   std::array<int64_t, 2> cluster = fields.cluster.value_or(std::array<int64_t, 2>{1, 1});
-  if (ConfigAttr::getChecked(emitError, context, block[0], block[1], block[2], stages, warpgroups,
-                             fields.groupM.value_or(8), cluster[0], cluster[1], splitK,
-                             fields.evictFirstB.value_or(false), fields.partials.value_or(1),
-                             fields.overlapEpilogue.value_or(false), fields.rotateKLoop.value_or(false),
-                             fields.unrollK.value_or(1), fields.evenWaves.value_or(false)))
+  if (ConfigAttr::getChecked(
+          emitError, context, block[0], block[1], block[2], stages, warpgroups, fields.groupM.value_or(8), cluster[0],
+          cluster[1], splitK, fields.evictFirstB.value_or(false), fields.partials.value_or(1),
+          fields.overlapEpilogue.value_or(false), fields.rotateKLoop.value_or(false), fields.unrollK.value_or(1),
+          fields.evenWaves.value_or(false), fields.earlyStore.value_or(false)))
     return emitError() << "no legal config has these fields"
                        << (size.rowAlignment ? " and tiles that divide the alignment of groups" : "")
                        << (size.loadsByTMA

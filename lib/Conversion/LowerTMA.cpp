@@ -83,7 +83,7 @@ LogicalResult mlir::dgemm::addTensorMaps(TMALowering &lowering) {
       return store.emitOpError("expected the destination to be the kernel argument d"), WalkResult::interrupt();
     FragType frag = store.getValue().getType();
     if (lowering.storesByTMA(store.getDest()))
-      for (OutputPanel panel : getOutputPanels(frag.getColumns()))
+      for (OutputPanel panel : getOutputPanels(store.getNumColumns()))
         addTensorMap(lowering, store.getDest(),
                      makeTensorMap(kernel, "d", frag.getRows(), panel.columns, panel.getSwizzle()));
     return WalkResult::advance();

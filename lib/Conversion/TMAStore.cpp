@@ -29,7 +29,7 @@ public:
 
 private:
   void storeByTMA(NVVMBuilder &b, ArrayRef<StoreOp> stores);
-  Value panelAddress(NVVMBuilder &b, FragType frag, size_t slice, OutputPanel panel);
+  Value panelAddress(NVVMBuilder &b, StoreOp store, size_t slice, OutputPanel panel);
   void storeSlice(NVVMBuilder &b, StoreOp store, size_t slice);
 
   TMALowering &lowering;
@@ -39,23 +39,22 @@ private:
 };
 
 /// Staging is one block of 64 rows after the other; in a block, the panels one after the other.
-Value StoreLowering::panelAddress(NVVMBuilder &b, FragType frag, size_t slice, OutputPanel panel) {
-  int64_t sliceBytes = frag.getRows() * frag.getColumns() * 2;
+Value StoreLowering::panelAddress(NVVMBuilder &b, StoreOp store, size_t slice, OutputPanel panel) {
+  int64_t rows = store.getValue().getType().getRows(), sliceBytes = rows * store.getNumColumns() * 2;
   Value base = b.mul(b.toI32(warpgroup), slices * sliceBytes);
-  int64_t offset = lowering.layout.outputOffset + slice * sliceBytes + frag.getRows() * panel.column * 2;
+  int64_t offset = lowering.layout.outputOffset + slice * sliceBytes + rows * panel.column * 2;
   return b.offsetPointer(lowering.shared, b.add(base, offset));
 }
 
 void StoreLowering::storeSlice(NVVMBuilder &b, StoreOp store, size_t slice) {
-  FragType frag = store.getValue().getType();
   SmallVector<Value> coordinates;
   for (Value offset : llvm::reverse(store.getOffsets()))
     coordinates.push_back(b.toI32(offset));
   Value n = coordinates.front();
-  for (OutputPanel panel : getOutputPanels(frag.getColumns())) {
-    coordinates.front() = b.add(n, panel.column);
+  for (OutputPanel panel : getOutputPanels(store.getNumColumns())) {
+    coordinates.front() = b.add(n, store.getFirstColumn() + panel.column);
     NVVM::CpAsyncBulkTensorSharedCTAToGlobalOp::create(b, lowering.tensorMaps.lookup({store.getDest(), panel.columns}),
-                                                       panelAddress(b, frag, slice, panel), coordinates, Value{},
+                                                       panelAddress(b, store, slice, panel), coordinates, Value{},
                                                        NVVM::TMAStoreMode::TILE, Value{});
   }
 }
@@ -90,12 +89,13 @@ void StoreLowering::storeByTMA(NVVMBuilder &b, ArrayRef<StoreOp> stores) {
   // The stores of the tile before must have read the staging.
   b.when(first, [&] { NVVM::CpAsyncBulkWaitGroupOp::create(b, 0, b.getUnitAttr()); });
   b.warpgroupBarrier(group);
-  for (auto [slice, store] : llvm::enumerate(stores)) {
-    FragType frag = StoreOp(store).getValue().getType();
-    for (OutputPanel panel : getOutputPanels(frag.getColumns())) {
-      auto tile = TileType::get(b.getContext(), frag.getRows(), panel.columns, b.getBF16Type(), panel.getSwizzle());
-      Value staging = TileAtOp::create(b, tile, panelAddress(b, frag, slice, panel));
-      StoreFragmentOp::create(b, StoreOp(store).getValue(), panel.column, staging);
+  for (size_t slice = 0; slice < stores.size(); ++slice) {
+    StoreOp store = stores[slice];
+    for (OutputPanel panel : getOutputPanels(store.getNumColumns())) {
+      auto tile = TileType::get(b.getContext(), store.getValue().getType().getRows(), panel.columns, b.getBF16Type(),
+                                panel.getSwizzle());
+      Value staging = TileAtOp::create(b, tile, panelAddress(b, store, slice, panel));
+      StoreFragmentOp::create(b, store.getValue(), store.getFirstColumn() + panel.column, staging);
     }
   }
   // Generic writes become visible to the copy engine (PTX ISA 9.0, fence.proxy.async), then all are known to be done.
@@ -119,8 +119,13 @@ void mlir::dgemm::lowerStores(TMALowering &lowering, WarpSpecializeOp roles) {
   });
   if (tiles.empty())
     return;
+  // With early_store there is staging for one of the stores of a tile.
   for (auto &[block, stores] : tiles)
-    StoreLowering(lowering, roles.getWarpgroup(), stores.size()).lower(stores);
+    if (lowering.kernel.getConfig().getEarlyStore())
+      for (StoreOp store : stores)
+        StoreLowering(lowering, roles.getWarpgroup(), 1).lower(store);
+    else
+      StoreLowering(lowering, roles.getWarpgroup(), stores.size()).lower(stores);
   // Shared memory must outlive the reads of the last stores.
   NVVMBuilder b(roles.getLoc(), roles.getContext());
   b.setInsertionPointToEnd(&roles.getConsumer().front());

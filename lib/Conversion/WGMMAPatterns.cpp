@@ -379,7 +379,7 @@ struct LowerStore : OpConversionPattern<StoreOp> {
       Value own = half ? arith::AddIOp::create(b, row, i64(b, 8)) : row;
       indices[indices.size() - 2] = own;
       b.when(arith::CmpIOp::create(b, arith::CmpIPredicate::slt, own, limit),
-             [&] { storeRow(b, access, values, half, access.getOffset(indices), columns); });
+             [&] { storeRow(b, access, op, values, half, access.getOffset(indices), columns); });
     }
     rewriter.eraseOp(op);
     return success();
@@ -389,10 +389,11 @@ private:
   static Value i64(NVVMBuilder &b, int64_t value) { return arith::ConstantOp::create(b, b.getI64IntegerAttr(value)); }
 
   /// Pairs of columns as one word where rows and their ends are even, else each by itself.
-  static void storeRow(NVVMBuilder &b, OperandAccess &access, ArrayRef<Value> values, int64_t half, Value offset,
-                       Value columns) {
+  static void storeRow(NVVMBuilder &b, OperandAccess &access, StoreOp op, ArrayRef<Value> values, int64_t half,
+                       Value offset, Value columns) {
     bool isPaired = access.getGeometry().getAccessBytes() >= 4;
-    for (size_t i = 0; i < values.size() / 4; ++i) {
+    int64_t first = op.getFirstColumn() / 8, last = first + op.getNumColumns() / 8;
+    for (int64_t i = first; i < last; ++i) {
       Value pair = packBF16(b, values[4 * i + 2 * half], values[4 * i + 2 * half + 1]);
       for (int64_t lane = 0; lane < (isPaired ? 1 : 2); ++lane) {
         int64_t column = 8 * i + lane;

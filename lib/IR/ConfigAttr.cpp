@@ -24,7 +24,7 @@ using namespace mlir::dgemm;
 Attribute ConfigAttr::parse(AsmParser &parser, Type) {
   SmallVector<int64_t> block, cluster;
   std::optional<int64_t> stages, mathWarpgroups, groupM, splitK, partials, unrollK;
-  std::optional<bool> evictFirstB, overlapEpilogue, rotateKLoop, evenWaves;
+  std::optional<bool> evictFirstB, overlapEpilogue, rotateKLoop, evenWaves, earlyStore;
   auto parseInteger = [&](std::optional<int64_t> &field) -> ParseResult {
     if (field)
       return parser.emitError(parser.getCurrentLocation(), "field given twice");
@@ -82,6 +82,8 @@ Attribute ConfigAttr::parse(AsmParser &parser, Type) {
       return parseInteger(unrollK);
     if (key == "even_waves")
       return parseBool(key, evenWaves);
+    if (key == "early_store")
+      return parseBool(key, earlyStore);
     return parser.emitError(loc) << "unknown field '" << key << "' of #dgemm.config; known are " << kConfigFieldNames;
   };
   if (parser.parseCommaSeparatedList(AsmParser::Delimiter::LessGreater, parseField))
@@ -96,10 +98,11 @@ Attribute ConfigAttr::parse(AsmParser &parser, Type) {
     parser.emitError(start, "expected 'cluster' of #dgemm.config to give MxN");
     return {};
   }
-  return parser.getChecked<ConfigAttr>(
-      start, parser.getContext(), block[0], block[1], block[2], *stages, *mathWarpgroups, *groupM, cluster[0],
-      cluster[1], splitK.value_or(1), evictFirstB.value_or(false), partials.value_or(1),
-      overlapEpilogue.value_or(false), rotateKLoop.value_or(false), unrollK.value_or(1), evenWaves.value_or(false));
+  return parser.getChecked<ConfigAttr>(start, parser.getContext(), block[0], block[1], block[2], *stages,
+                                       *mathWarpgroups, *groupM, cluster[0], cluster[1], splitK.value_or(1),
+                                       evictFirstB.value_or(false), partials.value_or(1),
+                                       overlapEpilogue.value_or(false), rotateKLoop.value_or(false),
+                                       unrollK.value_or(1), evenWaves.value_or(false), earlyStore.value_or(false));
 }
 
 void ConfigAttr::print(AsmPrinter &printer) const {
@@ -121,6 +124,8 @@ void ConfigAttr::print(AsmPrinter &printer) const {
     printer << ", unroll_k = " << getUnrollK();
   if (getEvenWaves())
     printer << ", even_waves = true";
+  if (getEarlyStore())
+    printer << ", early_store = true";
   printer << ">";
 }
 
@@ -159,7 +164,7 @@ static LogicalResult verifyFields(function_ref<InFlightDiagnostic()> emitError, 
 LogicalResult ConfigAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t blockM, int64_t blockN,
                                  int64_t blockK, int64_t stages, int64_t mathWarpgroups, int64_t groupM,
                                  int64_t clusterM, int64_t clusterN, int64_t splitK, bool, int64_t partials,
-                                 bool overlapEpilogue, bool rotateKLoop, int64_t unrollK, bool) {
+                                 bool overlapEpilogue, bool rotateKLoop, int64_t unrollK, bool, bool earlyStore) {
   if (failed(verifyFields(emitError, blockM, blockN, blockK, stages, mathWarpgroups, groupM)))
     return failure();
   // C7.
@@ -178,9 +183,9 @@ LogicalResult ConfigAttr::verify(function_ref<InFlightDiagnostic()> emitError, i
     return emitError() << "expected block N to give each of " << splitK << " CTAs columns to sum, but got " << blockN
                        << ", of which the last has none";
   // C8.
-  int64_t bytes = SharedMemoryLayout::get(blockM, blockN, blockK, stages, splitK).totalBytes;
+  int64_t bytes = SharedMemoryLayout::get(blockM, blockN, blockK, stages, splitK, earlyStore).totalBytes;
   if (bytes > hopper::kMaxSharedMemory) {
-    int64_t fit = SharedMemoryLayout::getMaxStages(blockM, blockN, blockK, kMaxStages, splitK);
+    int64_t fit = SharedMemoryLayout::getMaxStages(blockM, blockN, blockK, kMaxStages, splitK, earlyStore);
     return emitError() << stages << " stages of block " << blockM << "x" << blockN << "x" << blockK << " need " << bytes
                        << " bytes of shared memory, but a CTA has " << hopper::kMaxSharedMemory << "; at most " << fit
                        << " stages fit";
@@ -207,6 +212,14 @@ LogicalResult ConfigAttr::verify(function_ref<InFlightDiagnostic()> emitError, i
     return emitError() << "expected 'rotate_k_loop' to be false with partials = " << partials;
   if (unrollK != 1 && unrollK != 2 && unrollK != 4)
     return emitError() << "expected 'unroll_k' to be 1, 2 or 4, but got " << unrollK;
+  // C15.
+  if (earlyStore && blockM == hopper::kWgmmaM * mathWarpgroups && blockN % (2 * hopper::kWgmmaNStep))
+    return emitError() << "expected block N to be a multiple of 16 with 'early_store', as each half is stored for "
+                          "itself, but got "
+                       << blockN;
+  if (earlyStore && (splitK > 1 || partials > 1 || overlapEpilogue || rotateKLoop))
+    return emitError() << "expected 'early_store' to be false with split_k, partials, overlap_epilogue or "
+                          "rotate_k_loop";
   return success();
 }
 

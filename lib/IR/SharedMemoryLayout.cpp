@@ -32,12 +32,13 @@ int64_t mlir::dgemm::getSplitBytes(int64_t columns, int64_t splitK) {
 }
 
 SharedMemoryLayout SharedMemoryLayout::get(int64_t blockM, int64_t blockN, int64_t blockK, int64_t stages,
-                                           int64_t splitK) {
+                                           int64_t splitK, bool earlyStore) {
   SharedMemoryLayout layout;
   layout.outputOffset = 0;
   int64_t slices = blockM / hopper::kWgmmaM;
-  layout.outputBytes = llvm::alignTo(
-      splitK == 1 ? blockM * blockN * 2 : slices * (splitK - 1) * getSplitBytes(blockN, splitK), hopper::kSwizzleAtom);
+  layout.outputBytes = llvm::alignTo(splitK == 1 ? blockM * blockN * 2 / (earlyStore ? 2 : 1)
+                                                 : slices * (splitK - 1) * getSplitBytes(blockN, splitK),
+                                     hopper::kSwizzleAtom);
   int64_t offset = layout.outputBytes;
   int64_t bytes[3] = {blockM * blockK, blockN * blockK,
                       static_cast<int64_t>(llvm::alignTo(blockM * 4, hopper::kBulkAlignment))};
@@ -58,13 +59,14 @@ SharedMemoryLayout SharedMemoryLayout::get(int64_t blockM, int64_t blockN, int64
 }
 
 SharedMemoryLayout SharedMemoryLayout::get(ConfigAttr config) {
-  return get(config.getBlockM(), config.getBlockN(), config.getBlockK(), config.getStages(), config.getSplitK());
+  return get(config.getBlockM(), config.getBlockN(), config.getBlockK(), config.getStages(), config.getSplitK(),
+             config.getEarlyStore());
 }
 
-int64_t SharedMemoryLayout::getMaxStages(int64_t blockM, int64_t blockN, int64_t blockK, int64_t limit,
-                                         int64_t splitK) {
-  int64_t fixed = get(blockM, blockN, blockK, 0, splitK).totalBytes;
-  int64_t each = get(blockM, blockN, blockK, 1, splitK).totalBytes - fixed;
+int64_t SharedMemoryLayout::getMaxStages(int64_t blockM, int64_t blockN, int64_t blockK, int64_t limit, int64_t splitK,
+                                         bool earlyStore) {
+  int64_t fixed = get(blockM, blockN, blockK, 0, splitK, earlyStore).totalBytes;
+  int64_t each = get(blockM, blockN, blockK, 1, splitK, earlyStore).totalBytes - fixed;
   if (fixed > hopper::kMaxSharedMemory)
     return 0;
   return std::min(limit, (hopper::kMaxSharedMemory - fixed) / each);

@@ -145,7 +145,8 @@ void KernelBody::createStore(Value acc, Value m) {
     n = arith::AddIOp::create(b, n, reduce.getColumn());
     acc = reduce.getSum();
   }
-  StoreOp::create(b, acc, operand("d"), offsetsOf("d", {tiles.getTileM(), n}), tiles.getGroupRows(), end);
+  StoreOp::create(b, acc, operand("d"), offsetsOf("d", {tiles.getTileM(), n}), tiles.getGroupRows(), end,
+                  /*part=*/DenseI64ArrayAttr{});
 }
 
 static void tileProblem(func::FuncOp func, GemmOp gemm) {

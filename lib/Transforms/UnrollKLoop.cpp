@@ -44,20 +44,23 @@ void reusePartialSums(Block &block) {
   }
 }
 
-/// Fewer iterations would leave straight code, in which ptxas mixes K blocks and spills.
-bool isWorthUnrolling(scf::ForOp loop, int64_t factor) {
+/// Fewer iterations would leave straight code, in which ptxas mixes K blocks and spills. So would one K block that is
+/// left over before the one that early_store takes out of the loop.
+bool isWorthUnrolling(scf::ForOp loop, ConfigAttr config) {
+  int64_t factor = config.getUnrollK();
   std::optional<APInt> count = loop.getStaticTripCount();
-  return factor > 1 && count && count->sge(2 * factor) && !loop.getBody()->getOps<PromoteOp>().empty();
+  return factor > 1 && count && count->sge(2 * factor) && !loop.getBody()->getOps<PromoteOp>().empty() &&
+         !(config.getEarlyStore() && count->getSExtValue() % factor == 1);
 }
 
 struct UnrollKLoop : mlir::dgemm::impl::UnrollKLoopPassBase<UnrollKLoop> {
   void runOnOperation() override {
     SmallVector<std::pair<scf::ForOp, int64_t>> loops;
     getOperation()->walk([&](WarpSpecializeOp roles) {
-      int64_t factor = roles->getParentOfType<KernelOp>().getConfig().getUnrollK();
+      ConfigAttr config = roles->getParentOfType<KernelOp>().getConfig();
       roles.getConsumer().walk([&](scf::ForOp loop) {
-        if (isWorthUnrolling(loop, factor))
-          loops.emplace_back(loop, factor);
+        if (isWorthUnrolling(loop, config))
+          loops.emplace_back(loop, config.getUnrollK());
       });
     });
     for (auto [loop, factor] : loops) {

@@ -18,6 +18,7 @@
 #include "dgemm/Transforms/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 
@@ -88,6 +89,13 @@ FailureOr<KernelParts> analyse(KernelOp kernel) {
   return parts;
 }
 
+/// What the mma and promote of one K block read: for each slice, and for each half of the columns or for all.
+struct KBlock {
+  SmallVector<Value> lhs, rowScales;
+  SmallVector<Value> rhs;
+  Value columnScales;
+};
+
 /// Builds one role at a time; `map` holds what its copies of the loops' values are.
 class RoleBuilder {
 public:
@@ -95,8 +103,7 @@ public:
       : parts(parts), ring(ring), stageType(stageType), b(parts.kLoop.getLoc(), parts.kLoop.getContext()) {}
 
   void buildProducer(Block *block);
-  /// `slices` of 64 rows for each warpgroup; where `skips`, those past the end of a group are not computed.
-  void buildConsumer(Block *block, Value warpgroup, int64_t warpgroups, int64_t slices, bool skips);
+  void buildConsumer(Block *block, Value warpgroup, ConfigAttr config);
 
 private:
   /// Starts a copy of the tile loop and leaves the builder in it.
@@ -117,10 +124,10 @@ private:
   SmallVector<Value> mapAll(ValueRange values) {
     return llvm::map_to_vector(values, [&](Value value) { return map.lookupOrDefault(value); });
   }
-  /// A copy of the K loop; `body` builds one iteration and returns what it carries on.
-  scf::ForOp buildKLoop(ValueRange inits, function_ref<SmallVector<Value>(ValueRange)> body) {
+  /// A copy of the K loop, up to `end` if that is given; `body` builds one iteration and returns what it carries on.
+  scf::ForOp buildKLoop(ValueRange inits, function_ref<SmallVector<Value>(ValueRange)> body, Value end = {}) {
     scf::ForOp old = parts.kLoop;
-    return scf::ForOp::create(b, old.getLowerBound(), old.getUpperBound(), old.getStep(), inits,
+    return scf::ForOp::create(b, old.getLowerBound(), end ? end : old.getUpperBound(), old.getStep(), inits,
                               [&](OpBuilder &, Location, Value k, ValueRange carried) {
                                 OpBuilder::InsertionGuard guard(b);
                                 b.setInsertionPointToEnd(k.getParentBlock());
@@ -135,16 +142,29 @@ private:
   }
   /// The scales of a 64-row slice: of the tile that starts at row `offset`.
   Value loadRowScales(Value stage, Value offset);
-  SmallVector<Value> buildConsumerKBlock(ArrayRef<Value> rowOffsets, ValueRange sums);
+  KBlock openKBlock(ArrayRef<Value> rowOffsets, int64_t columns);
+  SmallVector<Value> buildConsumerKBlock(ArrayRef<Value> rowOffsets, ValueRange sums, bool isLast = false);
+  Value getLastK();
   SmallVector<Value> buildConsumerKLoop(ArrayRef<Value> rowOffsets);
   SmallVector<Value> buildSlicesOfGroup(ArrayRef<Value> rowOffsets, size_t count, bool mayHaveNone);
+  void buildStore(Value sum, Value row, DenseI64ArrayAttr part = {});
   Value reduceCluster(Value sum);
+  /// Of a 64-row slice `columns` from `first` on; null for all of it.
+  DenseI64ArrayAttr getPart(int64_t first, int64_t columns) {
+    if (columns == parts.mma.getRhs().getType().getRows())
+      return {};
+    return b.getDenseI64ArrayAttr({first, columns});
+  }
 
   KernelParts &parts;
   Value ring;
   StageType stageType;
   ImplicitLocOpBuilder b;
   IRMapping map;
+  /// The consumers store a half of their sums when it has its last K block, and not all behind the K loop.
+  bool storesEarly = false;
+  /// Columns of a slice in each half: all of them where there are two slices.
+  int64_t halfColumns = 0;
 };
 
 void RoleBuilder::buildProducer(Block *block) {
@@ -172,44 +192,65 @@ Value RoleBuilder::loadRowScales(Value stage, Value offset) {
   return LoadFragmentOp::create(b, type, view(stage, parts.tileRowScales.getTile(), slice, offset));
 }
 
-/// One K block of a consumer: mma and promote for each 64-row slice, in columns that one partial accumulator holds.
-/// Scales are read before the stage is released, and the stage is released before the last promotion.
-SmallVector<Value> RoleBuilder::buildConsumerKBlock(ArrayRef<Value> rowOffsets, ValueRange sums) {
+/// Waits for a stage and reads its scales. Each mma takes `columns` columns of B.
+KBlock RoleBuilder::openKBlock(ArrayRef<Value> rowOffsets, int64_t columns) {
   MLIRContext *context = b.getContext();
-  SmallVector<Value> lhs, rhs, rowScales, next(sums);
-  Value columnScales = parts.stagesColumnScales ? Value() : b.clone(*parts.columnScales, map)->getResult(0);
+  KBlock block;
+  if (!parts.stagesColumnScales)
+    block.columnScales = b.clone(*parts.columnScales, map)->getResult(0);
   if (parts.directRowScales) // on their way while the stage fills
     for (Value offset : rowOffsets)
-      rowScales.push_back(loadRowScales(Value(), offset));
+      block.rowScales.push_back(loadRowScales(Value(), offset));
   Value stage = WaitOp::create(b, stageType, ring);
   TileType lhsType = parts.mma.getLhs().getType(), rhsType = parts.mma.getRhs().getType();
   auto lhsSlice =
       TileType::get(context, hopper::kWgmmaM, lhsType.getColumns(), lhsType.getElementType(), lhsType.getSwizzle());
-  int64_t columns = getMmaColumns(rhsType.getRows());
-  auto partFrag = FragType::get(context, hopper::kWgmmaM, columns);
   auto rhsPart = TileType::get(context, columns, rhsType.getColumns(), rhsType.getElementType(), rhsType.getSwizzle());
   Value zero = arith::ConstantIndexOp::create(b, 0);
   if (parts.stagesColumnScales) {
     Value tile = ViewOp::create(b, stageType.getTiles().back(), stage, parts.loads.size(), zero);
-    columnScales = LoadVectorOp::create(b, parts.columnScales.getScales().getType(), tile);
+    block.columnScales = LoadVectorOp::create(b, parts.columnScales.getScales().getType(), tile);
   }
   for (int64_t column = 0; column < rhsType.getRows(); column += columns)
-    rhs.push_back(view(stage, parts.mma.getRhs(), rhsPart, arith::ConstantIndexOp::create(b, column)));
+    block.rhs.push_back(view(stage, parts.mma.getRhs(), rhsPart, arith::ConstantIndexOp::create(b, column)));
   for (Value offset : rowOffsets) {
     if (parts.tileRowScales)
-      rowScales.push_back(loadRowScales(stage, offset));
-    lhs.push_back(view(stage, parts.mma.getLhs(), lhsSlice, offset));
+      block.rowScales.push_back(loadRowScales(stage, offset));
+    block.lhs.push_back(view(stage, parts.mma.getLhs(), lhsSlice, offset));
   }
-  Value part;
-  for (size_t slice = 0; slice < rowOffsets.size(); ++slice)
-    for (size_t half = 0; half < rhs.size(); ++half) {
-      // Takes over the registers of the partial sum before it.
-      part = MmaOp::create(b, partFrag, lhs[slice], rhs[half], part);
-      if (slice + 1 == rowOffsets.size() && half + 1 == rhs.size())
-        ReleaseOp::create(b, ring);
-      next[slice] = PromoteOp::create(b, next[slice].getType(), part, rowScales[slice], columnScales,
-                                      map.lookupOrDefault(parts.promote.getN()), next[slice], half * columns);
+  return block;
+}
+
+/// One K block of a consumer: mma and promote for each 64-row slice, in columns that one partial accumulator holds.
+/// Scales are read before the stage is released, and the stage is released before the last promotion. Where it
+/// `isLast`, sums are stored, all but the last one while the last mma runs.
+SmallVector<Value> RoleBuilder::buildConsumerKBlock(ArrayRef<Value> rowOffsets, ValueRange sums, bool isLast) {
+  int64_t columns = isLast ? halfColumns : getMmaColumns(parts.mma.getRhs().getType().getRows());
+  auto partFrag = FragType::get(b.getContext(), hopper::kWgmmaM, columns);
+  KBlock block = openKBlock(rowOffsets, columns);
+  SmallVector<Value> next(sums);
+  size_t halves = block.rhs.size(), count = rowOffsets.size() * halves;
+  auto store = [&](size_t i) {
+    buildStore(next[i / halves], rowOffsets[i / halves], getPart(i % halves * columns, columns));
+  };
+  Value part; // each mma takes over the registers of the one before it
+  for (size_t i = 0; i < count; ++i) {
+    size_t slice = i / halves, half = i % halves;
+    if (isLast && i + 1 == count) {
+      Value started = MmaStartOp::create(b, partFrag, block.lhs[slice], block.rhs[half], part);
+      for (size_t before = 0; before < i; ++before)
+        store(before);
+      part = MmaWaitOp::create(b, partFrag, started, /*pending=*/0);
+    } else {
+      part = MmaOp::create(b, partFrag, block.lhs[slice], block.rhs[half], part);
     }
+    if (i + 1 == count)
+      ReleaseOp::create(b, ring);
+    next[slice] = PromoteOp::create(b, next[slice].getType(), part, block.rowScales[slice], block.columnScales,
+                                    map.lookupOrDefault(parts.promote.getN()), next[slice], half * columns);
+  }
+  if (isLast)
+    store(count - 1);
   return next;
 }
 
@@ -225,20 +266,43 @@ Value RoleBuilder::reduceCluster(Value sum) {
   return reduce.getSum();
 }
 
-/// The K loop for these slices; for none it only hands the stages back.
+/// The last of several K blocks; null where that is not known or it is the only one.
+Value RoleBuilder::getLastK() {
+  std::optional<APInt> count = parts.kLoop.getStaticTripCount();
+  if (!count || count->slt(2))
+    return {};
+  auto step = getConstantIntValue(parts.kLoop.getStep()), first = getConstantIntValue(parts.kLoop.getLowerBound());
+  return arith::ConstantIndexOp::create(b, *first + (count->getSExtValue() - 1) * *step);
+}
+
+/// The K loop for these slices; for none it only hands the stages back. Returns the sums, or has stored them.
 SmallVector<Value> RoleBuilder::buildConsumerKLoop(ArrayRef<Value> rowOffsets) {
-  auto sumFrag = FragType::get(b.getContext(), hopper::kWgmmaM, parts.mma.getRhs().getType().getRows());
+  int64_t columns = parts.mma.getRhs().getType().getRows();
+  auto sumFrag = FragType::get(b.getContext(), hopper::kWgmmaM, columns);
   SmallVector<Value> zeros;
   for (size_t slice = 0; slice < rowOffsets.size(); ++slice)
     zeros.push_back(ZeroOp::create(b, sumFrag));
-  auto loop = buildKLoop(zeros, [&](ValueRange sums) {
+  Value last = storesEarly && !rowOffsets.empty() ? getLastK() : Value();
+  auto body = [&](ValueRange sums) {
     if (!rowOffsets.empty())
       return buildConsumerKBlock(rowOffsets, sums);
     WaitOp::create(b, stageType, ring);
     ReleaseOp::create(b, ring);
     return SmallVector<Value>();
-  });
-  return SmallVector<Value>(loop.getResults());
+  };
+  SmallVector<Value> sums(buildKLoop(zeros, body, last).getResults());
+  if (!storesEarly)
+    return sums;
+  if (last) {
+    map.map(parts.kLoop.getInductionVar(), last);
+    cloneIndexArithmetic();
+    buildConsumerKBlock(rowOffsets, sums, /*isLast=*/true);
+    return {};
+  }
+  for (auto [row, sum] : llvm::zip_equal(rowOffsets, sums))
+    for (int64_t column = 0; column < columns; column += halfColumns)
+      buildStore(sum, row, getPart(column, halfColumns));
+  return {};
 }
 
 /// The sums of the first `count` slices, of those only that begin inside of the group; the others are zero.
@@ -249,38 +313,48 @@ SmallVector<Value> RoleBuilder::buildSlicesOfGroup(ArrayRef<Value> rowOffsets, s
   Value first = arith::AddIOp::create(b, tileM, rowOffsets[count - 1]);
   Value isInside = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, first, rows);
   auto sumFrag = FragType::get(b.getContext(), hopper::kWgmmaM, parts.mma.getRhs().getType().getRows());
-  auto branch = scf::IfOp::create(b, SmallVector<Type>(count, sumFrag), isInside, /*withElseRegion=*/true);
+  SmallVector<Type> types(storesEarly ? 0 : count, sumFrag);
+  auto branch = scf::IfOp::create(b, types, isInside, /*addThenBlock=*/true, /*addElseBlock=*/true);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(branch.thenBlock());
   scf::YieldOp::create(b, buildConsumerKLoop(rowOffsets.take_front(count)));
   b.setInsertionPointToStart(branch.elseBlock());
   SmallVector<Value> fewer = buildSlicesOfGroup(rowOffsets, count - 1, mayHaveNone);
-  fewer.push_back(ZeroOp::create(b, sumFrag));
+  if (!storesEarly)
+    fewer.push_back(ZeroOp::create(b, sumFrag));
   scf::YieldOp::create(b, fewer);
   return SmallVector<Value>(branch.getResults());
 }
 
-void RoleBuilder::buildConsumer(Block *block, Value warpgroup, int64_t warpgroups, int64_t slices, bool skips) {
+/// A slice of 64 rows, of which `row` is the first in the tile, or some columns of it.
+void RoleBuilder::buildStore(Value sum, Value row, DenseI64ArrayAttr part) {
+  SmallVector<Value> offsets = mapAll(parts.store.getOffsets());
+  Value &m = offsets[offsets.size() - 2];
+  m = arith::AddIOp::create(b, m, row);
+  StoreOp::create(b, sum, parts.store.getDest(), offsets, map.lookupOrNull(parts.store.getRows()),
+                  map.lookupOrNull(parts.store.getColumns()), part);
+}
+
+void RoleBuilder::buildConsumer(Block *block, Value warpgroup, ConfigAttr config) {
+  storesEarly = config.getEarlyStore();
+  halfColumns = config.getBlockN() / (config.getBlockM() > config.getMathWarpgroups() * hopper::kWgmmaM ? 1 : 2);
   b.setInsertionPointToEnd(block);
   // First row in the tile of each 64-row slice of this warpgroup. Warpgroups take turns, so that each has work where a
   // group ends early.
+  int64_t warpgroups = config.getMathWarpgroups(), turn = warpgroups * hopper::kWgmmaM;
   Value first = arith::MulIOp::create(b, warpgroup, arith::ConstantIndexOp::create(b, hopper::kWgmmaM));
   SmallVector<Value> rowOffsets = {first};
-  for (int64_t slice = 1; slice < slices; ++slice)
-    rowOffsets.push_back(
-        arith::AddIOp::create(b, first, arith::ConstantIndexOp::create(b, slice * warpgroups * hopper::kWgmmaM)));
+  for (int64_t row = turn; row < config.getBlockM(); row += turn)
+    rowOffsets.push_back(arith::AddIOp::create(b, first, arith::ConstantIndexOp::create(b, row)));
 
   openTileLoop(block);
-  SmallVector<Value> sums =
-      skips ? buildSlicesOfGroup(rowOffsets, slices, /*mayHaveNone=*/warpgroups > 1) : buildConsumerKLoop(rowOffsets);
-  for (auto [row, acc] : llvm::zip_equal(rowOffsets, sums)) {
-    Value sum = parts.reduce ? reduceCluster(acc) : acc;
-    SmallVector<Value> offsets = mapAll(parts.store.getOffsets());
-    Value &m = offsets[offsets.size() - 2];
-    m = arith::AddIOp::create(b, m, row);
-    StoreOp::create(b, sum, parts.store.getDest(), offsets, map.lookupOrNull(parts.store.getRows()),
-                    map.lookupOrNull(parts.store.getColumns()));
-  }
+  // A sum over a cluster wants all slices of each CTA; an epilogue that is moved into the next tile has no branch.
+  bool skips = parts.tiles.getLayout() == Layout::Masked && !parts.reduce && !config.getOverlapEpilogue();
+  SmallVector<Value> sums = skips ? buildSlicesOfGroup(rowOffsets, rowOffsets.size(), /*mayHaveNone=*/warpgroups > 1)
+                                  : buildConsumerKLoop(rowOffsets);
+  if (!storesEarly)
+    for (auto [row, acc] : llvm::zip_equal(rowOffsets, sums))
+      buildStore(parts.reduce ? reduceCluster(acc) : acc, row);
 }
 
 LogicalResult specialize(KernelOp kernel) {
@@ -309,11 +383,7 @@ LogicalResult specialize(KernelOp kernel) {
   Block &producer = roles.getProducer().emplaceBlock(), &consumer = roles.getConsumer().emplaceBlock();
   Value warpgroup = consumer.addArgument(b.getIndexType(), b.getLoc());
   RoleBuilder(*parts, ring, stageType).buildProducer(&producer);
-  // A sum over a cluster wants all slices of each CTA; an epilogue that is moved into the next tile has no branch.
-  bool skips = parts->tiles.getLayout() == Layout::Masked && !parts->reduce && !config.getOverlapEpilogue();
-  RoleBuilder(*parts, ring, stageType)
-      .buildConsumer(&consumer, warpgroup, config.getMathWarpgroups(),
-                     config.getBlockM() / (config.getMathWarpgroups() * hopper::kWgmmaM), skips);
+  RoleBuilder(*parts, ring, stageType).buildConsumer(&consumer, warpgroup, config);
   parts->tiles.erase();
   return success();
 }

@@ -81,7 +81,7 @@ func.func private @shared_memory() attributes {x = #dgemm.config<block = 128x128
 // -----
 
 // A field that is none.
-// expected-error @+1 {{unknown field 'depth' of #dgemm.config; known are block, stages, math_warpgroups, group_m, cluster, split_k, evict_first, partials, overlap_epilogue, rotate_k_loop, unroll_k and even_waves}}
+// expected-error @+1 {{unknown field 'depth' of #dgemm.config; known are block, stages, math_warpgroups, group_m, cluster, split_k, evict_first, partials, overlap_epilogue, rotate_k_loop, unroll_k, even_waves and early_store}}
 func.func private @unknown() attributes {x = #dgemm.config<block = 128x128x128, depth = 4>}
 
 // -----
@@ -177,6 +177,24 @@ func.func private @registers_unrolled_overlap_partials() attributes {x = #dgemm.
 // C7: where K is split, the producer has more registers and the math warpgroups fewer.
 // expected-error @+1 {{block 128x168 needs about 232 registers in each math thread, but 2 math warpgroups leave 224}}
 func.func private @registers_split() attributes {x = #dgemm.config<block = 128x168x128, stages = 2, math_warpgroups = 2, group_m = 8, split_k = 2>}
+
+// -----
+
+// C15: each half of the columns is stored for itself,
+// expected-error @+1 {{expected block N to be a multiple of 16 with 'early_store', as each half is stored for itself, but got 72}}
+func.func private @early_store_odd() attributes {x = #dgemm.config<block = 64x72x128, stages = 3, math_warpgroups = 1, group_m = 8, early_store = true>}
+
+// -----
+
+// from the K loop of one partial accumulator that is not rotated.
+// expected-error @+1 {{expected 'early_store' to be false with split_k, partials, overlap_epilogue or rotate_k_loop}}
+func.func private @early_store_rotated() attributes {x = #dgemm.config<block = 64x64x128, stages = 3, math_warpgroups = 1, group_m = 8, rotate_k_loop = true, early_store = true>}
+
+// -----
+
+// C8: half of the output has a place.
+// expected-error @+1 {{5 stages of block 128x256x128 need 281680 bytes of shared memory, but a CTA has 232448; at most 4 stages fit}}
+func.func private @early_store_memory() attributes {x = #dgemm.config<block = 128x256x128, stages = 5, math_warpgroups = 2, group_m = 8, early_store = true>}
 
 // -----
 

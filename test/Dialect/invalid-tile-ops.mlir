@@ -230,6 +230,14 @@ func.func @store_element(%d: memref<?x384xf32>, %v: !dgemm.frag<64x96xf32>, %m: 
 
 // -----
 
+func.func @store_part(%v: !dgemm.frag<64x96xf32>, %d: memref<?x384xbf16>, %m: index) {
+  // expected-error @+1 {{'dgemm.store' op expected 'part' to be a first column and a number of columns, multiples of 8 inside '!dgemm.frag<64x96xf32>'}}
+  dgemm.store %v, %d[%m, %m] part [48, 56] : !dgemm.frag<64x96xf32>, memref<?x384xbf16>
+  return
+}
+
+// -----
+
 // At most the CTAs of a cluster.
 func.func @k_range(%k: index) {
   // expected-error @+1 {{'dgemm.k_range' op expected 'split' to be 2 to 8, but got 1}}

@@ -186,8 +186,8 @@ func.func @split_k(%d: memref<?x384xbf16>, %acc: !dgemm.frag<64x128xf32>, %M: in
   dgemm.for_each_tile (%m, %n) of (%M, %M) tile = [64, 128] group_m = 8 cluster = [1, 1, 3] {
     // CHECK-NEXT: %[[SUM:sum]], %[[COLUMN:column]] = dgemm.reduce_cluster %[[ACC]] split = 3 : !dgemm.frag<64x128xf32> -> !dgemm.frag<64x48xf32>
     %x, %y = dgemm.reduce_cluster %acc split = 3 : !dgemm.frag<64x128xf32> -> !dgemm.frag<64x48xf32>
-    // CHECK-NEXT: dgemm.store %[[SUM]], %[[D]][%[[TM]], %[[COLUMN]]] rows %[[M]] columns %[[TN]] : !dgemm.frag<64x48xf32>, memref<?x384xbf16>
-    dgemm.store %x, %d[%m, %y] rows %M columns %n : !dgemm.frag<64x48xf32>, memref<?x384xbf16>
+    // CHECK-NEXT: dgemm.store %[[SUM]], %[[D]][%[[TM]], %[[COLUMN]]] rows %[[M]] columns %[[TN]] part [16, 32] : !dgemm.frag<64x48xf32>, memref<?x384xbf16>
+    dgemm.store %x, %d[%m, %y] rows %M columns %n part [16, 32] : !dgemm.frag<64x48xf32>, memref<?x384xbf16>
   }
   return
 }

@@ -38,6 +38,7 @@ def DGemm_ConfigAttr : AttrDef<DGemm_Dialect, "Config"> {
     | `rotate_k_loop` | math warpgroups wait for a stage and load its scales in the K block before; false if left out |
     | `unroll_k` | K blocks in an iteration of the math warpgroups' K loop, where their number is known (not with split_k) and at least twice that; 1 if left out |
     | `even_waves` | no more CTAs take part than do the tiles in the same number of waves; false (as many as multiprocessors) if left out |
+    | `early_store` | of what a warpgroup has of a tile, the first slice or the first half of the columns is stored while the tensor cores compute the last K block of the second (where the number of K blocks is known), and D goes through shared memory in halves, which leaves room for stages; false if left out |
 
     Constraints (PTX ISA 9.0, sections wgmma and setmaxnreg; the numbers stand in HopperLimits.h):
 
@@ -58,13 +59,16 @@ def DGemm_ConfigAttr : AttrDef<DGemm_Dialect, "Config"> {
     - C12: the epilogue is not overlapped with split_k, whose reduction comes between two tiles.
     - C13: the K loop is rotated with one partial accumulator only.
     - C14: unroll_k is 1, 2 or 4.
+    - C15: early_store wants a block N of a multiple of 16, unless a math warpgroup has two slices, and split_k and partials
+      of 1, and no overlap_epilogue and rotate_k_loop.
 
     Example: `#dgemm.config<block = 128x192x128, stages = 4, math_warpgroups = 2, group_m = 8, cluster = 2x1>`.
   }];
   let parameters = (ins "int64_t":$blockM, "int64_t":$blockN, "int64_t":$blockK, "int64_t":$stages,
                         "int64_t":$mathWarpgroups, "int64_t":$groupM, "int64_t":$clusterM, "int64_t":$clusterN,
                         "int64_t":$splitK, "bool":$evictFirstB, "int64_t":$partials, "bool":$overlapEpilogue,
-                        "bool":$rotateKLoop, "int64_t":$unrollK, "bool":$evenWaves);
+                        "bool":$rotateKLoop, "int64_t":$unrollK, "bool":$evenWaves,
+                        "bool":$earlyStore);
   let extraClassDeclaration = [{
     /// CTAs of a cluster.
     int64_t getClusterSize() const { return getClusterM() * getClusterN() * getSplitK(); }

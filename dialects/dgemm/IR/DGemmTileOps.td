@@ -374,14 +374,20 @@ def DGemm_StoreOp : DGemm_Op<"store", [MemoryEffects<[MemWrite]>, AttrSizedOpera
   let summary = "a fragment to global memory, rounded to bf16";
   let description = [{
     Rounds to nearest even. Elements outside the destination are not written, nor, where `rows` is given, are rows from
-    that one on, nor, where `columns` is given, columns from that one on.
+    that one on, nor, where `columns` is given, columns from that one on. With `part` = [c, n] only n columns of the
+    fragment are written, from c on, to where they go of the whole.
 
     Example: `dgemm.store %acc, %d[%m, %n] : !dgemm.frag<128x192xf32>, memref<?x4096xbf16>`.
   }];
   let arguments = (ins DGemm_FragType:$value, AnyMemRef:$dest, Variadic<Index>:$offsets, Optional<Index>:$rows,
-                       Optional<Index>:$columns);
+                       Optional<Index>:$columns, OptionalAttr<DenseI64ArrayAttr>:$part);
   let assemblyFormat = [{
-    $value `,` $dest `[` $offsets `]` (`rows` $rows^)? (`columns` $columns^)? attr-dict `:` qualified(type($value)) `,` type($dest)
+    $value `,` $dest `[` $offsets `]` (`rows` $rows^)? (`columns` $columns^)? (`part` $part^)? attr-dict `:`
+    qualified(type($value)) `,` type($dest)
+  }];
+  let extraClassDeclaration = [{
+    int64_t getFirstColumn() { return getPart() ? getPart()->front() : 0; }
+    int64_t getNumColumns() { return getPart() ? getPart()->back() : getValue().getType().getColumns(); }
   }];
   let hasVerifier = 1;
 }

@@ -65,11 +65,13 @@ struct SharedMemoryLayout {
   int64_t drainedBarrierOffset;
   int64_t totalBytes;
 
-  /// The layout for these choices, whether it fits or not.
-  static SharedMemoryLayout get(int64_t blockM, int64_t blockN, int64_t blockK, int64_t stages, int64_t splitK = 1);
+  /// The layout for these choices, whether it fits or not. With `earlyStore` half of the output at a time has a place.
+  static SharedMemoryLayout get(int64_t blockM, int64_t blockN, int64_t blockK, int64_t stages, int64_t splitK = 1,
+                                bool earlyStore = false);
   static SharedMemoryLayout get(ConfigAttr config);
   /// The deepest ring that fits, at most `limit`; 0 if not even one stage does.
-  static int64_t getMaxStages(int64_t blockM, int64_t blockN, int64_t blockK, int64_t limit, int64_t splitK = 1);
+  static int64_t getMaxStages(int64_t blockM, int64_t blockN, int64_t blockK, int64_t limit, int64_t splitK = 1,
+                              bool earlyStore = false);
 };
 
 } // namespace mlir::dgemm

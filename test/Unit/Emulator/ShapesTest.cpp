@@ -71,7 +71,8 @@ private:
 /// Any legal one, with a shallow ring half of the time.
 std::string Draw::config(const GemmShape &shape) {
   CompileOptions options;
-  options.config = llvm::formatv("group_m={0}, even_waves={1}", pick({1, 2, 8}), oneIn(2) ? "true" : "false");
+  options.config = llvm::formatv("group_m={0}, even_waves={1}, early_store={2}", pick({1, 2, 8}),
+                                 oneIn(2) ? "true" : "false", oneIn(4) ? "true" : "false");
   if (oneIn(2))
     options.config += llvm::formatv(", stages={0}", pick({2, 3})).str();
   llvm::Expected<std::vector<std::string>> configs = listConfigs(shape, options);
@@ -231,7 +232,8 @@ TEST(Groups, MaskedFromNoneToAllRows) {
   // Warpgroups with all slices, one or none of a tile, in every form of the K loop.
   for (const char *config : {"block=256x48,rotate_k_loop=true", "block=256x48,unroll_k=2", "block=256x48,partials=2",
                              "block=256x48,overlap_epilogue=true", "block=256x48,cluster=2x1,even_waves=true",
-                             "block=192x48", "block=128x208", "block=128x48,math_warpgroups=1"})
+                             "block=192x48", "block=128x208", "block=128x48,math_warpgroups=1", "block=256x48,early_store=true",
+                             "block=128x208,early_store=true", "block=128x48,math_warpgroups=2,early_store=true"})
     runGroups({300, 208, 1296, GemmLayout::Masked, 5}, config, {1, 64, 130, 192, 300});
 }
 
