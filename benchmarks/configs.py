@@ -60,3 +60,13 @@ def neighbours(config, legal):
         if side not in nearest or abs(there - here) < nearest[side][0]:
             nearest[side] = (abs(there - here), other)
     return [other for _, other in nearest.values()] + others
+
+
+def vary_tile_order(config):
+    """Variants of a whole config in the order of its tiles alone, which lists of configs do not vary: other group_m, and
+    even_waves turned on or off."""
+    varied = [re.sub(r"group_m = \d+", f"group_m = {rows}", config) for rows in (1, 2, 4, 8, 16, 32)]
+    even = ", even_waves = true"
+    # The attribute prints it before early_store.
+    varied.append(config.replace(even, "") if even in config else re.sub(r"(, early_store = true)?>$", rf"{even}\1>", config))
+    return [other for other in varied if other != config]

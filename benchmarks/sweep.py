@@ -103,6 +103,9 @@ class Sweep:
             best = [config for _, config in self.journal.screened(row)[: self.options.finalists // 2]]
             near = [other for config in best for other in config_text.neighbours(config, legal)]
             self._screen(row, near, data)
+        if self.options.tile_orders:
+            best = [config for _, config in self.journal.screened(row)[: self.options.finalists // 2]]
+            self._screen(row, [other for config in best for other in config_text.vary_tile_order(config)], data)
         if not self.out_of_time():
             self._final(row, data, legal[0] if legal else None)
 
@@ -307,6 +310,7 @@ def parse_arguments(arguments):
     parser.add_argument("--best", type=int, default=40, help="configs to try, the model's best (default 40)")
     parser.add_argument("--fields", action="append", default=[], help="and as many with these fields; may be repeated")
     parser.add_argument("--configs", metavar="FILE", help="JSON object of row to a list of configs to try as well")
+    parser.add_argument("--tile-orders", action="store_true", help="try other group_m and even_waves of the best, too")
     parser.add_argument("--neighbour-rounds", type=int, default=1, help="times to try the neighbours of the best (default 1)")
     parser.add_argument("--finalists", type=int, default=6, help="configs of a row to measure again (default 6)")
     parser.add_argument("--peers", default="", help="peers to measure beside the finalists, such as deep_gemm (default none)")

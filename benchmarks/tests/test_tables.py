@@ -136,6 +136,14 @@ class ConfigsTest(unittest.TestCase):
             self.assertEqual(configs.split_fields(text), {"block": [64, 8, 128], "stages": [5]})
         self.assertEqual(configs.split_fields("evict_first = b"), {"evict_first": ["b"]})
 
+    def test_orders_of_tiles(self):
+        self.assertEqual(configs.vary_tile_order("<group_m = 8, unroll_k = 4>"),
+                         [f"<group_m = {rows}, unroll_k = 4>" for rows in (1, 2, 4, 16, 32)] +
+                         ["<group_m = 8, unroll_k = 4, even_waves = true>"])  # fmt: skip
+        even, early = "<group_m = 11, even_waves = true, early_store = true>", "<group_m = 11, early_store = true>"
+        self.assertEqual(configs.vary_tile_order(even)[-1], early)
+        self.assertEqual(configs.vary_tile_order(early)[-1], even)
+
     def test_neighbours_are_one_step_away(self):
         base = [f"block = 128x{n}x128, stages = {stages}" for n, stages in [(64, 9), (96, 7), (128, 6), (160, 5)]]
         legal = base + [f"{config}{rest}" for config in base for rest in

@@ -9,6 +9,8 @@
 #include "ConfigText.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallVector.h"
+#include "llvm/Support/Regex.h"
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -91,6 +93,22 @@ std::vector<std::string> findNeighbours(StringRef config, ArrayRef<std::string> 
   for (auto &[key, value] : nearest)
     neighbours.push_back(*value.second);
   return neighbours;
+}
+
+std::vector<std::string> varyTileOrder(StringRef config) {
+  std::vector<std::string> varied;
+  Regex groupM("group_m = [0-9]+");
+  for (const char *other : {"group_m = 1", "group_m = 2", "group_m = 4", "group_m = 8", "group_m = 16", "group_m = 32"})
+    if (std::string text = groupM.sub(other, config); text != config)
+      varied.push_back(text);
+  constexpr StringLiteral kEven = ", even_waves = true";
+  std::string text = config.str();
+  if (size_t at = text.find(kEven); at != std::string::npos)
+    text.erase(at, kEven.size());
+  else // where the attribute prints it
+    text.insert(std::min({text.find(", early_store"), text.find('>'), text.size()}), kEven.data());
+  varied.push_back(text);
+  return varied;
 }
 
 } // namespace dgemm::tune

@@ -21,6 +21,10 @@ namespace dgemm::tune {
 /// too.
 std::vector<std::string> findNeighbours(llvm::StringRef config, llvm::ArrayRef<std::string> legal);
 
+/// Variants of a whole `config` in the order of its tiles alone, which lists of configs do not vary: other `group_m`,
+/// and `even_waves` turned on or off.
+std::vector<std::string> varyTileOrder(llvm::StringRef config);
+
 } // namespace dgemm::tune
 
 #endif // DGEMM_TOOLS_DGEMM_TUNE_CONFIGTEXT_H

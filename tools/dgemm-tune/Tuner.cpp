@@ -148,6 +148,12 @@ Expected<mlir::dgemm::TunedEntry> Tuner::tune(const Problem &problem) {
     if (Error error = screen(problem, near))
       return std::move(error);
   }
+  std::vector<std::string> orders;
+  for (auto &[time, config] : ArrayRef(rank(problem)).take_front(3))
+    append_range(orders, varyTileOrder(config));
+  append_range(legal, orders);
+  if (Error error = screen(problem, orders))
+    return std::move(error);
   std::vector<std::string> finalists;
   for (auto &[time, config] : ArrayRef(rank(problem)).take_front(options.finalists))
     finalists.push_back(config);

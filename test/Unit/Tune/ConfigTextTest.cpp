@@ -51,4 +51,16 @@ TEST(ConfigText, FieldsThatAreNotGivenAndWords) {
                      "block = 64x8, split_k = 8"}));
 }
 
+TEST(ConfigText, OrdersOfTiles) {
+  EXPECT_EQ(varyTileOrder("<group_m = 8, unroll_k = 4>"),
+            (Configs{"<group_m = 1, unroll_k = 4>", "<group_m = 2, unroll_k = 4>", "<group_m = 4, unroll_k = 4>",
+                     "<group_m = 16, unroll_k = 4>", "<group_m = 32, unroll_k = 4>",
+                     "<group_m = 8, unroll_k = 4, even_waves = true>"}));
+  EXPECT_EQ(varyTileOrder("<group_m = 11, even_waves = true, early_store = true>").size(), 7u);
+  EXPECT_EQ(varyTileOrder("<group_m = 11, even_waves = true, early_store = true>").back(),
+            "<group_m = 11, early_store = true>");
+  EXPECT_EQ(varyTileOrder("<group_m = 11, early_store = true>").back(),
+            "<group_m = 11, even_waves = true, early_store = true>");
+}
+
 } // namespace
