@@ -106,7 +106,7 @@ def fields(cases):
                          ("rotate", "block=256x128,rotate_k_loop=true,overlap_epilogue=true"),
                          ("plain", "block=64x64,rotate_k_loop=false"), ("unroll", "block=128x144,unroll_k=2"),
                          ("unroll3", "block=192x96,math_warpgroups=3,unroll_k=2,partials=2"),
-                         ("wide", "block=128x256,even_waves=true"), ("early", "block=256x128,early_store=true"),
+                         ("wide", "block=128x256,even_waves=true"), ("early", "block=256x64,early_store=true"),
                          ("early_wide", "block=128x256,early_store=true"),
                          ("early_halves", "block=128x144,early_store=true,even_waves=true")):
         cases.add(f"dense_{name}", f"--m=? --n=520 --k=1024 --config={config}", [(m, 520, 1024, m) for m in (1, 64, 129, 1000)])

@@ -182,12 +182,13 @@ SmallVector<ConfigAttr> mlir::dgemm::enumerateConfigs(MLIRContext *context, cons
     math.overlapEpilogue = fields.overlapEpilogue.value_or(false);
     math.partials = fields.partials.value_or(1);
     math.rotateKLoop = fields.rotateKLoop.value_or(false);
+    math.earlyStore = fields.earlyStore.value_or(false);
     math.unrollK = fields.unrollK.value_or(4);
     if (!fields.unrollK && !unrollingPays(math, kBlocks))
       math.unrollK = 1;
     MathFields rotated = math;
     rotated.rotateKLoop = true;
-    math.rotateKLoop = fields.rotateKLoop.value_or(!fields.earlyStore.value_or(false) && rotationPays(rotated));
+    math.rotateKLoop = fields.rotateKLoop.value_or(!math.earlyStore && rotationPays(rotated));
     int64_t deepest = SharedMemoryLayout::getMaxStages(blockM, blockN, kScaleBlock, kMaxStages, splitK,
                                                        fields.earlyStore.value_or(false));
     bool readsBOnce = !ShapedType::isDynamic(rows) && rows <= blockM * clusterM;
@@ -195,7 +196,7 @@ SmallVector<ConfigAttr> mlir::dgemm::enumerateConfigs(MLIRContext *context, cons
         emitNowhere, context, blockM, blockN, kScaleBlock, fields.stages.value_or(std::min(deepest, kEnoughStages)),
         warpgroups, fields.groupM.value_or(8), clusterM, clusterN, splitK, fields.evictFirstB.value_or(readsBOnce),
         math.partials, math.overlapEpilogue, math.rotateKLoop, math.unrollK,
-        fields.evenWaves.value_or(evenWavesPay(math, kBlocks)), fields.earlyStore.value_or(false));
+        fields.evenWaves.value_or(evenWavesPay(math, kBlocks)), math.earlyStore);
     if (config && fields.match(config))
       configs.push_back(config);
   };

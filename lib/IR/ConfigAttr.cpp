@@ -131,7 +131,8 @@ void ConfigAttr::print(AsmPrinter &printer) const {
 
 bool ConfigAttr::fitsRegisters(bool loadsByTMA, bool storesByTMA) const {
   return getMathRegisters({getBlockM(), getBlockN(), getMathWarpgroups(), getSplitK(), isMulticast(),
-                           getOverlapEpilogue(), getPartials(), getRotateKLoop(), getUnrollK(), storesByTMA}) <=
+                           getOverlapEpilogue(), getPartials(), getRotateKLoop(), getUnrollK(), getEarlyStore(),
+                           storesByTMA}) <=
          RegisterBudget::get(getMathWarpgroups(), getSplitK(), loadsByTMA, isMulticast()).consumer;
 }
 
@@ -169,7 +170,7 @@ LogicalResult ConfigAttr::verify(function_ref<InFlightDiagnostic()> emitError, i
     return failure();
   // C7.
   int64_t need = getMathRegisters({blockM, blockN, mathWarpgroups, splitK, clusterM * clusterN > 1, overlapEpilogue,
-                                   partials, rotateKLoop, unrollK});
+                                   partials, rotateKLoop, unrollK, earlyStore});
   int64_t have = RegisterBudget::get(mathWarpgroups, splitK, /*loadsByTMA=*/true, clusterM * clusterN > 1).consumer;
   if (need > have)
     return emitError() << "block " << blockM << "x" << blockN << " needs about " << need

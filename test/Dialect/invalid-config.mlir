@@ -192,6 +192,12 @@ func.func private @early_store_rotated() attributes {x = #dgemm.config<block = 6
 
 // -----
 
+// C7: where its halves or slices are no multiple of 64 columns it wants more registers.
+// expected-error @+1 {{block 256x112 needs about 240 registers in each math thread, but 2 math warpgroups leave 232}}
+func.func private @early_store_registers() attributes {x = #dgemm.config<block = 256x112x128, stages = 4, math_warpgroups = 2, group_m = 8, early_store = true>}
+
+// -----
+
 // C8: half of the output has a place.
 // expected-error @+1 {{5 stages of block 128x256x128 need 281680 bytes of shared memory, but a CTA has 232448; at most 4 stages fit}}
 func.func private @early_store_memory() attributes {x = #dgemm.config<block = 128x256x128, stages = 5, math_warpgroups = 2, group_m = 8, early_store = true>}

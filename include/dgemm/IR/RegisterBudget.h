@@ -36,6 +36,7 @@ struct MathFields {
   int64_t partials = 1;
   bool rotateKLoop = false;
   int64_t unrollK = 1;
+  bool earlyStore = false;
   /// False where rows of D are such that TMA cannot store them.
   bool storesByTMA = true;
 };

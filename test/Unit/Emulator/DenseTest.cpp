@@ -55,7 +55,7 @@ std::vector<DenseCase> makeCases() {
       {"WideNAcrossScaleBlocks", "block = 64x208x128, stages = 3, math_warpgroups = 1, unroll_k = 2, split_k = 1"},
       {"EarlyStoreOfSlice", "block = 256x128x128, stages = 3, math_warpgroups = 2, early_store = true"},
       {"EarlyStoreOfHalf", "block = 128x80x128, stages = 3, math_warpgroups = 2, early_store = true, unroll_k = 2"},
-      {"EarlyStoreWideN", "block = 128x240x128, stages = 4, math_warpgroups = 2, early_store = true"},
+      {"EarlyStoreWideN", "block = 128x208x128, stages = 4, math_warpgroups = 2, early_store = true"},
       {"AcrossScaleBlocks", "block = 128x192x128, stages = 4, math_warpgroups = 2, split_k = 1"},
   };
   const GemmSizes shapes[] = {{8, 8, 16}, {64, 64, 128}, {72, 136, 272}, {200, 264, 1024}, {320, 520, 640}};
