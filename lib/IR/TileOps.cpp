@@ -171,7 +171,7 @@ LogicalResult StoreOp::verify() {
     return emitOpError() << "expected a destination of bf16, but got " << type;
   if (std::optional<ArrayRef<int64_t>> part = getPart())
     if (part->size() != 2 || llvm::any_of(*part, [](int64_t i) { return i < 0 || i % hopper::kWgmmaNStep; }) ||
-        part->front() + part->back() > getValue().getType().getColumns())
+        part->back() == 0 || part->front() + part->back() > getValue().getType().getColumns())
       return emitOpError() << "expected 'part' to be a first column and a number of columns, multiples of 8 inside "
                            << getValue().getType();
   return success();
