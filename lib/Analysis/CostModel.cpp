@@ -130,7 +130,12 @@ double mlir::dgemm::estimateClocks(const ProblemSize &size, ConfigAttr config, i
 }
 
 SmallVector<ConfigAttr> mlir::dgemm::enumerateConfigs(MLIRContext *context, const ProblemSize &size,
-                                                      const ConfigFields &fields) {
+                                                      const ConfigFields &given) {
+  ConfigFields fields = given;
+  // Each CTA reads the rows of all groups before it starts, one after the other (measured with up to 32).
+  constexpr int64_t kFewGroups = 32;
+  if (size.isMasked && (ShapedType::isDynamic(size.groups) || size.groups > kFewGroups) && !fields.evenWaves)
+    fields.evenWaves = false;
   // Of a contiguous layout M says nothing about the rows of a group.
   SmallVector<ConfigAttr> configs =
       enumerateConfigs(context, fields, size.rowAlignment ? ShapedType::kDynamic : size.m, size.k);
