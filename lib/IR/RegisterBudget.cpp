@@ -66,8 +66,8 @@ int64_t mlir::dgemm::getMathRegisters(const MathFields &fields) {
     other += 8;
   int64_t slices = fields.blockM / (fields.mathWarpgroups * hopper::kWgmmaM);
   // 256x112, 256x120 and 128x240 spilled in one layout or another, of all 4815 legal kernels of ten problems.
-  if (int64_t columns = getMmaColumns(fields.blockN);
-      fields.earlyStore && columns % 64 && slices * fields.blockN > columns)
+  int64_t columns = getMmaColumns(fields.blockN);
+  if (fields.earlyStore && (slices > 1 ? columns % 64 : columns != fields.blockN && columns % 16))
     other += 32;
-  return (getMmaColumns(fields.blockN) + fields.blockN * slices) / 2 + other;
+  return (columns + fields.blockN * slices) / 2 + other;
 }

@@ -192,7 +192,7 @@ func.func private @early_store_rotated() attributes {x = #dgemm.config<block = 6
 
 // -----
 
-// C7: where its halves or slices are no multiple of 64 columns it wants more registers.
+// C7: where its slices are no multiple of 64 columns it wants more registers, and where its halves are none of 16.
 // expected-error @+1 {{block 256x112 needs about 240 registers in each math thread, but 2 math warpgroups leave 232}}
 func.func private @early_store_registers() attributes {x = #dgemm.config<block = 256x112x128, stages = 4, math_warpgroups = 2, group_m = 8, early_store = true>}
 
