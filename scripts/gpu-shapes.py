@@ -108,6 +108,7 @@ def fields(cases):
                          ("unroll3", "block=192x96,math_warpgroups=3,unroll_k=2,partials=2"),
                          ("wide", "block=128x256,even_waves=true"), ("early", "block=256x64,early_store=true"),
                          ("early_wide", "block=128x256,early_store=true"),
+                         ("early_rotate", "block=256x64,early_store=true,rotate_k_loop=true"),
                          ("early_halves", "block=128x144,early_store=true,even_waves=true")):
         cases.add(f"dense_{name}", f"--m=? --n=520 --k=1024 --config={config}", [(m, 520, 1024, m) for m in (1, 64, 129, 1000)])
         # Stored without TMA, an overlapped epilogue takes more registers.

@@ -214,13 +214,18 @@ LogicalResult ConfigAttr::verify(function_ref<InFlightDiagnostic()> emitError, i
   if (unrollK != 1 && unrollK != 2 && unrollK != 4)
     return emitError() << "expected 'unroll_k' to be 1, 2 or 4, but got " << unrollK;
   // C15.
-  if (earlyStore && blockM == hopper::kWgmmaM * mathWarpgroups && blockN % (2 * hopper::kWgmmaNStep))
+  bool hasOneMma = blockM == hopper::kWgmmaM * mathWarpgroups && getMmaColumns(blockN) == blockN;
+  if (earlyStore && (splitK > 1 || partials > 1 || overlapEpilogue))
+    return emitError() << "expected 'early_store' to be false with split_k, partials or overlap_epilogue";
+  if (earlyStore && hasOneMma && blockN % (2 * hopper::kWgmmaNStep))
     return emitError() << "expected block N to be a multiple of 16 with 'early_store', as each half is stored for "
                           "itself, but got "
                        << blockN;
-  if (earlyStore && (splitK > 1 || partials > 1 || overlapEpilogue || rotateKLoop))
-    return emitError() << "expected 'early_store' to be false with split_k, partials, overlap_epilogue or "
-                          "rotate_k_loop";
+  if (earlyStore && hasOneMma && rotateKLoop)
+    return emitError()
+           << "expected 'rotate_k_loop' to be false with 'early_store' where a warpgroup has one mma in a K "
+              "block, as in "
+           << blockM << "x" << blockN << " with " << mathWarpgroups << " math warpgroups";
   return success();
 }
 

@@ -69,5 +69,8 @@ int64_t mlir::dgemm::getMathRegisters(const MathFields &fields) {
   int64_t columns = getMmaColumns(fields.blockN);
   if (fields.earlyStore && (slices > 1 ? columns % 64 : columns != fields.blockN && columns % 16))
     other += 32;
+  // So did a masked 128x256 in a 2x2 cluster.
+  if (fields.earlyStore && fields.rotateKLoop && fields.unrollK > 2 && fields.isMulticast)
+    other += 8;
   return (columns + fields.blockN * slices) / 2 + other;
 }

@@ -34,12 +34,16 @@ namespace {
 /// the front one K block ahead.
 class KLoopRotation {
 public:
-  explicit KLoopRotation(scf::ForOp kLoop) : kLoop(kLoop), b(kLoop.getLoc(), kLoop) {}
+  explicit KLoopRotation(scf::ForOp kLoop) : kLoop(kLoop), b(kLoop.getLoc(), kLoop) {
+    for (Operation *op = kLoop->getNextNode(); op; op = op->getNextNode())
+      hasLastKBlock |= isa<WaitOp>(op);
+  }
 
   LogicalResult run();
 
 private:
   LogicalResult analyse();
+  LogicalResult takeOverLastKBlock(scf::ForOp rotated);
   bool isNeverEmpty();
   Value isBelowEnd(Value k) { return arith::CmpIOp::create(b, arith::CmpIPredicate::ult, k, kLoop.getUpperBound()); }
   Value createZero(Type type) {
@@ -60,6 +64,9 @@ private:
   MmaOp lastMma;
   /// Results of the front that the rest uses.
   SmallVector<Value> carried;
+  /// With early_store the last K block stands behind the loop, and its front is run in the loop: the front of each
+  /// iteration has a K block that follows.
+  bool hasLastKBlock = false;
 };
 
 LogicalResult KLoopRotation::analyse() {
@@ -136,6 +143,30 @@ void KLoopRotation::cloneLastMma(IRMapping &map, function_ref<void()> behind) {
   map.map(lastMma.getResult(), Value(MmaWaitOp::create(b, started.getType(), started, /*pending=*/0)));
 }
 
+/// Replaces the front of the K block behind the loop by what the loop carries.
+LogicalResult KLoopRotation::takeOverLastKBlock(scf::ForOp rotated) {
+  SmallVector<Operation *> last;
+  Operation *op = kLoop->getNextNode();
+  for (; op && !isa<MmaOp, MmaStartOp>(op); op = op->getNextNode())
+    if (!op->hasTrait<OpTrait::ConstantLike>())
+      last.push_back(op);
+  SmallVector<Operation *> first;
+  for (Operation &inner : *kLoop.getBody())
+    if (front.contains(&inner))
+      first.push_back(&inner);
+  if (!op || first.size() != last.size())
+    return rotated.emitOpError("expected the K block behind a rotated K loop to begin like those in it");
+  IRMapping map;
+  map.map(carried, rotated.getResults().take_back(carried.size()));
+  for (auto [inner, behind] : llvm::zip_equal(first, last))
+    for (auto [result, taken] : llvm::zip_equal(inner->getResults(), behind->getResults()))
+      if (Value value = map.lookupOrNull(result))
+        taken.replaceAllUsesWith(value);
+  for (Operation *behind : llvm::reverse(last))
+    behind->erase();
+  return success();
+}
+
 LogicalResult KLoopRotation::run() {
   if (failed(analyse()))
     return failure();
@@ -164,9 +195,12 @@ LogicalResult KLoopRotation::run() {
     map.map(kLoop.getRegionIterArgs(), args.take_front(kLoop.getNumRegionIterArgs()));
     map.map(carried, args.drop_front(kLoop.getNumRegionIterArgs()));
     // Behind the last K block there is none: what would be loaded for it from global memory is loaded again.
-    Value nextK = arith::AddIOp::create(b, k, kLoop.getStep());
-    Value hasNext = isBelowEnd(nextK);
-    next.map(kLoop.getInductionVar(), Value(arith::SelectOp::create(b, hasNext, nextK, k)));
+    Value nextK = arith::AddIOp::create(b, k, kLoop.getStep()), hasNext;
+    if (!hasLastKBlock) {
+      hasNext = isBelowEnd(nextK);
+      nextK = arith::SelectOp::create(b, hasNext, nextK, k);
+    }
+    next.map(kLoop.getInductionVar(), nextK);
     cloneGlobalReads(next);
     for (Operation &op : kLoop.getBody()->without_terminator()) {
       if (front.contains(&op))
@@ -188,6 +222,8 @@ LogicalResult KLoopRotation::run() {
   };
   auto rotated = scf::ForOp::create(b, kLoop.getLowerBound(), kLoop.getUpperBound(), kLoop.getStep(), inits, body);
   kLoop.replaceAllUsesWith(rotated.getResults().take_front(kLoop.getNumResults()));
+  if (hasLastKBlock && failed(takeOverLastKBlock(rotated)))
+    return failure();
   kLoop.erase();
   return success();
 }

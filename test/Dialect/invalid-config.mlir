@@ -186,9 +186,14 @@ func.func private @early_store_odd() attributes {x = #dgemm.config<block = 64x72
 
 // -----
 
-// from the K loop of one partial accumulator that is not rotated.
-// expected-error @+1 {{expected 'early_store' to be false with split_k, partials, overlap_epilogue or rotate_k_loop}}
+// for which the last K block has two mma where the others have one, and so another front.
+// expected-error @+1 {{expected 'rotate_k_loop' to be false with 'early_store' where a warpgroup has one mma in a K block, as in 64x64 with 1 math warpgroups}}
 func.func private @early_store_rotated() attributes {x = #dgemm.config<block = 64x64x128, stages = 3, math_warpgroups = 1, group_m = 8, rotate_k_loop = true, early_store = true>}
+
+// -----
+
+// expected-error @+1 {{expected 'early_store' to be false with split_k, partials or overlap_epilogue}}
+func.func private @early_store_partials() attributes {x = #dgemm.config<block = 64x64x128, stages = 3, math_warpgroups = 1, group_m = 8, partials = 2, early_store = true>}
 
 // -----
 

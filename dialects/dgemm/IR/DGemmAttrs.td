@@ -59,8 +59,8 @@ def DGemm_ConfigAttr : AttrDef<DGemm_Dialect, "Config"> {
     - C12: the epilogue is not overlapped with split_k, whose reduction comes between two tiles.
     - C13: the K loop is rotated with one partial accumulator only.
     - C14: unroll_k is 1, 2 or 4.
-    - C15: early_store wants a block N of a multiple of 16, unless a math warpgroup has two slices, and split_k and partials
-      of 1, and no overlap_epilogue and rotate_k_loop.
+    - C15: early_store wants split_k and partials of 1 and no overlap_epilogue; where a math warpgroup has one mma in a K
+      block, which the last one divides, also a block N of a multiple of 16 and no rotate_k_loop.
 
     Example: `#dgemm.config<block = 128x192x128, stages = 4, math_warpgroups = 2, group_m = 8, cluster = 2x1>`.
   }];

@@ -67,6 +67,10 @@ def WarpSpecializePass : Pass<"dgemm-warp-specialize"> {
     producer repeats the loops and fills the stages of a `dgemm.ring`; each of the `math_warpgroups` consumers repeats
     them too and computes its rows of the tile, 64 at a time. A stage is released as soon as the tensor cores have read
     it, before the last promotion.
+
+    A block N above 200 is computed in two halves, one mma after the other. Of a masked layout a consumer takes only the
+    slices of 64 rows that begin inside of the group (`scf.if`). With `early_store = true` the last K block is taken out
+    of the K loop, and a half of the sums is stored between `dgemm.mma_start` and `dgemm.mma_wait` of the other.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];
 }
@@ -101,7 +105,7 @@ def RotateKLoopPass : Pass<"dgemm-rotate-k-loop"> {
     are loaded a whole K block ahead.
 
     For kernels whose config has `rotate_k_loop = true`. The stage is released behind the wait for the next one, which
-    costs where the ring is short of stages.
+    costs where the ring is short of stages. With `early_store` the K block behind the loop is run ahead to as well.
 
     ```mlir
     %acc = scf.for %k = ... iter_args(%sum = %zero) {

@@ -55,6 +55,8 @@ std::vector<DenseCase> makeCases() {
       {"WideNAcrossScaleBlocks", "block = 64x208x128, stages = 3, math_warpgroups = 1, unroll_k = 2, split_k = 1"},
       {"EarlyStoreOfSlice", "block = 256x128x128, stages = 3, math_warpgroups = 2, early_store = true"},
       {"EarlyStoreOfHalf", "block = 128x80x128, stages = 3, math_warpgroups = 2, early_store = true, unroll_k = 2"},
+      {"EarlyStoreRotated",
+       "block = 256x64x128, stages = 3, math_warpgroups = 2, rotate_k_loop = true, early_store = true, unroll_k = 2"},
       {"EarlyStoreWideN", "block = 128x208x128, stages = 4, math_warpgroups = 2, early_store = true"},
       {"AcrossScaleBlocks", "block = 128x192x128, stages = 4, math_warpgroups = 2, split_k = 1"},
   };
