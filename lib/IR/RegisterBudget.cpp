@@ -45,7 +45,7 @@ int64_t mlir::dgemm::getMathRegisters(const MathFields &fields) {
   // A masked 256x128 spills with both of these.
   if (fields.overlapEpilogue && fields.partials > 1)
     other += 8;
-  // So do masked 128x256, of which each half has an mma.
+  // A masked 128x256, of which each half has an mma, spills with the first.
   if (fields.overlapEpilogue && getMmaColumns(fields.blockN) != fields.blockN)
     other += 8;
   // Addresses of rows of D that live through the next tile's main loop: 192x128, 128x184 and, with two partials,

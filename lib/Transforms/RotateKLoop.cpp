@@ -154,7 +154,8 @@ LogicalResult KLoopRotation::takeOverLastKBlock(scf::ForOp rotated) {
   for (Operation &inner : *kLoop.getBody())
     if (front.contains(&inner))
       first.push_back(&inner);
-  if (!op || first.size() != last.size())
+  auto isSame = [](Operation *inner, Operation *behind) { return inner->getName() == behind->getName(); };
+  if (!op || !llvm::equal(first, last, isSame))
     return rotated.emitOpError("expected the K block behind a rotated K loop to begin like those in it");
   IRMapping map;
   map.map(carried, rotated.getResults().take_back(carried.size()));

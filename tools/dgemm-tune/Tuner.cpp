@@ -151,9 +151,11 @@ Expected<mlir::dgemm::TunedEntry> Tuner::tune(const Problem &problem) {
   std::vector<std::string> orders;
   for (auto &[time, config] : ArrayRef(rank(problem)).take_front(3))
     append_range(orders, varyTileOrder(config));
-  append_range(legal, orders);
   if (Error error = screen(problem, orders))
     return std::move(error);
+  for (const std::string &config : orders)
+    if (!is_contained(legal, config)) // rank counts each once
+      legal.push_back(config);
   std::vector<std::string> finalists;
   for (auto &[time, config] : ArrayRef(rank(problem)).take_front(options.finalists))
     finalists.push_back(config);

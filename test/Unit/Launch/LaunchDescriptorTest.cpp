@@ -34,6 +34,7 @@ LaunchDescriptor makeDescriptor() {
   launch.cluster = {2, 1, 1};
   launch.sharedMemory = 200000;
   launch.tiles = SizeExpr::binary(Op::Mul, SizeExpr::binary(Op::CeilDiv, m, 128), 56);
+  launch.evenWaves = true;
   ParameterInfo map;
   map.kind = ParameterInfo::Kind::TensorMap;
   map.name = "map_a";
@@ -69,6 +70,7 @@ TEST(LaunchDescriptor, RoundTrips) {
   EXPECT_EQ(launch->sizes, makeDescriptor().sizes);
   EXPECT_EQ(launch->divisors, makeDescriptor().divisors);
   EXPECT_EQ(launch->cluster[0], 2);
+  EXPECT_TRUE(launch->evenWaves);
   EXPECT_EQ(launch->parameters[0].tensorMap.l2Promotion, 256);
   ASSERT_NE(launch->findOperand("d"), nullptr);
   EXPECT_TRUE(launch->findOperand("d")->isOutput);
@@ -99,6 +101,8 @@ TEST(LaunchDescriptor, NamesWhatIsWrongByItsPath) {
             "bad launch descriptor: expected the name of an entry of sizes at launch.divisors.LDA");
   EXPECT_EQ(readEdited("\"persistent\"", "\"stream_k\""),
             "bad launch descriptor: expected \"persistent\" at launch.grid.rule");
+  EXPECT_EQ(readEdited("\"even_waves\": true", "\"even_waves\": 1"),
+            "bad launch descriptor: expected boolean at launch.grid.even_waves");
   EXPECT_EQ(readEdited("\"grid\"", "\"net\""), "bad launch descriptor: missing value at launch.grid");
   EXPECT_EQ(readEdited("f8E4M3FN", "f8E5M2"),
             "bad launch descriptor: expected an element type (f8E4M3FN, bf16, f32 or i32) at launch.operands[0].type");
