@@ -144,20 +144,36 @@ static bool fitsRegisters(const MathFields &math) {
          RegisterBudget::get(math.mathWarpgroups, math.splitK, /*loadsByTMA=*/true, math.isMulticast).consumer;
 }
 
+/// Each half of the columns has an mma of its own.
+static bool isWide(const MathFields &math) { return getMmaColumns(math.blockN) != math.blockN; }
+
+/// Where storing half of a tile early is faster (benchmarks/results/2026-11-27-h100-early-store.md): two warpgroups
+/// with wide blocks, which have room for a fourth stage then.
+static bool earlyStorePays(const MathFields &math, int64_t kBlocks) {
+  return math.mathWarpgroups == 2 && isWide(math) && math.splitK == 1 && math.partials == 1 && !math.overlapEpilogue &&
+         kBlocks >= 2 && fitsRegisters(math);
+}
+
 /// Where an unrolled K loop is faster (benchmarks/results/2026-11-27-h100-scales.md; three warpgroups:
 /// 2026-11-27-h100-limits.md): almost everywhere, if there is something to unroll.
 static bool unrollingPays(const MathFields &math, int64_t kBlocks) {
-  return !math.overlapEpilogue && kBlocks >= 2 * math.unrollK && fitsRegisters(math);
+  bool isWhole = math.earlyStore && kBlocks <= math.unrollK;
+  return !math.overlapEpilogue && (isWhole || kBlocks >= 2 * math.unrollK) && fitsRegisters(math);
 }
 
 /// Where a rotated K loop is faster in most rows (benchmarks/results/2026-11-25-h100-rotate.md): a warpgroup has one
 /// slice and one partial accumulator. A third warpgroup, and tiles shared in a cluster, make it slower; of unrolled
-/// loops, those of two warpgroups are faster without. Where a rotated loop does not fit the registers, one that is not
-/// may.
+/// loops, those of two warpgroups are faster without, but for those with early_store. Where a rotated loop does not fit
+/// the registers, one that is not may.
 static bool rotationPays(const MathFields &math) {
+  if (math.earlyStore)
+    return !math.isMasked && !math.isMulticast && isWide(math) && fitsRegisters(math);
   return math.partials == 1 && !math.isMulticast && math.mathWarpgroups <= (math.unrollK > 1 ? 1 : 2) &&
          math.blockM == hopper::kWgmmaM * math.mathWarpgroups && fitsRegisters(math);
 }
+
+/// The tiles of a wave cover about as many rows as columns: 16 x 8 of 128x256, else 8 tile rows, as measured.
+static int64_t chooseGroupM(const MathFields &math) { return math.mathWarpgroups == 2 && isWide(math) ? 16 : 8; }
 
 /// Where fewer CTAs in even waves are faster (benchmarks/results/2026-11-27-h100-waves.md): with two warpgroups or more
 /// from K = 2048 on; the two problems below that took 0 to 5 % longer.
@@ -166,7 +182,7 @@ static bool evenWavesPay(const MathFields &math, int64_t kBlocks) {
 }
 
 SmallVector<ConfigAttr> mlir::dgemm::enumerateConfigs(MLIRContext *context, const ConfigFields &fields, int64_t rows,
-                                                      int64_t k) {
+                                                      int64_t k, bool isMasked) {
   constexpr int64_t kEnoughStages = 16;
   SmallVector<ConfigAttr> configs;
   // What is legal the verifier knows; what it says of the others is of no use here, unlike what others say meanwhile.
@@ -182,20 +198,23 @@ SmallVector<ConfigAttr> mlir::dgemm::enumerateConfigs(MLIRContext *context, cons
     math.overlapEpilogue = fields.overlapEpilogue.value_or(false);
     math.partials = fields.partials.value_or(1);
     math.rotateKLoop = fields.rotateKLoop.value_or(false);
-    math.earlyStore = fields.earlyStore.value_or(false);
+    math.isMasked = isMasked;
     math.unrollK = fields.unrollK.value_or(4);
+    MathFields early = math;
+    early.earlyStore = true;
+    math.earlyStore = fields.earlyStore.value_or(earlyStorePays(early, kBlocks));
     if (!fields.unrollK && !unrollingPays(math, kBlocks))
       math.unrollK = 1;
     MathFields rotated = math;
     rotated.rotateKLoop = true;
-    math.rotateKLoop = fields.rotateKLoop.value_or(!math.earlyStore && rotationPays(rotated));
+    math.rotateKLoop = fields.rotateKLoop.value_or(rotationPays(rotated));
     int64_t deepest =
         SharedMemoryLayout::getMaxStages(blockM, blockN, kScaleBlock, kMaxStages, splitK, math.earlyStore);
     bool readsBOnce = !ShapedType::isDynamic(rows) && rows <= blockM * clusterM;
     ConfigAttr config = ConfigAttr::getChecked(
         emitNowhere, context, blockM, blockN, kScaleBlock, fields.stages.value_or(std::min(deepest, kEnoughStages)),
-        warpgroups, fields.groupM.value_or(8), clusterM, clusterN, splitK, fields.evictFirstB.value_or(readsBOnce),
-        math.partials, math.overlapEpilogue, math.rotateKLoop, math.unrollK,
+        warpgroups, fields.groupM.value_or(chooseGroupM(math)), clusterM, clusterN, splitK,
+        fields.evictFirstB.value_or(readsBOnce), math.partials, math.overlapEpilogue, math.rotateKLoop, math.unrollK,
         fields.evenWaves.value_or(evenWavesPay(math, kBlocks)), math.earlyStore);
     if (config && fields.match(config))
       configs.push_back(config);

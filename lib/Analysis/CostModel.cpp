@@ -51,7 +51,7 @@ ProblemSize ProblemSize::get(GemmOp gemm) {
 bool ProblemSize::allows(ConfigAttr config) const {
   if (rowAlignment && rowAlignment % config.getBlockM())
     return false;
-  return (loadsByTMA || !config.isMulticast()) && config.fitsRegisters(loadsByTMA, storesByTMA);
+  return (loadsByTMA || !config.isMulticast()) && config.fitsRegisters(loadsByTMA, storesByTMA, isMasked);
 }
 
 /// Clocks of one K block on the tensor cores and CUDA cores, fitted to sweeps of whole kernels.
@@ -138,7 +138,7 @@ SmallVector<ConfigAttr> mlir::dgemm::enumerateConfigs(MLIRContext *context, cons
     fields.evenWaves = false;
   // Of a contiguous layout M says nothing about the rows of a group.
   SmallVector<ConfigAttr> configs =
-      enumerateConfigs(context, fields, size.rowAlignment ? ShapedType::kDynamic : size.m, size.k);
+      enumerateConfigs(context, fields, size.rowAlignment ? ShapedType::kDynamic : size.m, size.k, size.isMasked);
   llvm::erase_if(configs,
                  [&](ConfigAttr config) { return !size.allows(config) || !isSplitUseful(size, config, fields); });
   return configs;
@@ -174,11 +174,11 @@ FailureOr<ConfigAttr> mlir::dgemm::selectConfig(MLIRContext *context, const Prob
           cluster[1], splitK, fields.evictFirstB.value_or(false), fields.partials.value_or(1),
           fields.overlapEpilogue.value_or(false), fields.rotateKLoop.value_or(false), fields.unrollK.value_or(1),
           fields.evenWaves.value_or(false), fields.earlyStore.value_or(false)))
-    return emitError() << "no legal config has these fields"
-                       << (size.rowAlignment ? " and tiles that divide the alignment of groups" : "")
-                       << (size.loadsByTMA
-                               ? ""
-                               : "; operands without TMA allow no cluster and leave math threads fewer registers")
-                       << (size.storesByTMA ? "" : "; without TMA for D an overlapped epilogue takes more registers");
+    return emitError()
+           << "no legal config has these fields"
+           << (size.rowAlignment ? " and tiles that divide the alignment of groups" : "")
+           << (size.loadsByTMA ? "" : "; operands without TMA allow no cluster and leave math threads fewer registers")
+           << (size.storesByTMA ? "" : "; without TMA for D an overlapped epilogue takes more registers")
+           << (size.isMasked ? "; masked groups take more registers with early_store or an overlapped epilogue" : "");
   return failure();
 }

@@ -14,7 +14,9 @@ using namespace dgemm::emulator;
 using llvm::Twine;
 
 Step dgemm::emulator::execMovPred(Context &c, const Instruction &inst) {
-  c.setPred(c.op(inst, 0), c.predSource(c.op(inst, 1)));
+  const Operand &from = c.op(inst, 1);
+  bool isLiteral = from.kind == Operand::Immediate;
+  c.setPred(c.op(inst, 0), !isLiteral ? c.predSource(from) : from.imm ? ~LaneMask(0) : LaneMask(0));
   return Step::Next;
 }
 

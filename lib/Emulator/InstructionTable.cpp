@@ -266,7 +266,7 @@ const InstructionRow kRows[] = {
     {"$or $pred", "dq sq sq", selectOr},
     {"$xor $pred", "dq sq sq", selectXor},
     {"not $pred", "dq sq", only<execPredNot>},
-    {"mov $pred", "dq sq", only<execMovPred>},
+    {"mov $pred", "dq iq", only<execMovPred>},
     {"selp $pred", "dq sq sq sq", only<execPredSelp>},
     {"shl $bits", "d s su32", selectShl},
     {"shr $bits", "d s su32", selectShr},

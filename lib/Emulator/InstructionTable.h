@@ -24,7 +24,7 @@ namespace dgemm::emulator {
 ///   d2 s2    ... of the second type
 ///   dw sw    ... of twice the width
 ///   dT sT    ... of the type T named after it (du32, sb64, ...)
-///   dq sq    predicate; pq: two predicates with '|', the second optional
+///   dq sq    predicate; iq: one or a literal; pq: two predicates with '|', the second optional
 ///   dp       destination, and a predicate after '|' if there is one
 ///   vd vs    vector as the vector modifier says
 ///   rd rs    braced list of b32 registers of any length

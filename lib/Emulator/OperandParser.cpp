@@ -86,6 +86,10 @@ bool OperandParser::parseCode(Instruction &inst, StringRef code) {
     return parsePredicatePair(inst);
   if (code == "dp")
     return parseDestinationAndPredicate(Type::B32);
+  if (code == "iq") {
+    bool isLiteral = peek().kind == Token::Integer || peek().text == "-";
+    return (isLiteral ? parseImmediate(operand) : parsePredicate(/*isSource=*/true, operand)) && (push(operand), true);
+  }
   if (code == "dq" || code == "sq")
     return parsePredicate(code == "sq", operand) && (push(operand), true);
   if (code == "md" || code == "ms")

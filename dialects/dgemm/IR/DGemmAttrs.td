@@ -34,9 +34,9 @@ def DGemm_ConfigAttr : AttrDef<DGemm_Dialect, "Config"> {
     | `split_k` | CTAs of a cluster that share a tile, each with its part of the K blocks; their sums are added through distributed shared memory; 1 if left out |
     | `evict_first` | `b`: tiles of B leave L2 first, for a B that is read once; `none` if left out |
     | `partials` | partial accumulators among which the columns of a slice are divided, so that one is promoted while the tensor cores fill the next; 1 if left out |
-    | `overlap_epilogue` | a tile is stored while the tensor cores compute the first K block of the next one; false if left out |
+    | `overlap_epilogue` | a tile, or with early_store the rest of it, is stored while the tensor cores compute the first K block of the next one; false if left out |
     | `rotate_k_loop` | math warpgroups wait for a stage and load its scales in the K block before; false if left out |
-    | `unroll_k` | K blocks in an iteration of the math warpgroups' K loop, where their number is known (not with split_k) and at least twice that; 1 if left out |
+    | `unroll_k` | K blocks in an iteration of the math warpgroups' K loop, where their number is known (not with split_k) and at least twice that, or, with early_store, less than that; 1 if left out |
     | `even_waves` | no more CTAs take part than do the tiles in the same number of waves; false (as many as multiprocessors) if left out |
     | `early_store` | of what a warpgroup has of a tile, the first slice or the first half of the columns is stored while the tensor cores compute the last K block of the second (where the number of K blocks is known), and D goes through shared memory in halves, which leaves room for stages; false if left out |
 
@@ -59,8 +59,8 @@ def DGemm_ConfigAttr : AttrDef<DGemm_Dialect, "Config"> {
     - C12: the epilogue is not overlapped with split_k, whose reduction comes between two tiles.
     - C13: the K loop is rotated with one partial accumulator only.
     - C14: unroll_k is 1, 2 or 4.
-    - C15: early_store wants split_k and partials of 1 and no overlap_epilogue; where a math warpgroup has one mma in a K
-      block, which the last one divides, also a block N of a multiple of 16 and no rotate_k_loop.
+    - C15: early_store wants split_k and partials of 1; where a math warpgroup has one mma in a K block, which the last
+      one divides, also a block N of a multiple of 16, no rotate_k_loop and no overlap_epilogue.
 
     Example: `#dgemm.config<block = 128x192x128, stages = 4, math_warpgroups = 2, group_m = 8, cluster = 2x1>`.
   }];
@@ -75,7 +75,7 @@ def DGemm_ConfigAttr : AttrDef<DGemm_Dialect, "Config"> {
     /// CTAs of a cluster share tiles of A or B.
     bool isMulticast() const { return getClusterM() * getClusterN() > 1; }
     /// Math threads hold what they need in what the producer leaves them (RegisterBudget).
-    bool fitsRegisters(bool loadsByTMA, bool storesByTMA) const;
+    bool fitsRegisters(bool loadsByTMA, bool storesByTMA, bool isMasked) const;
   }];
   let hasCustomAssemblyFormat = 1;
   let genVerifyDecl = 1;

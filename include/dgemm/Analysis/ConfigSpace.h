@@ -55,11 +55,12 @@ FailureOr<ConfigAttr> parseWholeConfig(MLIRContext *context, StringRef text);
 
 /// All legal configurations that match `fields`: every block M and N that registers and shared memory carry, in every
 /// cluster or with every split of K, with the deepest ring (at most 16 stages) unless `fields` gives one. The K loop is
-/// unrolled and rotated, and waves are even, where that paid in most rows measured, unless `fields` says; `k` and
-/// `rows` are sizes of the problem (kDynamic: unknown). B is evicted first where one row of tiles covers all `rows`,
-/// unless `fields` says.
+/// unrolled and rotated, waves are even and half of a tile is stored early, where that paid in most rows measured,
+/// unless `fields` says; `k` and `rows` are sizes of the problem (kDynamic: unknown). B is evicted first where one row
+/// of tiles covers all `rows`, unless `fields` says.
 SmallVector<ConfigAttr> enumerateConfigs(MLIRContext *context, const ConfigFields &fields,
-                                         int64_t rows = ShapedType::kDynamic, int64_t k = ShapedType::kDynamic);
+                                         int64_t rows = ShapedType::kDynamic, int64_t k = ShapedType::kDynamic,
+                                         bool isMasked = false);
 
 } // namespace mlir::dgemm
 

@@ -39,6 +39,8 @@ struct MathFields {
   bool earlyStore = false;
   /// False where rows of D are such that TMA cannot store them.
   bool storesByTMA = true;
+  /// Groups of rows that end early: a K loop for each number of slices of 64 rows in a group.
+  bool isMasked = false;
 };
 
 /// Columns that one mma computes: all of block N, or each half in turn where a partial accumulator for all of them

@@ -142,7 +142,8 @@ def OverlapEpiloguePass : Pass<"dgemm-overlap-epilogue"> {
   let description = [{
     For kernels whose config has `overlap_epilogue = true`: the tile loop of the consumers carries the accumulators and
     offsets of a tile to the next iteration, which stores them behind the start of its first mma. The first K block is
-    peeled off the K loop for that; the last tile is stored behind the tile loop.
+    peeled off the K loop for that; the last tile is stored behind the tile loop. Of a tile that early_store has stored in
+    part, that is the rest.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];
 }
@@ -151,9 +152,9 @@ def UnrollKLoopPass : Pass<"dgemm-unroll-k-loop"> {
   let summary = "several K blocks in an iteration of the K loop";
   let description = [{
     Unrolls the K loops of the consumers by `unroll_k` of the kernel's config, where the number of K blocks is known (K is
-    static and not split) and at least twice that; other loops stay as they are. A second loop runs what is left over.
-    ptxas then starts the wait for the next stage among the multiplications of a promotion, which it does not do across
-    the end of a loop.
+    static and not split) and at least twice that; a second loop runs what is left over. With early_store, a loop of fewer
+    K blocks than `unroll_k` becomes straight code. Other loops stay as they are. ptxas then starts the wait for the next
+    stage among the multiplications of a promotion, which it does not do across the end of a loop.
 
     Each mma takes over the registers of a partial sum that was promoted before it.
   }];

@@ -132,6 +132,9 @@ TEST(Move, PiecesAndPredicates) {
   EXPECT_EQ(eval32("mov.b32 %r2, 0x20001; mov.b32 {%rs1, %rs2}, %r2; mov.b32 %r1, {%rs2, %rs1};"), 0x10002u);
   EXPECT_EQ(eval32("setp.lt.s32 %p1, -1, 0; selp.b32 %r1, 5, 6, %p1;"), 5u);
   EXPECT_EQ(eval32("setp.lt.u32 %p1, -1, 0; selp.b32 %r1, 5, 6, %p1;"), 6u);
+  EXPECT_EQ(eval32("mov.pred %p1, -1; selp.b32 %r1, 5, 6, %p1;"), 5u);
+  EXPECT_EQ(eval32("mov.pred %p1, 0; selp.b32 %r1, 5, 6, %p1;"), 6u);
+  EXPECT_EQ(eval32("setp.eq.s32 %p1, 1, 1; mov.pred %p2, !%p1; selp.b32 %r1, 5, 6, %p2;"), 6u);
   EXPECT_EQ(eval32("setp.eq.s32 %p1|%p2, 1, 1; selp.b32 %r1, 5, 6, %p2;"), 6u);
   EXPECT_EQ(eval32("setp.eq.s32 %p1, 1, 1; setp.eq.and.s32 %p2, 1, 1, !%p1; selp.b32 %r1, 5, 6, %p2;"), 6u);
   EXPECT_EQ(eval32("setp.eq.s32 %p1, 1, 1; not.pred %p2, %p1; or.pred %p3, %p1, %p2; selp.b32 %r1, 5, 6, %p3;"), 5u);

@@ -71,8 +71,11 @@ private:
 /// Any legal one, with a shallow ring half of the time.
 std::string Draw::config(const GemmShape &shape) {
   CompileOptions options;
-  options.config = llvm::formatv("group_m={0}, even_waves={1}, early_store={2}", pick({1, 2, 8}),
-                                 oneIn(2) ? "true" : "false", oneIn(4) ? "true" : "false");
+  options.config = llvm::formatv("group_m={0}, even_waves={1}", pick({1, 2, 8}), oneIn(2) ? "true" : "false");
+  if (oneIn(4))
+    options.config += ", early_store=true";
+  else if (oneIn(8))
+    options.config += ", overlap_epilogue=true";
   if (oneIn(2))
     options.config += llvm::formatv(", stages={0}", pick({2, 3})).str();
   llvm::Expected<std::vector<std::string>> configs = listConfigs(shape, options);
