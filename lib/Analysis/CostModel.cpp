@@ -174,11 +174,12 @@ FailureOr<ConfigAttr> mlir::dgemm::selectConfig(MLIRContext *context, const Prob
           cluster[1], splitK, fields.evictFirstB.value_or(false), fields.partials.value_or(1),
           fields.overlapEpilogue.value_or(false), fields.rotateKLoop.value_or(false), fields.unrollK.value_or(1),
           fields.evenWaves.value_or(false), fields.earlyStore.value_or(false)))
-    return emitError()
-           << "no legal config has these fields"
-           << (size.rowAlignment ? " and tiles that divide the alignment of groups" : "")
-           << (size.loadsByTMA ? "" : "; operands without TMA allow no cluster and leave math threads fewer registers")
-           << (size.storesByTMA ? "" : "; without TMA for D an overlapped epilogue takes more registers")
-           << (size.isMasked ? "; masked groups take more registers with early_store or an overlapped epilogue" : "");
+    return emitError() << "no legal config has these fields"
+                       << (size.rowAlignment ? " and tiles that divide the alignment of groups" : "")
+                       << (size.loadsByTMA
+                               ? ""
+                               : "; operands without TMA allow no cluster and leave math threads fewer registers")
+                       << (size.storesByTMA ? "" : "; without TMA for D an overlapped epilogue takes more registers")
+                       << (size.isMasked ? "; masked groups take more registers with early_store" : "");
   return failure();
 }

@@ -215,17 +215,17 @@ LogicalResult ConfigAttr::verify(function_ref<InFlightDiagnostic()> emitError, i
     return emitError() << "expected 'unroll_k' to be 1, 2 or 4, but got " << unrollK;
   // C15.
   bool hasOneMma = blockM == hopper::kWgmmaM * mathWarpgroups && getMmaColumns(blockN) == blockN;
-  if (earlyStore && (splitK > 1 || partials > 1))
-    return emitError() << "expected 'early_store' to be false with split_k or partials";
+  if (earlyStore && (splitK > 1 || partials > 1 || overlapEpilogue))
+    return emitError() << "expected 'early_store' to be false with split_k, partials or overlap_epilogue";
   if (earlyStore && hasOneMma && blockN % (2 * hopper::kWgmmaNStep))
     return emitError() << "expected block N to be a multiple of 16 with 'early_store', as each half is stored for "
                           "itself, but got "
                        << blockN;
-  if (earlyStore && hasOneMma && (rotateKLoop || overlapEpilogue))
-    return emitError() << "expected 'rotate_k_loop' and 'overlap_epilogue' to be false with 'early_store' where a "
-                          "warpgroup has one "
-                          "mma in a K block, as in "
-                       << blockM << "x" << blockN << " with " << mathWarpgroups << " math warpgroups";
+  if (earlyStore && hasOneMma && rotateKLoop)
+    return emitError()
+           << "expected 'rotate_k_loop' to be false with 'early_store' where a warpgroup has one mma in a K "
+              "block, as in "
+           << blockM << "x" << blockN << " with " << mathWarpgroups << " math warpgroups";
   return success();
 }
 

@@ -46,7 +46,7 @@ int64_t mlir::dgemm::getMathRegisters(const MathFields &fields) {
   if (fields.overlapEpilogue && fields.partials > 1)
     other += 8;
   // A masked 128x256, of which each half has an mma, spills with the first.
-  if (fields.overlapEpilogue && fields.isMasked && getMmaColumns(fields.blockN) != fields.blockN)
+  if (fields.overlapEpilogue && getMmaColumns(fields.blockN) != fields.blockN)
     other += 8;
   // Addresses of rows of D that live through the next tile's main loop: 192x128, 128x184 and, with two partials,
   // 128x160 and 128x168 spilled, and 128x160 and 128x176 in clusters, among 19960 kernels of ten problems (ptxas
@@ -58,23 +58,19 @@ int64_t mlir::dgemm::getMathRegisters(const MathFields &fields) {
   // problems).
   if (fields.unrollK > 1 && fields.blockN % 16)
     other += 24;
-  if (fields.unrollK > 2 && fields.overlapEpilogue && !fields.earlyStore)
+  if (fields.unrollK > 2 && fields.overlapEpilogue)
     other += fields.isMulticast && fields.partials > 1 ? 72 : 40;
   if (fields.rotateKLoop && fields.blockN % 64)
     other += 16;
-  else if (fields.rotateKLoop && fields.overlapEpilogue && !fields.earlyStore && fields.blockN > 128)
+  else if (fields.rotateKLoop && fields.overlapEpilogue && fields.blockN > 128)
     other += 8;
   int64_t slices = fields.blockM / (fields.mathWarpgroups * hopper::kWgmmaM);
   // 256x112, 256x120 and 128x240 spilled in one layout or another, of all 4815 legal kernels of ten problems.
   int64_t columns = getMmaColumns(fields.blockN);
   if (fields.earlyStore && (slices > 1 ? columns % 64 : columns != fields.blockN && columns % 16))
     other += 32;
-  // With an overlapped epilogue so did many that are not rotated 128x256 without a cluster,
-  bool isRotatedWide = fields.rotateKLoop && columns != fields.blockN && columns % 64 == 0;
-  if (fields.earlyStore && fields.overlapEpilogue && (!isRotatedWide || fields.isMulticast))
-    other += 64;
-  // and masked 128x256 with a rotated loop or in a cluster, and 128x224 with both.
+  // So did masked 128x256 with a rotated loop or in a cluster, and 128x224 in one.
   if (fields.earlyStore && fields.unrollK > 2 && fields.isMasked && columns != fields.blockN)
-    other += 8 * (fields.rotateKLoop + fields.isMulticast);
+    other += (fields.rotateKLoop ? 8 : 0) + (fields.isMulticast ? 32 : 0);
   return (columns + fields.blockN * slices) / 2 + other;
 }

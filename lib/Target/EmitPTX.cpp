@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dgemm/Target/EmitPTX.h"
+#include "JoinWGMMA.h"
 #include "mlir/Conversion/NVVMToLLVM/NVVMToLLVM.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
@@ -55,7 +56,7 @@ static llvm::Expected<std::unique_ptr<llvm::TargetMachine>> createMachine(String
   if (!target)
     return makeError(message);
   return std::unique_ptr<llvm::TargetMachine>(target->createTargetMachine(
-      triple, chip, kFeatures, llvm::TargetOptions(), std::nullopt, std::nullopt, llvm::CodeGenOptLevel::Aggressive));
+      triple, chip, kFeatures, llvm::TargetOptions(), std::nullopt, std::nullopt, llvm::CodeGenOptLevel::Default));
 }
 
 void mlir::dgemm::registerTranslations(DialectRegistry &registry) {
@@ -66,6 +67,7 @@ void mlir::dgemm::registerTranslations(DialectRegistry &registry) {
 
 /// wgmma has no LLVM intrinsic, and the translation knows none for bar.arrive: they become inline PTX.
 static LogicalResult lowerToInlinePTX(ModuleOp module) {
+  mlir::dgemm::joinWGMMA(module);
   RewritePatternSet patterns(module.getContext());
   populateNVVMToLLVMConversionPatterns(patterns);
   ConversionTarget target(*module.getContext());
@@ -102,9 +104,9 @@ llvm::Expected<std::unique_ptr<llvm::Module>> mlir::dgemm::translateToLLVM(Modul
 
 /// What our IR has need of. The default O3 pipeline takes twice as long and ptxas makes the same of it; a K block is
 /// code enough for the instruction cache, so loops stay rolled.
-static constexpr llvm::StringLiteral kPipeline =
-    "function(sroa,early-cse<memssa>,instcombine<no-verify-fixpoint>,simplifycfg,loop-mssa(licm),gvn,"
-    "instcombine<no-verify-fixpoint>,simplifycfg)";
+static constexpr llvm::StringLiteral kPipeline = "function(sroa,early-cse<memssa>,instcombine<no-verify-fixpoint>,"
+                                                 "simplifycfg,loop-mssa(licm),gvn<no-pre;no-load-pre>,"
+                                                 "instcombine<no-verify-fixpoint>,simplifycfg)";
 
 static llvm::Error optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   llvm::LoopAnalysisManager loops;

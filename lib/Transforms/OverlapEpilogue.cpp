@@ -7,8 +7,7 @@
 //===----------------------------------------------------------------------===//
 //
 // Rotates the tile loop of the consumers: the accumulators of a tile are carried into the next iteration and stored
-// there, behind the start of the first mma; of a tile that early_store has stored in part, the rest. No mma is in
-// flight at the back edge of a loop (ptxas warning C7514).
+// there, behind the start of the first mma. No mma is in flight at the back edge of a loop (ptxas warning C7514).
 //
 //===----------------------------------------------------------------------===//
 
@@ -32,18 +31,16 @@ namespace {
 class TileLoopRotation {
 public:
   TileLoopRotation(ForEachTileOp tiles, scf::ForOp kLoop)
-      : tiles(tiles), kLoop(kLoop), epilogue(kLoop->getNextNode()), b(tiles.getLoc(), tiles.getContext()) {
-    for (Operation *op = epilogue; op; op = op->getNextNode())
-      if (isa<PromoteOp>(op))
-        epilogue = op->getNextNode();
-  }
+      : tiles(tiles), kLoop(kLoop), b(tiles.getLoc(), tiles.getContext()) {}
 
   LogicalResult run();
 
 private:
-  LogicalResult findSums();
+  SmallVector<Value> takeSums(ValueRange results) {
+    return llvm::map_to_vector(sums, [&](unsigned result) { return results[result]; });
+  }
   SmallVector<Value> makeInits();
-  /// Copies the epilogue, for a tile with these accumulators and tile arguments.
+  /// Copies what follows the K loop, for a tile with these accumulators and tile arguments.
   void cloneEpilogue(ValueRange values, ValueRange tileArgs);
   /// Copies the first K block; the tile before, `previous`, is stored behind its first mma. Returns what the K loop
   /// carries.
@@ -52,18 +49,16 @@ private:
 
   ForEachTileOp tiles;
   scf::ForOp kLoop;
-  /// What follows the last promotion, be that in the K loop or in the K block that early_store has put behind it.
-  Operation *epilogue;
   ImplicitLocOpBuilder b;
-  /// What the epilogue uses of the K blocks: the accumulators.
-  SmallVector<Value> sums;
+  /// Results of the K loop that are used behind it: the accumulators.
+  SmallVector<unsigned> sums;
 };
 
 /// Before the first tile there is none to store: its rows would begin past the end of D, or be none of a group's.
 SmallVector<Value> TileLoopRotation::makeInits() {
   SmallVector<Value> inits;
-  for (Value sum : sums)
-    inits.push_back(ZeroOp::create(b, sum.getType()));
+  for (unsigned result : sums)
+    inits.push_back(ZeroOp::create(b, kLoop.getResultTypes()[result]));
   Value zero = arith::ConstantIndexOp::create(b, 0);
   inits.push_back(tiles.getM());
   inits.resize(sums.size() + tiles.getNumTileArgs(), zero);
@@ -72,9 +67,9 @@ SmallVector<Value> TileLoopRotation::makeInits() {
 
 void TileLoopRotation::cloneEpilogue(ValueRange values, ValueRange tileArgs) {
   IRMapping map;
-  map.map(sums, values);
+  map.map(takeSums(kLoop.getResults()), values);
   map.map(tiles.getBody().getArguments().take_front(tiles.getNumTileArgs()), tileArgs);
-  for (Operation *op = epilogue; !op->hasTrait<OpTrait::IsTerminator>(); op = op->getNextNode())
+  for (Operation *op = kLoop->getNextNode(); !op->hasTrait<OpTrait::IsTerminator>(); op = op->getNextNode())
     b.clone(*op, map);
 }
 
@@ -117,25 +112,17 @@ scf::ForOp TileLoopRotation::cloneKLoop(IRMapping &map, ValueRange inits) {
                             });
 }
 
-LogicalResult TileLoopRotation::findSums() {
-  for (Operation *op = epilogue; op; op = op->getNextNode())
-    for (Value operand : op->getOperands()) {
-      Operation *source = operand.getDefiningOp();
-      if (!source || source->getBlock() != kLoop->getBlock() || !source->isBeforeInBlock(epilogue))
-        continue;
-      if (source != kLoop && !isa<PromoteOp>(source))
+LogicalResult TileLoopRotation::run() {
+  for (OpResult result : kLoop.getResults())
+    if (!result.use_empty())
+      sums.push_back(result.getResultNumber());
+  for (Operation *op = kLoop->getNextNode(); op; op = op->getNextNode())
+    for (Value operand : op->getOperands())
+      if (Operation *source = operand.getDefiningOp();
+          source && source->getBlock() == kLoop->getBlock() && source->isBeforeInBlock(kLoop))
         return op->emitOpError(
             "expected to use nothing of this tile but its accumulators and offsets, as it is to move "
             "into the next tile");
-      if (!llvm::is_contained(sums, operand))
-        sums.push_back(operand);
-    }
-  return success();
-}
-
-LogicalResult TileLoopRotation::run() {
-  if (failed(findSums()))
-    return failure();
   b.setInsertionPoint(tiles);
   unsigned tileArgs = tiles.getNumTileArgs();
   auto rotated = ForEachTileOp::create(b, tiles.getM(), tiles.getN(), tiles.getLayout(), tiles.getGroups(),
@@ -147,10 +134,7 @@ LogicalResult TileLoopRotation::run() {
   for (Operation &op : llvm::make_range(tiles.getBody().front().begin(), kLoop->getIterator()))
     b.clone(op, map);
   SmallVector<Value> inits = clonePeeled(map, rotated.getRegionIterArgs());
-  map.map(kLoop.getResults(), cloneKLoop(map, inits).getResults());
-  for (Operation &op : llvm::make_range(std::next(kLoop->getIterator()), epilogue->getIterator()))
-    b.clone(op, map);
-  SmallVector<Value> next = llvm::map_to_vector(sums, [&](Value sum) { return map.lookup(sum); });
+  SmallVector<Value> next = takeSums(cloneKLoop(map, inits).getResults());
   next.append(args.begin(), args.end());
   YieldOp::create(b, next);
   b.setInsertionPointAfter(rotated);

@@ -187,12 +187,12 @@ func.func private @early_store_odd() attributes {x = #dgemm.config<block = 64x72
 // -----
 
 // for which the last K block has two mma where the others have one, and so another front.
-// expected-error @+1 {{expected 'rotate_k_loop' and 'overlap_epilogue' to be false with 'early_store' where a warpgroup has one mma in a K block, as in 64x64 with 1 math warpgroups}}
+// expected-error @+1 {{expected 'rotate_k_loop' to be false with 'early_store' where a warpgroup has one mma in a K block, as in 64x64 with 1 math warpgroups}}
 func.func private @early_store_rotated() attributes {x = #dgemm.config<block = 64x64x128, stages = 3, math_warpgroups = 1, group_m = 8, rotate_k_loop = true, early_store = true>}
 
 // -----
 
-// expected-error @+1 {{expected 'early_store' to be false with split_k or partials}}
+// expected-error @+1 {{expected 'early_store' to be false with split_k, partials or overlap_epilogue}}
 func.func private @early_store_partials() attributes {x = #dgemm.config<block = 64x64x128, stages = 3, math_warpgroups = 1, group_m = 8, partials = 2, early_store = true>}
 
 // -----
@@ -206,6 +206,12 @@ func.func private @early_store_registers() attributes {x = #dgemm.config<block =
 // C8: half of the output has a place.
 // expected-error @+1 {{5 stages of block 128x256x128 need 281680 bytes of shared memory, but a CTA has 232448; at most 4 stages fit}}
 func.func private @early_store_memory() attributes {x = #dgemm.config<block = 128x256x128, stages = 5, math_warpgroups = 2, group_m = 8, early_store = true>}
+
+// -----
+
+// C7: a wide block with an overlapped epilogue.
+// expected-error @+1 {{block 128x256 needs about 240 registers in each math thread, but 2 math warpgroups leave 232}}
+func.func private @registers_wide_overlap() attributes {x = #dgemm.config<block = 128x256x128, stages = 3, math_warpgroups = 2, group_m = 8, overlap_epilogue = true>}
 
 // -----
 

@@ -34,7 +34,7 @@ def DGemm_ConfigAttr : AttrDef<DGemm_Dialect, "Config"> {
     | `split_k` | CTAs of a cluster that share a tile, each with its part of the K blocks; their sums are added through distributed shared memory; 1 if left out |
     | `evict_first` | `b`: tiles of B leave L2 first, for a B that is read once; `none` if left out |
     | `partials` | partial accumulators among which the columns of a slice are divided, so that one is promoted while the tensor cores fill the next; 1 if left out |
-    | `overlap_epilogue` | a tile, or with early_store the rest of it, is stored while the tensor cores compute the first K block of the next one; false if left out |
+    | `overlap_epilogue` | a tile is stored while the tensor cores compute the first K block of the next one; false if left out |
     | `rotate_k_loop` | math warpgroups wait for a stage and load its scales in the K block before; false if left out |
     | `unroll_k` | K blocks in an iteration of the math warpgroups' K loop, where their number is known (not with split_k) and at least twice that, or, with early_store, less than that; 1 if left out |
     | `even_waves` | no more CTAs take part than do the tiles in the same number of waves; false (as many as multiprocessors) if left out |
@@ -59,8 +59,8 @@ def DGemm_ConfigAttr : AttrDef<DGemm_Dialect, "Config"> {
     - C12: the epilogue is not overlapped with split_k, whose reduction comes between two tiles.
     - C13: the K loop is rotated with one partial accumulator only.
     - C14: unroll_k is 1, 2 or 4.
-    - C15: early_store wants split_k and partials of 1; where a math warpgroup has one mma in a K block, which the last
-      one divides, also a block N of a multiple of 16, no rotate_k_loop and no overlap_epilogue.
+    - C15: early_store wants split_k and partials of 1 and no overlap_epilogue; where a math warpgroup has one mma in a K
+      block, which the last one divides, also a block N of a multiple of 16 and no rotate_k_loop.
 
     Example: `#dgemm.config<block = 128x192x128, stages = 4, math_warpgroups = 2, group_m = 8, cluster = 2x1>`.
   }];

@@ -142,8 +142,7 @@ def OverlapEpiloguePass : Pass<"dgemm-overlap-epilogue"> {
   let description = [{
     For kernels whose config has `overlap_epilogue = true`: the tile loop of the consumers carries the accumulators and
     offsets of a tile to the next iteration, which stores them behind the start of its first mma. The first K block is
-    peeled off the K loop for that; the last tile is stored behind the tile loop. Of a tile that early_store has stored in
-    part, that is the rest.
+    peeled off the K loop for that; the last tile is stored behind the tile loop.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];
 }

@@ -57,8 +57,6 @@ std::vector<DenseCase> makeCases() {
       {"EarlyStoreOfHalf", "block = 128x80x128, stages = 3, math_warpgroups = 2, early_store = true, unroll_k = 2"},
       {"EarlyStoreRotated",
        "block = 256x64x128, stages = 3, math_warpgroups = 2, rotate_k_loop = true, early_store = true, unroll_k = 2"},
-      {"EarlyStoreWideNOverlapped", "block = 128x256x128, stages = 4, math_warpgroups = 2, rotate_k_loop = true, "
-                                    "early_store = true, overlap_epilogue = true, unroll_k = 2"},
       {"EarlyStoreWideN", "block = 128x208x128, stages = 4, math_warpgroups = 2, early_store = true"},
       {"AcrossScaleBlocks", "block = 128x192x128, stages = 4, math_warpgroups = 2, split_k = 1"},
   };
@@ -76,9 +74,8 @@ std::vector<DenseCase> makeCases() {
   cases.push_back({"DeepUnrolled", deep, "block = 128x144x128, stages = 3, math_warpgroups = 2, unroll_k = 4"});
   cases.push_back({"DeepRotated", deep, "block = 64x64x128, stages = 3, rotate_k_loop = true, unroll_k = 4"});
   cases.push_back({"DeepOverlapped", deep, "block = 64x64x128, stages = 4, overlap_epilogue = true, unroll_k = 4"});
-  cases.push_back({"DeepEarlyStoreOverlapped", deep,
-                   "block = 128x256x128, stages = 4, rotate_k_loop = true, unroll_k = 4, overlap_epilogue = true, "
-                   "early_store = true"});
+  cases.push_back({"DeepEarlyStore", deep,
+                   "block = 128x256x128, stages = 4, rotate_k_loop = true, unroll_k = 4, early_store = true"});
   cases.push_back({"DeepPartials", deep, "block = 256x64x128, stages = 4, partials = 2, unroll_k = 4, split_k = 1"});
   cases.push_back({"DeepShared", deep, "block = 64x64x128, stages = 5, math_warpgroups = 1, cluster = 1x2"});
   cases.push_back({"DeepSplit", deep, "block = 64x64x128, stages = 13, math_warpgroups = 1, split_k = 2"});
