@@ -27,6 +27,8 @@ _CASES = {
     "dense, dynamic M": ["--m=?", "--n=520", "--k=2048", _CONFIG],
     "cluster 2x1": ["--m=300", "--n=256", "--k=2048", "--config=block = 128x64x128, stages = 3, cluster = 2x1"],
     "cluster 1x2": ["--m=100", "--n=520", "--k=2048", "--config=block = 64x64x128, stages = 3, cluster = 1x2"],
+    "early store": ["--m=300", "--n=520", "--k=2048", "--config=block = 128x256, early_store = true, rotate_k_loop = true"],
+    "early store, masked": ["--layout=masked", "--groups=4", "--m=150", "--n=520", "--k=2048", "--config=block = 128x224, early_store = true"],
     "contiguous": ["--layout=contiguous", "--groups=4", "--m=1024", "--n=576", "--k=1152"],
     "masked": ["--layout=masked", "--groups=4", "--m=64", "--n=576", "--k=1152"],
     "split K": ["--m=64", "--n=520", "--k=2048", "--config=block = 64x64x128, stages = 3, split_k = 4"],
@@ -43,12 +45,12 @@ _TOOLS = {
 def rewrite(ptx):
     """The kernel's PTX in terms that racecheck knows."""
     ptx = re.sub(r"cp\.async\.mbarrier\.arrive\.noinc(\.shared\.b64)\s", r"cp.async.wait_all;\n\tmbarrier.arrive\1 _, ", ptx)
-    math, producer = ptx.split("setmaxnreg.dec", 1)
-    math = re.sub(r"elect\.sync\s+%r\d+\|(%p\d+), -1;", r"setp.eq.u32 \1, 0, 0;", math)
-    inits = list(re.finditer(r"mov\.b32\s+(%r\d+), (\d+);\n\s*mbarrier\.init\.shared\.b64\s+\[[^]]*\], \1;", math))
+    # A math warp elects the lane that hands a stage back; the producer elects one for its copies.
+    arrival = r"(?=(?:\n(?!.*(?:elect|cp)\.)[^\n]*){1,20}?\n\s*mbarrier\.arrive\.shared\.b64\s+%rd\d+, \[[^]]*\];)"
+    ptx = re.sub(r"elect\.sync\s+%r\d+\|(%p\d+), -1;" + arrival, r"setp.eq.u32 \1, 0, 0;", ptx)
+    inits = list(re.finditer(r"mov\.b32\s+(%r\d+), (\d+);\n\s*mbarrier\.init\.shared\.b64\s+\[[^]]*\], \1;", ptx))
     empty = inits[1]  # that of the first full barrier comes first
-    math = math[: empty.start(2)] + str(32 * int(empty[2])) + math[empty.end(2) :]
-    return math + "setmaxnreg.dec" + producer
+    return ptx[: empty.start(2)] + str(32 * int(empty[2])) + ptx[empty.end(2) :]
 
 
 def build(case, options, tool, folder):

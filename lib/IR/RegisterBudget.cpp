@@ -69,8 +69,8 @@ int64_t mlir::dgemm::getMathRegisters(const MathFields &fields) {
   int64_t columns = getMmaColumns(fields.blockN);
   if (fields.earlyStore && (slices > 1 ? columns % 64 : columns != fields.blockN && columns % 16))
     other += 32;
-  // So did masked 128x256 with a rotated loop or in a cluster, and 128x224 in one.
-  if (fields.earlyStore && fields.unrollK > 2 && fields.isMasked && columns != fields.blockN)
-    other += (fields.rotateKLoop ? 8 : 0) + (fields.isMulticast ? 32 : 0);
+  // So did masked 128x256 and 256x128 with a rotated loop, and 128x256 and 128x224 in clusters.
+  if (fields.earlyStore && fields.unrollK > 2 && fields.isMasked)
+    other += (fields.rotateKLoop ? 8 : 0) + (fields.isMulticast && columns != fields.blockN ? 32 : 0);
   return (columns + fields.blockN * slices) / 2 + other;
 }
