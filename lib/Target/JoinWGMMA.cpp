@@ -10,19 +10,27 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "llvm/Support/FormatVariadic.h"
 
 using namespace mlir;
 
 using Chain = SmallVector<NVVM::WgmmaMmaAsyncOp>;
 
-/// The wgmmas that lead to the last one, in order.
-static Chain getChain(NVVM::WgmmaMmaAsyncOp last) {
-  Chain chain;
-  for (auto op = last; op; op = op.getInouts().getDefiningOp<NVVM::WgmmaMmaAsyncOp>())
-    chain.push_back(op);
-  std::reverse(chain.begin(), chain.end());
-  return chain;
+/// FP8 with an f32 accumulator, whose text has no transposes.
+static bool isFP8(NVVM::WgmmaMmaAsyncOp op) {
+  auto is8Bit = [](NVVM::WGMMATypes type) { return type == NVVM::WGMMATypes::e4m3 || type == NVVM::WGMMATypes::e5m2; };
+  return is8Bit(op.getTypeA()) && is8Bit(op.getTypeB()) && op.getTypeD() == NVVM::WGMMATypes::f32;
+}
+
+/// Nothing but arithmetic stands between them, and nobody else has the accumulator.
+static bool goesOn(NVVM::WgmmaMmaAsyncOp op, NVVM::WgmmaMmaAsyncOp before) {
+  if (op.getInouts() != before.getResult() || !before->hasOneUse() || op->getBlock() != before->getBlock())
+    return false;
+  for (Operation *between = before->getNextNode(); between != op; between = between->getNextNode())
+    if (!isMemoryEffectFree(between))
+      return false;
+  return true;
 }
 
 /// Operands: `count` registers of the accumulator, the same again as inputs, then two descriptors for each wgmma.
@@ -69,11 +77,14 @@ static void join(const Chain &chain) {
 }
 
 void mlir::dgemm::joinWGMMA(ModuleOp module) {
-  SmallVector<NVVM::WgmmaMmaAsyncOp> lasts;
+  SmallVector<Chain> chains;
   module.walk([&](NVVM::WgmmaMmaAsyncOp op) {
-    if (llvm::none_of(op->getUsers(), llvm::IsaPred<NVVM::WgmmaMmaAsyncOp>))
-      lasts.push_back(op);
+    if (!isFP8(op))
+      return;
+    if (chains.empty() || !goesOn(op, chains.back().back()))
+      chains.emplace_back();
+    chains.back().push_back(op);
   });
-  for (NVVM::WgmmaMmaAsyncOp last : lasts)
-    join(getChain(last));
+  for (const Chain &chain : chains)
+    join(chain);
 }
