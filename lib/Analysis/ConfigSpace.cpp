@@ -163,8 +163,9 @@ static bool unrollingPays(const MathFields &math, int64_t kBlocks) {
 
 /// Where a rotated K loop is faster in most rows (benchmarks/results/2026-11-25-h100-rotate.md): a warpgroup has one
 /// slice and one partial accumulator. A third warpgroup, and tiles shared in a cluster, make it slower; of unrolled
-/// loops, those of two warpgroups are faster without, but for those with early_store. Where a rotated loop does not fit
-/// the registers, one that is not may.
+/// loops, those of two warpgroups are faster without, but for those with early_store; of masked ones 128x256 has no
+/// registers for it, and 128x224 is as fast without. Where a rotated loop does not fit the registers, one that is not
+/// may.
 static bool rotationPays(const MathFields &math) {
   if (math.earlyStore)
     return !math.isMasked && !math.isMulticast && isWide(math) && fitsRegisters(math);

@@ -35,7 +35,7 @@ void registerTranslations(DialectRegistry &registry);
 llvm::Expected<std::unique_ptr<llvm::Module>> translateToLLVM(ModuleOp module, llvm::LLVMContext &context,
                                                               StringRef chip);
 
-/// Optimises (what our IR has need of) and prints PTX.
+/// Optimises as far as our IR has need of it, and prints PTX.
 llvm::Expected<std::string> emitPTX(llvm::Module &module, StringRef chip);
 
 } // namespace mlir::dgemm
