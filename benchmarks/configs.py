@@ -63,10 +63,11 @@ def neighbours(config, legal):
 
 
 def vary_tile_order(config):
-    """Variants of a whole config in the order of its tiles alone, which lists of configs do not vary: other group_m, and
-    even_waves turned on or off."""
+    """Variants of a whole config in the order of its tiles and K blocks alone, which lists of configs do not vary: other
+    group_m, and even_waves and serpentine_k turned on or off."""
     varied = [re.sub(r"group_m = \d+", f"group_m = {rows}", config) for rows in (1, 2, 4, 8, 16, 32)]
-    even = ", even_waves = true"
-    # The attribute prints it before early_store.
-    varied.append(config.replace(even, "") if even in config else re.sub(r"(, early_store = true)?>$", rf"{even}\1>", config))
+    # With what the attribute prints behind them.
+    for flag, rest in [("even_waves", "(, early_store = true)?(, serpentine_k = true)?"), ("serpentine_k", "")]:
+        text = f", {flag} = true"
+        varied.append(config.replace(text, "") if text in config else re.sub(f"({rest}>)$", rf"{text}\1", config))
     return [other for other in varied if other != config]

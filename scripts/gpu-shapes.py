@@ -121,6 +121,17 @@ def fields(cases):
                   [(m, 520, 512, seed) for m in (2048, 3000) for seed in (1, 2)])
         cases.add(f"masked_{name}", f"--layout=masked --m=200 --groups=4 --n=520 --k=512 --config={config}",
                   [(200, 520, 512, seed) for seed in (1, 2, 3)])
+    # Several tiles for each CTA.
+    config = "block=64x64,group_m=4,serpentine_k=true"
+    for name, config in (("serpentine", config), ("serpentine_pair", config + ",cluster=2x1"),
+                         ("serpentine_overlap", config + ",overlap_epilogue=true")):
+        cases.add(f"dense_{name}", f"--m=? --n=1032 --k=4640 --config={config}", [(m, 1032, 4640, m) for m in (700, 2500)])
+        cases.add(f"any_{name}", f"--m=? --n=? --k=? --config={config.replace(',cluster=2x1', '')}",
+                  [(2500, n, k, m) for m in (1, 2) for n, k in ((1033, 200), (776, 1152))])
+        cases.add(f"contiguous_{name}", f"--layout=contiguous --m=? --groups=4 --n=1032 --k=640 --config={config}",
+                  [(m, 1032, 640, seed) for m in (2048, 5000) for seed in (1, 2)])
+        cases.add(f"masked_{name}", f"--layout=masked --m=600 --groups=8 --n=1032 --k=640 --config={config}",
+                  [(600, 1032, 640, seed) for seed in (1, 2)])
     # What masked groups and stores without TMA have no registers for.
     config = "block=128x256,early_store=true,rotate_k_loop=true"
     for name, config in (("early_unroll", f"{config},unroll_k=4"), ("early_pair", f"{config},unroll_k=4,cluster=2x1")):

@@ -139,10 +139,14 @@ class ConfigsTest(unittest.TestCase):
     def test_orders_of_tiles(self):
         self.assertEqual(configs.vary_tile_order("<group_m = 8, unroll_k = 4>"),
                          [f"<group_m = {rows}, unroll_k = 4>" for rows in (1, 2, 4, 16, 32)] +
-                         ["<group_m = 8, unroll_k = 4, even_waves = true>"])  # fmt: skip
-        even, early = "<group_m = 11, even_waves = true, early_store = true>", "<group_m = 11, early_store = true>"
-        self.assertEqual(configs.vary_tile_order(even)[-1], early)
-        self.assertEqual(configs.vary_tile_order(early)[-1], even)
+                         ["<group_m = 8, unroll_k = 4, even_waves = true>",
+                          "<group_m = 8, unroll_k = 4, serpentine_k = true>"])  # fmt: skip
+        text = "<group_m = 11{}>".format
+        even, early, serpentine = (f", {flag} = true" for flag in ("even_waves", "early_store", "serpentine_k"))
+        self.assertEqual(configs.vary_tile_order(text(even + early))[-2:], [text(early), text(even + early + serpentine)])
+        self.assertEqual(configs.vary_tile_order(text(early + serpentine))[-2:],
+                         [text(even + early + serpentine), text(early)])  # fmt: skip
+        self.assertEqual(configs.vary_tile_order(text(serpentine))[-2:], [text(even + serpentine), text("")])
 
     def test_neighbours_are_one_step_away(self):
         base = [f"block = 128x{n}x128, stages = {stages}" for n, stages in [(64, 9), (96, 7), (128, 6), (160, 5)]]

@@ -107,6 +107,8 @@ llvm::Expected<ConfigFields> ConfigFields::parse(StringRef text) {
       error = parseBool(key, value, fields.evenWaves);
     else if (key == "early_store")
       error = parseBool(key, value, fields.earlyStore);
+    else if (key == "serpentine_k")
+      error = parseBool(key, value, fields.serpentineK);
     else
       error = makeError("unknown config field '" + key + "'; known are " + kConfigFieldNames);
     if (error)
@@ -127,7 +129,9 @@ bool ConfigFields::match(ConfigAttr config) const {
          (!partials || *partials == config.getPartials()) &&
          (!overlapEpilogue || *overlapEpilogue == config.getOverlapEpilogue()) &&
          (!rotateKLoop || *rotateKLoop == config.getRotateKLoop()) && (!unrollK || *unrollK == config.getUnrollK()) &&
-         (!evenWaves || *evenWaves == config.getEvenWaves()) && (!earlyStore || *earlyStore == config.getEarlyStore());
+         (!evenWaves || *evenWaves == config.getEvenWaves()) &&
+         (!earlyStore || *earlyStore == config.getEarlyStore()) &&
+         (!serpentineK || *serpentineK == config.getSerpentineK());
 }
 
 bool mlir::dgemm::isWholeConfig(StringRef text) { return text.trim().starts_with("<"); }
@@ -182,6 +186,12 @@ static bool evenWavesPay(const MathFields &math, int64_t kBlocks) {
   return math.mathWarpgroups > 1 && math.splitK == 1 && kBlocks >= 16;
 }
 
+/// Where walking K back and forth is faster (benchmarks/results/2026-11-27-h100-serpentine.md): with two warpgroups,
+/// not masked, from K = 4096 on.
+static bool serpentinePays(const MathFields &math, int64_t kBlocks) {
+  return math.mathWarpgroups == 2 && math.splitK == 1 && !math.isMasked && kBlocks >= 32;
+}
+
 SmallVector<ConfigAttr> mlir::dgemm::enumerateConfigs(MLIRContext *context, const ConfigFields &fields, int64_t rows,
                                                       int64_t k, bool isMasked) {
   constexpr int64_t kEnoughStages = 16;
@@ -216,7 +226,8 @@ SmallVector<ConfigAttr> mlir::dgemm::enumerateConfigs(MLIRContext *context, cons
         emitNowhere, context, blockM, blockN, kScaleBlock, fields.stages.value_or(std::min(deepest, kEnoughStages)),
         warpgroups, fields.groupM.value_or(chooseGroupM(math)), clusterM, clusterN, splitK,
         fields.evictFirstB.value_or(readsBOnce), math.partials, math.overlapEpilogue, math.rotateKLoop, math.unrollK,
-        fields.evenWaves.value_or(evenWavesPay(math, kBlocks)), math.earlyStore);
+        fields.evenWaves.value_or(evenWavesPay(math, kBlocks)), math.earlyStore,
+        fields.serpentineK.value_or(!readsBOnce && serpentinePays(math, kBlocks)));
     if (config && fields.match(config))
       configs.push_back(config);
   };

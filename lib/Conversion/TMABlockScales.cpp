@@ -32,13 +32,19 @@ Value mlir::dgemm::advanceBlockScaleSlot(NVVMBuilder &b, Value slot, Value by) {
 void mlir::dgemm::copyBlockScales(TMALowering &lowering, NVVMBuilder &b, LoadBlockScalesAsyncOp load, Value slot,
                                   Value barrier, Value leader) {
   Value k = load.getOffsets().back(), lane = b.bitAnd(b.threadIndex(), hopper::kWarpThreads - 1);
+  // Lanes take K blocks in the order of the loop, wherever these lie.
+  auto walk = k.getDefiningOp<WalkKOp>();
+  if (walk)
+    k = walk.getK();
   Value blockK = b.index(kScaleBlock);
   auto loop = load->getParentOfType<scf::ForOp>();
   Value end = loop ? loop.getUpperBound() : Value(arith::AddIOp::create(b, k, blockK));
   auto copy = [&] {
     SmallVector<Value> offsets(load.getOffsets());
-    offsets.back() = arith::AddIOp::create(b, k, arith::MulIOp::create(b, b.toIndex(lane), blockK));
-    b.when(arith::CmpIOp::create(b, arith::CmpIPredicate::ult, offsets.back(), end), [&] {
+    Value own = arith::AddIOp::create(b, k, arith::MulIOp::create(b, b.toIndex(lane), blockK));
+    b.when(arith::CmpIOp::create(b, arith::CmpIPredicate::ult, own, end), [&] {
+      offsets.back() =
+          walk ? WalkKOp::create(b, b.getIndexType(), own, walk.getBegin(), walk.getEnd()).getOffset() : own;
       int64_t count = load.getStage().getType().getTiles()[load.getIndex()].getColumns();
       Value dest = lowering.blockScaleAddress(b, advanceBlockScaleSlot(b, slot, lane), count);
       for (auto [i, source] :

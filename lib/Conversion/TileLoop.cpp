@@ -14,7 +14,12 @@
 using namespace mlir;
 using namespace mlir::dgemm;
 
-/// Number of a cluster's tile to its coordinates: groups of `group_m` tile rows are walked column by column.
+static Value isOdd(NVVMBuilder &b, Value number) {
+  return arith::CmpIOp::create(b, arith::CmpIPredicate::ne, arith::AndIOp::create(b, number, b.index(1)), b.index(0));
+}
+
+/// Number of a cluster's tile to its coordinates: groups of `group_m` tile rows are walked column by column, every
+/// second one backwards, so that it begins with the columns of B that the one before has left in the L2.
 static std::pair<Value, Value> decodeTile(NVVMBuilder &b, ForEachTileOp op, Value tile, Value tilesM, Value tilesN) {
   // A single row of tiles wants no divisions, which would delay the first load.
   APInt m;
@@ -28,7 +33,9 @@ static std::pair<Value, Value> decodeTile(NVVMBuilder &b, ForEachTileOp op, Valu
   Value firstM = arith::MulIOp::create(b, group, groupM);
   Value rows = arith::MinUIOp::create(b, groupM, arith::SubIOp::create(b, tilesM, firstM));
   Value tileM = b.add(firstM, arith::RemUIOp::create(b, inGroup, rows));
-  return {tileM, arith::DivUIOp::create(b, inGroup, rows)};
+  Value column = arith::DivUIOp::create(b, inGroup, rows);
+  Value fromLast = arith::SubIOp::create(b, arith::SubIOp::create(b, tilesN, b.index(1)), column);
+  return {tileM, arith::SelectOp::create(b, isOdd(b, group), fromLast, column)};
 }
 
 namespace {
@@ -64,11 +71,15 @@ private:
   Value loadGroupRows(Value group) { return b.toIndex(loadGroupValue(group)); }
   Value countMaskedTiles(Value groups);
   void evenWaves(Value tiles, Value &first, Value &step);
-  ResultRange lowerMasked(Value first, Value step);
+  ResultRange lowerMasked(Value first, Value step, ValueRange inits);
+  SmallVector<Value> createTile(ValueRange values, function_ref<SmallVector<Value>(ValueRange)> body);
+  void lowerWalk(WalkKOp walk, Value isBackwards);
 
   ForEachTileOp op;
   NVVMBuilder b;
   Value tilesN;
+  /// Of K in the tiles. The loops carry behind what the op does how many tiles this CTA has had.
+  SmallVector<WalkKOp> walks;
 };
 } // namespace
 
@@ -182,9 +193,31 @@ void TileLoopLowering::evenWaves(Value tiles, Value &first, Value &step) {
   first = arith::SelectOp::create(b, takesPart, first, tiles);
 }
 
+/// Of `values` the body gets what the op carries.
+SmallVector<Value> TileLoopLowering::createTile(ValueRange values, function_ref<SmallVector<Value>(ValueRange)> body) {
+  if (walks.empty())
+    return body(values);
+  Value round = values.back(), isBackwards = isOdd(b, round);
+  for (WalkKOp walk : walks)
+    lowerWalk(walk, isBackwards);
+  SmallVector<Value> next = body(values.drop_back());
+  next.push_back(b.add(round, b.index(1)));
+  return next;
+}
+
+void TileLoopLowering::lowerWalk(WalkKOp walk, Value isBackwards) {
+  NVVMBuilder at(walk.getLoc(), walk);
+  Value block = at.index(kScaleBlock), begin = walk.getBegin();
+  Value length = arith::SubIOp::create(at, arith::SubIOp::create(at, walk.getEnd(), begin), at.index(1));
+  Value last = at.add(begin, arith::MulIOp::create(at, arith::DivUIOp::create(at, length, block), block));
+  Value fromLast = arith::SubIOp::create(at, last, arith::SubIOp::create(at, walk.getK(), begin));
+  walk.replaceAllUsesWith(arith::SelectOp::create(at, isBackwards, fromLast, walk.getK()).getResult());
+  walk.erase();
+}
+
 /// Group after group; `next` is the next tile of this CTA's cluster, `base` the first of the group, counted over all
 /// groups.
-ResultRange TileLoopLowering::lowerMasked(Value first, Value step) {
+ResultRange TileLoopLowering::lowerMasked(Value first, Value step, ValueRange tileInits) {
   OperandGeometry geometry = OperandGeometry::get(op->getParentOfType<KernelOp>(), "masked_m");
   Value groups;
   if (auto count = dyn_cast<AffineConstantExpr>(geometry.shape[0]))
@@ -194,7 +227,7 @@ ResultRange TileLoopLowering::lowerMasked(Value first, Value step) {
   if (op->getParentOfType<KernelOp>().getConfig().getEvenWaves())
     evenWaves(countMaskedTiles(groups), first, step);
   SmallVector<Value> inits = {first, b.index(0)};
-  llvm::append_range(inits, op.getInitArgs());
+  llvm::append_range(inits, tileInits);
   return createLoop(b.index(0), groups, b.index(1), inits, [&](Value group, ValueRange state) {
     Value next = state[0], base = state[1];
     Value rows = loadGroupRows(group);
@@ -202,7 +235,8 @@ ResultRange TileLoopLowering::lowerMasked(Value first, Value step) {
     Value end = b.add(base, arith::MulIOp::create(b, tilesM, tilesN));
     ResultRange carried = createLoop(next, end, step, state.drop_front(2), [&](Value tile, ValueRange values) {
       Value inGroup = arith::SubIOp::create(b, tile, base);
-      return moveBody(offsetsOf(inGroup, tilesM), {group, rows}, values);
+      return createTile(
+          values, [&](ValueRange carried) { return moveBody(offsetsOf(inGroup, tilesM), {group, rows}, carried); });
     });
     // The first of next, next + step, ... that is not below `end`.
     Value left = arith::SubIOp::create(b, arith::MaxUIOp::create(b, end, next), next);
@@ -222,20 +256,27 @@ void TileLoopLowering::lower() {
     first = arith::DivUIOp::create(b, first, b.index(size));
     step = arith::DivUIOp::create(b, step, b.index(size));
   }
+  op.walk([&](WalkKOp walk) { walks.push_back(walk); });
+  SmallVector<Value> inits(op.getInitArgs());
+  if (!walks.empty())
+    inits.push_back(b.index(0));
+  unsigned count = op.getNumResults();
   if (op.getLayout() == Layout::Masked) {
-    op.replaceAllUsesWith(lowerMasked(first, step).drop_front(2));
+    op.replaceAllUsesWith(lowerMasked(first, step, inits).slice(2, count));
     op.erase();
     return;
   }
   Value tilesM = tilesOf(op.getM(), 0);
-  Value count = arith::MulIOp::create(b, tilesM, tilesN);
-  ResultRange results = createLoop(first, count, step, op.getInitArgs(), [&](Value tile, ValueRange carried) {
-    TileOffsets offsets = offsetsOf(tile, tilesM);
-    if (op.getLayout() == Layout::Contiguous)
-      return createContiguousTile(offsets, carried);
-    return moveBody(offsets, {}, carried);
+  Value tiles = arith::MulIOp::create(b, tilesM, tilesN);
+  ResultRange results = createLoop(first, tiles, step, inits, [&](Value tile, ValueRange values) {
+    return createTile(values, [&](ValueRange carried) {
+      TileOffsets offsets = offsetsOf(tile, tilesM);
+      if (op.getLayout() == Layout::Contiguous)
+        return createContiguousTile(offsets, carried);
+      return moveBody(offsets, {}, carried);
+    });
   });
-  op.replaceAllUsesWith(results);
+  op.replaceAllUsesWith(results.take_front(count));
   op.erase();
 }
 

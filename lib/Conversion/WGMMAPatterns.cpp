@@ -238,7 +238,25 @@ struct LowerMmaWait : OpConversionPattern<MmaWaitOp> {
 /// The two rows' scale products for each 8-column group of a tile.
 class ScaleProducts {
 public:
-  ScaleProducts(NVVMBuilder &b, Value rowScales, Value columnScales, Value n, int64_t columns) : b(b) {
+  /// The first and the last of some numbers.
+  struct Range {
+    int64_t first, last;
+  };
+
+  /// n % 128 of the tiles of a kernel, which are `columns` wide.
+  static Range getStarts(KernelOp kernel, int64_t columns) {
+    int64_t size = kernel.getSizes()[1];
+    int64_t period = kScaleBlock / std::gcd(columns, kScaleBlock);
+    int64_t tiles = ShapedType::isDynamic(size) ? period : std::min<int64_t>(period, llvm::divideCeil(size, columns));
+    Range starts = {0, 0};
+    for (int64_t tile = 0; tile < tiles; ++tile)
+      starts.last = std::max(starts.last, tile * columns % kScaleBlock);
+    return starts;
+  }
+
+  /// `starts`: where in a scale block a tile may begin.
+  ScaleProducts(NVVMBuilder &b, Value rowScales, Value columnScales, Value n, int64_t columns, Range starts)
+      : b(b), starts(starts) {
     SmallVector<Value> rows = unpack(b, rowScales);
     int64_t blocks = cast<VectorType>(columnScales.getType()).getNumElements();
     for (int64_t block = 0; block < blocks; ++block) {
@@ -250,11 +268,11 @@ public:
       columnInBlock = b.toI32(arith::RemUIOp::create(b, n, b.index(kScaleBlock)));
   }
 
-  /// Columns [column, column + 8) lie in scale block (n % 128 + column) / 128, and n % 128 is a multiple of `step` up
-  /// to 128 - step: at most two blocks to choose from, and one choice for each `step` columns.
+  /// Columns [column, column + 8) lie in scale block (n % 128 + column) / 128, and n % 128 is a multiple of `step`: at
+  /// most two blocks to choose from, and one choice for each `step` columns.
   Value get(int64_t column, int64_t row) {
     int64_t chunk = column / step * step;
-    int64_t low = chunk / kScaleBlock, high = (kScaleBlock - step + chunk) / kScaleBlock;
+    int64_t low = (starts.first + chunk) / kScaleBlock, high = (starts.last + chunk) / kScaleBlock;
     if (low == high)
       return products[low][row];
     auto [entry, isNew] = selected.try_emplace(chunk);
@@ -269,6 +287,7 @@ public:
 
 private:
   NVVMBuilder &b;
+  Range starts;
   SmallVector<std::array<Value, 2>> products;
   int64_t step;
   Value columnInBlock;
@@ -279,8 +298,9 @@ struct LowerPromote : OpConversionPattern<PromoteOp> {
   using OpConversionPattern::OpConversionPattern;
   LogicalResult matchAndRewrite(PromoteOp op, OpAdaptor adaptor, ConversionPatternRewriter &rewriter) const override {
     NVVMBuilder b(op.getLoc(), rewriter);
-    ScaleProducts products(b, adaptor.getRowScales(), adaptor.getColumnScales(), op.getN(),
-                           op.getAcc().getType().getColumns());
+    int64_t columns = op.getAcc().getType().getColumns();
+    ScaleProducts products(b, adaptor.getRowScales(), adaptor.getColumnScales(), op.getN(), columns,
+                           ScaleProducts::getStarts(op->getParentOfType<KernelOp>(), columns));
     SmallVector<Value> parts = unpack(b, adaptor.getPart()), sums = unpack(b, adaptor.getAcc());
     size_t first = op.getColumn() / 2;
     for (size_t i = first; i < first + parts.size(); ++i)

@@ -24,7 +24,7 @@ using namespace mlir::dgemm;
 Attribute ConfigAttr::parse(AsmParser &parser, Type) {
   SmallVector<int64_t> block, cluster;
   std::optional<int64_t> stages, mathWarpgroups, groupM, splitK, partials, unrollK;
-  std::optional<bool> evictFirstB, overlapEpilogue, rotateKLoop, evenWaves, earlyStore;
+  std::optional<bool> evictFirstB, overlapEpilogue, rotateKLoop, evenWaves, earlyStore, serpentineK;
   auto parseInteger = [&](std::optional<int64_t> &field) -> ParseResult {
     if (field)
       return parser.emitError(parser.getCurrentLocation(), "field given twice");
@@ -84,6 +84,8 @@ Attribute ConfigAttr::parse(AsmParser &parser, Type) {
       return parseBool(key, evenWaves);
     if (key == "early_store")
       return parseBool(key, earlyStore);
+    if (key == "serpentine_k")
+      return parseBool(key, serpentineK);
     return parser.emitError(loc) << "unknown field '" << key << "' of #dgemm.config; known are " << kConfigFieldNames;
   };
   if (parser.parseCommaSeparatedList(AsmParser::Delimiter::LessGreater, parseField))
@@ -98,11 +100,11 @@ Attribute ConfigAttr::parse(AsmParser &parser, Type) {
     parser.emitError(start, "expected 'cluster' of #dgemm.config to give MxN");
     return {};
   }
-  return parser.getChecked<ConfigAttr>(start, parser.getContext(), block[0], block[1], block[2], *stages,
-                                       *mathWarpgroups, *groupM, cluster[0], cluster[1], splitK.value_or(1),
-                                       evictFirstB.value_or(false), partials.value_or(1),
-                                       overlapEpilogue.value_or(false), rotateKLoop.value_or(false),
-                                       unrollK.value_or(1), evenWaves.value_or(false), earlyStore.value_or(false));
+  return parser.getChecked<ConfigAttr>(
+      start, parser.getContext(), block[0], block[1], block[2], *stages, *mathWarpgroups, *groupM, cluster[0],
+      cluster[1], splitK.value_or(1), evictFirstB.value_or(false), partials.value_or(1),
+      overlapEpilogue.value_or(false), rotateKLoop.value_or(false), unrollK.value_or(1), evenWaves.value_or(false),
+      earlyStore.value_or(false), serpentineK.value_or(false));
 }
 
 void ConfigAttr::print(AsmPrinter &printer) const {
@@ -126,6 +128,8 @@ void ConfigAttr::print(AsmPrinter &printer) const {
     printer << ", even_waves = true";
   if (getEarlyStore())
     printer << ", early_store = true";
+  if (getSerpentineK())
+    printer << ", serpentine_k = true";
   printer << ">";
 }
 
@@ -165,7 +169,8 @@ static LogicalResult verifyFields(function_ref<InFlightDiagnostic()> emitError, 
 LogicalResult ConfigAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t blockM, int64_t blockN,
                                  int64_t blockK, int64_t stages, int64_t mathWarpgroups, int64_t groupM,
                                  int64_t clusterM, int64_t clusterN, int64_t splitK, bool, int64_t partials,
-                                 bool overlapEpilogue, bool rotateKLoop, int64_t unrollK, bool, bool earlyStore) {
+                                 bool overlapEpilogue, bool rotateKLoop, int64_t unrollK, bool, bool earlyStore,
+                                 bool serpentineK) {
   if (failed(verifyFields(emitError, blockM, blockN, blockK, stages, mathWarpgroups, groupM)))
     return failure();
   // C7.
@@ -226,6 +231,9 @@ LogicalResult ConfigAttr::verify(function_ref<InFlightDiagnostic()> emitError, i
            << "expected 'rotate_k_loop' to be false with 'early_store' where a warpgroup has one mma in a K "
               "block, as in "
            << blockM << "x" << blockN << " with " << mathWarpgroups << " math warpgroups";
+  // C16.
+  if (serpentineK && splitK > 1)
+    return emitError() << "expected 'serpentine_k' to be false with split_k = " << splitK;
   return success();
 }
 

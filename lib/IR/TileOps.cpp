@@ -153,6 +153,11 @@ static LogicalResult verifySplit(Operation *op, int64_t split) {
 
 LogicalResult KRangeOp::verify() { return verifySplit(*this, getSplit()); }
 
+LogicalResult WalkKOp::verify() {
+  return (*this)->getParentOfType<ForEachTileOp>() ? success()
+                                                   : emitOpError("expected to stand in a dgemm.for_each_tile");
+}
+
 LogicalResult ReduceClusterOp::verify() {
   if (failed(verifySplit(*this, getSplit())))
     return failure();

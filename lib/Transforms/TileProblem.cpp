@@ -182,6 +182,8 @@ static void tileProblem(func::FuncOp func, GemmOp gemm) {
   auto loop = scf::ForOp::create(
       b, begin, end, step, init, [&](OpBuilder &builder, Location loc, Value kOffset, ValueRange acc) {
         ImplicitLocOpBuilder inner(loc, builder);
+        if (config.getSerpentineK())
+          kOffset = WalkKOp::create(inner, inner.getIndexType(), kOffset, begin, end);
         Value next = KernelBody(inner, kernel, tiles).createKBlock(kOffset, fragType, acc.front());
         scf::YieldOp::create(inner, next);
       });

@@ -118,7 +118,7 @@ private:
   /// Copies the index arithmetic of the K loop.
   void cloneIndexArithmetic() {
     for (Operation &op : parts.kLoop.getBody()->without_terminator())
-      if (isa<arith::ArithDialect>(op.getDialect()))
+      if (isa<arith::ArithDialect>(op.getDialect()) || isa<WalkKOp>(op))
         b.clone(op, map);
   }
   SmallVector<Value> mapAll(ValueRange values) {

@@ -39,7 +39,8 @@ dgemm.kernel @gemm(%scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"}, %M: in
     // CHECK: %[[MORE:.*]] = llvm.icmp "slt" %[[T]], %{{.*}} : i32
     // CHECK-NEXT: llvm.cond_br %[[MORE]]
     dgemm.for_each_tile (%m, %n) of (%M, %c384) tile = [128, 96] group_m = 8 {
-      // Tiles are numbered down the rows of a group (8, or what is left of them), then along its columns.
+      // Tiles are numbered down the rows of a group (8, or what is left of them), then along its columns, in every second
+      // group from the last of these on.
       // CHECK: %[[GROUP:.*]] = llvm.udiv %[[T]], %[[PERGROUP:.*]] : i32
       // CHECK-NEXT: %[[INGROUP:.*]] = llvm.urem %[[T]], %[[PERGROUP]] : i32
       // CHECK-NEXT: %[[FIRST:.*]] = llvm.mul %[[GROUP]], %[[EIGHT:.*]] : i32
@@ -47,7 +48,12 @@ dgemm.kernel @gemm(%scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"}, %M: in
       // CHECK-NEXT: %[[ROWS:.*]] = llvm.intr.umin(%[[LEFT]], %[[EIGHT]])
       // CHECK-NEXT: %[[DOWN:.*]] = llvm.urem %[[INGROUP]], %[[ROWS]]
       // CHECK-NEXT: %[[ROW:.*]] = llvm.add %[[FIRST]], %[[DOWN]]
-      // CHECK-NEXT: %[[COL:.*]] = llvm.udiv %[[INGROUP]], %[[ROWS]]
+      // CHECK-NEXT: %[[WALKED:.*]] = llvm.udiv %[[INGROUP]], %[[ROWS]]
+      // CHECK: %[[LAST:.*]] = llvm.sub %{{.*}}, %{{.*}}
+      // CHECK-NEXT: %[[BACK:.*]] = llvm.sub %[[LAST]], %[[WALKED]]
+      // CHECK-NEXT: %[[BIT:.*]] = llvm.and %[[GROUP]], %{{.*}}
+      // CHECK: %[[ODD:.*]] = llvm.icmp "ne" %[[BIT]], %{{.*}}
+      // CHECK-NEXT: %[[COL:.*]] = llvm.select %[[ODD]], %[[BACK]], %[[WALKED]]
       // CHECK-NEXT: llvm.mul %[[ROW]]
       // CHECK-NEXT: llvm.mul %[[COL]]
 

@@ -81,7 +81,7 @@ func.func private @shared_memory() attributes {x = #dgemm.config<block = 128x128
 // -----
 
 // A field that is none.
-// expected-error @+1 {{unknown field 'depth' of #dgemm.config; known are block, stages, math_warpgroups, group_m, cluster, split_k, evict_first, partials, overlap_epilogue, rotate_k_loop, unroll_k, even_waves and early_store}}
+// expected-error @+1 {{unknown field 'depth' of #dgemm.config; known are block, stages, math_warpgroups, group_m, cluster, split_k, evict_first, partials, overlap_epilogue, rotate_k_loop, unroll_k, even_waves, early_store and serpentine_k}}
 func.func private @unknown() attributes {x = #dgemm.config<block = 128x128x128, depth = 4>}
 
 // -----
@@ -145,6 +145,11 @@ func.func private @split_k_memory() attributes {x = #dgemm.config<block = 64x128
 // -----
 
 // C13: with two partial accumulators the K loop is interleaved already.
+// expected-error @+1 {{expected 'serpentine_k' to be false with split_k = 2}}
+func.func private @serpentine_split() attributes {x = #dgemm.config<block = 64x64x128, stages = 4, math_warpgroups = 1, group_m = 8, split_k = 2, serpentine_k = true>}
+
+// -----
+
 // expected-error @+1 {{expected 'rotate_k_loop' to be false with partials = 2}}
 func.func private @rotate_partials() attributes {x = #dgemm.config<block = 64x128x128, stages = 4, math_warpgroups = 1, group_m = 8, partials = 2, rotate_k_loop = true>}
 

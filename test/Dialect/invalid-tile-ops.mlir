@@ -247,6 +247,15 @@ func.func @k_range(%k: index) {
 
 // -----
 
+// Which of a CTA's tiles it is decides.
+func.func @walk_k(%k: index) {
+  // expected-error @+1 {{'dgemm.walk_k' op expected to stand in a dgemm.for_each_tile}}
+  %offset = dgemm.walk_k %k from %k to %k
+  return
+}
+
+// -----
+
 // Each of 3 CTAs sums 6 of the 16 groups of 8 columns, or less.
 func.func @reduce_cluster(%v: !dgemm.frag<64x128xf32>) {
   // expected-error @+1 {{'dgemm.reduce_cluster' op expected a sum of 64x48, but got '!dgemm.frag<64x40xf32>'}}

@@ -192,6 +192,18 @@ func.func @split_k(%d: memref<?x384xbf16>, %acc: !dgemm.frag<64x128xf32>, %M: in
   return
 }
 
+// Where the K block lies that a K loop takes next: every second tile of a CTA walks K backwards.
+// CHECK-LABEL: func.func @walk_k(
+// CHECK-SAME: %[[K:.*]]: index, %[[BEGIN:.*]]: index, %[[END:.*]]: index)
+func.func @walk_k(%k: index, %begin: index, %end: index) {
+  // CHECK: dgemm.for_each_tile
+  dgemm.for_each_tile (%m, %n) of (%end, %end) tile = [64, 128] group_m = 8 {
+    // CHECK-NEXT: %[[OFFSET:offset]] = dgemm.walk_k %[[K]] from %[[BEGIN]] to %[[END]]
+    %at = dgemm.walk_k %k from %begin to %end
+  }
+  return
+}
+
 // Below: sent to shared memory of the others, and what came from them added.
 // CHECK-LABEL: func.func @exchange(
 // CHECK-SAME: %[[ACC:.*]]: !dgemm.frag<64x128xf32>, %[[P:.*]]: !llvm.ptr<3>)

@@ -101,13 +101,16 @@ std::vector<std::string> varyTileOrder(StringRef config) {
   for (const char *other : {"group_m = 1", "group_m = 2", "group_m = 4", "group_m = 8", "group_m = 16", "group_m = 32"})
     if (std::string text = groupM.sub(other, config); text != config)
       varied.push_back(text);
-  constexpr StringLiteral kEven = ", even_waves = true";
-  std::string text = config.str();
-  if (size_t at = text.find(kEven); at != std::string::npos)
-    text.erase(at, kEven.size());
-  else // where the attribute prints it
-    text.insert(std::min({text.find(", early_store"), text.find('>'), text.size()}), kEven.data());
-  varied.push_back(text);
+  auto turn = [&](StringRef flag, StringRef printedNext) {
+    std::string text = config.str();
+    if (size_t at = text.find(flag); at != std::string::npos)
+      text.erase(at, flag.size());
+    else
+      text.insert(std::min({text.find(printedNext), text.find('>'), text.size()}), flag);
+    varied.push_back(text);
+  };
+  turn(", even_waves = true", config.contains("early_store") ? ", early_store" : ", serpentine_k");
+  turn(", serpentine_k = true", ">");
   return varied;
 }
 

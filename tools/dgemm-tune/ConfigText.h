@@ -21,8 +21,8 @@ namespace dgemm::tune {
 /// too.
 std::vector<std::string> findNeighbours(llvm::StringRef config, llvm::ArrayRef<std::string> legal);
 
-/// Variants of a whole `config` in the order of its tiles alone, which lists of configs do not vary: other `group_m`,
-/// and `even_waves` turned on or off.
+/// Variants of a whole `config` in the order of its tiles and K blocks alone, which lists of configs do not vary: other
+/// `group_m`, and `even_waves` and `serpentine_k` turned on or off.
 std::vector<std::string> varyTileOrder(llvm::StringRef config);
 
 } // namespace dgemm::tune

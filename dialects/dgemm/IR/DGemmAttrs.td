@@ -39,6 +39,7 @@ def DGemm_ConfigAttr : AttrDef<DGemm_Dialect, "Config"> {
     | `unroll_k` | K blocks in an iteration of the math warpgroups' K loop, where their number is known (not with split_k) and at least twice that, or, with early_store, less than that; 1 if left out |
     | `even_waves` | no more CTAs take part than do the tiles in the same number of waves; false (as many as multiprocessors) if left out |
     | `early_store` | of what a warpgroup has of a tile, the first slice or the first half of the columns is stored while the tensor cores compute the last K block of the second (where the number of K blocks is known), and D goes through shared memory in halves, which leaves room for stages; false if left out |
+    | `serpentine_k` | every second tile of a CTA takes its K blocks from the last one backwards, so that the L2 still has what the wave of tiles before has read last; its sums are added in that order; false if left out |
 
     Constraints (PTX ISA 9.0, sections wgmma and setmaxnreg; the numbers stand in HopperLimits.h):
 
@@ -61,6 +62,7 @@ def DGemm_ConfigAttr : AttrDef<DGemm_Dialect, "Config"> {
     - C14: unroll_k is 1, 2 or 4.
     - C15: early_store wants split_k and partials of 1 and no overlap_epilogue; where a math warpgroup has one mma in a K
       block, which the last one divides, also a block N of a multiple of 16 and no rotate_k_loop.
+    - C16: K is not walked back and forth with split_k, of which a CTA may have no K block.
 
     Example: `#dgemm.config<block = 128x192x128, stages = 4, math_warpgroups = 2, group_m = 8, cluster = 2x1>`.
   }];
@@ -68,7 +70,7 @@ def DGemm_ConfigAttr : AttrDef<DGemm_Dialect, "Config"> {
                         "int64_t":$mathWarpgroups, "int64_t":$groupM, "int64_t":$clusterM, "int64_t":$clusterN,
                         "int64_t":$splitK, "bool":$evictFirstB, "int64_t":$partials, "bool":$overlapEpilogue,
                         "bool":$rotateKLoop, "int64_t":$unrollK, "bool":$evenWaves,
-                        "bool":$earlyStore);
+                        "bool":$earlyStore, "bool":$serpentineK);
   let extraClassDeclaration = [{
     /// CTAs of a cluster.
     int64_t getClusterSize() const { return getClusterM() * getClusterN() * getSplitK(); }

@@ -146,6 +146,27 @@ def DGemm_KRangeOp : DGemm_Op<"k_range", [
   let hasVerifier = 1;
 }
 
+def DGemm_WalkKOp : DGemm_Op<"walk_k", [
+    Pure, DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmResultNames"]>]> {
+  let summary = "where the K block lies that a K loop takes next";
+  let description = [{
+    In every second tile of a CTA the K blocks of 128 from `begin` to `end` are taken from the last one backwards, in the
+    others in order: `offset` is `k` or as far from the last K block as `k` is from `begin`. So a wave of tiles begins with
+    what the wave before has left in the L2, where they share rows of A or B. (`serpentine_k` of #dgemm.config)
+
+    - C1: it stands in a `dgemm.for_each_tile`.
+
+    Example: `%offset = dgemm.walk_k %k from %c0 to %K`.
+  }];
+  let arguments = (ins Index:$k, Index:$begin, Index:$end);
+  let results = (outs Index:$offset);
+  let extraClassDefinition = [{
+    void $cppClass::getAsmResultNames(::mlir::OpAsmSetValueNameFn setName) { setName(getOffset(), "offset"); }
+  }];
+  let assemblyFormat = "$k `from` $begin `to` $end attr-dict";
+  let hasVerifier = 1;
+}
+
 def DGemm_ReduceClusterOp : DGemm_Op<"reduce_cluster", [
     DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmResultNames"]>]> {
   let summary = "the sum of a fragment over the CTAs of a cluster, some columns for each";

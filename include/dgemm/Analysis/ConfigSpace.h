@@ -39,6 +39,7 @@ struct ConfigFields {
   std::optional<int64_t> unrollK;
   std::optional<bool> evenWaves;
   std::optional<bool> earlyStore;
+  std::optional<bool> serpentineK;
 
   /// Reads "block = 128x192x128, stages = 4" (any fields, any order, with or without < >). Error: an unknown or
   /// repeated field, or a malformed value.

@@ -80,6 +80,15 @@ std::vector<DenseCase> makeCases() {
   cases.push_back({"DeepShared", deep, "block = 64x64x128, stages = 5, math_warpgroups = 1, cluster = 1x2"});
   cases.push_back({"DeepSplit", deep, "block = 64x64x128, stages = 13, math_warpgroups = 1, split_k = 2"});
   cases.push_back({"DeepDynamic", deep, "", "mnk", 132, 8, 16});
+  // CTAs that have several tiles, with more K blocks than have slots and a tail.
+  for (auto [name, block] : {std::pair("Serpentine", "block = 64x72x128, stages = 3, math_warpgroups = 1"),
+                             std::pair("SerpentineRotated", "block = 128x256x128, early_store = true, "
+                                                            "rotate_k_loop = true, unroll_k = 4"),
+                             std::pair("SerpentinePair", "block = 64x64x128, cluster = 2x1")})
+    for (const GemmSizes &sizes : {GemmSizes{200, 776, 272}, GemmSizes{200, 776, 4640}})
+      cases.push_back({llvm::formatv("{0}_K{1}", name, sizes.k), sizes, std::string(block) + ", serpentine_k = true"});
+  cases.push_back({"SerpentineDynamic", {200, 776, 400}, "block = 64x64, serpentine_k = true", "mnk", 3, 8, 16});
+  cases.push_back({"SerpentineAny", {200, 777, 401}, "block = 64x64, serpentine_k = true", "mnk"});
   // Without the promise that TMA can be used.
   cases.push_back({"AnyNK", {136, 131, 517}, "", "nk"});
   cases.push_back({"AnyMNK", {70, 136, 400}, "block = 64x48", "mnk"});

@@ -71,7 +71,8 @@ private:
 /// Any legal one, with a shallow ring half of the time.
 std::string Draw::config(const GemmShape &shape) {
   CompileOptions options;
-  options.config = llvm::formatv("group_m={0}, even_waves={1}", pick({1, 2, 8}), oneIn(2) ? "true" : "false");
+  auto flag = [&] { return oneIn(2) ? "true" : "false"; };
+  options.config = llvm::formatv("group_m={0}, even_waves={1}, serpentine_k={2}", pick({1, 2, 8}), flag(), flag());
   if (oneIn(4))
     options.config += ", early_store=true";
   else if (oneIn(8))

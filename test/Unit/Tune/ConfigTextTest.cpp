@@ -52,15 +52,24 @@ TEST(ConfigText, FieldsThatAreNotGivenAndWords) {
 }
 
 TEST(ConfigText, OrdersOfTiles) {
-  EXPECT_EQ(varyTileOrder("<group_m = 8, unroll_k = 4>"),
-            (Configs{"<group_m = 1, unroll_k = 4>", "<group_m = 2, unroll_k = 4>", "<group_m = 4, unroll_k = 4>",
-                     "<group_m = 16, unroll_k = 4>", "<group_m = 32, unroll_k = 4>",
-                     "<group_m = 8, unroll_k = 4, even_waves = true>"}));
-  EXPECT_EQ(varyTileOrder("<group_m = 11, even_waves = true, early_store = true>").size(), 7u);
-  EXPECT_EQ(varyTileOrder("<group_m = 11, even_waves = true, early_store = true>").back(),
-            "<group_m = 11, early_store = true>");
-  EXPECT_EQ(varyTileOrder("<group_m = 11, early_store = true>").back(),
-            "<group_m = 11, even_waves = true, early_store = true>");
+  EXPECT_EQ(
+      varyTileOrder("<group_m = 8, unroll_k = 4>"),
+      (Configs{"<group_m = 1, unroll_k = 4>", "<group_m = 2, unroll_k = 4>", "<group_m = 4, unroll_k = 4>",
+               "<group_m = 16, unroll_k = 4>", "<group_m = 32, unroll_k = 4>",
+               "<group_m = 8, unroll_k = 4, even_waves = true>", "<group_m = 8, unroll_k = 4, serpentine_k = true>"}));
+  auto turned = [](llvm::StringRef config) {
+    Configs varied = varyTileOrder(config);
+    return Configs(varied.end() - 2, varied.end());
+  };
+  EXPECT_EQ(varyTileOrder("<group_m = 11, even_waves = true, early_store = true>").size(), 8u);
+  EXPECT_EQ(turned("<group_m = 11, even_waves = true, early_store = true>"),
+            (Configs{"<group_m = 11, early_store = true>",
+                     "<group_m = 11, even_waves = true, early_store = true, serpentine_k = true>"}));
+  EXPECT_EQ(turned("<group_m = 11, early_store = true, serpentine_k = true>"),
+            (Configs{"<group_m = 11, even_waves = true, early_store = true, serpentine_k = true>",
+                     "<group_m = 11, early_store = true>"}));
+  EXPECT_EQ(turned("<group_m = 11, serpentine_k = true>"),
+            (Configs{"<group_m = 11, even_waves = true, serpentine_k = true>", "<group_m = 11>"}));
 }
 
 } // namespace
