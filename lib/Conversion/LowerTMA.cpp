@@ -128,6 +128,7 @@ static LogicalResult lowerKernel(KernelOp kernel, LLVM::GlobalOp shared) {
     std::tie(lowering.clusterRow, lowering.clusterColumn) = b.clusterPosition(kernel.getConfig().getClusterN());
   b.setInsertionPoint(rings.front());
   b.when(b.equal(b.threadIndex(), 0), [&] {
+    prefetchFirstTile(lowering, b, roles.front());
     for (auto &[key, map] : lowering.tensorMaps)
       NVVM::PrefetchOp::create(b, NVVM::PrefetchCacheLevelAttr{}, NVVM::CacheEvictionPriorityAttr{}, map, Value{},
                                /*tensormap=*/true);

@@ -11,6 +11,7 @@
 
 #include "NVVMBuilder.h"
 #include "dgemm/IR/DGemm.h"
+#include "dgemm/IR/HopperLimits.h"
 #include "dgemm/IR/OperandGeometry.h"
 #include "dgemm/IR/SharedMemoryLayout.h"
 #include "llvm/ADT/MapVector.h"
@@ -40,6 +41,12 @@ struct TMALowering {
   int64_t getSlices(Value operand) {
     StringRef name = kernel.getOperandName(operand);
     return name == "a" ? kernel.getConfig().getClusterN() : name == "b" ? kernel.getConfig().getClusterM() : 1;
+  }
+  /// How lines of the operand are to be kept in the L2 (i64, PTX ISA 9.0, createpolicy); null for as usual.
+  Value getCacheHint(NVVMBuilder &b, Value operand) {
+    if (!kernel.getConfig().getEvictFirstB() || kernel.getOperandName(operand) != "b")
+      return {};
+    return arith::ConstantOp::create(b, b.getI64IntegerAttr(hopper::kEvictFirst));
   }
   bool allowsTMA(Value operand) { return OperandGeometry::get(kernel, kernel.getOperandName(operand)).allowsTMA(); }
   /// With split_k each CTA writes its columns from registers.
@@ -92,6 +99,10 @@ void copyBlockScales(TMALowering &lowering, NVVMBuilder &b, LoadBlockScalesAsync
 
 /// The slot `by` K blocks on; all i32.
 Value advanceBlockScaleSlot(NVVMBuilder &b, Value slot, Value by);
+
+/// Prefetches the first K block of this CTA's first tile of A and B to the L2, on one thread; not of grouped layouts
+/// and clusters.
+void prefetchFirstTile(TMALowering &lowering, NVVMBuilder &b, WarpSpecializeOp roles);
 
 /// Rewrites the ring: barrier set-up, acquire, load_async, commit, wait, view, release. The loops carry the stage
 /// index, phase parity and slot of the scales of B.

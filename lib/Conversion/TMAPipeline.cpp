@@ -164,9 +164,7 @@ void RoleLowering::fetch(NVVMBuilder &b, LoadAsyncOp load, RingPosition position
   dest = LLVM::AddrSpaceCastOp::create(b, b.clusterPointerType(), dest);
   Value map = lowering.tensorMaps.lookup({load.getSource(), tile.getColumns()});
   Value barrier = lowering.fullBarrier(b, position.stage);
-  Value hint;
-  if (lowering.kernel.getConfig().getEvictFirstB() && lowering.kernel.getOperandName(load.getSource()) == "b")
-    hint = arith::ConstantOp::create(b, b.getI64IntegerAttr(hopper::kEvictFirst));
+  Value hint = lowering.getCacheHint(b, load.getSource());
   onOneThread(b, [&] {
     NVVM::CpAsyncBulkTensorGlobalToSharedClusterOp::create(b, dest, map, coordinates, barrier, ValueRange{}, mask, hint,
                                                            NVVM::TMALoadMode::TILE, /*isCTAOnly=*/false,

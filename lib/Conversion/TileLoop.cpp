@@ -256,6 +256,13 @@ void TileLoopLowering::lower() {
     first = arith::DivUIOp::create(b, first, b.index(size));
     step = arith::DivUIOp::create(b, step, b.index(size));
   }
+  if (op.getFirst()) {
+    Value tilesM = tilesOf(op.getM(), 0);
+    Value exists = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, first, arith::MulIOp::create(b, tilesM, tilesN));
+    b.when(exists, [&] { moveBody(offsetsOf(first, tilesM), {}, {}); });
+    op.erase();
+    return;
+  }
   op.walk([&](WalkKOp walk) { walks.push_back(walk); });
   SmallVector<Value> inits(op.getInitArgs());
   if (!walks.empty())

@@ -35,7 +35,7 @@ void ForEachTileOp::build(OpBuilder &builder, OperationState &state, Value m, Va
 }
 
 /// (%m, %n) of (%M, %N) [contiguous | masked %groups : type] tile = [..] group_m = G [cluster = [..]] [iter_args(%x =
-/// %init, ...) -> (types)] { ... }
+/// %init, ...) -> (types)] [first] { ... }
 ParseResult ForEachTileOp::parse(OpAsmParser &parser, OperationState &result) {
   Builder &builder = parser.getBuilder();
   SmallVector<OpAsmParser::Argument> offsets, iterArgs;
@@ -87,6 +87,8 @@ ParseResult ForEachTileOp::parse(OpAsmParser &parser, OperationState &result) {
   result.addAttribute(getLayoutAttrName(result.name), LayoutAttr::get(builder.getContext(), layout));
   result.addAttribute(getOperandSegmentSizesAttrName(result.name),
                       builder.getDenseI32ArrayAttr({1, 1, groupsType ? 1 : 0, static_cast<int32_t>(inits.size())}));
+  if (succeeded(parser.parseOptionalKeyword("first")))
+    result.addAttribute(getFirstAttrName(result.name), builder.getUnitAttr());
   llvm::append_range(offsets, iterArgs);
   Region *body = result.addRegion();
   if (parser.parseRegion(*body, offsets))
@@ -115,10 +117,13 @@ void ForEachTileOp::print(OpAsmPrinter &printer) {
     printer << ")";
     printer.printArrowTypeList(getResultTypes());
   }
+  if (getFirst())
+    printer << " first";
   printer << ' ';
   printer.printRegion(getBody(), /*printEntryBlockArgs=*/false, /*printBlockTerminators=*/!getInitArgs().empty());
-  printer.printOptionalAttrDict((*this)->getAttrs(), {getTileAttrName(), getGroupMAttrName(), getClusterAttrName(),
-                                                      getLayoutAttrName(), getOperandSegmentSizesAttrName()});
+  printer.printOptionalAttrDict((*this)->getAttrs(),
+                                {getTileAttrName(), getGroupMAttrName(), getClusterAttrName(), getLayoutAttrName(),
+                                 getFirstAttrName(), getOperandSegmentSizesAttrName()});
 }
 
 void ForEachTileOp::getAsmBlockArgumentNames(Region &region, OpAsmSetValueNameFn setName) {
@@ -144,6 +149,8 @@ LogicalResult ForEachTileOp::verify() {
   }
   if (getGroupM() < 1)
     return emitOpError() << "expected 'group_m' to be at least 1, but got " << getGroupM();
+  if (getFirst() && (getGroups() || !getInitArgs().empty()))
+    return emitOpError("expected a dense layout and nothing to carry with 'first'");
   ArrayRef<int64_t> cluster = getCluster();
   if (cluster.size() < 2 || cluster.size() > 3 || !llvm::all_of(cluster.take_front(2), llvm::isPowerOf2_64) ||
       cluster.back() < 1)

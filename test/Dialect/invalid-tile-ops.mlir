@@ -265,6 +265,14 @@ func.func @reduce_cluster(%v: !dgemm.frag<64x128xf32>) {
 
 // -----
 
+func.func @first(%m: index, %groups: memref<4xi32>) {
+  // expected-error @+1 {{'dgemm.for_each_tile' op expected a dense layout and nothing to carry with 'first'}}
+  dgemm.for_each_tile (%i, %j, %g, %rows) of (%m, %m) masked %groups : memref<4xi32> tile = [64, 8] group_m = 1 first {}
+  return
+}
+
+// -----
+
 func.func @cluster(%m: index) {
   // expected-error @+1 {{'dgemm.for_each_tile' op expected 'cluster' to give two powers of two, and the CTAs of a tile if there are several}}
   dgemm.for_each_tile (%i, %j) of (%m, %m) tile = [64, 8] group_m = 1 cluster = [3, 1] {}

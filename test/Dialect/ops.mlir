@@ -192,6 +192,13 @@ func.func @split_k(%d: memref<?x384xbf16>, %acc: !dgemm.frag<64x128xf32>, %M: in
   return
 }
 
+// CHECK-LABEL: func.func @first_tile(
+func.func @first_tile(%M: index) {
+  // CHECK: dgemm.for_each_tile (%m, %n) of (%{{.*}}, %{{.*}}) tile = [64, 128] group_m = 8 first {
+  dgemm.for_each_tile (%m, %n) of (%M, %M) tile = [64, 128] group_m = 8 first {}
+  return
+}
+
 // Where the K block lies that a K loop takes next: every second tile of a CTA walks K backwards.
 // CHECK-LABEL: func.func @walk_k(
 // CHECK-SAME: %[[K:.*]]: index, %[[BEGIN:.*]]: index, %[[END:.*]]: index)

@@ -78,6 +78,10 @@ def DGemm_ForEachTileOp : DGemm_Op<"for_each_tile", [
     `masked %masked_m` walks the groups one after the other, and of each only the tiles of its first `masked_m`[g] rows;
     it adds the group and that number. All tiles of a cluster are of one group.
 
+    With `first` only the first tile of this CTA, if it has one.
+
+    - C1: with `first` the layout is dense, and nothing is carried.
+
     Example:
     ```mlir
     dgemm.for_each_tile (%m, %n) of (%M, %N) tile = [128, 192] group_m = 8 {
@@ -87,7 +91,8 @@ def DGemm_ForEachTileOp : DGemm_Op<"for_each_tile", [
   }];
   let arguments = (ins Index:$m, Index:$n, Optional<AnyMemRef>:$groups,
                        DefaultValuedAttr<DGemm_Layout, "Layout::Dense">:$layout, DenseI64ArrayAttr:$tile,
-                       I64Attr:$groupM, DenseI64ArrayAttr:$cluster, Variadic<AnyType>:$initArgs);
+                       I64Attr:$groupM, DenseI64ArrayAttr:$cluster, UnitAttr:$first,
+                       Variadic<AnyType>:$initArgs);
   let results = (outs Variadic<AnyType>:$results);
   let regions = (region SizedRegion<1>:$body);
   let builders = [OpBuilder<(ins "Value":$m, "Value":$n, "Layout":$layout, "Value":$groups,

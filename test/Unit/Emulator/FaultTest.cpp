@@ -119,7 +119,8 @@ std::vector<Fault> makeFaults() {
       {"ProxyFenceDropped", {K::MissingProxyFence}, [](P &p, L &) { return p.removeAll("fence.proxy.async"); }},
       {"BarrierInitFenceDropped", {K::MissingProxyFence}, [](P &p, L &) { return p.removeAll("fence.mbarrier_init"); }},
       {"SyncAfterInitDropped", {K::BarrierMisuse}, [](P &p, L &) { return p.remove("bar.sync \t0"); }},
-      {"ConsumerParityFlipped", {K::ReadBeforeWritten}, [](P &p, L &) { return flipParity(p, true); }},
+      // A consumer that comes late, when the first phase is over, waits for the next one.
+      {"ConsumerParityFlipped", {K::ReadBeforeWritten, K::Deadlock}, [](P &p, L &) { return flipParity(p, true); }},
       {"ProducerParityFlipped", {K::Deadlock}, [](P &p, L &) { return flipParity(p, false); }},
       {"WgmmaWaitDropped", {K::AccumulatorInFlight}, [](P &p, L &) { return p.removeAll("wgmma.wait_group"); }},
       {"WgmmaCommitDropped", {K::AccumulatorInFlight}, [](P &p, L &) { return p.removeAll("wgmma.commit_group"); }},

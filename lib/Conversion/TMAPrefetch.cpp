@@ -1,0 +1,85 @@
+//===- TMAPrefetch.cpp - The first tiles of A and B on their way -*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A producer starts to load after about 1000 clocks: barriers, setmaxnreg, code that is in no cache yet. One thread
+// that has nothing to do meanwhile asks for the first K block before, so that it comes to the L2 and its pages to the
+// TLBs (docs/performance.md).
+//
+//===----------------------------------------------------------------------===//
+
+#include "TMALowering.h"
+#include "dgemm/IR/HopperLimits.h"
+
+using namespace mlir;
+using namespace mlir::dgemm;
+
+/// Where it gains (benchmarks/results/2026-11-27-h100-serpentine.md): below this M it is 3 % faster to 5 % slower, and
+/// with more rows of A and B in a K block 0 to 0.6 % slower.
+constexpr int64_t kFewestRows = 64;
+constexpr int64_t kMostRowsOfTiles = 320;
+
+/// Runs `body` where M is at least `rows`.
+static void whenRows(TMALowering &lowering, NVVMBuilder &b, int64_t rows, function_ref<void()> body) {
+  if (Value m = lowering.kernel.findArgument(kSizeAttr, "M"))
+    b.when(arith::CmpIOp::create(b, arith::CmpIPredicate::uge, b.toI32(m), b.i32(rows)), body);
+  else if (lowering.kernel.getSizes()[0] >= rows)
+    body();
+}
+
+/// Where the tile of a load lies, innermost first.
+static SmallVector<Value> getCoordinates(NVVMBuilder &b, LoadAsyncOp load, const IRMapping &map) {
+  return llvm::map_to_vector(llvm::reverse(load.getOffsets()),
+                             [&](Value offset) { return b.toI32(map.lookupOrDefault(offset)); });
+}
+
+/// The first K block of the first of the producer's `tiles`.
+static void prefetch(TMALowering &lowering, NVVMBuilder &b, ForEachTileOp tiles, scf::ForOp kLoop) {
+  auto first = ForEachTileOp::create(b, tiles.getM(), tiles.getN(), tiles.getLayout(), Value(), tiles.getTile(),
+                                     tiles.getGroupM(), tiles.getCluster());
+  first.setFirst(true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(&first.getBody().front());
+  IRMapping map;
+  map.map(tiles.getBody().getArguments(), first.getBody().getArguments());
+  map.map(kLoop.getInductionVar(), kLoop.getLowerBound());
+  for (Operation &op : kLoop.getBody()->without_terminator()) {
+    if (auto walk = dyn_cast<WalkKOp>(op)) // forwards in the first tile
+      map.map(walk.getOffset(), map.lookup(walk.getK()));
+    else if (isa<arith::ArithDialect>(op.getDialect()))
+      b.clone(op, map);
+    auto load = dyn_cast<LoadAsyncOp>(op);
+    if (!load || load.getIndex() >= kScalesOfA || !lowering.allowsTMA(load.getSource()))
+      continue;
+    int64_t columns = load.getStage().getType().getTiles()[load.getIndex()].getColumns();
+    auto fetch = [&] {
+      NVVM::CpAsyncBulkTensorPrefetchOp::create(b, lowering.tensorMaps.lookup({load.getSource(), columns}),
+                                                getCoordinates(b, load, map), ValueRange{}, NVVM::TMALoadMode::TILE,
+                                                lowering.getCacheHint(b, load.getSource()));
+    };
+    // A single row of tiles of A all CTAs would ask for at once, as they do again when they load it: that cost 10 %.
+    if (lowering.kernel.getOperandName(load.getSource()) == "a")
+      whenRows(lowering, b, tiles.getTile()[0] + 1, fetch);
+    else
+      fetch();
+  }
+}
+
+void mlir::dgemm::prefetchFirstTile(TMALowering &lowering, NVVMBuilder &b, WarpSpecializeOp roles) {
+  ForEachTileOp tiles;
+  scf::ForOp kLoop;
+  for (auto op : roles.getProducer().getOps<ForEachTileOp>())
+    for (auto loop : op.getBody().getOps<scf::ForOp>())
+      std::tie(tiles, kLoop) = std::pair(op, loop);
+  Value operand = lowering.kernel.findArgument(kOperandAttr, "b");
+  ConfigAttr config = lowering.kernel.getConfig();
+  // The group of a tile is not known before something is loaded; of a cluster each CTA fetches slices only.
+  if (!kLoop || tiles.getLayout() != Layout::Dense || config.isMulticast() || !operand ||
+      !lowering.allowsTMA(operand) || config.getBlockM() + config.getBlockN() > kMostRowsOfTiles)
+    return;
+  whenRows(lowering, b, kFewestRows, [&] { prefetch(lowering, b, tiles, kLoop); });
+}
