@@ -161,6 +161,11 @@ class Inputs:
         return self._placed[key]
 
 
+def count_differing(d, other):
+    """Elements whose bits differ; NaN are equal to themselves."""
+    return int((d.view(torch.int16) != other.view(torch.int16)).sum())
+
+
 def poison(d):
     """Fills D with NaN, so that an element which no kernel writes is seen."""
     d.view(torch.int16).fill_(-1)

@@ -148,6 +148,9 @@ def to_markdown(report):
     lines += ["Kernel durations of CUPTI in microseconds, median (p10..p90), L2 flushed before each call, all contenders",
               "in turn in one process on the same inputs. Floor: the larger of a cold read of the same bytes and the",
               "FLOPs at 1700 TFLOPS. \"no scales\" does less work than the others.", "", times_table(report), ""]  # fmt: skip
+    repeated = [entry["results"].get("ours", {}).get("repeated") for entry in report["rows"]]
+    if any(repeated):
+        lines += [f"{sum(map(bool, repeated))} kernels of ours gave the same D bit for bit in {1 + max(filter(None, repeated))} runs.", ""]
     if any(speed_up(entry) for entry in report["rows"]):
         lines += [goals_table(report), ""]
     if report.get("sustained"):

@@ -76,7 +76,8 @@ def fake_modules():
         raise missing("cublas: not here")
 
     peers = types.SimpleNamespace(PeerMissing=missing, MAKERS={"deep_gemm": FakePeer, "cublas_blocks": no_peer})
-    operands = types.SimpleNamespace(Inputs=FakeInputs, poison=lambda d: None)
+    operands = types.SimpleNamespace(Inputs=FakeInputs, poison=lambda d: None,
+                                     count_differing=lambda d, other: 3 if "drifts" in other.config else 0)  # fmt: skip
     return {"torch": torch, "measure": measure, "peers": peers, "inputs": operands}
 
 
@@ -107,11 +108,13 @@ class MeasuringTest(ToolTest):
         ours = report["rows"][1]["results"]["ours"]
         self.assertEqual((ours["config"], ours["median"], ours["samples"], ours["kernels"]), ("<chosen>", 14.0, 20, ["gemm"]))
         self.assertEqual((report["about"]["gpu"], report["about"]["deep_gemm"]), ("H100", "2.6.1"))
+        self.assertIn("2 kernels of ours gave the same D bit for bit in 5 runs.", out)
         with open(os.path.join(self.out, "benchmark.md")) as file:
             self.assertEqual(file.read(), out[:-1])
 
     def test_failures_of_ours(self):
-        for config, message in [("wrong", "difference 0.5"), ("fault", "RuntimeError: illegal address"), ("spill", "spills")]:
+        for config, message in [("wrong", "difference 0.5"), ("fault", "RuntimeError: illegal address"), ("spill", "spills"),
+                                ("drifts", "run 2 differs from the first one in 3 of")]:  # fmt: skip
             code, _, _ = self.run_bench_here(f"--config={config}")
             self.assertEqual(code, 1)
             for entry in reports.load(os.path.join(self.out, "benchmark.json"))["rows"]:
