@@ -4,23 +4,26 @@
 usage: gpu-shapes.py --gen build/bin/dgemm-gen --out FOLDER [--for-emulator --parts N]
 
 shapes.txt: M, N and K over small and odd values (M dynamic), one kernel for M = 0 to 300, one for every M, N and K,
-dynamic leading dimensions, contiguous and masked groups, strides, scale layouts, clusters. large.txt: operands of more than
-2^31 elements. speed.txt: two grouped problems to time.
+dynamic leading dimensions, contiguous and masked groups, strides, scale layouts, clusters. table.txt: every config of the tuned tables. large.txt: operands of more than 2^31
+elements. speed.txt: two grouped problems to time.
 
 On the GPU machine, with FOLDER and a static dgemm-run carried there:
-    for list in shapes large; do dgemm-run --device=gpu --cases=FOLDER/$list.txt; done
+    for list in shapes table large; do dgemm-run --device=gpu --cases=FOLDER/$list.txt; done
     dgemm-run --device=gpu --cases=FOLDER/speed.txt --time
 
 For the emulator, on as many cores as there are parts (shapes.0.txt, shapes.1.txt, ...):
-    for list in FOLDER/shapes.*.txt; do dgemm-run --device=emulator --cases=$list --timeout=600 & done; wait
+    for list in FOLDER/shapes.*.txt FOLDER/table.*.txt; do dgemm-run --device=emulator --cases=$list --timeout=600 & done; wait
 """
 import argparse
 import concurrent.futures
+import glob
 import itertools
+import json
 import os
 import subprocess
 import sys
 
+REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 MS = [1, 7, 16, 33, 64, 100, 129, 257]
 NS = [1, 8, 33, 56, 128, 576]
 KS = [1, 17, 128, 200, 528, 1152]
@@ -32,7 +35,7 @@ class Cases:
     def __init__(self, for_emulator):
         self.kernel = "ptx" if for_emulator else "cubin"
         self.limit = EMULATOR_LIMIT if for_emulator else float("inf")
-        self.jobs, self.lists = [], {"shapes": [], "large": [], "speed": []}
+        self.jobs, self.lists = [], {"shapes": [], "table": [], "large": [], "speed": []}
 
     def add(self, name, flags, runs, where="shapes"):
         """`runs`: (m, n, k, seed) of each case, and more words for its line."""
@@ -157,6 +160,22 @@ def grouped(cases):
     cases.add("contiguous_34", "--layout=contiguous --m=? --groups=8 --n=4096 --k=7168", [(8192, 4096, 7168, 1)])
 
 
+def table(cases):
+    """Each config of the shipped tables, at sizes with tails that are not its own."""
+    for path in glob.glob(os.path.join(REPOSITORY, "lib/Analysis/TunedTables/*.json")):
+        with open(path) as file:
+            entries = json.load(file)["entries"]
+        distinct = sorted({(entry["layout"], entry["config"].replace(" ", "")) for entry in entries})
+        for (index, (layout, config)), (n, k) in itertools.product(enumerate(distinct), ((584, 1152), (1096, 4240))):
+            groups = "" if layout == "dense" else " --groups=4"
+            m = 200 if layout == "masked" else "?"
+            runs = {"dense": [(m, n, k, m) for m in (1, 64, 129, 1000)],
+                    "contiguous": [(m, n, k, seed) for m in (1024, 3000) for seed in (1, 2)],
+                    "masked": [(200, n, k, seed) for seed in (1, 2, 3)]}[layout]  # fmt: skip
+            cases.add(f"table{index}_{layout}_n{n}", f"--layout={layout} --m={m}{groups} --n={n} --k={k} --config=<{config}>",
+                      runs, "table")
+
+
 def large(cases):
     cases.add("large_d", "--m=? --n=49152 --k=128", [(49160, 49152, 128, 1)], "large")
     cases.add("large_d_odd", "--m=? --n=49153 --k=136", [(49160, 49153, 136, 1)], "large")
@@ -182,7 +201,7 @@ def main():
     args = parser.parse_args()
     os.makedirs(args.out, exist_ok=True)
     cases = Cases(args.for_emulator)
-    for make in (dense, dynamic, clusters, fields, grouped) + (() if args.for_emulator else (large, speed)):
+    for make in (dense, dynamic, clusters, fields, grouped, table) + (() if args.for_emulator else (large, speed)):
         make(cases)
 
     def compile_kernel(job):
