@@ -124,6 +124,12 @@ def fields(cases):
                   [(m, 520, 512, seed) for m in (2048, 3000) for seed in (1, 2)])
         cases.add(f"masked_{name}", f"--layout=masked --m=200 --groups=4 --n=520 --k=512 --config={config}",
                   [(200, 520, 512, seed) for seed in (1, 2, 3)])
+    # Starts while the case before still runs, where that is in the same stream.
+    for name, config in (("pdl", "pdl=true"), ("pdl_split", "block=64x64,split_k=2,pdl=true"),
+                         ("pdl_pair", "block=128x128,cluster=2x1,pdl=true")):
+        cases.add(f"dense_{name}", f"--m=? --n=520 --k=1024 --config={config}", [(m, 520, 1024, m) for m in (1, 64, 1000)])
+        cases.add(f"masked_{name}", f"--layout=masked --m=200 --groups=4 --n=520 --k=512 --config={config}",
+                  [(200, 520, 512, 1)])
     # Several tiles for each CTA.
     config = "block=64x64,group_m=4,serpentine_k=true"
     for name, config in (("serpentine", config), ("serpentine_pair", config + ",cluster=2x1"),

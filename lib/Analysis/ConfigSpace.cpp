@@ -109,6 +109,8 @@ llvm::Expected<ConfigFields> ConfigFields::parse(StringRef text) {
       error = parseBool(key, value, fields.earlyStore);
     else if (key == "serpentine_k")
       error = parseBool(key, value, fields.serpentineK);
+    else if (key == "pdl")
+      error = parseBool(key, value, fields.pdl);
     else
       error = makeError("unknown config field '" + key + "'; known are " + kConfigFieldNames);
     if (error)
@@ -227,7 +229,7 @@ SmallVector<ConfigAttr> mlir::dgemm::enumerateConfigs(MLIRContext *context, cons
         warpgroups, fields.groupM.value_or(chooseGroupM(math)), clusterM, clusterN, splitK,
         fields.evictFirstB.value_or(readsBOnce), math.partials, math.overlapEpilogue, math.rotateKLoop, math.unrollK,
         fields.evenWaves.value_or(evenWavesPay(math, kBlocks)), math.earlyStore,
-        fields.serpentineK.value_or(!readsBOnce && serpentinePays(math, kBlocks)));
+        fields.serpentineK.value_or(!readsBOnce && serpentinePays(math, kBlocks)), fields.pdl.value_or(false));
     if (config && fields.match(config))
       configs.push_back(config);
   };

@@ -148,7 +148,7 @@ FailureOr<ConfigAttr> mlir::dgemm::selectConfig(MLIRContext *context, const Prob
                                                 const ConfigFields &fields, int64_t multiprocessors,
                                                 function_ref<InFlightDiagnostic()> emitError, const TunedTable *own) {
   if (std::optional<ConfigAttr> tuned = findTunedConfig(context, size, fields, multiprocessors, own))
-    return *tuned;
+    return fields.pdl ? tuned->withPdl(*fields.pdl) : *tuned;
   ConfigAttr best;
   double bestClocks = 0;
   for (ConfigAttr config : enumerateConfigs(context, size, fields)) {
@@ -173,7 +173,8 @@ FailureOr<ConfigAttr> mlir::dgemm::selectConfig(MLIRContext *context, const Prob
           emitError, context, block[0], block[1], block[2], stages, warpgroups, fields.groupM.value_or(8), cluster[0],
           cluster[1], splitK, fields.evictFirstB.value_or(false), fields.partials.value_or(1),
           fields.overlapEpilogue.value_or(false), fields.rotateKLoop.value_or(false), fields.unrollK.value_or(1),
-          fields.evenWaves.value_or(false), fields.earlyStore.value_or(false), fields.serpentineK.value_or(false)))
+          fields.evenWaves.value_or(false), fields.earlyStore.value_or(false), fields.serpentineK.value_or(false),
+          fields.pdl.value_or(false)))
     return emitError() << "no legal config has these fields"
                        << (size.rowAlignment ? " and tiles that divide the alignment of groups" : "")
                        << (size.loadsByTMA

@@ -127,6 +127,9 @@ static LogicalResult lowerKernel(KernelOp kernel, LLVM::GlobalOp shared) {
   if (kernel.getConfig().isMulticast())
     std::tie(lowering.clusterRow, lowering.clusterColumn) = b.clusterPosition(kernel.getConfig().getClusterN());
   b.setInsertionPoint(rings.front());
+  // The next kernel may come as soon as there is room for it: it waits for the whole of this one.
+  if (kernel.getConfig().getPdl())
+    NVVM::GriddepcontrolOp::create(b, NVVM::GridDepActionKind::launch_dependents);
   b.when(b.equal(b.threadIndex(), 0), [&] {
     prefetchFirstTile(lowering, b, roles.front());
     for (auto &[key, map] : lowering.tensorMaps)

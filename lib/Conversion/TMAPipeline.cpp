@@ -427,6 +427,9 @@ LogicalResult mlir::dgemm::lowerRing(TMALowering &lowering, RingOp ring, WarpSpe
                1 + (hasCopies                  ? hopper::kWarpgroupThreads
                     : lowering.bringsScalesOfB ? hopper::kWarpThreads
                                                : 0));
+  // Until here only L2 prefetches have touched the operands.
+  if (config.getPdl())
+    NVVM::GriddepcontrolOp::create(start, NVVM::GridDepActionKind::wait);
   RoleLowering(lowering, type, bytes, hasCopies).lower(roles.getProducer().front(), /*isProducer=*/true);
   RoleLowering(lowering, type, bytes, hasCopies).lower(roles.getConsumer().front(), /*isProducer=*/false);
   if (config.isMulticast()) {

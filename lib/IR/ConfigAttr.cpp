@@ -24,7 +24,7 @@ using namespace mlir::dgemm;
 Attribute ConfigAttr::parse(AsmParser &parser, Type) {
   SmallVector<int64_t> block, cluster;
   std::optional<int64_t> stages, mathWarpgroups, groupM, splitK, partials, unrollK;
-  std::optional<bool> evictFirstB, overlapEpilogue, rotateKLoop, evenWaves, earlyStore, serpentineK;
+  std::optional<bool> evictFirstB, overlapEpilogue, rotateKLoop, evenWaves, earlyStore, serpentineK, pdl;
   auto parseInteger = [&](std::optional<int64_t> &field) -> ParseResult {
     if (field)
       return parser.emitError(parser.getCurrentLocation(), "field given twice");
@@ -86,6 +86,8 @@ Attribute ConfigAttr::parse(AsmParser &parser, Type) {
       return parseBool(key, earlyStore);
     if (key == "serpentine_k")
       return parseBool(key, serpentineK);
+    if (key == "pdl")
+      return parseBool(key, pdl);
     return parser.emitError(loc) << "unknown field '" << key << "' of #dgemm.config; known are " << kConfigFieldNames;
   };
   if (parser.parseCommaSeparatedList(AsmParser::Delimiter::LessGreater, parseField))
@@ -104,7 +106,7 @@ Attribute ConfigAttr::parse(AsmParser &parser, Type) {
       start, parser.getContext(), block[0], block[1], block[2], *stages, *mathWarpgroups, *groupM, cluster[0],
       cluster[1], splitK.value_or(1), evictFirstB.value_or(false), partials.value_or(1),
       overlapEpilogue.value_or(false), rotateKLoop.value_or(false), unrollK.value_or(1), evenWaves.value_or(false),
-      earlyStore.value_or(false), serpentineK.value_or(false));
+      earlyStore.value_or(false), serpentineK.value_or(false), pdl.value_or(false));
 }
 
 void ConfigAttr::print(AsmPrinter &printer) const {
@@ -130,7 +132,15 @@ void ConfigAttr::print(AsmPrinter &printer) const {
     printer << ", early_store = true";
   if (getSerpentineK())
     printer << ", serpentine_k = true";
+  if (getPdl())
+    printer << ", pdl = true";
   printer << ">";
+}
+
+ConfigAttr ConfigAttr::withPdl(bool pdl) const {
+  return get(getContext(), getBlockM(), getBlockN(), getBlockK(), getStages(), getMathWarpgroups(), getGroupM(),
+             getClusterM(), getClusterN(), getSplitK(), getEvictFirstB(), getPartials(), getOverlapEpilogue(),
+             getRotateKLoop(), getUnrollK(), getEvenWaves(), getEarlyStore(), getSerpentineK(), pdl);
 }
 
 bool ConfigAttr::fitsRegisters(bool loadsByTMA, bool storesByTMA, bool isMasked) const {
@@ -170,7 +180,7 @@ LogicalResult ConfigAttr::verify(function_ref<InFlightDiagnostic()> emitError, i
                                  int64_t blockK, int64_t stages, int64_t mathWarpgroups, int64_t groupM,
                                  int64_t clusterM, int64_t clusterN, int64_t splitK, bool, int64_t partials,
                                  bool overlapEpilogue, bool rotateKLoop, int64_t unrollK, bool, bool earlyStore,
-                                 bool serpentineK) {
+                                 bool serpentineK, bool) {
   if (failed(verifyFields(emitError, blockM, blockN, blockK, stages, mathWarpgroups, groupM)))
     return failure();
   // C7.

@@ -121,6 +121,8 @@ std::string LaunchDescriptor::toJSON() const {
     os.attribute("threads", threads);
     writeCompact(os, "cluster", dgemm::toJSON(cluster));
     os.attribute("shared_memory", sharedMemory);
+    if (programmaticStreamSerialization)
+      os.attribute("programmatic_stream_serialization", true);
     os.attributeObject("grid", [&] {
       os.attribute("rule", "persistent");
       writeCompact(os, "tiles", tiles.toJSON());
@@ -334,7 +336,9 @@ static bool fromJSON(const json::Value &value, LaunchDescriptor &out, json::Path
   if (!object.map("generator", out.generator) || !object.map("entry", out.entry) || !object.map("target", out.target) ||
       !object.map("config", out.config) || !object.map("operands", out.operands) ||
       !object.map("threads", out.threads) || !readCluster(object, out.cluster, path) ||
-      !object.map("shared_memory", out.sharedMemory) || !object.map("parameters", out.parameters))
+      !object.map("shared_memory", out.sharedMemory) ||
+      !object.mapOptional("programmatic_stream_serialization", out.programmaticStreamSerialization) ||
+      !object.map("parameters", out.parameters))
     return false;
   std::string layout;
   std::optional<int64_t> rowAlignment;

@@ -129,21 +129,28 @@ int64_t KernelModule::getClusterSize() const {
 }
 
 cuda::LaunchConfig KernelModule::makeLaunchConfig(int64_t ctas, cuda::Stream stream,
-                                                  cuda::LaunchAttribute &attribute) const {
-  const auto &[x, y, z] = descriptor->cluster;
-  attribute = {};
-  attribute.id = cuda::kLaunchAttributeClusterDimension;
-  attribute.value.clusterDim = {unsigned(x), unsigned(y), unsigned(z)};
-  return {unsigned(ctas), 1,          1, unsigned(descriptor->threads), 1, 1, unsigned(descriptor->sharedMemory),
-          stream,         &attribute, 1};
+                                                  LaunchAttributes &attributes) const {
+  attributes = {};
+  unsigned count = 0;
+  if (getClusterSize() > 1) {
+    const auto &[x, y, z] = descriptor->cluster;
+    attributes[count].id = cuda::kLaunchAttributeClusterDimension;
+    attributes[count++].value.clusterDim = {unsigned(x), unsigned(y), unsigned(z)};
+  }
+  if (descriptor->programmaticStreamSerialization) {
+    attributes[count].id = cuda::kLaunchAttributeProgrammaticStreamSerialization;
+    attributes[count++].value.programmaticStreamSerializationAllowed = 1;
+  }
+  return {unsigned(ctas),    1,    1, unsigned(descriptor->threads), 1, 1, unsigned(descriptor->sharedMemory), stream,
+          attributes.data(), count};
 }
 
 Expected<int64_t> KernelModule::countConcurrent(int64_t multiprocessors) const {
   int64_t cluster = getClusterSize();
   if (cluster == 1)
     return multiprocessors;
-  cuda::LaunchAttribute attribute;
-  cuda::LaunchConfig config = makeLaunchConfig(cluster, nullptr, attribute);
+  LaunchAttributes attributes;
+  cuda::LaunchConfig config = makeLaunchConfig(cluster, nullptr, attributes);
   int clusters = 0;
   if (Error error = driver->check(driver->occupancyMaxActiveClusters(&clusters, function, &config),
                                   formatv("asking how many clusters of '{0}' fit", descriptor->entry)))
@@ -159,12 +166,12 @@ Error KernelModule::launch(int64_t grid, cuda::Stream stream, void **parameters)
     return Error::success();
   unsigned threads = unsigned(descriptor->threads), sharedMemory = unsigned(descriptor->sharedMemory);
   cuda::Result result;
-  if (getClusterSize() == 1) {
+  if (getClusterSize() == 1 && !descriptor->programmaticStreamSerialization) {
     result =
         driver->launchKernel(function, unsigned(grid), 1, 1, threads, 1, 1, sharedMemory, stream, parameters, nullptr);
   } else {
-    cuda::LaunchAttribute attribute;
-    cuda::LaunchConfig config = makeLaunchConfig(grid, stream, attribute);
+    LaunchAttributes attributes;
+    cuda::LaunchConfig config = makeLaunchConfig(grid, stream, attributes);
     result = driver->launchKernelEx(&config, function, parameters, nullptr);
   }
   if (result == cuda::kSuccess)

@@ -35,8 +35,9 @@ private:
       : driver(&driver), descriptor(&descriptor) {}
   llvm::Error configure() const;
   int64_t getClusterSize() const;
-  /// `attribute` must live as long as the result.
-  cuda::LaunchConfig makeLaunchConfig(int64_t ctas, cuda::Stream stream, cuda::LaunchAttribute &attribute) const;
+  using LaunchAttributes = std::array<cuda::LaunchAttribute, 2>;
+  /// `attributes` must live as long as the result.
+  cuda::LaunchConfig makeLaunchConfig(int64_t ctas, cuda::Stream stream, LaunchAttributes &attributes) const;
 
   const cuda::Driver *driver;
   const LaunchDescriptor *descriptor;

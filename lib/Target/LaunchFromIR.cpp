@@ -158,6 +158,7 @@ llvm::Expected<LaunchDescriptor> mlir::dgemm::getLaunchDescriptor(ModuleOp modul
                                    SizeExpr::ceilDiv(extents[1], config.getBlockN() * config.getClusterN()));
   if (clusterSize > 1)
     descriptor.tiles = SizeExpr::mul(descriptor.tiles, SizeExpr(clusterSize));
+  descriptor.programmaticStreamSerialization = config.getPdl();
   // How many tiles a masked layout has, the kernel knows.
   descriptor.evenWaves = config.getEvenWaves() && layout != Layout::Masked;
   if (layout == Layout::Masked) // at most

@@ -29,9 +29,11 @@ def get_num_sms() -> int:
 
 
 def set_pdl(enable: bool) -> None:
-    """Kept for get_pdl. Programmatic dependent launch changes when a kernel starts, not its result; it is not used."""
+    """Programmatic dependent launch for what is launched from now on: a kernel sets itself up while the one in front of it
+    in the stream still runs, and waits for it before it reads."""
     global _pdl
     _pdl = bool(enable)
+    forget_launches()
 
 
 def get_pdl() -> bool:
@@ -111,6 +113,8 @@ class _Operation:
         if k == 0:
             raise ValueError(f"{self.names[0]} has shape {list(operands.a.shape)}; allowed is K of at least 1")
         config = _jit.choose_config(problem, m, expected_m, _num_sms or _multiprocessors(device))
+        if _pdl:
+            config = config.removesuffix(">") + ", pdl = true>"
         where = "the emulator" if device < 0 else operands.a.device
         if _env.print_configs():
             print(f"dgemm: {problem.describe()} with M={m}: config {config}", file=sys.stderr)

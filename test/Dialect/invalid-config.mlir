@@ -81,7 +81,7 @@ func.func private @shared_memory() attributes {x = #dgemm.config<block = 128x128
 // -----
 
 // A field that is none.
-// expected-error @+1 {{unknown field 'depth' of #dgemm.config; known are block, stages, math_warpgroups, group_m, cluster, split_k, evict_first, partials, overlap_epilogue, rotate_k_loop, unroll_k, even_waves, early_store and serpentine_k}}
+// expected-error @+1 {{unknown field 'depth' of #dgemm.config; known are block, stages, math_warpgroups, group_m, cluster, split_k, evict_first, partials, overlap_epilogue, rotate_k_loop, unroll_k, even_waves, early_store, serpentine_k and pdl}}
 func.func private @unknown() attributes {x = #dgemm.config<block = 128x128x128, depth = 4>}
 
 // -----

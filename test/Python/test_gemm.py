@@ -133,6 +133,19 @@ def test_num_sms(library):
         dgemm.set_num_sms(0)
 
 
+def test_pdl(library, monkeypatch, capsys):
+    monkeypatch.setenv("DGEMM_PRINT_CONFIGS", "1")
+    case = make_case(3, 64, 128)
+    for enable in (True, False):
+        dgemm.set_pdl(enable)
+        assert dgemm.get_pdl() is enable
+        out = library.put(case.empty())
+        dgemm.fp8_gemm_nt((library.put(case.a), library.put(case.scale_a)),
+                          (library.put(case.b), library.put(case.scale_b)), out)
+        assert difference(library.get(out), case.expected) < LIMIT
+        assert (", pdl = true>" in capsys.readouterr().err) is enable
+
+
 def test_alignment_of_contiguous_groups(library):
     dgemm.set_mk_alignment_for_contiguous_layout(64)
     try:

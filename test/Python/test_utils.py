@@ -58,9 +58,6 @@ def test_calc_diff(library):
 
 
 def test_settings_of_peers():
-    dgemm.set_pdl(True)
-    assert dgemm.get_pdl() is True
-    dgemm.set_pdl(False)
     dgemm.set_tc_util(80)
     assert dgemm.get_tc_util() == 80
     with pytest.raises(ValueError, match="tc_util is 101"):

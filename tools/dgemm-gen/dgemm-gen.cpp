@@ -36,7 +36,7 @@ static cl::opt<std::string>
     config("config",
            cl::desc("Config fields to take as given: block = MxNxK, stages, "
                     "math_warpgroups, group_m, cluster = MxN, split_k, evict_first, partials, "
-                    "overlap_epilogue, rotate_k_loop, unroll_k, even_waves, early_store, serpentine_k; the "
+                    "overlap_epilogue, rotate_k_loop, unroll_k, even_waves, early_store, serpentine_k, pdl; the "
                     "tuned table, or else the cost model, chooses the rest. "
                     "Between < and >: a whole config"),
            cl::value_desc("fields"), cl::cat(category));

@@ -40,6 +40,7 @@ def DGemm_ConfigAttr : AttrDef<DGemm_Dialect, "Config"> {
     | `even_waves` | no more CTAs take part than do the tiles in the same number of waves; false (as many as multiprocessors) if left out |
     | `early_store` | of what a warpgroup has of a tile, the first slice or the first half of the columns is stored while the tensor cores compute the last K block of the second (where the number of K blocks is known), and D goes through shared memory in halves, which leaves room for stages; false if left out |
     | `serpentine_k` | every second tile of a CTA takes its K blocks from the last one backwards, so that the L2 still has what the wave of tiles before has read last; its sums are added in that order; false if left out |
+    | `pdl` | programmatic dependent launch: a kernel behind this one may start while this one runs, and this one waits for the kernel before it only where it first reads what that may have written; false if left out |
 
     Constraints (PTX ISA 9.0, sections wgmma and setmaxnreg; the numbers stand in HopperLimits.h):
 
@@ -70,12 +71,14 @@ def DGemm_ConfigAttr : AttrDef<DGemm_Dialect, "Config"> {
                         "int64_t":$mathWarpgroups, "int64_t":$groupM, "int64_t":$clusterM, "int64_t":$clusterN,
                         "int64_t":$splitK, "bool":$evictFirstB, "int64_t":$partials, "bool":$overlapEpilogue,
                         "bool":$rotateKLoop, "int64_t":$unrollK, "bool":$evenWaves,
-                        "bool":$earlyStore, "bool":$serpentineK);
+                        "bool":$earlyStore, "bool":$serpentineK, "bool":$pdl);
   let extraClassDeclaration = [{
     /// CTAs of a cluster.
     int64_t getClusterSize() const { return getClusterM() * getClusterN() * getSplitK(); }
     /// CTAs of a cluster share tiles of A or B.
     bool isMulticast() const { return getClusterM() * getClusterN() > 1; }
+    /// The same with this choice of `pdl`.
+    ConfigAttr withPdl(bool pdl) const;
     /// Math threads hold what they need in what the producer leaves them (RegisterBudget).
     bool fitsRegisters(bool loadsByTMA, bool storesByTMA, bool isMasked) const;
   }];

@@ -40,6 +40,8 @@ struct ConfigFields {
   std::optional<bool> evenWaves;
   std::optional<bool> earlyStore;
   std::optional<bool> serpentineK;
+  /// Any config can have it or not: `match` does not look at it.
+  std::optional<bool> pdl;
 
   /// Reads "block = 128x192x128, stages = 4" (any fields, any order, with or without < >). Error: an unknown or
   /// repeated field, or a malformed value.

@@ -19,6 +19,7 @@ def LowerTMAPass : Pass<"dgemm-lower-tma", "::mlir::ModuleOp"> {
       of the stage) and `empty` (one arrival of each math warp). Stage index and phase parity are carried by the loops.
     - `dgemm.store` becomes `dgemm.store_fragment` to staging panels, a proxy fence, a barrier of the warpgroup, and TMA
       stores by its first thread; the staging is reused once those stores have read it.
+    - Of a dense layout without a cluster, one thread prefetches the tiles of A and B that are loaded first.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect", "::mlir::LLVM::LLVMDialect",
                            "::mlir::NVVM::NVVMDialect"];

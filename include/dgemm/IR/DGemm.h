@@ -56,7 +56,7 @@ constexpr llvm::StringLiteral kTensorMapAttr = "dgemm.tensor_map";
 /// Fields of #dgemm.config, as messages list them.
 constexpr llvm::StringLiteral kConfigFieldNames = "block, stages, math_warpgroups, group_m, cluster, split_k, "
                                                   "evict_first, partials, overlap_epilogue, rotate_k_loop, "
-                                                  "unroll_k, even_waves, early_store and serpentine_k";
+                                                  "unroll_k, even_waves, early_store, serpentine_k and pdl";
 
 /// Extent of a scale block in elements, along K and along N.
 constexpr int64_t kScaleBlock = 128;

@@ -118,6 +118,9 @@ struct LaunchDescriptor {
   std::array<int64_t, 3> cluster = {1, 1, 1};
   /// Dynamic shared memory in bytes.
   int64_t sharedMemory = 0;
+  /// Launched with CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION it starts before the kernel in front of it in
+  /// the stream has ended, and waits for it itself.
+  bool programmaticStreamSerialization = false;
   /// Number of output tiles. The kernel is persistent, see `countCTAs`.
   SizeExpr tiles;
   /// No more CTAs than the same number of waves takes.

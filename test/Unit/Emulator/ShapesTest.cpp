@@ -72,7 +72,8 @@ private:
 std::string Draw::config(const GemmShape &shape) {
   CompileOptions options;
   auto flag = [&] { return oneIn(2) ? "true" : "false"; };
-  options.config = llvm::formatv("group_m={0}, even_waves={1}, serpentine_k={2}", pick({1, 2, 8}), flag(), flag());
+  options.config = llvm::formatv("group_m={0}, even_waves={1}, serpentine_k={2}, pdl={3}", pick({1, 2, 8}), flag(),
+                                 flag(), oneIn(4) ? "true" : "false");
   if (oneIn(4))
     options.config += ", early_store=true";
   else if (oneIn(8))

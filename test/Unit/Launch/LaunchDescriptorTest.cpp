@@ -35,6 +35,7 @@ LaunchDescriptor makeDescriptor() {
   launch.sharedMemory = 200000;
   launch.tiles = SizeExpr::binary(Op::Mul, SizeExpr::binary(Op::CeilDiv, m, 128), 56);
   launch.evenWaves = true;
+  launch.programmaticStreamSerialization = true;
   ParameterInfo map;
   map.kind = ParameterInfo::Kind::TensorMap;
   map.name = "map_a";
@@ -71,6 +72,7 @@ TEST(LaunchDescriptor, RoundTrips) {
   EXPECT_EQ(launch->divisors, makeDescriptor().divisors);
   EXPECT_EQ(launch->cluster[0], 2);
   EXPECT_TRUE(launch->evenWaves);
+  EXPECT_TRUE(launch->programmaticStreamSerialization);
   EXPECT_EQ(launch->parameters[0].tensorMap.l2Promotion, 256);
   ASSERT_NE(launch->findOperand("d"), nullptr);
   EXPECT_TRUE(launch->findOperand("d")->isOutput);
@@ -101,6 +103,8 @@ TEST(LaunchDescriptor, NamesWhatIsWrongByItsPath) {
             "bad launch descriptor: expected the name of an entry of sizes at launch.divisors.LDA");
   EXPECT_EQ(readEdited("\"persistent\"", "\"stream_k\""),
             "bad launch descriptor: expected \"persistent\" at launch.grid.rule");
+  EXPECT_EQ(readEdited("\"programmatic_stream_serialization\": true", "\"programmatic_stream_serialization\": \"no\""),
+            "bad launch descriptor: expected boolean at launch.programmatic_stream_serialization");
   EXPECT_EQ(readEdited("\"even_waves\": true", "\"even_waves\": 1"),
             "bad launch descriptor: expected boolean at launch.grid.even_waves");
   EXPECT_EQ(readEdited("\"grid\"", "\"net\""), "bad launch descriptor: missing value at launch.grid");

@@ -9,7 +9,8 @@
 //
 // Implements in host memory the functions of libcuda.so.1 that lib/Runtime calls, so that everything around a launch is
 // tested where there is no GPU. The name of the kernel says how it behaves: "good", "hangs", "faults", "wrong",
-// "races", "overruns" (writes behind D), "idle" (writes nothing). FAKE_CUDA_ARCH sets the compute capability, "90" by
+// "races", "overruns" (writes behind D), "idle" (writes nothing), "dependent" (wants programmatic stream serialization,
+// which the others do not). FAKE_CUDA_ARCH sets the compute capability, "90" by
 // default.
 //
 // Kernel parameters: tensor maps of a, scale_a, b and d, pointer to scale_b, k.
@@ -184,7 +185,8 @@ Result cuModuleLoadDataEx(void **module, const void *image, unsigned count, int 
 }
 Result cuModuleUnload(void *) { return kOk; }
 Result cuModuleGetFunction(Kernel **kernel, void *, const char *name) {
-  static Kernel kernels[] = {{"good"}, {"hangs"}, {"faults"}, {"wrong"}, {"races"}, {"overruns"}, {"idle"}};
+  static Kernel kernels[] = {{"good"},  {"hangs"},    {"faults"}, {"wrong"},
+                             {"races"}, {"overruns"}, {"idle"},   {"dependent"}};
   for (Kernel &candidate : kernels)
     if (candidate.name == name)
       return *kernel = &candidate, kOk;
@@ -197,14 +199,19 @@ Result cuFuncSetAttribute(Kernel *kernel, int attribute, int value) {
 }
 Result cuLaunchKernel(Kernel *kernel, unsigned grid, unsigned, unsigned, unsigned, unsigned, unsigned,
                       unsigned sharedMemory, void *, void **parameters, void **) {
-  return grid > 4 ? kInvalidValue : launch(*kernel, sharedMemory, parameters);
+  return grid > 4 || kernel->name == "dependent" ? kInvalidValue : launch(*kernel, sharedMemory, parameters);
 }
 Result cuLaunchKernelEx(const unsigned *config, Kernel *kernel, void **parameters, void **) {
   // gridDim, blockDim, sharedMemBytes, padding, stream, attrs, numAttrs
   const unsigned *attribute;
   std::memcpy(&attribute, config + 10, 8);
-  bool good = config[12] == 1 && attribute[0] == 4 && attribute[2] == 2 && attribute[3] == 1 && config[0] % 2 == 0;
-  return good ? launch(*kernel, config[6], parameters) : kInvalidValue;
+  bool good = config[12] > 0, isDependent = false;
+  for (unsigned i = 0; i < config[12]; ++i, attribute += 18)
+    if (attribute[0] == 6) // programmatic stream serialization
+      isDependent = attribute[2] == 1;
+    else // cluster dimension
+      good &= attribute[0] == 4 && attribute[2] == 2 && attribute[3] == 1 && config[0] % 2 == 0;
+  return good && isDependent == (kernel->name == "dependent") ? launch(*kernel, config[6], parameters) : kInvalidValue;
 }
 Result cuOccupancyMaxActiveClusters(int *clusters, Kernel *, const unsigned *) { return *clusters = 2, kOk; }
 Result cuTensorMapEncodeTiled(Map *map, int type, uint32_t rank, void *address, const uint64_t *dims,

@@ -131,6 +131,17 @@ TEST_F(GpuDevice, LaunchesClusters) {
   EXPECT_EQ(result->grid, 2);
 }
 
+TEST_F(GpuDevice, LaunchesBeforeTheKernelInFrontHasEnded) {
+  for (int64_t cluster : {1, 2}) {
+    KernelImage image = makeImage("dependent");
+    image.launch.cluster = {cluster, 1, 1};
+    image.launch.programmaticStreamSerialization = true;
+    Expected<RunResult> result = run(image);
+    ASSERT_TRUE(bool(result)) << toString(result.takeError());
+    EXPECT_TRUE(reference.compare(result->d).passed());
+  }
+}
+
 TEST_F(GpuDevice, TimesAKernel) {
   for (unsigned repeat : {1u, 3u, 20u}) {
     Expected<RunResult> result = run(makeImage("good"), repeat);
