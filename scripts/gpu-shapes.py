@@ -4,8 +4,8 @@
 usage: gpu-shapes.py --gen build/bin/dgemm-gen --out FOLDER [--for-emulator --parts N]
 
 shapes.txt: M, N and K over small and odd values (M dynamic), one kernel for M = 0 to 300, one for every M, N and K,
-dynamic leading dimensions, contiguous and masked groups, strides, scale layouts, clusters. table.txt: every config of the tuned tables. large.txt: operands of more than 2^31
-elements. speed.txt: two grouped problems to time.
+dynamic leading dimensions, contiguous and masked groups, strides, scale layouts, clusters. table.txt: every config of the
+tuned tables. large.txt: operands of more than 2^31 elements. speed.txt: two grouped problems to time.
 
 On the GPU machine, with FOLDER and a static dgemm-run carried there:
     for list in shapes table large; do dgemm-run --device=gpu --cases=FOLDER/$list.txt; done

@@ -238,25 +238,19 @@ struct LowerMmaWait : OpConversionPattern<MmaWaitOp> {
 /// The two rows' scale products for each 8-column group of a tile.
 class ScaleProducts {
 public:
-  /// The first and the last of some numbers.
-  struct Range {
-    int64_t first, last;
-  };
-
-  /// n % 128 of the tiles of a kernel, which are `columns` wide.
-  static Range getStarts(KernelOp kernel, int64_t columns) {
-    int64_t size = kernel.getSizes()[1];
-    int64_t period = kScaleBlock / std::gcd(columns, kScaleBlock);
-    int64_t tiles = ShapedType::isDynamic(size) ? period : std::min<int64_t>(period, llvm::divideCeil(size, columns));
-    Range starts = {0, 0};
+  /// The largest n % 128 of a tile of the kernel, all of which are `columns` wide. The first tile has 0.
+  static int64_t getLastStart(KernelOp kernel, int64_t columns) {
+    int64_t size = kernel.getSizes()[1], period = kScaleBlock / std::gcd(columns, kScaleBlock);
+    bool isDynamic = size < 0;
+    int64_t tiles = isDynamic ? period : std::min(period, llvm::divideCeilSigned(size, columns)), last = 0;
     for (int64_t tile = 0; tile < tiles; ++tile)
-      starts.last = std::max(starts.last, tile * columns % kScaleBlock);
-    return starts;
+      last = std::max(last, tile * columns % kScaleBlock);
+    return last;
   }
 
-  /// `starts`: where in a scale block a tile may begin.
-  ScaleProducts(NVVMBuilder &b, Value rowScales, Value columnScales, Value n, int64_t columns, Range starts)
-      : b(b), starts(starts) {
+  /// `lastStart`: see above.
+  ScaleProducts(NVVMBuilder &b, Value rowScales, Value columnScales, Value n, int64_t columns, int64_t lastStart)
+      : b(b), lastStart(lastStart) {
     SmallVector<Value> rows = unpack(b, rowScales);
     int64_t blocks = cast<VectorType>(columnScales.getType()).getNumElements();
     for (int64_t block = 0; block < blocks; ++block) {
@@ -272,7 +266,7 @@ public:
   /// most two blocks to choose from, and one choice for each `step` columns.
   Value get(int64_t column, int64_t row) {
     int64_t chunk = column / step * step;
-    int64_t low = (starts.first + chunk) / kScaleBlock, high = (starts.last + chunk) / kScaleBlock;
+    int64_t low = chunk / kScaleBlock, high = (lastStart + chunk) / kScaleBlock;
     if (low == high)
       return products[low][row];
     auto [entry, isNew] = selected.try_emplace(chunk);
@@ -287,7 +281,7 @@ public:
 
 private:
   NVVMBuilder &b;
-  Range starts;
+  int64_t lastStart;
   SmallVector<std::array<Value, 2>> products;
   int64_t step;
   Value columnInBlock;
@@ -300,7 +294,7 @@ struct LowerPromote : OpConversionPattern<PromoteOp> {
     NVVMBuilder b(op.getLoc(), rewriter);
     int64_t columns = op.getAcc().getType().getColumns();
     ScaleProducts products(b, adaptor.getRowScales(), adaptor.getColumnScales(), op.getN(), columns,
-                           ScaleProducts::getStarts(op->getParentOfType<KernelOp>(), columns));
+                           ScaleProducts::getLastStart(op->getParentOfType<KernelOp>(), columns));
     SmallVector<Value> parts = unpack(b, adaptor.getPart()), sums = unpack(b, adaptor.getAcc());
     size_t first = op.getColumn() / 2;
     for (size_t i = first; i < first + parts.size(); ++i)

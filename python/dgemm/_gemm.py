@@ -30,7 +30,7 @@ def get_num_sms() -> int:
 
 def set_pdl(enable: bool) -> None:
     """Programmatic dependent launch for what is launched from now on: a kernel sets itself up while the one in front of it
-    in the stream still runs, and waits for it before it reads."""
+    in the stream still runs, and waits for it before it reads. Results are the same; off by default."""
     global _pdl
     _pdl = bool(enable)
     forget_launches()

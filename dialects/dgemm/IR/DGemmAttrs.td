@@ -40,7 +40,7 @@ def DGemm_ConfigAttr : AttrDef<DGemm_Dialect, "Config"> {
     | `even_waves` | no more CTAs take part than do the tiles in the same number of waves; false (as many as multiprocessors) if left out |
     | `early_store` | of what a warpgroup has of a tile, the first slice or the first half of the columns is stored while the tensor cores compute the last K block of the second (where the number of K blocks is known), and D goes through shared memory in halves, which leaves room for stages; false if left out |
     | `serpentine_k` | every second tile of a CTA takes its K blocks from the last one backwards, so that the L2 still has what the wave of tiles before has read last; its sums are added in that order; false if left out |
-    | `pdl` | programmatic dependent launch: a kernel behind this one may start while this one runs, and this one waits for the kernel before it only where it first reads what that may have written; false if left out |
+    | `pdl` | programmatic dependent launch: the next kernel of the stream may start while this one runs, and this one, once it has set itself up, waits for the one in front of it (PTX ISA 9.0, griddepcontrol); false if left out |
 
     Constraints (PTX ISA 9.0, sections wgmma and setmaxnreg; the numbers stand in HopperLimits.h):
 
