@@ -51,7 +51,8 @@ ProblemSize ProblemSize::get(GemmOp gemm) {
 bool ProblemSize::allows(ConfigAttr config) const {
   if (rowAlignment && rowAlignment % config.getBlockM())
     return false;
-  return (loadsByTMA || !config.isMulticast()) && config.fitsRegisters(loadsByTMA, storesByTMA, isMasked);
+  return (loadsByTMA || !config.isMulticast()) &&
+         config.fitsRegisters(loadsByTMA, storesByTMA, isMasked, isMasked && groups == 1);
 }
 
 /// Clocks of one K block on the tensor cores and CUDA cores, fitted to sweeps of whole kernels.

@@ -143,10 +143,10 @@ ConfigAttr ConfigAttr::withPdl(bool pdl) const {
              getRotateKLoop(), getUnrollK(), getEvenWaves(), getEarlyStore(), getSerpentineK(), pdl);
 }
 
-bool ConfigAttr::fitsRegisters(bool loadsByTMA, bool storesByTMA, bool isMasked) const {
+bool ConfigAttr::fitsRegisters(bool loadsByTMA, bool storesByTMA, bool isMasked, bool hasOneGroup) const {
   return getMathRegisters({getBlockM(), getBlockN(), getMathWarpgroups(), getSplitK(), isMulticast(),
                            getOverlapEpilogue(), getPartials(), getRotateKLoop(), getUnrollK(), getEarlyStore(),
-                           storesByTMA, isMasked}) <=
+                           storesByTMA, isMasked, hasOneGroup}) <=
          RegisterBudget::get(getMathWarpgroups(), getSplitK(), loadsByTMA, isMulticast()).consumer;
 }
 

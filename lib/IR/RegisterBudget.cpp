@@ -72,5 +72,9 @@ int64_t mlir::dgemm::getMathRegisters(const MathFields &fields) {
   // So did masked 128x256 and 256x128 with a rotated loop, and 128x256 and 128x224 in clusters.
   if (fields.earlyStore && fields.unrollK > 2 && fields.isMasked)
     other += (fields.rotateKLoop ? 8 : 0) + (fields.isMulticast && columns != fields.blockN ? 32 : 0);
+  // So did 64x256 with a rotated loop and 64x240 in clusters where the only group is known, of 7266 legal kernels of
+  // twenty problems.
+  if (fields.hasOneGroup && fields.unrollK > 2 && fields.mathWarpgroups == 1 && columns != fields.blockN)
+    other += fields.rotateKLoop || fields.isMulticast ? 16 : 0;
   return (columns + fields.blockN * slices) / 2 + other;
 }

@@ -80,7 +80,7 @@ def DGemm_ConfigAttr : AttrDef<DGemm_Dialect, "Config"> {
     /// The same with this choice of `pdl`.
     ConfigAttr withPdl(bool pdl) const;
     /// Math threads hold what they need in what the producer leaves them (RegisterBudget).
-    bool fitsRegisters(bool loadsByTMA, bool storesByTMA, bool isMasked) const;
+    bool fitsRegisters(bool loadsByTMA, bool storesByTMA, bool isMasked, bool hasOneGroup) const;
   }];
   let hasCustomAssemblyFormat = 1;
   let genVerifyDecl = 1;

@@ -41,6 +41,8 @@ struct MathFields {
   bool storesByTMA = true;
   /// Groups of rows that end early: a K loop for each number of slices of 64 rows in a group.
   bool isMasked = false;
+  /// Of these there is one, as is known when compiling.
+  bool hasOneGroup = false;
 };
 
 /// Columns that one mma computes: all of block N, or each half in turn where a partial accumulator for all of them
