@@ -182,6 +182,6 @@ FailureOr<ConfigAttr> mlir::dgemm::selectConfig(MLIRContext *context, const Prob
                                ? ""
                                : "; operands without TMA allow no cluster and leave math threads fewer registers")
                        << (size.storesByTMA ? "" : "; without TMA for D an overlapped epilogue takes more registers")
-                       << (size.isMasked ? "; masked groups take more registers with early_store" : "");
+                       << (size.isMasked ? "; masked groups take more registers" : "");
   return failure();
 }
