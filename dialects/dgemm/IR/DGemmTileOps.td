@@ -66,7 +66,8 @@ def DGemm_ForEachTileOp : DGemm_Op<"for_each_tile", [
   let description = [{
     Walks the output tiles of an M x N matrix that belong to this CTA: tile t, t + grid size, and so on. The region
     arguments are the element offsets of the tile, followed by the loop-carried values. Tiles are numbered down `group_m`
-    tile rows, then along the columns of that group, so that the CTAs of one wave share rows of B in L2.
+    tile rows, then along the columns of that group, so that the CTAs of one wave share rows of B in L2; in every second
+    group from the last column back to the first.
 
     With `cluster` = [CM, CN] the CTAs of a cluster take CM x CN adjacent tiles at a time. Some of these may
     lie wholly past the end of D: loads read zero there, and stores write nothing. With `cluster` = [1, 1, S] all S CTAs
