@@ -67,6 +67,12 @@ Value OperandAccess::getAddress(Value offset) {
   return LLVM::GEPOp::create(b, base.getType(), element, base, ArrayRef<LLVM::GEPArg>{offset});
 }
 
+LLVM::LoadOp mlir::dgemm::loadOperand(NVVMBuilder &b, KernelOp kernel, Type type, Value address) {
+  auto load = LLVM::LoadOp::create(b, type, address);
+  load.setInvariant(!kernel.getConfig().getPdl());
+  return load;
+}
+
 SmallVector<Value> mlir::dgemm::getBlockScaleAddresses(NVVMBuilder &b, KernelOp kernel, Value source,
                                                        ValueRange offsets, int64_t count) {
   OperandAccess access(b, kernel, source);

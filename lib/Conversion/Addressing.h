@@ -14,6 +14,11 @@
 
 namespace mlir::dgemm {
 
+/// A load of an operand of `kernel`. Nothing writes it while the kernel runs, so the load may move and take the
+/// non-coherent path (PTX ISA 9.0, ld.global.nc); but with pdl the kernel in front may still write it when this one
+/// starts.
+LLVM::LoadOp loadOperand(NVVMBuilder &b, KernelOp kernel, Type type, Value address);
+
 /// Reads and writes an operand of a kernel in global memory without TMA. Offsets are 64 bits wide: M x N may pass 2^31.
 class OperandAccess {
 public:
@@ -27,6 +32,8 @@ public:
   Value getOffset(ValueRange indices);
   /// Address of the element `offset` (i64) elements after the first.
   Value getAddress(Value offset);
+  /// What lies there, `offset` (i64) elements after the first.
+  Value load(Type type, Value offset) { return loadOperand(b, kernel, type, getAddress(offset)); }
   Value toI64(Value value);
 
 private:

@@ -45,8 +45,7 @@ private:
 Value RunCopy::loadPiece(Value offset, Value left, int64_t first, Type type) {
   Value inside = arith::CmpIOp::create(b, arith::CmpIPredicate::sgt, left, i64(first));
   Value element = arith::SelectOp::create(b, inside, arith::AddIOp::create(b, offset, i64(first)), i64(0));
-  auto piece = LLVM::LoadOp::create(b, type, access.getAddress(element));
-  piece.setInvariant(true);
+  Value piece = access.load(type, element);
   Value zero = LLVM::ZeroOp::create(b, type);
   return LLVM::SelectOp::create(b, inside, piece, zero);
 }

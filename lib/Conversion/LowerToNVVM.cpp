@@ -78,10 +78,10 @@ static void lowerBlockScales(LoadBlockScalesOp op) {
   NVVMBuilder b(op.getLoc(), op);
   VectorType type = op.getScales().getType();
   Value scales = LLVM::UndefOp::create(b, type);
-  for (auto [i, address] : llvm::enumerate(getBlockScaleAddresses(b, op->getParentOfType<KernelOp>(), op.getSource(),
-                                                                  op.getOffsets(), type.getNumElements()))) {
-    auto load = LLVM::LoadOp::create(b, b.getF32Type(), address);
-    load.setInvariant(true);
+  auto kernel = op->getParentOfType<KernelOp>();
+  for (auto [i, address] :
+       llvm::enumerate(getBlockScaleAddresses(b, kernel, op.getSource(), op.getOffsets(), type.getNumElements()))) {
+    Value load = loadOperand(b, kernel, b.getF32Type(), address);
     scales = LLVM::InsertElementOp::create(b, scales, load, b.i32(i));
   }
   op.replaceAllUsesWith(scales);

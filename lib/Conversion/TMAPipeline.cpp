@@ -427,9 +427,14 @@ LogicalResult mlir::dgemm::lowerRing(TMALowering &lowering, RingOp ring, WarpSpe
                1 + (hasCopies                  ? hopper::kWarpgroupThreads
                     : lowering.bringsScalesOfB ? hopper::kWarpThreads
                                                : 0));
-  // Until here only L2 prefetches have touched the operands.
-  if (config.getPdl())
+  // Until here only L2 prefetches have touched the operands. LLVM's intrinsic does not say that memory changes
+  // meanwhile.
+  if (config.getPdl()) {
     NVVM::GriddepcontrolOp::create(start, NVVM::GridDepActionKind::wait);
+    LLVM::InlineAsmOp::create(start, Type{}, ValueRange{}, "", "~{memory}", /*has_side_effects=*/true,
+                              /*is_align_stack=*/false, LLVM::tailcallkind::TailCallKind::None, LLVM::AsmDialectAttr{},
+                              ArrayAttr{});
+  }
   RoleLowering(lowering, type, bytes, hasCopies).lower(roles.getProducer().front(), /*isProducer=*/true);
   RoleLowering(lowering, type, bytes, hasCopies).lower(roles.getConsumer().front(), /*isProducer=*/false);
   if (config.isMulticast()) {

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "TileLoop.h"
+#include "Addressing.h"
 #include "NVVMBuilder.h"
 #include "dgemm/IR/OperandGeometry.h"
 #include "mlir/IR/Matchers.h"
@@ -98,9 +99,7 @@ Value TileLoopLowering::loadGroupValue(Value position) {
   Type pointer = LLVM::LLVMPointerType::get(b.getContext(), static_cast<unsigned>(NVVM::NVVMMemorySpace::Global));
   Value base = UnrealizedConversionCastOp::create(b, pointer, op.getGroups()).getResult(0);
   Value address = LLVM::GEPOp::create(b, pointer, b.getI32Type(), base, ArrayRef<LLVM::GEPArg>{b.toI32(position)});
-  auto load = LLVM::LoadOp::create(b, b.getI32Type(), address);
-  load.setInvariant(true);
-  return load;
+  return loadOperand(b, op->getParentOfType<KernelOp>(), b.getI32Type(), address);
 }
 
 ResultRange TileLoopLowering::createLoop(Value first, Value end, Value step, ValueRange inits,

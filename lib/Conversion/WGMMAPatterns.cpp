@@ -146,8 +146,7 @@ struct LowerLoadRowScales : OpConversionPattern<LoadRowScalesOp> {
       indices.back() = arith::AddIOp::create(b, first, access.toI64(b.add(row, 8 * half)));
       Value inside = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, indices.back(), access.getExtent(0));
       Value offset = arith::SelectOp::create(b, inside, access.getOffset(indices), none);
-      auto scale = LLVM::LoadOp::create(b, b.getF32Type(), access.getAddress(offset));
-      scale.setInvariant(true);
+      Value scale = access.load(b.getF32Type(), offset);
       values.push_back(arith::SelectOp::create(b, inside, scale, zero));
     }
     rewriter.replaceOp(op, pack(b, values));

@@ -10,7 +10,6 @@ from ._kernel import Kernel
 from ._problem import Operands, analyze
 
 _num_sms: int | None = None
-_pdl = False
 _tc_util = 100
 
 
@@ -31,13 +30,12 @@ def get_num_sms() -> int:
 def set_pdl(enable: bool) -> None:
     """Programmatic dependent launch for what is launched from now on: a kernel sets itself up while the one in front of it
     in the stream still runs, and waits for it before it reads. Results are the same; off by default."""
-    global _pdl
-    _pdl = bool(enable)
+    _jit.pdl = bool(enable)
     forget_launches()
 
 
 def get_pdl() -> bool:
-    return _pdl
+    return _jit.pdl
 
 
 def set_tc_util(tc_util: int) -> None:
@@ -113,8 +111,6 @@ class _Operation:
         if k == 0:
             raise ValueError(f"{self.names[0]} has shape {list(operands.a.shape)}; allowed is K of at least 1")
         config = _jit.choose_config(problem, m, expected_m, _num_sms or _multiprocessors(device))
-        if _pdl:
-            config = config.removesuffix(">") + ", pdl = true>"
         where = "the emulator" if device < 0 else operands.a.device
         if _env.print_configs():
             print(f"dgemm: {problem.describe()} with M={m}: config {config}", file=sys.stderr)

@@ -18,9 +18,12 @@ MULTIPROCESSORS = 132
 """Of an H100 SXM and an H200: what configs are chosen for unless the device says otherwise."""
 
 _kernels: dict[tuple[Problem, str, Assembler], Kernel] = {}
-_choices: dict[tuple[Problem, int, int, tuple[str, int]], str] = {}
+_choices: dict[tuple[Problem, int, int, tuple[str, int], bool], str] = {}
 _locks: dict[Any, threading.Lock] = {}
 _locks_lock = threading.Lock()
+
+pdl = False
+"""Whether configs are chosen with programmatic dependent launch."""
 
 
 def bucket(m: int) -> int:
@@ -58,11 +61,12 @@ def choose_config(problem: Problem, m: int, expected_m: int = 0, multiprocessors
     masked = problem.layout == "masked"
     rows = bucket(max(1, min(expected_m or m, m)))
     table = _find_table()
-    key = (problem, rows, multiprocessors, table)
+    key = (problem, rows, multiprocessors, table, pdl)
     if (known := _choices.get(key)) is None:
         shape = problem.shape(None, rows) if masked else problem.shape(problem.m if problem.m != DYNAMIC else rows)
         try:
-            known = _dgemm.choose_config(shape, _dgemm.Options(multiprocessors=multiprocessors, tuned_table=table[0]))
+            known = _dgemm.choose_config(shape, _dgemm.Options(config="pdl = true" if pdl else "", multiprocessors=multiprocessors,
+                                                                tuned_table=table[0]))
         except RuntimeError as error:
             raise CompileError(str(error)) from None
         _choices[key] = known
