@@ -64,6 +64,8 @@ llvm_config.add_tool_substitutions(
     ],
     [config.dgemm_tools_dir, config.llvm_tools_dir],
 )
+# For scripts that are told where a tool is.
+config.substitutions.append(("%{dgemm_tools}", config.dgemm_tools_dir))
 llvm_config.with_environment("PATH", [config.dgemm_tools_dir, config.llvm_tools_dir], append_path=True)
 # A variable without $ ends at the next CHECK-LABEL, so that a match in one function cannot serve another.
 config.environment["FILECHECK_OPTS"] = "--enable-var-scope"
