@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Measures our kernels against DeepGEMM, cuBLASLt and the read floor, on one Hopper GPU, in one process.
 
-  bench.py --gen build-static/bin/dgemm-gen --out results/          all rows of the table, all peers
+  bench.py --gen build-static/bin/dgemm-gen --out out/bench         all rows of the table, all peers
   bench.py --quick --peers deep_gemm ...                            a few rows, 8 samples
   bench.py --rows m=64,4096x7168x16384 --config 'stages = 5' ...    some rows, some config fields given
-  bench.py --input results/benchmark.json --compare old.json        no GPU: print again, compare
+  bench.py --input out/bench/benchmark.json --compare old.json      no GPU: print again, compare
 
 Peers are imported from PYTHONPATH; one that is missing is said to be so and left out. Writes benchmark.json (after each
 row), benchmark.md and benchmark.png into --out. Exit code 1: a kernel failed or was wrong, or --compare found a row that

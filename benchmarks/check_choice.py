@@ -2,8 +2,8 @@
 """Checks the cost model against measurement: on 40 problems that are in no tuned table, how much slower is its choice than
 the best config that a sweep finds?
 
-  check_choice.py --gen build-static/bin/dgemm-gen --out results/      sweeps (a GPU; options of sweep.py), then judges
-  check_choice.py --judge results/sweep.json                           judges a sweep that is there; needs no GPU
+  check_choice.py --gen build-static/bin/dgemm-gen --out out/choice    sweeps (a GPU; options of sweep.py), then judges
+  check_choice.py --judge out/choice/sweep.json                        judges a sweep that is there; needs no GPU
 
 Exit code 1: more than 5 % slower in the geometric mean, or more than 15 % on any problem.
 """

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures many configs of our kernel for each row, on one Hopper GPU, and ranks them.
 
-  sweep.py --gen build-static/bin/dgemm-gen --out results/ --rows m=4096 --best 60
+  sweep.py --gen build-static/bin/dgemm-gen --out out/sweep --rows m=4096 --best 60
   sweep.py ... --configs candidates.json          {"4096x7168x2048": ["block = 256x128x128", ...], ...}
   sweep.py ... --fields 'split_k = 4' --fields 'cluster = 2x1'    the best by the model with each of these fields, too
 

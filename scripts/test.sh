@@ -19,6 +19,9 @@ say "Checking the format of the C++ files (repair: clang-format-22 -i FILE)"
 find dialects include lib python test tools \( -name '*.h' -o -name '*.cpp' -o -name '*.c' \) -print0 |
   xargs -0 clang-format-22 --dry-run --Werror
 
+say "Checking the links of the docs"
+scripts/check-links.py
+
 scripts/build.sh "$link" --werror --python
 
 # Both suites run to their end, so that one run shows all that fails.

@@ -153,22 +153,21 @@ static bool fitsRegisters(const MathFields &math) {
 /// Each half of the columns has an mma of its own.
 static bool isWide(const MathFields &math) { return getMmaColumns(math.blockN) != math.blockN; }
 
-/// Where storing half of a tile early is faster (benchmarks/results/2026-11-27-h100-early-store.md): two warpgroups
-/// with wide blocks, which have room for a fourth stage then.
+/// Where storing half of a tile early is faster (docs/cost-model.md): two warpgroups with wide blocks, which have
+/// room for a fourth stage then.
 static bool earlyStorePays(const MathFields &math, int64_t kBlocks) {
   return math.mathWarpgroups == 2 && isWide(math) && math.splitK == 1 && math.partials == 1 && !math.overlapEpilogue &&
          kBlocks >= 2 && fitsRegisters(math);
 }
 
-/// Where an unrolled K loop is faster (benchmarks/results/2026-11-27-h100-scales.md; three warpgroups:
-/// 2026-11-27-h100-limits.md): almost everywhere, if there is something to unroll.
+/// Where an unrolled K loop is faster (docs/cost-model.md): almost everywhere, if there is something to unroll.
 static bool unrollingPays(const MathFields &math, int64_t kBlocks) {
   bool isWhole = math.earlyStore && kBlocks <= math.unrollK;
   return !math.overlapEpilogue && (isWhole || kBlocks >= 2 * math.unrollK) && fitsRegisters(math);
 }
 
-/// Where a rotated K loop is faster in most rows (benchmarks/results/2026-11-25-h100-rotate.md): a warpgroup has one
-/// slice and one partial accumulator. A third warpgroup, and tiles shared in a cluster, make it slower; of unrolled
+/// Where a rotated K loop is faster in most rows (docs/cost-model.md): a warpgroup has one slice and one partial
+/// accumulator. A third warpgroup, and tiles shared in a cluster, make it slower; of unrolled
 /// loops, those of two warpgroups are faster without, but for those with early_store; of masked ones 128x256 has no
 /// registers for it, and 128x224 is as fast without. Where a rotated loop does not fit the registers, one that is not
 /// may.
@@ -182,14 +181,13 @@ static bool rotationPays(const MathFields &math) {
 /// The tiles of a wave cover about as many rows as columns: 16 x 8 of 128x256, else 8 tile rows, as measured.
 static int64_t chooseGroupM(const MathFields &math) { return math.mathWarpgroups == 2 && isWide(math) ? 16 : 8; }
 
-/// Where fewer CTAs in even waves are faster (benchmarks/results/2026-11-27-h100-waves.md): with two warpgroups or more
-/// from K = 2048 on; the two problems below that took 0 to 5 % longer.
+/// Where fewer CTAs in even waves are faster (docs/cost-model.md): with two warpgroups or more from K = 2048 on; the
+/// two problems below that took 0 to 5 % longer.
 static bool evenWavesPay(const MathFields &math, int64_t kBlocks) {
   return math.mathWarpgroups > 1 && math.splitK == 1 && kBlocks >= 16;
 }
 
-/// Where walking K back and forth is faster (benchmarks/results/2026-11-27-h100-serpentine.md): with two warpgroups,
-/// not masked, from K = 4096 on.
+/// Where walking K back and forth is faster (docs/cost-model.md): with two warpgroups, not masked, from K = 4096 on.
 static bool serpentinePays(const MathFields &math, int64_t kBlocks) {
   return math.mathWarpgroups == 2 && math.splitK == 1 && !math.isMasked && kBlocks >= 32;
 }

@@ -18,8 +18,8 @@
 using namespace mlir;
 using namespace mlir::dgemm;
 
-/// Where it gains (benchmarks/results/2026-11-27-h100-serpentine.md): below this M it is 3 % faster to 5 % slower, and
-/// with more rows of A and B in a K block 0 to 0.6 % slower.
+/// Where it gains (docs/cost-model.md): below this M it is 3 % faster to 5 % slower, and with more rows of A and B in a
+/// K block 0 to 0.6 % slower.
 constexpr int64_t kFewestRows = 64;
 constexpr int64_t kMostRowsOfTiles = 320;
 

@@ -1,0 +1,43 @@
+#!/usr/bin/env python3
+"""Fails where a Markdown file links to a file that is not there, or code cites a dated result in place of the docs.
+
+usage: check-links.py      (looks at the files that git tracks, or would)
+"""
+import os
+import re
+import subprocess
+import sys
+
+REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+CODE = ("dialects/", "include/", "lib/", "python/", "tools/")
+
+
+def find_faults(path, text):
+    """What is wrong in the file, as (line number, message)."""
+    for number, line in enumerate(text.split("\n"), 1):
+        if path.endswith(".md"):
+            for target in re.findall(r"\]\(([^)\s#]+)[^)]*\)", line):
+                file = os.path.normpath(os.path.join(REPOSITORY, os.path.dirname(path), target))
+                if not re.match(r"[a-z]+:", target) and not os.path.exists(file):
+                    yield number, f"links to '{target}', which is not there"
+        elif path.startswith(CODE) and re.search(r"benchmarks/results|\d{4}-\d\d-\d\d-h100", line):
+            yield number, "cites a dated result; cite the page of docs/ that links to it"
+
+
+def main():
+    listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=REPOSITORY,
+                            capture_output=True, text=True, check=True)  # fmt: skip
+    faults = 0
+    for path in sorted(set(filter(None, listed.stdout.split("\0")))):
+        full = os.path.join(REPOSITORY, path)
+        if not os.path.isfile(full) or not (path.endswith(".md") or path.startswith(CODE)):
+            continue
+        with open(full, errors="replace") as file:
+            for number, message in find_faults(path, file.read()):
+                print(f"{path}:{number}: {message}", file=sys.stderr)
+                faults += 1
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
