@@ -147,8 +147,10 @@ static LogicalResult lowerKernel(KernelOp kernel, LLVM::GlobalOp shared) {
 namespace {
 struct LowerTMA : mlir::dgemm::impl::LowerTMAPassBase<LowerTMA> {
   void runOnOperation() override {
-    for (KernelOp kernel : llvm::to_vector(getOperation().getOps<KernelOp>()))
-      if (failed(lowerKernel(kernel, getSharedMemory(getOperation()))))
+    SmallVector<KernelOp> kernels;
+    getOperation()->walk([&](KernelOp kernel) { kernels.push_back(kernel); });
+    for (KernelOp kernel : kernels)
+      if (failed(lowerKernel(kernel, getSharedMemory(kernel->getParentOfType<ModuleOp>()))))
         return signalPassFailure();
   }
 };

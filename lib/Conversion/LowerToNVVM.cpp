@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Expects kernels after dgemm-lower-wgmma. First the remaining dgemm ops are rewritten on scf and arith, then all of it
-// is converted to llvm with 32-bit indices.
+// Expects kernels after dgemm-lower-wgmma. First the remaining dgemm ops are rewritten on scf and arith, then the
+// function that the kernel became is converted to llvm with 32-bit indices. Nothing else in the module is touched.
 //
 //===----------------------------------------------------------------------===//
 
@@ -24,7 +24,9 @@
 #include "mlir/Conversion/LLVMCommon/TypeConverter.h"
 #include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
+#include "mlir/IR/Dominance.h"
 #include "mlir/IR/Matchers.h"
+#include "mlir/Transforms/CSE.h"
 #include "mlir/Transforms/DialectConversion.h"
 
 namespace mlir::dgemm {
@@ -99,7 +101,7 @@ class KernelLowering {
 public:
   explicit KernelLowering(KernelOp kernel) : kernel(kernel), b(kernel.getLoc(), kernel) {}
 
-  LogicalResult lower();
+  FailureOr<LLVM::LLVMFuncOp> lower();
 
 private:
   Type convertArgument(unsigned index, NamedAttrList &attrs);
@@ -141,10 +143,10 @@ DictionaryAttr KernelLowering::describeLaunch(int64_t threads) {
   });
 }
 
-LogicalResult KernelLowering::lower() {
+FailureOr<LLVM::LLVMFuncOp> KernelLowering::lower() {
   auto roles = llvm::to_vector(kernel.getBody().getOps<WarpSpecializeOp>());
   if (roles.size() != 1)
-    return kernel.emitOpError("expected one dgemm.warp_specialize; run dgemm-warp-specialize first");
+    return kernel.emitOpError("expected one dgemm.warp_specialize; run dgemm-warp-specialize first"), failure();
   int64_t threads = roles.front().getThreads();
   SmallVector<LoadBlockScalesOp> loads;
   kernel.walk([&](LoadBlockScalesOp load) { loads.push_back(load); });
@@ -191,28 +193,34 @@ LogicalResult KernelLowering::lower() {
   b.setInsertionPointToEnd(entry);
   LLVM::ReturnOp::create(b, ValueRange{});
   kernel.erase();
-  return success();
+  return func;
 }
 
 struct LowerToNVVM : mlir::dgemm::impl::LowerToNVVMPassBase<LowerToNVVM> {
   void runOnOperation() override {
-    for (KernelOp kernel : llvm::to_vector(getOperation().getOps<KernelOp>()))
-      if (failed(KernelLowering(kernel).lower()))
+    SmallVector<KernelOp> kernels;
+    getOperation()->walk([&](KernelOp kernel) { kernels.push_back(kernel); });
+    for (KernelOp kernel : kernels) {
+      FailureOr<LLVM::LLVMFuncOp> func = KernelLowering(kernel).lower();
+      if (failed(func) || failed(convertToControlFlow(*func)) || failed(convertToLLVM(*func)))
         return signalPassFailure();
-    if (failed(convertToControlFlow()) || failed(convertToLLVM()))
-      signalPassFailure();
+      IRRewriter rewriter(&getContext());
+      DominanceInfo dominance(*func);
+      eliminateCommonSubExpressions(rewriter, dominance, *func);
+    }
   }
 
-  LogicalResult convertToControlFlow() {
+private:
+  LogicalResult convertToControlFlow(LLVM::LLVMFuncOp func) {
     RewritePatternSet patterns(&getContext());
     populateSCFToControlFlowConversionPatterns(patterns);
     ConversionTarget target(getContext());
     target.addIllegalDialect<scf::SCFDialect>();
     target.markUnknownOpDynamicallyLegal([](Operation *) { return true; });
-    return applyPartialConversion(getOperation(), target, std::move(patterns));
+    return applyPartialConversion(func, target, std::move(patterns));
   }
 
-  LogicalResult convertToLLVM() {
+  LogicalResult convertToLLVM(LLVM::LLVMFuncOp func) {
     LowerToLLVMOptions options(&getContext());
     options.overrideIndexBitwidth(32); // sizes and offsets are below 2^31
     LLVMTypeConverter converter(&getContext(), options);
@@ -222,7 +230,7 @@ struct LowerToNVVM : mlir::dgemm::impl::LowerToNVVMPassBase<LowerToNVVM> {
     ConversionTarget target(getContext());
     target.addIllegalDialect<arith::ArithDialect, cf::ControlFlowDialect>();
     target.markUnknownOpDynamicallyLegal([](Operation *) { return true; });
-    return applyPartialConversion(getOperation(), target, std::move(patterns));
+    return applyPartialConversion(func, target, std::move(patterns));
   }
 };
 

@@ -31,6 +31,15 @@ using namespace mlir::dgemm;
 namespace {
 struct LowerWGMMA : mlir::dgemm::impl::LowerWGMMAPassBase<LowerWGMMA> {
   void runOnOperation() override {
+    SmallVector<KernelOp> kernels;
+    getOperation()->walk([&](KernelOp kernel) { kernels.push_back(kernel); });
+    for (KernelOp kernel : kernels)
+      if (failed(lower(kernel)))
+        return signalPassFailure();
+  }
+
+private:
+  LogicalResult lower(KernelOp kernel) {
     TypeConverter converter;
     addFragmentConversions(converter);
     RewritePatternSet patterns(&getContext());
@@ -40,8 +49,7 @@ struct LowerWGMMA : mlir::dgemm::impl::LowerWGMMAPassBase<LowerWGMMA> {
     target.addLegalDialect<arith::ArithDialect, LLVM::LLVMDialect, NVVM::NVVMDialect>();
     scf::populateSCFStructuralTypeConversionsAndLegality(converter, patterns, target);
     target.markUnknownOpDynamicallyLegal([&](Operation *op) { return converter.isLegal(op); });
-    if (failed(applyPartialConversion(getOperation(), target, std::move(patterns))))
-      signalPassFailure();
+    return applyPartialConversion(kernel, target, std::move(patterns));
   }
 };
 } // namespace

@@ -45,16 +45,14 @@ void mlir::dgemm::buildPipeline(OpPassManager &pm, Level from, Level to, const P
   // -> tensor maps, bulk copies, mbarriers.
   if (crosses(Level::TMA)) {
     pm.addPass(createLowerTMAPass());
-    pm.addPass(createCSEPass());
+    pm.addNestedPass<KernelOp>(createCSEPass()); // what is not a kernel stays as it is
   }
   // -> wgmma and per-thread f32.
   if (crosses(Level::WGMMA))
     pm.addPass(createLowerWGMMAPass());
   // -> llvm and nvvm only.
-  if (crosses(Level::NVVM)) {
+  if (crosses(Level::NVVM))
     pm.addPass(createLowerToNVVMPass());
-    pm.addPass(createCSEPass());
-  }
 }
 
 void mlir::dgemm::registerDialects(DialectRegistry &registry) {

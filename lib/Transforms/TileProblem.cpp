@@ -23,27 +23,51 @@ namespace mlir::dgemm {
 using namespace mlir;
 using namespace mlir::dgemm;
 
-/// The only dgemm.gemm of a function, null after an error.
-static GemmOp getOnlyGemm(func::FuncOp func) {
-  GemmOp gemm;
-  for (Operation &op : func.getBody().front().without_terminator()) {
-    auto found = dyn_cast<GemmOp>(op);
-    if (!found || gemm) {
-      op.emitOpError("expected a function to hold one dgemm.gemm and nothing else to become a kernel");
-      return {};
-    }
-    gemm = found;
-  }
-  if (!gemm.getConfig()) {
-    gemm.emitOpError("expected a config; run dgemm-select-config first");
-    return {};
-  }
+/// A function that is to become a kernel is its gemm and nothing else.
+static LogicalResult verifyBody(func::FuncOp func, GemmOp gemm) {
+  if (gemm->getBlock() != &func.getBody().front())
+    return gemm.emitOpError("expected to stand in the entry block of a function, which becomes a kernel");
+  for (Block &block : func.getBody())
+    for (Operation &op : block)
+      if (&op != gemm && !(isa<func::ReturnOp>(op) && block.isEntryBlock()))
+        return op.emitOpError("expected a function to hold one dgemm.gemm and nothing else to become a kernel");
+  return success();
+}
+
+/// A kernel has the operands of the gemm as arguments, in its own order. It returns nothing, and nobody calls it.
+static LogicalResult verifySignature(func::FuncOp func, GemmOp gemm) {
   for (Value operand : gemm.getOperands())
-    if (!isa<BlockArgument>(operand)) {
-      gemm.emitOpError("expected operands to be arguments of the function");
-      return {};
-    }
-  return gemm;
+    if (!isa<BlockArgument>(operand))
+      return gemm.emitOpError("expected operands to be arguments of the function");
+  for (BlockArgument arg : func.getArguments())
+    if (!llvm::is_contained(gemm.getOperands(), arg))
+      return emitError(arg.getLoc()) << "argument " << arg.getArgNumber() << " of '" << func.getSymName()
+                                     << "' is no operand of its dgemm.gemm, and a kernel has no other arguments";
+  if (func.getNumResults())
+    return func.emitOpError("expected a function without results to become a kernel");
+  for (NamedAttribute attr : func->getAttrs())
+    if (attr.getName() != func.getSymNameAttrName() && attr.getName() != func.getFunctionTypeAttrName())
+      return func.emitOpError() << "expected a function to have no attributes to become a kernel, but got '"
+                                << attr.getName().getValue() << "'";
+  for (NamedAttribute attr : gemm->getDiscardableAttrs())
+    return gemm.emitOpError() << "expected no attributes that a kernel would lose, but got '"
+                              << attr.getName().getValue() << "'";
+  if (std::optional<SymbolTable::UseRange> uses = SymbolTable::getSymbolUses(func, func->getParentOp()))
+    for (SymbolTable::SymbolUse use : *uses)
+      return use.getUser()->emitError() << "'" << func.getSymName() << "' becomes a kernel, which only a host launches";
+  return success();
+}
+
+/// The function that `gemm` becomes a kernel in place of; null after an error.
+static func::FuncOp getFunction(GemmOp gemm) {
+  auto func = dyn_cast<func::FuncOp>(gemm->getParentOp());
+  if (!func)
+    return gemm.emitOpError("expected to stand in the entry block of a function, which becomes a kernel"), nullptr;
+  if (failed(verifyBody(func, gemm)) || failed(verifySignature(func, gemm)))
+    return nullptr;
+  if (!gemm.getConfig())
+    return gemm.emitOpError("expected a config; run dgemm-select-config first"), nullptr;
+  return func;
 }
 
 /// The empty kernel: operands and dynamic sizes as arguments.
@@ -194,13 +218,11 @@ static void tileProblem(func::FuncOp func, GemmOp gemm) {
 namespace {
 struct TileProblem : mlir::dgemm::impl::TileProblemPassBase<TileProblem> {
   void runOnOperation() override {
-    SmallVector<func::FuncOp> funcs;
-    for (auto func : getOperation().getOps<func::FuncOp>())
-      if (!func.isExternal() && !func.getBody().front().getOps<GemmOp>().empty())
-        funcs.push_back(func);
-    for (func::FuncOp func : funcs) {
-      GemmOp gemm = getOnlyGemm(func);
-      if (!gemm)
+    SmallVector<GemmOp> gemms;
+    getOperation().walk([&](GemmOp gemm) { gemms.push_back(gemm); });
+    for (GemmOp gemm : gemms) {
+      func::FuncOp func = getFunction(gemm);
+      if (!func)
         return signalPassFailure();
       tileProblem(func, gemm);
     }

@@ -43,7 +43,7 @@ def LowerToNVVMPass : Pass<"dgemm-lower-to-nvvm", "::mlir::ModuleOp"> {
     The kernel becomes an `llvm.func` with `nvvm.kernel`, its thread count and its parameters: tensor maps by value as
     grid constants, pointers, and i32 sizes. What the host must know stands in the `dgemm.launch` attribute and in the
     argument attributes. Roles become branches on the warpgroup index with `setmaxnreg`; all that is left is `llvm` and
-    `nvvm`.
+    `nvvm`, without common subexpressions. What is no `dgemm.kernel` stays as it is: there an index has its own width.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect", "::mlir::cf::ControlFlowDialect",
                            "::mlir::LLVM::LLVMDialect", "::mlir::NVVM::NVVMDialect"];

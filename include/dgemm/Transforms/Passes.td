@@ -40,7 +40,9 @@ def TileProblemPass : Pass<"dgemm-tile-problem", "::mlir::ModuleOp"> {
   let description = [{
     Replaces each function that holds one `dgemm.gemm` with a config (and nothing else) by a `dgemm.kernel` of the same
     name: a loop over output tiles, in it a loop over K blocks of loads and a `dgemm.scaled_mma`, then a `dgemm.store`.
-    Dynamic sizes become index arguments. With `serpentine_k` the K loop takes its K blocks where `dgemm.walk_k` says.
+    The arguments are the operands of the gemm in its own order, and behind them the dynamic sizes. A `dgemm.gemm` anywhere
+    else is an error, and so is what a kernel would lose: other arguments, results, attributes and callers of the function.
+    With `serpentine_k` the K loop takes its K blocks where `dgemm.walk_k` says.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];
 }
