@@ -15,7 +15,7 @@
 #include "llvm/ADT/StringExtras.h"
 
 using namespace mlir;
-using namespace mlir::dgemm;
+using namespace dgemm;
 
 static llvm::Error makeError(const Twine &message) {
   return llvm::createStringError(llvm::inconvertibleErrorCode(), message);
@@ -136,9 +136,9 @@ bool ConfigFields::match(ConfigAttr config) const {
          (!serpentineK || *serpentineK == config.getSerpentineK());
 }
 
-bool mlir::dgemm::isWholeConfig(StringRef text) { return text.trim().starts_with("<"); }
+bool dgemm::isWholeConfig(StringRef text) { return text.trim().starts_with("<"); }
 
-FailureOr<ConfigAttr> mlir::dgemm::parseWholeConfig(MLIRContext *context, StringRef text) {
+FailureOr<ConfigAttr> dgemm::parseWholeConfig(MLIRContext *context, StringRef text) {
   auto config = dyn_cast_or_null<ConfigAttr>(parseAttribute(("#dgemm.config" + text.trim()).str(), context));
   if (!config)
     return failure();
@@ -192,8 +192,8 @@ static bool serpentinePays(const MathFields &math, int64_t kBlocks) {
   return math.mathWarpgroups == 2 && math.splitK == 1 && !math.isMasked && kBlocks >= 32;
 }
 
-SmallVector<ConfigAttr> mlir::dgemm::enumerateConfigs(MLIRContext *context, const ConfigFields &fields, int64_t rows,
-                                                      int64_t k, bool isMasked) {
+SmallVector<ConfigAttr> dgemm::enumerateConfigs(MLIRContext *context, const ConfigFields &fields, int64_t rows,
+                                                int64_t k, bool isMasked) {
   constexpr int64_t kEnoughStages = 16;
   SmallVector<ConfigAttr> configs;
   // What is legal the verifier knows; what it says of the others is of no use here, unlike what others say meanwhile.

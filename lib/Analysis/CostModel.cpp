@@ -16,7 +16,7 @@
 #include <cmath>
 
 using namespace mlir;
-using namespace mlir::dgemm;
+using namespace dgemm;
 
 namespace {
 // SM clocks at about 1.6 GHz on an H100 with 132 SMs. Which of these were measured and which are assumed stands in
@@ -118,7 +118,7 @@ static double estimateRows(const ProblemSize &size, ConfigAttr config, int64_t m
   return clocks * (!config.isMulticast() ? 1 : config.getClusterSize() == 2 ? kPairCost : kQuadCost);
 }
 
-double mlir::dgemm::estimateClocks(const ProblemSize &size, ConfigAttr config, int64_t multiprocessors) {
+double dgemm::estimateClocks(const ProblemSize &size, ConfigAttr config, int64_t multiprocessors) {
   int64_t m = known(size.m);
   if (!size.isMasked)
     return estimateRows(size, config, multiprocessors, m);
@@ -130,8 +130,8 @@ double mlir::dgemm::estimateClocks(const ProblemSize &size, ConfigAttr config, i
   return clocks / double(std::size(kSpread));
 }
 
-SmallVector<ConfigAttr> mlir::dgemm::enumerateConfigs(MLIRContext *context, const ProblemSize &size,
-                                                      const ConfigFields &given) {
+SmallVector<ConfigAttr> dgemm::enumerateConfigs(MLIRContext *context, const ProblemSize &size,
+                                                const ConfigFields &given) {
   ConfigFields fields = given;
   // Each CTA reads the rows of all groups before it starts, one after the other (measured with up to 32).
   constexpr int64_t kFewGroups = 32;
@@ -145,9 +145,9 @@ SmallVector<ConfigAttr> mlir::dgemm::enumerateConfigs(MLIRContext *context, cons
   return configs;
 }
 
-FailureOr<ConfigAttr> mlir::dgemm::selectConfig(MLIRContext *context, const ProblemSize &size,
-                                                const ConfigFields &fields, int64_t multiprocessors,
-                                                function_ref<InFlightDiagnostic()> emitError, const TunedTable *own) {
+FailureOr<ConfigAttr> dgemm::selectConfig(MLIRContext *context, const ProblemSize &size, const ConfigFields &fields,
+                                          int64_t multiprocessors, function_ref<InFlightDiagnostic()> emitError,
+                                          const TunedTable *own) {
   if (std::optional<ConfigAttr> tuned = findTunedConfig(context, size, fields, multiprocessors, own))
     return fields.pdl ? tuned->withPdl(*fields.pdl) : *tuned;
   ConfigAttr best;

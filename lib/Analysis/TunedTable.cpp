@@ -16,7 +16,7 @@
 #include <tuple>
 
 using namespace mlir;
-using namespace mlir::dgemm;
+using namespace dgemm;
 
 namespace {
 constexpr llvm::StringLiteral kTableH100 =
@@ -25,7 +25,7 @@ constexpr llvm::StringLiteral kTableH100 =
 } // namespace
 
 // llvm::json finds these by their arguments.
-namespace mlir::dgemm {
+namespace dgemm {
 static bool fromJSON(const llvm::json::Value &value, Layout &layout, llvm::json::Path path) {
   std::optional<StringRef> name = value.getAsString();
   std::optional<Layout> known = name ? symbolizeLayout(*name) : std::nullopt;
@@ -43,7 +43,7 @@ static bool fromJSON(const llvm::json::Value &value, TunedEntry &entry, llvm::js
          map.map("n", entry.n) && map.map("k", entry.k) && map.map("config", entry.config) &&
          map.mapOptional("microseconds", entry.microseconds);
 }
-} // namespace mlir::dgemm
+} // namespace dgemm
 
 llvm::Expected<TunedTable> TunedTable::parse(StringRef json) {
   llvm::Expected<llvm::json::Value> document = llvm::json::parse(json);
@@ -114,7 +114,7 @@ ArrayRef<TunedTable> TunedTable::getShipped() {
   return tables;
 }
 
-int64_t mlir::dgemm::getRowBucket(int64_t m) {
+int64_t dgemm::getRowBucket(int64_t m) {
   int64_t above = int64_t(llvm::PowerOf2Ceil(uint64_t(m)));
   // The number of row tiles counts while there are few of them, so few rows are rounded up.
   return m > 512 && 2 * m * m < above * above ? above / 2 : above;
@@ -157,9 +157,9 @@ static std::optional<ConfigAttr> findIn(const TunedTable &table, MLIRContext *co
   return std::nullopt;
 }
 
-std::optional<ConfigAttr> mlir::dgemm::findTunedConfig(MLIRContext *context, const ProblemSize &size,
-                                                       const ConfigFields &fields, int64_t multiprocessors,
-                                                       const TunedTable *own) {
+std::optional<ConfigAttr> dgemm::findTunedConfig(MLIRContext *context, const ProblemSize &size,
+                                                 const ConfigFields &fields, int64_t multiprocessors,
+                                                 const TunedTable *own) {
   if (own)
     if (std::optional<ConfigAttr> config = findIn(*own, context, size, fields, multiprocessors))
       return config;

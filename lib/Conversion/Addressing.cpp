@@ -9,7 +9,7 @@
 #include "Addressing.h"
 
 using namespace mlir;
-using namespace mlir::dgemm;
+using namespace dgemm;
 
 OperandAccess::OperandAccess(NVVMBuilder &b, KernelOp kernel, Value memref)
     : b(b), kernel(kernel), geometry(OperandGeometry::get(kernel, kernel.getOperandName(memref))) {
@@ -67,14 +67,14 @@ Value OperandAccess::getAddress(Value offset) {
   return LLVM::GEPOp::create(b, base.getType(), element, base, ArrayRef<LLVM::GEPArg>{offset});
 }
 
-LLVM::LoadOp mlir::dgemm::loadOperand(NVVMBuilder &b, KernelOp kernel, Type type, Value address) {
+LLVM::LoadOp dgemm::loadOperand(NVVMBuilder &b, KernelOp kernel, Type type, Value address) {
   auto load = LLVM::LoadOp::create(b, type, address);
   load.setInvariant(!kernel.getConfig().getPdl());
   return load;
 }
 
-SmallVector<Value> mlir::dgemm::getBlockScaleAddresses(NVVMBuilder &b, KernelOp kernel, Value source,
-                                                       ValueRange offsets, int64_t count) {
+SmallVector<Value> dgemm::getBlockScaleAddresses(NVVMBuilder &b, KernelOp kernel, Value source, ValueRange offsets,
+                                                 int64_t count) {
   OperandAccess access(b, kernel, source);
   bool mayStartPastN = kernel.getConfig().getClusterN() > 1;
   Value block = b.index(kScaleBlock);

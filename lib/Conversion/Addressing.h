@@ -12,7 +12,7 @@
 #include "NVVMBuilder.h"
 #include "dgemm/IR/OperandGeometry.h"
 
-namespace mlir::dgemm {
+namespace dgemm {
 
 /// A load of an operand of `kernel`. Nothing writes it while the kernel runs, so the load may move and take the
 /// non-coherent path (PTX ISA 9.0, ld.global.nc); but with pdl the kernel in front may still write it when this one
@@ -51,6 +51,6 @@ private:
 SmallVector<Value> getBlockScaleAddresses(NVVMBuilder &b, KernelOp kernel, Value source, ValueRange offsets,
                                           int64_t count);
 
-} // namespace mlir::dgemm
+} // namespace dgemm
 
 #endif // DGEMM_LIB_CONVERSION_ADDRESSING_H

@@ -24,7 +24,7 @@
 #include "dgemm/IR/HopperLimits.h"
 
 using namespace mlir;
-using namespace mlir::dgemm;
+using namespace dgemm;
 
 namespace {
 
@@ -254,13 +254,13 @@ private:
 
 } // namespace
 
-void mlir::dgemm::initReductionBarriers(TMALowering &lowering, NVVMBuilder &b, Value slice) {
+void dgemm::initReductionBarriers(TMALowering &lowering, NVVMBuilder &b, Value slice) {
   int64_t senderWarps = (lowering.kernel.getConfig().getSplitK() - 1) * hopper::kWarpgroupWarps;
   NVVM::MBarrierInitOp::create(b, lowering.receivedBarrier(b, slice), b.i32(1), Value{});
   NVVM::MBarrierInitOp::create(b, lowering.drainedBarrier(b, slice), b.i32(senderWarps), Value{});
 }
 
-void mlir::dgemm::lowerReductions(TMALowering &lowering, WarpSpecializeOp roles) {
+void dgemm::lowerReductions(TMALowering &lowering, WarpSpecializeOp roles) {
   SmallVector<ReduceClusterOp> slices;
   roles.getConsumer().walk([&](ReduceClusterOp op) { slices.push_back(op); });
   if (slices.empty())
@@ -272,12 +272,12 @@ void mlir::dgemm::lowerReductions(TMALowering &lowering, WarpSpecializeOp roles)
   ReductionLowering(lowering, roles.getWarpgroup(), slices).lower();
 }
 
-void mlir::dgemm::populateClusterReductionPatterns(const TypeConverter &converter, RewritePatternSet &patterns) {
+void dgemm::populateClusterReductionPatterns(const TypeConverter &converter, RewritePatternSet &patterns) {
   patterns.add<LowerSendFragment, LowerAddReceived>(converter, patterns.getContext());
 }
 
 /// Rank r of S takes the blocks from floor(r * blocks / S) on.
-void mlir::dgemm::lowerKRange(KRangeOp op) {
+void dgemm::lowerKRange(KRangeOp op) {
   NVVMBuilder b(op.getLoc(), op);
   Value block = b.index(kScaleBlock), split = b.index(op.getSplit());
   Value blocks = arith::DivUIOp::create(b, b.add(op.getK(), b.index(kScaleBlock - 1)), block);

@@ -12,7 +12,7 @@
 #include "dgemm/IR/DGemm.h"
 #include "mlir/Transforms/DialectConversion.h"
 
-namespace mlir::dgemm {
+namespace dgemm {
 
 /// dgemm.send_fragment and dgemm.add_received, for dgemm-lower-wgmma.
 void populateClusterReductionPatterns(const TypeConverter &converter, RewritePatternSet &patterns);
@@ -20,6 +20,6 @@ void populateClusterReductionPatterns(const TypeConverter &converter, RewritePat
 /// Rewrites `op` on arith, for dgemm-lower-to-nvvm.
 void lowerKRange(KRangeOp op);
 
-} // namespace mlir::dgemm
+} // namespace dgemm
 
 #endif // DGEMM_LIB_CONVERSION_CLUSTERREDUCTION_H

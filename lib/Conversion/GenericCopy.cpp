@@ -16,7 +16,7 @@
 #include "dgemm/IR/HopperLimits.h"
 
 using namespace mlir;
-using namespace mlir::dgemm;
+using namespace dgemm;
 
 namespace {
 
@@ -76,7 +76,7 @@ SmallVector<Value> RunCopy::load(Value offset, Value left, int64_t bytes) {
 
 } // namespace
 
-void mlir::dgemm::copyTile(TMALowering &lowering, NVVMBuilder &b, LoadAsyncOp load, Value stage) {
+void dgemm::copyTile(TMALowering &lowering, NVVMBuilder &b, LoadAsyncOp load, Value stage) {
   TileType tile = load.getStage().getType().getTiles()[load.getIndex()];
   OperandAccess access(b, lowering.kernel, load.getSource());
   RunCopy runs(b, access);

@@ -15,13 +15,13 @@
 #include "dgemm/Conversion/Passes.h"
 #include "dgemm/IR/HopperLimits.h"
 
-namespace mlir::dgemm {
+namespace dgemm {
 #define GEN_PASS_DEF_LOWERTMAPASS
 #include "dgemm/Conversion/Passes.h.inc"
-} // namespace mlir::dgemm
+} // namespace dgemm
 
 using namespace mlir;
-using namespace mlir::dgemm;
+using namespace dgemm;
 
 //===----------------------------------------------------------------------===//
 // Tensor maps
@@ -57,7 +57,7 @@ static void addTensorMap(TMALowering &lowering, Value operand, TensorMapAttr map
   argument = kernel.getArgument(position);
 }
 
-LogicalResult mlir::dgemm::addTensorMaps(TMALowering &lowering) {
+LogicalResult dgemm::addTensorMaps(TMALowering &lowering) {
   KernelOp kernel = lowering.kernel;
   WalkResult result = kernel.walk([&](LoadAsyncOp load) {
     TileType tile = load.getStage().getType().getTiles()[load.getIndex()];
@@ -145,7 +145,7 @@ static LogicalResult lowerKernel(KernelOp kernel, LLVM::GlobalOp shared) {
 }
 
 namespace {
-struct LowerTMA : mlir::dgemm::impl::LowerTMAPassBase<LowerTMA> {
+struct LowerTMA : dgemm::impl::LowerTMAPassBase<LowerTMA> {
   void runOnOperation() override {
     SmallVector<KernelOp> kernels;
     getOperation()->walk([&](KernelOp kernel) { kernels.push_back(kernel); });

@@ -29,13 +29,13 @@
 #include "mlir/Transforms/CSE.h"
 #include "mlir/Transforms/DialectConversion.h"
 
-namespace mlir::dgemm {
+namespace dgemm {
 #define GEN_PASS_DEF_LOWERTONVVMPASS
 #include "dgemm/Conversion/Passes.h.inc"
-} // namespace mlir::dgemm
+} // namespace dgemm
 
 using namespace mlir;
-using namespace mlir::dgemm;
+using namespace dgemm;
 
 //===----------------------------------------------------------------------===//
 // Roles
@@ -196,7 +196,7 @@ FailureOr<LLVM::LLVMFuncOp> KernelLowering::lower() {
   return func;
 }
 
-struct LowerToNVVM : mlir::dgemm::impl::LowerToNVVMPassBase<LowerToNVVM> {
+struct LowerToNVVM : dgemm::impl::LowerToNVVMPassBase<LowerToNVVM> {
   void runOnOperation() override {
     SmallVector<KernelOp> kernels;
     getOperation()->walk([&](KernelOp kernel) { kernels.push_back(kernel); });

@@ -20,16 +20,16 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/SCF/Transforms/Patterns.h"
 
-namespace mlir::dgemm {
+namespace dgemm {
 #define GEN_PASS_DEF_LOWERWGMMAPASS
 #include "dgemm/Conversion/Passes.h.inc"
-} // namespace mlir::dgemm
+} // namespace dgemm
 
 using namespace mlir;
-using namespace mlir::dgemm;
+using namespace dgemm;
 
 namespace {
-struct LowerWGMMA : mlir::dgemm::impl::LowerWGMMAPassBase<LowerWGMMA> {
+struct LowerWGMMA : dgemm::impl::LowerWGMMAPassBase<LowerWGMMA> {
   void runOnOperation() override {
     SmallVector<KernelOp> kernels;
     getOperation()->walk([&](KernelOp kernel) { kernels.push_back(kernel); });

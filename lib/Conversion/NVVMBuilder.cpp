@@ -10,7 +10,7 @@
 #include "dgemm/IR/HopperLimits.h"
 
 using namespace mlir;
-using namespace mlir::dgemm;
+using namespace dgemm;
 
 Value NVVMBuilder::i32(int64_t value) { return arith::ConstantOp::create(*this, getI32IntegerAttr(value)); }
 

@@ -16,7 +16,9 @@
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "llvm/Support/MathExtras.h"
 
-namespace mlir::dgemm {
+namespace dgemm {
+
+using namespace mlir;
 
 /// i32 arithmetic, shared-memory addresses and thread indices.
 class NVVMBuilder : public ImplicitLocOpBuilder {
@@ -79,6 +81,6 @@ private:
   static constexpr int64_t kNamedBarrierBase = 1;
 };
 
-} // namespace mlir::dgemm
+} // namespace dgemm
 
 #endif // DGEMM_LIB_CONVERSION_NVVMBUILDER_H

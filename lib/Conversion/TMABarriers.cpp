@@ -16,7 +16,7 @@
 #include "dgemm/IR/HopperLimits.h"
 
 using namespace mlir;
-using namespace mlir::dgemm;
+using namespace dgemm;
 
 /// On one thread.
 static void initOnThread(TMALowering &lowering, NVVMBuilder &b, int64_t emptyCount, int64_t fullCount) {
@@ -31,8 +31,8 @@ static void initOnThread(TMALowering &lowering, NVVMBuilder &b, int64_t emptyCou
   NVVM::FenceMbarrierInitOp::create(b);
 }
 
-void mlir::dgemm::initBarriers(TMALowering &lowering, NVVMBuilder &b, int64_t consumers, int64_t emptyCount,
-                               int64_t fullCount) {
+void dgemm::initBarriers(TMALowering &lowering, NVVMBuilder &b, int64_t consumers, int64_t emptyCount,
+                         int64_t fullCount) {
   ConfigAttr config = lowering.kernel.getConfig();
   if (Value isFew = hasFewRows(lowering, b)) {
     zeroScalesOfFewRows(lowering, b, isFew);

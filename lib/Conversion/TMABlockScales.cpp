@@ -21,16 +21,16 @@
 #include "dgemm/IR/HopperLimits.h"
 
 using namespace mlir;
-using namespace mlir::dgemm;
+using namespace dgemm;
 
 static_assert(kBlockScaleSlots >= hopper::kWarpThreads + kMaxStages, "slots would be written while they are read");
 
-Value mlir::dgemm::advanceBlockScaleSlot(NVVMBuilder &b, Value slot, Value by) {
+Value dgemm::advanceBlockScaleSlot(NVVMBuilder &b, Value slot, Value by) {
   return b.bitAnd(b.add(slot, by), kBlockScaleSlots - 1);
 }
 
-void mlir::dgemm::copyBlockScales(TMALowering &lowering, NVVMBuilder &b, LoadBlockScalesAsyncOp load, Value slot,
-                                  Value barrier, Value leader) {
+void dgemm::copyBlockScales(TMALowering &lowering, NVVMBuilder &b, LoadBlockScalesAsyncOp load, Value slot,
+                            Value barrier, Value leader) {
   Value k = load.getOffsets().back(), lane = b.bitAnd(b.threadIndex(), hopper::kWarpThreads - 1);
   // Lanes take K blocks in the order of the loop, wherever these lie.
   auto walk = k.getDefiningOp<WalkKOp>();

@@ -17,7 +17,7 @@
 #include "dgemm/IR/HopperLimits.h"
 
 using namespace mlir;
-using namespace mlir::dgemm;
+using namespace dgemm;
 
 namespace {
 
@@ -27,7 +27,7 @@ constexpr int64_t kVectorBytes = 16;
 
 } // namespace
 
-Value mlir::dgemm::hasFewRows(TMALowering &lowering, NVVMBuilder &b) {
+Value dgemm::hasFewRows(TMALowering &lowering, NVVMBuilder &b) {
   KernelOp kernel = lowering.kernel;
   ConfigAttr config = kernel.getConfig();
   if (!lowering.bringsScalesOfB || kernel.getLayout() != Layout::Dense || config.isMulticast() ||
@@ -38,8 +38,7 @@ Value mlir::dgemm::hasFewRows(TMALowering &lowering, NVVMBuilder &b) {
   return arith::ConstantOp::create(b, b.getBoolAttr(true));
 }
 
-void mlir::dgemm::copyScalesOfFewRows(TMALowering &lowering, NVVMBuilder &b, LoadAsyncOp load, Value dest,
-                                      Value barrier) {
+void dgemm::copyScalesOfFewRows(TMALowering &lowering, NVVMBuilder &b, LoadAsyncOp load, Value dest, Value barrier) {
   OperandAccess access(b, lowering.kernel, load.getSource());
   Value address = access.getAddress(access.getOffset(load.getOffsets()));
   Value rows = arith::TruncIOp::create(b, b.getI32Type(), access.getExtent(0));
@@ -47,7 +46,7 @@ void mlir::dgemm::copyScalesOfFewRows(TMALowering &lowering, NVVMBuilder &b, Loa
   NVVM::CpAsyncMBarrierArriveOp::create(b, barrier, /*noinc=*/true);
 }
 
-void mlir::dgemm::zeroScalesOfFewRows(TMALowering &lowering, NVVMBuilder &b, Value isFew) {
+void dgemm::zeroScalesOfFewRows(TMALowering &lowering, NVVMBuilder &b, Value isFew) {
   int64_t bytes = lowering.kernel.getConfig().getStages() * lowering.layout.tileBytes[kScalesOfA];
   Value zero = arith::ConstantOp::create(b, b.getZeroAttr(VectorType::get(kVectorBytes / kScaleBytes, b.getF32Type())));
   Value first = lowering.tileAddress(b, b.i32(0), kScalesOfA);

@@ -16,7 +16,7 @@
 #include "dgemm/IR/SharedMemoryLayout.h"
 #include "llvm/ADT/MapVector.h"
 
-namespace mlir::dgemm {
+namespace dgemm {
 
 /// Index of the scales among the tiles of a stage.
 constexpr int64_t kScalesOfA = 2;
@@ -121,6 +121,6 @@ void lowerReductions(TMALowering &lowering, WarpSpecializeOp roles);
 /// Rewrites the stores of a consumer region, but for those that do without TMA.
 void lowerStores(TMALowering &lowering, WarpSpecializeOp roles);
 
-} // namespace mlir::dgemm
+} // namespace dgemm
 
 #endif // DGEMM_LIB_CONVERSION_TMALOWERING_H

@@ -26,7 +26,7 @@
 #include "mlir/Interfaces/LoopLikeInterface.h"
 
 using namespace mlir;
-using namespace mlir::dgemm;
+using namespace dgemm;
 
 namespace {
 
@@ -377,7 +377,7 @@ RingPosition RoleLowering::lowerBlock(Block &block, RingPosition position) {
 
 } // namespace
 
-LogicalResult mlir::dgemm::lowerRing(TMALowering &lowering, RingOp ring, WarpSpecializeOp roles) {
+LogicalResult dgemm::lowerRing(TMALowering &lowering, RingOp ring, WarpSpecializeOp roles) {
   RingType type = ring.getRing().getType();
   ArrayRef<TileType> tiles = type.getStage().getTiles();
   // Scales of A that TMA cannot load are not staged.

@@ -16,7 +16,7 @@
 #include "dgemm/IR/HopperLimits.h"
 
 using namespace mlir;
-using namespace mlir::dgemm;
+using namespace dgemm;
 
 /// Where it gains (docs/cost-model.md): below this M it is 3 % faster to 5 % slower, and with more rows of A and B in a
 /// K block 0 to 0.6 % slower.
@@ -69,7 +69,7 @@ static void prefetch(TMALowering &lowering, NVVMBuilder &b, ForEachTileOp tiles,
   }
 }
 
-void mlir::dgemm::prefetchFirstTile(TMALowering &lowering, NVVMBuilder &b, WarpSpecializeOp roles) {
+void dgemm::prefetchFirstTile(TMALowering &lowering, NVVMBuilder &b, WarpSpecializeOp roles) {
   ForEachTileOp tiles;
   scf::ForOp kLoop;
   for (auto op : roles.getProducer().getOps<ForEachTileOp>())

@@ -15,7 +15,7 @@
 #include "dgemm/IR/HopperLimits.h"
 
 using namespace mlir;
-using namespace mlir::dgemm;
+using namespace dgemm;
 
 namespace {
 
@@ -111,7 +111,7 @@ void StoreLowering::storeByTMA(NVVMBuilder &b, ArrayRef<StoreOp> stores) {
 
 } // namespace
 
-void mlir::dgemm::lowerStores(TMALowering &lowering, WarpSpecializeOp roles) {
+void dgemm::lowerStores(TMALowering &lowering, WarpSpecializeOp roles) {
   llvm::MapVector<Block *, SmallVector<StoreOp>> tiles;
   roles.getConsumer().walk([&](StoreOp store) {
     if (lowering.storesByTMA(store.getDest()))

@@ -13,7 +13,7 @@
 #include "mlir/IR/Matchers.h"
 
 using namespace mlir;
-using namespace mlir::dgemm;
+using namespace dgemm;
 
 static Value isOdd(NVVMBuilder &b, Value number) {
   return arith::CmpIOp::create(b, arith::CmpIPredicate::ne, arith::AndIOp::create(b, number, b.index(1)), b.index(0));
@@ -286,4 +286,4 @@ void TileLoopLowering::lower() {
   op.erase();
 }
 
-void mlir::dgemm::lowerTileLoop(ForEachTileOp op) { TileLoopLowering(op).lower(); }
+void dgemm::lowerTileLoop(ForEachTileOp op) { TileLoopLowering(op).lower(); }

@@ -11,11 +11,11 @@
 
 #include "dgemm/IR/DGemm.h"
 
-namespace mlir::dgemm {
+namespace dgemm {
 
 /// Turns a tile loop into scf loops over the tiles of this CTA.
 void lowerTileLoop(ForEachTileOp op);
 
-} // namespace mlir::dgemm
+} // namespace dgemm
 
 #endif // DGEMM_LIB_CONVERSION_TILELOOP_H

@@ -14,7 +14,7 @@
 #include <numeric>
 
 using namespace mlir;
-using namespace mlir::dgemm;
+using namespace dgemm;
 
 //===----------------------------------------------------------------------===//
 // Fragments
@@ -29,7 +29,7 @@ static unsigned getThreadValues(FragType frag) { return frag.getColumns() == 1 ?
 /// Of a tile that wgmma reads only the descriptor is wanted; of any other the address.
 static bool isMmaOperand(TileType tile) { return isa<Float8E4M3FNType>(tile.getElementType()); }
 
-void mlir::dgemm::addFragmentConversions(TypeConverter &converter) {
+void dgemm::addFragmentConversions(TypeConverter &converter) {
   converter.addConversion([](Type type) { return type; });
   converter.addConversion([](FragType frag) -> std::optional<Type> {
     if (frag.getRows() != hopper::kWgmmaM)
@@ -44,14 +44,14 @@ void mlir::dgemm::addFragmentConversions(TypeConverter &converter) {
   });
 }
 
-SmallVector<Value> mlir::dgemm::unpack(NVVMBuilder &b, Value fragment) {
+SmallVector<Value> dgemm::unpack(NVVMBuilder &b, Value fragment) {
   SmallVector<Value> values;
   for (size_t i = 0, e = cast<LLVM::LLVMStructType>(fragment.getType()).getBody().size(); i < e; ++i)
     values.push_back(LLVM::ExtractValueOp::create(b, fragment, i));
   return values;
 }
 
-Value mlir::dgemm::pack(NVVMBuilder &b, ArrayRef<Value> values) {
+Value dgemm::pack(NVVMBuilder &b, ArrayRef<Value> values) {
   SmallVector<Type> types(values.size(), b.getF32Type());
   Value fragment = LLVM::UndefOp::create(b, LLVM::LLVMStructType::getLiteral(b.getContext(), types));
   for (auto [i, value] : llvm::enumerate(values))
@@ -62,7 +62,7 @@ Value mlir::dgemm::pack(NVVMBuilder &b, ArrayRef<Value> values) {
 /// The values of a thread that belong to one of its rows: pairs alternate between the two.
 static int64_t rowOfValue(int64_t value) { return value / 2 % 2; }
 
-Value mlir::dgemm::getFirstRow(NVVMBuilder &b, Value thread) {
+Value dgemm::getFirstRow(NVVMBuilder &b, Value thread) {
   return b.add(b.shiftLeft(b.bitAnd(b.shiftRight(thread, 5), 3), 4), b.bitAnd(b.shiftRight(thread, 2), 7));
 }
 
@@ -453,7 +453,7 @@ struct ConvertYield : OpConversionPattern<YieldOp> {
 
 } // namespace
 
-void mlir::dgemm::populateWGMMAPatterns(const TypeConverter &converter, RewritePatternSet &patterns) {
+void dgemm::populateWGMMAPatterns(const TypeConverter &converter, RewritePatternSet &patterns) {
   patterns.add<LowerZero, LowerTileAt, LowerLoadFragment, LowerLoadVector, LowerMma<MmaOp>, LowerMma<MmaStartOp>,
                LowerMmaWait, LowerPromote, LowerStoreFragment, LowerLoadRowScales, LowerStore, ConvertForEachTile,
                ConvertYield>(converter, patterns.getContext());

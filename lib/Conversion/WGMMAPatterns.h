@@ -12,7 +12,7 @@
 #include "NVVMBuilder.h"
 #include "mlir/Transforms/DialectConversion.h"
 
-namespace mlir::dgemm {
+namespace dgemm {
 
 /// Fragments become structs of a thread's values, tiles become pointers.
 void addFragmentConversions(TypeConverter &converter);
@@ -25,6 +25,6 @@ Value getFirstRow(NVVMBuilder &b, Value thread);
 
 void populateWGMMAPatterns(const TypeConverter &converter, RewritePatternSet &patterns);
 
-} // namespace mlir::dgemm
+} // namespace dgemm
 
 #endif // DGEMM_LIB_CONVERSION_WGMMAPATTERNS_H

@@ -16,7 +16,7 @@
 #include "llvm/Support/MathExtras.h"
 
 using namespace dgemm;
-using mlir::dgemm::Level;
+using dgemm::Level;
 
 namespace {
 constexpr int64_t kDynamic = GemmShape::kDynamic;
@@ -157,19 +157,18 @@ llvm::Expected<std::vector<std::string>> dgemm::listConfigs(const GemmShape &sha
   llvm::Expected<std::string> problem = makeProblem(shape, options);
   if (!problem)
     return problem.takeError();
-  llvm::Expected<mlir::dgemm::ConfigFields> fields = mlir::dgemm::ConfigFields::parse(options.config);
+  llvm::Expected<dgemm::ConfigFields> fields = dgemm::ConfigFields::parse(options.config);
   if (!fields)
     return fields.takeError();
   Session session(options);
   if (llvm::Error error = session.parse(*problem))
     return std::move(error);
-  mlir::dgemm::ProblemSize size;
-  session.getModule().walk([&](mlir::dgemm::GemmOp gemm) { size = mlir::dgemm::ProblemSize::get(gemm); });
+  dgemm::ProblemSize size;
+  session.getModule().walk([&](dgemm::GemmOp gemm) { size = dgemm::ProblemSize::get(gemm); });
   // Equal ones stay in the order in which the model takes them.
   std::vector<std::tuple<double, size_t, std::string>> ranked;
-  for (mlir::dgemm::ConfigAttr config :
-       mlir::dgemm::enumerateConfigs(session.getModule().getContext(), size, *fields)) {
-    double clocks = mlir::dgemm::estimateClocks(size, config, options.multiprocessors);
+  for (dgemm::ConfigAttr config : dgemm::enumerateConfigs(session.getModule().getContext(), size, *fields)) {
+    double clocks = dgemm::estimateClocks(size, config, options.multiprocessors);
     auto &entry = ranked.emplace_back(clocks, ranked.size(), "");
     llvm::raw_string_ostream(std::get<2>(entry)) << config;
   }
@@ -192,7 +191,7 @@ llvm::Expected<int64_t> dgemm::getMAlignmentForContiguousLayout(const GemmShape 
   if (llvm::Error error = session.lower(Level::Configured))
     return std::move(error);
   int64_t rows = 0;
-  session.getModule().walk([&](mlir::dgemm::GemmOp gemm) { rows = gemm.getConfig()->getBlockM(); });
+  session.getModule().walk([&](dgemm::GemmOp gemm) { rows = gemm.getConfig()->getBlockM(); });
   return rows;
 }
 
@@ -207,7 +206,7 @@ llvm::Expected<std::string> dgemm::chooseConfig(const GemmShape &shape, const Co
     return std::move(error);
   std::string text;
   llvm::raw_string_ostream os(text);
-  session.getModule().walk([&](mlir::dgemm::GemmOp gemm) { os << *gemm.getConfig(); });
+  session.getModule().walk([&](dgemm::GemmOp gemm) { os << *gemm.getConfig(); });
   return text.substr(text.find('<'));
 }
 
@@ -242,7 +241,7 @@ llvm::Expected<std::string> dgemm::lowerToText(llvm::StringRef ir, Stage stage, 
   } else {
     StageTimer timer(session.times, "translate");
     llvm::LLVMContext context;
-    auto module = mlir::dgemm::translateToLLVM(session.getModule(), context, options.chip);
+    auto module = dgemm::translateToLLVM(session.getModule(), context, options.chip);
     if (!module)
       return module.takeError();
     (*module)->print(os, nullptr);
@@ -254,25 +253,25 @@ llvm::Expected<std::string> dgemm::lowerToText(llvm::StringRef ir, Stage stage, 
 
 /// Where dgemm-select-config will take, or has taken, the config of the module from.
 static ConfigSource findConfigSource(mlir::ModuleOp module, const CompileOptions &options) {
-  if (mlir::dgemm::isWholeConfig(options.config))
+  if (dgemm::isWholeConfig(options.config))
     return ConfigSource::Input;
-  llvm::Expected<mlir::dgemm::ConfigFields> fields = mlir::dgemm::ConfigFields::parse(options.config);
+  llvm::Expected<dgemm::ConfigFields> fields = dgemm::ConfigFields::parse(options.config);
   if (!fields)
     llvm::consumeError(fields.takeError()); // the pass reports it
-  std::optional<mlir::dgemm::TunedTable> own;
+  std::optional<dgemm::TunedTable> own;
   if (!options.tunedTable.empty()) {
-    llvm::Expected<mlir::dgemm::TunedTable> read = mlir::dgemm::TunedTable::read(options.tunedTable);
+    llvm::Expected<dgemm::TunedTable> read = dgemm::TunedTable::read(options.tunedTable);
     if (read)
       own = std::move(*read);
     else
       llvm::consumeError(read.takeError()); // as above
   }
   ConfigSource source = ConfigSource::Input;
-  module.walk([&](mlir::dgemm::GemmOp gemm) {
+  module.walk([&](dgemm::GemmOp gemm) {
     if (gemm.getConfig() || !fields)
       return;
-    bool isTuned = findTunedConfig(module.getContext(), mlir::dgemm::ProblemSize::get(gemm), *fields,
-                                   options.multiprocessors, own ? &*own : nullptr)
+    bool isTuned = findTunedConfig(module.getContext(), dgemm::ProblemSize::get(gemm), *fields, options.multiprocessors,
+                                   own ? &*own : nullptr)
                        .has_value();
     source = isTuned ? ConfigSource::TunedTable : ConfigSource::CostModel;
   });
@@ -288,7 +287,7 @@ static llvm::Expected<CompiledKernel> compileToPTX(llvm::StringRef ir, const Com
   kernel.configSource = findConfigSource(session.getModule(), options);
   if (llvm::Error error = session.lower(Level::NVVM))
     return std::move(error);
-  auto launch = mlir::dgemm::getLaunchDescriptor(session.getModule(), options.chip);
+  auto launch = dgemm::getLaunchDescriptor(session.getModule(), options.chip);
   if (!launch)
     return launch.takeError();
   kernel.launch = std::move(*launch);
@@ -296,14 +295,14 @@ static llvm::Expected<CompiledKernel> compileToPTX(llvm::StringRef ir, const Com
   std::unique_ptr<llvm::Module> module;
   {
     StageTimer timer(session.times, "translate");
-    auto translated = mlir::dgemm::translateToLLVM(session.getModule(), context, options.chip);
+    auto translated = dgemm::translateToLLVM(session.getModule(), context, options.chip);
     if (!translated)
       return translated.takeError();
     module = std::move(*translated);
   }
   {
     StageTimer timer(session.times, "codegen");
-    auto ptx = mlir::dgemm::emitPTX(*module, options.chip);
+    auto ptx = dgemm::emitPTX(*module, options.chip);
     if (!ptx)
       return ptx.takeError();
     kernel.ptx = std::move(*ptx);

@@ -16,7 +16,7 @@
 #include <chrono>
 
 using namespace dgemm;
-using mlir::dgemm::Level;
+using dgemm::Level;
 
 llvm::Error dgemm::makeError(const llvm::Twine &message) {
   return llvm::createStringError(llvm::inconvertibleErrorCode(), message);
@@ -34,8 +34,8 @@ StageTimer::~StageTimer() { times.emplace_back(std::move(name), now() - start); 
 static const mlir::DialectRegistry &getRegistry() {
   static const mlir::DialectRegistry registry = [] {
     mlir::DialectRegistry all;
-    mlir::dgemm::registerDialects(all);
-    mlir::dgemm::registerTranslations(all);
+    dgemm::registerDialects(all);
+    dgemm::registerTranslations(all);
     return all;
   }();
   return registry;
@@ -71,7 +71,7 @@ llvm::Error Session::parse(llvm::StringRef ir) {
 static Level getLevel(mlir::ModuleOp module) {
   Level level = Level::NVVM;
   module.walk([&](mlir::Operation *op) {
-    using namespace mlir::dgemm;
+    using namespace dgemm;
     if (auto gemm = llvm::dyn_cast<GemmOp>(op))
       level = std::min(level, gemm.getConfig() ? Level::Configured : Level::Problem);
     else if (llvm::isa<ScaledMmaOp>(op))
@@ -98,10 +98,10 @@ llvm::Error Session::lower(Level level) {
   if (given >= Level::Configured && !options.config.empty())
     return llvm::createStringError("a config is given, but the input has one already");
   mlir::PassManager pm(&context);
-  mlir::dgemm::PipelineOptions pipeline;
+  dgemm::PipelineOptions pipeline;
   pipeline.config = options.config;
   pipeline.multiprocessors = options.multiprocessors;
   pipeline.tunedTable = options.tunedTable;
-  mlir::dgemm::buildPipeline(pm, given, level, pipeline);
+  dgemm::buildPipeline(pm, given, level, pipeline);
   return mlir::succeeded(pm.run(*module)) ? llvm::Error::success() : takeDiagnostics("a pass failed");
 }

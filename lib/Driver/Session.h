@@ -41,7 +41,7 @@ public:
   /// Parses and verifies.
   llvm::Error parse(llvm::StringRef ir);
   /// Runs the passes up to `level`; the module may be at any level before it.
-  llvm::Error lower(mlir::dgemm::Level level);
+  llvm::Error lower(dgemm::Level level);
   mlir::ModuleOp getModule() { return *module; }
 
   StageTimes times;

@@ -14,7 +14,7 @@
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
-using namespace mlir::dgemm;
+using namespace dgemm;
 
 //===----------------------------------------------------------------------===//
 // ConfigAttr

@@ -14,7 +14,7 @@
 #include <numeric>
 
 using namespace mlir;
-using namespace mlir::dgemm;
+using namespace dgemm;
 
 #include "dgemm/IR/DGemmDialect.cpp.inc"
 
@@ -58,7 +58,7 @@ void DGemmDialect::initialize() {
       >();
 }
 
-int64_t mlir::dgemm::getScaleBlocksOfTile(int64_t columns) {
+int64_t dgemm::getScaleBlocksOfTile(int64_t columns) {
   // Tiles start at multiples of gcd(columns, 128) modulo 128, so at worst at 128 - gcd.
   int64_t step = std::gcd(columns, kScaleBlock);
   return (kScaleBlock - step + columns + kScaleBlock - 1) / kScaleBlock;

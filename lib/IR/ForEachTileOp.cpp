@@ -9,7 +9,7 @@
 #include "dgemm/IR/DGemm.h"
 
 using namespace mlir;
-using namespace mlir::dgemm;
+using namespace dgemm;
 
 void ForEachTileOp::build(OpBuilder &builder, OperationState &state, Value m, Value n, Layout layout, Value groups,
                           ArrayRef<int64_t> tile, int64_t groupM, ArrayRef<int64_t> cluster, ValueRange inits) {

@@ -12,7 +12,7 @@
 #include <numeric>
 
 using namespace mlir;
-using namespace mlir::dgemm;
+using namespace dgemm;
 
 namespace {
 /// M, N, K and G: constants where static.
@@ -145,7 +145,7 @@ int64_t OperandGeometry::getAccessBytes() const {
   return bytes;
 }
 
-FailureOr<SmallVector<int64_t>> mlir::dgemm::getExplicitStrides(MemRefType type) {
+FailureOr<SmallVector<int64_t>> dgemm::getExplicitStrides(MemRefType type) {
   if (type.getLayout().isIdentity())
     return SmallVector<int64_t>();
   SmallVector<int64_t> strides;

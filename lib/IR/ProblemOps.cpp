@@ -11,7 +11,7 @@
 #include "llvm/ADT/StringSwitch.h"
 
 using namespace mlir;
-using namespace mlir::dgemm;
+using namespace dgemm;
 
 static std::string describe(int64_t extent) { return ShapedType::isDynamic(extent) ? "?" : std::to_string(extent); }
 

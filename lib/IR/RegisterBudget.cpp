@@ -9,7 +9,7 @@
 #include "dgemm/IR/RegisterBudget.h"
 #include "dgemm/IR/HopperLimits.h"
 
-using namespace mlir::dgemm;
+using namespace dgemm;
 
 RegisterBudget RegisterBudget::get(int64_t mathWarpgroups, int64_t splitK, bool loadsByTMA, bool isMulticast) {
   // Each row keeps producer + warpgroups * consumer within what the warpgroups enter with (65536 / threads and at
@@ -26,12 +26,12 @@ RegisterBudget RegisterBudget::get(int64_t mathWarpgroups, int64_t splitK, bool 
   }
 }
 
-int64_t mlir::dgemm::getMmaColumns(int64_t blockN) {
+int64_t dgemm::getMmaColumns(int64_t blockN) {
   constexpr int64_t kWidestWhole = 200; // 64x200: what 248 registers carry
   return blockN > kWidestWhole ? blockN / 2 : blockN;
 }
 
-int64_t mlir::dgemm::getMathRegisters(const MathFields &fields) {
+int64_t dgemm::getMathRegisters(const MathFields &fields) {
   // What ptxas 13.0 needs beside the accumulators, found by assembling every config (scripts/compile-every-config.py):
   // 128x136 with one math warpgroup spills at 248 registers, 128x200 with two at 232, 192x128 with three does not at
   // 160.

@@ -12,9 +12,9 @@
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
-using namespace mlir::dgemm;
+using namespace dgemm;
 
-SmallVector<OutputPanel> mlir::dgemm::getOutputPanels(int64_t columns) {
+SmallVector<OutputPanel> dgemm::getOutputPanels(int64_t columns) {
   SmallVector<OutputPanel> panels;
   int64_t column = 0;
   for (int64_t width = 64; width >= 8; width /= 2)
@@ -23,11 +23,11 @@ SmallVector<OutputPanel> mlir::dgemm::getOutputPanels(int64_t columns) {
   return panels;
 }
 
-int64_t mlir::dgemm::getSplitColumns(int64_t columns, int64_t splitK) {
+int64_t dgemm::getSplitColumns(int64_t columns, int64_t splitK) {
   return llvm::divideCeil(columns / hopper::kWgmmaNStep, splitK) * hopper::kWgmmaNStep;
 }
 
-int64_t mlir::dgemm::getSplitBytes(int64_t columns, int64_t splitK) {
+int64_t dgemm::getSplitBytes(int64_t columns, int64_t splitK) {
   return hopper::kWgmmaM * getSplitColumns(columns, splitK) * 4;
 }
 

@@ -11,7 +11,7 @@
 #include "dgemm/IR/SharedMemoryLayout.h"
 
 using namespace mlir;
-using namespace mlir::dgemm;
+using namespace dgemm;
 
 //===----------------------------------------------------------------------===//
 // Rules that several operations share

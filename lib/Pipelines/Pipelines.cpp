@@ -21,9 +21,9 @@
 #include "mlir/Transforms/Passes.h"
 
 using namespace mlir;
-using namespace mlir::dgemm;
+using namespace dgemm;
 
-void mlir::dgemm::buildPipeline(OpPassManager &pm, Level from, Level to, const PipelineOptions &options) {
+void dgemm::buildPipeline(OpPassManager &pm, Level from, Level to, const PipelineOptions &options) {
   auto crosses = [&](Level level) { return from < level && level <= to; };
   // Problem -> problem with #dgemm.config.
   if (crosses(Level::Configured))
@@ -55,12 +55,12 @@ void mlir::dgemm::buildPipeline(OpPassManager &pm, Level from, Level to, const P
     pm.addPass(createLowerToNVVMPass());
 }
 
-void mlir::dgemm::registerDialects(DialectRegistry &registry) {
+void dgemm::registerDialects(DialectRegistry &registry) {
   registry.insert<DGemmDialect, arith::ArithDialect, cf::ControlFlowDialect, func::FuncDialect, LLVM::LLVMDialect,
                   memref::MemRefDialect, NVVM::NVVMDialect, scf::SCFDialect>();
 }
 
-void mlir::dgemm::registerPassesAndPipelines() {
+void dgemm::registerPassesAndPipelines() {
   static const bool once = [] {
     registerDGemmTransformsPasses();
     registerDGemmConversionPasses();

@@ -59,7 +59,7 @@ static llvm::Expected<std::unique_ptr<llvm::TargetMachine>> createMachine(String
       triple, chip, kFeatures, llvm::TargetOptions(), std::nullopt, std::nullopt, llvm::CodeGenOptLevel::Default));
 }
 
-void mlir::dgemm::registerTranslations(DialectRegistry &registry) {
+void dgemm::registerTranslations(DialectRegistry &registry) {
   registerBuiltinDialectTranslation(registry);
   registerLLVMDialectTranslation(registry);
   registerNVVMDialectTranslation(registry);
@@ -67,7 +67,7 @@ void mlir::dgemm::registerTranslations(DialectRegistry &registry) {
 
 /// wgmma has no LLVM intrinsic, and the translation knows none for bar.arrive: they become inline PTX.
 static LogicalResult lowerToInlinePTX(ModuleOp module) {
-  mlir::dgemm::joinWGMMA(module);
+  dgemm::joinWGMMA(module);
   RewritePatternSet patterns(module.getContext());
   populateNVVMToLLVMConversionPatterns(patterns);
   ConversionTarget target(*module.getContext());
@@ -86,8 +86,8 @@ static void dropLaunchAttributes(ModuleOp module) {
           func.removeArgAttr(i, attr.getName());
 }
 
-llvm::Expected<std::unique_ptr<llvm::Module>> mlir::dgemm::translateToLLVM(ModuleOp module, llvm::LLVMContext &context,
-                                                                           StringRef chip) {
+llvm::Expected<std::unique_ptr<llvm::Module>> dgemm::translateToLLVM(ModuleOp module, llvm::LLVMContext &context,
+                                                                     StringRef chip) {
   llvm::Expected<std::unique_ptr<llvm::TargetMachine>> machine = createMachine(chip);
   if (!machine)
     return machine.takeError();
@@ -126,7 +126,7 @@ static llvm::Error optimize(llvm::Module &module, llvm::TargetMachine &machine) 
   return llvm::Error::success();
 }
 
-llvm::Expected<std::string> mlir::dgemm::emitPTX(llvm::Module &module, StringRef chip) {
+llvm::Expected<std::string> dgemm::emitPTX(llvm::Module &module, StringRef chip) {
   llvm::Expected<std::unique_ptr<llvm::TargetMachine>> machine = createMachine(chip);
   if (!machine)
     return machine.takeError();

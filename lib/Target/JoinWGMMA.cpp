@@ -76,7 +76,7 @@ static void join(const Chain &chain) {
     op.erase();
 }
 
-void mlir::dgemm::joinWGMMA(ModuleOp module) {
+void dgemm::joinWGMMA(ModuleOp module) {
   SmallVector<Chain> chains;
   module.walk([&](NVVM::WgmmaMmaAsyncOp op) {
     if (!isFP8(op))

@@ -11,13 +11,13 @@
 
 #include "mlir/IR/BuiltinOps.h"
 
-namespace mlir::dgemm {
+namespace dgemm {
 
 /// Turns each chain of nvvm.wgmma.mma_async that go on with each other's accumulator into one inline asm. An asm for
 /// each, as NVVMToLLVM makes, has LLVM tie and copy up to 128 registers every time: a third of its time for a large
 /// tile. ptxas makes the same of both.
-void joinWGMMA(ModuleOp module);
+void joinWGMMA(mlir::ModuleOp module);
 
-} // namespace mlir::dgemm
+} // namespace dgemm
 
 #endif // DGEMM_TARGET_JOINWGMMA_H

@@ -12,13 +12,7 @@
 #include "mlir/IR/AffineExpr.h"
 
 using namespace mlir;
-using namespace mlir::dgemm;
-using ::dgemm::ElementType;
-using ::dgemm::LaunchDescriptor;
-using ::dgemm::OperandInfo;
-using ::dgemm::ParameterInfo;
-using ::dgemm::SizeExpr;
-using ::dgemm::TensorMapInfo;
+using namespace dgemm;
 
 /// An affine expression of kSizeNames.
 static SizeExpr convert(AffineExpr expr) {
@@ -113,7 +107,7 @@ static ParameterInfo makeParameter(LLVM::LLVMFuncOp func, unsigned index, llvm::
   return parameter;
 }
 
-llvm::Expected<LaunchDescriptor> mlir::dgemm::getLaunchDescriptor(ModuleOp module, StringRef chip) {
+llvm::Expected<LaunchDescriptor> dgemm::getLaunchDescriptor(ModuleOp module, StringRef chip) {
   SmallVector<LLVM::LLVMFuncOp> kernels;
   for (auto func : module.getOps<LLVM::LLVMFuncOp>())
     if (func->hasAttr("dgemm.launch"))
@@ -132,7 +126,7 @@ llvm::Expected<LaunchDescriptor> mlir::dgemm::getLaunchDescriptor(ModuleOp modul
   descriptor.generator = "dgemm " DGEMM_VERSION;
   llvm::raw_string_ostream(descriptor.config) << config;
   Layout layout = *symbolizeLayout(launch.getAs<StringAttr>("layout").getValue());
-  descriptor.layout = *::dgemm::parseGemmLayout(stringifyLayout(layout));
+  descriptor.layout = *parseGemmLayout(stringifyLayout(layout));
   if (layout == Layout::Contiguous)
     descriptor.rowAlignment = config.getBlockM();
   SizeExpr extents[4];

@@ -19,13 +19,13 @@
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "llvm/Support/MathExtras.h"
 
-namespace mlir::dgemm {
+namespace dgemm {
 #define GEN_PASS_DEF_INTERLEAVEPROMOTIONPASS
 #include "dgemm/Transforms/Passes.h.inc"
-} // namespace mlir::dgemm
+} // namespace dgemm
 
 using namespace mlir;
-using namespace mlir::dgemm;
+using namespace dgemm;
 
 namespace {
 
@@ -134,7 +134,7 @@ LogicalResult KBlockInterleaver::run() {
   return success();
 }
 
-struct InterleavePromotion : mlir::dgemm::impl::InterleavePromotionPassBase<InterleavePromotion> {
+struct InterleavePromotion : dgemm::impl::InterleavePromotionPassBase<InterleavePromotion> {
   void runOnOperation() override {
     WalkResult result = getOperation()->walk([&](KernelOp kernel) {
       int64_t partials = kernel.getConfig().getPartials();

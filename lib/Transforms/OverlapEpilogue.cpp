@@ -18,13 +18,13 @@
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 
-namespace mlir::dgemm {
+namespace dgemm {
 #define GEN_PASS_DEF_OVERLAPEPILOGUEPASS
 #include "dgemm/Transforms/Passes.h.inc"
-} // namespace mlir::dgemm
+} // namespace dgemm
 
 using namespace mlir;
-using namespace mlir::dgemm;
+using namespace dgemm;
 
 namespace {
 
@@ -143,7 +143,7 @@ LogicalResult TileLoopRotation::run() {
   return success();
 }
 
-struct OverlapEpilogue : mlir::dgemm::impl::OverlapEpiloguePassBase<OverlapEpilogue> {
+struct OverlapEpilogue : dgemm::impl::OverlapEpiloguePassBase<OverlapEpilogue> {
   void runOnOperation() override {
     SmallVector<std::pair<ForEachTileOp, scf::ForOp>> loops;
     getOperation()->walk([&](WarpSpecializeOp roles) {

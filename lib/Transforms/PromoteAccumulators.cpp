@@ -9,16 +9,16 @@
 #include "dgemm/IR/DGemm.h"
 #include "dgemm/Transforms/Passes.h"
 
-namespace mlir::dgemm {
+namespace dgemm {
 #define GEN_PASS_DEF_PROMOTEACCUMULATORSPASS
 #include "dgemm/Transforms/Passes.h.inc"
-} // namespace mlir::dgemm
+} // namespace dgemm
 
 using namespace mlir;
-using namespace mlir::dgemm;
+using namespace dgemm;
 
 namespace {
-struct PromoteAccumulators : mlir::dgemm::impl::PromoteAccumulatorsPassBase<PromoteAccumulators> {
+struct PromoteAccumulators : dgemm::impl::PromoteAccumulatorsPassBase<PromoteAccumulators> {
   void runOnOperation() override {
     getOperation()->walk([](ScaledMmaOp op) {
       OpBuilder builder(op);

@@ -20,13 +20,13 @@
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 
-namespace mlir::dgemm {
+namespace dgemm {
 #define GEN_PASS_DEF_ROTATEKLOOPPASS
 #include "dgemm/Transforms/Passes.h.inc"
-} // namespace mlir::dgemm
+} // namespace dgemm
 
 using namespace mlir;
-using namespace mlir::dgemm;
+using namespace dgemm;
 
 namespace {
 
@@ -236,7 +236,7 @@ bool hasOneIteration(scf::ForOp loop) {
   return begin && end && step && *end - *begin <= *step;
 }
 
-struct RotateKLoop : mlir::dgemm::impl::RotateKLoopPassBase<RotateKLoop> {
+struct RotateKLoop : dgemm::impl::RotateKLoopPassBase<RotateKLoop> {
   void runOnOperation() override {
     SmallVector<scf::ForOp> loops;
     getOperation()->walk([&](WarpSpecializeOp roles) {

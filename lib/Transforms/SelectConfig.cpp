@@ -10,16 +10,16 @@
 #include "dgemm/Analysis/TunedTable.h"
 #include "dgemm/Transforms/Passes.h"
 
-namespace mlir::dgemm {
+namespace dgemm {
 #define GEN_PASS_DEF_SELECTCONFIGPASS
 #include "dgemm/Transforms/Passes.h.inc"
-} // namespace mlir::dgemm
+} // namespace dgemm
 
 using namespace mlir;
-using namespace mlir::dgemm;
+using namespace dgemm;
 
 namespace {
-struct SelectConfig : mlir::dgemm::impl::SelectConfigPassBase<SelectConfig> {
+struct SelectConfig : dgemm::impl::SelectConfigPassBase<SelectConfig> {
   using SelectConfigPassBase::SelectConfigPassBase;
 
   void runOnOperation() override {

@@ -15,13 +15,13 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 
-namespace mlir::dgemm {
+namespace dgemm {
 #define GEN_PASS_DEF_TILEPROBLEMPASS
 #include "dgemm/Transforms/Passes.h.inc"
-} // namespace mlir::dgemm
+} // namespace dgemm
 
 using namespace mlir;
-using namespace mlir::dgemm;
+using namespace dgemm;
 
 /// A function that is to become a kernel is its gemm and nothing else.
 static LogicalResult verifyBody(func::FuncOp func, GemmOp gemm) {
@@ -216,7 +216,7 @@ static void tileProblem(func::FuncOp func, GemmOp gemm) {
 }
 
 namespace {
-struct TileProblem : mlir::dgemm::impl::TileProblemPassBase<TileProblem> {
+struct TileProblem : dgemm::impl::TileProblemPassBase<TileProblem> {
   void runOnOperation() override {
     SmallVector<GemmOp> gemms;
     getOperation().walk([&](GemmOp gemm) { gemms.push_back(gemm); });

@@ -11,13 +11,13 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/SCF/Utils/Utils.h"
 
-namespace mlir::dgemm {
+namespace dgemm {
 #define GEN_PASS_DEF_UNROLLKLOOPPASS
 #include "dgemm/Transforms/Passes.h.inc"
-} // namespace mlir::dgemm
+} // namespace dgemm
 
 using namespace mlir;
-using namespace mlir::dgemm;
+using namespace dgemm;
 
 namespace {
 
@@ -65,7 +65,7 @@ LogicalResult unrollByFactor(scf::ForOp loop, int64_t factor, Block *&block) {
   return unrolled;
 }
 
-struct UnrollKLoop : mlir::dgemm::impl::UnrollKLoopPassBase<UnrollKLoop> {
+struct UnrollKLoop : dgemm::impl::UnrollKLoopPassBase<UnrollKLoop> {
   void runOnOperation() override {
     SmallVector<std::pair<scf::ForOp, int64_t>> loops;
     getOperation()->walk([&](WarpSpecializeOp roles) {

@@ -22,13 +22,13 @@
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 
-namespace mlir::dgemm {
+namespace dgemm {
 #define GEN_PASS_DEF_WARPSPECIALIZEPASS
 #include "dgemm/Transforms/Passes.h.inc"
-} // namespace mlir::dgemm
+} // namespace dgemm
 
 using namespace mlir;
-using namespace mlir::dgemm;
+using namespace dgemm;
 
 namespace {
 
@@ -388,7 +388,7 @@ LogicalResult specialize(KernelOp kernel) {
   return success();
 }
 
-struct WarpSpecialize : mlir::dgemm::impl::WarpSpecializePassBase<WarpSpecialize> {
+struct WarpSpecialize : dgemm::impl::WarpSpecializePassBase<WarpSpecialize> {
   void runOnOperation() override {
     SmallVector<KernelOp> kernels;
     getOperation()->walk([&](KernelOp kernel) { kernels.push_back(kernel); });

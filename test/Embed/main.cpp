@@ -1,6 +1,12 @@
-// What an embedder writes: a problem in, PTX and its launch descriptor out.
+// What an embedder writes: a problem in, PTX and its launch descriptor out. With `using namespace mlir`, as passes have
+// it, `dgemm::` still means one namespace.
 #include "dgemm/Driver/Compiler.h"
+#include "dgemm/IR/DGemm.h"
 #include <cstdio>
+
+using namespace mlir;
+
+static_assert(std::is_base_of_v<OpState, dgemm::GemmOp>);
 
 int main() {
   auto kernel = dgemm::compileKernel({/*m=*/4096, /*n=*/7168, /*k=*/16384}, {}, dgemm::Stage::PTX);

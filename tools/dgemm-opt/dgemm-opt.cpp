@@ -13,8 +13,8 @@
 
 int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
-  mlir::dgemm::registerDialects(registry);
-  mlir::dgemm::registerPassesAndPipelines();
+  dgemm::registerDialects(registry);
+  dgemm::registerPassesAndPipelines();
   mlir::registerTransformsPasses();
   llvm::cl::AddExtraVersionPrinter([](llvm::raw_ostream &os) { os << "  dgemm-opt version " DGEMM_VERSION "\n"; });
   return mlir::asMainReturnCode(mlir::MlirOptMain(argc, argv, "dgemm optimizer driver\n", registry));

@@ -77,9 +77,9 @@ Expected<GemmInputs> Problem::makeInputs(uint64_t seed) const {
   return makeRandomInputs(sizes, seed, rows, layout == GemmLayout::Contiguous ? kRowAlignment : 1);
 }
 
-mlir::dgemm::TunedEntry Problem::getEntry() const {
-  mlir::dgemm::TunedEntry entry;
-  entry.layout = *mlir::dgemm::symbolizeLayout(toString(layout));
+dgemm::TunedEntry Problem::getEntry() const {
+  dgemm::TunedEntry entry;
+  entry.layout = *dgemm::symbolizeLayout(toString(layout));
   entry.groups = groups;
   entry.m = layout == GemmLayout::Masked ? m : getRows();
   entry.n = n;

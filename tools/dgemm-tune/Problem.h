@@ -30,7 +30,7 @@ struct Problem {
   /// Each group has m rows; masked ones have memory for twice as many.
   llvm::Expected<GemmInputs> makeInputs(uint64_t seed) const;
   /// With no config yet.
-  mlir::dgemm::TunedEntry getEntry() const;
+  dgemm::TunedEntry getEntry() const;
 
 private:
   /// Of A and D: of all groups together, masked of each.

@@ -131,7 +131,7 @@ std::vector<std::pair<double, std::string>> Tuner::rank(const Problem &problem) 
   return ranking;
 }
 
-Expected<mlir::dgemm::TunedEntry> Tuner::tune(const Problem &problem) {
+Expected<dgemm::TunedEntry> Tuner::tune(const Problem &problem) {
   std::vector<std::string> candidates;
   if (Error error = listBest(problem, options, options.best).moveInto(candidates))
     return std::move(error);
@@ -163,7 +163,7 @@ Expected<mlir::dgemm::TunedEntry> Tuner::tune(const Problem &problem) {
     return createStringError(problem.text + ": no config ran and was right");
   errs() << formatv("{0}: the best {1} again\n", problem.text, finalists.size());
   std::vector<Expected<CompiledKernel>> kernels = compileAll(problem, finalists, options);
-  mlir::dgemm::TunedEntry entry = problem.getEntry();
+  dgemm::TunedEntry entry = problem.getEntry();
   Error error = Error::success();
   for (auto [config, kernel] : zip_equal(finalists, kernels)) {
     if (error) {

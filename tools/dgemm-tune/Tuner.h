@@ -49,7 +49,7 @@ public:
       : device(device), journal(journal), options(options) {}
 
   /// The quickest config that is right. Error: none is; the device is lost; the journal cannot be written.
-  llvm::Expected<mlir::dgemm::TunedEntry> tune(const Problem &problem);
+  llvm::Expected<dgemm::TunedEntry> tune(const Problem &problem);
 
 private:
   /// Inputs, and what must come out.

@@ -104,10 +104,10 @@ static Error compileOnly(const Problem &problem, const Options &options) {
 }
 
 /// What an earlier run has found, or an empty table for `device`. Error: a table of another GPU, or none that parses.
-static Expected<mlir::dgemm::TunedTable> openTable(const DeviceInfo &device) {
+static Expected<dgemm::TunedTable> openTable(const DeviceInfo &device) {
   if (!sys::fs::exists(tablePath))
-    return mlir::dgemm::TunedTable(device.multiprocessors, device.name);
-  Expected<mlir::dgemm::TunedTable> table = mlir::dgemm::TunedTable::read(tablePath);
+    return dgemm::TunedTable(device.multiprocessors, device.name);
+  Expected<dgemm::TunedTable> table = dgemm::TunedTable::read(tablePath);
   if (!table)
     return table;
   if (table->getMultiprocessors() != device.multiprocessors)
@@ -122,7 +122,7 @@ static Error tuneAll(ArrayRef<Problem> problems, Options options) {
     return device.takeError();
   const DeviceInfo &info = (*device)->getInfo();
   options.compile.multiprocessors = info.multiprocessors;
-  Expected<mlir::dgemm::TunedTable> table = openTable(info);
+  Expected<dgemm::TunedTable> table = openTable(info);
   if (!table)
     return table.takeError();
   Expected<Journal> journal = Journal::open(tablePath + ".journal");
@@ -133,7 +133,7 @@ static Error tuneAll(ArrayRef<Problem> problems, Options options) {
   Error failures = Error::success();
   for (const auto &[index, problem] : enumerate(problems)) {
     errs() << formatv("[{0}/{1}] {2}\n", index + 1, problems.size(), problem.text);
-    Expected<mlir::dgemm::TunedEntry> entry = tuner.tune(problem);
+    Expected<dgemm::TunedEntry> entry = tuner.tune(problem);
     if (!entry) {
       Error error = entry.takeError();
       bool isLost = error.isA<DeviceLostError>();

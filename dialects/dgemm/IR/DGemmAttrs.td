@@ -17,7 +17,7 @@ def DGemm_Layout : I32EnumAttr<"Layout", "how the rows of a problem are grouped"
     I32EnumAttrCase<"Dense", 0, "dense">,
     I32EnumAttrCase<"Contiguous", 1, "contiguous">,
     I32EnumAttrCase<"Masked", 2, "masked">]> {
-  let cppNamespace = "::mlir::dgemm";
+  let cppNamespace = "::dgemm";
 }
 
 def DGemm_ConfigAttr : AttrDef<DGemm_Dialect, "Config"> {

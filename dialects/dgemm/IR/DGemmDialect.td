@@ -13,7 +13,7 @@ include "mlir/IR/OpBase.td"
 
 def DGemm_Dialect : Dialect {
   let name = "dgemm";
-  let cppNamespace = "::mlir::dgemm";
+  let cppNamespace = "::dgemm";
   let summary = "Scaled FP8 GEMM on NVIDIA Hopper, from problem to pipeline";
   let description = [{
     Three levels of IR, each complete (it parses, verifies and can start a test):

@@ -19,7 +19,7 @@
 #include <array>
 #include <optional>
 
-namespace mlir::dgemm {
+namespace dgemm {
 
 /// Fields of #dgemm.config, each given or left to choose.
 struct ConfigFields {
@@ -65,6 +65,6 @@ SmallVector<ConfigAttr> enumerateConfigs(MLIRContext *context, const ConfigField
                                          int64_t rows = ShapedType::kDynamic, int64_t k = ShapedType::kDynamic,
                                          bool isMasked = false);
 
-} // namespace mlir::dgemm
+} // namespace dgemm
 
 #endif // DGEMM_ANALYSIS_CONFIGSPACE_H

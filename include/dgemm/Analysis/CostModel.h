@@ -16,7 +16,7 @@
 
 #include "dgemm/Analysis/ConfigSpace.h"
 
-namespace mlir::dgemm {
+namespace dgemm {
 
 /// Sizes in elements; ShapedType::kDynamic for one that is unknown (the model then assumes 4096, and 8 groups).
 struct ProblemSize {
@@ -53,6 +53,6 @@ FailureOr<ConfigAttr> selectConfig(MLIRContext *context, const ProblemSize &size
                                    int64_t multiprocessors, function_ref<InFlightDiagnostic()> emitError,
                                    const TunedTable *own = nullptr);
 
-} // namespace mlir::dgemm
+} // namespace dgemm
 
 #endif // DGEMM_ANALYSIS_COSTMODEL_H

@@ -16,7 +16,7 @@
 
 #include "dgemm/Analysis/CostModel.h"
 
-namespace mlir::dgemm {
+namespace dgemm {
 
 struct TunedEntry {
   Layout layout;
@@ -70,6 +70,6 @@ int64_t getRowBucket(int64_t m);
 std::optional<ConfigAttr> findTunedConfig(MLIRContext *context, const ProblemSize &size, const ConfigFields &fields,
                                           int64_t multiprocessors, const TunedTable *own = nullptr);
 
-} // namespace mlir::dgemm
+} // namespace dgemm
 
 #endif // DGEMM_ANALYSIS_TUNEDTABLE_H

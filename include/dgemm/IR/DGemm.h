@@ -13,6 +13,8 @@
 #ifndef DGEMM_IR_DGEMM_H
 #define DGEMM_IR_DGEMM_H
 
+#include "dgemm/Support/LLVM.h"
+#include "dgemm/Support/Scales.h"
 #include "mlir/Bytecode/BytecodeOpInterface.h"
 #include "mlir/Dialect/LLVMIR/LLVMTypes.h"
 #include "mlir/IR/AffineMap.h"
@@ -40,7 +42,7 @@
 #define GET_OP_CLASSES
 #include "dgemm/IR/DGemmOps.h.inc"
 
-namespace mlir::dgemm {
+namespace dgemm {
 
 /// Kernel argument attributes that tie arguments to the problem: the operand ("a", "scale_a", "b", "scale_b", "d",
 /// "m_indices", "masked_m"), the dynamic size (one of kSizeNames), and the tensor map of a TMA operand.
@@ -58,13 +60,10 @@ constexpr llvm::StringLiteral kConfigFieldNames = "block, stages, math_warpgroup
                                                   "evict_first, partials, overlap_epilogue, rotate_k_loop, "
                                                   "unroll_k, even_waves, early_store, serpentine_k and pdl";
 
-/// Extent of a scale block in elements, along K and along N.
-constexpr int64_t kScaleBlock = 128;
-
 /// Number of 128-column scale blocks that a tile of `columns` columns can meet when tiles start at multiples of
 /// `columns`.
 int64_t getScaleBlocksOfTile(int64_t columns);
 
-} // namespace mlir::dgemm
+} // namespace dgemm
 
 #endif // DGEMM_IR_DGEMM_H

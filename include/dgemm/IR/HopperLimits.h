@@ -15,7 +15,7 @@
 
 #include <cstdint>
 
-namespace mlir::dgemm::hopper {
+namespace dgemm::hopper {
 
 // Warps and warpgroups (PTX ISA 9.0, "wgmma": a warpgroup is four contiguous warps).
 constexpr int64_t kWarpThreads = 32;
@@ -55,6 +55,6 @@ constexpr int64_t kMaxCluster = 8;
 /// L2 cache policy of loads that are not read again (CUTLASS, cute/arch/copy_sm90_desc.hpp, TMA::CacheHintSm90).
 constexpr int64_t kEvictFirst = 0x12F0000000000000;
 
-} // namespace mlir::dgemm::hopper
+} // namespace dgemm::hopper
 
 #endif // DGEMM_IR_HOPPERLIMITS_H

@@ -17,7 +17,7 @@
 #include "dgemm/IR/DGemm.h"
 #include "mlir/IR/AffineExpr.h"
 
-namespace mlir::dgemm {
+namespace dgemm {
 
 /// Extents and strides in elements, outermost first, as expressions of kSizeNames; static sizes are constants.
 struct OperandGeometry {
@@ -57,6 +57,6 @@ inline bool hasDynamicLeadingDimension(ArrayRef<int64_t> strides) {
   return strides.size() > 1 && strides[strides.size() - 2] < 0;
 }
 
-} // namespace mlir::dgemm
+} // namespace dgemm
 
 #endif // DGEMM_IR_OPERANDGEOMETRY_H

@@ -15,7 +15,7 @@
 
 #include <cstdint>
 
-namespace mlir::dgemm {
+namespace dgemm {
 
 /// 32-bit registers of a thread, as setmaxnreg is told.
 struct RegisterBudget {
@@ -53,6 +53,6 @@ int64_t getMmaColumns(int64_t blockN);
 /// and addresses, scales and loop state, of which there are more with the fields after `mathWarpgroups`.
 int64_t getMathRegisters(const MathFields &fields);
 
-} // namespace mlir::dgemm
+} // namespace dgemm
 
 #endif // DGEMM_IR_REGISTERBUDGET_H

@@ -22,7 +22,7 @@
 #include "llvm/ADT/SmallVector.h"
 #include <cstdint>
 
-namespace mlir::dgemm {
+namespace dgemm {
 
 class ConfigAttr;
 
@@ -74,6 +74,6 @@ struct SharedMemoryLayout {
                               bool earlyStore = false);
 };
 
-} // namespace mlir::dgemm
+} // namespace dgemm
 
 #endif // DGEMM_IR_SHAREDMEMORYLAYOUT_H

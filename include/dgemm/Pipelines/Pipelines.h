@@ -13,19 +13,17 @@
 #ifndef DGEMM_PIPELINES_PIPELINES_H
 #define DGEMM_PIPELINES_PIPELINES_H
 
+#include "dgemm/Support/LLVM.h"
+#include "mlir/IR/DialectRegistry.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassOptions.h"
 
-namespace mlir {
-class DialectRegistry;
-}
-
-namespace mlir::dgemm {
+namespace dgemm {
 
 /// Levels of IR that the pipeline passes through; each names the state after the passes that lead to it.
 enum class Level { Problem, Configured, Tiled, Promoted, Specialized, TMA, WGMMA, NVVM };
 
-struct PipelineOptions : PassPipelineOptions<PipelineOptions> {
+struct PipelineOptions : mlir::PassPipelineOptions<PipelineOptions> {
   PassOptions::Option<std::string> config{*this, "config", llvm::cl::desc("fields of #dgemm.config to take as given"),
                                           llvm::cl::init("")};
   PassOptions::Option<int64_t> multiprocessors{*this, "multiprocessors", llvm::cl::desc("multiprocessors of the GPU"),
@@ -36,14 +34,14 @@ struct PipelineOptions : PassPipelineOptions<PipelineOptions> {
 };
 
 /// Adds the passes that lead from `from` (exclusive) to `to`.
-void buildPipeline(OpPassManager &pm, Level from, Level to, const PipelineOptions &options);
+void buildPipeline(mlir::OpPassManager &pm, Level from, Level to, const PipelineOptions &options);
 
 /// The dialects that our IR uses at any level, with the interfaces that lowering needs.
-void registerDialects(DialectRegistry &registry);
+void registerDialects(mlir::DialectRegistry &registry);
 
 /// Registers every pass and the pipeline `dgemm-to-nvvm` (problem to llvm and nvvm). Safe to call more than once.
 void registerPassesAndPipelines();
 
-} // namespace mlir::dgemm
+} // namespace dgemm
 
 #endif // DGEMM_PIPELINES_PIPELINES_H

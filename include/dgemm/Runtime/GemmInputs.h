@@ -14,11 +14,9 @@
 #define DGEMM_RUNTIME_GEMMINPUTS_H
 
 #include "dgemm/Runtime/HostTensor.h"
+#include "dgemm/Support/Scales.h"
 
 namespace dgemm {
-
-/// Edge of a scaling block.
-constexpr int64_t kScaleBlock = 128;
 
 struct GemmSizes {
   /// Masked: m rows for each group.

@@ -14,30 +14,27 @@
 #define DGEMM_TARGET_EMITPTX_H
 
 #include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/DialectRegistry.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
 #include "llvm/Support/Error.h"
 #include <memory>
 #include <string>
 
-namespace mlir {
-class DialectRegistry;
-}
-
-namespace mlir::dgemm {
+namespace dgemm {
 
 /// Registers what translation to LLVM IR needs in `registry`.
-void registerTranslations(DialectRegistry &registry);
+void registerTranslations(mlir::DialectRegistry &registry);
 
 /// Translates `module` for the NVPTX target. The module is lowered in place (wgmma to inline PTX, launch
 /// attributes dropped: read the descriptor first). Error: the module
 /// holds ops that LLVM IR has no form for, or `chip` is not sm_90a.
-llvm::Expected<std::unique_ptr<llvm::Module>> translateToLLVM(ModuleOp module, llvm::LLVMContext &context,
-                                                              StringRef chip);
+llvm::Expected<std::unique_ptr<llvm::Module>> translateToLLVM(mlir::ModuleOp module, llvm::LLVMContext &context,
+                                                              llvm::StringRef chip);
 
 /// Optimises as far as our IR has need of it, and prints PTX.
-llvm::Expected<std::string> emitPTX(llvm::Module &module, StringRef chip);
+llvm::Expected<std::string> emitPTX(llvm::Module &module, llvm::StringRef chip);
 
-} // namespace mlir::dgemm
+} // namespace dgemm
 
 #endif // DGEMM_TARGET_EMITPTX_H

@@ -12,12 +12,12 @@
 #include "dgemm/Launch/LaunchDescriptor.h"
 #include "mlir/IR/BuiltinOps.h"
 
-namespace mlir::dgemm {
+namespace dgemm {
 
 /// Reads the only kernel of `module` (an llvm.func with `dgemm.launch`, after dgemm-lower-to-nvvm). Error: there is no
 /// such kernel, or more than one.
-llvm::Expected<::dgemm::LaunchDescriptor> getLaunchDescriptor(ModuleOp module, StringRef chip);
+llvm::Expected<LaunchDescriptor> getLaunchDescriptor(mlir::ModuleOp module, llvm::StringRef chip);
 
-} // namespace mlir::dgemm
+} // namespace dgemm
 
 #endif // DGEMM_TARGET_LAUNCHFROMIR_H

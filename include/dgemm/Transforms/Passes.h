@@ -12,7 +12,7 @@
 #include "mlir/Pass/Pass.h"
 #include <memory>
 
-namespace mlir::dgemm {
+namespace dgemm {
 
 #define GEN_PASS_DECL
 #include "dgemm/Transforms/Passes.h.inc"
@@ -20,6 +20,6 @@ namespace mlir::dgemm {
 #define GEN_PASS_REGISTRATION
 #include "dgemm/Transforms/Passes.h.inc"
 
-} // namespace mlir::dgemm
+} // namespace dgemm
 
 #endif // DGEMM_TRANSFORMS_PASSES_H

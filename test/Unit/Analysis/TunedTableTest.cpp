@@ -11,7 +11,7 @@
 #include "gtest/gtest.h"
 
 using namespace mlir;
-using namespace mlir::dgemm;
+using namespace dgemm;
 
 namespace {
 

@@ -24,16 +24,16 @@ constexpr const char *kRest = ", <m = 64, n = 8, k = 32>, D[<f32>, <one>], A[<e4
 std::string getOrder(const std::string &body) {
   DialectRegistry registry;
   registry.insert<LLVM::LLVMDialect, NVVM::NVVMDialect>();
-  mlir::dgemm::registerTranslations(registry);
+  dgemm::registerTranslations(registry);
   MLIRContext context(registry);
   auto module = parseSourceString<ModuleOp>("!acc = !llvm.struct<(f32, f32, f32, f32)>\n"
                                             "llvm.func @f(%a: i64, %b: i64, %0: !acc) -> !acc {\n" +
                                                 body + "}\n",
                                             &context);
   llvm::LLVMContext llvm;
-  auto translated = mlir::dgemm::translateToLLVM(*module, llvm, "sm_90a");
+  auto translated = dgemm::translateToLLVM(*module, llvm, "sm_90a");
   EXPECT_TRUE(bool(translated)) << llvm::toString(translated.takeError());
-  auto ptx = mlir::dgemm::emitPTX(**translated, "sm_90a");
+  auto ptx = dgemm::emitPTX(**translated, "sm_90a");
   EXPECT_TRUE(bool(ptx)) << llvm::toString(ptx.takeError());
   std::string order;
   SmallVector<StringRef> lines;
