@@ -160,6 +160,8 @@ Step dgemm::emulator::execBulkCommit(Context &c, const Instruction &inst) {
 Step dgemm::emulator::execBulkWait(Context &c, const Instruction &inst) {
   bool read = inst.mods[Field::Read];
   int64_t allowed = c.op(inst, 0).imm;
+  if (allowed < 0)
+    return c.raise(HazardKind::IllegalInstruction, inst, Twine(allowed) + " bulk groups; must be 0 or more");
   for (LaneMask m = c.mask; m; m &= m - 1) {
     unsigned lane = __builtin_ctz(m);
     BulkGroups &groups = c.warp.bulk[lane];

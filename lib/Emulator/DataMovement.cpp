@@ -154,7 +154,7 @@ struct Transfer {
 
   Step parameter(unsigned lane, uint64_t offset) {
     const std::vector<uint8_t> &parameters = c.machine.launch.parameters;
-    if (isStore || offset + bytes > parameters.size())
+    if (isStore || bytes > parameters.size() || offset > parameters.size() - bytes)
       return c.raise(HazardKind::OutOfBounds, inst, "access outside of the kernel's parameters");
     if (offset % bytes)
       return c.raise(HazardKind::Misaligned, inst, "parameter address is not aligned to " + Twine(bytes));

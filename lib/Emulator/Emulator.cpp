@@ -9,7 +9,9 @@
 #include "dgemm/Emulator/Emulator.h"
 #include "Machine.h"
 #include "Parser.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/Twine.h"
+#include "llvm/Support/CheckedArithmetic.h"
 #include <chrono>
 #include <cstring>
 
@@ -52,9 +54,11 @@ public:
     sizes = std::move(*bound);
     if (Error error = addOperands(buffers))
       return error;
+    checkLimits();
+    if (report.hazard)
+      return Error::success();
     if (Error error = setGrid())
       return error;
-    checkLimits();
     if (report.hazard || empty)
       return Error::success();
     return setParameters();
@@ -86,6 +90,28 @@ private:
   Sizes sizes;
 };
 
+/// Bytes from the first element of an operand to the last. Error: an extent or a stride below 0, more bytes than 63
+/// bits count, or elements of an output that overlap.
+static Expected<uint64_t> countBytes(const Allocation &operand) {
+  if (llvm::is_contained(operand.shape, 0))
+    return 0;
+  std::optional<int64_t> last = 0, elements = 1;
+  for (auto [extent, stride] : llvm::zip_equal(operand.shape, operand.strides)) {
+    if (extent < 0 || stride < 0)
+      return llvm::createStringError("operand '" + operand.name + "' has extent " + Twine(extent) + " with stride " +
+                                     Twine(stride) + "; both must be at least 0");
+    last = last ? llvm::checkedMulAdd(extent - 1, stride, *last) : last;
+    elements = elements ? llvm::checkedMul(*elements, extent) : elements;
+  }
+  std::optional<int64_t> bytes = last ? llvm::checkedMul<int64_t>(*last, operand.elementBytes) : last;
+  bytes = bytes ? llvm::checkedAdd<int64_t>(*bytes, operand.elementBytes) : bytes;
+  if (!bytes)
+    return llvm::createStringError("operand '" + operand.name + "' has more bytes than 63 bits count");
+  if (operand.isOutput && (!elements || *elements > *last + 1))
+    return llvm::createStringError("elements of output operand '" + operand.name + "' overlap");
+  return uint64_t(*bytes);
+}
+
 Error LaunchBuilder::addOperands(llvm::ArrayRef<HostBuffer> buffers) {
   for (const HostBuffer &buffer : buffers) {
     const OperandInfo *info = descriptor.findOperand(buffer.operand);
@@ -97,8 +123,6 @@ Error LaunchBuilder::addOperands(llvm::ArrayRef<HostBuffer> buffers) {
     allocation.bytes = buffer.bytes;
     allocation.isOutput = info->isOutput;
     allocation.elementBytes = getByteWidth(info->type);
-    uint64_t last = 0;
-    bool isEmpty = false;
     for (size_t i = 0; i < info->shape.size(); ++i) {
       Expected<int64_t> extent = info->shape[i].evaluate(sizes);
       if (!extent)
@@ -108,13 +132,17 @@ Error LaunchBuilder::addOperands(llvm::ArrayRef<HostBuffer> buffers) {
         return stride.takeError();
       allocation.shape.push_back(*extent);
       allocation.strides.push_back(*stride);
-      isEmpty |= *extent <= 0;
-      last += uint64_t(std::max<int64_t>(*extent - 1, 0)) * uint64_t(*stride);
     }
-    uint64_t needed = isEmpty ? 0 : (last + 1) * allocation.elementBytes;
-    if (buffer.bytes < needed)
+    Expected<uint64_t> needed = countBytes(allocation);
+    if (!needed)
+      return needed.takeError();
+    if (buffer.bytes < *needed)
       return llvm::createStringError("the buffer of operand '" + buffer.operand + "' has " + Twine(buffer.bytes) +
-                                     " bytes, needed are " + Twine(needed));
+                                     " bytes, needed are " + Twine(*needed));
+    // The allocations lie 2^kShift bytes apart.
+    if (buffer.bytes >= uint64_t(1) << (GlobalMemory::kShift - 1))
+      return llvm::createStringError("the buffer of operand '" + buffer.operand + "' has " + Twine(buffer.bytes) +
+                                     " bytes; the emulator takes less than 2^" + Twine(GlobalMemory::kShift - 1));
     memory.add(std::move(allocation), buffer.addressOffset);
   }
   for (const OperandInfo &info : descriptor.operands)
@@ -128,13 +156,13 @@ Error LaunchBuilder::setGrid() {
   Expected<int64_t> tiles = descriptor.tiles.evaluate(sizes);
   if (!tiles)
     return tiles.takeError();
-  for (unsigned i = 0; i < 3; ++i)
-    launch.cluster[i] = uint32_t(std::clamp<int64_t>(descriptor.cluster[i], 1, 1 << 16));
   int64_t grid = descriptor.countCTAs(*tiles, options.multiprocessors);
   empty = grid == 0;
+  if (grid < 0 || grid > INT32_MAX)
+    raise(HazardKind::IllegalLaunch, "a grid of " + Twine(grid) + " CTAs; 1 to 2^31-1 are allowed");
   launch.grid = {uint32_t(grid), 1, 1};
-  launch.block = {uint32_t(std::clamp<int64_t>(descriptor.threads, 0, 1 << 20)), 1, 1};
-  launch.dynamicShared = uint32_t(std::clamp<int64_t>(descriptor.sharedMemory, 0, 1 << 24));
+  launch.block = {uint32_t(descriptor.threads), 1, 1};
+  launch.dynamicShared = uint32_t(descriptor.sharedMemory);
   return Error::success();
 }
 
@@ -148,17 +176,18 @@ void LaunchBuilder::checkLimits() {
   if (kernel.maxThreads && kernel.maxThreads < threads)
     raise(HazardKind::IllegalLaunch,
           "the descriptor says " + Twine(threads) + " threads, .maxntid allows " + Twine(kernel.maxThreads));
-  unsigned perCluster = launch.cluster[0] * launch.cluster[1] * launch.cluster[2];
-  if (perCluster > 8 || launch.cluster[1] != 1 || launch.cluster[2] != 1)
-    raise(HazardKind::IllegalLaunch, "a cluster of " + Twine(launch.cluster[0]) + "x" + Twine(launch.cluster[1]) + "x" +
-                                         Twine(launch.cluster[2]) +
+  auto [x, y, z] = descriptor.cluster;
+  if (x < 1 || x > 8 || y != 1 || z != 1)
+    raise(HazardKind::IllegalLaunch, "a cluster of " + Twine(x) + "x" + Twine(y) + "x" + Twine(z) +
                                          "; the grid is one-dimensional and 8 CTAs are the portable limit");
+  else
+    launch.cluster = {uint32_t(x), 1, 1};
   if (kernel.reqCluster[0] && kernel.reqCluster != launch.cluster)
     raise(HazardKind::IllegalLaunch, "the cluster of the descriptor is not that of .reqnctapercluster");
-  int64_t shared = descriptor.sharedMemory + int64_t(kernel.dynamicSharedBase) - kReservedShared;
-  if (descriptor.sharedMemory < 0 || shared > kMaxShared)
-    raise(HazardKind::SharedMemoryLimit, Twine(shared) + " bytes of shared memory (" + Twine(descriptor.sharedMemory) +
-                                             " of them dynamic); a CTA can have " + Twine(kMaxShared));
+  int64_t fixed = int64_t(kernel.dynamicSharedBase) - kReservedShared;
+  if (descriptor.sharedMemory < 0 || descriptor.sharedMemory > int64_t(kMaxShared) - fixed)
+    raise(HazardKind::SharedMemoryLimit, Twine(descriptor.sharedMemory) + " bytes of dynamic shared memory beside " +
+                                             Twine(fixed) + " static; a CTA can have " + Twine(kMaxShared) + " in all");
 }
 
 Error LaunchBuilder::setParameters() {
@@ -220,11 +249,13 @@ public:
       return;
     if (Allocation *groups = memory.find(llvm::StringRef(layout == GemmLayout::Masked ? "masked_m" : "m_indices"))) {
       values.resize(groups->bytes / sizeof(int32_t));
-      std::memcpy(values.data(), groups->data, values.size() * sizeof(int32_t));
+      if (!values.empty())
+        std::memcpy(values.data(), groups->data, values.size() * sizeof(int32_t));
     }
   }
   bool operator()(llvm::ArrayRef<int64_t> index) const {
-    if (layout == GemmLayout::Dense || uint64_t(index[0]) >= values.size())
+    size_t rank = layout == GemmLayout::Masked ? 2 : 1;
+    if (layout == GemmLayout::Dense || index.size() < rank || uint64_t(index[0]) >= values.size())
       return true;
     return layout == GemmLayout::Masked ? index[1] < values[index[0]] : values[index[0]] >= 0;
   }

@@ -18,6 +18,7 @@
 #include "Warp.h"
 #include "Wgmma.h"
 #include "dgemm/Emulator/Emulator.h"
+#include <chrono>
 #include <deque>
 #include <map>
 #include <memory>
@@ -107,7 +108,7 @@ class Machine {
 public:
   Machine(const Kernel &kernel, const Launch &launch, GlobalMemory &memory, const Options &options, Trace &trace);
 
-  /// Runs to the end or to the first hazard. Error: stopped by the progress callback.
+  /// Runs to the end or to the first hazard. Error: out of time, or stopped by the progress callback.
   llvm::Error run();
 
   const Kernel &kernel;
@@ -154,14 +155,18 @@ private:
   void closeMath(Cta &cta, Warp &warp);
   void initCta(Cta &cta);
   void setSpecials(Cta &cta, Warp &warp);
-  void reportProgress();
+  /// Error: out of time, or stopped by the progress callback.
+  llvm::Error checkHost();
 
   std::mt19937_64 rng;
   std::priority_queue<Event> events;
   uint64_t nextOrder = 0, rounds = 0;
   std::deque<std::unique_ptr<Cluster>> running;
   uint64_t nextCluster = 0, numClusters = 0, ctasDone = 0;
-  uint64_t lastProgress = 0, nextReport = 0;
+  uint64_t lastProgress = 0;
+  /// Of the host's clock, as checkHost reads it.
+  using HostTime = std::chrono::steady_clock::time_point;
+  HostTime hostBegin = std::chrono::steady_clock::now(), nextReport = hostBegin;
   unsigned entryRegs = 0;
   std::vector<std::pair<Cta *, Warp *>> order;
 };

@@ -22,6 +22,9 @@ using llvm::Twine;
 
 namespace {
 
+/// PTX ISA, "Kernel Function Parameters".
+constexpr unsigned kMaxParameterBytes = 32764;
+
 Type parseType(StringRef text) {
   return llvm::StringSwitch<Type>(text)
       .Case(".pred", Type::Pred)
@@ -96,7 +99,7 @@ private:
   Error parseInstruction();
   Error skipBody();
   Error resolveLabels();
-  void layOutShared();
+  Error layOutShared();
   void findAccumulators();
 
   struct SharedVariable {
@@ -181,7 +184,7 @@ Error Parser::parseShared(bool isExtern) {
 }
 
 /// Static variables first, then the dynamic part, which all external arrays share.
-void Parser::layOutShared() {
+Error Parser::layOutShared() {
   uint64_t at = kReservedShared, dynamicAlign = 16;
   for (const SharedVariable &variable : shared) {
     if (variable.isExtern) {
@@ -192,11 +195,15 @@ void Parser::layOutShared() {
     symbols.addAddress(variable.name, at);
     at += variable.bytes;
   }
+  if (at > kReservedShared + kMaxShared)
+    return fail("the kernel has " + Twine(at - kReservedShared) + " bytes of static shared memory; a CTA can have " +
+                Twine(kMaxShared));
   kernel.staticSharedBytes = at - kReservedShared;
   kernel.dynamicSharedBase = llvm::alignTo(at, dynamicAlign);
   for (const SharedVariable &variable : shared)
     if (variable.isExtern)
       symbols.addAddress(variable.name, kernel.dynamicSharedBase);
+  return Error::success();
 }
 
 Error Parser::parseEntry() {
@@ -212,7 +219,8 @@ Error Parser::parseEntry() {
     return fail("kernel '" + name + "' is there twice");
   found = true;
   kernel.name = name.str();
-  layOutShared();
+  if (Error error = layOutShared())
+    return error;
   if (accept("(")) {
     while (!peek().isPunct(')')) {
       if (Error error = parseParameter())
@@ -234,9 +242,15 @@ Error Parser::parseParameter() {
   Parameter parameter;
   if (Error error = expect(".param"))
     return error;
-  unsigned align = 0;
-  if (accept(".align"))
-    align = take().value;
+  uint64_t align = 1;
+  if (accept(".align")) {
+    llvm::Expected<uint64_t> value = number();
+    if (!value)
+      return value.takeError();
+    align = *value;
+    if (!llvm::isPowerOf2_64(align) || align > 128)
+      return fail("alignment of a parameter must be a power of two up to 128");
+  }
   Type type = parseType(peek().text);
   parameter.bytes = getByteWidth(type);
   if (!parameter.bytes)
@@ -250,19 +264,19 @@ Error Parser::parseParameter() {
       take();
   }
   parameter.name = take().text.str();
-  parameter.align = std::max(align, parameter.bytes);
+  parameter.align = std::max(unsigned(align), parameter.bytes);
   if (accept("[")) {
     llvm::Expected<uint64_t> count = number();
     if (!count)
       return count.takeError();
-    if (*count > 32764)
-      return fail("parameters have 32764 bytes at most");
-    parameter.bytes *= *count;
+    parameter.bytes *= unsigned(std::min<uint64_t>(*count, kMaxParameterBytes + 1));
     if (Error error = expect("]"))
       return error;
   }
   parameter.offset = llvm::alignTo(kernel.parameterBytes, parameter.align);
   kernel.parameterBytes = parameter.offset + parameter.bytes;
+  if (kernel.parameterBytes > kMaxParameterBytes)
+    return fail("parameters have " + Twine(kMaxParameterBytes) + " bytes at most");
   symbols.addAddress(parameter.name, parameter.offset);
   kernel.parameters.push_back(parameter);
   return Error::success();
@@ -276,14 +290,17 @@ Error Parser::parsePerformance() {
   }
   if (directive.text == ".explicitcluster")
     return Error::success();
+  // Of threads and of CTAs in a cluster alike, so that a product fits 32 bits.
+  constexpr unsigned kLargest = 1024;
   std::array<unsigned, 3> values = {1, 1, 1};
   unsigned count = 0;
   do {
     llvm::Expected<uint64_t> value = number();
     if (!value)
       return value.takeError();
-    if (count < 3)
-      values[count++] = *value;
+    if (*value > kLargest || count == 3)
+      return fail("'" + directive.text + "' takes up to three numbers, each up to " + Twine(kLargest));
+    values[count++] = unsigned(*value);
   } while (accept(","));
   if (directive.text == ".reqntid")
     kernel.reqThreads = values[0] * values[1] * values[2];
@@ -381,16 +398,12 @@ Error Parser::parseRegisters() {
       if (!value)
         return value.takeError();
       count = *value;
-      if (count > 1000000)
-        return fail("too many registers");
       if (Error error = expect(">"))
         return error;
     }
-    for (uint64_t i = 0; i < std::max<uint64_t>(count, 1); ++i) {
-      std::string problem = symbols.declare(range ? (name + Twine(i)).str() : name.str(), type);
-      if (!problem.empty())
-        return fail(problem);
-    }
+    std::string problem = range ? symbols.declareRange(name, type, count) : symbols.declare(name, type);
+    if (!problem.empty())
+      return fail(problem);
   } while (accept(","));
   return expect(";");
 }

@@ -13,6 +13,7 @@
 
 #include "Machine.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FormatVariadic.h"
 
 using namespace dgemm;
 using namespace dgemm::emulator;
@@ -184,7 +185,21 @@ uint64_t Machine::nextWakeUp() const {
   return time;
 }
 
-void Machine::reportProgress() { nextReport = report.warpInstructions + (1u << 18); }
+llvm::Error Machine::checkHost() {
+  auto time = std::chrono::steady_clock::now();
+  double seconds = std::chrono::duration<double>(time - hostBegin).count();
+  uint64_t ctas = numClusters * launch.cluster[0] * launch.cluster[1] * launch.cluster[2];
+  if (options.timeoutSeconds > 0 && seconds > options.timeoutSeconds)
+    return llvm::createStringError(llvm::formatv(
+        "kernel '{0}' did not end within {1} s on the emulator: {2} of {3} CTAs were done after {4} warp instructions",
+        kernel.name, options.timeoutSeconds, ctasDone, ctas, report.warpInstructions));
+  if (!options.progress || time < nextReport)
+    return llvm::Error::success();
+  nextReport = time + std::chrono::milliseconds(100);
+  if (!options.progress({ctasDone, ctas, report.warpInstructions, now}))
+    return llvm::createStringError("stopped");
+  return llvm::Error::success();
+}
 
 llvm::Error Machine::run() {
   while (!stopped()) {
@@ -205,16 +220,13 @@ llvm::Error Machine::run() {
       continue;
     }
     // Finished clusters make room.
-    if (++rounds % 16 == 0)
+    if (++rounds % 16 == 0) {
       retire();
+      if (llvm::Error error = checkHost())
+        return error;
+    }
     bool ran = round();
     now += kQuantum;
-    if (options.progress && report.warpInstructions >= nextReport) {
-      reportProgress();
-      if (!options.progress({ctasDone, numClusters * launch.cluster[0] * launch.cluster[1] * launch.cluster[2],
-                             report.warpInstructions, now}))
-        return llvm::createStringError("stopped");
-    }
     if (ran && report.warpInstructions - lastProgress < options.livelockInstructions)
       continue;
     if (stopped())

@@ -7,6 +7,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "SymbolTable.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSwitch.h"
 
 using namespace dgemm::emulator;
@@ -19,31 +21,64 @@ void SymbolTable::enterScope() {
 
 void SymbolTable::leaveScope() { stack.pop_back(); }
 
-std::string SymbolTable::declare(llvm::StringRef name, Type type) {
+static bool isRegisterType(Type type) {
+  unsigned bytes = getByteWidth(type);
+  return type == Type::Pred || bytes == 8 || (bytes > 0 && bytes <= 4);
+}
+
+Operand SymbolTable::makeRegister(Type type) {
   Operand reg;
-  if (type == Type::Pred) {
-    reg.kind = Operand::Pred;
-    reg.slot = kernel.numPred++;
-  } else if (getByteWidth(type) == 8) {
-    reg.kind = Operand::Reg64;
-    reg.slot = kernel.numReg64++;
-  } else if (getByteWidth(type) <= 4 && getByteWidth(type) > 0) {
-    reg.kind = Operand::Reg32;
-    reg.slot = kernel.numReg32++;
-  } else {
+  reg.kind = type == Type::Pred ? Operand::Pred : getByteWidth(type) == 8 ? Operand::Reg64 : Operand::Reg32;
+  reg.slot = type == Type::Pred ? kernel.numPred++ : reg.kind == Operand::Reg64 ? kernel.numReg64++ : kernel.numReg32++;
+  return reg;
+}
+
+std::string SymbolTable::declare(llvm::StringRef name, Type type) {
+  if (!isRegisterType(type))
     return "the emulator has no registers of this type";
-  }
-  if (!scopes[stack.back()].registers.try_emplace(name, reg).second)
+  Scope &scope = scopes[stack.back()];
+  if (findRange(scope, name) || !scope.registers.try_emplace(name, makeRegister(type)).second)
     return "register '" + name.str() + "' is declared twice";
   return "";
 }
 
-Operand SymbolTable::findRegister(llvm::StringRef name) const {
-  for (unsigned scope = stack.back();; scope = scopes[scope].parent) {
-    auto it = scopes[scope].registers.find(name);
-    if (it != scopes[scope].registers.end())
+/// "%r12" is of 13 and more registers "%r", "%r012" of none.
+static bool isOfRange(llvm::StringRef name, llvm::StringRef prefix, uint64_t count) {
+  uint64_t index = 0;
+  return name.consume_front(prefix) && !name.empty() && llvm::all_of(name, llvm::isDigit) &&
+         (name.size() == 1 || name.front() != '0') && !name.getAsInteger(10, index) && index < count;
+}
+
+std::string SymbolTable::declareRange(llvm::StringRef name, Type type, uint64_t count) {
+  if (!isRegisterType(type))
+    return "the emulator has no registers of this type";
+  Scope &scope = scopes[stack.back()];
+  bool isNew =
+      llvm::none_of(scope.registers, [&](const auto &known) { return isOfRange(known.first(), name, count); }) &&
+      scope.ranges.try_emplace(name, Range{type, count}).second;
+  return isNew ? "" : "a register of '" + name.str() + "<" + std::to_string(count) + ">' is declared twice";
+}
+
+const SymbolTable::Range *SymbolTable::findRange(const Scope &scope, llvm::StringRef name) {
+  // "%r1" may be a range as "%r" is.
+  for (llvm::StringRef prefix = name; !prefix.empty() && llvm::isDigit(prefix.back());) {
+    prefix = prefix.drop_back();
+    auto it = scope.ranges.find(prefix);
+    if (it != scope.ranges.end() && isOfRange(name, prefix, it->second.count))
+      return &it->second;
+  }
+  return nullptr;
+}
+
+Operand SymbolTable::findRegister(llvm::StringRef name) {
+  for (unsigned index = stack.back();; index = scopes[index].parent) {
+    Scope &scope = scopes[index];
+    auto it = scope.registers.find(name);
+    if (it != scope.registers.end())
       return it->second;
-    if (scope == 0)
+    if (const Range *range = findRange(scope, name))
+      return scope.registers[name] = makeRegister(range->type);
+    if (index == 0)
       return Operand();
   }
 }

@@ -24,8 +24,10 @@ public:
   void leaveScope();
   /// Error text, or empty.
   std::string declare(llvm::StringRef name, Type type);
-  /// kind None if there is no such register.
-  Operand findRegister(llvm::StringRef name) const;
+  /// Declares name0 to name<count - 1>.
+  std::string declareRange(llvm::StringRef name, Type type, uint64_t count);
+  /// Kind None if there is no such register. A register takes room in the kernel from its first use on.
+  Operand findRegister(llvm::StringRef name);
 
   Operand constant(uint64_t value, bool wide);
   /// kind None if there is no such special register. `mov` handles the clocks itself.
@@ -42,11 +44,21 @@ public:
   const uint32_t *findLabel(llvm::StringRef name, unsigned scope) const;
 
 private:
+  struct Range {
+    Type type;
+    uint64_t count;
+  };
   struct Scope {
     unsigned parent = 0;
+    /// Single ones by name, and those of ranges that were used.
     llvm::StringMap<Operand> registers;
+    llvm::StringMap<Range> ranges;
     llvm::StringMap<uint32_t> labels;
   };
+  /// The range of a scope that has a register of this name, or null.
+  static const Range *findRange(const Scope &scope, llvm::StringRef name);
+  Operand makeRegister(Type type);
+
   Kernel &kernel;
   std::vector<Scope> scopes;
   std::vector<unsigned> stack = {0};

@@ -134,6 +134,8 @@ llvm::Expected<TensorMap> dgemm::emulator::makeTensorMap(const ParameterInfo &pa
   map.fillNaN = info.oobFillNaN;
   if (llvm::Error error = Checker(map, info).run())
     return std::move(error);
+  // cuda.h: without interleave the driver ignores the first one, as TMA has no stride along dimension 0.
+  map.elementStrides[0] = 1;
   return map;
 }
 
@@ -141,8 +143,7 @@ void TensorMap::forEachPiece(llvm::ArrayRef<int64_t> coordinates,
                              llvm::function_ref<void(uint64_t, int64_t, unsigned)> piece) const {
   llvm::SmallVector<int64_t, 5> index(rank(), 0);
   uint64_t rowBytes = uint64_t(extent(0)) * elementBytes;
-  bool packed = elementStrides[0] == 1;
-  unsigned step = packed ? 16 : elementBytes;
+  constexpr unsigned kPiece = 16;
   uint64_t shared = 0;
   for (;;) {
     bool inside = true;
@@ -150,11 +151,11 @@ void TensorMap::forEachPiece(llvm::ArrayRef<int64_t> coordinates,
     for (unsigned i = 1; i < rank(); ++i) {
       int64_t at = coordinates[i] + index[i] * elementStrides[i];
       inside &= at >= 0 && at < dims[i];
-      base += at * strides[i - 1];
+      base += inside ? at * strides[i - 1] : 0;
     }
-    for (uint64_t b = 0; b < rowBytes; b += step) {
-      unsigned bytes = std::min<uint64_t>(step, rowBytes - b);
-      int64_t first = coordinates[0] + int64_t(b / elementBytes) * elementStrides[0];
+    for (uint64_t b = 0; b < rowBytes; b += kPiece) {
+      unsigned bytes = std::min<uint64_t>(kPiece, rowBytes - b);
+      int64_t first = coordinates[0] + int64_t(b / elementBytes);
       int64_t last = first + bytes / elementBytes - 1;
       uint64_t at = swizzleOffset(shared + b, swizzle);
       if (!inside || last < 0 || first >= dims[0]) {
@@ -168,7 +169,7 @@ void TensorMap::forEachPiece(llvm::ArrayRef<int64_t> coordinates,
         }
       }
     }
-    shared += swizzle ? std::max<uint64_t>(rowBytes, swizzle) : rowBytes;
+    shared += rowBytes;
     unsigned dim = 1;
     while (dim < rank() && ++index[dim] == extent(dim))
       index[dim++] = 0;

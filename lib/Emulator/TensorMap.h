@@ -26,6 +26,7 @@ struct TensorMap {
   /// In bytes; strides[0] is that of dimension 1.
   llvm::SmallVector<int64_t, 4> strides;
   llvm::SmallVector<int64_t, 5> box;
+  /// That of dimension 0 is 1.
   llvm::SmallVector<int64_t, 5> elementStrides;
   unsigned swizzle = 0;
   bool fillNaN = false;

@@ -313,7 +313,10 @@ Step dgemm::emulator::execWgmmaCommit(Context &c, const Instruction &inst) {
 Step dgemm::emulator::execWgmmaWait(Context &c, const Instruction &inst) {
   if (!c.converged())
     return c.raise(HazardKind::DivergentWarp, inst, "wgmma.wait_group by a part of the warp");
-  int64_t last = int64_t(c.warp.wgmmaOpen) - 1 - c.op(inst, 0).imm;
+  int64_t allowed = c.op(inst, 0).imm;
+  if (allowed < 0 || allowed > 7)
+    return c.raise(HazardKind::IllegalInstruction, inst, Twine(allowed) + " wgmma groups; must be 0 to 7");
+  int64_t last = int64_t(c.warp.wgmmaOpen) - 1 - allowed;
   if (last < 1)
     return Step::Next;
   Warpgroup &group = c.cta.warpgroups[c.warp.index / 4];

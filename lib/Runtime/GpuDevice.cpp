@@ -268,7 +268,7 @@ Expected<RunResult> GpuDevice::run(const KernelImage &image, const GemmInputs &i
       return error;
   if (Error error = (*kernel)->prepare(*sizes, [&](StringRef name) { return operands.findAddress(name); }))
     return error;
-  if (Error error = runOnce(**kernel, image.launch, options.timeoutSeconds))
+  if (Error error = runOnce(**kernel, image.launch, options.timeoutSeconds.value_or(kLaunchTimeoutSeconds)))
     return error;
 
   RunResult result;

@@ -42,7 +42,7 @@ public:
       if (i - kInFlight == repeat / 2)
         halfway();
       Span &span = spans[i - kInFlight];
-      if (Error error = span.end.wait(options.timeoutSeconds, "a timed launch"))
+      if (Error error = span.end.wait(options.timeoutSeconds.value_or(kLaunchTimeoutSeconds), "a timed launch"))
         return error;
       Expected<double> time = span.end.getMicrosecondsSince(span.start);
       if (!time)

@@ -120,6 +120,7 @@ Expected<RunResult> EmulatorDevice::run(const KernelImage &kernel, const GemmInp
   emulation.seed = options.seed;
   emulation.multiprocessors = info.multiprocessors;
   emulation.tracePath = options.tracePath;
+  emulation.timeoutSeconds = options.timeoutSeconds.value_or(0);
   emulation.progress = [&](const emulator::Progress &state) { return progress(state); };
   Expected<emulator::Report> report = emulator::run(kernel.ptx, kernel.launch, *sizes, operands.buffers, emulation);
   progress.end();

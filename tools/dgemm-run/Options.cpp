@@ -45,8 +45,9 @@ struct CommandLine {
                  clEnumValN(DeviceKind::Gpu, "gpu", "the first Hopper GPU"),
                  clEnumValN(DeviceKind::Emulator, "emulator", "the PTX emulator, which checks the kernel for hazards")),
       cl::cat(category)};
-  cl::opt<double> timeout{"timeout", cl::desc("Seconds after which a kernel is given up (default 20)"), cl::init(20),
-                          cl::value_desc("seconds"), cl::cat(category)};
+  cl::opt<double> timeout{
+      "timeout", cl::desc("Seconds after which a kernel is given up (default: 20 on a GPU, no limit on the emulator)"),
+      cl::value_desc("seconds"), cl::cat(category)};
 
   cl::opt<std::string> trace{"trace", cl::desc("Emulator: write a Chrome trace (chrome://tracing, Perfetto)"),
                              cl::value_desc("file.json"), cl::cat(category)};
@@ -102,7 +103,8 @@ struct CommandLine {
     options.seeds = seeds;
     options.inputs = {inputA, inputScaleA, inputB, inputScaleB};
     options.saveD = saveD;
-    options.run.timeoutSeconds = timeout;
+    if (timeout.getNumOccurrences())
+      options.run.timeoutSeconds = timeout;
     options.run.repeat = noTime || (!cases.empty() && !time) ? 0 : repeat;
     options.run.flushBytes = flush << 20;
     options.check = check;
@@ -173,7 +175,7 @@ static Error checkOptions(const Options &options) {
     return createStringError("--seeds=0: nothing to run");
   if (options.seeds > 1 && (options.hasInputFiles() || !options.saveD.empty()))
     return createStringError("--seeds runs many inputs; --input-* and --save-d go with one");
-  if (!(options.run.timeoutSeconds > 0))
+  if (options.run.timeoutSeconds && !(*options.run.timeoutSeconds > 0))
     return createStringError("--timeout must be above 0");
   return Error::success();
 }

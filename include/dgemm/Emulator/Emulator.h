@@ -61,7 +61,10 @@ struct Options {
   uint64_t livelockInstructions = 20000000;
   /// Checks that each element of an output operand is written exactly once.
   bool checkOutputs = true;
-  /// Called now and then (about every 2^18 warp instructions). False stops the run with an error.
+  /// Seconds of the host's clock after which the run ends with an error; 0 for no limit.
+  double timeoutSeconds = 0;
+  /// Called about ten times a second on the thread that runs. False ends the run with the error "stopped", so that a
+  /// caller can be interrupted.
   std::function<bool(const Progress &)> progress;
 };
 
@@ -98,7 +101,8 @@ private:
 };
 
 /// Runs one launch. A hazard is a result, not an error; it stands in the report. Error: the launch descriptor and the
-/// PTX or the buffers do not fit each other, or the trace cannot be written.
+/// PTX or the buffers do not fit each other, the time limit or the progress callback ended the run, or the trace cannot
+/// be written.
 llvm::Expected<Report> run(const Program &program, const LaunchDescriptor &launch, const Sizes &sizes,
                            llvm::ArrayRef<HostBuffer> buffers, const Options &options = {});
 

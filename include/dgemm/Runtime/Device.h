@@ -29,9 +29,12 @@ struct KernelImage {
   static llvm::Expected<KernelImage> read(llvm::StringRef imagePath, llvm::StringRef launchPath);
 };
 
+/// A launch on a GPU that takes longer most likely hangs.
+constexpr double kLaunchTimeoutSeconds = 20;
+
 struct RunOptions {
-  /// Longest time that one launch may take.
-  double timeoutSeconds = 20;
+  /// Longest time that one launch may take. Not given: kLaunchTimeoutSeconds on a GPU, no limit on the emulator.
+  std::optional<double> timeoutSeconds;
   /// Timed launches; 0 for none.
   unsigned repeat = 0;
   /// Bytes written before each timed launch, so that it finds a cold L2; 0 for four times the L2, at least 256 MiB.

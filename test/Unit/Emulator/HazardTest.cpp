@@ -241,6 +241,30 @@ TEST(TensorMap, SwizzleMovesUnits) {
   // 32 bytes a row: rows 4 to 7 of each 8 swap their halves. The box has 4, so nothing moves here.
   EXPECT_EQ(kernel.out[8 + 5], 160u);
 }
+TEST(TensorMap, ElementStrides) {
+  // Along dimension 0 there is none: the driver ignores it (cuda.h).
+  SmallKernel first = makeTensor();
+  first.map.elementStrides = {8, 1};
+  first.expectClean();
+  EXPECT_EQ(first.out[1], 148u);
+  EXPECT_EQ(first.out[2], 149u);
+  // Rows 6 and 8 of a box that covers eight.
+  SmallKernel second = makeTensor();
+  second.map.box = {8, 8};
+  second.map.elementStrides = {1, 2};
+  second.expectClean();
+  EXPECT_EQ(second.out[1], 148u);
+  EXPECT_EQ(second.out[9], 0u);
+}
+TEST(TensorMap, FarOutside) {
+  SmallKernel kernel = makeTensor();
+  kernel.map.strides = {int64_t(1) << 39};
+  kernel.map.dims = {8, 1};
+  size_t at = kernel.body.find("{-1, 6}");
+  kernel.body.replace(at, 7, "{-2147483648, -2147483648}");
+  kernel.expectClean();
+  EXPECT_EQ(kernel.out[0], 0u);
+}
 TEST(IllegalTensorMap, RulesOfTheDriver) {
   auto broken = [](auto change) {
     SmallKernel kernel = makeTensor();
