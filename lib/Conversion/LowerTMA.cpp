@@ -64,16 +64,15 @@ LogicalResult dgemm::addTensorMaps(TMALowering &lowering) {
     StringRef name = kernel.getOperandName(load.getSource());
     if (name != "a" && name != "b" && name != "scale_a")
       return load.emitOpError("expected the source to be the kernel argument a, b or scale_a"), WalkResult::interrupt();
-    int64_t slices = lowering.getSlices(load.getSource());
-    if (lowering.allowsTMA(load.getSource()))
-      addTensorMap(lowering, load.getSource(),
-                   makeTensorMap(kernel, name, tile.getRows() / slices, tile.getColumns(), tile.getSwizzle()));
-    else if (slices > 1)
-      return load.emitOpError("expected strides that TMA takes, as it multicasts in a cluster"),
-             WalkResult::interrupt();
-    else if (name == "scale_a")
-      return load.emitOpError("expected strides that TMA takes; dgemm.load_row_scales does without"),
-             WalkResult::interrupt();
+    if (!load.getMovement())
+      return load.emitOpError("expected 'by'; run dgemm-choose-data-movement first"), WalkResult::interrupt();
+    if (!isBy(load, MovementKind::TMA))
+      return WalkResult::advance();
+    if (!OperandGeometry::get(kernel, name).allowsTMA())
+      return load.emitOpError("expected strides that TMA takes"), WalkResult::interrupt();
+    addTensorMap(
+        lowering, load.getSource(),
+        makeTensorMap(kernel, name, tile.getRows() / lowering.getSlices(load), tile.getColumns(), tile.getSwizzle()));
     return WalkResult::advance();
   });
   if (result.wasInterrupted())
@@ -82,7 +81,7 @@ LogicalResult dgemm::addTensorMaps(TMALowering &lowering) {
     if (kernel.getOperandName(store.getDest()) != "d")
       return store.emitOpError("expected the destination to be the kernel argument d"), WalkResult::interrupt();
     FragType frag = store.getValue().getType();
-    if (lowering.storesByTMA(store.getDest()))
+    if (isBy(store, MovementKind::TMA))
       for (OutputPanel panel : getOutputPanels(store.getNumColumns()))
         addTensorMap(lowering, store.getDest(),
                      makeTensorMap(kernel, "d", frag.getRows(), panel.columns, panel.getSwizzle()));
@@ -130,13 +129,14 @@ static LogicalResult lowerKernel(KernelOp kernel, LLVM::GlobalOp shared) {
   // The next kernel may come as soon as there is room for it: it waits for the whole of this one.
   if (kernel.getConfig().getPdl())
     NVVM::GriddepcontrolOp::create(b, NVVM::GridDepActionKind::launch_dependents);
+  LogicalResult prefetched = success();
   b.when(b.equal(b.threadIndex(), 0), [&] {
-    prefetchFirstTile(lowering, b, roles.front());
+    prefetched = prefetchFirstTile(lowering, b, roles.front());
     for (auto &[key, map] : lowering.tensorMaps)
       NVVM::PrefetchOp::create(b, NVVM::PrefetchCacheLevelAttr{}, NVVM::CacheEvictionPriorityAttr{}, map, Value{},
                                /*tensormap=*/true);
   });
-  if (failed(lowerRing(lowering, rings.front(), roles.front())))
+  if (failed(prefetched) || failed(lowerRing(lowering, rings.front(), roles.front())))
     return failure();
   lowerReductions(lowering, roles.front());
   lowerStores(lowering, roles.front());

@@ -6,9 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// With so few rows the scales of A of one K block are 16 bytes, and those of all K a few lines of 128, which every CTA
-// reads again for each of its tiles. By TMA the one or two slices of the L2 that have these lines answer every one of
-// these reads; by cp.async the L1 does.
+// One cp.async of 16 bytes brings those of a K block, and zeros for rows past the end.
 //
 //===----------------------------------------------------------------------===//
 
@@ -21,21 +19,17 @@ using namespace dgemm;
 
 namespace {
 
-constexpr int64_t kFewRows = 4;
 constexpr int64_t kScaleBytes = 4;
 constexpr int64_t kVectorBytes = 16;
 
 } // namespace
 
 Value dgemm::hasFewRows(TMALowering &lowering, NVVMBuilder &b) {
-  KernelOp kernel = lowering.kernel;
-  ConfigAttr config = kernel.getConfig();
-  if (!lowering.bringsScalesOfB || kernel.getLayout() != Layout::Dense || config.isMulticast() ||
-      config.getBlockM() != hopper::kWgmmaM || kernel.getSizes()[0] > kFewRows)
+  if (!lowering.fewRows)
     return {};
-  if (Value m = kernel.findArgument(kSizeAttr, "M"))
-    return arith::CmpIOp::create(b, arith::CmpIPredicate::ule, b.toI32(m), b.i32(kFewRows));
-  return arith::ConstantOp::create(b, b.getBoolAttr(true));
+  if (Value m = lowering.kernel.findArgument(kSizeAttr, "M"))
+    return arith::CmpIOp::create(b, arith::CmpIPredicate::ule, b.toI32(m), b.i32(lowering.fewRows));
+  return arith::ConstantOp::create(b, b.getBoolAttr(lowering.kernel.getSizes()[0] <= lowering.fewRows));
 }
 
 void dgemm::copyScalesOfFewRows(TMALowering &lowering, NVVMBuilder &b, LoadAsyncOp load, Value dest, Value barrier) {

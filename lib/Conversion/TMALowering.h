@@ -36,21 +36,27 @@ struct TMALowering {
 
   /// The producer's warp brings the scales of B (TMABlockScales.cpp). Set by lowerRing.
   bool bringsScalesOfB = false;
+  /// The most rows of which cp.async brings the scales of A (TMAFewRows.cpp). Set by lowerRing.
+  int64_t fewRows = 0;
 
-  /// CTAs of a cluster that share a tile of the operand, of which each fetches one slice for all of them.
-  int64_t getSlices(Value operand) {
-    StringRef name = kernel.getOperandName(operand);
-    return name == "a" ? kernel.getConfig().getClusterN() : name == "b" ? kernel.getConfig().getClusterM() : 1;
+  /// CTAs of a cluster that share a tile of the load, of which each fetches one slice for all of them.
+  int64_t getSlices(LoadAsyncOp load) {
+    switch (load.getMovement()->getMulticast()) {
+    case Multicast::None:
+      return 1;
+    case Multicast::Row:
+      return kernel.getConfig().getClusterN();
+    case Multicast::Column:
+      return kernel.getConfig().getClusterM();
+    }
+    llvm_unreachable("no other multicast");
   }
   /// How lines of the operand are to be kept in the L2 (i64, PTX ISA 9.0, createpolicy); null for as usual.
-  Value getCacheHint(NVVMBuilder &b, Value operand) {
-    if (!kernel.getConfig().getEvictFirstB() || kernel.getOperandName(operand) != "b")
+  static Value getCacheHint(NVVMBuilder &b, LoadAsyncOp load) {
+    if (load.getMovement()->getCache() == CachePolicy::Normal)
       return {};
     return arith::ConstantOp::create(b, b.getI64IntegerAttr(hopper::kEvictFirst));
   }
-  bool allowsTMA(Value operand) { return OperandGeometry::get(kernel, kernel.getOperandName(operand)).allowsTMA(); }
-  /// With split_k each CTA writes its columns from registers.
-  bool storesByTMA(Value dest) { return kernel.getConfig().getSplitK() == 1 && allowsTMA(dest); }
   /// Barriers of the stage with index `stage` (i32).
   Value fullBarrier(NVVMBuilder &b, Value stage) { return barrier(b, layout.fullBarrierOffset, stage); }
   Value emptyBarrier(NVVMBuilder &b, Value stage) { return barrier(b, layout.emptyBarrierOffset, stage); }
@@ -100,9 +106,8 @@ void copyBlockScales(TMALowering &lowering, NVVMBuilder &b, LoadBlockScalesAsync
 /// The slot `by` K blocks on; all i32.
 Value advanceBlockScaleSlot(NVVMBuilder &b, Value slot, Value by);
 
-/// Prefetches the first K block of this CTA's first tile of A and B to the L2, on one thread; not of grouped layouts
-/// and clusters.
-void prefetchFirstTile(TMALowering &lowering, NVVMBuilder &b, WarpSpecializeOp roles);
+/// Prefetches the first K block of this CTA's first tile to the L2, on one thread, for the loads that ask for it.
+LogicalResult prefetchFirstTile(TMALowering &lowering, NVVMBuilder &b, WarpSpecializeOp roles);
 
 /// Rewrites the ring: barrier set-up, acquire, load_async, commit, wait, view, release. The loops carry the stage
 /// index, phase parity and slot of the scales of B.

@@ -157,14 +157,14 @@ void RoleLowering::fetch(NVVMBuilder &b, LoadAsyncOp load, RingPosition position
     coordinates.push_back(b.toI32(offset));
   Value dest = lowering.tileAddress(b, position.stage, load.getIndex());
   if (mask) {
-    int64_t slices = lowering.getSlices(load.getSource());
+    int64_t slices = lowering.getSlices(load);
     coordinates[1] = b.add(coordinates[1], b.mul(slice, tile.getRows() / slices));
     dest = b.offsetPointer(dest, b.mul(slice, tile.getByteSize() / slices));
   }
   dest = LLVM::AddrSpaceCastOp::create(b, b.clusterPointerType(), dest);
   Value map = lowering.tensorMaps.lookup({load.getSource(), tile.getColumns()});
   Value barrier = lowering.fullBarrier(b, position.stage);
-  Value hint = lowering.getCacheHint(b, load.getSource());
+  Value hint = lowering.getCacheHint(b, load);
   onOneThread(b, [&] {
     NVVM::CpAsyncBulkTensorGlobalToSharedClusterOp::create(b, dest, map, coordinates, barrier, ValueRange{}, mask, hint,
                                                            NVVM::TMALoadMode::TILE, /*isCTAOnly=*/false,
@@ -173,9 +173,9 @@ void RoleLowering::fetch(NVVMBuilder &b, LoadAsyncOp load, RingPosition position
 }
 
 void RoleLowering::lowerLoad(NVVMBuilder &b, LoadAsyncOp load, RingPosition position) {
-  if (!lowering.allowsTMA(load.getSource()))
+  if (!isBy(load, MovementKind::TMA))
     return copyTile(lowering, b, load, position.stage);
-  Value isFew = load.getIndex() == kScalesOfA ? hasFewRows(lowering, b) : Value();
+  Value isFew = load.getMovement()->getFewRows() ? hasFewRows(lowering, b) : Value();
   auto copyFew = [&](NVVMBuilder &b) {
     onOneThread(b, [&] {
       copyScalesOfFewRows(lowering, b, load, lowering.tileAddress(b, position.stage, kScalesOfA),
@@ -194,9 +194,9 @@ void RoleLowering::lowerLoad(NVVMBuilder &b, LoadAsyncOp load, RingPosition posi
     });
     return fetch(byTMA, load, position, Value{}, Value{});
   }
-  if (lowering.getSlices(load.getSource()) == 1)
+  if (lowering.getSlices(load) == 1)
     return fetch(b, load, position, Value{}, Value{});
-  bool isA = lowering.kernel.getOperandName(load.getSource()) == "a";
+  bool isA = load.getMovement()->getMulticast() == Multicast::Row;
   Value slice = isA ? lowering.clusterColumn : lowering.clusterRow, mask = getMulticastMask(b, isA);
   auto tiles = load->getParentOfType<ForEachTileOp>();
   Value peer = isA ? Value() : tiles.getPeerGroup();
@@ -395,7 +395,8 @@ LogicalResult dgemm::lowerRing(TMALowering &lowering, RingOp ring, WarpSpecializ
   int64_t bytes = type.getStage().getByteSize();
   bool hasCopies = false;
   roles.getProducer().walk([&](LoadAsyncOp load) {
-    if (lowering.allowsTMA(load.getSource()))
+    lowering.fewRows = std::max(lowering.fewRows, load.getMovement()->getFewRows());
+    if (isBy(load, MovementKind::TMA))
       return;
     hasCopies = true;
     bytes -= tiles[load.getIndex()].getByteSize();

@@ -18,11 +18,6 @@
 using namespace mlir;
 using namespace dgemm;
 
-/// Where it gains (docs/cost-model.md): below this M it is 3 % faster to 5 % slower, and with more rows of A and B in a
-/// K block 0 to 0.6 % slower.
-constexpr int64_t kFewestRows = 64;
-constexpr int64_t kMostRowsOfTiles = 320;
-
 /// Runs `body` where M is at least `rows`.
 static void whenRows(TMALowering &lowering, NVVMBuilder &b, int64_t rows, function_ref<void()> body) {
   if (Value m = lowering.kernel.findArgument(kSizeAttr, "M"))
@@ -37,8 +32,8 @@ static SmallVector<Value> getCoordinates(NVVMBuilder &b, LoadAsyncOp load, const
                              [&](Value offset) { return b.toI32(map.lookupOrDefault(offset)); });
 }
 
-/// The first K block of the first of the producer's `tiles`.
-static void prefetch(TMALowering &lowering, NVVMBuilder &b, ForEachTileOp tiles, scf::ForOp kLoop) {
+/// The first K block of the first of the producer's `tiles`, by the `loads` of its K loop; all M are at least `rows`.
+static void prefetch(TMALowering &lowering, NVVMBuilder &b, ForEachTileOp tiles, scf::ForOp kLoop, int64_t rows) {
   auto first = ForEachTileOp::create(b, tiles.getM(), tiles.getN(), tiles.getLayout(), Value(), tiles.getTile(),
                                      tiles.getGroupM(), tiles.getCluster());
   first.setFirst(true);
@@ -53,33 +48,33 @@ static void prefetch(TMALowering &lowering, NVVMBuilder &b, ForEachTileOp tiles,
     else if (isa<arith::ArithDialect>(op.getDialect()))
       b.clone(op, map);
     auto load = dyn_cast<LoadAsyncOp>(op);
-    if (!load || load.getIndex() >= kScalesOfA || !lowering.allowsTMA(load.getSource()))
+    if (!load || !load.getMovement()->getPrefetchFrom())
       continue;
     int64_t columns = load.getStage().getType().getTiles()[load.getIndex()].getColumns();
     auto fetch = [&] {
       NVVM::CpAsyncBulkTensorPrefetchOp::create(b, lowering.tensorMaps.lookup({load.getSource(), columns}),
                                                 getCoordinates(b, load, map), ValueRange{}, NVVM::TMALoadMode::TILE,
-                                                lowering.getCacheHint(b, load.getSource()));
+                                                TMALowering::getCacheHint(b, load));
     };
-    // A single row of tiles of A all CTAs would ask for at once, as they do again when they load it: that cost 10 %.
-    if (lowering.kernel.getOperandName(load.getSource()) == "a")
-      whenRows(lowering, b, tiles.getTile()[0] + 1, fetch);
-    else
-      fetch();
+    int64_t own = load.getMovement()->getPrefetchFrom();
+    own > rows ? whenRows(lowering, b, own, fetch) : fetch();
   }
 }
 
-void dgemm::prefetchFirstTile(TMALowering &lowering, NVVMBuilder &b, WarpSpecializeOp roles) {
+LogicalResult dgemm::prefetchFirstTile(TMALowering &lowering, NVVMBuilder &b, WarpSpecializeOp roles) {
   ForEachTileOp tiles;
   scf::ForOp kLoop;
+  int64_t rows = 0;
   for (auto op : roles.getProducer().getOps<ForEachTileOp>())
     for (auto loop : op.getBody().getOps<scf::ForOp>())
-      std::tie(tiles, kLoop) = std::pair(op, loop);
-  Value operand = lowering.kernel.findArgument(kOperandAttr, "b");
-  ConfigAttr config = lowering.kernel.getConfig();
-  // The group of a tile is not known before something is loaded; of a cluster each CTA fetches slices only.
-  if (!kLoop || tiles.getLayout() != Layout::Dense || config.isMulticast() || !operand ||
-      !lowering.allowsTMA(operand) || config.getBlockM() + config.getBlockN() > kMostRowsOfTiles)
-    return;
-  whenRows(lowering, b, kFewestRows, [&] { prefetch(lowering, b, tiles, kLoop); });
+      for (auto load : loop.getOps<LoadAsyncOp>())
+        if (int64_t own = load.getMovement()->getPrefetchFrom()) {
+          if (op.getLayout() != Layout::Dense)
+            return load.emitOpError("expected no 'prefetch_from' in groups, which are not known before the first tile");
+          std::tie(tiles, kLoop) = std::pair(op, loop);
+          rows = rows ? std::min(rows, own) : own;
+        }
+  if (rows)
+    whenRows(lowering, b, rows, [&] { prefetch(lowering, b, tiles, kLoop, rows); });
+  return success();
 }

@@ -71,8 +71,10 @@ void StoreLowering::lower(ArrayRef<StoreOp> stores) {
     auto branch = scf::IfOp::create(b, isWhole, /*withElseRegion=*/true);
     b.setInsertionPointToStart(branch.thenBlock());
     storeByTMA(b, stores);
-    for (StoreOp store : stores)
+    for (StoreOp store : stores) {
+      store.setMovementAttr(MovementAttr::get(b.getContext(), MovementKind::Registers));
       store->moveBefore(branch.elseBlock()->getTerminator());
+    }
     if (stores.size() > 1)
       for (StoreOp store : stores)
         lower(store);
@@ -114,7 +116,7 @@ void StoreLowering::storeByTMA(NVVMBuilder &b, ArrayRef<StoreOp> stores) {
 void dgemm::lowerStores(TMALowering &lowering, WarpSpecializeOp roles) {
   llvm::MapVector<Block *, SmallVector<StoreOp>> tiles;
   roles.getConsumer().walk([&](StoreOp store) {
-    if (lowering.storesByTMA(store.getDest()))
+    if (isBy(store, MovementKind::TMA))
       tiles[store->getBlock()].push_back(store);
   });
   if (tiles.empty())

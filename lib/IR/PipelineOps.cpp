@@ -126,6 +126,8 @@ LogicalResult LoadAsyncOp::verify() {
   if (tile.getRowBytes() % hopper::kTmaAlignment)
     return emitOpError() << "expected tile rows of a multiple of 16 bytes (TMA box limit), but got "
                          << tile.getRowBytes();
+  if (std::optional<MovementAttr> movement = getMovement())
+    return movement->verifyKind(*this, {MovementKind::TMA, MovementKind::Registers});
   return success();
 }
 

@@ -68,6 +68,8 @@ LogicalResult LoadOp::verify() {
     return failure();
   if (type.getElementType() != getTile().getType().getElementType())
     return emitOpError() << "expected a tile of " << type.getElementType() << ", but got " << getTile().getType();
+  if (std::optional<MovementAttr> movement = getMovement())
+    return movement->verifyKind(*this, {MovementKind::TMA, MovementKind::Registers});
   return success();
 }
 
@@ -92,6 +94,9 @@ LogicalResult LoadBlockScalesOp::verify() {
   MemRefType type = getSource().getType();
   if (type.getRank() < 2 || type.getRank() > 3 || !type.getElementType().isF32())
     return emitOpError() << "expected a memref of f32 with rank 2 or 3, but got " << type;
+  if (std::optional<MovementAttr> movement = getMovement())
+    if (failed(movement->verifyKind(*this, {MovementKind::CpAsync, MovementKind::Registers})))
+      return failure();
   return verifyOffsets(*this, type, getOffsets());
 }
 
@@ -179,5 +184,7 @@ LogicalResult StoreOp::verify() {
         part->back() == 0 || part->front() + part->back() > getValue().getType().getColumns())
       return emitOpError() << "expected 'part' to be a first column and a number of columns, multiples of 8 inside "
                            << getValue().getType();
+  if (std::optional<MovementAttr> movement = getMovement())
+    return movement->verifyKind(*this, {MovementKind::TMA, MovementKind::Registers});
   return success();
 }

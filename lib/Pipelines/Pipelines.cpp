@@ -36,6 +36,7 @@ void dgemm::buildPipeline(OpPassManager &pm, Level from, Level to, const Pipelin
     pm.addPass(createPromoteAccumulatorsPass());
   // -> producer and consumers around a ring.
   if (crosses(Level::Specialized)) {
+    pm.addPass(createChooseDataMovementPass());
     pm.addPass(createWarpSpecializePass());
     pm.addPass(createInterleavePromotionPass());
     pm.addPass(createRotateKLoopPass());

@@ -124,7 +124,7 @@ private:
     return all;
   }
   Value load(StringRef name, TileType type, ArrayRef<Value> offsets) {
-    return LoadOp::create(b, type, operand(name), offsetsOf(name, offsets));
+    return LoadOp::create(b, type, operand(name), offsetsOf(name, offsets), MovementAttr());
   }
   Value loadRowScales(Value kBlock);
 
@@ -151,7 +151,8 @@ Value KernelBody::createKBlock(Value k, FragType fragType, Value acc) {
   Value m = tiles.getTileM(), n = tiles.getTileN();
   Value kBlock = arith::DivUIOp::create(b, k, arith::ConstantIndexOp::create(b, kScaleBlock));
   auto scalesType = VectorType::get(getScaleBlocksOfTile(config.getBlockN()), b.getF32Type());
-  Value columnScales = LoadBlockScalesOp::create(b, scalesType, operand("scale_b"), offsetsOf("scale_b", {n, k}));
+  Value columnScales =
+      LoadBlockScalesOp::create(b, scalesType, operand("scale_b"), offsetsOf("scale_b", {n, k}), MovementAttr());
   Value lhs = load("a", tile(config.getBlockM()), {m, k});
   Value rhs = load("b", tile(config.getBlockN()), {n, k});
   Value rowScales = loadRowScales(kBlock);
@@ -170,7 +171,7 @@ void KernelBody::createStore(Value acc, Value m) {
     acc = reduce.getSum();
   }
   StoreOp::create(b, acc, operand("d"), offsetsOf("d", {tiles.getTileM(), n}), tiles.getGroupRows(), end,
-                  /*part=*/DenseI64ArrayAttr{});
+                  /*part=*/DenseI64ArrayAttr{}, MovementAttr());
 }
 
 static void tileProblem(func::FuncOp func, GemmOp gemm) {

@@ -13,7 +13,6 @@
 
 #include "dgemm/IR/DGemm.h"
 #include "dgemm/IR/HopperLimits.h"
-#include "dgemm/IR/OperandGeometry.h"
 #include "dgemm/IR/RegisterBudget.h"
 #include "dgemm/Transforms/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -47,8 +46,7 @@ struct KernelParts {
   ReduceClusterOp reduce;
   StoreOp store;
 
-  /// Whether the producer also brings the scales of B, behind the tiles of `loads`. It does where TMA brings all of
-  /// these: one thread then has little else to do.
+  /// Whether the producer also brings the scales of B, behind the tiles of `loads`.
   bool stagesColumnScales = false;
 
   /// Index of the load that makes `tile` among `loads`, which is its place in a stage.
@@ -172,7 +170,7 @@ void RoleBuilder::buildProducer(Block *block) {
   buildKLoop({}, [&](ValueRange) -> SmallVector<Value> {
     Value stage = AcquireOp::create(b, stageType, ring);
     for (auto [index, load] : llvm::enumerate(parts.loads))
-      LoadAsyncOp::create(b, load.getSource(), mapAll(load.getOffsets()), stage, index);
+      LoadAsyncOp::create(b, load.getSource(), mapAll(load.getOffsets()), stage, index, load.getMovementAttr());
     if (parts.stagesColumnScales)
       LoadBlockScalesAsyncOp::create(b, parts.columnScales.getSource(), mapAll(parts.columnScales.getOffsets()), stage,
                                      parts.loads.size());
@@ -332,7 +330,7 @@ void RoleBuilder::buildStore(Value sum, Value row, DenseI64ArrayAttr part) {
   Value &m = offsets[offsets.size() - 2];
   m = arith::AddIOp::create(b, m, row);
   StoreOp::create(b, sum, parts.store.getDest(), offsets, map.lookupOrNull(parts.store.getRows()),
-                  map.lookupOrNull(parts.store.getColumns()), part);
+                  map.lookupOrNull(parts.store.getColumns()), part, parts.store.getMovementAttr());
 }
 
 void RoleBuilder::buildConsumer(Block *block, Value warpgroup, ConfigAttr config) {
@@ -363,11 +361,8 @@ LogicalResult specialize(KernelOp kernel) {
     return failure();
   ConfigAttr config = kernel.getConfig();
   MLIRContext *context = kernel.getContext();
-  bool loadsByTMA = llvm::all_of(ArrayRef({parts->mma.getLhs(), parts->mma.getRhs()}), [&](Value tile) {
-    Value operand = tile.getDefiningOp<LoadOp>().getSource();
-    return OperandGeometry::get(kernel, kernel.getOperandName(operand)).allowsTMA();
-  });
-  parts->stagesColumnScales = loadsByTMA && parts->tileRowScales;
+  bool loadsByTMA = llvm::all_of(parts->loads, [](LoadOp load) { return isBy(load, MovementKind::TMA); });
+  parts->stagesColumnScales = isBy(parts->columnScales, MovementKind::CpAsync);
   SmallVector<TileType> tiles = llvm::map_to_vector(parts->loads, [](LoadOp load) { return load.getTile().getType(); });
   if (parts->stagesColumnScales) {
     int64_t blocks = parts->columnScales.getScales().getType().getNumElements();

@@ -1,4 +1,4 @@
-// RUN: dgemm-opt %s --pass-pipeline='builtin.module(dgemm-tile-problem,dgemm-promote-accumulators,dgemm-warp-specialize,dgemm-lower-tma)' | FileCheck %s
+// RUN: dgemm-opt %s --pass-pipeline='builtin.module(dgemm-tile-problem,dgemm-promote-accumulators,dgemm-choose-data-movement,dgemm-warp-specialize,dgemm-lower-tma)' | FileCheck %s
 
 // What TMA cannot do is done without it, operand by operand.
 
@@ -42,7 +42,7 @@ func.func @copied(%a: memref<72x200xf8E4M3FN>, %sa: memref<2x72xf32>, %b: memref
 // CHECK: scf.if %[[WHOLE]] {
 // CHECK: nvvm.cp.async.bulk.tensor.global.shared.cta %d_map
 // CHECK: } else {
-// CHECK-NEXT: dgemm.store %{{.*}}, %d[%g, %{{.*}}, %n] rows %rows
+// CHECK-NEXT: dgemm.store %{{.*}}, %d[%g, %{{.*}}, %n] rows %rows by <registers>
 func.func @masked(%a: memref<4x100x512xf8E4M3FN>, %sa: memref<4x4x100xf32>, %b: memref<4x64x512xf8E4M3FN>,
                   %sb: memref<4x1x4xf32>, %d: memref<4x100x64xbf16>, %g: memref<4xi32>) {
   dgemm.gemm masked(%g) lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)

@@ -67,12 +67,12 @@ dgemm.kernel @gemm(%a: memref<?x640xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: m
         // CHECK-DAG: %[[K32:.*]] = arith.index_cast %[[PK]]
         // CHECK-DAG: %[[M32:.*]] = arith.index_cast %[[PM]]
         // CHECK: nvvm.cp.async.bulk.tensor.shared.cluster.global %{{.*}}, %[[AMAP]], %[[FULL:.*]], box[%[[K32]], %[[M32]]]
-        dgemm.load_async %a[%m, %k] into %stage[0] : memref<?x640xf8E4M3FN>, !stage
+        dgemm.load_async %a[%m, %k] into %stage[0] by <tma> : memref<?x640xf8E4M3FN>, !stage
         // CHECK: %[[N32:.*]] = arith.index_cast %[[PN]]
         // CHECK: nvvm.cp.async.bulk.tensor.shared.cluster.global %{{.*}}, %[[BMAP]], %[[FULL]], box[%[[K32]], %[[N32]]]
-        dgemm.load_async %b[%n, %k] into %stage[1] : memref<384x640xf8E4M3FN>, !stage
+        dgemm.load_async %b[%n, %k] into %stage[1] by <tma> : memref<384x640xf8E4M3FN>, !stage
         // CHECK: nvvm.cp.async.bulk.tensor.shared.cluster.global %{{.*}}, %[[SMAP]], %[[FULL]], box[%[[M32]], %{{.*}}]
-        dgemm.load_async %scale_a[%block, %m] into %stage[2] : memref<5x?xf32>, !stage
+        dgemm.load_async %scale_a[%block, %m] into %stage[2] by <tma> : memref<5x?xf32>, !stage
         // Commit: the full barrier expects all bytes of the stage, 16384 + 12288 + 512. Then on to the next stage; past the last, back to the first with the other parity.
         // CHECK: %[[BYTES:.*]] = arith.constant 29184 : i32
         // CHECK-NEXT: nvvm.mbarrier.arrive.expect_tx %[[FULL]], %[[BYTES]]
@@ -139,7 +139,7 @@ dgemm.kernel @gemm(%a: memref<?x640xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: m
       // CHECK: %[[COLUMN1:.*]] = arith.addi %[[COLUMN]], %c64_i32
       // CHECK: nvvm.cp.async.bulk.tensor.global.shared.cta %[[DMAP1]], %{{.*}}, box[%[[COLUMN1]], %[[ROW]]] :
       // CHECK: nvvm.cp.async.bulk.commit.group
-      dgemm.store %acc, %d[%row_d, %n] : !dgemm.frag<64x96xf32>, memref<?x384xbf16>
+      dgemm.store %acc, %d[%row_d, %n] by <tma> : !dgemm.frag<64x96xf32>, memref<?x384xbf16>
     }
     // Shared memory outlives the stores that read it.
     // CHECK: scf.if

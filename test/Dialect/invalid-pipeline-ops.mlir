@@ -265,3 +265,12 @@ func.func @block_scales_source(%sb: memref<3x4xbf16>, %s: !stage, %n: index) {
   dgemm.load_block_scales_async %sb[%n, %n] into %s[1] : memref<3x4xbf16>, !stage
   return
 }
+
+// -----
+
+!stage = !dgemm.stage<<128x128xf8E4M3FN, swizzle = 128>>
+func.func @load_movement(%a: memref<?x512xf8E4M3FN>, %s: !stage, %n: index) {
+  // expected-error @+1 {{'dgemm.load_async' op expected to move its data by tma or registers, but got cp_async}}
+  dgemm.load_async %a[%n, %n] into %s[0] by <cp_async> : memref<?x512xf8E4M3FN>, !stage
+  return
+}

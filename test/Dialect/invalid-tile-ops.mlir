@@ -278,3 +278,30 @@ func.func @cluster(%m: index) {
   dgemm.for_each_tile (%i, %j) of (%m, %m) tile = [64, 8] group_m = 1 cluster = [3, 1] {}
   return
 }
+
+// -----
+
+// A tile is too much for cp.async.
+func.func @load_movement(%a: memref<?x512xf8E4M3FN>, %m: index) {
+  // expected-error @+1 {{'dgemm.load' op expected to move its data by tma or registers, but got cp_async}}
+  %t = dgemm.load %a[%m, %m] by <cp_async> : memref<?x512xf8E4M3FN> -> !dgemm.tile<128x128xf8E4M3FN, swizzle = 128>
+  return
+}
+
+// -----
+
+// A row of the scales of B is too short for TMA.
+func.func @block_scales_movement(%sb: memref<3x4xf32>, %n: index) {
+  // expected-error @+1 {{'dgemm.load_block_scales' op expected to move its data by cp_async or registers, but got tma}}
+  %xb = dgemm.load_block_scales %sb[%n, %n] by <tma> : memref<3x4xf32> -> vector<2xf32>
+  return
+}
+
+// -----
+
+// cp.async does not store.
+func.func @store_movement(%v: !dgemm.frag<64x96xf32>, %d: memref<?x384xbf16>, %m: index) {
+  // expected-error @+1 {{'dgemm.store' op expected to move its data by tma or registers, but got cp_async}}
+  dgemm.store %v, %d[%m, %m] by <cp_async> : !dgemm.frag<64x96xf32>, memref<?x384xbf16>
+  return
+}

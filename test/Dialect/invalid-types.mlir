@@ -107,3 +107,21 @@ func.func private @map_row() attributes {x = #dgemm.tensor_map<operand = "a", el
 // expected-error @+1 {{expected box rows of a multiple of 16 bytes within the swizzle width, but got 128 bytes}}
 func.func private @map_swizzled_row() attributes {x = #dgemm.tensor_map<operand = "a", element = f8E4M3FN,
   dims = (M, N, K) -> (K, M), strides = (M, N, K) -> (K), box = [128, 64], swizzle = 64>}
+
+// -----
+
+// Only TMA multicasts, prefetches and tells the L2 what to keep.
+// expected-error @+1 {{expected multicast, cache, prefetch_from and few_rows with tma only, but got them with registers}}
+func.func private @movement_kind() attributes {x = #dgemm.movement<registers, multicast = row>}
+
+// -----
+
+// M is not negative.
+// expected-error @+1 {{expected 'prefetch_from' to be at least 0, but got -1}}
+func.func private @movement_prefetch() attributes {x = #dgemm.movement<tma, prefetch_from = -1>}
+
+// -----
+
+// One cp.async has room for four scales.
+// expected-error @+1 {{expected 'few_rows' to be 0 to 4, but got 5}}
+func.func private @movement_rows() attributes {x = #dgemm.movement<tma, few_rows = 5>}

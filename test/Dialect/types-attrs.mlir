@@ -38,3 +38,12 @@ func.func private @maps() attributes {
                                   strides = (M, N, K) -> ((M ceildiv 4) * 16), box = [128, 1]>,
   test.swizzled = #dgemm.tensor_map<operand = "a", element = f8E4M3FN, dims = (M, N, K) -> (K, M),
                                     strides = (M, N, K) -> (K), box = [128, 64], swizzle = 128>}
+
+// A movement prints what differs from plain copies.
+// CHECK-LABEL: func.func private @movements(
+// CHECK-SAME: all = #dgemm.movement<tma, multicast = column, cache = evict_first, prefetch_from = 64, few_rows = 4>
+// CHECK-SAME: copy = #dgemm.movement<registers>
+// CHECK-SAME: some = #dgemm.movement<tma, multicast = row>
+func.func private @movements() attributes {
+  all = #dgemm.movement<tma, prefetch_from = 64, few_rows = 4, cache = evict_first, multicast = column>,
+  copy = #dgemm.movement<registers>, some = #dgemm.movement<tma, multicast = row, cache = normal>}

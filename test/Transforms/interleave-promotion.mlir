@@ -1,4 +1,4 @@
-// RUN: dgemm-opt %s --dgemm-warp-specialize --dgemm-interleave-promotion | FileCheck %s
+// RUN: dgemm-opt %s --dgemm-choose-data-movement --dgemm-warp-specialize --dgemm-interleave-promotion | FileCheck %s
 
 // With two partials, dgemm-interleave-promotion divides the columns of each mma of a consumer: 104 become 56 and 48. One
 // half is promoted while the tensor cores fill the other. This kernel has two slices of 64 rows a warpgroup.

@@ -1,4 +1,4 @@
-// RUN: dgemm-opt %s --dgemm-warp-specialize --dgemm-overlap-epilogue | FileCheck %s
+// RUN: dgemm-opt %s --dgemm-choose-data-movement --dgemm-warp-specialize --dgemm-overlap-epilogue | FileCheck %s
 
 // dgemm-overlap-epilogue stores a tile while the tensor cores begin the next one: the tile loop of the consumers carries
 // the accumulators and the offsets of the tile before. The producer stays as it is.

@@ -1,5 +1,5 @@
-// RUN: dgemm-opt %s --dgemm-warp-specialize --dgemm-rotate-k-loop | FileCheck %s
-// RUN: sed 's/, rotate_k_loop = true>/>/' %s | dgemm-opt --dgemm-warp-specialize --dgemm-rotate-k-loop | FileCheck %s --check-prefix=SAME
+// RUN: dgemm-opt %s --dgemm-choose-data-movement --dgemm-warp-specialize --dgemm-rotate-k-loop | FileCheck %s
+// RUN: sed 's/, rotate_k_loop = true>/>/' %s | dgemm-opt --dgemm-choose-data-movement --dgemm-warp-specialize --dgemm-rotate-k-loop | FileCheck %s --check-prefix=SAME
 // RUN: dgemm-gen --m=64 --n=192 --k=1024 --config='block = 64x64x128, split_k = 2, rotate_k_loop = true' --emit=specialized | FileCheck %s --check-prefix=SPLIT
 
 // dgemm-rotate-k-loop waits for a stage and loads its scales in the K block before, behind the start of the mma. The

@@ -1,6 +1,6 @@
-// RUN: dgemm-opt %s --dgemm-warp-specialize --dgemm-unroll-k-loop | FileCheck %s
-// RUN: sed 's/512/640/g;s/<4x/<5x/g;s/<3x4x/<3x5x/g' %s | dgemm-opt --dgemm-warp-specialize --dgemm-unroll-k-loop | FileCheck %s --check-prefix=ODD
-// RUN: sed 's/512/384/g;s/<4x/<3x/g;s/<3x4x/<3x3x/g' %s | dgemm-opt --dgemm-warp-specialize --dgemm-unroll-k-loop | FileCheck %s --check-prefix=FEW
+// RUN: dgemm-opt %s --dgemm-choose-data-movement --dgemm-warp-specialize --dgemm-unroll-k-loop | FileCheck %s
+// RUN: sed 's/512/640/g;s/<4x/<5x/g;s/<3x4x/<3x5x/g' %s | dgemm-opt --dgemm-choose-data-movement --dgemm-warp-specialize --dgemm-unroll-k-loop | FileCheck %s --check-prefix=ODD
+// RUN: sed 's/512/384/g;s/<4x/<3x/g;s/<3x4x/<3x3x/g' %s | dgemm-opt --dgemm-choose-data-movement --dgemm-warp-specialize --dgemm-unroll-k-loop | FileCheck %s --check-prefix=FEW
 
 // dgemm-unroll-k-loop: two K blocks in an iteration of the consumers' K loop. The producer stays as it is. The second mma takes
 // over the registers of the first one's partial sum, once that is promoted.

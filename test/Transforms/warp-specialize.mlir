@@ -9,15 +9,15 @@
 // CHECK-LABEL: dgemm.kernel @gemm(
 // CHECK: %[[RING:.*]] = dgemm.ring : !ring
 
-// The producer needs few registers. It walks the same tiles and K blocks and does nothing but loads.
+// The producer needs few registers. It walks the same tiles and K blocks and does nothing but loads, as their `by` says.
 // CHECK-NEXT: dgemm.warp_specialize
 // CHECK-NEXT: producer registers = 40 {
 // CHECK-NEXT: dgemm.for_each_tile (%[[PM:.*]], %[[PN:.*]]) of (%M, %{{.*}}) tile = [256, 96] group_m = 8 {
 // CHECK-NEXT: scf.for %[[PK:.*]] = %{{.*}} to %{{.*}} step %{{.*}} {
 // CHECK-NEXT: %[[BLOCK:.*]] = arith.divui %[[PK]]
 // CHECK-NEXT: %[[FREE:.*]] = dgemm.acquire %[[RING]]
-// CHECK-NEXT: dgemm.load_async %a[%[[PM]], %[[PK]]] into %[[FREE]][0]
-// CHECK-NEXT: dgemm.load_async %b[%[[PN]], %[[PK]]] into %[[FREE]][1]
+// CHECK-NEXT: dgemm.load_async %a[%[[PM]], %[[PK]]] into %[[FREE]][0] by <tma>
+// CHECK-NEXT: dgemm.load_async %b[%[[PN]], %[[PK]]] into %[[FREE]][1] by <tma, cache = evict_first>
 // CHECK-NEXT: dgemm.load_async %scale_a[%[[BLOCK]], %[[PM]]] into %[[FREE]][2]
 // CHECK-NEXT: dgemm.load_block_scales_async %scale_b[%[[PN]], %[[PK]]] into %[[FREE]][3]
 // CHECK-NEXT: dgemm.commit %[[RING]]
@@ -56,9 +56,9 @@
 
 // Each slice is stored at its rows.
 // CHECK: %[[M0:.*]] = arith.addi %[[TM]], %[[ROW0]]
-// CHECK-NEXT: dgemm.store %[[ACC]]#0, %d[%[[M0]], %[[TN]]] : !dgemm.frag<64x96xf32>
+// CHECK-NEXT: dgemm.store %[[ACC]]#0, %d[%[[M0]], %[[TN]]] by <tma> : !dgemm.frag<64x96xf32>
 // CHECK-NEXT: %[[M1:.*]] = arith.addi %[[TM]], %[[ROW1]]
-// CHECK-NEXT: dgemm.store %[[ACC]]#1, %d[%[[M1]], %[[TN]]] : !dgemm.frag<64x96xf32>
+// CHECK-NEXT: dgemm.store %[[ACC]]#1, %d[%[[M1]], %[[TN]]] by <tma> : !dgemm.frag<64x96xf32>
 
 // Nothing of the sequential kernel is left.
 // CHECK-NOT: dgemm.load %
@@ -74,10 +74,10 @@ dgemm.kernel @gemm(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: m
     %zero = dgemm.zero : <256x96xf32>
     %acc = scf.for %k = %c0 to %K step %c128 iter_args(%sum = %zero) -> (!dgemm.frag<256x96xf32>) {
       %block = arith.divui %k, %c128 : index
-      %xb = dgemm.load_block_scales %scale_b[%n, %k] : memref<3x4xf32> -> vector<2xf32>
-      %ta = dgemm.load %a[%m, %k] : memref<?x512xf8E4M3FN> -> !dgemm.tile<256x128xf8E4M3FN, swizzle = 128>
-      %tb = dgemm.load %b[%n, %k] : memref<384x512xf8E4M3FN> -> !dgemm.tile<96x128xf8E4M3FN, swizzle = 128>
-      %ts = dgemm.load %scale_a[%block, %m] : memref<4x?xf32> -> !dgemm.tile<1x256xf32>
+      %xb = dgemm.load_block_scales %scale_b[%n, %k] by <cp_async> : memref<3x4xf32> -> vector<2xf32>
+      %ta = dgemm.load %a[%m, %k] by <tma> : memref<?x512xf8E4M3FN> -> !dgemm.tile<256x128xf8E4M3FN, swizzle = 128>
+      %tb = dgemm.load %b[%n, %k] by <tma, cache = evict_first> : memref<384x512xf8E4M3FN> -> !dgemm.tile<96x128xf8E4M3FN, swizzle = 128>
+      %ts = dgemm.load %scale_a[%block, %m] by <tma> : memref<4x?xf32> -> !dgemm.tile<1x256xf32>
       %ra = dgemm.load_fragment %ts : !dgemm.tile<1x256xf32> -> !dgemm.frag<256x1xf32>
       %part = dgemm.mma %ta, %tb : !dgemm.tile<256x128xf8E4M3FN, swizzle = 128>,
           !dgemm.tile<96x128xf8E4M3FN, swizzle = 128> -> !dgemm.frag<256x96xf32>
@@ -85,6 +85,6 @@ dgemm.kernel @gemm(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: m
           : !dgemm.frag<256x96xf32>, !dgemm.frag<256x1xf32>, vector<2xf32> -> !dgemm.frag<256x96xf32>
       scf.yield %next : !dgemm.frag<256x96xf32>
     }
-    dgemm.store %acc, %d[%m, %n] : !dgemm.frag<256x96xf32>, memref<?x384xbf16>
+    dgemm.store %acc, %d[%m, %n] by <tma> : !dgemm.frag<256x96xf32>, memref<?x384xbf16>
   }
 }

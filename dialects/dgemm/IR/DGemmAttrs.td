@@ -127,4 +127,68 @@ def DGemm_TensorMapAttr : AttrDef<DGemm_Dialect, "TensorMap"> {
   let genVerifyDecl = 1;
 }
 
+class DGemm_DefaultedEnum<EnumInfo enumInfo, string value> : EnumParameter<enumInfo> {
+  let defaultValue = value;
+}
+
+def DGemm_MovementKind : I32EnumAttr<"MovementKind", "what moves a tile between global and shared memory", [
+    I32EnumAttrCase<"TMA", 0, "tma">,
+    I32EnumAttrCase<"CpAsync", 1, "cp_async">,
+    I32EnumAttrCase<"Registers", 2, "registers">]> {
+  let cppNamespace = "::dgemm";
+}
+
+def DGemm_Multicast : I32EnumAttr<"Multicast", "which CTAs of a cluster share a tile", [
+    I32EnumAttrCase<"None", 0, "none">,
+    I32EnumAttrCase<"Row", 1, "row">,
+    I32EnumAttrCase<"Column", 2, "column">]> {
+  let cppNamespace = "::dgemm";
+}
+
+def DGemm_CachePolicy : I32EnumAttr<"CachePolicy", "how the L2 keeps what a load brings", [
+    I32EnumAttrCase<"Normal", 0, "normal">,
+    I32EnumAttrCase<"EvictFirst", 1, "evict_first">]> {
+  let cppNamespace = "::dgemm";
+}
+
+def DGemm_MovementAttr : AttrDef<DGemm_Dialect, "Movement"> {
+  let mnemonic = "movement";
+  let summary = "how a load or a store moves its data";
+  let description = [{
+    `dgemm-choose-data-movement` puts it on the loads and stores of a kernel; later passes do as it says.
+
+    | kind | meaning |
+    | --- | --- |
+    | `tma` | bulk copies of the TMA unit, which one thread starts |
+    | `cp_async` | `cp.async` of a few bytes by each lane of a warp |
+    | `registers` | ordinary loads and stores of all threads that take part |
+
+    | field | meaning |
+    | --- | --- |
+    | `multicast` | the CTAs of a `row` or `column` of the cluster need the same tile: each loads a slice of its rows for all of them |
+    | `cache` | `evict_first`: its lines leave L2 first |
+    | `prefetch_from` | where M is at least that, the tile that a CTA loads first is prefetched to the L2; 0: never |
+    | `few_rows` | where M is at most that, scales of A come by `cp_async` instead; 0: never |
+
+    - C1: the fields are for `tma` only.
+    - C2: `prefetch_from` is not negative, and `few_rows` is 0 to 4: one `cp.async` moves up to 16 bytes (PTX ISA 9.0).
+
+    Example: `#dgemm.movement<tma, multicast = column, cache = evict_first>`.
+  }];
+  let parameters = (ins EnumParameter<DGemm_MovementKind>:$kind,
+                        DGemm_DefaultedEnum<DGemm_Multicast, "Multicast::None">:$multicast,
+                        DGemm_DefaultedEnum<DGemm_CachePolicy, "CachePolicy::Normal">:$cache,
+                        DefaultValuedParameter<"int64_t", "0">:$prefetch_from,
+                        DefaultValuedParameter<"int64_t", "0">:$few_rows);
+  let builders = [AttrBuilder<(ins "MovementKind":$kind), [{
+    return $_get($_ctxt, kind, Multicast::None, CachePolicy::Normal, /*prefetch_from=*/0, /*few_rows=*/0);
+  }]>];
+  let extraClassDeclaration = [{
+    /// Emits an error at `op`, which is moved as this says, unless the kind is one of `kinds`.
+    LogicalResult verifyKind(Operation *op, ArrayRef<MovementKind> kinds) const;
+  }];
+  let assemblyFormat = "`<` $kind (`,` struct($multicast, $cache, $prefetch_from, $few_rows)^)? `>`";
+  let genVerifyDecl = 1;
+}
+
 #endif // DGEMM_IR_ATTRS

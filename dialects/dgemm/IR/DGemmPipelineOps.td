@@ -74,11 +74,13 @@ def DGemm_AcquireOp : DGemm_Op<"acquire", [DeclareOpInterfaceMethods<OpAsmOpInte
 def DGemm_LoadAsyncOp : DGemm_Op<"load_async", [MemoryEffects<[MemRead, MemWrite]>]> {
   let summary = "starts a copy from global memory to a tile of an acquired stage";
   let description = [{
-    Example: `dgemm.load_async %a[%m, %k] into %stage[0] : memref<?x512xf8E4M3FN>, !dgemm.stage<...>`.
+    Example: `dgemm.load_async %a[%m, %k] into %stage[0] by <tma> : memref<?x512xf8E4M3FN>, !dgemm.stage<...>`.
   }];
-  let arguments = (ins AnyMemRef:$source, Variadic<Index>:$offsets, DGemm_StageType:$stage, I64Attr:$index);
+  let arguments = (ins AnyMemRef:$source, Variadic<Index>:$offsets, DGemm_StageType:$stage, I64Attr:$index,
+                       OptionalAttr<DGemm_MovementAttr>:$movement);
   let assemblyFormat = [{
-    $source `[` $offsets `]` `into` $stage `[` $index `]` attr-dict `:` type($source) `,` qualified(type($stage))
+    $source `[` $offsets `]` `into` $stage `[` $index `]` (`by` $movement^)? attr-dict `:` type($source) `,`
+    qualified(type($stage))
   }];
   let hasVerifier = 1;
 }

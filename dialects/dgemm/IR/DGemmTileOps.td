@@ -212,13 +212,15 @@ def DGemm_ZeroOp : DGemm_Op<"zero", [Pure]> {
 def DGemm_LoadOp : DGemm_Op<"load", [MemoryEffects<[MemRead, MemAlloc]>]> {
   let summary = "global memory to a tile in shared memory";
   let description = [{
-    Copies the box that starts at the element offsets; elements outside the operand read as zero.
+    Copies the box that starts at the element offsets; elements outside the operand read as zero. `by` says how.
 
     Example: `%ta = dgemm.load %a[%m, %k] : memref<?x512xf8E4M3FN> -> !dgemm.tile<128x128xf8E4M3FN, swizzle = 128>`.
   }];
-  let arguments = (ins AnyMemRef:$source, Variadic<Index>:$offsets);
+  let arguments = (ins AnyMemRef:$source, Variadic<Index>:$offsets, OptionalAttr<DGemm_MovementAttr>:$movement);
   let results = (outs DGemm_TileType:$tile);
-  let assemblyFormat = "$source `[` $offsets `]` attr-dict `:` type($source) `->` qualified(type($tile))";
+  let assemblyFormat = [{
+    $source `[` $offsets `]` (`by` $movement^)? attr-dict `:` type($source) `->` qualified(type($tile))
+  }];
   let hasVerifier = 1;
 }
 
@@ -267,12 +269,15 @@ def DGemm_LoadBlockScalesOp : DGemm_Op<"load_block_scales", [MemoryEffects<[MemR
   let description = [{
     Element i of the result is the scale of row `n / 128 + i` of `source` at K block `k / 128`; a row past the last reads
     the last (its columns lie outside D). The offsets are n and k, with the group in front of them where there is one.
+    By `cp_async` they come through shared memory.
 
     Example: `%xb = dgemm.load_block_scales %sb[%n, %k] : memref<32x56xf32> -> vector<2xf32>`.
   }];
-  let arguments = (ins AnyMemRef:$source, Variadic<Index>:$offsets);
+  let arguments = (ins AnyMemRef:$source, Variadic<Index>:$offsets, OptionalAttr<DGemm_MovementAttr>:$movement);
   let results = (outs VectorOfRankAndType<[1], [F32]>:$scales);
-  let assemblyFormat = "$source `[` $offsets `]` attr-dict `:` type($source) `->` type($scales)";
+  let assemblyFormat = [{
+    $source `[` $offsets `]` (`by` $movement^)? attr-dict `:` type($source) `->` type($scales)
+  }];
   let extraClassDeclaration = [{
     Value getN() { return getOffsets().drop_back().back(); }
     Value getK() { return getOffsets().back(); }
@@ -407,9 +412,10 @@ def DGemm_StoreOp : DGemm_Op<"store", [MemoryEffects<[MemWrite]>, AttrSizedOpera
     Example: `dgemm.store %acc, %d[%m, %n] : !dgemm.frag<128x192xf32>, memref<?x4096xbf16>`.
   }];
   let arguments = (ins DGemm_FragType:$value, AnyMemRef:$dest, Variadic<Index>:$offsets, Optional<Index>:$rows,
-                       Optional<Index>:$columns, OptionalAttr<DenseI64ArrayAttr>:$part);
+                       Optional<Index>:$columns, OptionalAttr<DenseI64ArrayAttr>:$part,
+                       OptionalAttr<DGemm_MovementAttr>:$movement);
   let assemblyFormat = [{
-    $value `,` $dest `[` $offsets `]` (`rows` $rows^)? (`columns` $columns^)? (`part` $part^)? attr-dict `:`
+    $value `,` $dest `[` $offsets `]` (`rows` $rows^)? (`columns` $columns^)? (`part` $part^)? (`by` $movement^)? attr-dict `:`
     qualified(type($value)) `,` type($dest)
   }];
   let extraClassDeclaration = [{

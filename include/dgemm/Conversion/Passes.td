@@ -19,7 +19,7 @@ def LowerTMAPass : Pass<"dgemm-lower-tma", "::mlir::ModuleOp"> {
       of the stage) and `empty` (one arrival of each math warp). Stage index and phase parity are carried by the loops.
     - `dgemm.store` becomes `dgemm.store_fragment` to staging panels, a proxy fence, a barrier of the warpgroup, and TMA
       stores by its first thread; the staging is reused once those stores have read it.
-    - Of a dense layout without a cluster, one thread prefetches the tiles of A and B that are loaded first.
+    - One thread prefetches the tiles that are loaded first, where their `by` has a `prefetch_from`.
     - With `pdl` the kernel lets the next one of the stream start, and waits for the one in front of it before a role begins.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect", "::mlir::LLVM::LLVMDialect",

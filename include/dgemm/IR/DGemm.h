@@ -60,6 +60,12 @@ constexpr llvm::StringLiteral kConfigFieldNames = "block, stages, math_warpgroup
                                                   "evict_first, partials, overlap_epilogue, rotate_k_loop, "
                                                   "unroll_k, even_waves, early_store, serpentine_k and pdl";
 
+/// Whether `op`, a load or a store, says that it moves its data by `kind`.
+template <typename OpTy>
+bool isBy(OpTy op, MovementKind kind) {
+  return op.getMovement() && op.getMovement()->getKind() == kind;
+}
+
 /// Number of 128-column scale blocks that a tile of `columns` columns can meet when tiles start at multiples of
 /// `columns`.
 int64_t getScaleBlocksOfTile(int64_t columns);

@@ -62,6 +62,28 @@ def PromoteAccumulatorsPass : Pass<"dgemm-promote-accumulators"> {
   }];
 }
 
+def ChooseDataMovementPass : Pass<"dgemm-choose-data-movement"> {
+  let summary = "decide how each load and store moves its data";
+  let description = [{
+    Puts a `#dgemm.movement` on each load and store of a kernel:
+
+    - Tiles of A and B come by TMA where their strides allow it, else by ordinary loads of all threads of the producer.
+      Those that several CTAs of a cluster need are multicast.
+    - Scales of A come by TMA; up to four rows of them by `cp.async`, where nothing else hinders it.
+    - Scales of B go through shared memory, by `cp.async`, where TMA brings all else; otherwise the consumers read them.
+    - D is stored by TMA where its strides allow it and K is not divided between CTAs.
+    - Of a dense layout without a cluster, the tiles of A and B that a CTA loads first are prefetched.
+
+    ```mlir
+    %xb = dgemm.load_block_scales %scale_b[%n, %k] : ...
+    %tb = dgemm.load %b[%n, %k] : ...
+    // becomes
+    %xb = dgemm.load_block_scales %scale_b[%n, %k] by <cp_async> : ...
+    %tb = dgemm.load %b[%n, %k] by <tma, multicast = column> : ...
+    ```
+  }];
+}
+
 def WarpSpecializePass : Pass<"dgemm-warp-specialize"> {
   let summary = "split a kernel into producer and consumer warps around a ring of stages";
   let description = [{

@@ -1,0 +1,144 @@
+//===- ChooseDataMovement.cpp - dgemm-choose-data-movement -*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Expects the kernel that dgemm-promote-accumulators leaves. What strides allow and what was measured to be fastest is
+// decided here; passes below read the `by` of loads and stores.
+//
+//===----------------------------------------------------------------------===//
+
+#include "dgemm/IR/DGemm.h"
+#include "dgemm/IR/HopperLimits.h"
+#include "dgemm/IR/OperandGeometry.h"
+#include "dgemm/Transforms/Passes.h"
+
+namespace dgemm {
+#define GEN_PASS_DEF_CHOOSEDATAMOVEMENTPASS
+#include "dgemm/Transforms/Passes.h.inc"
+} // namespace dgemm
+
+using namespace mlir;
+using namespace dgemm;
+
+/// The first tile is prefetched where that gains (docs/performance.md): below this M it is 3 % faster to 5 % slower,
+/// and with more rows of A and B in a K block 0 to 0.6 % slower.
+constexpr int64_t kFewestRowsToPrefetch = 64;
+constexpr int64_t kMostRowsOfTilesToPrefetch = 320;
+
+/// Up to so many rows the scales of A of one K block are 16 bytes, and those of all K a few lines of 128, which every
+/// CTA reads again for each of its tiles. By TMA the one or two slices of the L2 that have these lines answer every one
+/// of these reads; by cp.async the L1 does.
+constexpr int64_t kFewRows = 4;
+
+namespace {
+
+/// The loads and stores of a kernel.
+struct Accesses {
+  SmallVector<LoadOp> loads;
+  SmallVector<LoadBlockScalesOp> blockScales;
+  SmallVector<StoreOp> stores;
+};
+
+class MovementChoice {
+public:
+  explicit MovementChoice(KernelOp kernel) : kernel(kernel), config(kernel.getConfig()) {}
+
+  LogicalResult choose();
+
+private:
+  FailureOr<MovementAttr> chooseLoad(LoadOp load, bool stagesBlockScales);
+  MovementAttr byTMA(Multicast multicast, CachePolicy cache, int64_t prefetchFrom, int64_t fewRows) {
+    return MovementAttr::get(kernel.getContext(), MovementKind::TMA, multicast, cache, prefetchFrom, fewRows);
+  }
+  MovementAttr by(MovementKind kind) { return MovementAttr::get(kernel.getContext(), kind); }
+  bool allowsTMA(StringRef operand) { return OperandGeometry::get(kernel, operand).allowsTMA(); }
+  /// M may be `rows` or more.
+  bool mayHaveRows(int64_t rows) { return kernel.getSizes()[0] < 0 || kernel.getSizes()[0] >= rows; }
+  int64_t choosePrefetch(StringRef operand);
+  int64_t chooseFewRows(bool stagesBlockScales);
+
+  KernelOp kernel;
+  ConfigAttr config;
+};
+
+/// The least M from which the first tile of A or B is prefetched.
+int64_t MovementChoice::choosePrefetch(StringRef operand) {
+  // The group of a tile is not known before something is loaded; of a cluster each CTA fetches slices only.
+  if (kernel.getLayout() != Layout::Dense || config.isMulticast() || !allowsTMA("b") ||
+      config.getBlockM() + config.getBlockN() > kMostRowsOfTilesToPrefetch)
+    return 0;
+  // A single row of tiles of A all CTAs would ask for at once, as they do again when they load it: that cost 10 %.
+  int64_t rows = operand == "a" ? std::max(kFewestRowsToPrefetch, config.getBlockM() + 1) : kFewestRowsToPrefetch;
+  return mayHaveRows(rows) ? rows : 0;
+}
+
+int64_t MovementChoice::chooseFewRows(bool stagesBlockScales) {
+  bool isOne = kernel.getLayout() == Layout::Dense && !config.isMulticast() && config.getBlockM() == hopper::kWgmmaM;
+  return isOne && stagesBlockScales && kernel.getSizes()[0] <= kFewRows ? kFewRows : 0;
+}
+
+FailureOr<MovementAttr> MovementChoice::chooseLoad(LoadOp load, bool stagesBlockScales) {
+  StringRef name = kernel.getOperandName(load.getSource());
+  if (name != "a" && name != "b" && name != "scale_a")
+    return load.emitOpError("expected the source to be the kernel argument a, b or scale_a"), failure();
+  if (name == "scale_a") {
+    if (!allowsTMA(name))
+      return load.emitOpError("expected strides that TMA takes; dgemm.load_row_scales does without"), failure();
+    return byTMA(Multicast::None, CachePolicy::Normal, /*prefetchFrom=*/0, chooseFewRows(stagesBlockScales));
+  }
+  Multicast multicast = Multicast::None;
+  if (name == "a" && config.getClusterN() > 1)
+    multicast = Multicast::Row;
+  if (name == "b" && config.getClusterM() > 1)
+    multicast = Multicast::Column;
+  if (allowsTMA(name))
+    return byTMA(multicast, name == "b" && config.getEvictFirstB() ? CachePolicy::EvictFirst : CachePolicy::Normal,
+                 choosePrefetch(name), /*fewRows=*/0);
+  if (multicast != Multicast::None)
+    return load.emitOpError("expected strides that TMA takes, as it multicasts in a cluster"), failure();
+  return by(MovementKind::Registers);
+}
+
+LogicalResult MovementChoice::choose() {
+  Accesses accesses;
+  kernel.walk([&](LoadOp load) { accesses.loads.push_back(load); });
+  kernel.walk([&](LoadBlockScalesOp load) { accesses.blockScales.push_back(load); });
+  kernel.walk([&](StoreOp store) { accesses.stores.push_back(store); });
+
+  // The scales of B come through shared memory where TMA brings all else: the producer then has little to do.
+  bool loadsScalesOfA =
+      llvm::any_of(accesses.loads, [&](LoadOp load) { return kernel.getOperandName(load.getSource()) == "scale_a"; });
+  bool stagesBlockScales = loadsScalesOfA && allowsTMA("a") && allowsTMA("b");
+  for (LoadOp load : accesses.loads) {
+    FailureOr<MovementAttr> movement = chooseLoad(load, stagesBlockScales);
+    if (failed(movement))
+      return failure();
+    load.setMovementAttr(*movement);
+  }
+  for (LoadBlockScalesOp load : accesses.blockScales)
+    load.setMovementAttr(by(stagesBlockScales ? MovementKind::CpAsync : MovementKind::Registers));
+  for (StoreOp store : accesses.stores) {
+    if (kernel.getOperandName(store.getDest()) != "d")
+      return store.emitOpError("expected the destination to be the kernel argument d");
+    // With split_k each CTA writes its columns from registers.
+    bool isTMA = config.getSplitK() == 1 && allowsTMA("d");
+    store.setMovementAttr(by(isTMA ? MovementKind::TMA : MovementKind::Registers));
+  }
+  return success();
+}
+
+struct ChooseDataMovement : dgemm::impl::ChooseDataMovementPassBase<ChooseDataMovement> {
+  void runOnOperation() override {
+    WalkResult result = getOperation()->walk([](KernelOp kernel) {
+      return failed(MovementChoice(kernel).choose()) ? WalkResult::interrupt() : WalkResult::skip();
+    });
+    if (result.wasInterrupted())
+      signalPassFailure();
+  }
+};
+
+} // namespace
