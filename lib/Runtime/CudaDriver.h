@@ -104,6 +104,7 @@ static_assert(sizeof(LaunchConfig) == 56, "CUlaunchConfig");
   X(memcpyHtoD, "cuMemcpyHtoD_v2", DevicePtr, const void *, size_t)                                                    \
   X(memcpyDtoH, "cuMemcpyDtoH_v2", void *, DevicePtr, size_t)                                                          \
   X(memsetD8Async, "cuMemsetD8Async", DevicePtr, unsigned char, size_t, Stream)                                        \
+  X(memsetD2D8Async, "cuMemsetD2D8Async", DevicePtr, size_t, unsigned char, size_t, size_t, Stream)                    \
   X(memsetD32Async, "cuMemsetD32Async", DevicePtr, unsigned, size_t, Stream)                                           \
   X(eventCreate, "cuEventCreate", Event *, unsigned)                                                                   \
   X(eventDestroy, "cuEventDestroy_v2", Event)                                                                          \

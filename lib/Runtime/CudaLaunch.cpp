@@ -119,7 +119,8 @@ private:
 };
 } // namespace
 
-Error synchronizeCudaStream(int device, void *stream) {
+/// Calls `function` with the driver, while the primary context of `device` is current.
+static Error withDevice(int device, function_ref<Error(const cuda::Driver &)> function) {
   Expected<const cuda::Driver *> driver = getDriver();
   if (!driver)
     return driver.takeError();
@@ -129,7 +130,22 @@ Error synchronizeCudaStream(int device, void *stream) {
   CurrentContext current(**driver, *context);
   if (Error error = current.check())
     return error;
-  return (*driver)->check((*driver)->streamSynchronize(static_cast<cuda::Stream>(stream)), "cuStreamSynchronize");
+  return function(**driver);
+}
+
+Error synchronizeCudaStream(int device, void *stream) {
+  return withDevice(device, [&](const cuda::Driver &driver) {
+    return driver.check(driver.streamSynchronize(static_cast<cuda::Stream>(stream)), "cuStreamSynchronize");
+  });
+}
+
+Error zeroCudaMemory(int device, uint64_t address, uint64_t rows, uint64_t rowBytes, uint64_t pitchBytes,
+                     void *stream) {
+  return withDevice(device, [&](const cuda::Driver &driver) {
+    return driver.check(
+        driver.memsetD2D8Async(address, pitchBytes, 0, rowBytes, rows, static_cast<cuda::Stream>(stream)),
+        "cuMemsetD2D8Async");
+  });
 }
 
 //===----------------------------------------------------------------------===//

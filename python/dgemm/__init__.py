@@ -8,22 +8,19 @@ import sys
 
 from ._compile import compile, list_configs, precompile
 from ._dgemm import __version__
-from ._errors import CompileError, DeviceError
+from ._errors import CompileError, DeviceError, HazardError
 from ._gemm import (
+    TRACER,
     fp8_gemm_nt,
     gemm_fp8_fp8_bf16_nt,
-    get_num_sms,
-    get_pdl,
-    get_tc_util,
     m_grouped_fp8_gemm_nt_contiguous,
     m_grouped_fp8_gemm_nt_masked,
     m_grouped_gemm_fp8_fp8_bf16_nt_contiguous,
     m_grouped_gemm_fp8_fp8_bf16_nt_masked,
-    set_num_sms,
-    set_pdl,
-    set_tc_util,
 )
+from ._groups import check_groups
 from ._kernel import Kernel
+from ._settings import get_num_sms, get_pdl, get_tc_util, set_num_sms, set_pdl, set_tc_util
 from ._tune import tune
 from . import testing, utils
 from .testing import bench_kineto, calc_diff
@@ -39,10 +36,12 @@ from .utils import (
 )
 
 if "torch" in sys.modules:
-    from . import _torch_ops  # now, and not in the first call
+    TRACER.see_torch()  # now, and not in the first call
+del TRACER
 
 __all__ = [
-    "CompileError", "DeviceError", "Kernel", "__version__", "bench_kineto", "calc_diff", "ceil_div", "compile",
+    "CompileError", "DeviceError", "HazardError", "Kernel", "__version__", "bench_kineto", "calc_diff", "ceil_div",
+    "check_groups", "compile",
     "fp8_gemm_nt", "gemm_fp8_fp8_bf16_nt", "get_col_major_tma_aligned_tensor",
     "get_m_alignment_for_contiguous_layout", "get_mk_alignment_for_contiguous_layout",
     "get_mn_major_tma_aligned_tensor", "get_num_sms", "get_pdl", "get_tc_util", "get_tma_aligned_size",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import sys
 
 import dgemm
-from dgemm import _assembler, _cache, _dgemm, _env
+from dgemm import _assembler, _cache, _dgemm, _env, _jit
 
 
 def _range(text: str) -> tuple[int, int]:
@@ -29,7 +30,13 @@ def _add_problem(parser: argparse.ArgumentParser) -> None:
 def _precompile(arguments: argparse.Namespace) -> int:
     kernels = dgemm.precompile(arguments.n, arguments.k, m=arguments.m, layout=arguments.layout,
                                groups=arguments.groups, max_m=arguments.max_m, scale_a=arguments.scale_a,
-                               workers=arguments.jobs, progress=not arguments.quiet)
+                               row_alignment=arguments.row_alignment, lda=arguments.lda, ldb=arguments.ldb,
+                               ldd=arguments.ldd, workers=arguments.jobs, progress=not arguments.quiet)
+    lost = sum(_cache.read(_jit.disk_key(kernel.problem, kernel.config, kernel.assembler)) is None for kernel in kernels)
+    if lost:
+        print(f"error: {lost} of {len(kernels)} kernels could not be kept in {_env.cache_dir() or 'a cache folder'}, and "
+              "end with this process", file=sys.stderr)
+        return 1
     if not arguments.quiet:
         compiled = sum(kernel.origin == "compiled" for kernel in kernels)
         print(f"{len(kernels)} kernels, {compiled} compiled now, in {_env.cache_dir()}")
@@ -37,25 +44,36 @@ def _precompile(arguments: argparse.Namespace) -> int:
 
 
 def _cache_command(arguments: argparse.Namespace) -> int:
+    folder = _env.cache_dir()
+    if folder is None:
+        raise ValueError("there is no home directory, and so no kernel cache; DGEMM_CACHE_DIR names a folder")
     if arguments.action == "path":
-        print(_env.cache_dir())
+        print(folder)
     elif arguments.action == "clear":
-        print(f"{_cache.clear()} kernels removed from {_env.cache_dir()}")
+        print(f"{_cache.clear()} kernels removed from {folder}")
     elif arguments.action == "verify":
-        bad = [(path, why) for path, key, why in _cache.entries() if key is None]
+        bad = [(path, why) for path, key, _, why in _cache.entries() if key is None]
         for path, why in bad:
             print(f"{path}: {why}")
         print(f"{len(bad)} damaged" + (f", {_cache.clear(only_bad=True)} removed" if arguments.repair else ""))
         return 1 if bad and not arguments.repair else 0
     else:
         total = count = 0
-        for path, key, why in _cache.entries():
+        for path, key, size, why in _cache.entries():
             count += 1
-            total += path.stat().st_size
-            print(f"{path.stat().st_size:9d}  " + (f"{key['problem']}  {key['config']}  {key['assembler']}" if key
-                                                   else f"{path.name}: {why}"))
-        print(f"{count} kernels, {total} bytes in {_env.cache_dir()}")
+            total += size
+            print(f"{size:9d}  " + (f"{key['problem']}  {key['config']}  {key['assembler']}" if key
+                                    else f"{path.name}: {why}"))
+        print(f"{count} kernels, {total} bytes in {folder}")
     return 0
+
+
+def _describe_cache() -> str:
+    folder = _env.cache_dir()
+    try:
+        return f"{folder}, {sum(1 for _ in _cache.entries())} kernels" if folder else "none: there is no home directory"
+    except OSError as error:
+        return f"{folder}, not used: {error.strerror}"
 
 
 def _info(_: argparse.Namespace) -> int:
@@ -75,7 +93,7 @@ def _info(_: argparse.Namespace) -> int:
             print(f"GPU {device}      {info['name']}, sm_{major}{minor}, {info['multiprocessors']} multiprocessors{usable}")
     except RuntimeError as error:
         print(f"driver     none: {error}")
-    print(f"cache      {_env.cache_dir()}, {sum(1 for _ in _cache.entries())} kernels")
+    print(f"cache      {_describe_cache()}")
     return 0
 
 
@@ -129,6 +147,11 @@ def _make_parser() -> argparse.ArgumentParser:
     _add_problem(precompile)
     precompile.add_argument("--m", type=_range, default=(1, 8192), help="FIRST:LAST rows, 1:8192 by default; masked: "
                             "expected rows of a group")
+    precompile.add_argument("--row-alignment", type=int, metavar="ROWS", help="contiguous: groups start at multiples of it, "
+                            "128 by default")
+    for name, matrix in (("lda", "A"), ("ldb", "B"), ("ldd", "D")):
+        precompile.add_argument(f"--{name}", type=int, default=0, metavar="ELEMENTS", help=f"from row to row of {matrix}, "
+                                "where rows are padded")
     precompile.add_argument("--max-m", type=int, help="masked: rows that each group has memory for")
     precompile.add_argument("--scale-a", choices=("mn", "k", "any"), default="any", help="innermost order of A's scales")
     precompile.add_argument("-j", "--jobs", type=int, help="compilations at a time; the number of cores by default")
@@ -167,7 +190,16 @@ def _make_parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     arguments = _make_parser().parse_args(argv)
     try:
-        return arguments.run(arguments)
+        status = arguments.run(arguments)
+        sys.stdout.flush()  # here, where a reader that is gone can be dealt with
+        return status
+    except BrokenPipeError:
+        # As in "cache list | head". What is still buffered goes nowhere, so that the end of Python finds no pipe either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        print(f"error: {error.filename or _env.cache_dir()}: {error.strerror}", file=sys.stderr)
+        return 1
     except (ValueError, TypeError, ArithmeticError, dgemm.CompileError, dgemm.DeviceError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -8,11 +8,10 @@ import json
 import os
 import shutil
 import sys
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import _dgemm, _env
+from . import _cache, _dgemm, _env
 from ._errors import CompileError
 
 _found: dict[tuple[str, str], "Assembler"] = {}
@@ -47,18 +46,14 @@ def _release(path: str, named: bool) -> str:
     """The release. Asking a ptxas takes longer than loading a kernel from disk; so the answer is kept there."""
     stat = os.stat(path)
     identity = json.dumps([path, stat.st_size, stat.st_mtime_ns])
-    memo = _env.cache_dir() / f"assembler-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.json"
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        known = json.loads(memo.read_text())
+    memo = f"assembler-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.json"
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        known = json.loads(_cache.read_file(memo) or b"null")
         if known["identity"] == identity:
             return known["release"]
     # Where DGEMM_PTXAS names it, so does an error.
     _, release = _dgemm.find_assembler("" if named else path)
-    with contextlib.suppress(OSError):
-        memo.parent.mkdir(parents=True, exist_ok=True)
-        temporary = memo.with_name(f".{memo.name}.{os.getpid()}.{threading.get_ident()}.tmp")
-        temporary.write_text(json.dumps({"identity": identity, "release": release}))
-        os.replace(temporary, memo)
+    _cache.write_file(memo, json.dumps({"identity": identity, "release": release}).encode())
     return release
 
 

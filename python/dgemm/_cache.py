@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import json
 import os
-import secrets
 import struct
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from . import _env
+from . import _env, _files
 
 _MAGIC = b"dgemm kernel 1\n\0"
 _DIGEST = 32
@@ -64,100 +63,115 @@ def decode(data: bytes, key: dict[str, Any] | None = None) -> tuple[dict[str, An
 
 
 def read(key: dict[str, Any]) -> dict[str, Any] | None:
-    """The kernel of `key`; None if there is none, or only a file that is not right."""
-    path = _env.cache_dir() / entry_name(key)
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        _complain(path.parent, error)
+    """The kernel of `key`; None if there is none, or only a file that is not right or not ours."""
+    name = entry_name(key)
+    data = read_file(name)
+    if data is None:
         return None
     try:
         return decode(data, key)[1]
     except (CorruptEntry, ValueError, KeyError, TypeError) as error:
-        _env.debug(f"cache: {path} is compiled anew: {error}")
+        _env.debug(f"cache: {name} is compiled anew: {error}")
         return None
 
 
 def write(key: dict[str, Any], kernel: dict[str, Any]) -> bool:
-    """Stores a kernel; False, with one warning in the process, if the folder cannot be written or is full."""
-    folder = _env.cache_dir()
+    """Stores a kernel; False, with one warning in the process, if the folder is not ours, cannot be written or is full."""
+    return write_file(entry_name(key), encode(key, kernel))
+
+
+def read_file(name: str) -> bytes | None:
+    """A file of the cache; None if there is none, or if it or the folder cannot be read or trusted, with one warning."""
+    if (path := _env.cache_dir()) is None:
+        return None
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _write_whole(folder / entry_name(key), encode(key, kernel))
+        with _files.open_folder(path) as folder:
+            try:
+                return _files.read(folder, name)
+            except FileNotFoundError:
+                return None
+            except OSError as error:
+                _env.warn_once(f"file {path}", f"{path / name} in the kernel cache is not read: {_describe(error)}")
+                return None
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        _complain(path, error)
+        return None
+
+
+def write_file(name: str, data: bytes) -> bool:
+    """Writes a file of the cache whole; False, with one warning, if that cannot be."""
+    if (path := _env.cache_dir()) is None:
+        return False
+    try:
+        with _files.open_folder(path, create=True) as folder:
+            _files.write(folder, name, data)
         return True
     except OSError as error:
-        _complain(folder, error)
+        _complain(path, error)
         return False
 
 
-def _write_whole(path: Path, data: bytes) -> None:
-    """Readers see the old file or all of the new one, also after a crash."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
-    with contextlib.suppress(OSError):  # not every file system can
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+def _describe(error: OSError) -> str:
+    return f"{errno.errorcode.get(error.errno or 0, 'error')}: {error.strerror}"
 
 
 def _complain(folder: Path, error: OSError) -> None:
-    reason = errno.errorcode.get(error.errno or 0, "error")
-    _env.warn_once(f"cache {folder}", f"the kernel cache in {folder} cannot be used ({reason}: {error.strerror}); "
+    _env.warn_once(f"cache {folder}", f"the kernel cache in {folder} cannot be used ({_describe(error)}); "
                                       "kernels are kept in memory only, and each process compiles its own. "
                                       "DGEMM_CACHE_DIR names another folder")
 
 
 @contextlib.contextmanager
 def lock(key: dict[str, Any]) -> Iterator[None]:
-    """Holds the lock of `key` against other processes, as long as they live; the kernel releases it if one is killed.
+    """Holds the lock of `key` against other processes. The caller has a lock for threads of this one.
 
-    fcntl's locks also hold between machines on NFS. They do not hold between threads of one process: the caller has a
-    lock for those. Without a writable folder there is nothing to guard, and no lock.
+    Without a folder that can be written there is nothing to guard, and no lock.
     """
-    path = _env.cache_dir() / (entry_name(key) + ".lock")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = open(path, "ab")
-    except OSError as error:
-        _complain(path.parent, error)
-        yield
-        return
-    with file:
-        with contextlib.suppress(OSError):  # ENOLCK: then two processes may compile the same, and either result serves
-            fcntl.lockf(file, fcntl.LOCK_EX)
+    with contextlib.ExitStack() as stack:
+        if (path := _env.cache_dir()) is not None:
+            try:
+                folder = stack.enter_context(_files.open_folder(path, create=True))
+                stack.enter_context(_files.lock(folder, entry_name(key) + ".lock"))
+            except OSError as error:
+                _complain(path, error)
         yield
 
 
-def entries() -> Iterator[tuple[Path, dict[str, Any] | None, str]]:
-    """Each file of the cache, with its key, or None and what is wrong with it."""
-    for path in sorted(_env.cache_dir().glob(f"*{SUFFIX}")):
+def _list(pattern: str) -> tuple[Path | None, list[str]]:
+    """The cache folder and its files of a pattern; OSError if it is not ours."""
+    path = _env.cache_dir()
+    if path is None or not path.exists():
+        return path, []
+    with _files.open_folder(path) as folder:
+        return path, sorted(name for name in os.listdir(folder) if fnmatch(name, pattern))
+
+
+def entries() -> Iterator[tuple[Path, dict[str, Any] | None, int, str]]:
+    """Each file of the cache, with its key and bytes, or None and what is wrong with it. OSError for a folder of others."""
+    path, names = _list(f"*{SUFFIX}")
+    for name in names:
         try:
-            yield path, decode(path.read_bytes())[0], ""
-        except (CorruptEntry, ValueError, KeyError, TypeError, OSError) as error:
-            yield path, None, str(error)
+            with _files.open_folder(path) as folder:
+                data = _files.read(folder, name)
+            yield path / name, decode(data)[0], len(data), ""
+        except OSError as error:
+            yield path / name, None, 0, _describe(error)
+        except (CorruptEntry, ValueError, KeyError, TypeError) as error:
+            yield path / name, None, len(data), str(error)
 
 
 def clear(only_bad: bool = False) -> int:
-    """Removes all entries, or those that are damaged, and what killed processes left behind. Returns their number."""
-    removed = 0
-    for path, key, _ in list(entries()):
-        if key is None or not only_bad:
-            path.unlink(missing_ok=True)
-            removed += 1
-    for pattern in (f".*{SUFFIX}.*.tmp",) + (() if only_bad else (f"*{SUFFIX}.lock", "assembler-*.json")):
-        for path in _env.cache_dir().glob(pattern):
-            path.unlink(missing_ok=True)
-    return removed
+    """Removes all entries, or those that are damaged, and what killed processes left behind. Returns their number.
+    OSError for a folder of others."""
+    bad = [path.name for path, key, *_ in entries() if key is None or not only_bad]
+    path, names = _list("*")
+    leavings = (f".*{SUFFIX}.*.tmp",) + (() if only_bad else (f"*{SUFFIX}.lock", "assembler-*.json"))
+    old = [name for name in names if any(fnmatch(name, pattern) for pattern in leavings)]
+    if bad or old:
+        with _files.open_folder(path) as folder:
+            for name in bad + old:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(name, dir_fd=folder)
+    return len(bad)

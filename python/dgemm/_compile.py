@@ -5,33 +5,36 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 
-from . import _assembler, _dgemm, _env, _gemm, _jit, utils
+from . import _assembler, _check, _device, _dgemm, _env, _jit, _settings
 from ._errors import CompileError
 from ._kernel import Kernel
-from ._problem import DYNAMIC, Problem
+from ._problem import DYNAMIC, LAYOUTS, Problem
 
 
-def _check_size(name: str, value: int, least: int = 1) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= 2**31 - 1:
-        raise ValueError(f"{name} is {value!r}; allowed are {least} to {2**31 - 1}")
-    return value
-
-
-def _make_problem(n: int, k: int, layout: str, groups: int | None, row_alignment: int | None, **fields) -> Problem:
-    if layout not in ("dense", "contiguous", "masked"):
-        raise ValueError(f"layout is {layout!r}; allowed are 'dense', 'contiguous' and 'masked'")
+def make_problem(n: int, k: int, layout: str, groups: int | None, row_alignment: int | None = None, m: int = DYNAMIC,
+                 lda: int = 0, ldb: int = 0, ldd: int = 0, **orders: bool) -> Problem:
+    """The problem of these arguments in its canonical form; ValueError names the one that is not allowed."""
+    _check.choice("layout", layout, LAYOUTS)
     if (groups is None) != (layout == "dense"):
         raise ValueError(f"groups is {groups!r} with layout '{layout}'; allowed is their number for 'contiguous' and "
                          "'masked', None for 'dense'")
+    n, k = _check.integer("n", n), _check.integer("k", k)
     if row_alignment is None:
-        row_alignment = utils.get_mk_alignment_for_contiguous_layout()
-    return Problem(n=_check_size("n", n), k=_check_size("k", k), layout=layout,
-                   groups=DYNAMIC if groups is None else _check_size("groups", groups),
-                   row_alignment=row_alignment if layout == "contiguous" else 128, **fields)
+        row_alignment = _settings.current().row_alignment
+    return Problem(n=n, k=k, layout=layout, m=m, groups=DYNAMIC if groups is None else _check.integer("groups", groups),
+                   row_alignment=_settings.row_alignment("row_alignment", row_alignment) if layout == "contiguous" else 128,
+                   lda=_leading_dimension("lda", lda, "k", k), ldb=_leading_dimension("ldb", ldb, "k", k),
+                   ldd=_leading_dimension("ldd", ldd, "n", n), **orders).canonical()
+
+
+def _leading_dimension(name: str, value: int, column_name: str, columns: int) -> int:
+    value = _check.integer(name, value, 0)
+    if 0 < value < columns:
+        raise ValueError(f"{name} is {value}; allowed are 0, for rows without padding, and {columns} ({column_name}) or more")
+    return value
 
 
 def compile(n: int, k: int, m: int | None = None, *, layout: str = "dense", groups: int | None = None,
@@ -55,13 +58,16 @@ def compile(n: int, k: int, m: int | None = None, *, layout: str = "dense", grou
 
     Raises ValueError for a size that is not allowed, CompileError for a config that is not legal.
     """
-    problem = _make_problem(n, k, layout, groups, row_alignment, m=DYNAMIC if m is None else _check_size("m", m),
-                            lda=lda, ldb=ldb, ldd=ldd, scale_a_k_innermost=scale_a_k_innermost,
-                            scale_b_n_innermost=scale_b_n_innermost)
+    m, expected_m = _check.optional_integer("m", m), _check.optional_integer("expected_m", expected_m)
+    problem = make_problem(n, k, layout, groups, row_alignment, DYNAMIC if m is None else m, lda, ldb, ldd,
+                           scale_a_k_innermost=bool(scale_a_k_innermost), scale_b_n_innermost=bool(scale_b_n_innermost))
+    if problem.needs_m and m is None:
+        raise ValueError("m is None; a masked kernel for K-innermost scales of A, lda or ldd is compiled for the rows that "
+                         "each group has memory for")
     rows = expected_m or m or 4096
     masked = layout == "masked"
     shape = problem.shape(None if masked else (m or rows), rows if masked else 0)
-    options = _dgemm.Options(config=config)
+    options = _dgemm.Options(config=_check.text("config", config))
     try:
         chosen = _dgemm.choose_config(shape, options)
     except RuntimeError as error:
@@ -72,10 +78,11 @@ def compile(n: int, k: int, m: int | None = None, *, layout: str = "dense", grou
 def list_configs(n: int, k: int, m: int = 4096, *, layout: str = "dense", groups: int | None = None,
                  config: str = "") -> list[str]:
     """Every legal config with the fields of `config`, in the order of the cost model, the best first."""
-    problem = _make_problem(n, k, layout, groups, None)
+    problem = make_problem(n, k, layout, groups)
+    m = _check.integer("m", m)
     shape = problem.shape(None, m) if layout == "masked" else problem.shape(m)
     try:
-        return _dgemm.list_configs(shape, _dgemm.Options(config=config))
+        return _dgemm.list_configs(shape, _dgemm.Options(config=_check.text("config", config)))
     except RuntimeError as error:
         raise CompileError(str(error)) from None
 
@@ -107,18 +114,51 @@ def _wanted(problem: Problem, first: int, last: int, multiprocessors: int) -> li
     return list(found)
 
 
+def _problems_of_calls(base: Problem, scale_a: str, max_m: int | None, first: int) -> list[tuple[Problem, bool]]:
+    """The problems that calls with this N, K, layout and these leading dimensions are analysed into, each once; and
+    whether only calls of a single row are of it."""
+    found: dict[Problem, bool] = {}
+    for k_innermost in (False, True):
+        if scale_a != "any" and k_innermost != (scale_a == "k"):
+            continue
+        problem = replace(base, scale_a_k_innermost=k_innermost, m=DYNAMIC if max_m is None else max_m).canonical()
+        if not problem.needs_m:
+            problem = replace(problem, m=DYNAMIC).canonical()
+        if problem.needs_m and max_m is None:
+            if scale_a == "any" and k_innermost and not replace(problem, scale_a_k_innermost=False).needs_m:
+                continue
+            raise ValueError("max_m is None; masked kernels for K-innermost scales, lda or ldd are compiled for the rows that "
+                             "each group has memory for")
+        found[problem] = False
+        if first == 1 and problem.layout != "masked" and (problem.lda or problem.ldd):
+            found.setdefault(replace(problem, lda=0, ldd=0), True)  # a single row has no leading dimension
+    return list(found.items())
+
+
+def _rows(m: int | tuple[int, int]) -> tuple[int, int]:
+    """The least and the most of `m`."""
+    pair = tuple(m) if isinstance(m, (tuple, list)) else (m, m)
+    if len(pair) != 2:
+        raise ValueError(f"m is {m!r}; allowed is a number of rows, or (least, most)")
+    first, last = (_check.integer("m", rows) for rows in pair)
+    if last < first:
+        raise ValueError(f"m is {m!r}; allowed is (least, most) with least <= most")
+    return first, last
+
+
 def precompile(n: int, k: int, *, m: int | tuple[int, int] = (1, 8192), layout: str = "dense",
                groups: int | None = None, max_m: int | None = None, scale_a: str = "any",
-               row_alignment: int | None = None, device: int | None = None, num_sms: int | None = None,
-               workers: int | None = None, progress: bool = True) -> list[Kernel]:
+               row_alignment: int | None = None, lda: int = 0, ldb: int = 0, ldd: int = 0,
+               device: int | None = None, num_sms: int | None = None, workers: int | None = None,
+               progress: bool = True) -> list[Kernel]:
     """Compiles every kernel that calls with this N, K and layout can need, in parallel, and launches nothing.
 
     Args:
         n, k: sizes of B.
         m: the rows that calls will have, as (least, most), or one number. (masked: expected_m of the calls.)
-        layout, groups, row_alignment: as in compile().
+        layout, groups, row_alignment, lda, ldb, ldd: as in compile().
         max_m: masked: the rows that each group has memory for, which a kernel is compiled for where the scales of A
-            are K-innermost; without it, only M-innermost scales are prepared.
+            are K-innermost, or lda or ldd is given; without it, only M-innermost scales are prepared.
         scale_a: "mn" or "k" for calls whose scales of A are M- or K-innermost, "any" for both.
         device: kernels are also loaded into this GPU. None: into torch's current one where torch has started CUDA, else
             none.
@@ -129,31 +169,24 @@ def precompile(n: int, k: int, *, m: int | tuple[int, int] = (1, 8192), layout: 
     Returns the kernels. Afterwards calls of these shapes neither compile nor load, so that they can be captured into a
     CUDA graph at once.
     """
-    if scale_a not in ("mn", "k", "any"):
-        raise ValueError(f"scale_a is {scale_a!r}; allowed are 'mn', 'k' and 'any'")
-    first, last = (m, m) if isinstance(m, int) else m
-    if not 1 <= first <= last:
-        raise ValueError(f"m is {m!r}; allowed is (least, most) with 1 <= least <= most")
-    base = _make_problem(n, k, layout, groups, row_alignment)
-    orders = [order for order in (False, True) if scale_a == "any" or order == (scale_a == "k")]
-    problems = []
-    for k_innermost in orders:
-        problem = replace(base, scale_a_k_innermost=k_innermost)
-        if layout == "masked" and k_innermost:
-            if max_m is None:
-                if scale_a == "k":
-                    raise ValueError("max_m is None; masked kernels for K-innermost scales are compiled for the rows "
-                                     "that each group has memory for")
-                continue
-            problem = replace(problem, m=_check_size("max_m", max_m))
-        problems.append(problem)
-    if device is None and (torch := sys.modules.get("torch")) is not None and torch.cuda.is_initialized():
-        device = torch.cuda.current_device()
-    multiprocessors = num_sms or (_gemm._multiprocessors(device) if device is not None else _jit.MULTIPROCESSORS)
+    _check.choice("scale_a", scale_a, ("mn", "k", "any"))
+    first, last = _rows(m)
+    max_m, num_sms = _check.optional_integer("max_m", max_m), _check.optional_integer("num_sms", num_sms)
+    workers = _check.optional_integer("workers", workers)
+    device = _check.optional_integer("device", device, 0)
+    if max_m is not None and layout != "masked":
+        raise ValueError(f"max_m is {max_m} with layout {layout!r}; allowed is None: it says how many rows each group of a "
+                         "masked layout has memory for")
+    base = make_problem(n, k, layout, groups, row_alignment, DYNAMIC, lda, ldb, ldd)
+    problems = _problems_of_calls(base, scale_a, max_m, first)
+    if device is None:
+        device = _device.torch_device()
+    multiprocessors = num_sms or (_jit.MULTIPROCESSORS if device is None else _device.multiprocessors(device))
     assembler = _assembler.find()
     kernels = []
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
-        wanted = [entry for problem in problems for entry in _wanted(problem, first, last, multiprocessors)]
+        wanted = [entry for problem, single in problems
+                  for entry in _wanted(problem, first, 1 if single else last, multiprocessors)]
         bar = _Progress(len(wanted), progress)
         bar.show(0, "")
         futures = [pool.submit(_jit.get, problem, config, assembler) for problem, config in wanted]

@@ -41,26 +41,61 @@ def print_configs() -> bool:
     return _is_set("DGEMM_PRINT_CONFIGS", "DG_PRINT_CONFIGS")
 
 
-def cache_dir() -> Path:
-    """DGEMM_CACHE_DIR, DeepGEMM's DG_JIT_CACHE_DIR with /dgemm behind it, or the user's cache folder."""
-    if path := os.environ.get("DGEMM_CACHE_DIR"):
+def _expand(path: str) -> Path | None:
+    """`path` with a leading ~ replaced; None where nobody knows the home directory."""
+    try:
         return Path(path).expanduser()
-    if path := os.environ.get("DG_JIT_CACHE_DIR"):
-        return Path(path).expanduser() / "dgemm"
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "dgemm"
+    except RuntimeError:
+        return None
 
 
-def tuned_table() -> Path:
+def cache_dir() -> Path | None:
+    """DGEMM_CACHE_DIR, DeepGEMM's DG_JIT_CACHE_DIR with /dgemm behind it, or the user's cache folder. None, with one
+    warning, for a user without a home directory."""
+    if path := os.environ.get("DGEMM_CACHE_DIR"):
+        folder = _expand(path)
+    elif path := os.environ.get("DG_JIT_CACHE_DIR"):
+        folder = _expand(os.path.join(path, "dgemm"))
+    else:
+        folder = _expand(os.path.join(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "dgemm"))
+    if folder is None:
+        warn_once("home", "there is no home directory, and so no folder for the kernel cache; kernels are kept in memory "
+                          "only, and each process compiles its own. DGEMM_CACHE_DIR names a folder")
+    return folder
+
+
+def tuned_table() -> Path | None:
     """DGEMM_TUNED_TABLE, or tuned.json in the cache folder: configs that were measured here, looked into before those
     that the compiler comes with. It need not be there."""
-    path = os.environ.get("DGEMM_TUNED_TABLE")
-    return Path(path).expanduser() if path else cache_dir() / "tuned.json"
+    if path := os.environ.get("DGEMM_TUNED_TABLE"):
+        return _expand(path)
+    folder = cache_dir()
+    return folder and folder / "tuned.json"
+
+
+def names_tuned_table() -> bool:
+    """True where DGEMM_TUNED_TABLE is set."""
+    return bool(os.environ.get("DGEMM_TUNED_TABLE"))
 
 
 def dump_dir() -> Path | None:
     """DGEMM_DUMP: where every stage of each kernel is written."""
     path = os.environ.get("DGEMM_DUMP")
-    return Path(path).expanduser() if path else None
+    return _expand(path) if path else None
+
+
+def emulator_timeout() -> float | None:
+    """DGEMM_EMULATOR_TIMEOUT: seconds after which a run on the emulator is given up; None for no limit."""
+    text = os.environ.get("DGEMM_EMULATOR_TIMEOUT", "")
+    if not text:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not seconds > 0:
+        raise ValueError(f"DGEMM_EMULATOR_TIMEOUT is {text!r}; allowed is a number of seconds above 0")
+    return seconds
 
 
 def ptxas_path() -> str:

@@ -1,5 +1,9 @@
 """Exceptions. A wrong argument is a ValueError or, for a wrong type, a TypeError that names the argument."""
 
+from ._dgemm import HazardError
+
+__all__ = ["CompileError", "DeviceError", "HazardError"]
+
 
 class CompileError(RuntimeError):
     """The compiler or ptxas refuses a kernel; the message is theirs."""

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
-from . import _assembler, _cache, _dgemm, _env
+from . import _assembler, _cache, _dgemm, _env, _files, _settings
 from ._assembler import Assembler
+from ._device import MULTIPROCESSORS
 from ._errors import CompileError
 from ._kernel import Kernel
 from ._problem import DYNAMIC, Problem
-
-MULTIPROCESSORS = 132
-"""Of an H100 SXM and an H200: what configs are chosen for unless the device says otherwise."""
 
 _kernels: dict[tuple[Problem, str, Assembler], Kernel] = {}
 _choices: dict[tuple[Problem, int, int, tuple[str, int], bool], str] = {}
 _locks: dict[Any, threading.Lock] = {}
 _locks_lock = threading.Lock()
-
-pdl = False
-"""Whether configs are chosen with programmatic dependent launch."""
 
 
 def bucket(m: int) -> int:
@@ -46,14 +40,22 @@ def buckets(first: int, last: int) -> list[int]:
 
 
 def _find_table() -> tuple[str, int]:
-    """Path of the user's tuned table and when it was written; ("", 0) if there is none."""
+    """Path of the user's tuned table and when it was written; ("", 0) if there is none that can be read and trusted."""
     path = _env.tuned_table()
-    try:
-        return str(path), path.stat().st_mtime_ns
-    except OSError as error:  # also a cache folder that cannot be used, of which the cache itself warns
-        if os.environ.get("DGEMM_TUNED_TABLE"):
-            _env.warn_once(f"table {path}", f"DGEMM_TUNED_TABLE names {path}, which cannot be read: {error.strerror}")
+    if path is None:
         return "", 0
+    named = _env.names_tuned_table()
+    try:
+        # A table that the user names may lie anywhere.
+        with _files.open_folder(path.parent, trusted=not named) as folder:
+            try:
+                return str(path), _files.check(folder, path.name, trusted=not named).st_mtime_ns
+            except _files.UntrustedError as error:
+                _env.warn_once(f"table {path}", f"the tuned table {path} is not used: {error.strerror}")
+    except OSError as error:  # also a cache folder that cannot be used, of which the cache itself warns
+        if named:
+            _env.warn_once(f"table {path}", f"DGEMM_TUNED_TABLE names {path}, which cannot be read: {error.strerror}")
+    return "", 0
 
 
 def choose_config(problem: Problem, m: int, expected_m: int = 0, multiprocessors: int = MULTIPROCESSORS) -> str:
@@ -61,12 +63,13 @@ def choose_config(problem: Problem, m: int, expected_m: int = 0, multiprocessors
     masked = problem.layout == "masked"
     rows = bucket(max(1, min(expected_m or m, m)))
     table = _find_table()
+    pdl = _settings.current().pdl
     key = (problem, rows, multiprocessors, table, pdl)
     if (known := _choices.get(key)) is None:
         shape = problem.shape(None, rows) if masked else problem.shape(problem.m if problem.m != DYNAMIC else rows)
         try:
-            known = _dgemm.choose_config(shape, _dgemm.Options(config="pdl = true" if pdl else "", multiprocessors=multiprocessors,
-                                                                tuned_table=table[0]))
+            known = _dgemm.choose_config(shape, _dgemm.Options(config="pdl = true" if pdl else "",
+                                                                multiprocessors=multiprocessors, tuned_table=table[0]))
         except RuntimeError as error:
             raise CompileError(str(error)) from None
         _choices[key] = known
@@ -108,7 +111,7 @@ def _load(problem: Problem, config: str, assembler: Assembler) -> Kernel:
             found = _cache.read(key)
             if found is None:
                 origin = "compiled"
-                found = _compile(problem, config, assembler)
+                found = assemble(problem, config, assembler)
                 _cache.write(key, found)
     kernel = Kernel(problem, config, assembler, found, origin)
     _env.debug(f"{problem.describe()}, config {config}: {origin} in {(time.perf_counter() - start) * 1e3:.1f} ms, "
@@ -118,7 +121,8 @@ def _load(problem: Problem, config: str, assembler: Assembler) -> Kernel:
     return kernel
 
 
-def _compile(problem: Problem, config: str, assembler: Assembler) -> dict[str, Any]:
+def assemble(problem: Problem, config: str, assembler: Assembler) -> dict[str, Any]:
+    """Compiles, past the cache. CompileError."""
     options = _dgemm.Options(config=config, ptxas=assembler.path)
     try:
         return _dgemm.compile(problem.shape(), options, bool(assembler.path))
@@ -127,18 +131,18 @@ def _compile(problem: Problem, config: str, assembler: Assembler) -> dict[str, A
 
 
 def dump(kernel: Kernel, folder: Path) -> None:
-    """Writes every stage of a kernel into a folder of its own below `folder`."""
+    """Writes every stage of a kernel into a folder of its own below `folder`; what fails costs a warning."""
     target = folder / _cache.entry_name(disk_key(kernel.problem, kernel.config, kernel.assembler)).removesuffix(
         _cache.SUFFIX)
     try:
-        target.mkdir(parents=True, exist_ok=True)
-        for stage in kernel.STAGES:
-            (target / f"{stage}.{'ll' if stage == 'llvm' else 'mlir'}").write_text(kernel.mlir(stage))
-        (target / "kernel.ptx").write_text(kernel.ptx)
-        (target / "kernel.json").write_text(kernel.launch_json)
-        if kernel.cubin:
-            (target / "kernel.cubin").write_bytes(kernel.cubin)
-            if (sass := kernel.sass()) is not None:
-                (target / "kernel.sass").write_text(sass)
-    except OSError as error:
-        _env.warn_once(f"dump {folder}", f"DGEMM_DUMP: {target} cannot be written: {error}")
+        with _files.open_folder(target, create=True) as opened:
+            for stage in kernel.STAGES:
+                _files.write(opened, f"{stage}.{'ll' if stage == 'llvm' else 'mlir'}", kernel.mlir(stage).encode())
+            _files.write(opened, "kernel.ptx", kernel.ptx.encode())
+            _files.write(opened, "kernel.json", kernel.launch_json.encode())
+            if kernel.cubin:
+                _files.write(opened, "kernel.cubin", kernel.cubin)
+                if (sass := kernel.sass()) is not None:
+                    _files.write(opened, "kernel.sass", sass.encode())
+    except (OSError, RuntimeError) as error:
+        _env.warn_once(f"dump {folder}", f"DGEMM_DUMP: {target} is not complete: {error}")

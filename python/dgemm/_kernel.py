@@ -7,12 +7,16 @@ import os
 import shutil
 import subprocess
 import tempfile
+from dataclasses import replace
 from typing import Any
 
-from . import _dgemm, _tensors
+from . import _check, _dgemm, _env, _settings, _tensors
 from ._assembler import Assembler
 from ._errors import CompileError, DeviceError
-from ._problem import Operands, Problem
+from ._operands import GROUPS, Operands, analyze, view_all
+from ._problem import Problem
+
+NVDISASM_SECONDS = 60
 
 
 class Kernel:
@@ -61,12 +65,12 @@ class Kernel:
     def mlir(self, stage: str = "problem") -> str:
         """The IR at `stage`: problem, configured, tiled, promoted, specialized, tma, wgmma, nvvm or llvm. ValueError
         for another."""
-        return _dgemm.lower(self.problem.shape(), stage,
+        return _dgemm.lower(self.problem.shape(), _check.text("stage", stage),
                             _dgemm.Options(config="" if stage == "problem" else self.config))
 
     def sass(self) -> str | None:
         """The machine code as text, by the nvdisasm that DGEMM_NVDISASM names, next to ptxas or in PATH; None where there
-        is none, or no cubin."""
+        is none, or no cubin. CompileError if nvdisasm fails."""
         beside = os.path.join(os.path.dirname(self.assembler.path), "nvdisasm")
         tool = shutil.which(os.environ.get("DGEMM_NVDISASM") or beside) or shutil.which("nvdisasm")
         if tool is None or not self.cubin:
@@ -74,10 +78,18 @@ class Kernel:
         with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
             file.write(self.cubin)
             file.flush()
-            return subprocess.run([tool, file.name], check=True, capture_output=True, text=True).stdout
+            try:
+                run = subprocess.run([tool, file.name], capture_output=True, text=True, errors="replace",
+                                     timeout=NVDISASM_SECONDS)
+            except (OSError, subprocess.TimeoutExpired) as error:
+                raise CompileError(f"nvdisasm {tool} cannot be run: {error}") from None
+        if run.returncode:
+            raise CompileError(f"nvdisasm {tool} fails with exit code {run.returncode}: {run.stderr.strip()}")
+        return run.stdout
 
     def explain(self, m: int = 4096, count: int = 8) -> str:
         """What the cost model thinks of `m` rows: its order of configs, the best first, and where this one stands."""
+        m, count = _check.integer("m", m), _check.integer("count", count)
         shape = self.problem.shape(m if self.problem.layout != "masked" else None,
                                    m if self.problem.layout == "masked" else 0)
         configs = _dgemm.list_configs(shape, _dgemm.Options())
@@ -92,7 +104,7 @@ class Kernel:
     def load(self, device: int = 0) -> None:
         """Loads the kernel into a device, so that the first launch need not. DeviceError for a GPU that is no Hopper."""
         try:
-            self._handle.load(device)
+            self._handle.load(_check.integer("device", device, 0))
         except RuntimeError as error:
             raise DeviceError(str(error)) from None
 
@@ -103,16 +115,25 @@ class Kernel:
         except RuntimeError as error:
             raise DeviceError(str(error)) from None
 
-    def emulate(self, operands: Operands, sizes: dict[str, int], seed: int = 1) -> dict[str, Any]:
-        """Runs on arrays of the CPU. CompileError if a check of the emulator stops the kernel."""
+    def emulate(self, operands: Operands, sizes: dict[str, int], seed: int = 1,
+                timeout: float | None = None) -> dict[str, Any]:
+        """Runs on arrays of the CPU, and returns counts of what was run. Ctrl-C ends it.
+
+        `timeout` is in seconds, None for that of DGEMM_EMULATOR_TIMEOUT, and without it no limit. HazardError if a check of
+        the emulator stops the kernel, which what lies in the arrays can cause; TimeoutError; CompileError for PTX that the
+        emulator does not know.
+        """
         buffers = []
         for operand in self._handle.operands:
             view = operands.by_operand(operand)
             elements = 1 + sum((extent - 1) * stride for extent, stride in zip(view.shape, view.strides))
             width = {"float8_e4m3fn": 1, "bfloat16": 2}.get(view.dtype, 4)
             buffers.append((operand, view.address, elements * width))
+        limit = _env.emulator_timeout() if timeout is None else timeout
         try:
-            return self._handle.emulate(sizes, buffers, seed)
+            return self._handle.emulate(sizes, buffers, seed, timeout=limit or 0.0)
+        except _dgemm.HazardError:
+            raise
         except RuntimeError as error:
             raise CompileError(str(error)) from None
 
@@ -122,6 +143,33 @@ class Kernel:
         `stream` is a CUstream; without it, the current one of the library of `a`. NumPy arrays run on the emulator.
         Raises ValueError or TypeError, naming the tensor, if they are not of this kernel's problem.
         """
-        from . import _gemm  # which needs this module
+        stream = _check.optional_integer("stream", stream, 0, 2**64 - 1)
+        operands, sizes = self._bind(tensors)
+        device = operands.a.device_index
+        if device < 0:
+            self.emulate(operands, sizes)
+            return
+        launch = self.prepare(device, sizes, _settings.current().num_sms or 0)
+        addresses = [operands.by_operand(name).address for name in self._handle.operands]
+        if stream is None:
+            stream = _tensors.current_stream(tensors[0], device)
+        launch.launch(addresses, stream)
+        if _tensors.library(tensors[4]) == "jax":
+            _dgemm.synchronize(device, stream)
 
-        _gemm.launch_kernel(self, tensors, stream)
+    def _bind(self, tensors: tuple[Any, ...]) -> tuple[Operands, dict[str, int]]:
+        """The operands and sizes of a launch on `tensors`, if they are of this kernel's problem."""
+        wanted = self.problem
+        names = ("a", "scale_a", "b", "scale_b", "d", GROUPS[wanted.layout])
+        count = 5 if wanted.layout == "dense" else 6
+        if len(tensors) != count:
+            raise TypeError(f"launch_on got {len(tensors)} tensors; this kernel takes {', '.join(filter(None, names))}")
+        operands = view_all(names, tensors + (None,) * (6 - count))
+        problem, sizes = analyze(operands, wanted.layout, wanted.row_alignment)
+        if sizes["M"] == wanted.m:
+            problem = replace(problem, m=wanted.m).canonical()
+        if sizes["M"] == 1 and wanted.layout != "masked":
+            problem = replace(problem, lda=wanted.lda, ldd=wanted.ldd)  # no second row is there
+        if problem != wanted:
+            raise ValueError(f"the tensors are of the problem {problem.describe()}; this kernel is for {wanted.describe()}")
+        return operands, sizes

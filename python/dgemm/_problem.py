@@ -1,13 +1,15 @@
-"""What a kernel is compiled for, and how the arguments of a call are turned into it."""
+"""What a kernel is compiled for."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 
 from . import _dgemm
-from ._dgemm import TensorView
 
 DYNAMIC = -1
+BLOCK = 128
+"""Columns of K and of N for which there is one scale."""
+LAYOUTS = ("dense", "contiguous", "masked")
 
 
 def ceil_div(x: int, y: int) -> int:
@@ -40,6 +42,28 @@ class Problem:
     scale_a_k_innermost: bool = False
     scale_b_n_innermost: bool = False
 
+    def canonical(self) -> Problem:
+        """The one form of all descriptions of the same memory: what calls are analysed into, and kernels compiled for.
+
+        Scales of one block of K (B: or of N) have one order; a leading dimension of the row's own length, or of a single
+        row, is no leading dimension.
+        """
+        one_matrix = self.layout == "dense" or self.groups == 1
+        one_row = self.m == 1 and (one_matrix or self.layout == "contiguous")
+        # Between groups, M innermost has rows padded to 16 bytes.
+        same_pitch = one_matrix or self.layout == "contiguous" or (self.m != DYNAMIC and self.m % 4 == 0)
+        return replace(
+            self, lda=0 if self.lda == self.k or one_row else self.lda,
+            ldb=0 if self.ldb == self.k or (self.n == 1 and one_matrix) else self.ldb,
+            ldd=0 if self.ldd == self.n or one_row else self.ldd,
+            scale_a_k_innermost=self.scale_a_k_innermost and not (self.k <= BLOCK and same_pitch),
+            scale_b_n_innermost=self.scale_b_n_innermost and self.k > BLOCK and self.n > BLOCK)
+
+    @property
+    def needs_m(self) -> bool:
+        """True where the strides between groups depend on M, so that a kernel serves one M only."""
+        return self.layout == "masked" and bool(self.scale_a_k_innermost or self.lda or self.ldd)
+
     def shape(self, m: int | None = None, expected_m: int = 0) -> _dgemm.Shape:
         """For the compiler; `m` and `expected_m` as the choice of a config wants them."""
         fields = asdict(self)
@@ -58,155 +82,3 @@ class Problem:
         if self.scale_b_n_innermost:
             parts.append("scale_b=n-innermost")
         return " ".join(parts)
-
-
-@dataclass(frozen=True)
-class Operands:
-    """Views of one call. `groups` is m_indices or masked_m; `names` are the caller's names of the arguments."""
-
-    a: TensorView
-    scale_a: TensorView
-    b: TensorView
-    scale_b: TensorView
-    d: TensorView
-    groups: TensorView | None
-    names: tuple[str, str, str, str, str, str]
-
-    def items(self):
-        views = (self.a, self.scale_a, self.b, self.scale_b, self.d, self.groups)
-        return [(name, view) for name, view in zip(self.names, views) if view is not None]
-
-    def by_operand(self, operand: str) -> TensorView:
-        """The view of an operand of the launch descriptor."""
-        return {"a": self.a, "scale_a": self.scale_a, "b": self.b, "scale_b": self.scale_b, "d": self.d}.get(
-            operand, self.groups)
-
-
-def _check_types(operands: Operands) -> None:
-    expected = ("float8_e4m3fn", "float32", "float8_e4m3fn", "float32", "bfloat16", "int32")
-    for (name, view), dtype in zip(operands.items(), expected):
-        if view.dtype == dtype:
-            continue
-        hint = ""
-        if "scale" in name or name.endswith("[1]"):
-            if view.dtype == "int32":
-                hint = "; packed UE8M0 scales are for Blackwell"
-        raise TypeError(f"{name} has dtype {view.dtype}; allowed is {dtype}{hint}")
-
-
-def _check_devices(operands: Operands) -> None:
-    first_name, first = operands.items()[0]
-    for name, view in operands.items():
-        if view.device != first.device:
-            raise ValueError(f"{name} is on {view.device}, but {first_name} is on {first.device}; allowed is one device")
-        if not view.device.startswith(("cuda:", "cpu")):
-            raise ValueError(f"{name} is on {view.device}; allowed is a CUDA device")
-
-
-def _check_addresses(operands: Operands) -> None:
-    for name, view in operands.items()[:5]:
-        if view.address % 16:
-            raise ValueError(f"{name} starts at address {view.address:#x}; it must be a multiple of 16 bytes")
-
-
-def _check_shape(name: str, view: TensorView, expected: tuple[int, ...], meaning: str) -> None:
-    if view.shape != expected:
-        raise ValueError(f"{name} has shape {list(view.shape)}; allowed is {list(expected)}, {meaning}")
-
-
-def _same_strides(view: TensorView, expected: tuple[int, ...]) -> bool:
-    """Strides of dimensions with one element do not matter."""
-    return all(extent <= 1 or stride == want
-               for extent, stride, want in zip(view.shape, view.strides, expected))
-
-
-def _leading_dimension(name: str, view: TensorView) -> int:
-    """Elements between rows; 0 where they follow each other. The last two dimensions are rows and columns."""
-    rows, columns = view.shape[-2:]
-    pitch = view.strides[-2] if rows > 1 else columns
-    if rows > 0 and columns > 1 and view.strides[-1] != 1:
-        raise ValueError(f"{name} has strides {list(view.strides)}; its last dimension must have stride 1")
-    if pitch < columns:
-        raise ValueError(f"{name} has strides {list(view.strides)}; rows of {columns} must not overlap")
-    if view.ndim == 3 and view.shape[0] > 1 and view.strides[0] != rows * pitch:
-        raise ValueError(f"{name} has strides {list(view.strides)}; allowed is {rows * pitch} from group to group, "
-                         f"{rows} rows of {pitch}")
-    return 0 if pitch == columns else pitch
-
-
-def _is_scale_a_k_innermost(name: str, view: TensorView) -> bool:
-    rows, blocks = view.shape[-2:]
-    aligned = align(rows, 4)
-    groups = view.shape[:-2]
-    mn_strides = (blocks * aligned, 1, aligned) if groups else (1, aligned)
-    k_strides = (rows * blocks, blocks, 1) if groups else (blocks, 1)
-    if _same_strides(view, mn_strides):
-        return False
-    if _same_strides(view, k_strides):
-        return True
-    raise ValueError(f"{name} has shape {list(view.shape)} and strides {list(view.strides)}; allowed are strides "
-                     f"{list(k_strides)} (K innermost, as a quantiser writes them) and {list(mn_strides)} (M innermost, "
-                     "rows padded to 16 bytes, as get_mn_major_tma_aligned_tensor makes them)")
-
-
-def _is_scale_b_n_innermost(name: str, view: TensorView) -> bool:
-    n_blocks, k_blocks = view.shape[-2:]
-    outer = (n_blocks * k_blocks,) * (view.ndim - 2)
-    if _same_strides(view, outer + (k_blocks, 1)):
-        return False
-    if _same_strides(view, outer + (1, n_blocks)):
-        return True
-    raise ValueError(f"{name} has shape {list(view.shape)} and strides {list(view.strides)}; allowed are strides "
-                     f"{list(outer + (k_blocks, 1))} (K innermost) and {list(outer + (1, n_blocks))} (N innermost)")
-
-
-def _check_ranks(operands: Operands, layout: str) -> None:
-    ranks = {"dense": (2, 2, 2, 2, 2), "contiguous": (2, 2, 3, 3, 2), "masked": (3, 3, 3, 3, 3)}[layout]
-    meanings = ("[M, K]", "[M, ceil(K/128)]", "[N, K]", "[ceil(N/128), ceil(K/128)]", "[M, N]")
-    for (name, view), rank, meaning in zip(operands.items(), ranks, meanings):
-        if view.ndim != rank:
-            meaning = meaning if rank == 2 else "[G, " + meaning[1:]
-            raise ValueError(f"{name} has {view.ndim} dimensions, shape {list(view.shape)}; allowed are {rank}, {meaning}")
-
-
-def analyze(operands: Operands, layout: str, row_alignment: int) -> tuple[Problem, dict[str, int]]:
-    """The problem of a call and its sizes M, N, K (and G). Raises TypeError or ValueError, naming the argument."""
-    a_name, sa_name, b_name, sb_name, d_name, groups_name = operands.names
-    _check_types(operands)
-    _check_devices(operands)
-    _check_ranks(operands, layout)
-    m, k = operands.a.shape[-2:]
-    n = operands.b.shape[-2]
-    grouped, masked = layout != "dense", layout == "masked"
-    groups = operands.b.shape[0] if grouped else DYNAMIC
-    front = (groups,) if masked else ()
-    if grouped and operands.b.shape[0] < 1:
-        raise ValueError(f"{b_name} has shape {list(operands.b.shape)}; allowed is at least one group")
-    if masked:
-        _check_shape(a_name, operands.a, (groups, m, k), f"[G, M, K] with G of {b_name}")
-    b_front = (groups,) if grouped else ()
-    _check_shape(b_name, operands.b, b_front + (n, k), f"[N, K] with K of {a_name}")
-    _check_shape(d_name, operands.d, front + (m, n), f"[M, N] with M of {a_name} and N of {b_name}")
-    _check_shape(sa_name, operands.scale_a, front + (m, ceil_div(k, 128)), "[M, ceil(K/128)]")
-    _check_shape(sb_name, operands.scale_b, b_front + (ceil_div(n, 128), ceil_div(k, 128)),
-                 "[ceil(N/128), ceil(K/128)]")
-    if grouped:
-        _check_shape(groups_name, operands.groups, (groups,) if masked else (m,),
-                     "one for each group" if masked else "one for each row")
-        if not _same_strides(operands.groups, (1,)):
-            raise ValueError(f"{groups_name} has strides {list(operands.groups.strides)}; it must be contiguous")
-    _check_addresses(operands)
-
-    problem = Problem(
-        n=n, k=k, layout=layout, groups=groups, row_alignment=row_alignment if layout == "contiguous" else 128,
-        lda=_leading_dimension(a_name, operands.a), ldb=_leading_dimension(b_name, operands.b),
-        ldd=_leading_dimension(d_name, operands.d),
-        scale_a_k_innermost=_is_scale_a_k_innermost(sa_name, operands.scale_a),
-        scale_b_n_innermost=_is_scale_b_n_innermost(sb_name, operands.scale_b))
-    # With groups in front of them, these strides depend on M.
-    if masked and (problem.scale_a_k_innermost or problem.lda or problem.ldd):
-        problem = replace(problem, m=m)
-    sizes = {"M": m, "N": n, "K": k}
-    if grouped:
-        sizes["G"] = groups
-    return problem, sizes

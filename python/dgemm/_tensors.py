@@ -11,6 +11,7 @@ from ._dgemm import TensorView
 # CuPy has neither type, and __cuda_array_interface__ no name for them: their bytes come as integers.
 _BYTES_OF = {("uint8", "float8_e4m3fn"), ("int8", "float8_e4m3fn"), ("void8", "float8_e4m3fn"),
              ("uint16", "bfloat16"), ("int16", "bfloat16"), ("void16", "bfloat16")}
+MAX_RANK = 4
 _TYPESTR = {"f4": "float32", "f8": "float64", "f2": "float16", "i4": "int32", "i8": "int64", "i1": "int8",
             "u1": "uint8", "u2": "uint16", "i2": "int16", "V1": "void8", "V2": "void16"}
 
@@ -24,14 +25,23 @@ def library(tensor: Any) -> str:
     return {"jaxlib": "jax"}.get(root, root)
 
 
-def _make(address, shape, strides, dtype, device, wanted) -> TensorView:
-    if (dtype, wanted) in _BYTES_OF:
+def _make(name, address, shape, strides, size, dtype, device, wanted, names_bytes=False) -> TensorView:
+    """A view; `strides` are in bytes, elements have `size`. `names_bytes`: the library has no name for FP8 and bfloat16,
+    whose bytes come as integers. Raises TypeError and ValueError, naming the argument."""
+    if names_bytes and (dtype, wanted) in _BYTES_OF:
         dtype = wanted
-    return TensorView(address, list(shape), list(strides), dtype, device)
+    if dtype not in _dgemm.DTYPES:
+        raise TypeError(f"{name} has dtype {dtype}; allowed is {wanted}")
+    if len(shape) > MAX_RANK:
+        raise ValueError(f"{name} has {len(shape)} dimensions, shape {list(shape)}; allowed are {MAX_RANK} at most")
+    if any(stride % size for extent, stride in zip(shape, strides) if extent > 1):
+        raise ValueError(f"{name} has strides of {list(strides)} bytes; allowed are multiples of its {size}-byte elements")
+    return TensorView(address, list(shape), [stride // size for stride in strides], dtype, device)
 
 
-def _dense_strides(shape) -> list[int]:
-    strides, step = [], 1
+def _dense_strides(shape, size) -> list[int]:
+    """Of rows that follow each other, in bytes."""
+    strides, step = [], size
     for extent in reversed(shape):
         strides.insert(0, step)
         step *= extent
@@ -41,9 +51,10 @@ def _dense_strides(shape) -> list[int]:
 def _view_numpy(name, array, wanted) -> TensorView:
     if wanted == "bfloat16" and not array.flags.writeable:
         raise ValueError(f"{name} is a read-only array; the result is written into it")
-    size = array.dtype.itemsize
-    return TensorView(array.ctypes.data, list(array.shape), [stride // size for stride in array.strides],
-                      array.dtype.name, -1)
+    if not array.dtype.isnative:
+        raise TypeError(f"{name} has dtype {array.dtype.str}, whose bytes are in the order of another machine; allowed is "
+                        f"{wanted} in the order of this one")
+    return _make(name, array.ctypes.data, array.shape, array.strides, array.dtype.itemsize, array.dtype.name, -1, wanted)
 
 
 def _view_jax(name, array, wanted) -> TensorView:
@@ -54,13 +65,14 @@ def _view_jax(name, array, wanted) -> TensorView:
     if device.platform not in ("gpu", "cuda"):
         raise ValueError(f"{name} is a JAX array on {device.platform}; allowed is a CUDA device")
     array.block_until_ready()  # JAX does not say on which stream it works
-    return TensorView(array.unsafe_buffer_pointer(), list(array.shape), _dense_strides(array.shape), array.dtype.name,
-                      device.local_hardware_id or 0)
+    size = array.dtype.itemsize
+    return _make(name, array.unsafe_buffer_pointer(), array.shape, _dense_strides(array.shape, size), size,
+                 array.dtype.name, device.local_hardware_id or 0, wanted)
 
 
 def _view_cuda_array(name, array, wanted) -> TensorView:
     interface = array.__cuda_array_interface__
-    typestr = interface["typestr"]
+    typestr, shape = interface["typestr"], interface["shape"]
     dtype = _TYPESTR.get(typestr[1:], "")
     if not dtype or typestr[0] == ">":
         raise TypeError(f"{name} has dtype {typestr}; allowed is {wanted}")
@@ -68,10 +80,9 @@ def _view_cuda_array(name, array, wanted) -> TensorView:
     if wanted == "bfloat16" and read_only:
         raise ValueError(f"{name} is read-only; the result is written into it")
     size = int(typestr[2:])
-    strides = interface.get("strides")
-    strides = [s // size for s in strides] if strides else _dense_strides(interface["shape"])
+    strides = interface.get("strides") or _dense_strides(shape, size)
     device = getattr(getattr(array, "device", None), "id", 0)
-    return _make(address, interface["shape"], strides, dtype, device, wanted)
+    return _make(name, address, shape, strides, size, dtype, device, wanted, names_bytes=True)
 
 
 def view(name: str, tensor: Any, wanted: str) -> TensorView:

@@ -9,10 +9,9 @@ from typing import Any
 
 import torch
 
-from . import _gemm
+from ._launch import call_contiguous, call_dense, call_masked
 
-# Tracers other than torch.compile hand over tensors of their own types, which the dispatcher does not take.
-_gemm._is_compiling = torch.compiler.is_dynamo_compiling
+is_compiling = torch.compiler.is_dynamo_compiling
 
 _PAIRS = "Tensor a, Tensor scale_a, Tensor b, Tensor scale_b, Tensor(a!) d"
 # torch.library.custom_op does the same in seven times the time, which the first call of a process would take longer.
@@ -25,11 +24,11 @@ def _define(name: str, arguments: str, function: Any) -> None:
     torch.library.register_fake(f"dgemm::{name}", lambda *arguments: None, lib=_library)
 
 
-_define("fp8_gemm_nt", _PAIRS, lambda a, scale_a, b, scale_b, d: _gemm._call_dense(a, scale_a, b, scale_b, d, None, 0))
+_define("fp8_gemm_nt", _PAIRS, lambda a, scale_a, b, scale_b, d: call_dense(a, scale_a, b, scale_b, d, None, 0))
 _define("m_grouped_fp8_gemm_nt_contiguous", f"{_PAIRS}, Tensor m_indices",
-        lambda *tensors: _gemm._call_contiguous(*tensors, 0))
+        lambda *tensors: call_contiguous(*tensors, 0))
 _define("m_grouped_fp8_gemm_nt_masked", f"{_PAIRS}, Tensor masked_m, int expected_m",
-        lambda *tensors_and_m: _gemm._call_masked(*tensors_and_m))
+        lambda *tensors_and_m: call_masked(*tensors_and_m))
 
 
 def call(layout: str, tensors: tuple[Any, ...], expected_m: int) -> None:

@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from . import _assembler, _dgemm, _env, _gemm, _jit, utils
-from ._compile import _check_size, _make_problem
+from . import _assembler, _check, _dgemm, _env, _files, _jit, _launch, utils
+from ._compile import make_problem
 from ._errors import CompileError, DeviceError
 from ._kernel import Kernel
 from ._problem import Problem, align
@@ -92,29 +92,39 @@ class Table:
     """A tuned table (docs/tuning.md) as a file. ValueError for one of another GPU, or that does not parse."""
 
     def __init__(self, path: Path, multiprocessors: int, gpu: str):
-        self.path = path
-        self.content: dict[str, Any] = {"version": 1, "gpu": gpu, "multiprocessors": multiprocessors, "entries": []}
+        # Through a link, so that the table is replaced and not the link.
+        self.path = path.resolve()
+        self.multiprocessors = multiprocessors
+        self.gpu = gpu
+        self._read()
+
+    def _read(self) -> dict[str, Any]:
+        path = self.path
         if not path.exists():
-            return
+            return {"version": 1, "gpu": self.gpu, "multiprocessors": self.multiprocessors, "entries": []}
+        if not path.is_file():
+            raise ValueError(f"table {path} is no regular file")
         try:
-            self.content = json.loads(path.read_text())
-            known = self.content["version"], self.content["multiprocessors"]
+            content = json.loads(path.read_text())
+            known = content["version"], content["multiprocessors"]
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"table {path} does not parse: {error!r}") from None
-        if known != (1, multiprocessors):
+        if known != (1, self.multiprocessors):
             raise ValueError(f"table {path} is of version {known[0]} for {known[1]} multiprocessors; allowed are 1 and "
-                             f"{multiprocessors}, those of this GPU")
+                             f"{self.multiprocessors}, those of this GPU")
+        return content
 
     def insert(self, problem: Problem, m: int, config: str, microseconds: float) -> None:
-        """Adds an entry in the place of one for the same problem, and writes the file whole."""
+        """Adds an entry in the place of one for the same problem, and writes the file whole. What other processes have
+        added since is kept."""
         groups = 1 if problem.layout == "dense" else problem.groups
         key = {"layout": problem.layout, "groups": groups, "m": m, "n": problem.n, "k": problem.k}
-        others = [entry for entry in self.content["entries"] if any(entry[name] != key[name] for name in key)]
-        self.content["entries"] = others + [{**key, "config": config.strip("<>"), "microseconds": round(microseconds, 2)}]
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
-        temporary.write_text(json.dumps(self.content, indent=1) + "\n")
-        os.replace(temporary, self.path)
+        with _files.open_folder(self.path.parent, create=True, trusted=False) as folder, \
+                _files.lock(folder, self.path.name + ".lock"):
+            content = self._read()
+            others = [entry for entry in content["entries"] if any(entry[name] != key[name] for name in key)]
+            content["entries"] = others + [{**key, "config": config.strip("<>"), "microseconds": round(microseconds, 2)}]
+            _files.write(folder, self.path.name, (json.dumps(content, indent=1) + "\n").encode())
 
 
 def _candidates(problem: Problem, m: int, fields: Iterable[str], best: int, multiprocessors: int) -> list[str]:
@@ -135,7 +145,7 @@ def _compile_all(problem: Problem, configs: list[str], workers: int | None) -> l
 
     def one(config: str) -> Kernel | None:
         try:
-            return Kernel(problem, config, assembler, _jit._compile(problem, config, assembler), "compiled")
+            return Kernel(problem, config, assembler, _jit.assemble(problem, config, assembler), "compiled")
         except CompileError as error:
             _env.debug(f"tune: {error}")
             return None
@@ -155,7 +165,7 @@ def _rank(bench: Any, kernels: list[Kernel], repeat: int, say: Callable[[str], N
     return sorted(timed, key=lambda entry: entry[0])
 
 
-def tune(n: int, k: int, m: int, *, layout: str = "dense", groups: int | None = None, config: Iterable[str] = ("",),
+def tune(n: int, k: int, m: int, *, layout: str = "dense", groups: int | None = None, config: str | Iterable[str] = ("",),
          best: int = 40, table: str | os.PathLike | None = None, workers: int | None = None,
          progress: bool = True) -> list[tuple[float, str]]:
     """Finds the quickest config for `m` rows on torch's current GPU, and keeps it in a table.
@@ -163,7 +173,7 @@ def tune(n: int, k: int, m: int, *, layout: str = "dense", groups: int | None = 
     Args:
         n, k, layout, groups: as in compile().
         m: rows; contiguous: of all groups together; masked: of each group.
-        config: sets of #dgemm.config fields, such as "split_k = 4"; of each the `best` configs by the cost model are tried,
+        config: sets of #dgemm.config fields, such as "split_k = 4", one or several; of each the `best` configs by the cost model are tried,
             beside what calls choose now.
         table: a JSON file (docs/tuning.md) to add to; None for the one that calls of this user look into, which
             DGEMM_TUNED_TABLE names.
@@ -174,10 +184,15 @@ def tune(n: int, k: int, m: int, *, layout: str = "dense", groups: int | None = 
     the quickest first. Raises ValueError for an argument that is not allowed; DeviceError where torch sees no Hopper
     GPU; ArithmeticError if no kernel gives the right result.
     """
-    problem = _make_problem(n, k, layout, groups, None)
-    _check_size("m", m)
+    problem = make_problem(n, k, layout, groups)
+    m, best = _check.integer("m", m), _check.integer("best", best)
+    workers = _check.optional_integer("workers", workers)
+    config = (config,) if isinstance(config, str) else tuple(config)
     device, info = _find_device()
-    file = Table(Path(table) if table is not None else _env.tuned_table(), info["multiprocessors"], info["name"])
+    path = Path(table) if table is not None else _env.tuned_table()
+    if path is None:
+        raise ValueError("table is None, and there is no home directory to keep one in; DGEMM_TUNED_TABLE names a file")
+    file = Table(path, info["multiprocessors"], info["name"])
     terminal = sys.stderr.isatty()
 
     def say(text: str) -> None:
@@ -195,7 +210,7 @@ def tune(n: int, k: int, m: int, *, layout: str = "dense", groups: int | None = 
     if not ranked:
         raise ArithmeticError(f"none of {len(configs)} configs gives the right result; DGEMM_DEBUG=1 says more")
     file.insert(problem, m, ranked[0][1].config, ranked[0][0])
-    _gemm.forget_launches()
+    _launch.forget_launches()
     return [(microseconds, kernel.config) for microseconds, kernel in ranked]
 
 

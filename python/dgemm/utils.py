@@ -5,8 +5,13 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from . import _tensors
+from . import _check, _tensors
 from ._problem import align, ceil_div
+from ._settings import (
+    get_m_alignment_for_contiguous_layout,
+    get_mk_alignment_for_contiguous_layout,
+    set_mk_alignment_for_contiguous_layout,
+)
 
 __all__ = [
     "align", "ceil_div", "get_col_major_tma_aligned_tensor", "get_m_alignment_for_contiguous_layout",
@@ -14,36 +19,12 @@ __all__ = [
     "set_mk_alignment_for_contiguous_layout", "transform_sf_into_required_layout",
 ]
 
-_row_alignment = 128
-
-
-def get_mk_alignment_for_contiguous_layout() -> int:
-    """Rows to a multiple of which each group of the contiguous layout starts; 128 unless set otherwise."""
-    return _row_alignment
-
-
-def get_m_alignment_for_contiguous_layout() -> int:
-    """The same, under its older name."""
-    return _row_alignment
-
-
-def set_mk_alignment_for_contiguous_layout(value: int) -> None:
-    """Sets the alignment for the calls to come: a positive multiple of 64. Kernels are compiled for it."""
-    global _row_alignment
-    if not isinstance(value, int) or value < 64 or value % 64:
-        raise ValueError(f"value is {value!r}; allowed are positive multiples of 64")
-    if value != _row_alignment:
-        from . import _gemm
-
-        _row_alignment = value
-        _gemm.forget_launches()
-
 
 def get_tma_aligned_size(x: int, element_size: int) -> int:
     """The least number of elements, not below x, that fills a multiple of 16 bytes."""
     if element_size not in (1, 2, 4, 8, 16):
-        raise ValueError(f"element_size is {element_size}; allowed are 1, 2, 4, 8 and 16 bytes")
-    return align(x, 16 // element_size)
+        raise ValueError(f"element_size is {element_size!r}; allowed are 1, 2, 4, 8 and 16 bytes")
+    return align(_check.integer("x", x, 0), 16 // element_size)
 
 
 def get_mn_major_tma_aligned_tensor(x: Any) -> Any:
@@ -91,14 +72,14 @@ def transform_sf_into_required_layout(sf: Any, mn: int, k: int, recipe: tuple[in
     `recipe` is (1, 128, 128), of which `is_sfa` picks A's part, or the granularity itself: (1, 128) or (128, 128).
     Scales stay float32 on Hopper; `disable_ue8m0_cast` changes nothing.
     """
-    if tuple(recipe) == (1, 128, 128):
+    mn, k = _check.integer("mn", mn, 0), _check.integer("k", k, 0)
+    num_groups = _check.optional_integer("num_groups", num_groups)
+    granularity = _check.recipe("recipe", recipe, [(1, 128, 128), (1, 128), (128, 128)])
+    if granularity == (1, 128, 128):
         granularity = (1, 128) if is_sfa else (128, 128)
-    elif tuple(recipe) in ((1, 128), (128, 128)):
-        granularity = tuple(recipe)
-    else:
-        raise ValueError(f"recipe is {tuple(recipe)}; allowed are (1, 128, 128), (1, 128) and (128, 128)")
     shape = (() if num_groups is None else (num_groups,)) + (ceil_div(mn, granularity[0]), ceil_div(k, granularity[1]))
-    if tuple(sf.shape) != shape:
-        raise ValueError(f"sf has shape {list(sf.shape)}; allowed is {list(shape)} for mn={mn}, k={k}, "
+    given = tuple(getattr(sf, "shape", ()))
+    if given != shape:
+        raise ValueError(f"sf has shape {list(given)}; allowed is {list(shape)} for mn={mn}, k={k}, "
                          f"granularity {granularity}" + (f", {num_groups} groups" if num_groups is not None else ""))
     return get_mn_major_tma_aligned_tensor(sf) if granularity[0] == 1 else sf

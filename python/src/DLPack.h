@@ -28,7 +28,19 @@ constexpr uint8_t kInt = 0;
 constexpr uint8_t kUInt = 1;
 constexpr uint8_t kFloat = 2;
 constexpr uint8_t kBFloat = 4;
+constexpr uint8_t kComplex = 5;
+constexpr uint8_t kBool = 6;
+constexpr uint8_t kFloat8E3M4 = 7;
+constexpr uint8_t kFloat8E4M3 = 8;
+constexpr uint8_t kFloat8E4M3B11FNUZ = 9;
 constexpr uint8_t kFloat8E4M3FN = 10;
+constexpr uint8_t kFloat8E4M3FNUZ = 11;
+constexpr uint8_t kFloat8E5M2 = 12;
+constexpr uint8_t kFloat8E5M2FNUZ = 13;
+constexpr uint8_t kFloat8E8M0FNU = 14;
+constexpr uint8_t kFloat6E2M3FN = 15;
+constexpr uint8_t kFloat6E3M2FN = 16;
+constexpr uint8_t kFloat4E2M1FN = 17;
 
 struct DataType {
   uint8_t code;

@@ -62,11 +62,13 @@ public:
   explicit Dispatcher(nb::callable onMiss) : onMiss(std::move(onMiss)) {}
 
   nb::object call(nb::handle a, nb::handle scaleA, nb::handle b, nb::handle scaleB, nb::handle d, nb::handle groups,
-                  int64_t expectedM) {
+                  nb::handle expectedM) {
     const TensorReader *reader = TensorReader::find(Py_TYPE(a.ptr()));
     Call call;
     void *stream = nullptr;
-    if (reader && gather({a, scaleA, b, scaleB, d, groups}, expectedM, call) && call.isAligned)
+    int64_t rows;
+    if (reader && readInteger(expectedM, rows) && gather({a, scaleA, b, scaleB, d, groups}, rows, call) &&
+        call.isAligned)
       if (std::shared_ptr<Launch> launch = find(call); launch && reader->getCurrentStream(call.device, stream)) {
         run(*launch, call, stream);
         return nb::none();
@@ -117,6 +119,15 @@ private:
   /// Bounds the memory of a process that never sees a shape twice; a launch takes about 2 KB.
   static constexpr size_t kMaxLaunches = 8192;
 
+  /// False for what is no Python integer, or none of 64 bits: then `onMiss` says what is wrong with it.
+  static bool readInteger(nb::handle object, int64_t &value) {
+    if (!PyLong_CheckExact(object.ptr()))
+      return false;
+    int overflow = 0;
+    value = PyLong_AsLongLongAndOverflow(object.ptr(), &overflow);
+    return overflow == 0;
+  }
+
   static bool gather(const std::array<nb::handle, kMaxOperands> &operands, int64_t expectedM, Call &call) {
     call.facts.push_back(expectedM);
     for (auto [index, operand] : llvm::enumerate(operands)) {
@@ -159,7 +170,7 @@ void dgemm::python::bindDispatcher(nb::module_ &module) {
                          "Launches calls that it has seen before and hands all others to `on_miss`.")
       .def(nb::init<nb::callable>(), nb::arg("on_miss"))
       .def("__call__", &Dispatcher::call, nb::arg("a").none(), nb::arg("scale_a").none(), nb::arg("b").none(),
-           nb::arg("scale_b").none(), nb::arg("d").none(), nb::arg("groups").none(), nb::arg("expected_m"))
+           nb::arg("scale_b").none(), nb::arg("d").none(), nb::arg("groups").none(), nb::arg("expected_m").none())
       .def("launch", &Dispatcher::callOn, nb::arg("a").none(), nb::arg("scale_a").none(), nb::arg("b").none(),
            nb::arg("scale_b").none(), nb::arg("d").none(), nb::arg("groups").none(), nb::arg("expected_m"),
            nb::arg("stream"))

@@ -8,7 +8,10 @@
 
 #include "Kernel.h"
 #include "Bindings.h"
+#include "TensorView.h"
 #include "llvm/Support/FormatVariadic.h"
+#include <chrono>
+#include <cstring>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
@@ -48,34 +51,83 @@ static std::shared_ptr<Launch> prepare(const std::shared_ptr<Kernel> &kernel, in
 /// (operand, address, bytes)
 using Buffer = std::tuple<std::string, uint64_t, uint64_t>;
 
+namespace {
+/// A check of the emulator stopped a kernel.
+struct HazardError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// Ends a run when a signal has come, Ctrl-C among them, or when its time is over.
+class Watch {
+public:
+  explicit Watch(double seconds) : seconds(seconds) {}
+
+  /// On the thread that runs, without the GIL.
+  bool goesOn() {
+    isLate = seconds > 0 && std::chrono::steady_clock::now() - start > std::chrono::duration<double>(seconds);
+    if (isLate)
+      return false;
+    nb::gil_scoped_acquire gil;
+    isInterrupted = PyErr_CheckSignals() != 0;
+    return !isInterrupted;
+  }
+  /// Raises what ended the run, if this did.
+  void raise() const {
+    if (isLate)
+      PyErr_SetString(
+          PyExc_TimeoutError,
+          llvm::formatv("the kernel ran longer than {0:f2} s on the emulator and was given up", seconds).str().c_str());
+    if (isLate || isInterrupted)
+      throw nb::python_error();
+  }
+
+private:
+  std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
+  double seconds;
+  bool isLate = false, isInterrupted = false;
+};
+} // namespace
+
+/// Parsed on first use.
+static const emulator::Program &getProgram(Kernel &kernel) {
+  const KernelImage &image = kernel.cuda.getImage();
+  std::lock_guard<std::mutex> lock(kernel.mutex);
+  if (!kernel.program)
+    kernel.program = take(emulator::Program::parse(image.ptx, image.launch.entry));
+  return *kernel.program;
+}
+
 /// Runs on the CPU; returns the counts of the emulator's report.
 static nb::dict emulate(Kernel &kernel, const SizeMap &given, const std::vector<Buffer> &operands, uint64_t seed,
-                        int64_t multiprocessors) {
-  emulator::Report report;
-  {
+                        int64_t multiprocessors, double timeout) {
+  const LaunchDescriptor &launch = kernel.cuda.getImage().launch;
+  std::vector<emulator::HostBuffer> buffers;
+  for (const auto &[operand, address, bytes] : operands)
+    buffers.push_back({operand, reinterpret_cast<void *>(uintptr_t(address)), bytes, 0});
+  llvm::Expected<Sizes> sizes = launch.bindSizes(toSizes(given));
+  if (!sizes)
+    throw nb::value_error(llvm::toString(sizes.takeError()).c_str());
+  Watch watch(timeout);
+  emulator::Options options;
+  options.seed = seed;
+  options.multiprocessors = multiprocessors;
+  options.progress = [&](const emulator::Progress &) { return watch.goesOn(); };
+  llvm::Expected<emulator::Report> report = [&]() -> llvm::Expected<emulator::Report> {
     nb::gil_scoped_release release;
-    const KernelImage &image = kernel.cuda.getImage();
-    {
-      std::lock_guard<std::mutex> lock(kernel.mutex);
-      if (!kernel.program)
-        kernel.program = take(emulator::Program::parse(image.ptx, image.launch.entry));
-    }
-    std::vector<emulator::HostBuffer> buffers;
-    for (const auto &[operand, address, bytes] : operands)
-      buffers.push_back({operand, reinterpret_cast<void *>(uintptr_t(address)), bytes, 0});
-    emulator::Options options;
-    options.seed = seed;
-    options.multiprocessors = multiprocessors;
-    report = take(
-        emulator::run(*kernel.program, image.launch, take(image.launch.bindSizes(toSizes(given))), buffers, options));
+    return emulator::run(getProgram(kernel), launch, *sizes, buffers, options);
+  }();
+  if (!report) {
+    std::string message = llvm::toString(report.takeError());
+    watch.raise();
+    throw std::runtime_error(message);
   }
-  if (report.hazard)
-    throw std::runtime_error("the emulator stopped the kernel: " + report.hazard->str());
+  if (report->hazard)
+    throw HazardError("the emulator stopped the kernel: " + report->hazard->str());
   nb::dict result;
-  result["warp_instructions"] = report.warpInstructions;
-  result["wgmmas"] = report.wgmmas;
-  result["ctas"] = report.ctas;
-  result["seconds"] = report.seconds;
+  result["warp_instructions"] = report->warpInstructions;
+  result["wgmmas"] = report->wgmmas;
+  result["ctas"] = report->ctas;
+  result["seconds"] = report->seconds;
   return result;
 }
 
@@ -122,7 +174,11 @@ void dgemm::python::bindKernel(nb::module_ &module) {
           nb::arg("device"), "Loads the kernel into a device unless it is there.")
       .def("prepare", &prepare, nb::arg("device"), nb::arg("sizes"), nb::arg("max_multiprocessors") = 0)
       .def("emulate", &emulate, nb::arg("sizes"), nb::arg("buffers"), nb::arg("seed") = 1,
-           nb::arg("multiprocessors") = 132);
+           nb::arg("multiprocessors") = 132, nb::arg("timeout") = 0.0);
+  nb::exception<HazardError>(module, "HazardError", PyExc_RuntimeError).attr("__doc__") =
+      "A check of the emulator stopped a kernel: an access out of bounds or out of order, a barrier that nobody "
+      "reaches. "
+      "What lies in the operands can cause it, such as a group that is not there.";
 
   module.def("driver_version", [] {
     nb::gil_scoped_release release;
@@ -133,6 +189,18 @@ void dgemm::python::bindKernel(nb::module_ &module) {
     return take(countCudaDevices());
   });
   module.def("device_info", &describeDevice, nb::arg("device"));
+  module.def(
+      "zero",
+      [](const TensorView &view, uint64_t rows, uint64_t rowBytes, uint64_t pitchBytes, uint64_t stream) {
+        nb::gil_scoped_release release;
+        if (view.device.type == dlpack::kCUDA)
+          return check(zeroCudaMemory(view.device.id, view.address, rows, rowBytes, pitchBytes,
+                                      reinterpret_cast<void *>(uintptr_t(stream))));
+        for (uint64_t row = 0; row < rows; ++row)
+          std::memset(reinterpret_cast<char *>(uintptr_t(view.address)) + row * pitchBytes, 0, rowBytes);
+      },
+      nb::arg("view"), nb::arg("rows"), nb::arg("row_bytes"), nb::arg("pitch_bytes"), nb::arg("stream"),
+      "Writes zeros into rows of a tensor, on a CUstream for one of a GPU.");
   module.def(
       "synchronize",
       [](int device, uint64_t stream) {

@@ -26,7 +26,7 @@ struct TypeName {
   dlpack::DataType type;
   const char *name;
 };
-/// The first four are those that operands have.
+/// The first four are those that operands have; the others are named in errors.
 constexpr TypeName kTypeNames[] = {{{dlpack::kFloat8E4M3FN, 8, 1}, "float8_e4m3fn"},
                                    {{dlpack::kBFloat, 16, 1}, "bfloat16"},
                                    {{dlpack::kFloat, 32, 1}, "float32"},
@@ -34,14 +34,31 @@ constexpr TypeName kTypeNames[] = {{{dlpack::kFloat8E4M3FN, 8, 1}, "float8_e4m3f
                                    {{dlpack::kFloat, 64, 1}, "float64"},
                                    {{dlpack::kFloat, 16, 1}, "float16"},
                                    {{dlpack::kInt, 64, 1}, "int64"},
+                                   {{dlpack::kInt, 16, 1}, "int16"},
                                    {{dlpack::kInt, 8, 1}, "int8"},
+                                   {{dlpack::kUInt, 64, 1}, "uint64"},
+                                   {{dlpack::kUInt, 32, 1}, "uint32"},
+                                   {{dlpack::kUInt, 16, 1}, "uint16"},
                                    {{dlpack::kUInt, 8, 1}, "uint8"},
-                                   {{dlpack::kUInt, 16, 1}, "uint16"}};
+                                   {{dlpack::kBool, 8, 1}, "bool"},
+                                   {{dlpack::kComplex, 64, 1}, "complex64"},
+                                   {{dlpack::kComplex, 128, 1}, "complex128"},
+                                   {{dlpack::kFloat8E3M4, 8, 1}, "float8_e3m4"},
+                                   {{dlpack::kFloat8E4M3, 8, 1}, "float8_e4m3"},
+                                   {{dlpack::kFloat8E4M3B11FNUZ, 8, 1}, "float8_e4m3b11fnuz"},
+                                   {{dlpack::kFloat8E4M3FNUZ, 8, 1}, "float8_e4m3fnuz"},
+                                   {{dlpack::kFloat8E5M2, 8, 1}, "float8_e5m2"},
+                                   {{dlpack::kFloat8E5M2FNUZ, 8, 1}, "float8_e5m2fnuz"},
+                                   {{dlpack::kFloat8E8M0FNU, 8, 1}, "float8_e8m0fnu"},
+                                   {{dlpack::kFloat6E2M3FN, 6, 1}, "float6_e2m3fn"},
+                                   {{dlpack::kFloat6E3M2FN, 6, 1}, "float6_e3m2fn"},
+                                   {{dlpack::kFloat4E2M1FN, 4, 1}, "float4_e2m1fn"},
+                                   {{dlpack::kFloat4E2M1FN, 4, 2}, "float4_e2m1fn_x2"}};
 } // namespace
 
 std::string TensorView::getTypeName() const {
   for (const TypeName &entry : kTypeNames)
-    if (entry.type.code == dtype.code && entry.type.bits == dtype.bits && dtype.lanes == 1)
+    if (entry.type.code == dtype.code && entry.type.bits == dtype.bits && entry.type.lanes == dtype.lanes)
       return entry.name;
   return llvm::formatv("dlpack_type({0}, {1}, {2})", unsigned(dtype.code), unsigned(dtype.bits), dtype.lanes);
 }
@@ -277,6 +294,10 @@ static nb::tuple toTuple(const int64_t *values, int count) {
 }
 
 void dgemm::python::bindTensor(nb::module_ &module) {
+  nb::list names;
+  for (const TypeName &entry : kTypeNames)
+    names.append(entry.name);
+  module.attr("DTYPES") = nb::tuple(names);
   nb::class_<TensorView>(module, "TensorView", nb::is_final(),
                          "Where a tensor lies and how: address, shape and strides in elements, dtype, device.")
       .def("__init__", &initTensor, nb::arg("address"), nb::arg("shape"), nb::arg("strides"), nb::arg("dtype"),

@@ -87,7 +87,7 @@ def test_killed_in_the_middle(empty_cache, seconds):
 def test_killed_before_the_rename(empty_cache):
     """A half-written temporary file is never read."""
     run = run_python("import os, signal\nfrom dgemm import _cache\nimport dgemm\n"
-                     "_cache.os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+                     "_cache.os.replace = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)\n"
                      "dgemm.compile(64, 256, assemble=False)")
     assert subprocess.run(run["args"], env=run["env"]).returncode == -signal.SIGKILL
     assert files(empty_cache) == [] and list(empty_cache.glob(".*.tmp"))

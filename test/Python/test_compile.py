@@ -39,10 +39,43 @@ def test_config_is_a_choice_of_the_caller():
 
 
 @pytest.mark.parametrize("arguments, message", [
-    ((0, 128), "n is 0; allowed are 1 to"), ((64, -5), "k is -5"), ((64, 128, 1.5), "m is 1.5")])
+    ((0, 128), "n is 0; allowed are integers of 1 to"), ((64, -5), "k is -5"), ((64, 128, 1.5), "m is 1.5"),
+    ((True, 128), "n is True"), ((64, np.int64(2**40)), "k is .*1099511627776")])
 def test_wrong_sizes(arguments, message):
     with pytest.raises(ValueError, match=message):
         dgemm.compile(*arguments)
+
+
+@pytest.mark.parametrize("arguments, error, message", [
+    ({"expected_m": 2.5}, ValueError, "expected_m is 2.5"), ({"expected_m": 0}, ValueError, "expected_m is 0"),
+    ({"config": 5}, TypeError, "config is 5; allowed is a string"), ({"lda": -1}, ValueError, "lda is -1"),
+    ({"layout": "contiguous", "groups": 2, "row_alignment": 100}, ValueError, "row_alignment is 100; allowed are positive"),
+    ({"layout": ["dense"]}, ValueError, "layout is \\['dense'\\]; allowed are 'dense', 'contiguous' and 'masked'")])
+def test_wrong_arguments(arguments, error, message):
+    with pytest.raises(error, match=message):
+        dgemm.compile(64, 256, **arguments)
+
+
+@pytest.mark.parametrize("arguments, message", [
+    ({"m": (1, 2, 3)}, "m is \\(1, 2, 3\\); allowed is a number of rows, or"), ({"m": 2.5}, "m is 2.5"),
+    ({"m": None}, "m is None"), ({"workers": 0}, "workers is 0"), ({"num_sms": -1}, "num_sms is -1"),
+    ({"device": "cuda"}, "device is 'cuda'"), ({"scale_a": "n"}, "scale_a is 'n'; allowed are 'mn', 'k' and 'any'")])
+def test_wrong_arguments_of_precompile(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        dgemm.precompile(64, 256, **arguments)
+
+
+def test_integers_of_numpy():
+    assert dgemm.compile(np.int64(64), np.int32(256), assemble=False) is dgemm.compile(64, 256, assemble=False)
+    assert dgemm.list_configs(64, 256, np.int64(100)) == dgemm.list_configs(64, 256, 100)
+    with pytest.raises(ValueError, match="stream is 'legacy'; allowed are integers"):
+        dgemm.compile(64, 256, assemble=False).launch_on(stream="legacy")
+    with pytest.raises(ValueError, match="device is 'cuda:0'"):
+        dgemm.compile(64, 256, assemble=False).load("cuda:0")
+    with pytest.raises(TypeError, match="stage is 5"):
+        dgemm.compile(64, 256, assemble=False).mlir(5)
+    with pytest.raises(ValueError, match="m is -1"):
+        dgemm.compile(64, 256, assemble=False).explain(m=-1)
 
 
 def test_wrong_layout():
@@ -135,9 +168,9 @@ def test_emulated_result_is_the_same_for_any_order():
     results = []
     for seed in (1, 2):
         out = case.empty()
-        from dgemm import _gemm
-        operands = _gemm._view_all(("a", "scale_a", "b", "scale_b", "d", ""), (case.a, case.scale_a, case.b,
-                                                                             case.scale_b, out, None))
+        from dgemm import _operands
+        operands = _operands.view_all(("a", "scale_a", "b", "scale_b", "d", ""),
+                                      (case.a, case.scale_a, case.b, case.scale_b, out, None))
         report = kernel.emulate(operands, {"M": 64, "N": 64, "K": 256}, seed)
         assert report["wgmmas"] > 0
         results.append(out.view(np.uint16))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ml_dtypes
 import numpy as np
 import pytest
 from conftest import BF16, FP8, make_case, run_with_fake_driver
@@ -35,6 +36,16 @@ def call(case, **changes):
     ({"a": "text"}, TypeError, r"a\[0\] is a builtins.str; allowed are tensors"),
     ({"c": np.zeros((8, 128), BF16)}, ValueError, "c is ndarray; allowed is None"),
     ({"alpha": 2.0}, ValueError, "alpha is 2.0; allowed is None"),
+    ({"a": np.zeros((8, 256), np.complex64)}, TypeError, r"a\[0\] has dtype complex64; allowed is float8_e4m3fn"),
+    ({"a": np.zeros((8, 256), "U1")}, TypeError, r"a\[0\] has dtype str32; allowed is float8_e4m3fn"),
+    ({"a": np.zeros((8, 256), object)}, TypeError, r"a\[0\] has dtype object; allowed is float8_e4m3fn"),
+    ({"a": np.zeros((8, 256), ml_dtypes.float8_e5m2)}, TypeError, r"a\[0\] has dtype float8_e5m2; allowed is float8_e4m3fn"),
+    ({"a": np.zeros((1, 1, 1, 8, 256), FP8)}, ValueError, r"a\[0\] has 5 dimensions"),
+    ({"scale_a": np.ones((8, 2), ">f4")}, TypeError, r"a\[1\] has dtype >f4, whose bytes are in the order of another"),
+    ({"scale_b": np.ones((1, 2), ">f4")}, TypeError, r"b\[1\] has dtype >f4, whose bytes"),
+    ({"scale_a": np.zeros((8, 2), [("x", "f4"), ("y", "u1")])["x"]}, ValueError,
+     r"a\[1\] has strides of \[10, 5\] bytes; allowed are multiples of its 4-byte elements"),
+    ({"recipe": 128}, ValueError, r"recipe is 128; allowed are None and \(1, 128, 128\)"),
     ({"recipe": (1, 1, 128)}, ValueError, r"recipe is \(1, 1, 128\); allowed are None and \(1, 128, 128\)"),
 ])
 def test_refused(case, changes, error, message):
@@ -51,6 +62,33 @@ def test_old_names_of_arguments(case):
         dgemm.gemm_fp8_fp8_bf16_nt((case.a.astype(np.float32), case.scale_a), (case.b, case.scale_b), case.empty())
     with pytest.raises(TypeError, match="out has dtype float32"):
         dgemm.gemm_fp8_fp8_bf16_nt((case.a, case.scale_a), (case.b, case.scale_b), np.zeros((8, 128), np.float32))
+
+
+def test_operands_without_scales(case):
+    d = case.empty()
+    for a, b, error, message in (
+            (case.a, (case.b, case.scale_b), TypeError, r"a is a numpy.ndarray; allowed is a pair \(A, scale\)"),
+            (case.a[:2], (case.b, case.scale_b), TypeError, "a is a numpy.ndarray"),
+            ((case.a, case.scale_a), None, TypeError, "b is a builtins.NoneType; allowed is a pair"),
+            ((case.a, case.scale_a, 1), (case.b, case.scale_b), ValueError, "a has 3 elements; allowed is a pair"),
+            ((case.a, case.scale_a), (case.b,), ValueError, "b has 1 elements; allowed is a pair")):
+        with pytest.raises(error, match=message):
+            dgemm.fp8_gemm_nt(a, b, d)
+        with pytest.raises(error, match="lhs " if message[0] == "a" else "rhs "):
+            dgemm.gemm_fp8_fp8_bf16_nt(a, b, d)
+        labels = np.zeros(8, np.int32)
+        with pytest.raises(error):
+            dgemm.m_grouped_fp8_gemm_nt_contiguous(a, b, d, labels)
+        with pytest.raises(error):
+            dgemm.m_grouped_fp8_gemm_nt_masked(a, b, d, labels, 1)
+
+
+@pytest.mark.parametrize("expected_m", [2.5, "8", None, -1, 2**31, 2**70, [8]])
+def test_expected_m(expected_m):
+    case = make_case(8, 16, 128, a_groups=(2,), b_groups=(2,))
+    with pytest.raises(ValueError, match="expected_m is .*; allowed are integers of 0 to 2147483647"):
+        dgemm.m_grouped_fp8_gemm_nt_masked((case.a, case.scale_a), (case.b, case.scale_b), case.empty(),
+                                           np.array([8, 8], np.int32), expected_m)
 
 
 def test_groups(case):

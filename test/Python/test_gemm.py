@@ -117,6 +117,35 @@ def test_empty(library):
                       (library.put(case.b), library.put(case.scale_b)), out)
 
 
+def test_k_of_zero(library):
+    """D is zero, as in DeepGEMM; only D is, where its rows are padded."""
+    room = np.full((8, 48), 7, np.float32).astype(make_case(1, 1, 1).empty().dtype)
+    n = 48 if library.name == "jax" else 32
+    out = library.put(room[:, :n])
+    a, b = np.zeros((8, 0), make_case(1, 1, 1).a.dtype), np.zeros((n, 0), make_case(1, 1, 1).b.dtype)
+    scale_a, scale_b = np.zeros((8, 0), np.float32), np.zeros((1, 0), np.float32)
+    dgemm.fp8_gemm_nt((library.put(a), library.put(scale_a)), (library.put(b), library.put(scale_b)), out)
+    assert (library.get(out) == 0).all()
+    if library.name == "numpy":
+        assert (room[:, n:] == 7).all()
+    labels = library.put(np.zeros(8, np.int32))
+    dgemm.m_grouped_fp8_gemm_nt_contiguous((library.put(a), library.put(scale_a)),
+                                           (library.put(b[None]), library.put(scale_b[None])), out, labels)
+    with pytest.raises(ValueError, match=r"a\[0\] has shape \[1, 8, 0\]; allowed is K of at least 1 in a masked layout"):
+        dgemm.m_grouped_fp8_gemm_nt_masked((library.put(a[None]), library.put(scale_a[None])),
+                                           (library.put(b[None]), library.put(scale_b[None])),
+                                           library.put(np.zeros((1, 8, n), room.dtype)), labels[:1], 1)
+
+
+def test_integers_of_numpy(library):
+    case = make_case(8, 64, 256, a_groups=(2,), b_groups=(2,))
+    out = library.put(case.empty())
+    dgemm.m_grouped_fp8_gemm_nt_masked((library.put(case.a), library.put(case.scale_a)),
+                                       (library.put(case.b), library.put(case.scale_b)), out,
+                                       library.put(np.array([8, 8], np.int32)), np.int64(8))
+    assert difference(library.get(out), case.expected) < LIMIT
+
+
 def test_num_sms(library):
     case = make_case(200, 256, 256)
     before = dgemm.get_num_sms()

@@ -37,6 +37,9 @@ llvm::Expected<int> countCudaDevices();
 llvm::Expected<CudaDeviceInfo> getCudaDeviceInfo(int device);
 /// Waits for all work of `stream`, a CUstream, on `device`.
 llvm::Error synchronizeCudaStream(int device, void *stream);
+/// Queues on `stream` that `rows` rows of `rowBytes` bytes become zero; `pitchBytes` lie between their starts.
+llvm::Error zeroCudaMemory(int device, uint64_t address, uint64_t rows, uint64_t rowBytes, uint64_t pitchBytes,
+                           void *stream);
 
 class CudaKernel;
 

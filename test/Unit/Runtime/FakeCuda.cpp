@@ -163,6 +163,11 @@ Result cuMemsetD8Async(Address to, unsigned char value, size_t count, void *) {
 Result cuMemsetD32Async(Address to, unsigned value, size_t count, void *) {
   return std::fill_n(reinterpret_cast<unsigned *>(to), count, value), kOk;
 }
+Result cuMemsetD2D8Async(Address to, size_t pitch, unsigned char value, size_t width, size_t height, void *) {
+  for (size_t row = 0; row < height; ++row)
+    std::memset(reinterpret_cast<void *>(to + row * pitch), value, width);
+  return kOk;
+}
 Result cuEventCreate(Event **event, unsigned) { return *event = new Event, kOk; }
 Result cuEventDestroy_v2(Event *event) { return delete event, kOk; }
 Result cuEventRecord(Event *event, void *) {

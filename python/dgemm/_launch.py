@@ -1,0 +1,129 @@
+"""Launches: from the tensors of a call to a kernel on their stream, quickly where the call has been seen before."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from . import _assembler, _check, _dgemm, _device, _env, _jit, _settings, _tensors
+from ._operands import GROUPS, Operands, analyze, view_all
+
+_NEW = ("a[0]", "a[1]", "b[0]", "b[1]", "d")
+_OLD = ("lhs[0]", "lhs[1]", "rhs[0]", "rhs[1]", "out")
+
+
+class Operation:
+    """One layout: its dispatcher, and what happens to the calls that the dispatcher does not know."""
+
+    def __init__(self, layout: str, names: tuple[str, ...]):
+        self.layout = layout
+        self.names = names
+        self.dispatcher = _dgemm.Dispatcher(self.miss)
+
+    def miss(self, *arguments: Any) -> None:
+        tensors = arguments[:6]
+        if _is_traced(tensors):
+            return _tracer.call(self.layout, tensors, arguments[6])
+        expected_m = _check.integer("expected_m", arguments[6], 0)
+        operands = view_all(self.names, tensors)
+        first = next((t for t in tensors if not isinstance(t, _dgemm.TensorView)), None)
+        device = operands.a.device_index
+        stream = _tensors.current_stream(first, device) if device >= 0 else 0
+        aligned = not any(view.address % 16 for _, view in operands.items()[:5])
+        known = device >= 0 and aligned and self.launch(operands, expected_m, stream)
+        if not known:
+            self.first_call(operands, expected_m, device, stream)
+        if _tensors.library(tensors[4]) == "jax":
+            _dgemm.synchronize(device, stream)  # JAX does not know that this stream writes its array
+
+    def launch(self, operands: Operands, expected_m: int, stream: int) -> bool:
+        return self.dispatcher.launch(operands.a, operands.scale_a, operands.b, operands.scale_b, operands.d,
+                                      operands.groups, expected_m, stream)
+
+    def first_call(self, operands: Operands, expected_m: int, device: int, stream: int) -> None:
+        settings = _settings.current()
+        problem, sizes = analyze(operands, self.layout, settings.row_alignment)
+        m = sizes["M"]
+        if m == 0 or problem.n == 0:
+            return
+        if problem.k == 0:
+            self.sum_nothing(operands, stream)
+            return
+        config = _jit.choose_config(problem, m, expected_m, settings.num_sms or _device.multiprocessors(device))
+        where = "the emulator" if device < 0 else operands.a.device
+        if _env.print_configs():
+            print(f"dgemm: {problem.describe()} with M={m}: config {config}", file=sys.stderr)
+        _env.debug(f"{problem.describe()} with M={m}" + (f", expected_m={expected_m}" if expected_m else "") +
+                   f" on {where}, config {config}")
+        kernel = _jit.get(problem, config, _assembler.NONE if device < 0 else None)
+        if device < 0:
+            kernel.emulate(operands, sizes)
+            return
+        launch = kernel.prepare(device, sizes, settings.num_sms or 0)
+        self.dispatcher.add(operands.a, operands.scale_a, operands.b, operands.scale_b, operands.d, operands.groups,
+                            expected_m, launch)
+        self.launch(operands, expected_m, stream)
+
+    def sum_nothing(self, operands: Operands, stream: int) -> None:
+        """D = 0, which is the sum over no columns of K."""
+        if self.layout == "masked":
+            raise ValueError(f"{self.names[0]} has shape {list(operands.a.shape)}; allowed is K of at least 1 in a masked "
+                             "layout")
+        d = operands.d
+        rows, columns = d.shape
+        pitch = d.strides[0] if rows > 1 else columns
+        _dgemm.zero(d, rows, columns * 2, pitch * 2, stream)
+
+
+# The older names of the functions go with older names of the arguments; errors name what the caller wrote.
+_NEW_OPERATIONS = {layout: Operation(layout, (*_NEW, groups)) for layout, groups in GROUPS.items()}
+_OLD_OPERATIONS = {layout: Operation(layout, (*_OLD, groups)) for layout, groups in GROUPS.items()}
+
+call_dense = _NEW_OPERATIONS["dense"].dispatcher
+call_contiguous = _NEW_OPERATIONS["contiguous"].dispatcher
+call_masked = _NEW_OPERATIONS["masked"].dispatcher
+call_old_dense = _OLD_OPERATIONS["dense"].dispatcher
+call_old_contiguous = _OLD_OPERATIONS["contiguous"].dispatcher
+call_old_masked = _OLD_OPERATIONS["masked"].dispatcher
+
+
+def forget_launches() -> None:
+    """Makes each call look at its settings again. Kernels stay in memory."""
+    for operation in (*_NEW_OPERATIONS.values(), *_OLD_OPERATIONS.values()):
+        operation.dispatcher.clear()
+
+
+_settings.on_change(forget_launches)
+
+
+# ----------------------------------------------------------------------------
+# Tracers of torch
+# ----------------------------------------------------------------------------
+
+
+class Tracer:
+    """What takes calls with tensors of torch that hold no data."""
+
+    def see_torch(self) -> None:
+        """Is called with each tensor of torch that the dispatcher does not know; the first time, operators are defined."""
+
+    def call(self, layout: str, tensors: tuple[Any, ...], expected_m: int) -> None:
+        """Calls the operator of a layout, which tracers keep in their graph."""
+
+
+_tracer = Tracer()
+
+
+def set_tracer(tracer: Tracer) -> None:
+    global _tracer
+    _tracer = tracer
+
+
+def _is_traced(tensors: tuple[Any, ...]) -> bool:
+    """True for tensors that hold no data: of torch.compile, torch.export and the like."""
+    torch = sys.modules.get("torch")
+    if torch is None or not isinstance(tensors[0], torch.Tensor):
+        return False
+    _tracer.see_torch()
+    plain = torch.Tensor.__torch_dispatch__
+    return any(isinstance(t, torch.Tensor) and (type(t).__torch_dispatch__ is not plain or t.is_meta) for t in tensors)
