@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# Configures and builds: build.sh [--dynamic | --static] [--werror] [--python] [target...]
+# Configures and builds: build.sh [--dynamic | --static | --assert | --sanitize] [--werror] [--python] [target...]
 #   --dynamic  into build/, against the shared LLVM and MLIR: quick to link, for development (default)
 #   --static   into build-static/, with LLVM and MLIR linked in: quick to start, for use
+#   --assert   into build-assert/, with the assertions of our code
+#   --sanitize into build-sanitize/, with them and the address and undefined-behaviour sanitizers
 #   --werror   warnings are errors
 #   --python   with the Python extension module (scripts/setup.sh --python installs what it wants)
 # Builds the given targets, or everything. DGEMM_JOBS sets the number of parallel compilations.
@@ -16,6 +18,8 @@ for argument in "$@"; do
   case $argument in
     --dynamic) preset=dev directory=build ;;
     --static) preset=static directory=build-static ;;
+    --assert) preset=assert directory=build-assert ;;
+    --sanitize) preset=sanitize directory=build-sanitize ;;
     --werror) options+=(-DDGEMM_WERROR=ON) ;;
     --python) options+=(-DDGEMM_PYTHON=ON "-DPython_EXECUTABLE=$ROOT/.venv/bin/python") ;;
     -h | --help)

@@ -12,8 +12,8 @@ PACKAGES=(
   libzstd-dev zlib1g-dev libz3-dev libxml2-dev libffi-dev
   # Compiler, linker, build.
   clang-22 lld-22 cmake ninja-build ccache
-  # Tests.
-  libgtest-dev clang-format-22
+  # Tests; the run-time libraries of the sanitizers and of libFuzzer.
+  libgtest-dev clang-format-22 libclang-rt-22-dev
   # lit, pip for the wheels, and headers for the Python extension.
   python3 python3-venv python3-dev ca-certificates
 )

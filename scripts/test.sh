@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds everything with warnings as errors, and runs all tests: test.sh [--static]
+# Installs what is missing, builds everything with warnings as errors, and runs all tests, the unit tests that need no MLIR
+# also under the address and undefined-behaviour sanitizers: test.sh [--static]
 #   --static  tests the shipped build (build-static/) instead of the development build (build/)
 # Ends with a line `N passed, N failed, N skipped`. Tests that need a Hopper GPU are skipped where there is none.
 # shellcheck source-path=SCRIPTDIR
@@ -34,11 +35,16 @@ say "Running the unit tests and the embedding test"
 ctest --test-dir "$directory" --output-on-failure --exclude-regex '^lit$' --no-tests=error \
   --output-junit "$results/ctest.xml" || status=1
 
+say "Running the unit tests that need no MLIR under sanitizers"
+scripts/build.sh --sanitize --werror dgemm-tests-without-mlir
+ctest --test-dir build-sanitize --output-on-failure --label-regex '^without-mlir$' --no-tests=error \
+  --output-junit "$results/sanitize.xml" || status=1
+
 say "Running the Python tests"
 PYTHONPATH=$ROOT/$directory/python .venv/bin/python -m pytest -q -p no:cacheprovider --junitxml="$results/pytest.xml" ||
   status=1
 
-/usr/bin/python3 - "$results/lit.xml" "$results/ctest.xml" "$results/pytest.xml" <<'PYTHON'
+/usr/bin/python3 - "$results"/{lit,ctest,sanitize,pytest}.xml <<'PYTHON'
 import sys
 import xml.etree.ElementTree as ElementTree
 

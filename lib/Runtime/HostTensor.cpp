@@ -10,7 +10,7 @@
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/Sequence.h"
 #include "llvm/Support/FormatVariadic.h"
-#include <cstring>
+#include <algorithm>
 
 using namespace llvm;
 
@@ -112,7 +112,7 @@ Expected<std::vector<uint8_t>> pack(const HostTensor &tensor, const OperandLayou
     return tensor.data;
   std::vector<uint8_t> bytes(layout.getNumBytes(), padding);
   forEachRun(layout, [&](uint64_t dense, uint64_t strided, uint64_t size) {
-    std::memcpy(bytes.data() + strided, tensor.data.data() + dense, size);
+    std::copy_n(tensor.data.data() + dense, size, bytes.data() + strided);
   });
   return bytes;
 }
@@ -123,10 +123,10 @@ Expected<HostTensor> unpack(ArrayRef<uint8_t> bytes, const OperandLayout &layout
         formatv("operand '{0}' takes {1} bytes but {2} were given", layout.name, layout.getNumBytes(), bytes.size()));
   HostTensor tensor = HostTensor::create(layout.name, layout.type, layout.shape);
   if (layout.isDense())
-    std::memcpy(tensor.data.data(), bytes.data(), tensor.data.size());
+    std::copy_n(bytes.data(), tensor.data.size(), tensor.data.data());
   else
     forEachRun(layout, [&](uint64_t dense, uint64_t strided, uint64_t size) {
-      std::memcpy(tensor.data.data() + dense, bytes.data() + strided, size);
+      std::copy_n(bytes.data() + strided, size, tensor.data.data() + dense);
     });
   return tensor;
 }

@@ -18,6 +18,7 @@
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/raw_ostream.h"
+#include <algorithm>
 #include <cstring>
 
 using namespace llvm;
@@ -156,7 +157,7 @@ Expected<HostTensor> readNpy(StringRef path, StringRef name, ElementType type, A
   if (header.fortranOrder)
     copyFortranOrder(*data, tensor);
   else
-    std::memcpy(tensor.data.data(), data->data(), tensor.data.size());
+    std::copy_n(data->begin(), tensor.data.size(), tensor.data.begin());
   return tensor;
 }
 

@@ -24,6 +24,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -55,6 +56,18 @@ thread_local std::vector<void *> contexts = {nullptr};
 
 bool isHanging = false, hasFaulted = false;
 unsigned launches = 0;
+
+/// A context owns what its user does not free, as after a fault.
+struct Owner {
+  std::set<void *> memory;
+  std::set<Event *> events;
+  ~Owner() {
+    for (void *block : memory)
+      std::free(block);
+    for (Event *event : events)
+      delete event;
+  }
+} owner;
 
 float decode(uint8_t bits) {
   int exponent = bits >> 3 & 15, mantissa = bits & 7;
@@ -147,10 +160,17 @@ Result cuCtxPushCurrent_v2(void *context) { return contexts.push_back(context), 
 Result cuCtxPopCurrent_v2(void **context) { return *context = contexts.back(), contexts.pop_back(), kOk; }
 Result cuStreamSynchronize(void *) { return kOk; }
 Result cuMemAlloc_v2(Address *address, size_t bytes) {
-  *address = reinterpret_cast<Address>(std::aligned_alloc(256, (bytes + 255) / 256 * 256));
+  void *block = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
+  owner.memory.insert(block);
+  *address = reinterpret_cast<Address>(block);
   return kOk;
 }
-Result cuMemFree_v2(Address address) { return std::free(reinterpret_cast<void *>(address)), kOk; }
+Result cuMemFree_v2(Address address) {
+  void *block = reinterpret_cast<void *>(address);
+  if (!owner.memory.erase(block))
+    return kInvalidValue;
+  return std::free(block), kOk;
+}
 Result cuMemcpyHtoD_v2(Address to, const void *from, size_t bytes) {
   return std::memcpy(reinterpret_cast<void *>(to), from, bytes), kOk;
 }
@@ -168,8 +188,12 @@ Result cuMemsetD2D8Async(Address to, size_t pitch, unsigned char value, size_t w
     std::memset(reinterpret_cast<void *>(to + row * pitch), value, width);
   return kOk;
 }
-Result cuEventCreate(Event **event, unsigned) { return *event = new Event, kOk; }
-Result cuEventDestroy_v2(Event *event) { return delete event, kOk; }
+Result cuEventCreate(Event **event, unsigned) { return *event = *owner.events.insert(new Event).first, kOk; }
+Result cuEventDestroy_v2(Event *event) {
+  if (!owner.events.erase(event))
+    return kInvalidValue;
+  return delete event, kOk;
+}
 Result cuEventRecord(Event *event, void *) {
   event->time = std::chrono::steady_clock::now();
   event->never = isHanging;
