@@ -11,12 +11,17 @@
 using namespace mlir;
 using namespace dgemm;
 
-OperandAccess::OperandAccess(NVVMBuilder &b, KernelOp kernel, Value memref)
-    : b(b), kernel(kernel), geometry(OperandGeometry::get(kernel, kernel.getOperandName(memref))) {
-  // The memref argument becomes the pointer when dgemm-lower-to-nvvm makes the function.
-  Type pointer = LLVM::LLVMPointerType::get(b.getContext(), static_cast<unsigned>(NVVM::NVVMMemorySpace::Global));
-  base = UnrealizedConversionCastOp::create(b, pointer, memref).getResult(0);
+Type dgemm::getOperandPointerType(MLIRContext *context) {
+  return LLVM::LLVMPointerType::get(context, static_cast<unsigned>(NVVM::NVVMMemorySpace::Global));
 }
+
+Value dgemm::getOperandPointer(NVVMBuilder &b, Value memref) {
+  return UnrealizedConversionCastOp::create(b, getOperandPointerType(b.getContext()), memref).getResult(0);
+}
+
+OperandAccess::OperandAccess(NVVMBuilder &b, KernelOp kernel, Value memref)
+    : b(b), kernel(kernel), geometry(OperandGeometry::get(kernel, kernel.getOperandName(memref))),
+      base(getOperandPointer(b, memref)) {}
 
 Value OperandAccess::toI64(Value value) {
   if (value.getType().isInteger(64))

@@ -14,6 +14,10 @@
 
 namespace dgemm {
 
+/// What an operand's memref becomes when dgemm-lower-to-nvvm makes the function: a pointer to global memory.
+Type getOperandPointerType(MLIRContext *context);
+Value getOperandPointer(NVVMBuilder &b, Value memref);
+
 /// A load of an operand of `kernel`. Nothing writes it while the kernel runs, so the load may move and take the
 /// non-coherent path (PTX ISA 9.0, ld.global.nc); but with pdl the kernel in front may still write it when this one
 /// starts.

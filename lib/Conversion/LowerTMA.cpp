@@ -31,9 +31,7 @@ using namespace dgemm;
 static TensorMapAttr makeTensorMap(KernelOp kernel, StringRef operand, int64_t rows, int64_t columns, int64_t swizzle) {
   MLIRContext *context = kernel.getContext();
   OperandGeometry geometry = OperandGeometry::get(kernel, operand);
-  SmallVector<AffineExpr> dims(llvm::reverse(geometry.shape)), strides;
-  for (AffineExpr stride : llvm::drop_begin(llvm::reverse(geometry.strides)))
-    strides.push_back(stride * geometry.getElementBytes());
+  SmallVector<AffineExpr> dims = geometry.getMapDims(), strides = geometry.getMapStrides();
   SmallVector<int64_t> box = {columns, rows};
   box.resize(dims.size(), 1);
   int64_t lastSize = static_cast<int64_t>(kernel.getSizes().size()) - 1, lastSymbol = -1;
@@ -62,14 +60,10 @@ LogicalResult dgemm::addTensorMaps(TMALowering &lowering) {
   WalkResult result = kernel.walk([&](LoadAsyncOp load) {
     TileType tile = load.getStage().getType().getTiles()[load.getIndex()];
     StringRef name = kernel.getOperandName(load.getSource());
-    if (name != "a" && name != "b" && name != "scale_a")
-      return load.emitOpError("expected the source to be the kernel argument a, b or scale_a"), WalkResult::interrupt();
     if (!load.getMovement())
       return load.emitOpError("expected 'by'; run dgemm-choose-data-movement first"), WalkResult::interrupt();
     if (!isBy(load, MovementKind::TMA))
       return WalkResult::advance();
-    if (!OperandGeometry::get(kernel, name).allowsTMA())
-      return load.emitOpError("expected strides that TMA takes"), WalkResult::interrupt();
     addTensorMap(
         lowering, load.getSource(),
         makeTensorMap(kernel, name, tile.getRows() / lowering.getSlices(load), tile.getColumns(), tile.getSwizzle()));
@@ -77,17 +71,14 @@ LogicalResult dgemm::addTensorMaps(TMALowering &lowering) {
   });
   if (result.wasInterrupted())
     return failure();
-  result = kernel.walk([&](StoreOp store) {
-    if (kernel.getOperandName(store.getDest()) != "d")
-      return store.emitOpError("expected the destination to be the kernel argument d"), WalkResult::interrupt();
+  kernel.walk([&](StoreOp store) {
     FragType frag = store.getValue().getType();
     if (isBy(store, MovementKind::TMA))
       for (OutputPanel panel : getOutputPanels(store.getNumColumns()))
         addTensorMap(lowering, store.getDest(),
                      makeTensorMap(kernel, "d", frag.getRows(), panel.columns, panel.getSwizzle()));
-    return WalkResult::advance();
   });
-  return failure(result.wasInterrupted());
+  return success();
 }
 
 //===----------------------------------------------------------------------===//
@@ -106,9 +97,14 @@ static LLVM::GlobalOp getSharedMemory(ModuleOp module) {
 }
 
 /// Drops memref arguments that tensor maps have replaced.
-static void eraseUnusedOperands(KernelOp kernel) {
+static void eraseUnusedOperands(TMALowering &lowering) {
+  KernelOp kernel = lowering.kernel;
+  auto hasMap = [&](Value operand) {
+    return llvm::any_of(lowering.tensorMaps, [&](auto &entry) { return entry.first.first == operand; });
+  };
   for (unsigned i = kernel.getNumArguments(); i-- > 0;)
-    if (isa<MemRefType>(kernel.getArgument(i).getType()) && kernel.getArgument(i).use_empty())
+    if (isa<MemRefType>(kernel.getArgument(i).getType()) && kernel.getArgument(i).use_empty() &&
+        hasMap(kernel.getArgument(i)))
       (void)kernel.eraseArgument(i);
 }
 
@@ -140,7 +136,7 @@ static LogicalResult lowerKernel(KernelOp kernel, LLVM::GlobalOp shared) {
     return failure();
   lowerReductions(lowering, roles.front());
   lowerStores(lowering, roles.front());
-  eraseUnusedOperands(kernel);
+  eraseUnusedOperands(lowering);
   return success();
 }
 

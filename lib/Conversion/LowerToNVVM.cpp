@@ -96,6 +96,36 @@ static void lowerBlockScales(LoadBlockScalesOp op) {
 
 namespace {
 
+/// Memref operands are pointers by now, but for those that this pass itself reads.
+static LogicalResult verifyUses(BlockArgument operand) {
+  for (Operation *user : operand.getUsers()) {
+    bool isPointer = isa<UnrealizedConversionCastOp>(user) && user->getNumResults() == 1 &&
+                     user->getResult(0).getType() == getOperandPointerType(operand.getContext());
+    if (!isPointer && !isa<LoadBlockScalesOp, ForEachTileOp>(user))
+      return user->emitOpError("expected no more use of a memref; run dgemm-lower-tma and dgemm-lower-wgmma first");
+  }
+  return success();
+}
+
+/// What dgemm-lower-wgmma leaves, and nothing else.
+static LogicalResult verifyOps(KernelOp kernel) {
+  for (BlockArgument arg : kernel.getArguments())
+    if (isa<MemRefType>(arg.getType()) && failed(verifyUses(arg)))
+      return failure();
+  WalkResult result = kernel.walk([&](Operation *op) {
+    if (op == kernel ||
+        isa<UnrealizedConversionCastOp, WarpSpecializeOp, ForEachTileOp, YieldOp, WalkKOp, KRangeOp, LoadBlockScalesOp>(
+            op))
+      return WalkResult::advance();
+    if (isa_and_nonnull<arith::ArithDialect, scf::SCFDialect, cf::ControlFlowDialect, LLVM::LLVMDialect,
+                        NVVM::NVVMDialect>(op->getDialect()))
+      return WalkResult::advance();
+    op->emitOpError("expected only what dgemm-lower-wgmma leaves");
+    return WalkResult::interrupt();
+  });
+  return failure(result.wasInterrupted());
+}
+
 /// The function that a kernel becomes, and what its arguments become.
 class KernelLowering {
 public:
@@ -124,7 +154,7 @@ Type KernelLowering::convertArgument(unsigned index, NamedAttrList &attrs) {
     return LLVM::LLVMPointerType::get(context);
   }
   if (isa<MemRefType>(type))
-    return LLVM::LLVMPointerType::get(context, static_cast<unsigned>(NVVM::NVVMMemorySpace::Global));
+    return getOperandPointerType(context);
   return b.getI32Type();
 }
 
@@ -147,6 +177,8 @@ FailureOr<LLVM::LLVMFuncOp> KernelLowering::lower() {
   auto roles = llvm::to_vector(kernel.getBody().getOps<WarpSpecializeOp>());
   if (roles.size() != 1)
     return kernel.emitOpError("expected one dgemm.warp_specialize; run dgemm-warp-specialize first"), failure();
+  if (failed(verifyOps(kernel)))
+    return failure();
   int64_t threads = roles.front().getThreads();
   SmallVector<LoadBlockScalesOp> loads;
   kernel.walk([&](LoadBlockScalesOp load) { loads.push_back(load); });
@@ -202,7 +234,8 @@ struct LowerToNVVM : dgemm::impl::LowerToNVVMPassBase<LowerToNVVM> {
     getOperation()->walk([&](KernelOp kernel) { kernels.push_back(kernel); });
     for (KernelOp kernel : kernels) {
       FailureOr<LLVM::LLVMFuncOp> func = KernelLowering(kernel).lower();
-      if (failed(func) || failed(convertToControlFlow(*func)) || failed(convertToLLVM(*func)))
+      if (failed(func) || failed(convertToControlFlow(*func)) || failed(convertToLLVM(*func)) ||
+          failed(verifyLowered(*func)))
         return signalPassFailure();
       IRRewriter rewriter(&getContext());
       DominanceInfo dominance(*func);
@@ -211,6 +244,16 @@ struct LowerToNVVM : dgemm::impl::LowerToNVVMPassBase<LowerToNVVM> {
   }
 
 private:
+  static LogicalResult verifyLowered(LLVM::LLVMFuncOp func) {
+    WalkResult result = func.walk([](Operation *op) {
+      if (isa_and_nonnull<LLVM::LLVMDialect, NVVM::NVVMDialect>(op->getDialect()))
+        return WalkResult::advance();
+      op->emitOpError("has no form in the llvm and nvvm dialects");
+      return WalkResult::interrupt();
+    });
+    return failure(result.wasInterrupted());
+  }
+
   LogicalResult convertToControlFlow(LLVM::LLVMFuncOp func) {
     RewritePatternSet patterns(&getContext());
     populateSCFToControlFlowConversionPatterns(patterns);

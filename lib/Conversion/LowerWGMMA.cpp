@@ -14,6 +14,7 @@
 #include "WGMMAPatterns.h"
 #include "dgemm/Conversion/Passes.h"
 #include "dgemm/IR/DGemm.h"
+#include "dgemm/IR/HopperLimits.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
@@ -39,7 +40,24 @@ struct LowerWGMMA : dgemm::impl::LowerWGMMAPassBase<LowerWGMMA> {
   }
 
 private:
+  /// A warpgroup holds 64 rows.
+  static LogicalResult verifyFragments(KernelOp kernel) {
+    auto isWider = [](Type type) {
+      auto frag = dyn_cast<FragType>(type);
+      return frag && frag.getRows() != hopper::kWgmmaM;
+    };
+    WalkResult result = kernel.walk([&](Operation *op) {
+      if (!llvm::any_of(op->getOperandTypes(), isWider) && !llvm::any_of(op->getResultTypes(), isWider))
+        return WalkResult::advance();
+      op->emitOpError("expected fragments of 64 rows; run dgemm-warp-specialize first");
+      return WalkResult::interrupt();
+    });
+    return failure(result.wasInterrupted());
+  }
+
   LogicalResult lower(KernelOp kernel) {
+    if (failed(verifyFragments(kernel)))
+      return failure();
     TypeConverter converter;
     addFragmentConversions(converter);
     RewritePatternSet patterns(&getContext());

@@ -53,6 +53,14 @@ public:
     else if (isProducer && lowering.bringsScalesOfB)
       leader = NVVM::ElectSyncOp::create(b, b.getI1Type(), Value{});
     lowerBlock(block, {b.i32(0), b.i32(0), lowering.bringsScalesOfB ? b.i32(0) : Value()});
+    // A view may have been moved away from its wait.
+    block.walk([&](ViewOp view) {
+      NVVMBuilder at(view.getLoc(), view);
+      lowerView(at, view);
+      view.erase();
+    });
+    for (Operation *op : stages)
+      op->erase();
   }
 
 private:
@@ -354,8 +362,6 @@ RingPosition RoleLowering::lowerBlock(Block &block, RingPosition position) {
       lowerLoad(b, load, position);
     else if (auto scales = dyn_cast<LoadBlockScalesAsyncOp>(op))
       copyBlockScales(lowering, b, scales, position.slot, lowering.fullBarrier(b, position.stage), leader);
-    else if (auto view = dyn_cast<ViewOp>(op))
-      lowerView(b, view);
     else if (isa<CommitOp>(op)) {
       lowerCommit(b, position);
       position = advance(b, position);
@@ -367,31 +373,38 @@ RingPosition RoleLowering::lowerBlock(Block &block, RingPosition position) {
       continue;
     op.erase();
   }
-  for (Operation *op : llvm::to_vector(stages))
-    if (op->getBlock() == &block && op->use_empty()) {
-      llvm::erase(stages, op);
-      op->erase();
-    }
   return position;
 }
 
 } // namespace
 
+/// A role walks the ring in order, through loops and through branches of two sides.
+static LogicalResult verifyRingUse(WarpSpecializeOp roles) {
+  WalkResult result = roles.walk([&](Operation *op) {
+    if (!isa<AcquireOp, WaitOp, CommitOp, ReleaseOp>(op))
+      return WalkResult::advance();
+    for (Operation *user : op->getUsers())
+      if (!isa<ViewOp, LoadAsyncOp, LoadBlockScalesAsyncOp>(user))
+        return user->emitOpError("expected a stage to be loaded or viewed, and no more"), WalkResult::interrupt();
+    for (Operation *parent = op->getParentOp(); parent != roles; parent = parent->getParentOp()) {
+      auto branch = dyn_cast<scf::IfOp>(parent);
+      if (isa<scf::ForOp, ForEachTileOp>(parent) || (branch && branch.elseBlock()))
+        continue;
+      op->emitOpError("expected to stand in tile loops, scf.for and scf.if with two sides, and in nothing else")
+              .attachNote(parent->getLoc())
+          << "it stands in this";
+      return WalkResult::interrupt();
+    }
+    return WalkResult::advance();
+  });
+  return failure(result.wasInterrupted());
+}
+
 LogicalResult dgemm::lowerRing(TMALowering &lowering, RingOp ring, WarpSpecializeOp roles) {
+  if (failed(verifyRingUse(roles)))
+    return failure();
   RingType type = ring.getRing().getType();
   ArrayRef<TileType> tiles = type.getStage().getTiles();
-  // Scales of A that TMA cannot load are not staged.
-  if (tiles.size() < 2 || tiles.size() > kScalesOfB + 1 || type.getDepth() != lowering.kernel.getConfig().getStages())
-    return ring.emitOpError("expected the ring of the kernel's config: tiles of A, B and the scales of A and B");
-  const SharedMemoryLayout &layout = lowering.layout;
-  for (auto [index, tile] : llvm::enumerate(tiles)) {
-    int64_t size = tile.getByteSize();
-    if (index == kScalesOfB
-            ? size * kBlockScaleSlots > layout.blockScalesBytes
-            : static_cast<int64_t>(llvm::alignTo(size, hopper::kBulkAlignment)) != layout.tileBytes[index])
-      return ring.emitOpError()
-             << "expected tiles of A, B and the scales of A and B as in the kernel's config, but got " << tile;
-  }
   int64_t bytes = type.getStage().getByteSize();
   bool hasCopies = false;
   roles.getProducer().walk([&](LoadAsyncOp load) {

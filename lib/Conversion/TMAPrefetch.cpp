@@ -32,20 +32,30 @@ static SmallVector<Value> getCoordinates(NVVMBuilder &b, LoadAsyncOp load, const
                              [&](Value offset) { return b.toI32(map.lookupOrDefault(offset)); });
 }
 
+/// Copies the index arithmetic in front of a loop, where a pass may have moved what the loop uses.
+static void cloneFront(NVVMBuilder &b, Operation *loop, IRMapping &map) {
+  for (Operation &op : llvm::make_range(loop->getBlock()->begin(), loop->getIterator()))
+    if (isa_and_nonnull<arith::ArithDialect>(op.getDialect()))
+      b.clone(op, map);
+}
+
 /// The first K block of the first of the producer's `tiles`, by the `loads` of its K loop; all M are at least `rows`.
 static void prefetch(TMALowering &lowering, NVVMBuilder &b, ForEachTileOp tiles, scf::ForOp kLoop, int64_t rows) {
-  auto first = ForEachTileOp::create(b, tiles.getM(), tiles.getN(), tiles.getLayout(), Value(), tiles.getTile(),
-                                     tiles.getGroupM(), tiles.getCluster());
+  IRMapping map;
+  cloneFront(b, tiles, map);
+  auto first =
+      ForEachTileOp::create(b, map.lookupOrDefault(tiles.getM()), map.lookupOrDefault(tiles.getN()), tiles.getLayout(),
+                            Value(), tiles.getTile(), tiles.getGroupM(), tiles.getCluster());
   first.setFirst(true);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(&first.getBody().front());
-  IRMapping map;
   map.map(tiles.getBody().getArguments(), first.getBody().getArguments());
-  map.map(kLoop.getInductionVar(), kLoop.getLowerBound());
+  cloneFront(b, kLoop, map);
+  map.map(kLoop.getInductionVar(), map.lookupOrDefault(kLoop.getLowerBound()));
   for (Operation &op : kLoop.getBody()->without_terminator()) {
     if (auto walk = dyn_cast<WalkKOp>(op)) // forwards in the first tile
-      map.map(walk.getOffset(), map.lookup(walk.getK()));
-    else if (isa<arith::ArithDialect>(op.getDialect()))
+      map.map(walk.getOffset(), map.lookupOrDefault(walk.getK()));
+    else if (isa_and_nonnull<arith::ArithDialect>(op.getDialect()))
       b.clone(op, map);
     auto load = dyn_cast<LoadAsyncOp>(op);
     if (!load || !load.getMovement()->getPrefetchFrom())

@@ -96,9 +96,9 @@ TileOffsets TileLoopLowering::offsetsOf(Value tile, Value tilesM) {
 }
 
 Value TileLoopLowering::loadGroupValue(Value position) {
-  Type pointer = LLVM::LLVMPointerType::get(b.getContext(), static_cast<unsigned>(NVVM::NVVMMemorySpace::Global));
-  Value base = UnrealizedConversionCastOp::create(b, pointer, op.getGroups()).getResult(0);
-  Value address = LLVM::GEPOp::create(b, pointer, b.getI32Type(), base, ArrayRef<LLVM::GEPArg>{b.toI32(position)});
+  Value base = getOperandPointer(b, op.getGroups());
+  Value address =
+      LLVM::GEPOp::create(b, base.getType(), b.getI32Type(), base, ArrayRef<LLVM::GEPArg>{b.toI32(position)});
   return loadOperand(b, op->getParentOfType<KernelOp>(), b.getI32Type(), address);
 }
 

@@ -33,7 +33,7 @@ void dgemm::addFragmentConversions(TypeConverter &converter) {
   converter.addConversion([](Type type) { return type; });
   converter.addConversion([](FragType frag) -> std::optional<Type> {
     if (frag.getRows() != hopper::kWgmmaM)
-      return std::nullopt;
+      return Type(); // no warpgroup holds it
     SmallVector<Type> values(getThreadValues(frag), Float32Type::get(frag.getContext()));
     return LLVM::LLVMStructType::getLiteral(frag.getContext(), values);
   });

@@ -58,6 +58,38 @@ void DGemmDialect::initialize() {
       >();
 }
 
+/// The role of the nearest warp_specialize around `op` that it stands in; null for none.
+static Region *getRole(Operation *op) {
+  auto roles = op->getParentOfType<WarpSpecializeOp>();
+  Region *region = op->getParentRegion();
+  while (roles && region->getParentOp() != roles)
+    region = region->getParentOp()->getParentRegion();
+  return roles ? region : nullptr;
+}
+
+LogicalResult dgemm::verifyPlace(Operation *op, Place place) {
+  if (place == Place::Kernel)
+    return isa<KernelOp>(op->getParentOp()) ? success()
+                                            : op->emitOpError("expected to stand directly in a dgemm.kernel");
+  if (!op->getParentOfType<KernelOp>())
+    return op->emitOpError("expected to stand in a dgemm.kernel");
+  if (place == Place::AnywhereInKernel)
+    return success();
+  bool isProducer = place == Place::Producer;
+  Region *role = getRole(op);
+  if (role && role->getRegionNumber() == (isProducer ? 0 : 1))
+    return success();
+  return op->emitOpError() << "expected to stand in the " << (isProducer ? "producer" : "consumer")
+                           << " region of a dgemm.warp_specialize";
+}
+
+SmallVector<StringRef> dgemm::getOperandNames(Layout layout) {
+  SmallVector<StringRef> names = {"a", "scale_a", "b", "scale_b", "d"};
+  if (layout != Layout::Dense)
+    names.push_back(layout == Layout::Masked ? "masked_m" : "m_indices");
+  return names;
+}
+
 int64_t dgemm::getScaleBlocksOfTile(int64_t columns) {
   // Tiles start at multiples of gcd(columns, 128) modulo 128, so at worst at 128 - gcd.
   int64_t step = std::gcd(columns, kScaleBlock);

@@ -7,6 +7,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "dgemm/IR/DGemm.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
 
 using namespace mlir;
 using namespace dgemm;
@@ -137,6 +139,28 @@ void ForEachTileOp::getAsmBlockArgumentNames(Region &region, OpAsmSetValueNameFn
     setName(getPeerGroup(), "peer");
 }
 
+/// C2.
+static LogicalResult verifyInKernel(ForEachTileOp op, KernelOp kernel) {
+  ConfigAttr config = kernel.getConfig();
+  SmallVector<int64_t> tile = {config.getBlockM(), config.getBlockN()},
+                       cluster = {config.getClusterM(), config.getClusterN()};
+  if (config.getSplitK() > 1)
+    cluster.push_back(config.getSplitK());
+  if (op.getTile() != ArrayRef(tile) || op.getCluster() != ArrayRef(cluster) ||
+      static_cast<int64_t>(op.getGroupM()) != config.getGroupM())
+    return op.emitOpError() << "expected tile = [" << tile << "], group_m = " << config.getGroupM()
+                            << " and cluster = [" << cluster << "], as the config of the kernel says";
+  if (op.getLayout() != kernel.getLayout())
+    return op.emitOpError() << "expected the layout of the kernel, " << stringifyLayout(kernel.getLayout())
+                            << ", but got " << stringifyLayout(op.getLayout());
+  if (op.getGroups() && op.getGroups() != kernel.findArgument(kOperandAttr, getOperandNames(op.getLayout()).back()))
+    return op.emitOpError() << "expected the groups to be the kernel argument "
+                            << getOperandNames(op.getLayout()).back();
+  if (!kernel.isSize(op.getM(), 0) || !kernel.isSize(op.getN(), 1))
+    return op.emitOpError("expected to walk the M and N of the kernel: the argument, or the constant that it is");
+  return success();
+}
+
 LogicalResult ForEachTileOp::verify() {
   if (getTile().size() != 2 || llvm::any_of(getTile(), [](int64_t extent) { return extent < 1; }))
     return emitOpError("expected 'tile' to give two positive extents");
@@ -160,7 +184,32 @@ LogicalResult ForEachTileOp::verify() {
     return emitOpError() << "expected initial, yielded and result types to be equal, but got "
                          << getInitArgs().getTypes() << ", " << yield.getValues().getTypes() << " and "
                          << getResultTypes();
-  return success();
+  auto kernel = (*this)->getParentOfType<KernelOp>();
+  return kernel ? verifyInKernel(*this, kernel) : success();
+}
+
+/// Ops of a K loop's body of which each K block has one.
+static bool marksKBlock(Operation &op, KernelOp kernel) {
+  if (auto load = dyn_cast<LoadOp>(op))
+    return kernel.getOperandName(load.getSource()) == "b";
+  return isa<AcquireOp, ReleaseOp>(op);
+}
+
+/// C3.
+LogicalResult ForEachTileOp::verifyRegions() {
+  auto kernel = (*this)->getParentOfType<KernelOp>();
+  if (!kernel)
+    return success(); // an error of its own
+  int64_t blockK = kernel.getConfig().getBlockK();
+  WalkResult result = getBody().walk([&](scf::ForOp loop) {
+    int64_t blocks = llvm::count_if(*loop.getBody(), [&](Operation &op) { return marksKBlock(op, kernel); });
+    if (!blocks || getConstantIntValue(loop.getStep()) == std::optional(blocks * blockK))
+      return WalkResult::advance();
+    loop.emitOpError() << "expected a K loop of " << blocks << " K blocks of " << blockK
+                       << " to have their sum as its step, " << blocks * blockK;
+    return WalkResult::interrupt();
+  });
+  return failure(result.wasInterrupted());
 }
 
 //===----------------------------------------------------------------------===//

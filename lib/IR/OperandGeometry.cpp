@@ -58,6 +58,7 @@ OperandGeometry OperandGeometry::get(MLIRContext *context, Layout layout, String
   bool isMatrix = geometry.shape.size() == 2;
   if (isMatrix && (layout == Layout::Masked || (layout == Layout::Contiguous && (name == "b" || name == "scale_b"))))
     geometry.shape.insert(geometry.shape.begin(), size.g);
+  geometry.explicitStrides.assign(strides.begin(), strides.end());
   geometry.setStrides(name, strides);
   return geometry;
 }
@@ -102,11 +103,8 @@ void OperandGeometry::setStrides(StringRef name, ArrayRef<int64_t> given) {
 }
 
 OperandGeometry OperandGeometry::get(KernelOp kernel, StringRef name) {
-  ArrayRef<int64_t> strides;
-  if (DictionaryAttr all = kernel.getStridesAttr())
-    if (auto own = all.getAs<DenseI64ArrayAttr>(name))
-      strides = own.asArrayRef();
-  return get(kernel.getContext(), kernel.getLayout(), name, kernel.getSizes(), strides, kernel.getDivisorsAttr());
+  return get(kernel.getContext(), kernel.getLayout(), name, kernel.getSizes(), kernel.getExplicitStridesOf(name),
+             kernel.getDivisorsAttr());
 }
 
 OperandGeometry OperandGeometry::get(GemmOp gemm, StringRef name) {
@@ -137,6 +135,25 @@ bool OperandGeometry::allowsTMA() const {
   });
 }
 
+MemRefType OperandGeometry::getType() const {
+  SmallVector<int64_t> extents = llvm::map_to_vector(shape, [](AffineExpr extent) {
+    auto constant = dyn_cast<AffineConstantExpr>(extent);
+    return constant ? constant.getValue() : ShapedType::kDynamic;
+  });
+  if (explicitStrides.empty())
+    return MemRefType::get(extents, element);
+  SmallVector<int64_t> given =
+      llvm::map_to_vector(explicitStrides, [](int64_t stride) { return stride < 0 ? ShapedType::kDynamic : stride; });
+  return MemRefType::get(extents, element, StridedLayoutAttr::get(element.getContext(), /*offset=*/0, given));
+}
+
+SmallVector<AffineExpr> OperandGeometry::getMapDims() const { return SmallVector<AffineExpr>(llvm::reverse(shape)); }
+
+SmallVector<AffineExpr> OperandGeometry::getMapStrides() const {
+  return llvm::map_to_vector(llvm::drop_begin(llvm::reverse(strides)),
+                             [&](AffineExpr stride) { return stride * getElementBytes(); });
+}
+
 int64_t OperandGeometry::getAccessBytes() const {
   int64_t bytes = 16;
   auto limit = [&](AffineExpr expr) { bytes = std::gcd(bytes, getKnownDivisor(expr) * getElementBytes()); };
@@ -156,4 +173,24 @@ FailureOr<SmallVector<int64_t>> dgemm::getExplicitStrides(MemRefType type) {
   for (int64_t &stride : strides)
     stride = ShapedType::isDynamic(stride) ? -1 : stride;
   return strides;
+}
+
+bool dgemm::areStridesOf(StringRef operand, ArrayRef<int64_t> strides) {
+  if (strides.empty() || llvm::any_of(strides, [](int64_t stride) { return stride == 0 || stride < -1; }))
+    return false;
+  return operand.starts_with("scale") ? llvm::any_of(strides.take_back(2), [](int64_t stride) { return stride > 0; })
+                                      : strides.back() == 1;
+}
+
+LogicalResult dgemm::verifyMulticast(Operation *op, ConfigAttr config, const OperandGeometry &a,
+                                     const OperandGeometry &b) {
+  if (!config.isMulticast())
+    return success();
+  for (auto [name, geometry] : {std::pair("a", &a), {"b", &b}})
+    if (!geometry->allowsTMA())
+      return op->emitOpError() << "expected no cluster, as the strides of '" << name
+                               << "' are not known to be multiples of 16 bytes, which leaves it without TMA and "
+                                  "multicast, but got "
+                               << config;
+  return success();
 }

@@ -84,6 +84,10 @@ LogicalResult WarpSpecializeOp::verify() {
     return emitOpError("expected the producer region to have no arguments");
   if (getConsumer().getNumArguments() != 1 || !getWarpgroup().getType().isIndex())
     return emitOpError("expected the consumer region to have one index argument, the warpgroup");
+  auto kernel = (*this)->getParentOfType<KernelOp>();
+  if (int64_t own = kernel ? kernel.getConfig().getMathWarpgroups() : consumers; consumers != own)
+    return emitOpError() << "expected as many consumers as the kernel has math warpgroups, " << own << ", but got "
+                         << consumers;
   return success();
 }
 
@@ -106,6 +110,23 @@ static TileType getTileOf(Operation *op, StageType stage, int64_t index) {
   return {};
 }
 
+LogicalResult RingOp::verify() {
+  auto kernel = (*this)->getParentOfType<KernelOp>();
+  if (!kernel)
+    return success(); // an error of its own
+  RingType type = getRing().getType();
+  if (int64_t stages = kernel.getConfig().getStages(); type.getDepth() != stages)
+    return emitOpError() << "expected the " << stages << " stages of the kernel's config, but got " << type.getDepth();
+  ArrayRef<TileType> tiles = type.getStage().getTiles();
+  if (tiles.size() < 2 || tiles.size() > std::size(kStageOperands))
+    return emitOpError() << "expected tiles of A and B, and maybe of the scales of A and B, but got " << tiles.size();
+  for (auto [operand, tile] : llvm::zip(kStageOperands, tiles))
+    if (TileType expected = kernel.getTileOf(operand); tile != expected)
+      return emitOpError() << "expected the tile of " << operand << " that the config of the kernel says, " << expected
+                           << ", but got " << tile;
+  return success();
+}
+
 LogicalResult AcquireOp::verify() { return verifyStageOf(*this, getRing().getType(), getStage().getType()); }
 
 LogicalResult WaitOp::verify() { return verifyStageOf(*this, getRing().getType(), getStage().getType()); }
@@ -126,9 +147,15 @@ LogicalResult LoadAsyncOp::verify() {
   if (tile.getRowBytes() % hopper::kTmaAlignment)
     return emitOpError() << "expected tile rows of a multiple of 16 bytes (TMA box limit), but got "
                          << tile.getRowBytes();
-  if (std::optional<MovementAttr> movement = getMovement())
-    return movement->verifyKind(*this, {MovementKind::TMA, MovementKind::Registers});
-  return success();
+  std::optional<MovementAttr> movement = getMovement();
+  if (movement && failed(movement->verifyKind(*this, {MovementKind::TMA, MovementKind::Registers})))
+    return failure();
+  if (getIndex() >= std::size(kStageOperands))
+    return emitOpError("expected a tile of A, B or scales of A");
+  StringRef operand = kStageOperands[getIndex()];
+  if (failed(verifyIsOperand(*this, "source", getSource(), operand)))
+    return failure();
+  return movement ? movement->verifyFor(*this, operand) : success();
 }
 
 LogicalResult LoadBlockScalesAsyncOp::verify() {
@@ -143,7 +170,10 @@ LogicalResult LoadBlockScalesAsyncOp::verify() {
                          << getOffsets().size();
   if (tile.getRows() != 1 || !tile.getElementType().isF32())
     return emitOpError() << "expected a 1xC tile of f32, but got " << tile;
-  return success();
+  constexpr uint64_t last = std::size(kStageOperands) - 1;
+  if (getIndex() != last && (*this)->getParentOfType<KernelOp>())
+    return emitOpError() << "expected the scales of B to be tile " << last << " of a stage, but got " << getIndex();
+  return verifyIsOperand(*this, "source", getSource(), "scale_b");
 }
 
 LogicalResult ViewOp::verify() {

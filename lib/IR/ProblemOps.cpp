@@ -68,6 +68,8 @@ static LogicalResult verifyOperand(GemmOp op, StringRef operand, Value value, co
   bool isScale = operand.starts_with("scale");
   if (!isScale && !strides->empty() && strides->back() != 1)
     return op.emitOpError() << "expected '" << name << "' rows to be contiguous (innermost stride 1), but got " << type;
+  if (!strides->empty() && !areStridesOf(operand, *strides))
+    return op.emitOpError() << "expected '" << name << "' to have strides of at least 1, but got " << type;
   return success();
 }
 
@@ -127,14 +129,7 @@ static LogicalResult verifyConfig(GemmOp op, ConfigAttr config) {
   if (op.getLayout() == Layout::Contiguous && op.getRowAlignment() % rows)
     return op.emitOpError() << "expected block M to divide the alignment of groups, " << op.getRowAlignment()
                             << ", so that no tile has rows of two groups, but got " << rows;
-  if (config.isMulticast())
-    for (StringRef name : {"a", "b"})
-      if (!OperandGeometry::get(op, name).allowsTMA())
-        return op.emitOpError() << "expected no cluster, as the strides of '" << name
-                                << "' are not known to be multiples of 16 bytes, which leaves it without TMA and "
-                                   "multicast, but got "
-                                << config;
-  return success();
+  return verifyMulticast(op, config, OperandGeometry::get(op, "a"), OperandGeometry::get(op, "b"));
 }
 
 LogicalResult GemmOp::verify() {

@@ -24,6 +24,25 @@ static LogicalResult verifyOffsets(Operation *op, MemRefType type, ValueRange of
                            << offsets.size();
 }
 
+LogicalResult dgemm::verifyIsOperand(Operation *op, StringRef what, Value value, StringRef operand) {
+  auto kernel = op->getParentOfType<KernelOp>();
+  if (!kernel || kernel.getOperandName(value) == operand)
+    return success(); // outside of a kernel is an error of its own
+  return op->emitOpError() << "expected the " << what << " to be the kernel argument " << operand;
+}
+
+/// A tile that is known to be loaded from an operand, or to be viewed in a stage, is of `operand`.
+static LogicalResult verifyIsTileOf(Operation *op, StringRef what, Value tile, StringRef operand) {
+  if (auto load = tile.getDefiningOp<LoadOp>())
+    return verifyIsOperand(op, (what + ", which is loaded,").str(), load.getSource(), operand);
+  auto view = tile.getDefiningOp<ViewOp>();
+  if (!view || (view.getIndex() < std::size(kStageOperands) && kStageOperands[view.getIndex()] == operand))
+    return success();
+  return op->emitOpError() << "expected the " << what << " to be the tile of " << operand << " in its stage, "
+                           << llvm::find(kStageOperands, operand) - std::begin(kStageOperands) << ", but got "
+                           << view.getIndex();
+}
+
 /// A wgmma operand: e4m3, 128 columns with 128-byte swizzle (C1 of dgemm.mma).
 static LogicalResult verifyMmaTile(Operation *op, StringRef name, TileType tile) {
   if (isa<Float8E4M3FNType>(tile.getElementType()) && tile.getColumns() == hopper::kSwizzleBytes &&
@@ -33,8 +52,10 @@ static LogicalResult verifyMmaTile(Operation *op, StringRef name, TileType tile)
                            << tile;
 }
 
-/// The result of an mma of these tiles (C2 of dgemm.mma).
-static LogicalResult verifyMma(Operation *op, TileType lhs, TileType rhs, FragType result) {
+/// The result of an mma of these tiles (C2 and C4 of dgemm.mma).
+static LogicalResult verifyMma(Operation *op, TypedValue<TileType> lhsTile, TypedValue<TileType> rhsTile,
+                               FragType result) {
+  TileType lhs = lhsTile.getType(), rhs = rhsTile.getType();
   if (failed(verifyMmaTile(op, "lhs", lhs)) || failed(verifyMmaTile(op, "rhs", rhs)))
     return failure();
   if (rhs.getRows() % hopper::kWgmmaNStep || rhs.getRows() > hopper::kWgmmaMaxN)
@@ -43,7 +64,9 @@ static LogicalResult verifyMma(Operation *op, TileType lhs, TileType rhs, FragTy
   if (result.getRows() != lhs.getRows() || result.getColumns() != rhs.getRows())
     return op->emitOpError() << "expected a fragment of " << lhs.getRows() << "x" << rhs.getRows() << ", but got "
                              << result;
-  return success();
+  if (failed(verifyIsTileOf(op, "lhs", lhsTile, "a")))
+    return failure();
+  return verifyIsTileOf(op, "rhs", rhsTile, "b");
 }
 
 /// Scales of the rows and columns of `acc`.
@@ -68,9 +91,19 @@ LogicalResult LoadOp::verify() {
     return failure();
   if (type.getElementType() != getTile().getType().getElementType())
     return emitOpError() << "expected a tile of " << type.getElementType() << ", but got " << getTile().getType();
-  if (std::optional<MovementAttr> movement = getMovement())
-    return movement->verifyKind(*this, {MovementKind::TMA, MovementKind::Registers});
-  return success();
+  std::optional<MovementAttr> movement = getMovement();
+  if (movement && failed(movement->verifyKind(*this, {MovementKind::TMA, MovementKind::Registers})))
+    return failure();
+  auto kernel = (*this)->getParentOfType<KernelOp>();
+  if (!kernel)
+    return success(); // an error of its own
+  StringRef operand = kernel.getOperandName(getSource());
+  if (operand != "a" && operand != "b" && operand != "scale_a")
+    return emitOpError("expected the source to be the kernel argument a, b or scale_a");
+  if (getTile().getType() != kernel.getTileOf(operand))
+    return emitOpError() << "expected the tile of " << operand << " that the config of the kernel says, "
+                         << kernel.getTileOf(operand) << ", but got " << getTile().getType();
+  return movement ? movement->verifyFor(*this, operand) : success();
 }
 
 LogicalResult LoadFragmentOp::verify() {
@@ -78,7 +111,7 @@ LogicalResult LoadFragmentOp::verify() {
   FragType frag = getResult().getType();
   if (tile.getRows() == 1 && tile.getElementType().isF32() && frag.getColumns() == 1 &&
       frag.getRows() == tile.getColumns())
-    return success();
+    return verifyIsTileOf(*this, "tile", getTile(), "scale_a");
   return emitOpError() << "expected a 1xR tile of f32 and a fragment of Rx1, but got " << tile << " and " << frag;
 }
 
@@ -86,7 +119,7 @@ LogicalResult LoadVectorOp::verify() {
   TileType tile = getTile().getType();
   VectorType vector = getResult().getType();
   if (tile.getRows() == 1 && tile.getElementType().isF32() && vector.getNumElements() == tile.getColumns())
-    return success();
+    return verifyIsTileOf(*this, "tile", getTile(), "scale_b");
   return emitOpError() << "expected a 1xC tile of f32 and a vector of C, but got " << tile << " and " << vector;
 }
 
@@ -97,7 +130,14 @@ LogicalResult LoadBlockScalesOp::verify() {
   if (std::optional<MovementAttr> movement = getMovement())
     if (failed(movement->verifyKind(*this, {MovementKind::CpAsync, MovementKind::Registers})))
       return failure();
-  return verifyOffsets(*this, type, getOffsets());
+  if (failed(verifyOffsets(*this, type, getOffsets())))
+    return failure();
+  auto kernel = (*this)->getParentOfType<KernelOp>();
+  int64_t given = getScales().getType().getNumElements();
+  if (int64_t expected = kernel ? kernel.getTileOf("scale_b").getColumns() : given; given != expected)
+    return emitOpError() << "expected the " << expected << " scales that block N of the kernel may meet, but got "
+                         << given;
+  return verifyIsOperand(*this, "source", getSource(), "scale_b");
 }
 
 LogicalResult LoadRowScalesOp::verify() {
@@ -105,11 +145,13 @@ LogicalResult LoadRowScalesOp::verify() {
   FragType frag = getResult().getType();
   if (!type.getElementType().isF32() || frag.getColumns() != 1)
     return emitOpError() << "expected a memref of f32 and a fragment of Rx1, but got " << type << " and " << frag;
-  return verifyOffsets(*this, type, getOffsets());
+  if (failed(verifyOffsets(*this, type, getOffsets())))
+    return failure();
+  return verifyIsOperand(*this, "source", getSource(), "scale_a");
 }
 
 LogicalResult ScaledMmaOp::verify() {
-  if (failed(verifyMma(*this, getLhs().getType(), getRhs().getType(), getAcc().getType())))
+  if (failed(verifyMma(*this, getLhs(), getRhs(), getAcc().getType())))
     return failure();
   return verifyScales(*this, getRowScales().getType(), getColumnScales().getType(), getAcc().getType());
 }
@@ -125,13 +167,13 @@ static LogicalResult verifyOver(Operation *op, Value over, FragType result) {
 LogicalResult MmaOp::verify() {
   if (failed(verifyOver(*this, getOver(), getResult().getType())))
     return failure();
-  return verifyMma(*this, getLhs().getType(), getRhs().getType(), getResult().getType());
+  return verifyMma(*this, getLhs(), getRhs(), getResult().getType());
 }
 
 LogicalResult MmaStartOp::verify() {
   if (failed(verifyOver(*this, getOver(), getResult().getType())))
     return failure();
-  return verifyMma(*this, getLhs().getType(), getRhs().getType(), getResult().getType());
+  return verifyMma(*this, getLhs(), getRhs(), getResult().getType());
 }
 
 LogicalResult MmaWaitOp::verify() {
@@ -143,7 +185,8 @@ LogicalResult MmaWaitOp::verify() {
 LogicalResult PromoteOp::verify() {
   FragType part = getPart().getType(), acc = getAcc().getType();
   int64_t first = getColumn(), end = first + part.getColumns();
-  if (part.getRows() != acc.getRows() || first < 0 || first % hopper::kWgmmaNStep || end > acc.getColumns())
+  if (part.getRows() != acc.getRows() || first < 0 || first % hopper::kWgmmaNStep || end > acc.getColumns() ||
+      part.getColumns() % hopper::kWgmmaNStep)
     return emitOpError() << "expected a part with the rows of " << acc
                          << " and columns inside it from a multiple of 8, "
                          << "but got " << part << " from " << first;
@@ -151,26 +194,49 @@ LogicalResult PromoteOp::verify() {
 }
 
 static LogicalResult verifySplit(Operation *op, int64_t split) {
-  if (split >= 2 && split <= hopper::kMaxCluster)
-    return success();
-  return op->emitOpError() << "expected 'split' to be 2 to " << hopper::kMaxCluster << ", but got " << split;
+  if (split < 2 || split > hopper::kMaxCluster)
+    return op->emitOpError() << "expected 'split' to be 2 to " << hopper::kMaxCluster << ", but got " << split;
+  auto kernel = op->getParentOfType<KernelOp>();
+  if (int64_t own = kernel ? kernel.getConfig().getSplitK() : split; split != own)
+    return op->emitOpError() << "expected 'split' to be the split_k of the kernel, " << own << ", but got " << split;
+  return success();
 }
 
-LogicalResult KRangeOp::verify() { return verifySplit(*this, getSplit()); }
+LogicalResult KRangeOp::verify() {
+  if (failed(verifySplit(*this, getSplit())))
+    return failure();
+  auto kernel = (*this)->getParentOfType<KernelOp>();
+  return !kernel || kernel.isSize(getK(), 2) ? success() : emitOpError("expected to divide the K of the kernel");
+}
 
 LogicalResult WalkKOp::verify() {
-  return (*this)->getParentOfType<ForEachTileOp>() ? success()
-                                                   : emitOpError("expected to stand in a dgemm.for_each_tile");
+  auto tiles = (*this)->getParentOfType<ForEachTileOp>();
+  return tiles && !tiles.getFirst() ? success()
+                                    : emitOpError("expected to stand in a dgemm.for_each_tile of all tiles");
+}
+
+/// A fragment of which each CTA sums some columns; `sum` are those of one, null where there is none.
+static LogicalResult verifySplitFragment(Operation *op, int64_t split, FragType value, FragType sum) {
+  if (failed(verifySplit(op, split)))
+    return failure();
+  if (value.getColumns() % hopper::kWgmmaNStep)
+    return op->emitOpError() << "expected a fragment of whole groups of 8 columns, but got " << value;
+  int64_t columns = getSplitColumns(value.getColumns(), split);
+  if (sum && (sum.getRows() != value.getRows() || sum.getColumns() != columns))
+    return op->emitOpError() << "expected a sum of " << value.getRows() << "x" << columns << ", but got " << sum;
+  return success();
 }
 
 LogicalResult ReduceClusterOp::verify() {
-  if (failed(verifySplit(*this, getSplit())))
-    return failure();
-  FragType value = getValue().getType(), sum = getSum().getType();
-  int64_t columns = getSplitColumns(value.getColumns(), getSplit());
-  if (value.getColumns() % hopper::kWgmmaNStep || sum.getRows() != value.getRows() || sum.getColumns() != columns)
-    return emitOpError() << "expected a sum of " << value.getRows() << "x" << columns << ", but got " << sum;
-  return success();
+  return verifySplitFragment(*this, getSplit(), getValue().getType(), getSum().getType());
+}
+
+LogicalResult SendFragmentOp::verify() {
+  return verifySplitFragment(*this, getSplit(), getValue().getType(), FragType());
+}
+
+LogicalResult AddReceivedOp::verify() {
+  return verifySplitFragment(*this, getSplit(), getValue().getType(), getSum().getType());
 }
 
 LogicalResult StoreOp::verify() {
@@ -184,7 +250,10 @@ LogicalResult StoreOp::verify() {
         part->back() == 0 || part->front() + part->back() > getValue().getType().getColumns())
       return emitOpError() << "expected 'part' to be a first column and a number of columns, multiples of 8 inside "
                            << getValue().getType();
-  if (std::optional<MovementAttr> movement = getMovement())
-    return movement->verifyKind(*this, {MovementKind::TMA, MovementKind::Registers});
-  return success();
+  std::optional<MovementAttr> movement = getMovement();
+  if (movement && failed(movement->verifyKind(*this, {MovementKind::TMA, MovementKind::Registers})))
+    return failure();
+  if (failed(verifyIsOperand(*this, "destination", getDest(), "d")))
+    return failure();
+  return movement ? movement->verifyFor(*this, "d") : success();
 }

@@ -83,8 +83,6 @@ int64_t MovementChoice::chooseFewRows(bool stagesBlockScales) {
 
 FailureOr<MovementAttr> MovementChoice::chooseLoad(LoadOp load, bool stagesBlockScales) {
   StringRef name = kernel.getOperandName(load.getSource());
-  if (name != "a" && name != "b" && name != "scale_a")
-    return load.emitOpError("expected the source to be the kernel argument a, b or scale_a"), failure();
   if (name == "scale_a") {
     if (!allowsTMA(name))
       return load.emitOpError("expected strides that TMA takes; dgemm.load_row_scales does without"), failure();
@@ -98,8 +96,6 @@ FailureOr<MovementAttr> MovementChoice::chooseLoad(LoadOp load, bool stagesBlock
   if (allowsTMA(name))
     return byTMA(multicast, name == "b" && config.getEvictFirstB() ? CachePolicy::EvictFirst : CachePolicy::Normal,
                  choosePrefetch(name), /*fewRows=*/0);
-  if (multicast != Multicast::None)
-    return load.emitOpError("expected strides that TMA takes, as it multicasts in a cluster"), failure();
   return by(MovementKind::Registers);
 }
 
@@ -122,8 +118,6 @@ LogicalResult MovementChoice::choose() {
   for (LoadBlockScalesOp load : accesses.blockScales)
     load.setMovementAttr(by(stagesBlockScales ? MovementKind::CpAsync : MovementKind::Registers));
   for (StoreOp store : accesses.stores) {
-    if (kernel.getOperandName(store.getDest()) != "d")
-      return store.emitOpError("expected the destination to be the kernel argument d");
     // With split_k each CTA writes its columns from registers.
     bool isTMA = config.getSplitK() == 1 && allowsTMA("d");
     store.setMovementAttr(by(isTMA ? MovementKind::TMA : MovementKind::Registers));

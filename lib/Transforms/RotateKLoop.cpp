@@ -80,7 +80,7 @@ LogicalResult KLoopRotation::analyse() {
       stageOps.push_back(&op);
     else if (isa<LoadFragmentOp, LoadVectorOp>(op))
       stageReads.push_back(&op);
-    else if (isa<arith::ArithDialect>(op.getDialect()) || isa<LoadBlockScalesOp, LoadRowScalesOp, WalkKOp>(op))
+    else if (isa_and_nonnull<arith::ArithDialect>(op.getDialect()) || isa<LoadBlockScalesOp, LoadRowScalesOp, WalkKOp>(op))
       globalReads.push_back(&op);
     else
       return op.emitOpError("expected only loads, views and index arithmetic before the first mma of a K block");

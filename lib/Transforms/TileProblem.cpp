@@ -123,8 +123,8 @@ private:
       all.insert(all.begin(), tiles.getGroup());
     return all;
   }
-  Value load(StringRef name, TileType type, ArrayRef<Value> offsets) {
-    return LoadOp::create(b, type, operand(name), offsetsOf(name, offsets), MovementAttr());
+  Value load(StringRef name, ArrayRef<Value> offsets) {
+    return LoadOp::create(b, kernel.getTileOf(name), operand(name), offsetsOf(name, offsets), MovementAttr());
   }
   Value loadRowScales(Value kBlock);
 
@@ -140,21 +140,17 @@ Value KernelBody::loadRowScales(Value kBlock) {
   auto type = FragType::get(b.getContext(), config.getBlockM(), 1);
   if (!OperandGeometry::get(kernel, "scale_a").allowsTMA())
     return LoadRowScalesOp::create(b, type, operand("scale_a"), offsetsOf("scale_a", {kBlock, tiles.getTileM()}));
-  auto row = TileType::get(b.getContext(), 1, config.getBlockM(), b.getF32Type(), 0);
-  return LoadFragmentOp::create(b, type, load("scale_a", row, {kBlock, tiles.getTileM()}));
+  return LoadFragmentOp::create(b, type, load("scale_a", {kBlock, tiles.getTileM()}));
 }
 
 Value KernelBody::createKBlock(Value k, FragType fragType, Value acc) {
-  auto tile = [&](int64_t rows) {
-    return TileType::get(b.getContext(), rows, config.getBlockK(), Float8E4M3FNType::get(b.getContext()), 128);
-  };
   Value m = tiles.getTileM(), n = tiles.getTileN();
   Value kBlock = arith::DivUIOp::create(b, k, arith::ConstantIndexOp::create(b, kScaleBlock));
-  auto scalesType = VectorType::get(getScaleBlocksOfTile(config.getBlockN()), b.getF32Type());
+  auto scalesType = VectorType::get(kernel.getTileOf("scale_b").getColumns(), b.getF32Type());
   Value columnScales =
       LoadBlockScalesOp::create(b, scalesType, operand("scale_b"), offsetsOf("scale_b", {n, k}), MovementAttr());
-  Value lhs = load("a", tile(config.getBlockM()), {m, k});
-  Value rhs = load("b", tile(config.getBlockN()), {n, k});
+  Value lhs = load("a", {m, k});
+  Value rhs = load("b", {n, k});
   Value rowScales = loadRowScales(kBlock);
   return ScaledMmaOp::create(b, fragType, lhs, rhs, rowScales, columnScales, n, acc);
 }

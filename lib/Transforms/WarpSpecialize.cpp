@@ -65,6 +65,43 @@ OpTy findOnly(Operation *root) {
   return {};
 }
 
+/// The roles repeat these ops, and no others: what else is in the loops would be lost.
+LogicalResult verifyOps(KernelParts &parts) {
+  Block *tileBody = &parts.tiles.getBody().front(), *kBody = parts.kLoop.getBody();
+  auto isOf = [&](Operation &op, Block *block) {
+    if (isa_and_nonnull<arith::ArithDialect>(op.getDialect()) || op.hasTrait<OpTrait::IsTerminator>())
+      return true;
+    return block == kBody
+               ? isa<LoadOp, LoadFragmentOp, LoadRowScalesOp, LoadBlockScalesOp, MmaOp, PromoteOp, WalkKOp>(op)
+               : isa<ZeroOp, ReduceClusterOp, StoreOp>(op) || &op == parts.kLoop;
+  };
+  for (Block *block : {tileBody, kBody})
+    for (Operation &op : *block)
+      if (!isOf(op, block))
+        return op.emitOpError(
+            "expected a tile loop of one K loop and a store, and a K loop of loads, mma and promote, to "
+            "divide between the warps");
+  return success();
+}
+
+/// One sum over the K blocks of this CTA, from zero on, is what is stored.
+LogicalResult verifySum(KernelOp kernel, KernelParts &parts) {
+  scf::ForOp loop = parts.kLoop;
+  auto range = loop.getLowerBound().getDefiningOp<KRangeOp>();
+  bool isWhole = isConstantIntValue(loop.getLowerBound(), 0) && kernel.isSize(loop.getUpperBound(), 2);
+  bool isPart = range && loop.getLowerBound() == range.getBegin() && loop.getUpperBound() == range.getEnd();
+  if (kernel.getConfig().getSplitK() > 1 ? !isPart : !isWhole)
+    return loop.emitOpError("expected to walk K from 0 on, or with split_k what dgemm.k_range gives");
+  if (loop.getNumResults() != 1 || !loop.getInits()[0].getDefiningOp<ZeroOp>() ||
+      parts.promote.getPart() != parts.mma.getResult() || parts.promote.getAcc() != loop.getRegionIterArgs()[0] ||
+      loop.getBody()->getTerminator()->getOperand(0) != parts.promote.getResult())
+    return loop.emitOpError("expected to carry the sum of the promoted parts, from a dgemm.zero on, and nothing else");
+  Value sum = parts.reduce ? parts.reduce.getSum() : loop.getResult(0);
+  if (parts.store.getValue() != sum || (parts.reduce && parts.reduce.getValue() != loop.getResult(0)))
+    return parts.store.emitOpError("expected to store the sum of the K loop, or with split_k of the cluster");
+  return success();
+}
+
 FailureOr<KernelParts> analyse(KernelOp kernel) {
   KernelParts parts;
   parts.tiles = findOnly<ForEachTileOp>(kernel);
@@ -74,16 +111,21 @@ FailureOr<KernelParts> analyse(KernelOp kernel) {
       !(parts.store = findOnly<StoreOp>(parts.tiles)))
     return failure();
   parts.tiles.walk([&](ReduceClusterOp reduce) { parts.reduce = reduce; });
-  parts.kLoop.walk([&](LoadOp load) { parts.loads.push_back(load); });
   parts.kLoop.walk([&](LoadRowScalesOp load) { parts.directRowScales = load; });
   if (!parts.directRowScales && !(parts.tileRowScales = findOnly<LoadFragmentOp>(parts.kLoop)))
     return failure();
   SmallVector<Value> tiles = {parts.mma.getLhs(), parts.mma.getRhs()};
   if (parts.tileRowScales)
     tiles.push_back(parts.tileRowScales.getTile());
-  for (Value tile : tiles)
-    if (!tile.getDefiningOp<LoadOp>())
+  for (Value tile : tiles) {
+    parts.loads.push_back(tile.getDefiningOp<LoadOp>());
+    if (!parts.loads.back() || parts.loads.back()->getBlock() != parts.kLoop.getBody())
       return kernel.emitOpError("expected the tiles of mma and load_fragment to be loaded in the K loop"), failure();
+  }
+  if (!parts.tiles.getInitArgs().empty())
+    return parts.tiles.emitOpError("expected to carry nothing from tile to tile before it is divided"), failure();
+  if (failed(verifyOps(parts)) || failed(verifySum(kernel, parts)))
+    return failure();
   return parts;
 }
 
@@ -112,11 +154,14 @@ private:
                                       old.getGroupM(), old.getCluster());
     map.map(old.getBody().getArguments(), loop.getBody().getArguments());
     b.setInsertionPointToStart(&loop.getBody().front());
+    for (Operation &op : old.getBody().front())
+      if (isa_and_nonnull<arith::ArithDialect>(op.getDialect()) && op.isBeforeInBlock(parts.kLoop))
+        b.clone(op, map);
   }
   /// Copies the index arithmetic of the K loop.
   void cloneIndexArithmetic() {
     for (Operation &op : parts.kLoop.getBody()->without_terminator())
-      if (isa<arith::ArithDialect>(op.getDialect()) || isa<WalkKOp>(op))
+      if (isa_and_nonnull<arith::ArithDialect>(op.getDialect()) || isa<WalkKOp>(op))
         b.clone(op, map);
   }
   SmallVector<Value> mapAll(ValueRange values) {
@@ -125,7 +170,8 @@ private:
   /// A copy of the K loop, up to `end` if that is given; `body` builds one iteration and returns what it carries on.
   scf::ForOp buildKLoop(ValueRange inits, function_ref<SmallVector<Value>(ValueRange)> body, Value end = {}) {
     scf::ForOp old = parts.kLoop;
-    return scf::ForOp::create(b, old.getLowerBound(), end ? end : old.getUpperBound(), old.getStep(), inits,
+    SmallVector<Value> bounds = mapAll({old.getLowerBound(), end ? end : old.getUpperBound(), old.getStep()});
+    return scf::ForOp::create(b, bounds[0], bounds[1], bounds[2], inits,
                               [&](OpBuilder &, Location, Value k, ValueRange carried) {
                                 OpBuilder::InsertionGuard guard(b);
                                 b.setInsertionPointToEnd(k.getParentBlock());
@@ -259,7 +305,7 @@ Value RoleBuilder::reduceCluster(Value sum) {
   auto reduce = ReduceClusterOp::create(b, type, b.getIndexType(), sum, old.getSplit());
   map.map(old.getColumn(), reduce.getColumn());
   for (Operation *op = parts.kLoop->getNextNode(); op; op = op->getNextNode())
-    if (isa<arith::ArithDialect>(op->getDialect()))
+    if (isa_and_nonnull<arith::ArithDialect>(op->getDialect()))
       b.clone(*op, map);
   return reduce.getSum();
 }
@@ -379,7 +425,11 @@ LogicalResult specialize(KernelOp kernel) {
   Value warpgroup = consumer.addArgument(b.getIndexType(), b.getLoc());
   RoleBuilder(*parts, ring, stageType).buildProducer(&producer);
   RoleBuilder(*parts, ring, stageType).buildConsumer(&consumer, warpgroup, config);
+  auto zero = parts->kLoop.getInits()[0].getDefiningOp<ZeroOp>();
+  bool isAround = !parts->tiles->isAncestor(zero);
   parts->tiles.erase();
+  if (isAround && zero->use_empty()) // of all rows of a tile, which no warpgroup holds
+    zero.erase();
   return success();
 }
 

@@ -4,11 +4,17 @@
 // 4g to 4g + 3 are columns 8g + 2t and 8g + 2t + 1 of row r, then of row r + 8.
 
 // CHECK-LABEL: dgemm.kernel @mma(
-// CHECK-SAME: %[[PA:a_map]]: !llvm.ptr<3>
-dgemm.kernel @mma(%pa: !llvm.ptr<3> {dgemm.operand = "a_map"}, %pb: !llvm.ptr<3> {dgemm.operand = "b_map"},
-                  %ps: !llvm.ptr<3> {dgemm.operand = "scales"}, %pd: !llvm.ptr<3> {dgemm.operand = "d"},
-                  %xb: vector<2xf32> {dgemm.operand = "xb"}, %n: index {dgemm.operand = "n"})
+dgemm.kernel @mma(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
+                  %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
+                  %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"})
     sizes [-1, 384, 512] config <block = 64x24x128, stages = 2, math_warpgroups = 1, group_m = 1> {
+  %n = arith.constant 24 : index
+  %pa = llvm.mlir.zero : !llvm.ptr<3>
+  %pb = llvm.mlir.zero : !llvm.ptr<3>
+  %ps = llvm.mlir.zero : !llvm.ptr<3>
+  %pd = llvm.mlir.zero : !llvm.ptr<3>
+  // CHECK: %[[XB:.*]] = llvm.mlir.undef : vector<2xf32>
+  %xb = llvm.mlir.undef : vector<2xf32>
   // A zero fragment is as many zeros.
   // CHECK: %[[ZERO:.*]] = llvm.mlir.constant(0.0{{.*}} : f32)
   // CHECK-COUNT-12: llvm.insertvalue %[[ZERO]]
@@ -42,10 +48,10 @@ dgemm.kernel @mma(%pa: !llvm.ptr<3> {dgemm.operand = "a_map"}, %pb: !llvm.ptr<3>
 
   // Both scales of a value are multiplied once for each row and scale block. A tile of 24 columns starts at a multiple of 8
   // modulo 128: column group g of 8 belongs to the second block from n mod 128 = 128 - 8g on. Group 0 always has the first.
-  // CHECK-DAG: %[[B0:.*]] = llvm.extractelement %xb[%{{.*}}]
+  // CHECK-DAG: %[[B0:.*]] = llvm.extractelement %[[XB]][%{{.*}}]
   // CHECK-DAG: %[[LOW0:.*]] = llvm.fmul %{{.*}}, %[[B0]]
   // CHECK-DAG: %[[LOW1:.*]] = llvm.fmul %{{.*}}, %[[B0]]
-  // CHECK-DAG: %[[COLUMN:.*]] = arith.remui %n, %c128
+  // CHECK-DAG: %[[COLUMN:.*]] = arith.remui %c24, %c128
   // One multiply-add for each value, with the scale of its row.
   // CHECK: llvm.intr.fma(%{{.*}}, %[[LOW0]], %{{.*}})
   // CHECK: llvm.intr.fma(%{{.*}}, %[[LOW0]], %{{.*}})

@@ -249,7 +249,7 @@ func.func @k_range(%k: index) {
 
 // Which of a CTA's tiles it is decides.
 func.func @walk_k(%k: index) {
-  // expected-error @+1 {{'dgemm.walk_k' op expected to stand in a dgemm.for_each_tile}}
+  // expected-error @+1 {{'dgemm.walk_k' op expected to stand in a dgemm.for_each_tile of all tiles}}
   %offset = dgemm.walk_k %k from %k to %k
   return
 }

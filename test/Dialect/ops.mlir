@@ -85,18 +85,29 @@ dgemm.kernel @tiles(%x0: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %x1: memr
 }
 
 // Values may be carried from tile to tile; then the yield is printed.
-// CHECK-LABEL: func.func @carried(
-// CHECK-SAME: %[[M:.*]]: index, %[[INIT:.*]]: i32) -> i32
-func.func @carried(%M: index, %init: i32) -> i32 {
-  // CHECK: %[[LAST:.*]] = dgemm.for_each_tile (%{{.*}}, %{{.*}}) of (%[[M]], %[[M]]) tile = [64, 8] group_m = 1 iter_args(%[[X:.*]] = %[[INIT]]) -> i32 {
-  %last = dgemm.for_each_tile (%m, %n) of (%M, %M) tile = [64, 8] group_m = 1 iter_args(%x = %init) -> (i32) {
+// CHECK-LABEL: dgemm.kernel @carried(
+dgemm.kernel @carried(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
+                      %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
+                      %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+    config <block = 64x96x128, stages = 2, math_warpgroups = 1, group_m = 1> {
+  %N = arith.constant 384 : index
+  // CHECK: %[[INIT:.*]] = arith.constant 0 : i32
+  %init = arith.constant 0 : i32
+  // CHECK: %{{.*}} = dgemm.for_each_tile (%{{.*}}, %{{.*}}) of (%M, %{{.*}}) tile = [64, 96] group_m = 1 iter_args(%[[X:.*]] = %[[INIT]]) -> i32 {
+  %last = dgemm.for_each_tile (%m, %n) of (%M, %N) tile = [64, 96] group_m = 1 iter_args(%x = %init) -> (i32) {
     // CHECK-NEXT: %[[Y:.*]] = arith.addi %[[X]], %[[X]]
     %y = arith.addi %x, %x : i32
     // CHECK-NEXT: dgemm.yield %[[Y]] : i32
     dgemm.yield %y : i32
   }
-  // CHECK: return %[[LAST]]
-  return %last : i32
+  // CHECK: dgemm.for_each_tile (%m, %n) of (%{{.*}}, %{{.*}}) tile = [64, 96] group_m = 1 first {
+  dgemm.for_each_tile (%m, %n) of (%M, %N) tile = [64, 96] group_m = 1 first {}
+  // Where the K block lies that a K loop takes next: every second tile of a CTA walks K backwards.
+  // CHECK: dgemm.for_each_tile
+  dgemm.for_each_tile (%m, %n) of (%M, %N) tile = [64, 96] group_m = 1 {
+    // CHECK-NEXT: %[[OFFSET:offset]] = dgemm.walk_k %[[K:m]] from %{{.*}} to %[[K]]
+    %at = dgemm.walk_k %m from %n to %m
+  }
 }
 
 //===----------------------------------------------------------------------===//
@@ -105,9 +116,11 @@ func.func @carried(%M: index, %init: i32) -> i32 {
 
 // One region for the producer, one for each of the consumers, whose index is the region's argument. A stage is acquired,
 // filled and committed by the producer, and waited for, read and released by the consumers.
-// CHECK-LABEL: func.func @pipeline(
-// CHECK-SAME: %[[A:.*]]: memref<?x512xf8E4M3FN>, %[[M:.*]]: index)
-func.func @pipeline(%a: memref<?x512xf8E4M3FN>, %m: index) {
+// CHECK-LABEL: dgemm.kernel @pipeline(
+dgemm.kernel @pipeline(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
+                       %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
+                       %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+    config <block = 128x192x128, stages = 4, math_warpgroups = 2, group_m = 8> {
   // CHECK: %[[R:ring]] = dgemm.ring : !ring
   %r = dgemm.ring : !ring
   // CHECK-NEXT: dgemm.warp_specialize
@@ -116,8 +129,8 @@ func.func @pipeline(%a: memref<?x512xf8E4M3FN>, %m: index) {
   producer registers = 40 {
     // CHECK-NEXT: %[[FREE:stage]] = dgemm.acquire %[[R]] : !ring -> !stage
     %free = dgemm.acquire %r : !ring -> !stage
-    // CHECK-NEXT: dgemm.load_async %[[A]][%[[M]], %[[M]]] into %[[FREE]][0] : memref<?x512xf8E4M3FN>, !stage
-    dgemm.load_async %a[%m, %m] into %free[0] : memref<?x512xf8E4M3FN>, !stage
+    // CHECK-NEXT: dgemm.load_async %a[%M, %M] into %[[FREE]][0] : memref<?x512xf8E4M3FN>, !stage
+    dgemm.load_async %a[%M, %M] into %free[0] : memref<?x512xf8E4M3FN>, !stage
     // CHECK-NEXT: dgemm.commit %[[R]] : !ring
     dgemm.commit %r : !ring
   // CHECK-NEXT: } consumer (%[[WG:wg]]) x 2 registers = 232 {
@@ -132,22 +145,23 @@ func.func @pipeline(%a: memref<?x512xf8E4M3FN>, %m: index) {
     // CHECK-NEXT: dgemm.release %[[R]] : !ring
     dgemm.release %r : !ring
   }
-  return
 }
 
 // Scales of B on their way to a tile of a stage, and read from it; the producer may be a warp.
 !scales_stage = !dgemm.stage<<64x128xf8E4M3FN, swizzle = 128>, <48x128xf8E4M3FN, swizzle = 128>, <1x64xf32>, <1x2xf32>>
 !scales_ring = !dgemm.ring<2, !scales_stage>
-// CHECK-LABEL: func.func @block_scales(
-// CHECK-SAME: %[[S:.*]]: memref<3x4xf32>, %[[N:.*]]: index)
-func.func @block_scales(%s: memref<3x4xf32>, %n: index) {
+// CHECK-LABEL: dgemm.kernel @block_scales(
+dgemm.kernel @block_scales(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
+                           %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
+                           %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+    config <block = 64x48x128, stages = 2, math_warpgroups = 1, group_m = 1> {
   %r = dgemm.ring : !scales_ring
   dgemm.warp_specialize
   // CHECK: producer x 32 registers = 40 {
   producer x 32 registers = 40 {
     %free = dgemm.acquire %r : !scales_ring -> !scales_stage
-    // CHECK: dgemm.load_block_scales_async %[[S]][%[[N]], %[[N]]] into %{{.*}}[3] : memref<3x4xf32>, !stage{{[0-9]*}}
-    dgemm.load_block_scales_async %s[%n, %n] into %free[3] : memref<3x4xf32>, !scales_stage
+    // CHECK: dgemm.load_block_scales_async %scale_b[%M, %M] into %{{.*}}[3] : memref<3x4xf32>, !stage{{[0-9]*}}
+    dgemm.load_block_scales_async %scale_b[%M, %M] into %free[3] : memref<3x4xf32>, !scales_stage
     dgemm.commit %r : !scales_ring
   } consumer (%warpgroup) x 1 registers = 232 {
     %full = dgemm.wait %r : !scales_ring -> !scales_stage
@@ -157,67 +171,42 @@ func.func @block_scales(%s: memref<3x4xf32>, %n: index) {
     %vector = dgemm.load_vector %tile : !dgemm.tile<1x2xf32> -> vector<2xf32>
     dgemm.release %r : !scales_ring
   }
-  return
-}
-
-// Below the ring: a tile at an address, and columns of a fragment rounded to bf16 into a tile.
-// CHECK-LABEL: func.func @shared(
-// CHECK-SAME: %[[P:.*]]: !llvm.ptr<3>, %[[SUM:.*]]: !dgemm.frag<64x192xf32>)
-func.func @shared(%p: !llvm.ptr<3>, %sum: !dgemm.frag<64x192xf32>) {
-  // CHECK: %[[T:.*]] = dgemm.tile_at %[[P]] : !dgemm.tile<64x64xbf16, swizzle = 128>
-  %t = dgemm.tile_at %p : !dgemm.tile<64x64xbf16, swizzle = 128>
-  // CHECK-NEXT: dgemm.store_fragment %[[SUM]][128] into %[[T]] : !dgemm.frag<64x192xf32>, !dgemm.tile<64x64xbf16, swizzle = 128>
-  dgemm.store_fragment %sum[128] into %t : !dgemm.frag<64x192xf32>, !dgemm.tile<64x64xbf16, swizzle = 128>
-  return
 }
 
 //===----------------------------------------------------------------------===//
-// K divided between the CTAs of a cluster
+// K divided between the CTAs of a cluster, and shared memory
 //===----------------------------------------------------------------------===//
 
 // Each CTA walks its part of K, and stores the columns of the sum that are its own. With 16 groups of 8 columns for 3 CTAs
 // the last columns lie behind the tile.
-// CHECK-LABEL: func.func @split_k(
-// CHECK-SAME: %[[D:.*]]: memref<?x384xbf16>, %[[ACC:.*]]: !dgemm.frag<64x128xf32>, %[[M:.*]]: index)
-func.func @split_k(%d: memref<?x384xbf16>, %acc: !dgemm.frag<64x128xf32>, %M: index) {
-  // CHECK: %[[BEGIN:begin]], %[[END:end]] = dgemm.k_range %[[M]] split = 3
-  %first, %last = dgemm.k_range %M split = 3
-  // CHECK-NEXT: dgemm.for_each_tile (%[[TM:m]], %[[TN:n]]) of (%[[M]], %[[M]]) tile = [64, 128] group_m = 8 cluster = [1, 1, 3] {
-  dgemm.for_each_tile (%m, %n) of (%M, %M) tile = [64, 128] group_m = 8 cluster = [1, 1, 3] {
+// CHECK-LABEL: dgemm.kernel @split_k(
+dgemm.kernel @split_k(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
+                      %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
+                      %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+    config <block = 64x128x128, stages = 2, math_warpgroups = 1, group_m = 8, split_k = 3> {
+  %N = arith.constant 384 : index
+  %K = arith.constant 512 : index
+  // CHECK: %[[ACC:.*]] = dgemm.zero
+  %acc = dgemm.zero : <64x128xf32>
+  // CHECK: %[[BEGIN:begin]], %[[END:end]] = dgemm.k_range %{{.*}} split = 3
+  %first, %last = dgemm.k_range %K split = 3
+  // CHECK-NEXT: dgemm.for_each_tile (%[[TM:m]], %[[TN:n]]) of (%M, %{{.*}}) tile = [64, 128] group_m = 8 cluster = [1, 1, 3] {
+  dgemm.for_each_tile (%m, %n) of (%M, %N) tile = [64, 128] group_m = 8 cluster = [1, 1, 3] {
     // CHECK-NEXT: %[[SUM:sum]], %[[COLUMN:column]] = dgemm.reduce_cluster %[[ACC]] split = 3 : !dgemm.frag<64x128xf32> -> !dgemm.frag<64x48xf32>
     %x, %y = dgemm.reduce_cluster %acc split = 3 : !dgemm.frag<64x128xf32> -> !dgemm.frag<64x48xf32>
-    // CHECK-NEXT: dgemm.store %[[SUM]], %[[D]][%[[TM]], %[[COLUMN]]] rows %[[M]] columns %[[TN]] part [16, 32] : !dgemm.frag<64x48xf32>, memref<?x384xbf16>
+    // CHECK-NEXT: dgemm.store %[[SUM]], %d[%[[TM]], %[[COLUMN]]] rows %M columns %[[TN]] part [16, 32] : !dgemm.frag<64x48xf32>, memref<?x384xbf16>
     dgemm.store %x, %d[%m, %y] rows %M columns %n part [16, 32] : !dgemm.frag<64x48xf32>, memref<?x384xbf16>
   }
-  return
-}
-
-// CHECK-LABEL: func.func @first_tile(
-func.func @first_tile(%M: index) {
-  // CHECK: dgemm.for_each_tile (%m, %n) of (%{{.*}}, %{{.*}}) tile = [64, 128] group_m = 8 first {
-  dgemm.for_each_tile (%m, %n) of (%M, %M) tile = [64, 128] group_m = 8 first {}
-  return
-}
-
-// Where the K block lies that a K loop takes next: every second tile of a CTA walks K backwards.
-// CHECK-LABEL: func.func @walk_k(
-// CHECK-SAME: %[[K:.*]]: index, %[[BEGIN:.*]]: index, %[[END:.*]]: index)
-func.func @walk_k(%k: index, %begin: index, %end: index) {
-  // CHECK: dgemm.for_each_tile
-  dgemm.for_each_tile (%m, %n) of (%end, %end) tile = [64, 128] group_m = 8 {
-    // CHECK-NEXT: %[[OFFSET:offset]] = dgemm.walk_k %[[K]] from %[[BEGIN]] to %[[END]]
-    %at = dgemm.walk_k %k from %begin to %end
-  }
-  return
-}
-
-// Below: sent to shared memory of the others, and what came from them added.
-// CHECK-LABEL: func.func @exchange(
-// CHECK-SAME: %[[ACC:.*]]: !dgemm.frag<64x128xf32>, %[[P:.*]]: !llvm.ptr<3>)
-func.func @exchange(%acc: !dgemm.frag<64x128xf32>, %p: !llvm.ptr<3>) {
-  // CHECK: dgemm.send_fragment %[[ACC]] to %[[P]] signal %[[P]] split = 3 : !dgemm.frag<64x128xf32>
+  // Below: a tile at an address, and columns of a fragment rounded to bf16 into a tile.
+  // CHECK: %[[P:.*]] = llvm.mlir.zero
+  %p = llvm.mlir.zero : !llvm.ptr<3>
+  // CHECK-NEXT: %[[T:.*]] = dgemm.tile_at %[[P]] : !dgemm.tile<64x64xbf16, swizzle = 128>
+  %t = dgemm.tile_at %p : !dgemm.tile<64x64xbf16, swizzle = 128>
+  // CHECK-NEXT: dgemm.store_fragment %[[ACC]][64] into %[[T]] : !dgemm.frag<64x128xf32>, !dgemm.tile<64x64xbf16, swizzle = 128>
+  dgemm.store_fragment %acc[64] into %t : !dgemm.frag<64x128xf32>, !dgemm.tile<64x64xbf16, swizzle = 128>
+  // Sent to shared memory of the others, and what came from them added.
+  // CHECK-NEXT: dgemm.send_fragment %[[ACC]] to %[[P]] signal %[[P]] split = 3 : !dgemm.frag<64x128xf32>
   dgemm.send_fragment %acc to %p signal %p split = 3 : !dgemm.frag<64x128xf32>
   // CHECK-NEXT: dgemm.add_received %[[ACC]] from %[[P]] split = 3 : !dgemm.frag<64x128xf32> -> !dgemm.frag<64x48xf32>
   %sum = dgemm.add_received %acc from %p split = 3 : !dgemm.frag<64x128xf32> -> !dgemm.frag<64x48xf32>
-  return
 }

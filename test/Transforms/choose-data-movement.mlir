@@ -30,7 +30,9 @@ dgemm.kernel @plain(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: 
 // CHECK-NEXT: dgemm.load %b{{.*}} by <tma, cache = evict_first> :
 // CHECK-NEXT: dgemm.load %scale_a{{.*}} by <tma, few_rows = 4> :
 dgemm.kernel @few_rows(%a: memref<3x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x3xf32> {dgemm.operand = "scale_a"},
-                       %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}) sizes [3, 384, 512]
+                       %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
+                       %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
+                       %d: memref<3x384xbf16> {dgemm.operand = "d"}) sizes [3, 384, 512]
     config <block = 64x96x128, stages = 3, math_warpgroups = 1, group_m = 8, evict_first = b> {
   %c0 = arith.constant 0 : index
   %ta = dgemm.load %a[%c0, %c0] : memref<3x512xf8E4M3FN> -> !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>
@@ -42,7 +44,10 @@ dgemm.kernel @few_rows(%a: memref<3x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_
 // CHECK-LABEL: dgemm.kernel @cluster(
 // CHECK: dgemm.load %a{{.*}} by <tma, multicast = row> :
 // CHECK-NEXT: dgemm.load %b{{.*}} by <tma, multicast = column> :
-dgemm.kernel @cluster(%a: memref<512x512xf8E4M3FN> {dgemm.operand = "a"}, %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"})
+dgemm.kernel @cluster(%a: memref<512x512xf8E4M3FN> {dgemm.operand = "a"}, %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
+                      %scale_a: memref<4x512xf32> {dgemm.operand = "scale_a"},
+                      %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
+                      %d: memref<512x384xbf16> {dgemm.operand = "d"})
     sizes [512, 384, 512] config <block = 128x96x128, stages = 3, math_warpgroups = 2, group_m = 8, cluster = 2x2> {
   %c0 = arith.constant 0 : index
   %ta = dgemm.load %a[%c0, %c0] : memref<512x512xf8E4M3FN> -> !dgemm.tile<128x128xf8E4M3FN, swizzle = 128>
@@ -58,7 +63,8 @@ dgemm.kernel @cluster(%a: memref<512x512xf8E4M3FN> {dgemm.operand = "a"}, %b: me
 // CHECK: dgemm.store {{.*}} by <registers> :
 dgemm.kernel @unaligned(%a: memref<72x200xf8E4M3FN> {dgemm.operand = "a"},
                         %b: memref<50x200xf8E4M3FN, strided<[208, 1]>> {dgemm.operand = "b"},
-                        %scale_b: memref<1x2xf32> {dgemm.operand = "scale_b"}, %d: memref<72x50xbf16> {dgemm.operand = "d"})
+                        %scale_b: memref<1x2xf32> {dgemm.operand = "scale_b"}, %d: memref<72x50xbf16> {dgemm.operand = "d"},
+                        %scale_a: memref<2x72xf32> {dgemm.operand = "scale_a"})
     sizes [72, 50, 200] config <block = 64x56x128, stages = 3, math_warpgroups = 1, group_m = 8>
     attributes {strides = {b = array<i64: 208, 1>}} {
   %c0 = arith.constant 0 : index
@@ -72,7 +78,11 @@ dgemm.kernel @unaligned(%a: memref<72x200xf8E4M3FN> {dgemm.operand = "a"},
 // With split_k each CTA stores its columns from registers.
 // CHECK-LABEL: dgemm.kernel @split(
 // CHECK: dgemm.store {{.*}} by <registers> :
-dgemm.kernel @split(%d: memref<64x96xbf16> {dgemm.operand = "d"}) sizes [64, 96, 512]
+dgemm.kernel @split(%d: memref<64x96xbf16> {dgemm.operand = "d"},
+                    %a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"},
+                    %scale_a: memref<4x64xf32> {dgemm.operand = "scale_a"},
+                    %b: memref<96x512xf8E4M3FN> {dgemm.operand = "b"},
+                    %scale_b: memref<1x4xf32> {dgemm.operand = "scale_b"}) sizes [64, 96, 512]
     config <block = 64x96x128, stages = 3, math_warpgroups = 1, group_m = 8, split_k = 2> {
   %c0 = arith.constant 0 : index
   %zero = dgemm.zero : <64x48xf32>

@@ -2,25 +2,34 @@
 
 // The kernel has a tile loop.
 // expected-error @+1 {{'dgemm.kernel' op expected one dgemm.for_each_tile to divide between the warps, but got 0}}
-dgemm.kernel @empty() sizes [-1, 384, 512] config <block = 128x96x128, stages = 3, math_warpgroups = 2, group_m = 8> {
+dgemm.kernel @empty(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
+                    %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
+                    %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+    config <block = 128x96x128, stages = 3, math_warpgroups = 2, group_m = 8> {
 }
 
 // -----
 
 // In it is a loop over K.
-dgemm.kernel @no_k_loop(%M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+dgemm.kernel @no_k_loop(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
+                        %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
+                        %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
     config <block = 128x96x128, stages = 3, math_warpgroups = 2, group_m = 8> {
+  %N = arith.constant 384 : index
   // expected-error @+1 {{'dgemm.for_each_tile' op expected one scf.for to divide between the warps, but got 0}}
-  dgemm.for_each_tile (%m, %n) of (%M, %M) tile = [128, 96] group_m = 8 {
+  dgemm.for_each_tile (%m, %n) of (%M, %N) tile = [128, 96] group_m = 8 {
   }
 }
 
 // -----
 
 // Accumulators have been promoted: a loop that still holds dgemm.scaled_mma has no dgemm.mma.
-dgemm.kernel @no_mma(%M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+dgemm.kernel @no_mma(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
+                     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
+                     %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
     config <block = 128x96x128, stages = 3, math_warpgroups = 2, group_m = 8> {
-  dgemm.for_each_tile (%m, %n) of (%M, %M) tile = [128, 96] group_m = 8 {
+  %N = arith.constant 384 : index
+  dgemm.for_each_tile (%m, %n) of (%M, %N) tile = [128, 96] group_m = 8 {
     // expected-error @+1 {{'scf.for' op expected one dgemm.mma to divide between the warps, but got 0}}
     scf.for %k = %m to %n step %M {
     }
@@ -33,9 +42,9 @@ dgemm.kernel @no_mma(%M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
 // expected-error @+1 {{'dgemm.kernel' op expected the tiles of mma and load_fragment to be loaded in the K loop}}
 dgemm.kernel @gemm(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
                    %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
-                   %d: memref<?x384xbf16> {dgemm.operand = "d"},
-                   %tb: !dgemm.tile<96x128xf8E4M3FN, swizzle = 128>, %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+                   %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
     config <block = 128x96x128, stages = 3, math_warpgroups = 2, group_m = 8> {
+  %tb = builtin.unrealized_conversion_cast to !dgemm.tile<96x128xf8E4M3FN, swizzle = 128>
   %N = arith.constant 384 : index
   %K = arith.constant 512 : index
   %c0 = arith.constant 0 : index

@@ -172,6 +172,10 @@ def DGemm_MovementAttr : AttrDef<DGemm_Dialect, "Movement"> {
 
     - C1: the fields are for `tma` only.
     - C2: `prefetch_from` is not negative, and `few_rows` is 0 to 4: one `cp.async` moves up to 16 bytes (PTX ISA 9.0).
+    - C3: `tma` suits the strides of the operand, and scales of A come by it; D is not stored by it with split_k.
+    - C4: A is multicast along a row where the cluster has several columns, B along a column where it has several rows.
+    - C5: `prefetch_from` and `few_rows` are for a dense layout without multicast, the one for A and B, the other for scales
+      of A with a block M of 64.
 
     Example: `#dgemm.movement<tma, multicast = column, cache = evict_first>`.
   }];
@@ -186,6 +190,8 @@ def DGemm_MovementAttr : AttrDef<DGemm_Dialect, "Movement"> {
   let extraClassDeclaration = [{
     /// Emits an error at `op`, which is moved as this says, unless the kind is one of `kinds`.
     LogicalResult verifyKind(Operation *op, ArrayRef<MovementKind> kinds) const;
+    /// Emits an error at `op`, which so moves a tile of `operand`, unless the kernel around it allows that.
+    LogicalResult verifyFor(Operation *op, StringRef operand) const;
   }];
   let assemblyFormat = "`<` $kind (`,` struct($multicast, $cache, $prefetch_from, $few_rows)^)? `>`";
   let genVerifyDecl = 1;

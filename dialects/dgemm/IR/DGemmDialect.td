@@ -32,9 +32,19 @@ def DGemm_Dialect : Dialect {
     void registerAttributes();
     void registerTypes();
   }];
-  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect", "::mlir::memref::MemRefDialect"];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect", "::mlir::memref::MemRefDialect",
+                           "::mlir::LLVM::LLVMDialect"];
 }
 
 class DGemm_Op<string mnemonic, list<Trait> traits = []> : Op<DGemm_Dialect, mnemonic, traits>;
+
+// Where an op of a kernel may stand. Verified after the op itself.
+class DGemm_PlaceTrait<string name> : NativeOpTrait<name> {
+  let cppNamespace = "::dgemm";
+}
+def DGemm_DirectlyInKernel : DGemm_PlaceTrait<"DirectlyInKernel">;
+def DGemm_InKernel : DGemm_PlaceTrait<"InKernel">;
+def DGemm_InProducer : DGemm_PlaceTrait<"InProducer">;
+def DGemm_InConsumer : DGemm_PlaceTrait<"InConsumer">;
 
 #endif // DGEMM_IR_DIALECT

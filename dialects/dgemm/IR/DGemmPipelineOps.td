@@ -13,16 +13,23 @@ include "DGemmTileOps.td"
 include "mlir/Dialect/LLVMIR/LLVMOpBase.td"
 
 def DGemm_RingOp : DGemm_Op<"ring", [
+    DGemm_DirectlyInKernel,
     MemoryEffects<[MemAlloc]>, DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmResultNames"]>]> {
   let summary = "the ring of stages of a kernel, all empty";
+  let description = [{
+    - C1: the ring has the stages of the kernel's config, and these the tiles of A, B, the scales of A and those of B, in
+      this order; the last or the last two may be missing.
+  }];
   let results = (outs DGemm_RingType:$ring);
   let extraClassDefinition = [{
     void $cppClass::getAsmResultNames(::mlir::OpAsmSetValueNameFn setName) { setName(getRing(), "ring"); }
   }];
   let assemblyFormat = "attr-dict `:` qualified(type($ring))";
+  let hasVerifier = 1;
 }
 
 def DGemm_WarpSpecializeOp : DGemm_Op<"warp_specialize", [
+    DGemm_DirectlyInKernel,
     SingleBlock, NoTerminator, DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmBlockArgumentNames"]>]> {
   let summary = "one role for each warpgroup of a CTA";
   let description = [{
@@ -34,6 +41,7 @@ def DGemm_WarpSpecializeOp : DGemm_Op<"warp_specialize", [
     - C2: register counts are multiples of 8 from 24 to 256 (PTX ISA 9.0, setmaxnreg).
     - C3: the producer is 1, 32 or 128 threads.
     - C4: all roles together stay within the 65536 registers of a multiprocessor.
+    - C5: there are as many consumers as math warpgroups in the kernel's config.
 
     Example:
     ```mlir
@@ -60,7 +68,7 @@ def DGemm_WarpSpecializeOp : DGemm_Op<"warp_specialize", [
   }];
 }
 
-def DGemm_AcquireOp : DGemm_Op<"acquire", [DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmResultNames"]>]> {
+def DGemm_AcquireOp : DGemm_Op<"acquire", [DGemm_InProducer, DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmResultNames"]>]> {
   let summary = "the producer's next stage, once all consumers have released it";
   let arguments = (ins DGemm_RingType:$ring);
   let results = (outs DGemm_StageType:$stage);
@@ -71,7 +79,7 @@ def DGemm_AcquireOp : DGemm_Op<"acquire", [DeclareOpInterfaceMethods<OpAsmOpInte
   let hasVerifier = 1;
 }
 
-def DGemm_LoadAsyncOp : DGemm_Op<"load_async", [MemoryEffects<[MemRead, MemWrite]>]> {
+def DGemm_LoadAsyncOp : DGemm_Op<"load_async", [DGemm_InProducer, MemoryEffects<[MemRead, MemWrite]>]> {
   let summary = "starts a copy from global memory to a tile of an acquired stage";
   let description = [{
     Example: `dgemm.load_async %a[%m, %k] into %stage[0] by <tma> : memref<?x512xf8E4M3FN>, !dgemm.stage<...>`.
@@ -85,7 +93,7 @@ def DGemm_LoadAsyncOp : DGemm_Op<"load_async", [MemoryEffects<[MemRead, MemWrite
   let hasVerifier = 1;
 }
 
-def DGemm_LoadBlockScalesAsyncOp : DGemm_Op<"load_block_scales_async", [MemoryEffects<[MemRead, MemWrite]>]> {
+def DGemm_LoadBlockScalesAsyncOp : DGemm_Op<"load_block_scales_async", [DGemm_InProducer, MemoryEffects<[MemRead, MemWrite]>]> {
   let summary = "starts what dgemm.load_block_scales reads on its way to a tile of an acquired stage";
   let description = [{
     - C1: the tile is `1xC` of f32, with C as many scales as `dgemm.load_block_scales` would give.
@@ -102,13 +110,13 @@ def DGemm_LoadBlockScalesAsyncOp : DGemm_Op<"load_block_scales_async", [MemoryEf
   let hasVerifier = 1;
 }
 
-def DGemm_CommitOp : DGemm_Op<"commit"> {
+def DGemm_CommitOp : DGemm_Op<"commit", [DGemm_InProducer]> {
   let summary = "hands the acquired stage over; it is full when its copies have landed";
   let arguments = (ins DGemm_RingType:$ring);
   let assemblyFormat = "$ring attr-dict `:` qualified(type($ring))";
 }
 
-def DGemm_WaitOp : DGemm_Op<"wait", [DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmResultNames"]>]> {
+def DGemm_WaitOp : DGemm_Op<"wait", [DGemm_InConsumer, DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmResultNames"]>]> {
   let summary = "the consumer's next stage, once it is full";
   let description = [{
     Where `condition` is given and does not hold, nothing is waited for, and the stage must not be read.
@@ -127,7 +135,7 @@ def DGemm_WaitOp : DGemm_Op<"wait", [DeclareOpInterfaceMethods<OpAsmOpInterface,
   let hasVerifier = 1;
 }
 
-def DGemm_ViewOp : DGemm_Op<"view", [Pure]> {
+def DGemm_ViewOp : DGemm_Op<"view", [DGemm_InKernel, Pure]> {
   let summary = "a tile of a stage, or some of its rows";
   let description = [{
     Tile `index` of the stage from element `offset` on: whole rows for a tile of several rows, elements for one of a
@@ -145,13 +153,13 @@ def DGemm_ViewOp : DGemm_Op<"view", [Pure]> {
   let hasVerifier = 1;
 }
 
-def DGemm_ReleaseOp : DGemm_Op<"release"> {
+def DGemm_ReleaseOp : DGemm_Op<"release", [DGemm_InConsumer]> {
   let summary = "hands the waited-for stage back to the producer";
   let arguments = (ins DGemm_RingType:$ring);
   let assemblyFormat = "$ring attr-dict `:` qualified(type($ring))";
 }
 
-def DGemm_TileAtOp : DGemm_Op<"tile_at", [Pure]> {
+def DGemm_TileAtOp : DGemm_Op<"tile_at", [DGemm_InKernel, Pure]> {
   let summary = "the tile at a shared-memory address";
   let description = [{
     Made by `dgemm-lower-tma`, which knows where stages lie. The address is aligned as the swizzle wants it.
@@ -163,7 +171,7 @@ def DGemm_TileAtOp : DGemm_Op<"tile_at", [Pure]> {
   let assemblyFormat = "$address attr-dict `:` qualified(type($tile))";
 }
 
-def DGemm_StoreFragmentOp : DGemm_Op<"store_fragment", [MemoryEffects<[MemWrite]>]> {
+def DGemm_StoreFragmentOp : DGemm_Op<"store_fragment", [DGemm_InKernel, MemoryEffects<[MemWrite]>]> {
   let summary = "columns of a fragment to a tile in shared memory, rounded to bf16";
   let description = [{
     Writes columns `column` to `column + C` of the fragment to a tile of C columns, with its swizzle.
@@ -181,7 +189,7 @@ def DGemm_StoreFragmentOp : DGemm_Op<"store_fragment", [MemoryEffects<[MemWrite]
   let hasVerifier = 1;
 }
 
-def DGemm_SendFragmentOp : DGemm_Op<"send_fragment"> {
+def DGemm_SendFragmentOp : DGemm_Op<"send_fragment", [DGemm_InKernel]> {
   let summary = "columns of a fragment to each of the other CTAs of a cluster";
   let description = [{
     Starts to write the columns that CTA r sums to its shared memory: what CTA q sends lies behind `buffer` (an address of
@@ -195,9 +203,10 @@ def DGemm_SendFragmentOp : DGemm_Op<"send_fragment"> {
   let assemblyFormat = [{
     $value `to` $buffer `signal` $barrier `split` `=` $split attr-dict `:` qualified(type($value))
   }];
+  let hasVerifier = 1;
 }
 
-def DGemm_AddReceivedOp : DGemm_Op<"add_received", [MemoryEffects<[MemRead]>]> {
+def DGemm_AddReceivedOp : DGemm_Op<"add_received", [DGemm_InKernel, MemoryEffects<[MemRead]>]> {
   let summary = "this CTA's columns of a fragment, plus those that the others have sent";
   let description = [{
     Adds in the order of the places behind `buffer` (see `dgemm.send_fragment`), from which all has been received.
@@ -210,6 +219,7 @@ def DGemm_AddReceivedOp : DGemm_Op<"add_received", [MemoryEffects<[MemRead]>]> {
   let assemblyFormat = [{
     $value `from` $buffer `split` `=` $split attr-dict `:` qualified(type($value)) `->` qualified(type($sum))
   }];
+  let hasVerifier = 1;
 }
 
 #endif // DGEMM_IR_PIPELINE_OPS

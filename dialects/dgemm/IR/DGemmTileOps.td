@@ -30,6 +30,12 @@ def DGemm_KernelOp : DGemm_Op<"kernel", [
     K (-1: dynamic), and G where there are groups; `divisible`, what those that are dynamic are multiples of. `strides`
     holds those of the operands that are not packed, in elements, -1 for `?` (see `dgemm.gemm`).
 
+    - C1: each argument is an operand, a dynamic size or, below `dgemm-lower-tma`, a `dgemm.tensor_map`.
+    - C2: each operand of the layout is an argument or has a tensor map, and each dynamic size is an argument; once.
+    - C3: the types of operands and the tensor maps follow from sizes and strides.
+    - C4: the name is one that PTX takes.
+    - C5: a config with a cluster wants strides of A and B that TMA takes.
+
     Example:
     ```mlir
     dgemm.kernel @gemm(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, ..., %m: index {dgemm.size = "M"})
@@ -53,10 +59,19 @@ def DGemm_KernelOp : DGemm_Op<"kernel", [
     BlockArgument findArgument(StringRef attr, StringRef value);
     /// Name of the operand that `value` is, empty if it is none.
     StringRef getOperandName(Value value);
+    /// In elements, -1 for `?`; empty for an operand that is packed.
+    ArrayRef<int64_t> getExplicitStridesOf(StringRef operand);
+    /// The sizes that are arguments, of kSizeNames.
+    SmallVector<StringRef> getDynamicSizes();
+    /// `value` is the size with this index of kSizeNames (M, N, K, G): the argument, or the constant that it is.
+    bool isSize(Value value, unsigned index);
+    /// What a K block reads of an operand: rows of A or B, swizzled for wgmma; the scales of the rows or columns.
+    TileType getTileOf(StringRef operand);
   }];
 }
 
 def DGemm_ForEachTileOp : DGemm_Op<"for_each_tile", [
+    DGemm_InKernel,
     AttrSizedOperandSegments,
     DeclareOpInterfaceMethods<LoopLikeOpInterface, ["getInitsMutable", "getRegionIterArgs", "getYieldedValuesMutable",
                                                     "getLoopResults", "replaceWithAdditionalYields"]>,
@@ -82,6 +97,8 @@ def DGemm_ForEachTileOp : DGemm_Op<"for_each_tile", [
     With `first` only the first tile of this CTA, if it has one.
 
     - C1: with `first` the layout is dense, and nothing is carried.
+    - C2: tile, group_m, cluster, layout, groups and the two sizes are those of the kernel.
+    - C3: in it, a loop over K has block K as its step, as often as its body has K blocks.
 
     Example:
     ```mlir
@@ -102,6 +119,7 @@ def DGemm_ForEachTileOp : DGemm_Op<"for_each_tile", [
   let skipDefaultBuilders = 1;
   let hasCustomAssemblyFormat = 1;
   let hasVerifier = 1;
+  let hasRegionVerifier = 1;
   let extraClassDeclaration = [{
     /// CTAs that take tiles together.
     int64_t getClusterSize() { return llvm::product_of(getCluster()); }
@@ -132,6 +150,7 @@ def DGemm_YieldOp : DGemm_Op<"yield", [Pure, Terminator, HasParent<"ForEachTileO
 }
 
 def DGemm_KRangeOp : DGemm_Op<"k_range", [
+    DGemm_InKernel,
     Pure, DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmResultNames"]>]> {
   let summary = "this CTA's part of K";
   let description = [{
@@ -153,12 +172,14 @@ def DGemm_KRangeOp : DGemm_Op<"k_range", [
 }
 
 def DGemm_WalkKOp : DGemm_Op<"walk_k", [
-    Pure, DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmResultNames"]>]> {
+    DGemm_InKernel,
+    MemoryEffects<[MemRead]>, DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmResultNames"]>]> {
   let summary = "where the K block lies that a K loop takes next";
   let description = [{
     In every second tile of a CTA the K blocks of 128 from `begin` to `end` are taken from the last one backwards, in the
     others in order: `offset` is `k` or as far from the last K block as `k` is from `begin`. So a wave of tiles begins with
     what the wave before has left in the L2, where they share rows of A or B. (`serpentine_k` of #dgemm.config)
+    It reads which tile this is, so it stays in the tile loop, whatever its operands are.
 
     - C1: it stands in a `dgemm.for_each_tile`.
 
@@ -174,6 +195,7 @@ def DGemm_WalkKOp : DGemm_Op<"walk_k", [
 }
 
 def DGemm_ReduceClusterOp : DGemm_Op<"reduce_cluster", [
+    DGemm_InKernel,
     DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmResultNames"]>]> {
   let summary = "the sum of a fragment over the CTAs of a cluster, some columns for each";
   let description = [{
@@ -203,13 +225,13 @@ def DGemm_ReduceClusterOp : DGemm_Op<"reduce_cluster", [
   let hasVerifier = 1;
 }
 
-def DGemm_ZeroOp : DGemm_Op<"zero", [Pure]> {
+def DGemm_ZeroOp : DGemm_Op<"zero", [DGemm_InKernel, Pure]> {
   let summary = "a fragment of zeros";
   let results = (outs DGemm_FragType:$result);
   let assemblyFormat = "attr-dict `:` type($result)";
 }
 
-def DGemm_LoadOp : DGemm_Op<"load", [MemoryEffects<[MemRead, MemAlloc]>]> {
+def DGemm_LoadOp : DGemm_Op<"load", [DGemm_InKernel, MemoryEffects<[MemRead, MemAlloc]>]> {
   let summary = "global memory to a tile in shared memory";
   let description = [{
     Copies the box that starts at the element offsets; elements outside the operand read as zero. `by` says how.
@@ -224,7 +246,7 @@ def DGemm_LoadOp : DGemm_Op<"load", [MemoryEffects<[MemRead, MemAlloc]>]> {
   let hasVerifier = 1;
 }
 
-def DGemm_LoadFragmentOp : DGemm_Op<"load_fragment", [MemoryEffects<[MemRead]>]> {
+def DGemm_LoadFragmentOp : DGemm_Op<"load_fragment", [DGemm_InKernel, MemoryEffects<[MemRead]>]> {
   let summary = "one f32 for each row of a fragment, from shared memory";
   let description = [{
     Reads a `1xR` tile of f32 into a fragment of R rows and one column: each thread gets the values of its own rows.
@@ -237,7 +259,7 @@ def DGemm_LoadFragmentOp : DGemm_Op<"load_fragment", [MemoryEffects<[MemRead]>]>
   let hasVerifier = 1;
 }
 
-def DGemm_LoadVectorOp : DGemm_Op<"load_vector", [MemoryEffects<[MemRead]>]> {
+def DGemm_LoadVectorOp : DGemm_Op<"load_vector", [DGemm_InKernel, MemoryEffects<[MemRead]>]> {
   let summary = "a few f32 for all threads, from shared memory";
   let description = [{
     Reads a `1xC` tile of f32: each thread gets all of it.
@@ -250,7 +272,7 @@ def DGemm_LoadVectorOp : DGemm_Op<"load_vector", [MemoryEffects<[MemRead]>]> {
   let hasVerifier = 1;
 }
 
-def DGemm_LoadRowScalesOp : DGemm_Op<"load_row_scales", [MemoryEffects<[MemRead]>]> {
+def DGemm_LoadRowScalesOp : DGemm_Op<"load_row_scales", [DGemm_InKernel, MemoryEffects<[MemRead]>]> {
   let summary = "one f32 for each row of a fragment, from global memory";
   let description = [{
     What `dgemm.load` and `dgemm.load_fragment` do where TMA cannot: reads row scales of any strides. The last offset is
@@ -264,7 +286,7 @@ def DGemm_LoadRowScalesOp : DGemm_Op<"load_row_scales", [MemoryEffects<[MemRead]
   let hasVerifier = 1;
 }
 
-def DGemm_LoadBlockScalesOp : DGemm_Op<"load_block_scales", [MemoryEffects<[MemRead]>]> {
+def DGemm_LoadBlockScalesOp : DGemm_Op<"load_block_scales", [DGemm_InKernel, MemoryEffects<[MemRead]>]> {
   let summary = "the 128x128-block scales that the columns of a tile meet";
   let description = [{
     Element i of the result is the scale of row `n / 128 + i` of `source` at K block `k / 128`; a row past the last reads
@@ -285,7 +307,7 @@ def DGemm_LoadBlockScalesOp : DGemm_Op<"load_block_scales", [MemoryEffects<[MemR
   let hasVerifier = 1;
 }
 
-def DGemm_ScaledMmaOp : DGemm_Op<"scaled_mma", [Pure, AllTypesMatch<["acc", "result"]>]> {
+def DGemm_ScaledMmaOp : DGemm_Op<"scaled_mma", [DGemm_InKernel, Pure, AllTypesMatch<["acc", "result"]>]> {
   let summary = "acc + (lhs x rhs^T) scaled, over one K block";
   let description = [{
     `result = acc + (lhs * rhs^T) * (rowScales (x) columnScales)`. Column c of the tile, which starts at column `n` of D,
@@ -308,7 +330,7 @@ def DGemm_ScaledMmaOp : DGemm_Op<"scaled_mma", [Pure, AllTypesMatch<["acc", "res
   let hasVerifier = 1;
 }
 
-def DGemm_MmaOp : DGemm_Op<"mma", [MemoryEffects<[MemRead]>]> {
+def DGemm_MmaOp : DGemm_Op<"mma", [DGemm_InKernel, MemoryEffects<[MemRead]>]> {
   let summary = "lhs x rhs^T on the tensor cores, from a fresh accumulator";
   let description = [{
     The partial sum of one K block, complete when the op is: `wgmma` m64nNk32 over the depth of the tiles, committed and
@@ -317,6 +339,7 @@ def DGemm_MmaOp : DGemm_Op<"mma", [MemoryEffects<[MemRead]>]> {
     - C1: both tiles have the element type f8E4M3FN, 128 columns and swizzle 128.
     - C2: the result has the rows of `lhs` by the rows of `rhs`; the latter are a multiple of 8 up to 256.
     - C3: `over`, where given, has the type of the result.
+    - C4: `lhs` is a tile of A and `rhs` one of B, as far as is known: loaded from there, or in their places of a stage.
 
     `over` is a fragment of which nothing is needed any more: the result takes its registers. It orders the op behind
     all reads of that fragment, so that two partial sums never live at once.
@@ -338,7 +361,7 @@ def DGemm_MmaOp : DGemm_Op<"mma", [MemoryEffects<[MemRead]>]> {
   let hasVerifier = 1;
 }
 
-def DGemm_MmaStartOp : DGemm_Op<"mma_start", [MemoryEffects<[MemRead, MemWrite]>]> {
+def DGemm_MmaStartOp : DGemm_Op<"mma_start", [DGemm_InKernel, MemoryEffects<[MemRead, MemWrite]>]> {
   let summary = "starts lhs x rhs^T on the tensor cores";
   let description = [{
     `dgemm.mma` that does not wait: the partial sum is there after a `dgemm.mma_wait` that names it. Until then the
@@ -362,7 +385,7 @@ def DGemm_MmaStartOp : DGemm_Op<"mma_start", [MemoryEffects<[MemRead, MemWrite]>
   let hasVerifier = 1;
 }
 
-def DGemm_MmaWaitOp : DGemm_Op<"mma_wait", [MemoryEffects<[MemRead, MemWrite]>, AllTypesMatch<["started", "result"]>]> {
+def DGemm_MmaWaitOp : DGemm_Op<"mma_wait", [DGemm_InKernel, MemoryEffects<[MemRead, MemWrite]>, AllTypesMatch<["started", "result"]>]> {
   let summary = "a started partial sum, complete";
   let description = [{
     Waits until no more than `pending` of the started mma of this warpgroup are unfinished (PTX ISA 9.0,
@@ -378,7 +401,7 @@ def DGemm_MmaWaitOp : DGemm_Op<"mma_wait", [MemoryEffects<[MemRead, MemWrite]>, 
   let hasVerifier = 1;
 }
 
-def DGemm_PromoteOp : DGemm_Op<"promote", [Pure, AllTypesMatch<["acc", "result"]>]> {
+def DGemm_PromoteOp : DGemm_Op<"promote", [DGemm_InKernel, Pure, AllTypesMatch<["acc", "result"]>]> {
   let summary = "acc + part scaled, in f32 on the CUDA cores";
   let description = [{
     The second level of accumulation: `result = acc + part * (rowScales (x) columnScales)`, one fused multiply-add for
@@ -402,7 +425,7 @@ def DGemm_PromoteOp : DGemm_Op<"promote", [Pure, AllTypesMatch<["acc", "result"]
   let hasVerifier = 1;
 }
 
-def DGemm_StoreOp : DGemm_Op<"store", [MemoryEffects<[MemWrite]>, AttrSizedOperandSegments]> {
+def DGemm_StoreOp : DGemm_Op<"store", [DGemm_InKernel, MemoryEffects<[MemWrite]>, AttrSizedOperandSegments]> {
   let summary = "a fragment to global memory, rounded to bf16";
   let description = [{
     Rounds to nearest even. Elements outside the destination are not written, nor, where `rows` is given, are rows from

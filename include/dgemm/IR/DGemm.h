@@ -31,6 +31,28 @@
 
 #include "dgemm/IR/DGemmDialect.h.inc"
 
+namespace dgemm {
+
+/// Where an op may stand (DGemmDialect.td), and the check of it.
+enum class Place { Kernel, AnywhereInKernel, Producer, Consumer };
+LogicalResult verifyPlace(Operation *op, Place place);
+
+/// Verified behind the op itself and its regions.
+template <typename ConcreteType, template <typename> class TraitType, Place place>
+struct PlaceTrait : mlir::OpTrait::TraitBase<ConcreteType, TraitType> {
+  static LogicalResult verifyRegionTrait(Operation *op) { return verifyPlace(op, place); }
+};
+template <typename ConcreteType>
+struct DirectlyInKernel : PlaceTrait<ConcreteType, DirectlyInKernel, Place::Kernel> {};
+template <typename ConcreteType>
+struct InKernel : PlaceTrait<ConcreteType, InKernel, Place::AnywhereInKernel> {};
+template <typename ConcreteType>
+struct InProducer : PlaceTrait<ConcreteType, InProducer, Place::Producer> {};
+template <typename ConcreteType>
+struct InConsumer : PlaceTrait<ConcreteType, InConsumer, Place::Consumer> {};
+
+} // namespace dgemm
+
 #include "dgemm/IR/DGemmEnums.h.inc"
 
 #define GET_ATTRDEF_CLASSES
@@ -54,6 +76,14 @@ constexpr llvm::StringLiteral kSizeNames[] = {"M", "N", "K", "G", "LDA", "LDB", 
 /// Where LDA stands there.
 constexpr unsigned kFirstLeadingDimension = 4;
 constexpr llvm::StringLiteral kTensorMapAttr = "dgemm.tensor_map";
+
+/// Names of the operands of a problem with this layout, in order.
+SmallVector<StringRef> getOperandNames(Layout layout);
+/// The operands of which a stage holds a tile, in order. A stage may do without the last, or the last two.
+constexpr llvm::StringLiteral kStageOperands[] = {"a", "b", "scale_a", "scale_b"};
+/// `value`, which `op` reads or writes, is the argument of its kernel for `operand`; else an error that calls it
+/// `what`.
+LogicalResult verifyIsOperand(Operation *op, StringRef what, Value value, StringRef operand);
 
 /// Fields of #dgemm.config, as messages list them.
 constexpr llvm::StringLiteral kConfigFieldNames = "block, stages, math_warpgroups, group_m, cluster, split_k, "

@@ -25,6 +25,8 @@ struct OperandGeometry {
   SmallVector<AffineExpr> shape, strides;
   /// What the sizes are known to be multiples of; null if nothing is.
   DivisorsAttr divisors;
+  /// As given; empty for an operand that is packed.
+  SmallVector<int64_t> explicitStrides;
 
   /// `sizes` are M, N, K (and G), -1 where dynamic; `strides` are those of an operand that is not packed, -1 where `?`
   /// (dgemm.gemm says what that means), else empty. `name` is one of "a", "scale_a", "b", "scale_b", "d", "m_indices"
@@ -42,6 +44,12 @@ struct OperandGeometry {
   /// multiples of.
   int64_t getAccessBytes() const;
   int64_t getElementBytes() const { return element.getIntOrFloatBitWidth() / 8; }
+  /// Of the memref. What is not static is `?`.
+  MemRefType getType() const;
+  /// What cuTensorMapEncodeTiled takes: extents in elements, innermost first, and strides in bytes without the
+  /// innermost.
+  SmallVector<AffineExpr> getMapDims() const;
+  SmallVector<AffineExpr> getMapStrides() const;
 
 private:
   void setStrides(StringRef name, ArrayRef<int64_t> given);
@@ -52,6 +60,13 @@ private:
 /// Explicit strides of a memref, in elements, -1 for `?`; empty for a packed one. Failure: no stride is static, or
 /// there is an offset.
 FailureOr<SmallVector<int64_t>> getExplicitStrides(MemRefType type);
+/// Whether an operand may have these explicit strides: at least 1 or dynamic; the innermost of scales is static, and 1
+/// of the others.
+bool areStridesOf(StringRef operand, ArrayRef<int64_t> strides);
+/// A, B and D, in the order of LDA, LDB and LDD.
+constexpr llvm::StringLiteral kMatrixNames[] = {"a", "b", "d"};
+/// A cluster that multicasts wants A and B by TMA; else an error at `op`.
+LogicalResult verifyMulticast(Operation *op, ConfigAttr config, const OperandGeometry &a, const OperandGeometry &b);
 /// True if explicit strides of A, B or D leave that of the rows to the launch.
 inline bool hasDynamicLeadingDimension(ArrayRef<int64_t> strides) {
   return strides.size() > 1 && strides[strides.size() - 2] < 0;
