@@ -69,7 +69,7 @@ private:
   TileOffsets offsetsOf(Value tile, Value tilesM);
   std::pair<Value, Value> loadGroupsOfPair(Value clusterM);
   SmallVector<Value> createContiguousTile(TileOffsets offsets, ValueRange carried);
-  Value loadGroupRows(Value group) { return b.toIndex(loadGroupValue(group)); }
+  Value loadGroupRows(Value group);
   Value countMaskedTiles(Value groups);
   void evenWaves(Value tiles, Value &first, Value &step);
   ResultRange lowerMasked(Value first, Value step, ValueRange inits);
@@ -100,6 +100,12 @@ Value TileLoopLowering::loadGroupValue(Value position) {
   Value address =
       LLVM::GEPOp::create(b, base.getType(), b.getI32Type(), base, ArrayRef<LLVM::GEPArg>{b.toI32(position)});
   return loadOperand(b, op->getParentOfType<KernelOp>(), b.getI32Type(), address);
+}
+
+/// Whatever masked_m holds, a group has no more than M rows, and no fewer than none.
+Value TileLoopLowering::loadGroupRows(Value group) {
+  Value rows = arith::MaxSIOp::create(b, loadGroupValue(group), b.i32(0));
+  return arith::MinSIOp::create(b, b.toIndex(rows), op.getM());
 }
 
 ResultRange TileLoopLowering::createLoop(Value first, Value end, Value step, ValueRange inits,

@@ -33,7 +33,7 @@ def DGemm_GemmOp : DGemm_Op<"gemm"> {
       row, -1 for padding, whose rows of D may hold anything. B is [G, N, K], its scales have G in front too. Each group
       starts at a multiple of `aligned` rows (default 128).
     - `masked(%masked_m)`: all operands have G in front, with M rows for each group; only the first `masked_m`[g] (i32)
-      of them are computed and written. `expected` is a hint: how many these are (elsewhere: how large a dynamic M is).
+      of them are computed and written; below 0 counts as 0, above M as M. `expected` is a hint: how many these are (elsewhere: how large a dynamic M is).
 
     - C1: `lhs` and `rhs` are f8E4M3FN, scales f32, `out` bf16.
     - C2: the scales of `lhs` are by [1, 128], those of `rhs` by [128, 128].

@@ -249,3 +249,22 @@ TEST(Groups, ContiguousWithPaddingAndEmptyGroups) {
   runGroups({300, 72, 160, GemmLayout::Contiguous, 1}, "block=64x40", {300});
   runGroups({512, 72, 160, GemmLayout::Contiguous, 2}, "block=128x40", {0, 0});
 }
+
+/// Whatever masked_m holds on the device, each group has from none to M rows: no tile is walked that is not there.
+TEST(MaskedRows, AreClampedWhereTheyAreRead) {
+  GemmSizes sizes;
+  std::tie(sizes.m, sizes.n, sizes.k, sizes.groups) = std::tuple(100, 72, 256, 4);
+  sizes.layout = GemmLayout::Masked;
+  GemmShape shape;
+  shape.layout = GemmLayout::Masked;
+  for (std::string order : {"even_waves = false", "even_waves = true"}) {
+    llvm::Expected<CompiledGemm> gemm = CompiledGemm::compile(
+        sizes, "block = 64x72x128, stages = 3, math_warpgroups = 1, " + order, "", shape, {0, 100, 0, 5});
+    ASSERT_TRUE(bool(gemm)) << llvm::toString(gemm.takeError());
+    llvm::copy(std::array<int32_t, 4>{-64, INT32_MAX, INT32_MIN, 5}, gemm->inputs.groups.as<int32_t>().begin());
+    llvm::Expected<Report> report = gemm->run(/*seed=*/1);
+    ASSERT_TRUE(bool(report)) << llvm::toString(report.takeError());
+    ASSERT_FALSE(report->hazard.has_value()) << report->hazard->str();
+    EXPECT_TRUE(gemm->check().passed()) << gemm->check().describe();
+  }
+}
