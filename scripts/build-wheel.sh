@@ -6,7 +6,7 @@
 #   --output DIR          where the wheel goes (default: dist)
 # Without --python-include the wheel is for the Python in .venv: the stable ABI from 3.12 on, else for that version alone.
 # LLVM and MLIR are linked in; DGEMM_JOBS sets the number of parallel compilations. Checks the wheel: its size, that it
-# exports nothing but its entry point, and that it needs no LLVM.
+# exports nothing but its entry point, that it needs no LLVM, and that it names no folder of this machine.
 # shellcheck source-path=SCRIPTDIR
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 MAX_BYTES=$((64 * 1024 * 1024))
@@ -53,6 +53,9 @@ exported=$(nm -D --defined-only "$module" | awk '{ print $3 }')
 needed=$(readelf -d "$module" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p')
 if grep -qE 'LLVM|MLIR|stdc' <<<"$needed"; then
   die "the module needs shared libraries that a user may lack: $needed"
+fi
+if named=$(grep -rlF "$ROOT/" "$temporary/contents"); then
+  die "these files of the wheel name $ROOT, a folder of the machine that built it: $named"
 fi
 mv "$wheel" "$output/"
 echo "$output/$(basename "$wheel"): $bytes bytes; the module has $(stat -c %s "$module")"

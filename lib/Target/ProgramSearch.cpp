@@ -12,6 +12,8 @@
 #include "llvm/ADT/SmallString.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/LineIterator.h"
+#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Process.h"
 #include "llvm/Support/Program.h"
@@ -54,6 +56,27 @@ static std::string findInVirtualEnvironment(llvm::StringRef name, llvm::StringRe
     }
   }
   return "";
+}
+
+std::string dgemm::findVirtualEnvironmentOfBuildTree(llvm::StringRef executable) {
+  llvm::SmallString<128> cache(path::parent_path(path::parent_path(executable)));
+  path::append(cache, "CMakeCache.txt");
+  llvm::ErrorOr<std::unique_ptr<llvm::MemoryBuffer>> buffer = llvm::MemoryBuffer::getFile(cache, /*IsText=*/true);
+  if (!buffer)
+    return "";
+  bool isOurs = false;
+  llvm::StringRef source;
+  for (llvm::line_iterator line(**buffer); !line.is_at_end(); ++line) {
+    isOurs |= *line == "CMAKE_PROJECT_NAME:STATIC=DGemm";
+    llvm::StringRef value = *line;
+    if (value.consume_front("CMAKE_HOME_DIRECTORY:INTERNAL="))
+      source = value;
+  }
+  if (!isOurs || source.empty())
+    return "";
+  llvm::SmallString<128> venv(source);
+  path::append(venv, ".venv");
+  return venv.str().str();
 }
 
 /// Asks the program at `file`, which was found through `origin`, for its release.
@@ -104,8 +127,10 @@ llvm::Expected<FoundProgram> dgemm::findProgram(const CudaProgram &program, llvm
   if (std::optional<std::string> venv = llvm::sys::Process::GetEnv("VIRTUAL_ENV"); venv && !venv->empty())
     if (std::string file = searchVirtualEnvironment(*venv); !file.empty())
       return probe(program, file, "VIRTUAL_ENV");
-  if (std::string file = searchVirtualEnvironment(DGEMM_PROJECT_VENV); !file.empty())
-    return probe(program, file, "the project's virtual environment");
+  std::string executable = fs::getMainExecutable(nullptr, reinterpret_cast<void *>(&findInVirtualEnvironment));
+  if (std::string venv = findVirtualEnvironmentOfBuildTree(executable); !venv.empty())
+    if (std::string file = searchVirtualEnvironment(venv); !file.empty())
+      return probe(program, file, "the project's virtual environment");
   std::string toolkit = ("/usr/local/cuda/bin/" + program.name).str();
   if (fs::can_execute(toolkit))
     return probe(program, toolkit, "the CUDA toolkit");

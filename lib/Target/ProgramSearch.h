@@ -32,9 +32,14 @@ struct FoundProgram {
 };
 
 /// Looks in `explicitPath` (final when not empty), the program's variable (final when set), $PATH, the wheel of the
-/// active virtual environment ($VIRTUAL_ENV) or of the project's .venv, and /usr/local/cuda/bin. Error: nothing found,
-/// or not that program; the message says where it looked and how to get one.
+/// active virtual environment ($VIRTUAL_ENV), for a program that runs in its build tree the checkout's .venv, and
+/// /usr/local/cuda/bin. Error: nothing found, or not that program; the message says where it looked and how to get one.
 llvm::Expected<FoundProgram> findProgram(const CudaProgram &program, llvm::StringRef explicitPath);
+
+/// The .venv of the checkout (scripts/setup.sh makes it) if `executable` is `<build tree of this project>/bin/...`,
+/// else empty. CMake's cache says which checkout that is: what is installed carries no path of the machine that built
+/// it.
+std::string findVirtualEnvironmentOfBuildTree(llvm::StringRef executable);
 
 } // namespace dgemm
 

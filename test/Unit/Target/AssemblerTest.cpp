@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dgemm/Target/Assembler.h"
+#include "ProgramSearch.h"
 #include "llvm/ADT/SmallString.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -166,6 +167,20 @@ TEST_F(AssemblerTest, WheelsOfBothLayouts) {
   found = findAssembler();
   ASSERT_TRUE(bool(found)) << llvm::toString(found.takeError());
   EXPECT_EQ(found->path, fresh);
+}
+
+TEST_F(AssemblerTest, BuildTreeKnowsItsCheckout) {
+  auto find = [&](llvm::StringRef cache) {
+    std::error_code code;
+    llvm::raw_fd_ostream(getPath("CMakeCache.txt"), code) << cache;
+    return findVirtualEnvironmentOfBuildTree(getPath("bin/dgemm-gen"));
+  };
+  EXPECT_EQ(findVirtualEnvironmentOfBuildTree(getPath("bin/dgemm-gen")), "") << "an installed program";
+  EXPECT_EQ(find("// of CMake\nCMAKE_HOME_DIRECTORY:INTERNAL=/checkout\nCMAKE_PROJECT_NAME:STATIC=DGemm\n"),
+            "/checkout/.venv");
+  EXPECT_EQ(find("CMAKE_HOME_DIRECTORY:INTERNAL=/checkout\nCMAKE_PROJECT_NAME:STATIC=Another\n"), "");
+  EXPECT_EQ(find("CMAKE_PROJECT_NAME:STATIC=DGemm\n"), "");
+  EXPECT_EQ(findVirtualEnvironmentOfBuildTree(""), "");
 }
 
 TEST_F(AssemblerTest, NamedFileIsNotPtxas) {
