@@ -5,6 +5,7 @@
 #   --build-dir DIR       where CMake builds (default: build-wheel)
 #   --output DIR          where the wheel goes (default: dist)
 # Without --python-include the wheel is for the Python in .venv: the stable ABI from 3.12 on, else for that version alone.
+# Beside it goes the wheel of the package deep_gemm (python/deep_gemm_compat), which is Python alone.
 # LLVM and MLIR are linked in; DGEMM_JOBS sets the number of parallel compilations. Checks the wheel: its size, that it
 # exports nothing but its entry point, that it needs no LLVM, and that it names no folder of this machine.
 # shellcheck source-path=SCRIPTDIR
@@ -57,6 +58,9 @@ fi
 if named=$(grep -rlF "$ROOT/" "$temporary/contents"); then
   die "these files of the wheel name $ROOT, a folder of the machine that built it: $named"
 fi
+cp -r python/deep_gemm_compat "$temporary/compat"
+.venv/bin/python -m pip wheel "$temporary/compat" --quiet --no-deps --no-build-isolation --disable-pip-version-check \
+  --wheel-dir "$output"
 mv "$wheel" "$output/"
 echo "$output/$(basename "$wheel"): $bytes bytes; the module has $(stat -c %s "$module")"
 echo "needs $(tr '\n' ' ' <<<"$needed")and symbols of up to $(objdump -T "$module" | grep -oE 'GLIBC_[0-9.]+' | sort -uV | tail -1)"

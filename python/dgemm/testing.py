@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["bench_kineto", "calc_diff"]
+__all__ = ["bench_kineto", "calc_diff", "silence"]
 
 
 def calc_diff(x: Any, y: Any) -> Any:
@@ -50,7 +51,7 @@ def bench_kineto(fn: Callable[[], Any], kernel_names: str | tuple[str, ...], num
     scratch = torch.empty(256 << 20, dtype=torch.uint8, device="cuda") if flush_l2 else None
     activities = [torch.profiler.ProfilerActivity.CUDA]
     # Kineto writes to the file descriptors, past sys.stdout.
-    with _silence() if suppress_kineto_output else _nothing():
+    with silence() if suppress_kineto_output else contextlib.nullcontext():
         with torch.profiler.profile(activities=activities, acc_events=True) as profiler:
             for _ in range(num_tests):
                 if scratch is not None:
@@ -74,16 +75,8 @@ def bench_kineto(fn: Callable[[], Any], kernel_names: str | tuple[str, ...], num
     return times[0] if isinstance(kernel_names, str) else tuple(times)
 
 
-class _nothing:
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        return None
-
-
-class _silence:
-    """Sends the file descriptors of stdout and stderr to /dev/null."""
+class silence:
+    """A context in which the file descriptors of stdout and stderr lead to /dev/null."""
 
     def __enter__(self):
         for stream in (sys.stdout, sys.stderr):

@@ -14,6 +14,10 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+# The package deep_gemm, which is installed by itself.
+COMPAT = pathlib.Path(__file__).resolve().parents[2] / "python" / "deep_gemm_compat"
+sys.path.insert(0, str(COMPAT))
+
 FP8 = ml_dtypes.float8_e4m3fn
 BF16 = ml_dtypes.bfloat16
 
