@@ -20,7 +20,16 @@ from ._gemm import (
 )
 from ._groups import check_groups
 from ._kernel import Kernel
-from ._settings import get_num_sms, get_pdl, get_tc_util, set_num_sms, set_pdl, set_tc_util
+from ._settings import (
+    get_compile_only,
+    get_num_sms,
+    get_pdl,
+    get_tc_util,
+    set_compile_only,
+    set_num_sms,
+    set_pdl,
+    set_tc_util,
+)
 from ._tune import tune
 from . import testing, utils
 from .testing import bench_kineto, calc_diff
@@ -41,12 +50,11 @@ del TRACER
 
 __all__ = [
     "CompileError", "DeviceError", "HazardError", "Kernel", "__version__", "bench_kineto", "calc_diff", "ceil_div",
-    "check_groups", "compile",
-    "fp8_gemm_nt", "gemm_fp8_fp8_bf16_nt", "get_col_major_tma_aligned_tensor",
-    "get_m_alignment_for_contiguous_layout", "get_mk_alignment_for_contiguous_layout",
+    "check_groups", "compile", "fp8_gemm_nt", "gemm_fp8_fp8_bf16_nt", "get_col_major_tma_aligned_tensor",
+    "get_compile_only", "get_m_alignment_for_contiguous_layout", "get_mk_alignment_for_contiguous_layout",
     "get_mn_major_tma_aligned_tensor", "get_num_sms", "get_pdl", "get_tc_util", "get_tma_aligned_size",
     "list_configs", "m_grouped_fp8_gemm_nt_contiguous", "m_grouped_fp8_gemm_nt_masked",
     "m_grouped_gemm_fp8_fp8_bf16_nt_contiguous", "m_grouped_gemm_fp8_fp8_bf16_nt_masked", "precompile",
-    "set_mk_alignment_for_contiguous_layout", "set_num_sms", "set_pdl", "set_tc_util", "testing",
+    "set_compile_only", "set_mk_alignment_for_contiguous_layout", "set_num_sms", "set_pdl", "set_tc_util", "testing",
     "transform_sf_into_required_layout", "tune", "utils",
 ]

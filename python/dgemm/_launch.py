@@ -47,7 +47,8 @@ class Operation:
         if m == 0 or problem.n == 0:
             return
         if problem.k == 0:
-            self.sum_nothing(operands, stream)
+            if not settings.compile_only:
+                self.sum_nothing(operands, stream)
             return
         config = _jit.choose_config(problem, m, expected_m, settings.num_sms or _device.multiprocessors(device))
         where = "the emulator" if device < 0 else operands.a.device
@@ -56,6 +57,10 @@ class Operation:
         _env.debug(f"{problem.describe()} with M={m}" + (f", expected_m={expected_m}" if expected_m else "") +
                    f" on {where}, config {config}")
         kernel = _jit.get(problem, config, _assembler.NONE if device < 0 else None)
+        if settings.compile_only:
+            if device >= 0:
+                kernel.load(device)
+            return
         if device < 0:
             kernel.emulate(operands, sizes)
             return

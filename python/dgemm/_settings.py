@@ -16,6 +16,7 @@ class Settings:
     pdl: bool = False
     tc_util: int = 100
     row_alignment: int = 128
+    compile_only: bool = False
 
 
 _current = Settings()
@@ -59,6 +60,17 @@ def set_pdl(enable: bool) -> None:
 def get_pdl() -> bool:
     """What set_pdl has set."""
     return _current.pdl
+
+
+def set_compile_only(enable: bool) -> None:
+    """With True, calls compile and load the kernel that they need and launch nothing, until False is set: for a server that
+    warms up by calling. dgemm.precompile does the same without tensors."""
+    _change(compile_only=bool(enable))
+
+
+def get_compile_only() -> bool:
+    """What set_compile_only has set."""
+    return _current.compile_only
 
 
 def set_tc_util(tc_util: int) -> None:

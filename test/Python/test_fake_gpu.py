@@ -148,6 +148,23 @@ assert "m_indices is a builtins.list" in error(lambda: dgemm.check_groups([0, 1]
 """)
 
 
+def test_compile_only(tmp_path):
+    run(tmp_path, """
+case, arrays = make(8)
+a, scale_a, b, scale_b, d = [Tensor(array) for array in arrays]
+loaded = []
+Stub.load = staticmethod(loaded.append)
+dgemm.fp8_gemm_nt((a, scale_a), (b, scale_b), d)
+arrays[4][...] = 7
+dgemm.set_compile_only(True)
+dgemm.fp8_gemm_nt((a, scale_a), (b, scale_b), d)     # though it is known
+assert loaded == [0] and (arrays[4] == 7).all()
+dgemm.set_compile_only(False)
+dgemm.fp8_gemm_nt((a, scale_a), (b, scale_b), d)
+assert difference(arrays[4], case.expected) < LIMIT
+""")
+
+
 def test_settings_of_the_device(tmp_path):
     run(tmp_path, """
 assert dgemm.get_num_sms() == 4

@@ -8,7 +8,7 @@ from dgemm import get_num_sms, get_pdl, get_tc_util, set_num_sms, set_pdl, set_t
 
 from . import _names, jit_kernels, testing, utils
 from ._operations import *  # noqa: F403
-from ._settings import set_block_size_multiple_of, set_ignore_compile_dims
+from ._settings import get_compile_mode, set_block_size_multiple_of, set_compile_mode, set_ignore_compile_dims
 from .testing import bench, bench_kineto, calc_diff
 from .utils import *  # noqa: F403
 

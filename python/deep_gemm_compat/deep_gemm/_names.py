@@ -40,7 +40,7 @@ OPERATIONS = ("fp8_gemm_nt", "fp8_gemm_nn", "fp8_gemm_tn", "fp8_gemm_tt", "fp8_f
               "m_grouped_fp8_gemm_nt_masked", "m_grouped_fp8_fp4_gemm_nt_masked", "fp8_m_grouped_gemm_nt_masked",
               "m_grouped_gemm_fp8_fp8_bf16_nt_masked")
 SETTINGS = ("set_num_sms", "get_num_sms", "set_tc_util", "get_tc_util", "set_pdl", "get_pdl", "set_ignore_compile_dims",
-            "set_block_size_multiple_of")
+            "set_block_size_multiple_of", "set_compile_mode", "get_compile_mode")
 LAYOUT = ("transform_sf_into_required_layout", "get_tma_aligned_size", "get_mn_major_tma_aligned_tensor",
           "get_col_major_tma_aligned_tensor", "set_mk_alignment_for_contiguous_layout",
           "get_mk_alignment_for_contiguous_layout", "get_m_alignment_for_contiguous_layout",

@@ -1,6 +1,8 @@
-"""Settings that change no kernel of dgemm."""
+"""Settings that dgemm has under another name, or needs not."""
 
 from __future__ import annotations
+
+import dgemm
 
 
 def set_ignore_compile_dims(new_value: bool) -> None:
@@ -9,3 +11,15 @@ def set_ignore_compile_dims(new_value: bool) -> None:
 
 def set_block_size_multiple_of(new_value: int | tuple[int, int]) -> None:
     """Does nothing: the cost model chooses among all blocks. dgemm.compile(..., config="block = 128x128x128") fixes one."""
+
+
+def set_compile_mode(mode: int) -> None:
+    """1: calls compile and launch nothing. 0: they launch. SGLang's build of DeepGEMM has it, for its warm-up."""
+    if mode not in (0, 1):
+        raise ValueError(f"mode is {mode!r}; allowed are 0 and 1")
+    dgemm.set_compile_only(bool(mode))
+
+
+def get_compile_mode() -> int:
+    """What set_compile_mode has set."""
+    return int(dgemm.get_compile_only())
