@@ -103,20 +103,15 @@ def clusters(cases):
 def fields(cases):
     """Each field of a config that changes the K loop or the epilogue."""
     for name, config in (("split2", "block=64x64,split_k=2"), ("split3", "block=128x72,split_k=3"),
-                         ("split8", "block=64x64,split_k=8"), ("partials", "block=128x128,partials=2"),
-                         ("overlap", "block=64x64,overlap_epilogue=true"),
-                         ("both", "block=256x112,partials=2,overlap_epilogue=true"),
-                         ("rotate", "block=256x128,rotate_k_loop=true,overlap_epilogue=true"),
+                         ("split8", "block=64x64,split_k=8"), ("rotate", "block=256x128,rotate_k_loop=true"),
                          ("plain", "block=64x64,rotate_k_loop=false"), ("unroll", "block=128x144,unroll_k=2"),
-                         ("unroll3", "block=192x96,math_warpgroups=3,unroll_k=2,partials=2"),
+                         ("unroll3", "block=192x96,math_warpgroups=3,unroll_k=2"),
                          ("wide", "block=128x256,even_waves=true"), ("early", "block=256x64,early_store=true"),
                          ("early_wide", "block=128x256,early_store=true"),
                          ("early_rotate", "block=256x64,early_store=true,rotate_k_loop=true"),
                          ("early_halves", "block=128x144,early_store=true,even_waves=true")):
         cases.add(f"dense_{name}", f"--m=? --n=520 --k=1024 --config={config}", [(m, 520, 1024, m) for m in (1, 64, 129, 1000)])
-        # Stored without TMA, an overlapped epilogue takes more registers.
-        narrow = config.replace("256x112", "256x96").replace("256x128", "256x112")
-        cases.add(f"any_{name}", f"--m=? --n=? --k=? --config={narrow}",
+        cases.add(f"any_{name}", f"--m=? --n=? --k=? --config={config}",
                   [(m, n, k, m) for m in (1, 300) for n, k in ((33, 200), (136, 528), (576, 1152))])
         alignment = 384 if "192x" in config else 256
         cases.add(f"contiguous_{name}",
@@ -132,8 +127,7 @@ def fields(cases):
                   [(200, 520, 512, 1)])
     # Several tiles for each CTA.
     config = "block=64x64,group_m=4,serpentine_k=true"
-    for name, config in (("serpentine", config), ("serpentine_pair", config + ",cluster=2x1"),
-                         ("serpentine_overlap", config + ",overlap_epilogue=true")):
+    for name, config in (("serpentine", config), ("serpentine_pair", config + ",cluster=2x1")):
         cases.add(f"dense_{name}", f"--m=? --n=1032 --k=4640 --config={config}", [(m, 1032, 4640, m) for m in (700, 2500)])
         cases.add(f"any_{name}", f"--m=? --n=? --k=? --config={config.replace(',cluster=2x1', '')}",
                   [(2500, n, k, m) for m in (1, 2) for n, k in ((1033, 200), (776, 1152))])

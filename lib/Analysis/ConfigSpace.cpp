@@ -95,10 +95,6 @@ llvm::Expected<ConfigFields> ConfigFields::parse(StringRef text) {
       error = parseInteger(key, value, fields.splitK);
     else if (key == "evict_first")
       error = parseEvictFirst(value, fields.evictFirstB);
-    else if (key == "partials")
-      error = parseInteger(key, value, fields.partials);
-    else if (key == "overlap_epilogue")
-      error = parseBool(key, value, fields.overlapEpilogue);
     else if (key == "rotate_k_loop")
       error = parseBool(key, value, fields.rotateKLoop);
     else if (key == "unroll_k")
@@ -128,8 +124,6 @@ bool ConfigFields::match(ConfigAttr config) const {
          (!mathWarpgroups || *mathWarpgroups == config.getMathWarpgroups()) &&
          (!groupM || *groupM == config.getGroupM()) && (!splitK || *splitK == config.getSplitK()) &&
          (!evictFirstB || *evictFirstB == config.getEvictFirstB()) &&
-         (!partials || *partials == config.getPartials()) &&
-         (!overlapEpilogue || *overlapEpilogue == config.getOverlapEpilogue()) &&
          (!rotateKLoop || *rotateKLoop == config.getRotateKLoop()) && (!unrollK || *unrollK == config.getUnrollK()) &&
          (!evenWaves || *evenWaves == config.getEvenWaves()) &&
          (!earlyStore || *earlyStore == config.getEarlyStore()) &&
@@ -156,25 +150,23 @@ static bool isWide(const MathFields &math) { return getMmaColumns(math.blockN) !
 /// Where storing half of a tile early is faster (docs/cost-model.md): two warpgroups with wide blocks, which have
 /// room for a fourth stage then.
 static bool earlyStorePays(const MathFields &math, int64_t kBlocks) {
-  return math.mathWarpgroups == 2 && isWide(math) && math.splitK == 1 && math.partials == 1 && !math.overlapEpilogue &&
-         kBlocks >= 2 && fitsRegisters(math);
+  return math.mathWarpgroups == 2 && isWide(math) && math.splitK == 1 && kBlocks >= 2 && fitsRegisters(math);
 }
 
 /// Where an unrolled K loop is faster (docs/cost-model.md): almost everywhere, if there is something to unroll.
 static bool unrollingPays(const MathFields &math, int64_t kBlocks) {
   bool isWhole = math.earlyStore && kBlocks <= math.unrollK;
-  return !math.overlapEpilogue && (isWhole || kBlocks >= 2 * math.unrollK) && fitsRegisters(math);
+  return (isWhole || kBlocks >= 2 * math.unrollK) && fitsRegisters(math);
 }
 
-/// Where a rotated K loop is faster in most rows (docs/cost-model.md): a warpgroup has one slice and one partial
-/// accumulator. A third warpgroup, and tiles shared in a cluster, make it slower; of unrolled
-/// loops, those of two warpgroups are faster without, but for those with early_store; of masked ones 128x256 has no
-/// registers for it, and 128x224 is as fast without. Where a rotated loop does not fit the registers, one that is not
-/// may.
+/// Where a rotated K loop is faster in most rows (docs/cost-model.md): a warpgroup has one slice. A third warpgroup,
+/// and tiles shared in a cluster, make it slower; of unrolled loops, those of two warpgroups are faster without, but
+/// for those with early_store; of masked ones 128x256 has no registers for it, and 128x224 is as fast without. Where a
+/// rotated loop does not fit the registers, one that is not may.
 static bool rotationPays(const MathFields &math) {
   if (math.earlyStore)
     return !math.isMasked && !math.isMulticast && isWide(math) && fitsRegisters(math);
-  return math.partials == 1 && !math.isMulticast && math.mathWarpgroups <= (math.unrollK > 1 ? 1 : 2) &&
+  return !math.isMulticast && math.mathWarpgroups <= (math.unrollK > 1 ? 1 : 2) &&
          math.blockM == hopper::kWgmmaM * math.mathWarpgroups && fitsRegisters(math);
 }
 
@@ -206,8 +198,6 @@ SmallVector<ConfigAttr> dgemm::enumerateConfigs(MLIRContext *context, const Conf
     // Of a split K the CTAs take their parts at run time.
     int64_t kBlocks = ShapedType::isDynamic(k) || splitK > 1 ? 0 : llvm::divideCeil(k, kScaleBlock);
     MathFields math = {blockM, blockN, warpgroups, splitK, clusterM * clusterN > 1};
-    math.overlapEpilogue = fields.overlapEpilogue.value_or(false);
-    math.partials = fields.partials.value_or(1);
     math.rotateKLoop = fields.rotateKLoop.value_or(false);
     math.isMasked = isMasked;
     math.unrollK = fields.unrollK.value_or(4);
@@ -225,7 +215,7 @@ SmallVector<ConfigAttr> dgemm::enumerateConfigs(MLIRContext *context, const Conf
     ConfigAttr config = ConfigAttr::getChecked(
         emitNowhere, context, blockM, blockN, kScaleBlock, fields.stages.value_or(std::min(deepest, kEnoughStages)),
         warpgroups, fields.groupM.value_or(chooseGroupM(math)), clusterM, clusterN, splitK,
-        fields.evictFirstB.value_or(readsBOnce), math.partials, math.overlapEpilogue, math.rotateKLoop, math.unrollK,
+        fields.evictFirstB.value_or(readsBOnce), math.rotateKLoop, math.unrollK,
         fields.evenWaves.value_or(evenWavesPay(math, kBlocks)), math.earlyStore,
         fields.serpentineK.value_or(!readsBOnce && serpentinePays(math, kBlocks)), fields.pdl.value_or(false));
     if (config && fields.match(config))

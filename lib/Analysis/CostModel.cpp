@@ -44,15 +44,13 @@ ProblemSize ProblemSize::get(GemmOp gemm) {
   if (gemm.getLayout() == Layout::Contiguous)
     size.rowAlignment = gemm.getRowAlignment();
   size.loadsByTMA = OperandGeometry::get(gemm, "a").allowsTMA() && OperandGeometry::get(gemm, "b").allowsTMA();
-  size.storesByTMA = OperandGeometry::get(gemm, "d").allowsTMA();
   return size;
 }
 
 bool ProblemSize::allows(ConfigAttr config) const {
   if (rowAlignment && rowAlignment % config.getBlockM())
     return false;
-  return (loadsByTMA || !config.isMulticast()) &&
-         config.fitsRegisters(loadsByTMA, storesByTMA, isMasked, isMasked && groups == 1);
+  return (loadsByTMA || !config.isMulticast()) && config.fitsRegisters(loadsByTMA, isMasked, isMasked && groups == 1);
 }
 
 /// Clocks of one K block on the tensor cores and CUDA cores, fitted to sweeps of whole kernels.
@@ -172,16 +170,14 @@ FailureOr<ConfigAttr> dgemm::selectConfig(MLIRContext *context, const ProblemSiz
   std::array<int64_t, 2> cluster = fields.cluster.value_or(std::array<int64_t, 2>{1, 1});
   if (ConfigAttr::getChecked(
           emitError, context, block[0], block[1], block[2], stages, warpgroups, fields.groupM.value_or(8), cluster[0],
-          cluster[1], splitK, fields.evictFirstB.value_or(false), fields.partials.value_or(1),
-          fields.overlapEpilogue.value_or(false), fields.rotateKLoop.value_or(false), fields.unrollK.value_or(1),
-          fields.evenWaves.value_or(false), fields.earlyStore.value_or(false), fields.serpentineK.value_or(false),
-          fields.pdl.value_or(false)))
+          cluster[1], splitK, fields.evictFirstB.value_or(false), fields.rotateKLoop.value_or(false),
+          fields.unrollK.value_or(1), fields.evenWaves.value_or(false), fields.earlyStore.value_or(false),
+          fields.serpentineK.value_or(false), fields.pdl.value_or(false)))
     return emitError() << "no legal config has these fields"
                        << (size.rowAlignment ? " and tiles that divide the alignment of groups" : "")
                        << (size.loadsByTMA
                                ? ""
                                : "; operands without TMA allow no cluster and leave math threads fewer registers")
-                       << (size.storesByTMA ? "" : "; without TMA for D an overlapped epilogue takes more registers")
                        << (size.isMasked ? "; masked groups take more registers" : "");
   return failure();
 }

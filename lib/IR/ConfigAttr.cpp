@@ -23,8 +23,8 @@ using namespace dgemm;
 /// `block = MxNxK`, `cluster = MxN`, `evict_first = b` and integer fields, in any order.
 Attribute ConfigAttr::parse(AsmParser &parser, Type) {
   SmallVector<int64_t> block, cluster;
-  std::optional<int64_t> stages, mathWarpgroups, groupM, splitK, partials, unrollK;
-  std::optional<bool> evictFirstB, overlapEpilogue, rotateKLoop, evenWaves, earlyStore, serpentineK, pdl;
+  std::optional<int64_t> stages, mathWarpgroups, groupM, splitK, unrollK;
+  std::optional<bool> evictFirstB, rotateKLoop, evenWaves, earlyStore, serpentineK, pdl;
   auto parseInteger = [&](std::optional<int64_t> &field) -> ParseResult {
     if (field)
       return parser.emitError(parser.getCurrentLocation(), "field given twice");
@@ -72,10 +72,6 @@ Attribute ConfigAttr::parse(AsmParser &parser, Type) {
       return parseInteger(splitK);
     if (key == "evict_first")
       return parseEvictFirst();
-    if (key == "partials")
-      return parseInteger(partials);
-    if (key == "overlap_epilogue")
-      return parseBool(key, overlapEpilogue);
     if (key == "rotate_k_loop")
       return parseBool(key, rotateKLoop);
     if (key == "unroll_k")
@@ -104,9 +100,8 @@ Attribute ConfigAttr::parse(AsmParser &parser, Type) {
   }
   return parser.getChecked<ConfigAttr>(
       start, parser.getContext(), block[0], block[1], block[2], *stages, *mathWarpgroups, *groupM, cluster[0],
-      cluster[1], splitK.value_or(1), evictFirstB.value_or(false), partials.value_or(1),
-      overlapEpilogue.value_or(false), rotateKLoop.value_or(false), unrollK.value_or(1), evenWaves.value_or(false),
-      earlyStore.value_or(false), serpentineK.value_or(false), pdl.value_or(false));
+      cluster[1], splitK.value_or(1), evictFirstB.value_or(false), rotateKLoop.value_or(false), unrollK.value_or(1),
+      evenWaves.value_or(false), earlyStore.value_or(false), serpentineK.value_or(false), pdl.value_or(false));
 }
 
 void ConfigAttr::print(AsmPrinter &printer) const {
@@ -118,10 +113,6 @@ void ConfigAttr::print(AsmPrinter &printer) const {
     printer << ", split_k = " << getSplitK();
   if (getEvictFirstB())
     printer << ", evict_first = b";
-  if (getPartials() != 1)
-    printer << ", partials = " << getPartials();
-  if (getOverlapEpilogue())
-    printer << ", overlap_epilogue = true";
   if (getRotateKLoop())
     printer << ", rotate_k_loop = true";
   if (getUnrollK() != 1)
@@ -139,14 +130,13 @@ void ConfigAttr::print(AsmPrinter &printer) const {
 
 ConfigAttr ConfigAttr::withPdl(bool pdl) const {
   return get(getContext(), getBlockM(), getBlockN(), getBlockK(), getStages(), getMathWarpgroups(), getGroupM(),
-             getClusterM(), getClusterN(), getSplitK(), getEvictFirstB(), getPartials(), getOverlapEpilogue(),
-             getRotateKLoop(), getUnrollK(), getEvenWaves(), getEarlyStore(), getSerpentineK(), pdl);
+             getClusterM(), getClusterN(), getSplitK(), getEvictFirstB(), getRotateKLoop(), getUnrollK(),
+             getEvenWaves(), getEarlyStore(), getSerpentineK(), pdl);
 }
 
-bool ConfigAttr::fitsRegisters(bool loadsByTMA, bool storesByTMA, bool isMasked, bool hasOneGroup) const {
-  return getMathRegisters({getBlockM(), getBlockN(), getMathWarpgroups(), getSplitK(), isMulticast(),
-                           getOverlapEpilogue(), getPartials(), getRotateKLoop(), getUnrollK(), getEarlyStore(),
-                           storesByTMA, isMasked, hasOneGroup}) <=
+bool ConfigAttr::fitsRegisters(bool loadsByTMA, bool isMasked, bool hasOneGroup) const {
+  return getMathRegisters({getBlockM(), getBlockN(), getMathWarpgroups(), getSplitK(), isMulticast(), getRotateKLoop(),
+                           getUnrollK(), getEarlyStore(), isMasked, hasOneGroup}) <=
          RegisterBudget::get(getMathWarpgroups(), getSplitK(), loadsByTMA, isMulticast()).consumer;
 }
 
@@ -178,14 +168,13 @@ static LogicalResult verifyFields(function_ref<InFlightDiagnostic()> emitError, 
 
 LogicalResult ConfigAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t blockM, int64_t blockN,
                                  int64_t blockK, int64_t stages, int64_t mathWarpgroups, int64_t groupM,
-                                 int64_t clusterM, int64_t clusterN, int64_t splitK, bool, int64_t partials,
-                                 bool overlapEpilogue, bool rotateKLoop, int64_t unrollK, bool, bool earlyStore,
-                                 bool serpentineK, bool) {
+                                 int64_t clusterM, int64_t clusterN, int64_t splitK, bool, bool rotateKLoop,
+                                 int64_t unrollK, bool, bool earlyStore, bool serpentineK, bool) {
   if (failed(verifyFields(emitError, blockM, blockN, blockK, stages, mathWarpgroups, groupM)))
     return failure();
   // C7.
-  int64_t need = getMathRegisters({blockM, blockN, mathWarpgroups, splitK, clusterM * clusterN > 1, overlapEpilogue,
-                                   partials, rotateKLoop, unrollK, earlyStore});
+  int64_t need = getMathRegisters(
+      {blockM, blockN, mathWarpgroups, splitK, clusterM * clusterN > 1, rotateKLoop, unrollK, earlyStore});
   int64_t have = RegisterBudget::get(mathWarpgroups, splitK, /*loadsByTMA=*/true, clusterM * clusterN > 1).consumer;
   if (need > have)
     return emitError() << "block " << blockM << "x" << blockN << " needs about " << need
@@ -213,25 +202,12 @@ LogicalResult ConfigAttr::verify(function_ref<InFlightDiagnostic()> emitError, i
     return emitError() << "expected block N to be a multiple of 16 with two CTAs of a cluster along M, but got "
                        << blockN;
   // C11.
-  if (partials < 1 || partials > 2 || blockN < partials * hopper::kWgmmaNStep)
-    return emitError() << "expected 'partials' to be 1, or 2 with a block N of at least 16, but got " << partials
-                       << " with " << blockN;
-  if (partials > 1 && getMmaColumns(blockN) != blockN)
-    return emitError() << "expected 'partials' to be 1 with a block N above 200, but got " << partials << " with "
-                       << blockN;
-  // C12.
-  if (overlapEpilogue && splitK > 1)
-    return emitError() << "expected 'overlap_epilogue' to be false with split_k = " << splitK
-                       << ", whose reduction comes between two tiles";
-  // C13, C14.
-  if (rotateKLoop && partials > 1)
-    return emitError() << "expected 'rotate_k_loop' to be false with partials = " << partials;
   if (unrollK != 1 && unrollK != 2 && unrollK != 4)
     return emitError() << "expected 'unroll_k' to be 1, 2 or 4, but got " << unrollK;
-  // C15.
+  // C12.
   bool hasOneMma = blockM == hopper::kWgmmaM * mathWarpgroups && getMmaColumns(blockN) == blockN;
-  if (earlyStore && (splitK > 1 || partials > 1 || overlapEpilogue))
-    return emitError() << "expected 'early_store' to be false with split_k, partials or overlap_epilogue";
+  if (earlyStore && splitK > 1)
+    return emitError() << "expected 'early_store' to be false with split_k = " << splitK;
   if (earlyStore && hasOneMma && blockN % (2 * hopper::kWgmmaNStep))
     return emitError() << "expected block N to be a multiple of 16 with 'early_store', as each half is stored for "
                           "itself, but got "
@@ -241,7 +217,7 @@ LogicalResult ConfigAttr::verify(function_ref<InFlightDiagnostic()> emitError, i
            << "expected 'rotate_k_loop' to be false with 'early_store' where a warpgroup has one mma in a K "
               "block, as in "
            << blockM << "x" << blockN << " with " << mathWarpgroups << " math warpgroups";
-  // C16.
+  // C13.
   if (serpentineK && splitK > 1)
     return emitError() << "expected 'serpentine_k' to be false with split_k = " << splitK;
   return success();

@@ -37,33 +37,17 @@ int64_t dgemm::getMathRegisters(const MathFields &fields) {
   // 160.
   int64_t other = 56 - 8 * fields.mathWarpgroups;
   // A sweep over every layout: with split_k, configs spill that have 20 registers left, of one math warpgroup with a
-  // cluster or an overlapped epilogue such with 8.
+  // cluster such with 8.
   if (fields.splitK > 1)
     other += 24;
-  else if (fields.mathWarpgroups == 1 && (fields.isMulticast || fields.overlapEpilogue))
+  else if (fields.mathWarpgroups == 1 && fields.isMulticast)
     other += 16;
-  // A masked 256x128 spills with both of these.
-  if (fields.overlapEpilogue && fields.partials > 1)
-    other += 8;
-  // A masked 128x256, of which each half has an mma, spills with the first.
-  if (fields.overlapEpilogue && getMmaColumns(fields.blockN) != fields.blockN)
-    other += 8;
-  // Addresses of rows of D that live through the next tile's main loop: 192x128, 128x184 and, with two partials,
-  // 128x160 and 128x168 spilled, and 128x160 and 128x176 in clusters, among 19960 kernels of ten problems (ptxas
-  // 13.0.88).
-  if (fields.overlapEpilogue && !fields.storesByTMA)
-    other += fields.isMulticast ? 40 : fields.partials > 1 ? 32 : fields.blockN > 176 ? 16 : 8;
-  // Unrolled, 64x200, 128x120, 192x120 and 256x120 spill in some layouts, and many with an overlapped epilogue: 128x160
-  // the first of them, 256x80 in a cluster with two partials (ptxas 13.0.88, all 18134 legal kernels of eight
-  // problems).
+  // Unrolled, 64x200, 128x120, 192x120 and 256x120 spill in some layouts (ptxas 13.0.88, all 18134 legal kernels of
+  // eight problems).
   if (fields.unrollK > 1 && fields.blockN % 16)
     other += 24;
-  if (fields.unrollK > 2 && fields.overlapEpilogue)
-    other += fields.isMulticast && fields.partials > 1 ? 72 : 40;
   if (fields.rotateKLoop && fields.blockN % 64)
     other += 16;
-  else if (fields.rotateKLoop && fields.overlapEpilogue && fields.blockN > 128)
-    other += 8;
   int64_t slices = fields.blockM / (fields.mathWarpgroups * hopper::kWgmmaM);
   // 256x112, 256x120 and 128x240 spilled in one layout or another, of all 4815 legal kernels of ten problems.
   int64_t columns = getMmaColumns(fields.blockN);

@@ -38,9 +38,7 @@ void dgemm::buildPipeline(OpPassManager &pm, Level from, Level to, const Pipelin
   if (crosses(Level::Specialized)) {
     pm.addPass(createChooseDataMovementPass());
     pm.addPass(createWarpSpecializePass());
-    pm.addPass(createInterleavePromotionPass());
     pm.addPass(createRotateKLoopPass());
-    pm.addPass(createOverlapEpiloguePass());
     pm.addPass(createUnrollKLoopPass());
   }
   // -> tensor maps, bulk copies, mbarriers.

@@ -147,8 +147,7 @@ llvm::SmallVector<Complaint> dgemm::findComplaints(llvm::StringRef log) {
       continue;
     bool spills = getNumberBefore(line, " bytes spill stores") || getNumberBefore(line, " bytes spill loads");
     if (spills)
-      complaints.push_back(
-          {(function + "\n" + line).str(), "registers spill: choose a smaller block or fewer partials in the config"});
+      complaints.push_back({(function + "\n" + line).str(), "registers spill: choose a smaller block in the config"});
     else if (getNumberBefore(line, " bytes stack frame"))
       complaints.push_back(
           {(function + "\n" + line).str(),

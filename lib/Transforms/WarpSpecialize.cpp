@@ -392,8 +392,8 @@ void RoleBuilder::buildConsumer(Block *block, Value warpgroup, ConfigAttr config
     rowOffsets.push_back(arith::AddIOp::create(b, first, arith::ConstantIndexOp::create(b, row)));
 
   openTileLoop(block);
-  // A sum over a cluster wants all slices of each CTA; an epilogue that is moved into the next tile has no branch.
-  bool skips = parts.tiles.getLayout() == Layout::Masked && !parts.reduce && !config.getOverlapEpilogue();
+  // A sum over a cluster wants all slices of each CTA.
+  bool skips = parts.tiles.getLayout() == Layout::Masked && !parts.reduce;
   SmallVector<Value> sums = skips ? buildSlicesOfGroup(rowOffsets, rowOffsets.size(), /*mayHaveNone=*/warpgroups > 1)
                                   : buildConsumerKLoop(rowOffsets);
   if (!storesEarly)

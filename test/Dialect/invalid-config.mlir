@@ -81,7 +81,7 @@ func.func private @shared_memory() attributes {x = #dgemm.config<block = 128x128
 // -----
 
 // A field that is none.
-// expected-error @+1 {{unknown field 'depth' of #dgemm.config; known are block, stages, math_warpgroups, group_m, cluster, split_k, evict_first, partials, overlap_epilogue, rotate_k_loop, unroll_k, even_waves, early_store, serpentine_k and pdl}}
+// expected-error @+1 {{unknown field 'depth' of #dgemm.config; known are block, stages, math_warpgroups, group_m, cluster, split_k, evict_first, rotate_k_loop, unroll_k, even_waves, early_store, serpentine_k and pdl}}
 func.func private @unknown() attributes {x = #dgemm.config<block = 128x128x128, depth = 4>}
 
 // -----
@@ -144,18 +144,13 @@ func.func private @split_k_memory() attributes {x = #dgemm.config<block = 64x128
 
 // -----
 
-// C13: with two partial accumulators the K loop is interleaved already.
+// C13: a CTA may have no K block of a split K.
 // expected-error @+1 {{expected 'serpentine_k' to be false with split_k = 2}}
 func.func private @serpentine_split() attributes {x = #dgemm.config<block = 64x64x128, stages = 4, math_warpgroups = 1, group_m = 8, split_k = 2, serpentine_k = true>}
 
 // -----
 
-// expected-error @+1 {{expected 'rotate_k_loop' to be false with partials = 2}}
-func.func private @rotate_partials() attributes {x = #dgemm.config<block = 64x128x128, stages = 4, math_warpgroups = 1, group_m = 8, partials = 2, rotate_k_loop = true>}
-
-// -----
-
-// C14.
+// C11.
 // expected-error @+1 {{expected 'unroll_k' to be 1, 2 or 4, but got 3}}
 func.func private @unroll() attributes {x = #dgemm.config<block = 64x128x128, stages = 4, math_warpgroups = 1, group_m = 8, unroll_k = 3>}
 
@@ -167,25 +162,13 @@ func.func private @registers_unrolled() attributes {x = #dgemm.config<block = 25
 
 // -----
 
-// and where the epilogue is overlapped.
-// expected-error @+1 {{block 128x160 needs about 240 registers in each math thread, but 2 math warpgroups leave 232}}
-func.func private @registers_unrolled_overlap() attributes {x = #dgemm.config<block = 128x160x128, stages = 4, math_warpgroups = 2, group_m = 8, overlap_epilogue = true, unroll_k = 4>}
-
-// -----
-
-// More of them in a cluster with two partial accumulators.
-// expected-error @+1 {{block 256x80 needs about 240 registers in each math thread, but 2 math warpgroups leave 232}}
-func.func private @registers_unrolled_overlap_partials() attributes {x = #dgemm.config<block = 256x80x128, stages = 4, math_warpgroups = 2, group_m = 8, cluster = 2x2, partials = 2, overlap_epilogue = true, unroll_k = 4>}
-
-// -----
-
 // C7: where K is split, the producer has more registers and the math warpgroups fewer.
 // expected-error @+1 {{block 128x168 needs about 232 registers in each math thread, but 2 math warpgroups leave 224}}
 func.func private @registers_split() attributes {x = #dgemm.config<block = 128x168x128, stages = 2, math_warpgroups = 2, group_m = 8, split_k = 2>}
 
 // -----
 
-// C15: each half of the columns is stored for itself,
+// C12: each half of the columns is stored for itself,
 // expected-error @+1 {{expected block N to be a multiple of 16 with 'early_store', as each half is stored for itself, but got 72}}
 func.func private @early_store_odd() attributes {x = #dgemm.config<block = 64x72x128, stages = 3, math_warpgroups = 1, group_m = 8, early_store = true>}
 
@@ -197,8 +180,8 @@ func.func private @early_store_rotated() attributes {x = #dgemm.config<block = 6
 
 // -----
 
-// expected-error @+1 {{expected 'early_store' to be false with split_k, partials or overlap_epilogue}}
-func.func private @early_store_partials() attributes {x = #dgemm.config<block = 64x64x128, stages = 3, math_warpgroups = 1, group_m = 8, partials = 2, early_store = true>}
+// expected-error @+1 {{expected 'early_store' to be false with split_k = 2}}
+func.func private @early_store_split() attributes {x = #dgemm.config<block = 64x64x128, stages = 3, math_warpgroups = 1, group_m = 8, split_k = 2, early_store = true>}
 
 // -----
 
@@ -214,18 +197,6 @@ func.func private @early_store_memory() attributes {x = #dgemm.config<block = 12
 
 // -----
 
-// C7: a wide block with an overlapped epilogue.
-// expected-error @+1 {{block 128x256 needs about 240 registers in each math thread, but 2 math warpgroups leave 232}}
-func.func private @registers_wide_overlap() attributes {x = #dgemm.config<block = 128x256x128, stages = 3, math_warpgroups = 2, group_m = 8, overlap_epilogue = true>}
-
-// -----
-
 // C2: of a wide block each half has an mma of its own,
 // expected-error @+1 {{expected block N to be a multiple of 16 where each half has an mma of its own, but got 216}}
 func.func private @wide_odd() attributes {x = #dgemm.config<block = 64x216x128, stages = 3, math_warpgroups = 1, group_m = 8>}
-
-// -----
-
-// C11: which take turns with one partial accumulator.
-// expected-error @+1 {{expected 'partials' to be 1 with a block N above 200, but got 2 with 256}}
-func.func private @wide_partials() attributes {x = #dgemm.config<block = 128x256x128, stages = 3, math_warpgroups = 2, group_m = 8, partials = 2>}

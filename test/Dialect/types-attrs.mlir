@@ -25,10 +25,10 @@ func.func private @config() attributes {
 // Fields with their default are not printed.
 // CHECK-LABEL: func.func private @config_more(
 // CHECK-SAME: none = #dgemm.config<block = 64x200x128, stages = 5, math_warpgroups = 1, group_m = 3>
-// CHECK-SAME: some = #dgemm.config<block = 64x168x128, stages = 5, math_warpgroups = 1, group_m = 3, split_k = 7, evict_first = b, partials = 2, even_waves = true>
+// CHECK-SAME: some = #dgemm.config<block = 64x168x128, stages = 5, math_warpgroups = 1, group_m = 3, split_k = 7, evict_first = b, even_waves = true>
 func.func private @config_more() attributes {
-  none = #dgemm.config<block = 64x200x128, stages = 5, math_warpgroups = 1, group_m = 3, cluster = 1x1, split_k = 1, evict_first = none, partials = 1>,
-  some = #dgemm.config<partials = 2, evict_first = b, split_k = 7, block = 64x168x128, stages = 5, math_warpgroups = 1, group_m = 3, overlap_epilogue = false, even_waves = true>}
+  none = #dgemm.config<block = 64x200x128, stages = 5, math_warpgroups = 1, group_m = 3, cluster = 1x1, split_k = 1, evict_first = none>,
+  some = #dgemm.config<evict_first = b, split_k = 7, block = 64x168x128, stages = 5, math_warpgroups = 1, group_m = 3, rotate_k_loop = false, even_waves = true>}
 
 // Uses are by that name.
 // CHECK-LABEL: func.func private @maps(

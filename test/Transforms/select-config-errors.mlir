@@ -13,7 +13,7 @@
 // BLOCK: error: 'dgemm.gemm' op cannot have this config: expected block M to be 128 or 256 for 2 math warpgroups (64 or 128 rows each), but got 96
 
 // What is no config field at all is an error of the option.
-// UNKNOWN: error: unknown config field 'depth'; known are block, stages, math_warpgroups, group_m, cluster, split_k, evict_first, partials, overlap_epilogue, rotate_k_loop, unroll_k, even_waves, early_store, serpentine_k and pdl
+// UNKNOWN: error: unknown config field 'depth'; known are block, stages, math_warpgroups, group_m, cluster, split_k, evict_first, rotate_k_loop, unroll_k, even_waves, early_store, serpentine_k and pdl
 // INTEGER: error: expected an integer for config field 'stages', but got 'four'
 // TWICE: error: config field 'stages' is given twice
 // EXTENTS: error: expected MxNxK for config field 'block', but got '128'

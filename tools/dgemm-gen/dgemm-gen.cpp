@@ -32,14 +32,13 @@ static cl::opt<std::string> outputFile("o", cl::desc("Output file; default stand
                                        cl::init("-"), cl::cat(category));
 static cl::opt<std::string> outputDir("output-dir", cl::desc("Write kernel.ptx, kernel.cubin and kernel.json there"),
                                       cl::value_desc("folder"), cl::cat(category));
-static cl::opt<std::string>
-    config("config",
-           cl::desc("Config fields to take as given: block = MxNxK, stages, "
-                    "math_warpgroups, group_m, cluster = MxN, split_k, evict_first, partials, "
-                    "overlap_epilogue, rotate_k_loop, unroll_k, even_waves, early_store, serpentine_k, pdl; the "
-                    "tuned table, or else the cost model, chooses the rest. "
-                    "Between < and >: a whole config"),
-           cl::value_desc("fields"), cl::cat(category));
+static cl::opt<std::string> config("config",
+                                   cl::desc("Config fields to take as given: block = MxNxK, stages, "
+                                            "math_warpgroups, group_m, cluster = MxN, split_k, evict_first, "
+                                            "rotate_k_loop, unroll_k, even_waves, early_store, serpentine_k, pdl; the "
+                                            "tuned table, or else the cost model, chooses the rest. "
+                                            "Between < and >: a whole config"),
+                                   cl::value_desc("fields"), cl::cat(category));
 static cl::opt<std::string> chip("chip", cl::desc("Target; only sm_90a"), cl::init("sm_90a"), cl::cat(category));
 static cl::opt<std::string> entry("entry", cl::desc("Kernel symbol"), cl::cat(category));
 static cl::opt<std::string> ptxas("ptxas", cl::desc("ptxas to use"), cl::value_desc("path"), cl::cat(category));

@@ -33,8 +33,6 @@ def DGemm_ConfigAttr : AttrDef<DGemm_Dialect, "Config"> {
     | `cluster` | M x N adjacent tiles whose CTAs form a cluster: TMA multicasts the tile of A along N, that of B along M; 1x1, no cluster, if left out |
     | `split_k` | CTAs of a cluster that share a tile, each with its part of the K blocks; their sums are added through distributed shared memory; 1 if left out |
     | `evict_first` | `b`: tiles of B leave L2 first, for a B that is read once; `none` if left out |
-    | `partials` | partial accumulators among which the columns of a slice are divided, so that one is promoted while the tensor cores fill the next; 1 if left out |
-    | `overlap_epilogue` | a tile is stored while the tensor cores compute the first K block of the next one; false if left out |
     | `rotate_k_loop` | math warpgroups wait for a stage and load its scales in the K block before; false if left out |
     | `unroll_k` | K blocks in an iteration of the math warpgroups' K loop, where their number is known (not with split_k) and at least twice that, or, with early_store, less than that; 1 if left out |
     | `even_waves` | no more CTAs take part than do the tiles in the same number of waves; false (as many as multiprocessors) if left out |
@@ -57,20 +55,16 @@ def DGemm_ConfigAttr : AttrDef<DGemm_Dialect, "Config"> {
       multiple of 16 (a half holds whole swizzle atoms of 8 rows).
     - C10: split_k is 1 to 8 (the CTAs that a cluster may have anywhere), and 1 with a cluster of several tiles; each CTA
       has columns of block N to sum, in groups of 8.
-    - C11: 1 or 2 partials, each of at least 8 columns; 1 with a block N above 200.
-    - C12: the epilogue is not overlapped with split_k, whose reduction comes between two tiles.
-    - C13: the K loop is rotated with one partial accumulator only.
-    - C14: unroll_k is 1, 2 or 4.
-    - C15: early_store wants split_k and partials of 1 and no overlap_epilogue; where a math warpgroup has one mma in a K
-      block, which the last one divides, also a block N of a multiple of 16 and no rotate_k_loop.
-    - C16: K is not walked back and forth with split_k, of which a CTA may have no K block.
+    - C11: unroll_k is 1, 2 or 4.
+    - C12: early_store wants a split_k of 1; where a math warpgroup has one mma in a K block, which the last one divides,
+      also a block N of a multiple of 16 and no rotate_k_loop.
+    - C13: K is not walked back and forth with split_k, of which a CTA may have no K block.
 
     Example: `#dgemm.config<block = 128x192x128, stages = 4, math_warpgroups = 2, group_m = 8, cluster = 2x1>`.
   }];
   let parameters = (ins "int64_t":$blockM, "int64_t":$blockN, "int64_t":$blockK, "int64_t":$stages,
                         "int64_t":$mathWarpgroups, "int64_t":$groupM, "int64_t":$clusterM, "int64_t":$clusterN,
-                        "int64_t":$splitK, "bool":$evictFirstB, "int64_t":$partials, "bool":$overlapEpilogue,
-                        "bool":$rotateKLoop, "int64_t":$unrollK, "bool":$evenWaves,
+                        "int64_t":$splitK, "bool":$evictFirstB, "bool":$rotateKLoop, "int64_t":$unrollK, "bool":$evenWaves,
                         "bool":$earlyStore, "bool":$serpentineK, "bool":$pdl);
   let extraClassDeclaration = [{
     /// CTAs of a cluster.
@@ -80,7 +74,7 @@ def DGemm_ConfigAttr : AttrDef<DGemm_Dialect, "Config"> {
     /// The same with this choice of `pdl`.
     ConfigAttr withPdl(bool pdl) const;
     /// Math threads hold what they need in what the producer leaves them (RegisterBudget).
-    bool fitsRegisters(bool loadsByTMA, bool storesByTMA, bool isMasked, bool hasOneGroup) const;
+    bool fitsRegisters(bool loadsByTMA, bool isMasked, bool hasOneGroup) const;
   }];
   let hasCustomAssemblyFormat = 1;
   let genVerifyDecl = 1;

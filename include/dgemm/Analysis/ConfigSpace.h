@@ -33,8 +33,6 @@ struct ConfigFields {
   std::optional<int64_t> splitK;
   /// True for `b`, false for `none`.
   std::optional<bool> evictFirstB;
-  std::optional<int64_t> partials;
-  std::optional<bool> overlapEpilogue;
   std::optional<bool> rotateKLoop;
   std::optional<int64_t> unrollK;
   std::optional<bool> evenWaves;

@@ -30,8 +30,6 @@ struct ProblemSize {
   int64_t rowAlignment = 0;
   /// A and B come by TMA, which multicasts in a cluster.
   bool loadsByTMA = true;
-  /// TMA takes the rows of D.
-  bool storesByTMA = true;
 
   static ProblemSize get(GemmOp gemm);
   /// Whether the verifier of dgemm.gemm takes `config` for it, and its registers suffice for what the layout adds.

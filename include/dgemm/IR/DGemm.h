@@ -87,8 +87,8 @@ LogicalResult verifyIsOperand(Operation *op, StringRef what, Value value, String
 
 /// Fields of #dgemm.config, as messages list them.
 constexpr llvm::StringLiteral kConfigFieldNames = "block, stages, math_warpgroups, group_m, cluster, split_k, "
-                                                  "evict_first, partials, overlap_epilogue, rotate_k_loop, "
-                                                  "unroll_k, even_waves, early_store, serpentine_k and pdl";
+                                                  "evict_first, rotate_k_loop, unroll_k, even_waves, "
+                                                  "early_store, serpentine_k and pdl";
 
 /// Whether `op`, a load or a store, says that it moves its data by `kind`.
 template <typename OpTy>

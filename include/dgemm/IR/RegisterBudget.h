@@ -32,13 +32,10 @@ struct RegisterBudget {
 struct MathFields {
   int64_t blockM, blockN, mathWarpgroups;
   int64_t splitK = 1;
-  bool isMulticast = false, overlapEpilogue = false;
-  int64_t partials = 1;
+  bool isMulticast = false;
   bool rotateKLoop = false;
   int64_t unrollK = 1;
   bool earlyStore = false;
-  /// False where rows of D are such that TMA cannot store them.
-  bool storesByTMA = true;
   /// Groups of rows that end early: a K loop for each number of slices of 64 rows in a group.
   bool isMasked = false;
   /// Of these there is one, as is known when compiling.

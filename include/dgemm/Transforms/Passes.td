@@ -99,28 +99,6 @@ def WarpSpecializePass : Pass<"dgemm-warp-specialize"> {
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];
 }
 
-def InterleavePromotionPass : Pass<"dgemm-interleave-promotion"> {
-  let summary = "promote one partial accumulator while the tensor cores fill another";
-  let description = [{
-    For kernels whose config has `partials = 2`: divides the columns of each `dgemm.mma` of a consumer into two, starts one
-    (`dgemm.mma_start`) before the other is waited for (`dgemm.mma_wait`) and promoted. The registers are those of one
-    partial accumulator.
-
-    ```mlir
-    %part = dgemm.mma %ta, %tb : ...
-    %next = dgemm.promote %part scaled %ra, %xb at %n into %sum : ...
-    // becomes
-    %0 = dgemm.mma_start %ta, %tb0 : ...
-    %1 = dgemm.mma_start %ta, %tb1 : ...
-    %part0 = dgemm.mma_wait %0 pending = 1 : ...
-    %half = dgemm.promote %part0 scaled %ra, %xb at %n into %sum : ...
-    %part1 = dgemm.mma_wait %1 pending = 0 : ...
-    %next = dgemm.promote %part1 scaled %ra, %xb at %n into %half from 64 : ...
-    ```
-  }];
-  let dependentDialects = ["::mlir::arith::ArithDialect"];
-}
-
 def RotateKLoopPass : Pass<"dgemm-rotate-k-loop"> {
   let summary = "wait for a stage and load its scales in the K block before";
   let description = [{
@@ -157,16 +135,6 @@ def RotateKLoopPass : Pass<"dgemm-rotate-k-loop"> {
       scf.yield %next, %nextxb, %nextta, ... : ...
     }
     ```
-  }];
-  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];
-}
-
-def OverlapEpiloguePass : Pass<"dgemm-overlap-epilogue"> {
-  let summary = "store a tile while the tensor cores begin the next one";
-  let description = [{
-    For kernels whose config has `overlap_epilogue = true`: the tile loop of the consumers carries the accumulators and
-    offsets of a tile to the next iteration, which stores them behind the start of its first mma. The first K block is
-    peeled off the K loop for that; the last tile is stored behind the tile loop.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];
 }

@@ -42,14 +42,7 @@ std::vector<DenseCase> makeCases() {
       {"SplitInTwo", "block = 128x64x128, stages = 3, math_warpgroups = 1, split_k = 2"},
       {"SplitInSeven", "block = 64x56x128, stages = 2, math_warpgroups = 1, split_k = 7"},
       {"SplitInSix", "block = 128x96x128, stages = 2, math_warpgroups = 2, split_k = 6, evict_first = b"},
-      {"Partials", "block = 128x104x128, stages = 3, math_warpgroups = 1, partials = 2, split_k = 1"},
-      {"OverlappedEpilogue",
-       "block = 64x72x128, stages = 3, math_warpgroups = 1, overlap_epilogue = true, split_k = 1"},
-      {"PartialsOverlapped",
-       "block = 256x64x128, stages = 3, math_warpgroups = 2, partials = 2, overlap_epilogue = true, split_k = 1"},
-      {"Rotated",
-       "block = 256x128x128, stages = 3, math_warpgroups = 2, rotate_k_loop = true, overlap_epilogue = true, "
-       "split_k = 1"},
+      {"Rotated", "block = 256x128x128, stages = 3, math_warpgroups = 2, rotate_k_loop = true, split_k = 1"},
       {"Unrolled", "block = 128x144x128, stages = 3, math_warpgroups = 2, unroll_k = 2, split_k = 1"},
       {"WideN", "block = 128x256x128, stages = 3, math_warpgroups = 2, even_waves = true"},
       {"WideNAcrossScaleBlocks", "block = 64x208x128, stages = 3, math_warpgroups = 1, unroll_k = 2, split_k = 1"},
@@ -73,10 +66,8 @@ std::vector<DenseCase> makeCases() {
   const GemmSizes deep = {72, 136, 9008};
   cases.push_back({"DeepUnrolled", deep, "block = 128x144x128, stages = 3, math_warpgroups = 2, unroll_k = 4"});
   cases.push_back({"DeepRotated", deep, "block = 64x64x128, stages = 3, rotate_k_loop = true, unroll_k = 4"});
-  cases.push_back({"DeepOverlapped", deep, "block = 64x64x128, stages = 4, overlap_epilogue = true, unroll_k = 4"});
   cases.push_back({"DeepEarlyStore", deep,
                    "block = 128x256x128, stages = 4, rotate_k_loop = true, unroll_k = 4, early_store = true"});
-  cases.push_back({"DeepPartials", deep, "block = 256x64x128, stages = 4, partials = 2, unroll_k = 4, split_k = 1"});
   cases.push_back({"DeepShared", deep, "block = 64x64x128, stages = 5, math_warpgroups = 1, cluster = 1x2"});
   cases.push_back({"DeepSplit", deep, "block = 64x64x128, stages = 13, math_warpgroups = 1, split_k = 2"});
   cases.push_back({"DeepDynamic", deep, "", "mnk", 132, 8, 16});

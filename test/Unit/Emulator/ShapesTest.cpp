@@ -76,8 +76,6 @@ std::string Draw::config(const GemmShape &shape) {
                                  flag(), oneIn(4) ? "true" : "false");
   if (oneIn(4))
     options.config += ", early_store=true";
-  else if (oneIn(8))
-    options.config += ", overlap_epilogue=true";
   if (oneIn(2))
     options.config += llvm::formatv(", stages={0}", pick({2, 3})).str();
   llvm::Expected<std::vector<std::string>> configs = listConfigs(shape, options);
@@ -235,11 +233,11 @@ TEST(Groups, MaskedFromNoneToAllRows) {
   runGroups({200, 72, 160, GemmLayout::Masked, 3}, "block=256x40", {0, 0, 0});
   runGroups({200, 72, 160, GemmLayout::Masked, 3}, "block=256x40", {1, 65, 129});
   // Warpgroups with all slices, one or none of a tile, in every form of the K loop.
-  for (const char *config : {"block=256x48,rotate_k_loop=true", "block=256x48,unroll_k=2", "block=256x48,partials=2",
-                             "block=256x48,overlap_epilogue=true", "block=256x48,cluster=2x1,even_waves=true",
-                             "block=192x48", "block=128x208", "block=128x48,math_warpgroups=1",
-                             "block=256x48,early_store=true", "block=256x48,early_store=true,rotate_k_loop=true",
-                             "block=128x208,early_store=true", "block=128x48,math_warpgroups=2,early_store=true"})
+  for (const char *config :
+       {"block=256x48,rotate_k_loop=true", "block=256x48,unroll_k=2", "block=256x48,cluster=2x1,even_waves=true",
+        "block=192x48", "block=128x208", "block=128x48,math_warpgroups=1", "block=256x48,early_store=true",
+        "block=256x48,early_store=true,rotate_k_loop=true", "block=128x208,early_store=true",
+        "block=128x48,math_warpgroups=2,early_store=true"})
     runGroups({300, 208, 1296, GemmLayout::Masked, 5}, config, {1, 64, 130, 192, 300});
 }
 
