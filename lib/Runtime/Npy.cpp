@@ -12,6 +12,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dgemm/Runtime/Npy.h"
+#include "dgemm/Support/OutputFile.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Endian.h"
@@ -169,14 +170,12 @@ Error writeNpy(StringRef path, const HostTensor &tensor) {
   size_t prefix = kMagic.size() + 4;
   dict.append(alignTo(prefix + dict.size() + 1, 64) - (prefix + dict.size() + 1), ' ');
   dict += '\n';
-  Error error = writeToOutput(path, [&](raw_ostream &os) {
+  return writeFile(path, [&](raw_ostream &os) {
     char head[4] = {1, 0};
     support::endian::write16le(head + 2, uint16_t(dict.size()));
     os << kMagic << StringRef(head, 4) << dict;
     os.write(reinterpret_cast<const char *>(tensor.data.data()), tensor.data.size());
-    return Error::success();
   });
-  return error ? createStringError("cannot write " + toString(std::move(error))) : Error::success(); // names the path
 }
 
 } // namespace dgemm

@@ -7,9 +7,10 @@
 //===----------------------------------------------------------------------===//
 
 #include "Runner.h"
-#include "EmulatorDevice.h"
+#include "../common/EmulatorDevice.h"
 #include "dgemm/Driver/Compiler.h"
 #include "dgemm/Runtime/Npy.h"
+#include "dgemm/Support/OutputFile.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
@@ -160,11 +161,7 @@ RunReport Runner::run(const Case &entry) {
 //===----------------------------------------------------------------------===//
 
 static Error writeReport(StringRef path, const json::Object &report) {
-  Error error = writeToOutput(path, [&](raw_ostream &os) {
-    os << formatv("{0:2}", json::Value(json::Object(report))) << '\n';
-    return Error::success();
-  });
-  return error ? createStringError("cannot write " + toString(std::move(error))) : Error::success(); // names the path
+  return writeFile(path, [&](raw_ostream &os) { os << formatv("{0:2}", json::Value(json::Object(report))) << '\n'; });
 }
 
 /// Names the failure of a single case; counts those of many, whose lines were printed.

@@ -8,13 +8,12 @@
 
 #include "dgemm/Sass/Interleave.h"
 #include "dgemm/Sass/LoopStats.h"
+#include "dgemm/Support/OutputFile.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/CommandLine.h"
-#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/MemoryBuffer.h"
-#include "llvm/Support/ToolOutputFile.h"
 #include "llvm/Support/WithColor.h"
 #include <bitset>
 
@@ -106,21 +105,6 @@ static Error rewrite(raw_ostream &os, Cubin &cubin) {
   return Error::success();
 }
 
-static Error writeFile(StringRef path, StringRef content) {
-  std::error_code code;
-  ToolOutputFile file(path, code, sys::fs::OF_None);
-  if (!code) {
-    file.os() << content;
-    file.os().flush();
-    code = file.os().error();
-    file.os().clear_error();
-  }
-  if (code)
-    return createStringError("cannot write '" + path + "': " + code.message());
-  file.keep();
-  return Error::success();
-}
-
 static Error run() {
   bool rewrites = !outputFile.empty() || dryRun;
   if (policy.getNumOccurrences() && !rewrites)
@@ -144,7 +128,9 @@ static Error run() {
     if (stats)
       printStats(os, kernel);
   }
-  return outputFile.empty() ? Error::success() : writeFile(outputFile, cubin->write());
+  if (outputFile.empty())
+    return Error::success();
+  return dgemm::writeFile(outputFile, [&](raw_ostream &os) { os << cubin->write(); });
 }
 
 int main(int argc, char **argv) {

@@ -16,7 +16,7 @@
 
 using namespace llvm;
 
-namespace dgemm::run {
+namespace dgemm {
 
 namespace {
 
@@ -131,6 +131,7 @@ Expected<RunResult> EmulatorDevice::run(const KernelImage &kernel, const GemmInp
   RunResult result;
   result.grid = int64_t(report->ctas);
   result.note = describe(*report);
+  result.ticks = report->ticks;
   if (Error error = unpack(operands.bytes[operands.resultIndex], operands.result).moveInto(result.d))
     return error;
   return result;
@@ -140,4 +141,4 @@ std::unique_ptr<Device> makeEmulator(int64_t multiprocessors) {
   return std::make_unique<EmulatorDevice>(multiprocessors);
 }
 
-} // namespace dgemm::run
+} // namespace dgemm

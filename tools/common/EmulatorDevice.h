@@ -6,17 +6,17 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef DGEMM_TOOLS_DGEMM_RUN_EMULATORDEVICE_H
-#define DGEMM_TOOLS_DGEMM_RUN_EMULATORDEVICE_H
+#ifndef DGEMM_TOOLS_COMMON_EMULATORDEVICE_H
+#define DGEMM_TOOLS_COMMON_EMULATORDEVICE_H
 
 #include "dgemm/Runtime/Device.h"
 
-namespace dgemm::run {
+namespace dgemm {
 
 /// The PTX emulator as a device of so many multiprocessors. Its runs check the kernel for hazards; one is an error.
 /// A long run shows a progress line on stderr.
 std::unique_ptr<Device> makeEmulator(int64_t multiprocessors);
 
-} // namespace dgemm::run
+} // namespace dgemm
 
-#endif // DGEMM_TOOLS_DGEMM_RUN_EMULATORDEVICE_H
+#endif // DGEMM_TOOLS_COMMON_EMULATORDEVICE_H
