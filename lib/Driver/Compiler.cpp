@@ -12,6 +12,7 @@
 #include "dgemm/Target/Disassembler.h"
 #include "dgemm/Target/EmitPTX.h"
 #include "dgemm/Target/LaunchFromIR.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -90,19 +91,47 @@ static std::array<SizeDivisor, 5> getDivisors(const GemmShape &shape) {
            {"ldd", shape.ldd, shape.lddDivisor}}};
 }
 
+/// Rows of the smallest tile: what wgmma takes.
+static constexpr int64_t kMinBlockM = 64;
+
 static llvm::Error checkShape(const GemmShape &shape) {
-  std::vector<std::pair<const char *, int64_t>> sizes = {{"M", shape.m}, {"N", shape.n}, {"K", shape.k}};
+  // 0 stands for no leading dimension.
+  std::vector<std::tuple<const char *, int64_t, int64_t>> sizes = {{"M", shape.m, 1},
+                                                                   {"N", shape.n, 1},
+                                                                   {"K", shape.k, 1},
+                                                                   {"the leading dimension of A", shape.lda, 0},
+                                                                   {"the leading dimension of B", shape.ldb, 0},
+                                                                   {"the leading dimension of D", shape.ldd, 0}};
   if (shape.layout != GemmLayout::Dense)
-    sizes.emplace_back("the number of groups", shape.groups);
-  for (auto [name, size] : sizes)
-    if (size != kDynamic && (size < 1 || size > INT32_MAX))
+    sizes.emplace_back("the number of groups", shape.groups, 1);
+  for (auto [name, size, least] : sizes)
+    if (size != kDynamic && (size < least || size > INT32_MAX))
       return makeError(llvm::formatv("expected {0} to be 1 to 2147483647 or dynamic, but got {1}", name, size));
+  if (shape.layout == GemmLayout::Contiguous &&
+      (shape.rowAlignment < 1 || shape.rowAlignment > INT32_MAX || shape.rowAlignment % kMinBlockM))
+    return makeError(llvm::formatv("expected the row alignment of groups to be a multiple of {0}, the rows of the "
+                                   "smallest tile, but got {1}",
+                                   kMinBlockM, shape.rowAlignment));
+  if (shape.expectedM < 0 || shape.expectedM > INT32_MAX)
+    return makeError(
+        llvm::formatv("expected the expected M to be 1 to 2147483647, or 0 for none, but got {0}", shape.expectedM));
   for (const SizeDivisor &entry : getDivisors(shape))
     if (entry.divisor < 1 || (entry.size > 0 && entry.size % entry.divisor))
       return makeError(llvm::formatv("expected the divisor of {0} to be positive{1}, but got {2}", entry.name.upper(),
                                      entry.size > 0 ? " and to divide " + std::to_string(entry.size) : "",
                                      entry.divisor));
   return llvm::Error::success();
+}
+
+/// PTX ISA, "Identifiers": [a-zA-Z][a-zA-Z0-9_$]* or [_$%][a-zA-Z0-9_$]+; not %, with which registers start.
+static llvm::Error checkEntry(llvm::StringRef entry) {
+  auto isFollow = [](char c) { return llvm::isAlnum(c) || c == '_' || c == '$'; };
+  if (entry.empty() || (isFollow(entry[0]) && !llvm::isDigit(entry[0]) && llvm::all_of(entry, isFollow) &&
+                        (llvm::isAlpha(entry[0]) || entry.size() > 1)))
+    return llvm::Error::success();
+  return makeError("expected the entry to be a name of letters, digits, _ and $ that does not start with a digit, but "
+                   "got '" +
+                   entry + "'");
 }
 
 /// " divisible <n = 8, k = 16>": what is promised of dynamic sizes, empty for nothing.
@@ -125,6 +154,8 @@ static std::string makeEntry(const GemmShape &shape) {
 
 llvm::Expected<std::string> dgemm::makeProblem(const GemmShape &shape, const CompileOptions &options) {
   if (llvm::Error error = checkShape(shape))
+    return std::move(error);
+  if (llvm::Error error = checkEntry(options.entry))
     return std::move(error);
   ProblemTypes types(shape);
   std::string a = types.a(), sa = types.scaleA(), b = types.b(), sb = types.scaleB(), d = types.d();
@@ -153,7 +184,18 @@ llvm::Expected<std::string> dgemm::makeProblem(const GemmShape &shape, const Com
       .str();
 }
 
+/// Fails early for a chip that has no wgmma.
+static llvm::Error checkOptions(const CompileOptions &options) {
+  if (options.chip != "sm_90a")
+    return makeError("target '" + options.chip + "' is not supported; the only one is sm_90a (H100, H200, GH200)");
+  if (options.multiprocessors < 1)
+    return makeError(llvm::formatv("expected at least 1 multiprocessor, but got {0}", options.multiprocessors));
+  return llvm::Error::success();
+}
+
 llvm::Expected<std::vector<std::string>> dgemm::listConfigs(const GemmShape &shape, const CompileOptions &options) {
+  if (llvm::Error error = checkOptions(options))
+    return std::move(error);
   llvm::Expected<std::string> problem = makeProblem(shape, options);
   if (!problem)
     return problem.takeError();
@@ -180,6 +222,8 @@ llvm::Expected<std::vector<std::string>> dgemm::listConfigs(const GemmShape &sha
 }
 
 llvm::Expected<int64_t> dgemm::getMAlignmentForContiguousLayout(const GemmShape &shape, const CompileOptions &options) {
+  if (llvm::Error error = checkOptions(options))
+    return std::move(error);
   if (shape.layout != GemmLayout::Contiguous)
     return makeError("expected a contiguous layout, but got a " + toString(shape.layout) + " one");
   llvm::Expected<std::string> problem = makeProblem(shape, options);
@@ -196,6 +240,8 @@ llvm::Expected<int64_t> dgemm::getMAlignmentForContiguousLayout(const GemmShape 
 }
 
 llvm::Expected<std::string> dgemm::chooseConfig(const GemmShape &shape, const CompileOptions &options) {
+  if (llvm::Error error = checkOptions(options))
+    return std::move(error);
   llvm::Expected<std::string> problem = makeProblem(shape, options);
   if (!problem)
     return problem.takeError();
@@ -215,21 +261,14 @@ static Level levelOf(Stage stage) {
   return stage >= Stage::NVVM ? Level::NVVM : static_cast<Level>(static_cast<int>(stage));
 }
 
-/// Fails early for a chip that has no wgmma.
-static llvm::Error checkChip(llvm::StringRef chip) {
-  if (chip == "sm_90a")
-    return llvm::Error::success();
-  return makeError("target '" + chip + "' is not supported; the only one is sm_90a (H100, H200, GH200)");
-}
-
 llvm::Expected<std::string> dgemm::lowerToText(llvm::StringRef ir, Stage stage, const CompileOptions &options,
                                                StageTimes *times) {
   if (stage > Stage::LLVM)
     return makeError("stage '" + toString(stage) + "' is not a level of IR");
-  if (llvm::Error error = checkChip(options.chip))
+  if (llvm::Error error = checkOptions(options))
     return std::move(error);
   Session session(options);
-  if (llvm::Error error = session.parse(ir))
+  if (llvm::Error error = session.parse(ir, options.irName))
     return std::move(error);
   if (llvm::Error error = session.lower(levelOf(stage)))
     return std::move(error);
@@ -239,9 +278,8 @@ llvm::Expected<std::string> dgemm::lowerToText(llvm::StringRef ir, Stage stage, 
     session.getModule().print(os);
     os << '\n';
   } else {
-    StageTimer timer(session.times, "translate");
     llvm::LLVMContext context;
-    auto module = dgemm::translateToLLVM(session.getModule(), context, options.chip);
+    auto module = session.translate(context);
     if (!module)
       return module.takeError();
     (*module)->print(os, nullptr);
@@ -281,7 +319,7 @@ static ConfigSource findConfigSource(mlir::ModuleOp module, const CompileOptions
 /// PTX and launch descriptor.
 static llvm::Expected<CompiledKernel> compileToPTX(llvm::StringRef ir, const CompileOptions &options) {
   Session session(options);
-  if (llvm::Error error = session.parse(ir))
+  if (llvm::Error error = session.parse(ir, options.irName))
     return std::move(error);
   CompiledKernel kernel;
   kernel.configSource = findConfigSource(session.getModule(), options);
@@ -292,17 +330,12 @@ static llvm::Expected<CompiledKernel> compileToPTX(llvm::StringRef ir, const Com
     return launch.takeError();
   kernel.launch = std::move(*launch);
   llvm::LLVMContext context;
-  std::unique_ptr<llvm::Module> module;
-  {
-    StageTimer timer(session.times, "translate");
-    auto translated = dgemm::translateToLLVM(session.getModule(), context, options.chip);
-    if (!translated)
-      return translated.takeError();
-    module = std::move(*translated);
-  }
+  auto module = session.translate(context);
+  if (!module)
+    return module.takeError();
   {
     StageTimer timer(session.times, "codegen");
-    auto ptx = dgemm::emitPTX(*module, options.chip);
+    auto ptx = dgemm::emitPTX(**module, options.chip);
     if (!ptx)
       return ptx.takeError();
     kernel.ptx = std::move(*ptx);
@@ -354,7 +387,7 @@ static llvm::Error disassembleKernel(CompiledKernel &kernel, llvm::StringRef nvd
 }
 
 llvm::Expected<CompiledKernel> dgemm::compileModule(llvm::StringRef ir, const CompileOptions &options, Stage last) {
-  if (llvm::Error error = checkChip(options.chip))
+  if (llvm::Error error = checkOptions(options))
     return std::move(error);
   llvm::Expected<CompiledKernel> kernel = compileToPTX(ir, options);
   if (!kernel || last == Stage::PTX || last == Stage::Launch)
@@ -373,5 +406,7 @@ llvm::Expected<CompiledKernel> dgemm::compileKernel(const GemmShape &shape, cons
   llvm::Expected<std::string> problem = makeProblem(shape, options);
   if (!problem)
     return problem.takeError();
-  return compileModule(*problem, options, last);
+  CompileOptions made = options;
+  made.irName.clear();
+  return compileModule(*problem, made, last);
 }

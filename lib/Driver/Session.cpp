@@ -41,29 +41,66 @@ static const mlir::DialectRegistry &getRegistry() {
   return registry;
 }
 
+static llvm::SourceMgr::DiagKind getKind(mlir::DiagnosticSeverity severity) {
+  switch (severity) {
+  case mlir::DiagnosticSeverity::Note:
+    return llvm::SourceMgr::DK_Note;
+  case mlir::DiagnosticSeverity::Warning:
+    return llvm::SourceMgr::DK_Warning;
+  case mlir::DiagnosticSeverity::Error:
+    return llvm::SourceMgr::DK_Error;
+  case mlir::DiagnosticSeverity::Remark:
+    return llvm::SourceMgr::DK_Remark;
+  }
+  llvm_unreachable("unknown severity");
+}
+
 Session::Session(const CompileOptions &options)
     : options(options), context(getRegistry(), mlir::MLIRContext::Threading::DISABLED) {
-  // "file:line:column: error: text", notes behind it.
+  // The op may be the whole module; the line of the text says as much.
+  context.printOpOnDiagnostic(false);
   context.getDiagEngine().registerHandler([this](mlir::Diagnostic &diagnostic) {
-    llvm::raw_string_ostream os(diagnostics);
-    if (!diagnostics.empty())
-      os << '\n';
-    if (auto location = llvm::dyn_cast<mlir::FileLineColLoc>(diagnostic.getLocation()))
-      os << location.getFilename().getValue() << ':' << location.getLine() << ':' << location.getColumn() << ": ";
-    os << diagnostic;
+    addDiagnostic(diagnostic.getLocation(), getKind(diagnostic.getSeverity()), diagnostic.str());
+    for (mlir::Diagnostic &note : diagnostic.getNotes())
+      addDiagnostic(note.getLocation(), llvm::SourceMgr::DK_Note, note.str());
     return mlir::success();
   });
 }
 
-llvm::Error Session::takeDiagnostics(llvm::StringRef fallback) {
-  std::string text = diagnostics.empty() ? fallback.str() : std::move(diagnostics);
-  diagnostics.clear();
-  return llvm::createStringError(llvm::inconvertibleErrorCode(), "%s", text.c_str());
+/// "file:line:column: error: text", the line of the text and a caret below it. Whoever prints an error says that it is
+/// one, so that the first has no "error: ".
+void Session::addDiagnostic(mlir::Location location, llvm::SourceMgr::DiagKind kind, const llvm::Twine &message) {
+  auto place = location->findInstanceOf<mlir::FileLineColLoc>();
+  llvm::SMDiagnostic printable("", kind, message.str());
+  if (place && pointsIntoText) {
+    llvm::StringRef file = place.getFilename().getValue();
+    int line = int(place.getLine()), column = int(place.getColumn());
+    llvm::SMLoc inText;
+    if (file == sources.getMemoryBuffer(sources.getMainFileID())->getBufferIdentifier())
+      inText = sources.FindLocForLineAndColumn(sources.getMainFileID(), line, column);
+    printable = inText.isValid() ? sources.GetMessage(inText, kind, message)
+                                 : llvm::SMDiagnostic(sources, {}, file, line, column - 1, kind, message.str(), "", {});
+  }
+  bool isFirst = diagnostics.empty();
+  llvm::raw_string_ostream os(diagnostics);
+  printable.print(/*ProgName=*/nullptr, os, /*ShowColors=*/false,
+                  /*ShowKindLabel=*/!isFirst || kind != llvm::SourceMgr::DK_Error);
 }
 
-llvm::Error Session::parse(llvm::StringRef ir) {
+llvm::Error Session::takeDiagnostics(llvm::StringRef fallback) {
+  std::string text = diagnostics.empty() ? fallback.str() : llvm::StringRef(diagnostics).rtrim('\n').str();
+  diagnostics.clear();
+  return makeError(text);
+}
+
+llvm::Error Session::parse(llvm::StringRef ir, llvm::StringRef name) {
   StageTimer timer(times, "parse");
-  module = mlir::parseSourceString<mlir::ModuleOp>(ir, mlir::ParserConfig(&context), "input");
+  if (ir.trim().empty())
+    return makeError((name.empty() ? "the input" : "'" + name + "'") +
+                     " is empty; expected IR that holds a dgemm.gemm");
+  pointsIntoText = !name.empty();
+  sources.AddNewSourceBuffer(llvm::MemoryBuffer::getMemBufferCopy(ir, name), llvm::SMLoc());
+  module = mlir::parseSourceFile<mlir::ModuleOp>(sources, mlir::ParserConfig(&context));
   return module ? llvm::Error::success() : takeDiagnostics("the input does not parse");
 }
 
@@ -104,4 +141,14 @@ llvm::Error Session::lower(Level level) {
   pipeline.tunedTable = options.tunedTable;
   dgemm::buildPipeline(pm, given, level, pipeline);
   return mlir::succeeded(pm.run(*module)) ? llvm::Error::success() : takeDiagnostics("a pass failed");
+}
+
+llvm::Expected<std::unique_ptr<llvm::Module>> Session::translate(llvm::LLVMContext &llvmContext) {
+  StageTimer timer(times, "translate");
+  auto translated = dgemm::translateToLLVM(*module, llvmContext, options.chip);
+  if (translated || diagnostics.empty())
+    return translated;
+  // MLIR has said why.
+  std::string what = llvm::toString(translated.takeError());
+  return makeError(what + ": " + llvm::toString(takeDiagnostics("")));
 }

@@ -15,6 +15,7 @@
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/IR/OwningOpRef.h"
+#include "llvm/IR/Module.h"
 #include "llvm/Support/SourceMgr.h"
 
 namespace dgemm {
@@ -38,10 +39,13 @@ class Session {
 public:
   explicit Session(const CompileOptions &options);
 
-  /// Parses and verifies.
-  llvm::Error parse(llvm::StringRef ir);
+  /// Parses and verifies. `name` is the file that diagnostics name; empty for text that the user has not seen: they
+  /// name no place then.
+  llvm::Error parse(llvm::StringRef ir, llvm::StringRef name = "");
   /// Runs the passes up to `level`; the module may be at any level before it.
   llvm::Error lower(dgemm::Level level);
+  /// The module, which is at level NVVM, as LLVM IR.
+  llvm::Expected<std::unique_ptr<llvm::Module>> translate(llvm::LLVMContext &llvmContext);
   mlir::ModuleOp getModule() { return *module; }
 
   StageTimes times;
@@ -49,10 +53,13 @@ public:
 private:
   /// The gathered diagnostics, or `fallback` if there are none.
   llvm::Error takeDiagnostics(llvm::StringRef fallback);
+  void addDiagnostic(mlir::Location location, llvm::SourceMgr::DiagKind kind, const llvm::Twine &message);
 
   const CompileOptions &options;
   mlir::MLIRContext context;
+  /// Holds the IR text, unless nobody has seen it.
   llvm::SourceMgr sources;
+  bool pointsIntoText = false;
   std::string diagnostics;
   mlir::OwningOpRef<mlir::ModuleOp> module;
 };

@@ -23,7 +23,7 @@ struct SelectConfig : dgemm::impl::SelectConfigPassBase<SelectConfig> {
   using SelectConfigPassBase::SelectConfigPassBase;
 
   void runOnOperation() override {
-    if (failed(readConfig()) || failed(readTable()))
+    if (failed(checkMultiprocessors()) || failed(readConfig()) || failed(readTable()))
       return signalPassFailure();
     WalkResult result = getOperation()->walk([&](GemmOp gemm) {
       if (gemm.getConfig())
@@ -43,19 +43,27 @@ struct SelectConfig : dgemm::impl::SelectConfigPassBase<SelectConfig> {
   }
 
 private:
+  /// An option stands at no place of the module.
+  InFlightDiagnostic emitOptionError() { return emitError(UnknownLoc::get(&getContext())); }
+
+  LogicalResult checkMultiprocessors() {
+    if (multiprocessors < 1)
+      return emitOptionError() << "expected at least 1 multiprocessor, but got " << multiprocessors;
+    return success();
+  }
+
   /// Reads the option: a whole config or fields.
   LogicalResult readConfig() {
     if (isWholeConfig(config)) {
       FailureOr<ConfigAttr> read = parseWholeConfig(&getContext(), config);
       if (failed(read))
-        return getOperation()->emitError("expected a whole config between < and >, but got '")
-               << StringRef(config) << "'";
+        return emitOptionError() << "expected a whole config between < and >, but got '" << StringRef(config) << "'";
       whole = *read;
       return success();
     }
     llvm::Expected<ConfigFields> read = ConfigFields::parse(config);
     if (!read)
-      return getOperation()->emitError(llvm::toString(read.takeError()));
+      return emitOptionError() << llvm::toString(read.takeError());
     fields = *read;
     return success();
   }
@@ -65,7 +73,7 @@ private:
       return success();
     llvm::Expected<TunedTable> read = TunedTable::read(tunedTable);
     if (!read)
-      return getOperation()->emitError("expected a tuned table, but ") << llvm::toString(read.takeError());
+      return emitOptionError() << "expected a tuned table, but " << llvm::toString(read.takeError());
     own = std::move(*read);
     return success();
   }

@@ -111,6 +111,7 @@ void dgemm::python::bindCompiler(nb::module_ &module) {
             options->ptxas = std::move(ptxas);
             options->chip = std::move(chip);
             options->tunedTable = std::move(tunedTable);
+            options->irName.clear(); // only problems that makeProblem writes are compiled
           },
           nb::kw_only(), nb::arg("config") = "", nb::arg("multiprocessors") = 132, nb::arg("ptxas") = "",
           nb::arg("chip") = "sm_90a", nb::arg("tuned_table") = "");

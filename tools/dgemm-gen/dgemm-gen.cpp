@@ -7,13 +7,13 @@
 //===----------------------------------------------------------------------===//
 
 #include "../common/ShapeOptions.h"
+#include "dgemm/Support/OutputFile.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/MemoryBuffer.h"
-#include "llvm/Support/ToolOutputFile.h"
 #include "llvm/Support/WithColor.h"
 #include <ctime>
 
@@ -86,9 +86,11 @@ static Expected<GemmShape> getShape() {
   return shapeOptions.leaveDynamic(*shape);
 }
 
-/// The problem as IR: the input file, or made of --m, --n and --k.
-static Expected<std::string> getProblem(const CompileOptions &options) {
+/// The problem as IR: the input file, or made of --m, --n and --k. Says in `options` which.
+static Expected<std::string> getProblem(CompileOptions &options) {
+  options.irName.clear();
   if (!inputFile.empty()) {
+    options.irName = inputFile == "-" ? "<stdin>" : inputFile.getValue();
     if (shapeOptions.hasSizes() || entry.getNumOccurrences())
       return createStringError("--m, --n, --k and --entry describe a new problem; they cannot go with an IR file");
     auto buffer = MemoryBuffer::getFileOrSTDIN(inputFile);
@@ -98,26 +100,6 @@ static Expected<std::string> getProblem(const CompileOptions &options) {
   }
   Expected<GemmShape> shape = getShape();
   return shape ? makeProblem(*shape, options) : shape.takeError();
-}
-
-/// Writes all of the files whole, or none of them.
-static Error writeFiles(ArrayRef<std::pair<std::string, StringRef>> contents) {
-  std::vector<std::unique_ptr<ToolOutputFile>> files;
-  for (auto &[path, content] : contents) {
-    std::error_code error;
-    files.push_back(std::make_unique<ToolOutputFile>(path, error, sys::fs::OF_None));
-    if (!error) {
-      files.back()->os() << content;
-      files.back()->os().flush();
-      error = files.back()->os().error();
-      files.back()->os().clear_error();
-    }
-    if (error)
-      return createStringError("cannot write '" + path + "': " + error.message());
-  }
-  for (auto &file : files)
-    file->keep();
-  return Error::success();
 }
 
 static void report(const CompiledKernel &kernel, const CompileOptions &options) {

@@ -80,8 +80,11 @@ struct CompileOptions {
   /// Fields of #dgemm.config to override, for example "block = 128x192x128, stages = 4"; the tuned table, or else the
   /// cost model, chooses the rest. Between < and >, as listConfigs gives it: a whole config.
   std::string config;
-  /// Kernel symbol; empty for a name made of the shape.
+  /// Kernel symbol, a name as PTX has them; empty for a name made of the shape.
   std::string entry;
+  /// File that IR text comes from: "kernel.mlir:3:7: ..." starts a diagnostic, and the line of the text stands behind
+  /// it. Empty for text that makeProblem made: diagnostics name no place in it.
+  std::string irName = "input";
   /// The only supported chip is "sm_90a".
   std::string chip = "sm_90a";
   /// Multiprocessors that the cost model and the persistent grid assume.
@@ -119,8 +122,8 @@ struct CompiledKernel {
   StageTimes times;
 };
 
-/// IR text of the problem: one func.func that holds one dgemm.gemm. Error: a size outside the limits, or one that is no
-/// multiple of its divisor.
+/// IR text of the problem: one func.func that holds one dgemm.gemm. Error: a size, a stride or an alignment outside of
+/// its limits, one that is no multiple of its divisor, or an entry that is no name.
 llvm::Expected<std::string> makeProblem(const GemmShape &shape, const CompileOptions &options = {});
 
 /// Every legal config of the problem, as #dgemm.config text without the name, that has the fields of options.config; in
@@ -136,7 +139,7 @@ llvm::Expected<int64_t> getMAlignmentForContiguousLayout(const GemmShape &shape,
 llvm::Expected<std::string> chooseConfig(const GemmShape &shape, const CompileOptions &options = {});
 
 /// Compiles IR text of any level from problem to nvvm; an input that has a config takes no other. With `last` = PTX the
-/// cubin stays empty.
+/// cubin stays empty. Error: its first line says what is wrong, and where if that is a place in the text.
 llvm::Expected<CompiledKernel> compileModule(llvm::StringRef ir, const CompileOptions &options = {},
                                              Stage last = Stage::Cubin);
 /// Compiles the problem `shape`.
