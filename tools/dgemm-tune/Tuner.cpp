@@ -18,6 +18,9 @@ using namespace llvm;
 
 namespace dgemm::tune {
 
+/// Configs whose neighbours and tile orders are tried.
+static constexpr size_t kLeaders = 3;
+
 Expected<std::vector<std::string>> listBest(const Problem &problem, const Options &options, size_t limit) {
   std::vector<std::string> best;
   for (const std::string &fields : options.fields) {
@@ -32,7 +35,7 @@ Expected<std::vector<std::string>> listBest(const Problem &problem, const Option
 }
 
 std::vector<Expected<CompiledKernel>> compileAll(const Problem &problem, ArrayRef<std::string> configs,
-                                                 const Options &options) {
+                                                 const Options &options, Stage last) {
   std::vector<std::optional<Expected<CompiledKernel>>> results(configs.size());
   {
     DefaultThreadPool pool(hardware_concurrency(options.jobs));
@@ -40,7 +43,7 @@ std::vector<Expected<CompiledKernel>> compileAll(const Problem &problem, ArrayRe
       pool.async([&, i] {
         CompileOptions compile = options.compile;
         compile.config = configs[i];
-        results[i].emplace(compileKernel(problem.getShape(), compile));
+        results[i].emplace(compileKernel(problem.getShape(), compile, last));
       });
     pool.wait();
   }
@@ -70,6 +73,8 @@ Expected<double> Tuner::measure(CompiledKernel kernel, unsigned repeat) {
   CheckResult check = reference.compare(result->d);
   if (!check.passed())
     return createStringError("wrong result: " + check.describe());
+  if (!result->timing) // the emulator's
+    return double(result->ticks);
   return result->timing->getQuantile(0.5) - result->timing->emptyMicroseconds;
 }
 
@@ -92,8 +97,9 @@ Error Tuner::tryKernel(const Problem &problem, StringRef config, Expected<Compil
         lost = joinErrors(std::move(lost), Error(std::move(info)));
     });
   }
-  errs() << formatv("  {0,10} {1}\n", trial.error.empty() ? formatv("{0:F2} us", trial.microseconds).str() : "failed",
-                    config);
+  StringRef unit = getTimeUnit(device.getInfo());
+  errs() << formatv("  {0,10} {1}\n",
+                    trial.error.empty() ? formatv("{0:F2} {1}", trial.microseconds, unit).str() : "failed", config);
   if (!trial.error.empty())
     errs() << "             " << StringRef(trial.error).split('\n').first << '\n';
   return joinErrors(journal.add(problem.text, config, trial), std::move(lost));
@@ -107,7 +113,7 @@ Error Tuner::screen(const Problem &problem, ArrayRef<std::string> configs) {
       fresh.push_back(config);
   for (size_t start = 0; start < fresh.size(); start += kBatch) {
     ArrayRef<std::string> batch = ArrayRef(fresh).slice(start).take_front(kBatch);
-    std::vector<Expected<CompiledKernel>> kernels = compileAll(problem, batch, options);
+    std::vector<Expected<CompiledKernel>> kernels = compileAll(problem, batch, options, getLastStage());
     errs() << formatv("{0}: configs {1} to {2} of {3}\n", problem.text, start + 1, start + batch.size(), fresh.size());
     Error error = Error::success();
     for (auto [config, kernel] : zip_equal(batch, kernels)) {
@@ -122,13 +128,17 @@ Error Tuner::screen(const Problem &problem, ArrayRef<std::string> configs) {
   return Error::success();
 }
 
-std::vector<std::pair<double, std::string>> Tuner::rank(const Problem &problem) const {
-  std::vector<std::pair<double, std::string>> ranking;
+std::vector<std::string> Tuner::rank(const Problem &problem, size_t limit) const {
+  std::vector<std::pair<double, std::string>> timed;
   for (const std::string &config : legal)
     if (const Trial *trial = journal.find(problem.text, config); trial && trial->state == Trial::State::Timed)
-      ranking.emplace_back(trial->microseconds, config);
-  llvm::sort(ranking);
-  return ranking;
+      timed.emplace_back(trial->microseconds, config);
+  llvm::sort(timed);
+  timed.resize(std::min(limit, timed.size()));
+  std::vector<std::string> configs;
+  for (auto &[time, config] : timed)
+    configs.push_back(std::move(config));
+  return configs;
 }
 
 Expected<dgemm::TunedEntry> Tuner::tune(const Problem &problem) {
@@ -143,26 +153,28 @@ Expected<dgemm::TunedEntry> Tuner::tune(const Problem &problem) {
     return std::move(error);
   for (unsigned round = 0; round < options.neighbourRounds; ++round) {
     std::vector<std::string> near;
-    for (auto &[time, config] : ArrayRef(rank(problem)).take_front(3))
+    for (const std::string &config : rank(problem, kLeaders))
       append_range(near, findNeighbours(config, legal));
     if (Error error = screen(problem, near))
       return std::move(error);
   }
   std::vector<std::string> orders;
-  for (auto &[time, config] : ArrayRef(rank(problem)).take_front(3))
+  for (const std::string &config : rank(problem, kLeaders))
     append_range(orders, varyTileOrder(config));
   if (Error error = screen(problem, orders))
     return std::move(error);
   for (const std::string &config : orders)
     if (!is_contained(legal, config)) // rank counts each once
       legal.push_back(config);
-  std::vector<std::string> finalists;
-  for (auto &[time, config] : ArrayRef(rank(problem)).take_front(options.finalists))
-    finalists.push_back(config);
+  std::vector<std::string> finalists = rank(problem, options.finalists);
   if (finalists.empty())
     return createStringError(problem.text + ": no config ran and was right");
+  return choose(problem, finalists);
+}
+
+Expected<dgemm::TunedEntry> Tuner::choose(const Problem &problem, ArrayRef<std::string> finalists) {
   errs() << formatv("{0}: the best {1} again\n", problem.text, finalists.size());
-  std::vector<Expected<CompiledKernel>> kernels = compileAll(problem, finalists, options);
+  std::vector<Expected<CompiledKernel>> kernels = compileAll(problem, finalists, options, getLastStage());
   dgemm::TunedEntry entry = problem.getEntry();
   Error error = Error::success();
   for (auto [config, kernel] : zip_equal(finalists, kernels)) {

@@ -38,9 +38,12 @@ struct Options {
 /// not valid.
 llvm::Expected<std::vector<std::string>> listBest(const Problem &problem, const Options &options, size_t limit);
 
-/// Compiles all of `configs` at the same time; in their order.
+/// Compiles all of `configs` at the same time, as far as `last`; in their order.
 std::vector<llvm::Expected<CompiledKernel>> compileAll(const Problem &problem, llvm::ArrayRef<std::string> configs,
-                                                       const Options &options);
+                                                       const Options &options, Stage last = Stage::Cubin);
+
+/// Unit of the times of `device`.
+inline llvm::StringRef getTimeUnit(const DeviceInfo &device) { return device.isEmulator ? "ticks" : "us"; }
 
 /// Works through problems on one device, with progress on stderr.
 class Tuner {
@@ -59,9 +62,14 @@ private:
   /// Runs one compiled kernel and notes the outcome. Error: the device is lost, or the journal cannot be written.
   llvm::Error tryKernel(const Problem &problem, llvm::StringRef config, llvm::Expected<CompiledKernel> kernel,
                         unsigned repeat);
+  /// Microseconds; ticks of the emulator. Error: the result is wrong, or the device's.
   llvm::Expected<double> measure(CompiledKernel kernel, unsigned repeat);
-  /// Those that were timed, the quickest first.
-  std::vector<std::pair<double, std::string>> rank(const Problem &problem) const;
+  /// Those that were timed, the quickest first, at most `limit`.
+  std::vector<std::string> rank(const Problem &problem, size_t limit) const;
+  /// Measures the best again, with more samples.
+  llvm::Expected<dgemm::TunedEntry> choose(const Problem &problem, llvm::ArrayRef<std::string> configs);
+  /// The emulator needs no cubin, and so no ptxas.
+  Stage getLastStage() const { return device.getInfo().isEmulator ? Stage::PTX : Stage::Cubin; }
 
   Device &device;
   Journal &journal;

@@ -6,7 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../common/EmulatorDevice.h"
 #include "Tuner.h"
+#include "dgemm/Support/OutputFile.h"
 #include "llvm/ADT/SmallString.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
@@ -23,6 +25,13 @@ static cl::OptionCategory category("dgemm-tune options");
 static cl::list<std::string> problemTexts(cl::Positional, cl::OneOrMore,
                                           cl::desc("MxNxK | contiguous:GxMxNxK | masked:GxMxNxK ..."),
                                           cl::cat(category));
+enum class DeviceKind { Gpu, Emulator };
+static cl::opt<DeviceKind>
+    deviceKind("device", cl::desc("What to run on"), cl::init(DeviceKind::Gpu),
+               cl::values(clEnumValN(DeviceKind::Gpu, "gpu", "the first Hopper GPU (default)"),
+                          clEnumValN(DeviceKind::Emulator, "emulator",
+                                     "the PTX emulator, to try dgemm-tune out: its ticks predict no time of a GPU")),
+               cl::cat(category));
 static cl::opt<std::string> tablePath("table", cl::desc("Table to write, and to go on with (default tuned.json)"),
                                       cl::value_desc("file"), cl::init("tuned.json"), cl::cat(category));
 static cl::opt<unsigned> best("best",
@@ -42,9 +51,10 @@ static cl::opt<unsigned> jobs("jobs", cl::desc("Parallel compilations (default: 
                               cl::value_desc("count"), cl::cat(category));
 static cl::opt<uint64_t> seed("seed", cl::desc("Seed of the random inputs (default 0)"), cl::init(0),
                               cl::cat(category));
-static cl::opt<int64_t> multiprocessors("multiprocessors",
-                                        cl::desc("What --list and --dry-run take the GPU to have (default 132)"),
-                                        cl::init(132), cl::value_desc("count"), cl::cat(category));
+static cl::opt<int64_t>
+    multiprocessors("multiprocessors",
+                    cl::desc("What --list, --dry-run and the emulator take the GPU to have (default 132)"),
+                    cl::init(132), cl::value_desc("count"), cl::cat(category));
 static cl::opt<bool> listOnly("list", cl::desc("Print the configs that would be tried first; needs no GPU"),
                               cl::cat(category));
 static cl::opt<bool> dryRun("dry-run", cl::desc("Compile them, measure nothing; needs no GPU"), cl::cat(category));
@@ -107,17 +117,27 @@ static Error compileOnly(const Problem &problem, const Options &options) {
 static Expected<dgemm::TunedTable> openTable(const DeviceInfo &device) {
   if (!sys::fs::exists(tablePath))
     return dgemm::TunedTable(device.multiprocessors, device.name);
+  if (!sys::fs::is_regular_file(tablePath))
+    return createStringError("'" + tablePath + "' is no regular file, and --table is read to go on with");
   Expected<dgemm::TunedTable> table = dgemm::TunedTable::read(tablePath);
   if (!table)
     return table;
-  if (table->getMultiprocessors() != device.multiprocessors)
-    return createStringError(formatv("'{0}' is of a GPU with {1} multiprocessors; this one has {2}",
-                                     tablePath.getValue(), table->getMultiprocessors(), device.multiprocessors));
+  if (table->getMultiprocessors() != device.multiprocessors ||
+      (!table->getGPU().empty() && table->getGPU() != device.name))
+    return createStringError(formatv("'{0}' is of a GPU '{1}' with {2} multiprocessors; this one is '{3}' with {4}",
+                                     tablePath.getValue(), table->getGPU(), table->getMultiprocessors(), device.name,
+                                     device.multiprocessors));
   return table;
 }
 
+static Expected<std::unique_ptr<Device>> openDevice() {
+  if (deviceKind == DeviceKind::Emulator)
+    return makeEmulator(multiprocessors);
+  return openGpu();
+}
+
 static Error tuneAll(ArrayRef<Problem> problems, Options options) {
-  Expected<std::unique_ptr<Device>> device = openGpu();
+  Expected<std::unique_ptr<Device>> device = openDevice();
   if (!device)
     return device.takeError();
   const DeviceInfo &info = (*device)->getInfo();
@@ -142,14 +162,12 @@ static Error tuneAll(ArrayRef<Problem> problems, Options options) {
         return failures;
       continue;
     }
-    outs() << formatv("{0}: {1:F2} us with {2}\n", problem.text, entry->microseconds, entry->config);
+    outs() << formatv("{0}: {1:F2} {2} with {3}\n", problem.text, entry->microseconds, getTimeUnit(info),
+                      entry->config);
     outs().flush();
     table->insert(std::move(*entry));
     // After each problem, so that an interrupted run loses none.
-    if (Error error = writeToOutput(tablePath, [&](raw_ostream &os) {
-          os << table->toJSON();
-          return Error::success();
-        }))
+    if (Error error = writeFile(tablePath, [&](raw_ostream &os) { os << table->toJSON(); }))
       return joinErrors(std::move(failures), std::move(error));
   }
   return failures;
@@ -175,7 +193,8 @@ int main(int argc, char **argv) {
   cl::ParseCommandLineOptions(
       argc, argv,
       "Measures the legal configs of scaled FP8 GEMMs on the Hopper GPU at hand, and writes the best to a table.\n\n"
-      "  dgemm-tune 4096x7168x2048 masked:32x192x6144x7168 --table=tuned.json\n\n"
+      "  dgemm-tune 4096x7168x2048 masked:32x192x6144x7168 --table=tuned.json\n"
+      "  dgemm-tune 64x64x256 --device=emulator --best=3 --table=rehearsal.json\n\n"
       "With groups M is the rows of each. A run that was cut off goes on where it stopped: the table and its .journal\n"
       "say what is done. A kernel that hangs or faults ends the run; the next one leaves it out.\n");
   Error error = run();

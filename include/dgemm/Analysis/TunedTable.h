@@ -54,6 +54,8 @@ public:
   ArrayRef<TunedEntry> getEntries() const { return entries; }
   /// Multiprocessors of the GPU that it was measured on.
   int64_t getMultiprocessors() const { return multiprocessors; }
+  /// Its name; may be empty.
+  StringRef getGPU() const { return gpu; }
 
 private:
   int64_t multiprocessors;

@@ -66,6 +66,8 @@ struct RunResult {
   HostTensor d;
   int64_t grid = 0;
   std::optional<Timing> timing;
+  /// Emulator: its time in issue slots. Good for an order of runs, not a prediction.
+  uint64_t ticks = 0;
   /// What else the device says of the run; may be empty.
   std::string note;
 };
