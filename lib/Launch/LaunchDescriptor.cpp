@@ -71,8 +71,9 @@ Expected<Sizes> LaunchDescriptor::bindSizes(const Sizes &given) const {
   for (const auto &entry : given) {
     if (none_of(sizes, [&](const auto &size) { return size.first == entry.getKey(); }))
       return createStringError(formatv("kernel '{0}' has no size named '{1}'", this->entry, entry.getKey()));
-    if (entry.getValue() < 0)
-      return createStringError(formatv("size {0} = {1} is negative", entry.getKey(), entry.getValue()));
+    if (entry.getValue() < 0 || entry.getValue() > kMaxSize)
+      return createStringError(
+          formatv("expected size {0} to be 0 to {1}, but got {2}", entry.getKey(), kMaxSize, entry.getValue()));
   }
   Sizes bound;
   for (const auto &[name, value] : sizes) {

@@ -170,8 +170,10 @@ static bool readCluster(json::ObjectMapper &object, std::array<int64_t, 3> &out,
   std::vector<int64_t> values;
   if (!object.map("cluster", values))
     return false;
-  if (values.size() != out.size() || any_of(values, [](int64_t v) { return v < 1; })) {
-    path.field("cluster").report("expected three integers of at least 1");
+  if (values.size() != out.size() || any_of(values, [](int64_t v) { return v < 1 || v > kMaxClusterCTAs; }) ||
+      product_of(values) > kMaxClusterCTAs) {
+    static_assert(kMaxClusterCTAs == 16, "the message below names it");
+    path.field("cluster").report("expected three integers of at least 1 whose product is at most 16");
     return false;
   }
   llvm::copy(values, out.begin());
@@ -185,6 +187,17 @@ static bool fromJSON(const json::Value &value, OperandInfo &out, json::Path path
     return false;
   if (out.shape.empty() || out.shape.size() != out.strides.size()) {
     path.report("expected as many strides as shape entries, and at least one");
+    return false;
+  }
+  return true;
+}
+
+/// What cuTensorMapEncodeTiled takes (cuda.h, CUDA 13.0).
+static bool checkAll(ArrayRef<int64_t> values, int64_t most, json::Path path, StringLiteral message) {
+  for (const auto &[index, value] : enumerate(values)) {
+    if (value >= 1 && value <= most)
+      continue;
+    path.index(index).report(message);
     return false;
   }
   return true;
@@ -227,7 +240,9 @@ static bool readTensorMap(json::ObjectMapper &object, TensorMapInfo &out, json::
     return false;
   }
   out.oobFillNaN = fill == "nan";
-  return checkOneOf(out.swizzle, {0, 32, 64, 128}, path.field("swizzle"), "expected 0, 32, 64 or 128") &&
+  return checkAll(out.box, 256, path.field("box"), "expected 1 to 256") &&
+         checkAll(out.elementStrides, 8, path.field("element_strides"), "expected 1 to 8") &&
+         checkOneOf(out.swizzle, {0, 32, 64, 128}, path.field("swizzle"), "expected 0, 32, 64 or 128") &&
          checkOneOf(out.interleave, {0, 16, 32}, path.field("interleave"), "expected 0, 16 or 32") &&
          checkOneOf(out.l2Promotion, {0, 64, 128, 256}, path.field("l2_promotion"), "expected 0, 64, 128 or 256");
 }
@@ -269,8 +284,8 @@ static void sortByName(std::vector<std::pair<std::string, int64_t>> &sizes) {
 static bool readSizes(const json::Object &object, std::vector<std::pair<std::string, int64_t>> &out, json::Path path) {
   for (const auto &[key, value] : object) {
     int64_t size = value.getAsInteger().value_or(-1);
-    if (size < 0 && value.getAsString() != "?") {
-      path.field(key).report("expected a non-negative integer or \"?\"");
+    if ((size < 0 && value.getAsString() != "?") || size > kMaxSize) {
+      path.field(key).report("expected an integer of 0 to 2147483647 or \"?\"");
       return false;
     }
     out.emplace_back(key.str(), size);
@@ -283,8 +298,8 @@ static bool readSizes(const json::Object &object, std::vector<std::pair<std::str
 static bool readDivisors(const json::Object &object, LaunchDescriptor &out, json::Path path) {
   for (const auto &[key, value] : object) {
     int64_t divisor = value.getAsInteger().value_or(0);
-    if (divisor < 1) {
-      path.field(key).report("expected a positive integer");
+    if (divisor < 1 || divisor > kMaxSize) {
+      path.field(key).report("expected an integer of 1 to 2147483647");
       return false;
     }
     std::string name = key.str();
@@ -310,8 +325,14 @@ static bool readGrid(const json::Value &value, LaunchDescriptor &out, json::Path
   return object.map("tiles", out.tiles) && object.mapOptional("even_waves", out.evenWaves);
 }
 
-/// Every parameter that takes memory must name an operand that exists.
+/// Operands have names of their own, and every parameter that takes memory names one that exists.
 static bool checkOperandNames(const LaunchDescriptor &out, json::Path path) {
+  for (const auto &[index, operand] : enumerate(out.operands)) {
+    if (out.findOperand(operand.name) == &operand)
+      continue;
+    path.field("operands").index(index).field("name").report("expected a name that no operand before it has");
+    return false;
+  }
   for (const auto &[index, parameter] : enumerate(out.parameters)) {
     bool isMap = parameter.kind == ParameterInfo::Kind::TensorMap;
     if (parameter.kind == ParameterInfo::Kind::Size ||
@@ -351,16 +372,17 @@ static bool fromJSON(const json::Value &value, LaunchDescriptor &out, json::Path
   }
   out.layout = *known;
   out.rowAlignment = rowAlignment.value_or(1);
-  if (out.rowAlignment < 1) {
-    path.field("row_alignment").report("expected a positive integer");
+  if (out.rowAlignment < 1 || out.rowAlignment > kMaxSize) {
+    path.field("row_alignment").report("expected an integer of 1 to 2147483647");
     return false;
   }
   if (out.threads < 1 || out.threads > 1024) {
     path.field("threads").report("expected 1 to 1024");
     return false;
   }
-  if (out.sharedMemory < 0) {
-    path.field("shared_memory").report("expected a non-negative integer");
+  if (out.sharedMemory < 0 || out.sharedMemory > kMaxSharedMemory) {
+    static_assert(kMaxSharedMemory == 232448, "the message below names it");
+    path.field("shared_memory").report("expected 0 to 232448 bytes");
     return false;
   }
   const json::Object &members = *value.getAsObject();
@@ -384,7 +406,27 @@ static bool fromJSON(const json::Value &value, LaunchDescriptor &out, json::Path
          readGrid(*grid, out, path.field("grid")) && checkOperandNames(out, path);
 }
 
+/// The JSON parser calls itself for each level; a descriptor has 7, and a size expression a few more.
+static bool isNestedTooDeep(StringRef text) {
+  constexpr int kMaxDepth = 200;
+  int depth = 0;
+  bool inString = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (inString && text[i] == '\\')
+      ++i;
+    else if (text[i] == '"')
+      inString = !inString;
+    else if (!inString && (text[i] == '[' || text[i] == '{') && ++depth > kMaxDepth)
+      return true;
+    else if (!inString && (text[i] == ']' || text[i] == '}'))
+      --depth;
+  }
+  return false;
+}
+
 Expected<LaunchDescriptor> LaunchDescriptor::fromJSON(StringRef text) {
+  if (isNestedTooDeep(text))
+    return createStringError("bad launch descriptor: its JSON is nested more than 200 levels deep");
   Expected<json::Value> value = json::parse(text);
   if (!value)
     return createStringError("launch descriptor is not JSON: " + toString(value.takeError()));

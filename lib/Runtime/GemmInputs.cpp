@@ -7,8 +7,10 @@
 //===----------------------------------------------------------------------===//
 
 #include "dgemm/Runtime/GemmInputs.h"
+#include "dgemm/Launch/OperandBytes.h"
 #include "dgemm/Runtime/Formats.h"
 #include "dgemm/Runtime/Npy.h"
+#include "dgemm/Support/HostMemory.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/MathExtras.h"
@@ -194,7 +196,7 @@ static Error checkGroupRows(const GemmSizes &sizes, ArrayRef<int64_t> rows, int6
 }
 
 /// Fills in m_indices or masked_m, and the group of each row.
-static void placeGroups(GemmInputs &inputs, ArrayRef<int64_t> rows, int64_t alignment) {
+static Error placeGroups(GemmInputs &inputs, ArrayRef<int64_t> rows, int64_t alignment) {
   const GemmSizes &sizes = inputs.sizes;
   bool isMasked = sizes.layout == GemmLayout::Masked;
   inputs.groupOfRow.assign(sizes.getRows(), -1);
@@ -205,12 +207,15 @@ static void placeGroups(GemmInputs &inputs, ArrayRef<int64_t> rows, int64_t alig
     std::fill_n(inputs.groupOfRow.begin() + start, count, int32_t(group));
     start += int64_t(alignTo(uint64_t(count), uint64_t(alignment)));
   }
-  inputs.groups =
-      HostTensor::create(isMasked ? "masked_m" : "m_indices", ElementType::I32, {isMasked ? sizes.groups : sizes.m});
+  if (Error error =
+          HostTensor::create(isMasked ? "masked_m" : "m_indices", ElementType::I32, {isMasked ? sizes.groups : sizes.m})
+              .moveInto(inputs.groups))
+    return error;
   if (isMasked)
     copy(rows, inputs.groups.as<int32_t>().begin());
   else
     copy(inputs.groupOfRow, inputs.groups.as<int32_t>().begin());
+  return Error::success();
 }
 
 /// Rows that are not computed hold NaN, and so do their scales.
@@ -229,22 +234,73 @@ static void poisonPadding(GemmInputs &inputs) {
   }
 }
 
-Expected<GemmInputs> makeRandomInputs(const GemmSizes &sizes, uint64_t seed, ArrayRef<int64_t> groupRows,
-                                      int64_t rowAlignment) {
+//===----------------------------------------------------------------------===//
+// Tensors
+//===----------------------------------------------------------------------===//
+
+static Error checkSizes(const GemmSizes &sizes, ArrayRef<int64_t> groupRows, int64_t rowAlignment) {
+  for (auto [name, size] : {std::pair("M", sizes.m), {"N", sizes.n}, {"K", sizes.k}, {"the groups", sizes.groups}})
+    if (size < 0 || size > INT32_MAX)
+      return createStringError(formatv("expected {0} to be 0 to 2147483647, but got {1}", name, size));
+  if (rowAlignment < 1 || rowAlignment > INT32_MAX)
+    return createStringError(formatv("expected the row alignment to be 1 to 2147483647, but got {0}", rowAlignment));
+  if (sizes.layout == GemmLayout::Dense && !groupRows.empty())
+    return createStringError(formatv("{0} group sizes are given for a dense layout", groupRows.size()));
+  return Error::success();
+}
+
+/// The inputs of `sizes` with all bytes zero. Error: all of them, D and the group of each row take more memory than
+/// there is.
+static Expected<GemmInputs> createInputs(const GemmSizes &sizes) {
   bool isMasked = sizes.layout == GemmLayout::Masked, isGrouped = sizes.layout != GemmLayout::Dense;
   int64_t kBlocks = divideCeil(sizes.k, kScaleBlock), nBlocks = divideCeil(sizes.n, kScaleBlock);
   GemmInputs inputs;
   inputs.sizes = sizes;
-  auto create = [&](StringRef name, ElementType type, bool hasGroups, int64_t rows, int64_t columns) {
-    SmallVector<int64_t, 3> shape = {rows, columns};
-    if (hasGroups)
-      shape.insert(shape.begin(), sizes.groups);
-    return HostTensor::create(name, type, shape);
+  struct Operand {
+    const char *name;
+    ElementType type;
+    bool hasGroups;
+    int64_t rows, columns;
+    HostTensor *tensor;
   };
-  inputs.a = create("a", ElementType::F8E4M3FN, isMasked, sizes.m, sizes.k);
-  inputs.scaleA = create("scale_a", ElementType::F32, isMasked, kBlocks, sizes.m);
-  inputs.b = create("b", ElementType::F8E4M3FN, isGrouped, sizes.n, sizes.k);
-  inputs.scaleB = create("scale_b", ElementType::F32, isGrouped, nBlocks, kBlocks);
+  const Operand operands[] = {{"a", ElementType::F8E4M3FN, isMasked, sizes.m, sizes.k, &inputs.a},
+                              {"scale_a", ElementType::F32, isMasked, kBlocks, sizes.m, &inputs.scaleA},
+                              {"b", ElementType::F8E4M3FN, isGrouped, sizes.n, sizes.k, &inputs.b},
+                              {"scale_b", ElementType::F32, isGrouped, nBlocks, kBlocks, &inputs.scaleB},
+                              {"d", ElementType::BF16, isMasked, sizes.m, sizes.n, nullptr},
+                              {"groups", ElementType::I32, isMasked, sizes.m, 1, nullptr}};
+  uint64_t total = 0;
+  auto getShape = [&](const Operand &operand) {
+    SmallVector<int64_t, 3> shape = {operand.rows, operand.columns};
+    if (operand.hasGroups)
+      shape.insert(shape.begin(), sizes.groups);
+    return shape;
+  };
+  for (const Operand &operand : operands) {
+    Expected<uint64_t> bytes = countBytes(operand.name, operand.type, getShape(operand));
+    if (!bytes)
+      return bytes.takeError();
+    total = SaturatingAdd(total, *bytes);
+  }
+  if (Error error = checkHostMemory(total, "the operands"))
+    return error;
+  for (const Operand &operand : operands)
+    if (operand.tensor)
+      if (Error error = HostTensor::create(operand.name, operand.type, getShape(operand)).moveInto(*operand.tensor))
+        return error;
+  return inputs;
+}
+
+Expected<GemmInputs> makeRandomInputs(const GemmSizes &sizes, uint64_t seed, ArrayRef<int64_t> groupRows,
+                                      int64_t rowAlignment) {
+  if (Error error = checkSizes(sizes, groupRows, rowAlignment))
+    return error;
+  Expected<GemmInputs> created = createInputs(sizes);
+  if (!created)
+    return created;
+  GemmInputs inputs = std::move(*created);
+  bool isMasked = sizes.layout == GemmLayout::Masked, isGrouped = sizes.layout != GemmLayout::Dense;
+  int64_t kBlocks = divideCeil(sizes.k, kScaleBlock), nBlocks = divideCeil(sizes.n, kScaleBlock);
   for (int64_t group = 0; group < (isMasked ? sizes.groups : 1); ++group)
     makeTokenScaled(inputs.a.data.data() + group * sizes.m * sizes.k,
                     inputs.scaleA.as<float>().data() + group * kBlocks * sizes.m, sizes.m, sizes.k,
@@ -262,7 +318,8 @@ Expected<GemmInputs> makeRandomInputs(const GemmSizes &sizes, uint64_t seed, Arr
     rows = isMasked ? drawMaskedRows(sizes, seed) : drawContiguousRows(sizes, rowAlignment, seed);
   if (Error error = checkGroupRows(sizes, rows, rowAlignment))
     return std::move(error);
-  placeGroups(inputs, rows, rowAlignment);
+  if (Error error = placeGroups(inputs, rows, rowAlignment))
+    return std::move(error);
   inputs.sizes.validRows = count_if(inputs.groupOfRow, [](int32_t group) { return group >= 0; });
   poisonPadding(inputs);
   return inputs;

@@ -10,6 +10,7 @@
 #include "GpuKernel.h"
 #include "GpuTiming.h"
 #include "dgemm/Runtime/Reference.h"
+#include "dgemm/Support/HostMemory.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/FormatVariadic.h"
 
@@ -151,15 +152,17 @@ public:
         continue;
       if (Error error = checkGuards(operand))
         return error;
-      std::vector<uint8_t> bytes(operand.layout.getNumBytes());
-      if (Error error = operand.buffer.download(kGuardBytes, bytes))
+      Expected<std::vector<uint8_t>> bytes = allocateBytes(operand.layout.getNumBytes(), 0, "operand 'd'");
+      if (!bytes)
+        return bytes.takeError();
+      if (Error error = operand.buffer.download(kGuardBytes, *bytes))
         return error;
-      Expected<HostTensor> result = unpack(bytes, operand.layout);
+      Expected<HostTensor> result = unpack(*bytes, operand.layout);
       if (!result || operand.layout.isDense())
         return result;
       if (Expected<std::vector<uint8_t>> packed = pack(*result, operand.layout, kPoison); !packed)
         return packed.takeError();
-      else if (*packed != bytes)
+      else if (*packed != *bytes)
         return createStringError(formatv("the kernel wrote between the rows of '{0}'", operand.layout.name));
       return result;
     }

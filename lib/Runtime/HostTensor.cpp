@@ -7,6 +7,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "dgemm/Runtime/HostTensor.h"
+#include "dgemm/Launch/OperandBytes.h"
+#include "dgemm/Support/HostMemory.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/Sequence.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -16,16 +18,18 @@ using namespace llvm;
 
 namespace dgemm {
 
-HostTensor HostTensor::create(StringRef name, ElementType type, ArrayRef<int64_t> shape) {
+Expected<HostTensor> HostTensor::create(StringRef name, ElementType type, ArrayRef<int64_t> shape) {
+  Expected<uint64_t> bytes = countBytes(name, type, shape);
+  if (!bytes)
+    return bytes.takeError();
   HostTensor tensor;
   tensor.name = name.str();
   tensor.type = type;
   tensor.shape = shape.vec();
-  tensor.data.resize(tensor.getNumElements() * getByteWidth(type));
+  if (Error error = allocateBytes(*bytes, 0, "operand '" + name + "'").moveInto(tensor.data))
+    return error;
   return tensor;
 }
-
-int64_t HostTensor::getNumElements() const { return product_of(shape, int64_t(1)); }
 
 Expected<OperandLayout> OperandLayout::evaluate(const OperandInfo &operand, const Sizes &sizes) {
   OperandLayout layout;
@@ -37,8 +41,6 @@ Expected<OperandLayout> OperandLayout::evaluate(const OperandInfo &operand, cons
       if (!value)
         return createStringError(
             formatv("operand '{0}', {1}[{2}]: {3}", operand.name, what, index, toString(value.takeError())));
-      if (*value < 0)
-        return createStringError(formatv("operand '{0}', {1}[{2}] is {3}", operand.name, what, index, *value));
       out.push_back(*value);
     }
     return Error::success();
@@ -47,7 +49,9 @@ Expected<OperandLayout> OperandLayout::evaluate(const OperandInfo &operand, cons
     return error;
   if (Error error = evaluateAll(operand.strides, "strides", layout.strides))
     return error;
-  if (is_contained(layout.shape, 0))
+  if (Error error = countBytes(operand.name, operand.type, layout.shape, layout.strides).moveInto(layout.numBytes))
+    return error;
+  if (layout.numBytes == 0)
     return layout;
   SmallVector<size_t, 3> order = to_vector<3>(seq<size_t>(0, layout.shape.size()));
   llvm::sort(order, [&](size_t x, size_t y) { return layout.strides[x] < layout.strides[y]; });
@@ -62,16 +66,9 @@ Expected<OperandLayout> OperandLayout::evaluate(const OperandInfo &operand, cons
   return layout;
 }
 
-uint64_t OperandLayout::getNumBytes() const {
-  if (is_contained(shape, 0))
-    return 0;
-  int64_t elements = 1;
-  for (auto [extent, stride] : zip_equal(shape, strides))
-    elements = std::max(elements, extent * stride);
-  return uint64_t(elements) * getByteWidth(type);
-}
-
 bool OperandLayout::isDense() const {
+  if (numBytes == 0)
+    return true;
   int64_t packed = 1;
   for (auto [extent, stride] : zip_equal(reverse(shape), reverse(strides))) {
     if (stride != packed)
@@ -110,9 +107,12 @@ Expected<std::vector<uint8_t>> pack(const HostTensor &tensor, const OperandLayou
     return error;
   if (layout.isDense())
     return tensor.data;
-  std::vector<uint8_t> bytes(layout.getNumBytes(), padding);
+  Expected<std::vector<uint8_t>> bytes =
+      allocateBytes(layout.getNumBytes(), padding, "operand '" + Twine(layout.name) + "'");
+  if (!bytes)
+    return bytes;
   forEachRun(layout, [&](uint64_t dense, uint64_t strided, uint64_t size) {
-    std::copy_n(tensor.data.data() + dense, size, bytes.data() + strided);
+    std::copy_n(tensor.data.data() + dense, size, bytes->data() + strided);
   });
   return bytes;
 }
@@ -121,12 +121,14 @@ Expected<HostTensor> unpack(ArrayRef<uint8_t> bytes, const OperandLayout &layout
   if (bytes.size() < layout.getNumBytes())
     return createStringError(
         formatv("operand '{0}' takes {1} bytes but {2} were given", layout.name, layout.getNumBytes(), bytes.size()));
-  HostTensor tensor = HostTensor::create(layout.name, layout.type, layout.shape);
+  Expected<HostTensor> tensor = HostTensor::create(layout.name, layout.type, layout.shape);
+  if (!tensor)
+    return tensor;
   if (layout.isDense())
-    std::copy_n(bytes.data(), tensor.data.size(), tensor.data.data());
+    std::copy_n(bytes.begin(), tensor->data.size(), tensor->data.begin());
   else
     forEachRun(layout, [&](uint64_t dense, uint64_t strided, uint64_t size) {
-      std::copy_n(bytes.data() + strided, size, tensor.data.data() + dense);
+      std::copy_n(bytes.data() + strided, size, tensor->data.data() + dense);
     });
   return tensor;
 }

@@ -56,7 +56,9 @@ private:
       return fail(formatv("has strides[{0}] = {1} bytes; it must be a multiple of {2}", i, map.strides[i], multiple));
     if (map.strides[i] >= uint64_t(1) << 40)
       return fail(formatv("has strides[{0}] = {1} bytes; it must be below 2^40", i, map.strides[i]));
-    uint64_t below = i == 0 ? map.dims[0] * getByteWidth(map.type) : map.dims[i] * map.strides[i - 1];
+    // Up to 2^32 dims of up to 2^40 bytes.
+    uint64_t below =
+        i == 0 ? map.dims[0] * getByteWidth(map.type) : SaturatingMultiply(map.dims[i], map.strides[i - 1]);
     if (map.strides[i] < below)
       return fail(formatv("has strides[{0}] = {1} bytes; the dimensions below it take {2}", i, map.strides[i], below));
     return Error::success();

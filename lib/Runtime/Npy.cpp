@@ -151,14 +151,16 @@ Expected<HostTensor> readNpy(StringRef path, StringRef name, ElementType type, A
   if (ArrayRef<int64_t>(header.shape) != shape)
     return createStringError(formatv("'{0}' has the shape {1} but {2} needs {3}", path, formatShape(header.shape), name,
                                      formatShape(shape)));
-  HostTensor tensor = HostTensor::create(name, type, shape);
-  if (data->size() < tensor.data.size())
+  Expected<HostTensor> tensor = HostTensor::create(name, type, shape);
+  if (!tensor)
+    return tensor;
+  if (data->size() < tensor->data.size())
     return createStringError(
-        formatv("'{0}' holds {1} bytes of data; its header promises {2}", path, data->size(), tensor.data.size()));
+        formatv("'{0}' holds {1} bytes of data; its header promises {2}", path, data->size(), tensor->data.size()));
   if (header.fortranOrder)
-    copyFortranOrder(*data, tensor);
+    copyFortranOrder(*data, *tensor);
   else
-    std::copy_n(data->begin(), tensor.data.size(), tensor.data.begin());
+    std::copy_n(data->bytes_begin(), tensor->data.size(), tensor->data.begin());
   return tensor;
 }
 

@@ -9,6 +9,7 @@
 #include "EmulatorDevice.h"
 #include "dgemm/Emulator/Emulator.h"
 #include "dgemm/Runtime/Reference.h"
+#include "dgemm/Support/HostMemory.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/Process.h"
 #include "llvm/Support/raw_ostream.h"
@@ -76,7 +77,9 @@ struct Operands {
     if (!layout)
       return layout.takeError();
     if (operand.isOutput) {
-      bytes.emplace_back(layout->getNumBytes(), kPoison);
+      if (Error error = allocateBytes(layout->getNumBytes(), kPoison, "operand '" + Twine(operand.name) + "'")
+                            .moveInto(bytes.emplace_back()))
+        return error;
       if (operand.name == "d") {
         result = std::move(*layout);
         resultIndex = bytes.size() - 1;

@@ -25,6 +25,12 @@ namespace dgemm {
 /// Version of the JSON document; a reader refuses any other.
 constexpr int64_t kLaunchDescriptorVersion = 1;
 
+/// Largest M, N, K, number of groups and leading dimension: kernels take them in 32 bits.
+constexpr int64_t kMaxSize = 2147483647;
+/// Limits of sm_90 (CUDA C++ Programming Guide, "Compute Capabilities"): CTAs of a cluster, where the kernel allows
+/// more than the portable 8, and bytes of shared memory of a CTA.
+constexpr int64_t kMaxClusterCTAs = 16, kMaxSharedMemory = 232448;
+
 /// Element types of operands and tensor maps, named as in MLIR.
 enum class ElementType { F8E4M3FN, BF16, F32, I32 };
 unsigned getByteWidth(ElementType type);

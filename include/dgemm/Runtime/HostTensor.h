@@ -26,10 +26,10 @@ struct HostTensor {
   std::vector<int64_t> shape;
   std::vector<uint8_t> data;
 
-  /// All bytes zero.
-  static HostTensor create(llvm::StringRef name, ElementType type, llvm::ArrayRef<int64_t> shape);
+  /// All bytes zero. Error: an extent is negative, or there is not so much memory.
+  static llvm::Expected<HostTensor> create(llvm::StringRef name, ElementType type, llvm::ArrayRef<int64_t> shape);
 
-  int64_t getNumElements() const;
+  int64_t getNumElements() const { return int64_t(data.size() / getByteWidth(type)); }
 
   template <typename T>
   llvm::ArrayRef<T> as() const {
@@ -48,12 +48,15 @@ struct OperandLayout {
   /// In elements, outermost first.
   llvm::SmallVector<int64_t, 3> shape, strides;
 
-  /// Error: an expression cannot be evaluated, an extent is negative, or rows overlap.
+  /// Error: an expression cannot be evaluated, an extent is negative, rows overlap, or the bytes do not fit 63 bits.
   static llvm::Expected<OperandLayout> evaluate(const OperandInfo &operand, const Sizes &sizes);
 
   /// Bytes from the first element to the end of the last row's padding.
-  uint64_t getNumBytes() const;
+  uint64_t getNumBytes() const { return numBytes; }
   bool isDense() const;
+
+private:
+  uint64_t numBytes = 0;
 };
 
 /// Error: `tensor` has another type or shape than `layout`.

@@ -93,12 +93,18 @@ TEST(LaunchDescriptor, NamesWhatIsWrongByItsPath) {
   EXPECT_EQ(readEdited("\"entry\"", "\"entrance\""), "bad launch descriptor: missing value at launch.entry");
   EXPECT_EQ(readEdited("384", "\"384\""), "bad launch descriptor: expected integer at launch.threads");
   EXPECT_EQ(readEdited("384", "2048"), "bad launch descriptor: expected 1 to 1024 at launch.threads");
-  EXPECT_EQ(readEdited("[2,1,1]", "[2,1]"),
-            "bad launch descriptor: expected three integers of at least 1 at launch.cluster");
+  EXPECT_EQ(
+      readEdited("[2,1,1]", "[2,1]"),
+      "bad launch descriptor: expected three integers of at least 1 whose product is at most 16 at launch.cluster");
+  EXPECT_EQ(
+      readEdited("[2,1,1]", "[2147483648,2147483648,4]"),
+      "bad launch descriptor: expected three integers of at least 1 whose product is at most 16 at launch.cluster");
   EXPECT_EQ(readEdited("\"?\"", "\"!\""),
-            "bad launch descriptor: expected a non-negative integer or \"?\" at launch.sizes.M");
+            "bad launch descriptor: expected an integer of 0 to 2147483647 or \"?\" at launch.sizes.M");
+  EXPECT_EQ(readEdited("7168", "4294967296"),
+            "bad launch descriptor: expected an integer of 0 to 2147483647 or \"?\" at launch.sizes.N");
   EXPECT_EQ(readEdited("\"K\": 16", "\"K\": 0"),
-            "bad launch descriptor: expected a positive integer at launch.divisors.K");
+            "bad launch descriptor: expected an integer of 1 to 2147483647 at launch.divisors.K");
   EXPECT_EQ(readEdited("\"K\": 16", "\"LDA\": 16"),
             "bad launch descriptor: expected the name of an entry of sizes at launch.divisors.LDA");
   EXPECT_EQ(readEdited("\"persistent\"", "\"stream_k\""),
@@ -115,12 +121,25 @@ TEST(LaunchDescriptor, NamesWhatIsWrongByItsPath) {
             "one of + * floordiv ceildiv mod min max) at launch.parameters[0].dims[1]");
   EXPECT_EQ(readEdited("[128,128]", "[128]"),
             "bad launch descriptor: expected as many entries as in dims at launch.parameters[0].box");
+  EXPECT_EQ(readEdited("[128,128]", "[128,257]"),
+            "bad launch descriptor: expected 1 to 256 at launch.parameters[0].box[1]");
   EXPECT_EQ(readEdited("\"swizzle\": 128", "\"swizzle\": 16"),
             "bad launch descriptor: expected 0, 32, 64 or 128 at launch.parameters[0].swizzle");
   EXPECT_EQ(readEdited("\"operand\": \"scale_a\"", "\"operand\": \"scale\""),
             "bad launch descriptor: expected the name of an entry of operands at launch.parameters[1].operand");
   EXPECT_EQ(readEdited("\"kind\": \"size\"", "\"kind\": \"float\""),
             "bad launch descriptor: expected \"tensor_map\", \"pointer\" or \"size\" at launch.parameters[2].kind");
+}
+
+TEST(LaunchDescriptor, RefusesDeepNesting) {
+  std::string deep(100000, '[');
+  EXPECT_EQ(toString(LaunchDescriptor::fromJSON(deep).takeError()),
+            "bad launch descriptor: its JSON is nested more than 200 levels deep");
+  EXPECT_EQ(readEdited("[\"K\",\"M\"]", "[\"K\"," + std::string(300, '[') + "]"),
+            "bad launch descriptor: its JSON is nested more than 200 levels deep");
+  EXPECT_EQ(
+      readEdited("\"scale_b\"", "\"" + std::string(300, '[') + "\\\"" + std::string(300, '[') + "\"").find("nested"),
+      std::string::npos);
 }
 
 TEST(LaunchDescriptor, RefusesWhatIsNotJSON) {
@@ -151,7 +170,7 @@ TEST(LaunchDescriptor, BindsSizes) {
   EXPECT_EQ(bind({{"M", 8}, {"N", 4096}, {"K", 512}}),
             "size N = 4096 was given but kernel 'gemm' was compiled for N = 7168");
   EXPECT_EQ(bind({{"M", 8}, {"K", 512}, {"G", 4}}), "kernel 'gemm' has no size named 'G'");
-  EXPECT_EQ(bind({{"M", -8}, {"K", 512}}), "size M = -8 is negative");
+  EXPECT_EQ(bind({{"M", -8}, {"K", 512}}), "expected size M to be 0 to 2147483647, but got -8");
   EXPECT_EQ(bind({{"M", 8}, {"K", 520}}),
             "size K = 520 is no multiple of 16, as kernel 'gemm' was promised when it was compiled");
 }

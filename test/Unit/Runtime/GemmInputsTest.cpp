@@ -75,7 +75,7 @@ TEST(GemmInputs, IsNormallyDistributed) {
 TEST(GemmInputs, ReadsScalesOfAAsTheProblemWritesThem) {
   SmallString<128> path;
   ASSERT_FALSE(sys::fs::createTemporaryFile("dgemm", "npy", path));
-  HostTensor scales = HostTensor::create("scale_a", ElementType::F32, {8, 3});
+  HostTensor scales = cantFail(HostTensor::create("scale_a", ElementType::F32, {8, 3}));
   for (size_t i = 0; i < 24; ++i)
     scales.as<float>()[i] = float(i);
   ASSERT_FALSE(errorToBool(writeNpy(path, scales)));
@@ -84,6 +84,27 @@ TEST(GemmInputs, ReadsScalesOfAAsTheProblemWritesThem) {
   sys::fs::remove(path);
   EXPECT_EQ(inputs.scaleA.shape, (std::vector<int64_t>{3, 8}));
   EXPECT_EQ(inputs.scaleA.as<float>()[2 * 8 + 5], float(5 * 3 + 2));
+}
+
+TEST(GemmInputs, RefusesWhatDoesNotFitMemory) {
+  GemmSizes sizes;
+  sizes.m = sizes.n = sizes.k = 2147483647;
+  std::string said = toString(makeRandomInputs(sizes, 0).takeError());
+  EXPECT_EQ(said.find("the operands would take "), 0u) << said;
+  EXPECT_NE(said.find("GiB of memory; this machine has "), std::string::npos) << said;
+  sizes.layout = GemmLayout::Masked;
+  sizes.groups = 2147483647;
+  EXPECT_EQ(toString(makeRandomInputs(sizes, 0).takeError()),
+            "operand 'a' of 2147483647x2147483647x2147483647 elements takes more bytes than fit 63 bits");
+  sizes.m = int64_t(1) << 40;
+  EXPECT_EQ(toString(makeRandomInputs(sizes, 0).takeError()),
+            "expected M to be 0 to 2147483647, but got 1099511627776");
+}
+
+TEST(GemmInputs, RefusesGroupsOfADenseLayout) {
+  GemmSizes sizes;
+  sizes.m = sizes.n = sizes.k = 16;
+  EXPECT_EQ(toString(makeRandomInputs(sizes, 0, {8, 8}).takeError()), "2 group sizes are given for a dense layout");
 }
 
 } // namespace

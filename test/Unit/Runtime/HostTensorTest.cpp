@@ -36,7 +36,7 @@ TEST(HostTensor, PacksPaddedRows) {
   OperandLayout layout = evaluate(6, 300);
   EXPECT_EQ(layout.getNumBytes(), 3u * 8 * 4);
   EXPECT_FALSE(layout.isDense());
-  HostTensor tensor = HostTensor::create("scale_a", ElementType::F32, {3, 6});
+  HostTensor tensor = cantFail(HostTensor::create("scale_a", ElementType::F32, {3, 6}));
   for (size_t i = 0; i < 18; ++i)
     tensor.as<float>()[i] = float(i);
   Expected<std::vector<uint8_t>> bytes = pack(tensor, layout, 0xff);
@@ -54,14 +54,14 @@ TEST(HostTensor, PacksPaddedRows) {
 TEST(HostTensor, KnowsDenseLayouts) {
   OperandLayout layout = evaluate(8, 256);
   EXPECT_TRUE(layout.isDense());
-  HostTensor tensor = HostTensor::create("scale_a", ElementType::F32, {2, 8});
+  HostTensor tensor = cantFail(HostTensor::create("scale_a", ElementType::F32, {2, 8}));
   tensor.as<float>()[15] = 7;
   EXPECT_EQ(cantFail(pack(tensor, layout, 0xff)), tensor.data);
 }
 
 TEST(HostTensor, ReportsMisfits) {
   OperandLayout layout = evaluate(8, 256);
-  EXPECT_EQ(toString(pack(HostTensor::create("s", ElementType::F32, {8, 2}), layout, 0).takeError()),
+  EXPECT_EQ(toString(pack(cantFail(HostTensor::create("s", ElementType::F32, {8, 2})), layout, 0).takeError()),
             "operand 'scale_a' is 2x8xf32 in the launch descriptor but 8x2xf32 was given");
   std::vector<uint8_t> few(60);
   EXPECT_EQ(toString(unpack(few, layout).takeError()), "operand 'scale_a' takes 64 bytes but 60 were given");
@@ -76,6 +76,33 @@ TEST(HostTensor, ReportsMisfits) {
   sizes.erase("M");
   EXPECT_EQ(toString(OperandLayout::evaluate(makeScaleA(), sizes).takeError()),
             "operand 'scale_a', shape[1]: size 'M' has no value");
+}
+
+std::string evaluateError(SizeExpr rows, SizeExpr columns, SizeExpr stride) {
+  OperandInfo operand{"d", ElementType::BF16, {rows, columns}, {stride, 1}, true};
+  return toString(OperandLayout::evaluate(operand, Sizes()).takeError());
+}
+
+TEST(HostTensor, ChecksSizesAndStridesForOverflow) {
+  // 4611686018428436480 * 4 wraps to 4194304: what lies behind that many bytes would be written.
+  EXPECT_EQ(evaluateError(4, 256, 4611686018428436480),
+            "operand 'd' of 4x256 elements with strides of 4611686018428436480, 1 takes more bytes than fit 63 bits");
+  EXPECT_EQ(
+      evaluateError(4, INT64_MAX, INT64_MAX),
+      "operand 'd' of 4x9223372036854775807 elements with strides of 9223372036854775807, 1 takes more bytes than "
+      "fit 63 bits");
+  EXPECT_EQ(evaluateError(1, 256, int64_t(1) << 62),
+            "operand 'd' of 1x256 elements with strides of 4611686018427387904, 1 takes more bytes than fit 63 bits");
+  EXPECT_EQ(evaluateError(4, -1, 256), "operand 'd', shape[1] is -1");
+  EXPECT_EQ(evaluateError(4, 256, -256), "operand 'd', strides[0] is -256");
+  EXPECT_EQ(evaluateError(0, INT64_MAX, INT64_MAX), "");
+  EXPECT_EQ(toString(HostTensor::create("b", ElementType::F32, {1 << 30, 1 << 30, 1 << 30}).takeError()),
+            "operand 'b' of 1073741824x1073741824x1073741824 elements takes more bytes than fit 63 bits");
+}
+
+TEST(HostTensor, SaysWhatMemoryIsMissing) {
+  std::string said = toString(HostTensor::create("b", ElementType::F32, {1 << 20, 1 << 30}).takeError());
+  EXPECT_EQ(said.find("operand 'b' would take 4194304.0 GiB of memory; this machine has "), 0u) << said;
 }
 
 } // namespace

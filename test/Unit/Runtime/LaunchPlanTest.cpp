@@ -106,6 +106,16 @@ TEST(LaunchPlan, MakesThePersistentGrid) {
   EXPECT_EQ(grid(0, 2), 0);
 }
 
+TEST(LaunchPlan, SizesBelowAStrideDoNotWrap) {
+  EXPECT_EQ(edit([](TensorMapInfo &map) {
+              map.dims = {16, int64_t(1) << 32, 2};
+              map.strides = {int64_t(1) << 32, 16};
+              map.box = {16, 1, 1};
+              map.elementStrides = {1, 1, 1};
+            }),
+            "tensor map 'map_a' has strides[1] = 16 bytes; the dimensions below it take 18446744073709551615");
+}
+
 TEST(LaunchPlan, LaunchesNoMoreThanTheWavesTake) {
   EXPECT_EQ(grid(896, 1, 132, /*evenWaves=*/true), 128); // 7 waves
   EXPECT_EQ(grid(352, 1, 132, true), 118);               // 3 waves, of which the last has 116 tiles
