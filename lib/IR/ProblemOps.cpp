@@ -61,6 +61,12 @@ static LogicalResult verifyOperand(GemmOp op, StringRef operand, Value value, co
   int64_t rank = geometry.shape.size();
   if (type.getRank() != rank)
     return op.emitOpError() << "expected '" << name << "' to have rank " << rank << ", but got " << type.getRank();
+  SmallVector<int64_t> anyStrides;
+  int64_t offset = 0;
+  if (succeeded(type.getStridesAndOffset(anyStrides, offset)) && offset)
+    return op.emitOpError() << "expected '" << name
+                            << "' to have no offset, as its first element is at the base address, "
+                            << "but got " << type;
   FailureOr<SmallVector<int64_t>> strides = getExplicitStrides(type);
   if (failed(strides))
     return op.emitOpError() << "expected '" << name
