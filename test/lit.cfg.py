@@ -2,7 +2,7 @@
 # the tools of the build (dgemm-opt, dgemm-gen, dgemm-run, dgemm-sass, dgemm-tune) and LLVM's FileCheck, not and split-file.
 #
 # Features for REQUIRES lines: `ptxas` (found by the rules of findAssembler), `nvdisasm` (of findDisassembler), `hopper` (a
-# GPU of compute capability 9.0).
+# GPU of compute capability 9.0), `fake-cuda` (test/Unit/Runtime/FakeCuda.cpp is built).
 import glob
 import os
 import shutil
@@ -50,6 +50,11 @@ for program in ("ptxas", "nvdisasm"):
     if path:
         config.available_features.add(program)
         config.substitutions.append(("%{" + program + "}", path))
+# A CUDA driver without a GPU, for the tools where they look for libcuda.so.1.
+fake_cuda = os.path.join(config.test_exec_root, "Unit", "libDGemmFakeCuda.so")
+if os.path.exists(fake_cuda):
+    config.available_features.add("fake-cuda")
+    config.substitutions.append(("%{fake-cuda}", fake_cuda))
 if has_hopper():
     config.available_features.add("hopper")
 
@@ -70,4 +75,4 @@ llvm_config.with_environment("PATH", [config.dgemm_tools_dir, config.llvm_tools_
 # A variable without $ ends at the next CHECK-LABEL, so that a match in one function cannot serve another.
 config.environment["FILECHECK_OPTS"] = "--enable-var-scope"
 # lit clears the environment; these say where ptxas and nvdisasm are and where temporary files may go.
-llvm_config.with_system_environment(["DGEMM_PTXAS", "DGEMM_NVDISASM", "VIRTUAL_ENV", "TMPDIR"])
+llvm_config.with_system_environment(["DGEMM_PTXAS", "DGEMM_NVDISASM", "VIRTUAL_ENV", "TMPDIR", "ASAN_OPTIONS", "UBSAN_OPTIONS"])

@@ -46,7 +46,7 @@ struct RowScan {
   bool badChecksum = false;
 };
 struct RowComparison {
-  double products = 0, squares = 0, maxAbsError = 0;
+  double products = 0, squares = 0, maxAbsError = 0, maxUlps = 0;
   int64_t beyondRounding = 0;
   int64_t worst = -1;
 };
@@ -76,16 +76,32 @@ static bool isChecksumBad(ArrayRef<uint16_t> row, ArrayRef<double> signs, double
   return !(std::fabs(sum - checksum) <= kChecksumTolerance * std::sqrt(squares));
 }
 
+/// What the last of bf16's 8 significant bits is worth.
+static double getUlp(double magnitude) {
+  constexpr double kSmallestNormal = 0x1p-126;
+  return std::ldexp(1.0, std::ilogb(std::max(magnitude, kSmallestNormal)) - 7);
+}
+
+static double getRootMeanSquare(ArrayRef<double> values) {
+  double squares = 0;
+  for (double value : values)
+    squares += value * value;
+  return values.empty() ? 0 : std::sqrt(squares / double(values.size()));
+}
+
 static RowComparison compareRow(ArrayRef<uint16_t> row, ArrayRef<double> expected) {
   RowComparison result;
+  double typical = getRootMeanSquare(expected), typicalUlp = getUlp(typical);
   for (const auto &[column, pair] : enumerate(zip_equal(row, expected))) {
     double x = decodeBF16(std::get<0>(pair)), y = std::get<1>(pair), error = std::fabs(x - y);
     result.products += x * y;
     result.squares += x * x + y * y;
     if (!(error <= kRounding * std::fabs(y)))
       ++result.beyondRounding;
-    if (error > result.maxAbsError) {
-      result.maxAbsError = error;
+    result.maxAbsError = std::max(result.maxAbsError, error);
+    double ulps = error / (std::fabs(y) > typical ? getUlp(std::fabs(y)) : typicalUlp);
+    if (ulps > result.maxUlps) {
+      result.maxUlps = ulps;
       result.worst = int64_t(column);
     }
   }
@@ -130,8 +146,9 @@ CheckResult Reference::compare(const HostTensor &d) const {
     products += comparison.products;
     squares += comparison.squares;
     result.beyondRounding += comparison.beyondRounding;
-    if (comparison.maxAbsError > result.maxAbsError) {
-      result.maxAbsError = comparison.maxAbsError;
+    result.maxAbsError = std::max(result.maxAbsError, comparison.maxAbsError);
+    if (comparison.maxUlps > result.maxUlps) {
+      result.maxUlps = comparison.maxUlps;
       result.worstRow = rows[i];
       result.worstColumn = comparison.worst;
     }
@@ -162,11 +179,11 @@ std::string CheckResult::describe() const {
   if (badChecksums > 0)
     os << formatv("{0} rows have a wrong checksum, the first is {1}; ", badChecksums, firstBadChecksum);
   if (elements == 0) {
-    os << "no element to check";
+    os << "D has no element that is computed";
     return text;
   }
-  os << formatv("difference {0:e2} (limit {1:e0}), largest error {2:e2} at [{3}, {4}], ", difference, kMaxDifference,
-                maxAbsError, worstRow, worstColumn);
+  os << formatv("difference {0:e2} (limit {1:e0}), largest error {2:F2} ulp of bf16 at [{3}, {4}], ", difference,
+                kMaxDifference, maxUlps, worstRow, worstColumn);
   if (mode == CheckMode::Full)
     os << formatv("all {0} elements checked", elements);
   else
@@ -184,6 +201,7 @@ json::Object CheckResult::toJSON() const {
                       {"difference", number(difference)},
                       {"limit", kMaxDifference},
                       {"max_abs_error", number(maxAbsError)},
+                      {"max_error_ulps", number(maxUlps)},
                       {"worst", json::Array{worstRow, worstColumn}},
                       {"unwritten", unwritten},
                       {"nan", nans},

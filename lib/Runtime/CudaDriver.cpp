@@ -35,8 +35,9 @@ Expected<Driver> Driver::load(StringRef libraryName) {
   std::string why;
   sys::DynamicLibrary library = sys::DynamicLibrary::getPermanentLibrary(libraryName.str().c_str(), &why);
   if (!library.isValid())
-    return createStringError("no NVIDIA driver: cannot load " + libraryName + " (" + why +
-                             "); running a kernel needs a Hopper GPU and its driver");
+    // dlopen's reason repeats the name, and says no more where there is just no driver.
+    return createStringError("no NVIDIA driver (cannot load " + libraryName +
+                             (StringRef(why).contains("No such file") ? ")" : ": " + why + ")"));
   Driver driver;
   StringRef missing = bindFunctions(driver, library);
   if (driver.driverGetVersion)

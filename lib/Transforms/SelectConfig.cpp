@@ -48,7 +48,7 @@ private:
 
   LogicalResult checkMultiprocessors() {
     if (multiprocessors < 1)
-      return emitOptionError() << "expected at least 1 multiprocessor, but got " << multiprocessors;
+      return emitOptionError() << "expected at least 1 multiprocessor, but got " << int64_t(multiprocessors);
     return success();
   }
 

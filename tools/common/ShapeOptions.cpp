@@ -63,10 +63,34 @@ Expected<GemmShape> ShapeOptions::getShape() const {
     StringRef text = *option;
     if (text == "?" || text.empty())
       size = GemmShape::kDynamic;
-    else if (text.getAsInteger(10, size) || size < 0)
-      return createStringError(formatv("expected an integer or ? for --{0}, but got '{1}'", option->ArgStr, text));
+    else if (text.getAsInteger(10, size) || size < 0 || size > kMaxSize)
+      return createStringError(
+          formatv("expected an integer of 0 to {0} or ? for --{1}, but got '{2}'", kMaxSize, option->ArgStr, text));
   }
   return shape;
+}
+
+std::vector<OptionRule> ShapeOptions::getRules() {
+  std::string layoutIs = ("with --layout=" + toString(layout)).str();
+  bool isDense = layout == GemmLayout::Dense, hasExpectedM = layout == GemmLayout::Masked || isDynamic(SizeName::M, m);
+  return {{isDense, layoutIs, {&groups}},
+          {layout != GemmLayout::Contiguous, layoutIs, {&rowAlignment}},
+          {!hasExpectedM, "with a static M that is not masked", {&expectedM}},
+          {!isDynamic(SizeName::N, n), "without a dynamic --n", {&nDivisor}},
+          {!isDynamic(SizeName::K, k), "without a dynamic --k", {&kDivisor}},
+          {!isDynamic(SizeName::LDA, lda), "without a dynamic --lda", {&ldaDivisor}},
+          {!isDynamic(SizeName::LDB, ldb), "without a dynamic --ldb", {&ldbDivisor}},
+          {!isDynamic(SizeName::LDD, ldd), "without a dynamic --ldd", {&lddDivisor}}};
+}
+
+Error ShapeOptions::check() {
+  bool isDense = layout == GemmLayout::Dense;
+  if (isDense && dynamic.isSet(SizeName::Groups))
+    return createStringError("--dynamic=groups has no effect with --layout=dense");
+  if (!isDense && !groups.getNumOccurrences() && !dynamic.isSet(SizeName::Groups))
+    return createStringError(formatv(
+        "--layout={0} wants --groups=COUNT, or --groups=? for a count that is given at launch", toString(layout)));
+  return Error::success();
 }
 
 GemmShape ShapeOptions::leaveDynamic(GemmShape shape) {

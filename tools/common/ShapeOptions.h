@@ -9,8 +9,10 @@
 #ifndef DGEMM_TOOLS_COMMON_SHAPEOPTIONS_H
 #define DGEMM_TOOLS_COMMON_SHAPEOPTIONS_H
 
+#include "OptionRules.h"
 #include "dgemm/Driver/Compiler.h"
 #include "llvm/Support/CommandLine.h"
+#include <memory>
 
 namespace dgemm {
 
@@ -23,15 +25,31 @@ public:
   bool hasSizes() const { return m.getNumOccurrences() + n.getNumOccurrences() + k.getNumOccurrences() > 0; }
   /// "m", "n" or "k" where that was not given; empty if all were.
   llvm::StringRef getMissingSize() const;
-  /// The problem as given; kDynamic for a size of `?` or none. Error: a size that is neither an integer nor `?`.
+  /// The problem as given; kDynamic for a size of `?` or none. Error: a size that is neither an integer of 0 to
+  /// 2147483647 nor `?`.
   llvm::Expected<GemmShape> getShape() const;
   /// `shape` with the sizes that --dynamic names left dynamic.
   GemmShape leaveDynamic(GemmShape shape);
-  bool leavesAnyDynamic() { return dynamic.getBits() != 0; }
+  bool isDense() const { return layout == GemmLayout::Dense; }
+
+  /// Which options have no effect on a new problem of these sizes and layout.
+  std::vector<OptionRule> getRules();
+  /// Error: a grouped layout without --groups, or --dynamic names a size that there is not.
+  llvm::Error check();
+  /// --m, --n, --k, --groups and the leading dimensions, which a compiled kernel may leave open.
+  std::vector<const llvm::cl::Option *> getSizeOptions() const { return {&m, &n, &k, &groups, &lda, &ldb, &ldd}; }
+  /// The rest: what a kernel is compiled for.
+  std::vector<const llvm::cl::Option *> getKernelOptions() const {
+    return {&layout,   &rowAlignment, &expectedM,  &scaleAK,    &scaleBN,   std::addressof(dynamic),
+            &nDivisor, &kDivisor,     &ldaDivisor, &ldbDivisor, &lddDivisor};
+  }
 
 private:
   enum class SizeName { M, N, K, Groups, LDA, LDB, LDD };
   static int64_t &getSize(GemmShape &shape, SizeName name);
+  bool isDynamic(SizeName name, const llvm::cl::opt<std::string> &option) {
+    return option == "?" || dynamic.isSet(name);
+  }
 
   llvm::cl::OptionCategory &category;
 
@@ -49,10 +67,10 @@ private:
       llvm::cl::cat(category)};
   llvm::cl::opt<std::string> groups{"groups", llvm::cl::desc("Number of groups"), llvm::cl::value_desc("size"),
                                     llvm::cl::init("?"), llvm::cl::cat(category)};
-  llvm::cl::opt<int64_t> rowAlignment{"row-alignment",
-                                      llvm::cl::desc("Contiguous: groups start at multiples of it (default 128)"),
-                                      llvm::cl::value_desc("rows"), llvm::cl::init(128), llvm::cl::cat(category)};
-  llvm::cl::opt<int64_t> expectedM{
+  IntegerOption<1, kMaxSize> rowAlignment{"row-alignment",
+                                          llvm::cl::desc("Contiguous: groups start at multiples of it (default 128)"),
+                                          llvm::cl::value_desc("rows"), llvm::cl::init(128), llvm::cl::cat(category)};
+  IntegerOption<1, kMaxSize> expectedM{
       "expected-m", llvm::cl::desc("Rows to choose the config for: of a dynamic M, or of a masked group"),
       llvm::cl::value_desc("rows"), llvm::cl::init(0), llvm::cl::cat(category)};
   llvm::cl::opt<std::string> lda{"lda", llvm::cl::desc("Elements from one row of A to the next (default K)"),
@@ -73,18 +91,18 @@ private:
                        clEnumValN(SizeName::LDA, "lda", ""), clEnumValN(SizeName::LDB, "ldb", ""),
                        clEnumValN(SizeName::LDD, "ldd", "")),
       llvm::cl::cat(category)};
-  llvm::cl::opt<int64_t> nDivisor{
+  IntegerOption<1, kMaxSize> nDivisor{
       "n-divisor", llvm::cl::desc("A dynamic N is a multiple of it; of 8, D is stored by TMA (default 1)"),
       llvm::cl::value_desc("elements"), llvm::cl::init(1), llvm::cl::cat(category)};
-  llvm::cl::opt<int64_t> kDivisor{
+  IntegerOption<1, kMaxSize> kDivisor{
       "k-divisor", llvm::cl::desc("A dynamic K is a multiple of it; of 16, A and B are loaded by TMA (default 1)"),
       llvm::cl::value_desc("elements"), llvm::cl::init(1), llvm::cl::cat(category)};
-  llvm::cl::opt<int64_t> ldaDivisor{"lda-divisor", llvm::cl::desc("The same of a dynamic leading dimension of A"),
-                                    llvm::cl::value_desc("elements"), llvm::cl::init(1), llvm::cl::cat(category)};
-  llvm::cl::opt<int64_t> ldbDivisor{"ldb-divisor", llvm::cl::desc("The same of B"), llvm::cl::value_desc("elements"),
-                                    llvm::cl::init(1), llvm::cl::cat(category)};
-  llvm::cl::opt<int64_t> lddDivisor{"ldd-divisor", llvm::cl::desc("The same of D; of 8, D is stored by TMA"),
-                                    llvm::cl::value_desc("elements"), llvm::cl::init(1), llvm::cl::cat(category)};
+  IntegerOption<1, kMaxSize> ldaDivisor{"lda-divisor", llvm::cl::desc("The same of a dynamic leading dimension of A"),
+                                        llvm::cl::value_desc("elements"), llvm::cl::init(1), llvm::cl::cat(category)};
+  IntegerOption<1, kMaxSize> ldbDivisor{"ldb-divisor", llvm::cl::desc("The same of B"),
+                                        llvm::cl::value_desc("elements"), llvm::cl::init(1), llvm::cl::cat(category)};
+  IntegerOption<1, kMaxSize> lddDivisor{"ldd-divisor", llvm::cl::desc("The same of D; of 8, D is stored by TMA"),
+                                        llvm::cl::value_desc("elements"), llvm::cl::init(1), llvm::cl::cat(category)};
 };
 
 } // namespace dgemm

@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../common/OutOfMemory.h"
 #include "../common/ShapeOptions.h"
 #include "dgemm/Support/OutputFile.h"
 #include "llvm/ADT/StringExtras.h"
@@ -53,8 +54,8 @@ static cl::opt<sass::InterleavePolicy> interleaveFFMA(
                           "the same in the first 9/16 of each run"),
                clEnumValN(sass::InterleavePolicy::All, "all", "every one"),
                clEnumValN(sass::InterleavePolicy::Never, "never", "not one")));
-static cl::opt<int64_t> multiprocessors("multiprocessors", cl::desc("Multiprocessors of the GPU; default 132"),
-                                        cl::init(132), cl::cat(category));
+static IntegerOption<1, 1024> multiprocessors("multiprocessors", cl::desc("Multiprocessors of the GPU; default 132"),
+                                              cl::init(132), cl::value_desc("count"), cl::cat(category));
 static cl::opt<std::string> tunedTable("tuned-table",
                                        cl::desc("Table of dgemm-tune to look into before those of the library"),
                                        cl::value_desc("file"), cl::cat(category));
@@ -89,10 +90,8 @@ static Expected<GemmShape> getShape() {
 /// The problem as IR: the input file, or made of --m, --n and --k. Says in `options` which.
 static Expected<std::string> getProblem(CompileOptions &options) {
   options.irName.clear();
-  if (!inputFile.empty()) {
+  if (inputFile.getNumOccurrences()) {
     options.irName = inputFile == "-" ? "<stdin>" : inputFile.getValue();
-    if (shapeOptions.hasSizes() || entry.getNumOccurrences())
-      return createStringError("--m, --n, --k and --entry describe a new problem; they cannot go with an IR file");
     auto buffer = MemoryBuffer::getFileOrSTDIN(inputFile);
     if (!buffer)
       return createStringError("cannot read '" + inputFile + "': " + buffer.getError().message());
@@ -133,10 +132,42 @@ static Error writeAll(const CompiledKernel &kernel) {
   return writeFiles({{base + ".ptx", kernel.ptx}, {base + ".cubin", kernel.cubin}, {base + ".json", launch}});
 }
 
+/// Error: an option that has no effect on what is asked for.
+static Error checkCommandLine(Stage stage) {
+  bool hasFile = inputFile.getNumOccurrences(), writesAll = !outputDir.empty(), onlyPrints = listAll || printAlignment;
+  std::string what = listAll ? "--list-configs" : printAlignment ? "--print-row-alignment" : "--output-dir";
+  if (!onlyPrints && !writesAll)
+    what = "--emit=" + emit;
+  what = "with " + what;
+  bool isText = !writesAll && stage <= Stage::LLVM,
+       hasCubin = writesAll || stage == Stage::Cubin || stage == Stage::SASS;
+  bool isWholeConfig = StringRef(config).trim().starts_with("<");
+  std::vector<OptionRule> rules = {
+      {onlyPrints, what, {&inputFile, &emit, &outputDir, &entry, &ptxas, &nvdisasm, &interleaveFFMA, &printConfig}},
+      {onlyPrints, what, {&printTimes}},
+      {listAll, what, {&printAlignment, &tunedTable}},
+      {hasFile, "with an IR file", {&entry}},
+      {hasFile, "with an IR file", shapeOptions.getSizeOptions()},
+      {hasFile, "with an IR file", shapeOptions.getKernelOptions()},
+      {writesAll, what, {&emit, &outputFile}},
+      {isText, what, {&printConfig}},
+      {!writesAll && stage == Stage::Problem, what, {&config, &multiprocessors, &tunedTable}},
+      {!hasCubin, what, {&ptxas, &interleaveFFMA}},
+      {writesAll || stage != Stage::SASS, what, {&nvdisasm}},
+      {isWholeConfig, "with a --config that is whole", {&multiprocessors, &tunedTable}}};
+  if (!hasFile)
+    append_range(rules, shapeOptions.getRules());
+  if (Error error = checkOptions(rules))
+    return error;
+  return hasFile ? Error::success() : shapeOptions.check();
+}
+
 static Error run() {
   std::optional<Stage> stage = parseStage(emit);
   if (!stage)
     return createStringError("unknown stage '" + emit + "' for --emit; see --help");
+  if (Error error = checkCommandLine(*stage))
+    return error;
   CompileOptions options;
   options.config = config;
   options.entry = entry;
@@ -196,6 +227,7 @@ static Error run() {
 int main(int argc, char **argv) {
   startUp = processMilliseconds();
   InitLLVM init(argc, argv);
+  exitWhereMemoryRunsOut("dgemm-gen");
   cl::HideUnrelatedOptions(category);
   cl::SetVersionPrinter([](raw_ostream &os) { os << "dgemm-gen " DGEMM_VERSION "\n"; });
   cl::ParseCommandLineOptions(argc, argv,

@@ -51,13 +51,13 @@ struct CommandLine {
 
   cl::opt<std::string> trace{"trace", cl::desc("Emulator: write a Chrome trace (chrome://tracing, Perfetto)"),
                              cl::value_desc("file.json"), cl::cat(category)};
-  cl::opt<int64_t> multiprocessors{"multiprocessors", cl::desc("Emulator: multiprocessors to have (default 132)"),
-                                   cl::init(132), cl::value_desc("count"), cl::cat(category)};
+  IntegerOption<1, 1024> multiprocessors{"multiprocessors", cl::desc("Emulator: multiprocessors to have (default 132)"),
+                                         cl::init(132), cl::value_desc("count"), cl::cat(category)};
 
   cl::opt<uint64_t> seed{"seed", cl::desc("Seed of the random inputs, and of the emulator's schedule (default 0)"),
                          cl::init(0), cl::cat(category)};
-  cl::opt<unsigned> seeds{"seeds", cl::desc("Run with so many seeds, counting up from --seed (default 1)"), cl::init(1),
-                          cl::value_desc("count"), cl::cat(category)};
+  IntegerOption<1, 1000000> seeds{"seeds", cl::desc("Run with so many seeds, counting up from --seed (default 1)"),
+                                  cl::init(1), cl::value_desc("count"), cl::cat(category)};
   cl::opt<std::string> inputA{"input-a", cl::desc("A from a .npy file: uint8 [M, K]"), cl::value_desc("file.npy"),
                               cl::cat(category)};
   cl::opt<std::string> inputScaleA{"input-scale-a", cl::desc("Scales of A: float32 [M, ceil(K/128)]"),
@@ -77,12 +77,12 @@ struct CommandLine {
       cl::cat(category)};
   cl::opt<bool> time{"time", cl::desc("Time the kernel (default, but for --cases)"), cl::cat(category)};
   cl::opt<bool> noTime{"no-time", cl::desc("Do not time the kernel"), cl::cat(category)};
-  cl::opt<unsigned> repeat{"repeat", cl::desc("Timed launches (default 20)"), cl::init(20), cl::value_desc("count"),
-                           cl::cat(category)};
-  cl::opt<uint64_t> flush{"flush-mib",
-                          cl::desc("MiB written before each timed launch to empty L2 (default 4 x L2, at "
-                                   "least 256)"),
-                          cl::init(0), cl::value_desc("MiB"), cl::cat(category)};
+  IntegerOption<1, 1000000> repeat{"repeat", cl::desc("Timed launches (default 20)"), cl::init(20),
+                                   cl::value_desc("count"), cl::cat(category)};
+  IntegerOption<1, 1 << 20> flush{"flush-mib",
+                                  cl::desc("MiB written before each timed launch to empty L2 (default 4 x L2, at "
+                                           "least 256)"),
+                                  cl::init(0), cl::value_desc("MiB"), cl::cat(category)};
   cl::opt<std::string> json{"json", cl::desc("Write a report"), cl::value_desc("file.json"), cl::cat(category)};
 
   Expected<Options> collect() {
@@ -94,9 +94,14 @@ struct CommandLine {
     options.cases = cases;
     options.groupRows.assign(groupRows.begin(), groupRows.end());
     options.config = config;
-    options.leavesDynamic = shape.leavesAnyDynamic();
     options.ptxas = ptxas;
     options.device = device;
+    for (const cl::Option *option : getGpuOptions())
+      if (option->getNumOccurrences() && options.gpuOption.empty())
+        options.gpuOption = ("--" + option->ArgStr).str();
+    // Who wants what only the emulator has wants the emulator.
+    if (device == DeviceKind::Auto && (multiprocessors.getNumOccurrences() || trace.getNumOccurrences()))
+      options.device = DeviceKind::Emulator;
     options.multiprocessors = multiprocessors;
     options.run.tracePath = trace;
     options.seed = seed;
@@ -106,13 +111,41 @@ struct CommandLine {
     if (timeout.getNumOccurrences())
       options.run.timeoutSeconds = timeout;
     options.run.repeat = noTime || (!cases.empty() && !time) ? 0 : repeat;
-    options.run.flushBytes = flush << 20;
+    options.run.flushBytes = uint64_t(flush) << 20;
     options.check = check;
     options.json = json;
     return options;
   }
 
+  /// Error: an option that has no effect on what is to be run.
+  Error checkUse() {
+    bool hasKernel = kernel.getNumOccurrences(), hasCases = cases.getNumOccurrences();
+    std::vector<const cl::Option *> inputFiles = {&inputA, &inputScaleA, &inputB, &inputScaleB};
+    std::vector<OptionRule> rules = {
+        {hasCases, "with --cases, which names kernels and sizes itself", {&kernel, &launch, &config, &ptxas}},
+        {hasCases, "with --cases, which names kernels and sizes itself", shape.getSizeOptions()},
+        {hasCases, "with --cases, which names kernels and sizes itself", shape.getKernelOptions()},
+        {hasCases, "with --cases, which runs many problems", inputFiles},
+        {hasCases, "with --cases, which runs many problems", {&saveD, &trace, std::addressof(groupRows)}},
+        {seeds > 1, "with --seeds, which runs many inputs", inputFiles},
+        {seeds > 1, "with --seeds, which runs many inputs", {&saveD, &trace}},
+        {hasKernel, "with --kernel, which is compiled", {&config, &ptxas}},
+        {hasKernel, "with --kernel, which is compiled", shape.getKernelOptions()},
+        {noTime, "with --no-time", getGpuOptions()},
+        {hasCases && !time, "with --cases and no --time", {&repeat, &flush}},
+        {device == DeviceKind::Gpu, "with --device=gpu", {&multiprocessors, &trace}},
+        {device == DeviceKind::Emulator, "with --device=emulator", getGpuOptions()},
+        {device == DeviceKind::Emulator, "with --device=emulator, which takes PTX", {&ptxas}}};
+    if (!hasKernel && !hasCases) {
+      append_range(rules, shape.getRules());
+      rules.push_back({shape.isDense(), "with --layout=dense", {std::addressof(groupRows)}});
+    }
+    return checkOptions(rules);
+  }
+
 private:
+  std::vector<const cl::Option *> getGpuOptions() { return {&time, &repeat, &flush}; }
+
   /// The sizes to run, and the shape to compile for them.
   Error collectShape(Options &options) {
     Expected<GemmShape> given = shape.getShape();
@@ -137,44 +170,19 @@ private:
 };
 } // namespace
 
-static Error checkSource(const Options &options) {
-  bool precompiled = !options.kernel.empty() || !options.launch.empty(),
-       sized = options.sizes.m >= 0 || options.sizes.n >= 0 || options.sizes.k >= 0;
-  bool compileFlags = !options.config.empty() || options.leavesDynamic || !options.ptxas.empty();
-  if (!options.cases.empty()) {
-    if (precompiled || sized || compileFlags)
-      return createStringError("--cases names kernels and sizes itself; give no --kernel, --launch, --m, --n, --k, "
-                               "--config, --dynamic or --ptxas with it");
-    if (options.hasInputFiles() || !options.saveD.empty())
-      return createStringError("--cases runs many problems; --input-* and --save-d go with one");
-    return Error::success();
-  }
+/// What the rules for single options leave open.
+static Error checkOptions(const Options &options) {
+  bool precompiled = !options.kernel.empty() || !options.launch.empty();
   if (precompiled && (options.kernel.empty() || options.launch.empty()))
     return createStringError("--kernel and --launch go together");
-  if (precompiled && compileFlags)
-    return createStringError("--config, --dynamic and --ptxas have no effect on a compiled kernel");
-  if (!precompiled && options.sizes.layout != GemmLayout::Dense && options.sizes.groups < 1)
+  bool compiles = options.cases.empty() && !precompiled;
+  if (compiles && options.sizes.layout != GemmLayout::Dense && options.sizes.groups < 1)
     return createStringError("a grouped layout wants --groups of at least 1");
-  if (!precompiled && (options.sizes.m < 0 || options.sizes.n < 0 || options.sizes.k < 0))
+  if (compiles && (options.sizes.m < 0 || options.sizes.n < 0 || options.sizes.k < 0))
     return createStringError("give --m, --n and --k, or --kernel and --launch, or --cases");
-  return Error::success();
-}
-
-static Error checkOptions(const Options &options) {
-  if (Error error = checkSource(options))
-    return error;
   for (auto [name, size] : {std::pair("n", options.sizes.n), {"k", options.sizes.k}})
     if (size == 0)
       return createStringError(formatv("--{0}=0: a size is at least 1 (M may be 0)", name));
-  if (options.multiprocessors < 1)
-    return createStringError("--multiprocessors must be at least 1");
-  if (!options.run.tracePath.empty() &&
-      (options.device == DeviceKind::Gpu || options.seeds > 1 || !options.cases.empty()))
-    return createStringError("--trace shows one run on the emulator; give no --device=gpu, --seeds or --cases with it");
-  if (options.seeds == 0)
-    return createStringError("--seeds=0: nothing to run");
-  if (options.seeds > 1 && (options.hasInputFiles() || !options.saveD.empty()))
-    return createStringError("--seeds runs many inputs; --input-* and --save-d go with one");
   if (options.run.timeoutSeconds && !(*options.run.timeoutSeconds > 0))
     return createStringError("--timeout must be above 0");
   return Error::success();
@@ -189,6 +197,8 @@ Expected<Options> parseOptions(int argc, char **argv) {
       "runs a scaled FP8 GEMM on a Hopper GPU or the emulator, checks it against double precision and times it\n\n"
       "  dgemm-run --m=4096 --n=7168 --k=16384\n"
       "  dgemm-run --kernel=k.cubin --launch=k.json --m=128\n");
+  if (Error error = line.checkUse())
+    return error;
   Expected<Options> options = line.collect();
   if (!options)
     return options;

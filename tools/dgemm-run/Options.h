@@ -28,10 +28,11 @@ struct Options {
   std::vector<int64_t> groupRows;
   /// What to compile for.
   GemmShape shape;
-  bool leavesDynamic = false;
   /// For compiling: #dgemm.config overrides, ptxas.
   std::string config, ptxas;
   DeviceKind device = DeviceKind::Auto;
+  /// The first option that was given and that the emulator does not obey; empty if there is none.
+  std::string gpuOption;
   /// Of the emulator.
   int64_t multiprocessors = 132;
   uint64_t seed = 0;
@@ -41,10 +42,6 @@ struct Options {
   RunOptions run;
   CheckMode check = CheckMode::Auto;
   std::string json;
-
-  bool hasInputFiles() const {
-    return !inputs.a.empty() || !inputs.scaleA.empty() || !inputs.b.empty() || !inputs.scaleB.empty();
-  }
 };
 
 /// "dgemm-run 0.1.0"

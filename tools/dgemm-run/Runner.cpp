@@ -11,6 +11,7 @@
 #include "dgemm/Driver/Compiler.h"
 #include "dgemm/Runtime/Npy.h"
 #include "dgemm/Support/OutputFile.h"
+#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
@@ -19,15 +20,18 @@ using namespace llvm;
 
 namespace dgemm::run {
 
-/// A trace is asked of the emulator alone. Says why it is the emulator when nobody named it.
+/// Says why it is the emulator when nobody named it. Error: what was asked for needs a GPU, and there is none.
 static Expected<std::unique_ptr<Device>> openDevice(const Options &options) {
   if (options.device == DeviceKind::Gpu)
     return openGpu();
-  if (options.device == DeviceKind::Auto && options.run.tracePath.empty()) {
+  if (options.device == DeviceKind::Auto) {
     Expected<std::unique_ptr<Device>> gpu = openGpu();
     if (gpu)
       return gpu;
-    outs() << "no Hopper GPU (" << toString(gpu.takeError()) << "); using the emulator\n";
+    std::string why = toString(gpu.takeError());
+    if (!options.gpuOption.empty())
+      return createStringError(options.gpuOption + " has no effect on the emulator, and there is no GPU: " + why);
+    outs() << "on the emulator, as there is no Hopper GPU: " << why << '\n';
   }
   return makeEmulator(options.multiprocessors);
 }
@@ -80,6 +84,14 @@ static Expected<GemmSizes> completeSizes(GemmSizes sizes, const LaunchDescriptor
   return sizes;
 }
 
+/// dgemm-gen --output-dir writes both.
+static Error makeCubinError(StringRef cubin) {
+  SmallString<256> ptx(cubin);
+  sys::path::replace_extension(ptx, ".ptx");
+  return createStringError(formatv("'{0}' is a cubin, and the emulator runs PTX; give {1}", cubin,
+                                   sys::fs::exists(ptx) ? "'" + ptx.str().str() + "'" : "the PTX it was made of"));
+}
+
 Error Runner::loadKernel(const Case &entry) {
   if (image && entry.kernel == imageCase.kernel && entry.launch == imageCase.launch &&
       isSameProblem(entry.sizes, imageCase.sizes))
@@ -91,6 +103,8 @@ Error Runner::loadKernel(const Case &entry) {
       entry.kernel.empty() ? compile(options, last) : KernelImage::read(entry.kernel, entry.launch);
   if (!loaded)
     return loaded.takeError();
+  if (device->getInfo().isEmulator && loaded->ptx.empty())
+    return makeCubinError(entry.kernel);
   image = std::move(*loaded);
   return Error::success();
 }

@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../common/OutOfMemory.h"
 #include "Options.h"
 #include "Runner.h"
 #include "llvm/Support/InitLLVM.h"
@@ -16,6 +17,7 @@ using namespace llvm;
 
 int main(int argc, char **argv) {
   InitLLVM init(argc, argv);
+  dgemm::exitWhereMemoryRunsOut("dgemm-run");
   Expected<dgemm::run::Options> options = dgemm::run::parseOptions(argc, argv);
   Error error = options ? dgemm::run::runAll(*options) : options.takeError();
   outs().flush();

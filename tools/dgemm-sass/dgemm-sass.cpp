@@ -6,6 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../common/OptionRules.h"
+#include "../common/OutOfMemory.h"
 #include "dgemm/Sass/Interleave.h"
 #include "dgemm/Sass/LoopStats.h"
 #include "dgemm/Support/OutputFile.h"
@@ -25,15 +27,15 @@ static cl::opt<std::string> inputFile(cl::Positional, cl::desc("<cubin, - for st
                                       cl::cat(category));
 static cl::opt<std::string> outputFile("o", cl::desc("write the rewritten cubin there, - for standard output"),
                                        cl::value_desc("file"), cl::cat(category));
-static cl::opt<InterleavePolicy> policy(
-    "policy", cl::desc("which promotion FFMAs of a run yield to other warps"), cl::init(InterleavePolicy::Alternate),
-    cl::values(clEnumValN(InterleavePolicy::None, "none", "as in the input"),
-               clEnumValN(InterleavePolicy::Alternate, "alternate", "every second one, from the first on (default)"),
-               clEnumValN(InterleavePolicy::AlternateNineSixteenths, "alternate-9/16",
-                          "the same in the first 9/16 of each run"),
-               clEnumValN(InterleavePolicy::All, "all", "every one"),
-               clEnumValN(InterleavePolicy::Never, "never", "not one")),
-    cl::cat(category));
+static cl::opt<InterleavePolicy>
+    policy("policy", cl::desc("which promotion FFMAs of a run yield to other warps"),
+           cl::values(clEnumValN(InterleavePolicy::None, "none", "as in the input"),
+                      clEnumValN(InterleavePolicy::Alternate, "alternate", "every second one, from the first on"),
+                      clEnumValN(InterleavePolicy::AlternateNineSixteenths, "alternate-9/16",
+                                 "the same in the first 9/16 of each run"),
+                      clEnumValN(InterleavePolicy::All, "all", "every one"),
+                      clEnumValN(InterleavePolicy::Never, "never", "not one")),
+           cl::cat(category));
 static cl::opt<bool> list("list", cl::desc("list the runs of FFMAs with their control bits (default without -o)"),
                           cl::cat(category));
 static cl::opt<bool> stats("loop-stats", cl::desc("count the instructions of the main loops"), cl::cat(category));
@@ -107,10 +109,11 @@ static Error rewrite(raw_ostream &os, Cubin &cubin) {
 
 static Error run() {
   bool rewrites = !outputFile.empty() || dryRun;
-  if (policy.getNumOccurrences() && !rewrites)
-    return createStringError("--policy says how to rewrite; give -o FILE or --dry-run with it");
-  if (!outputFile.empty() && dryRun)
-    return createStringError("--dry-run writes nothing; it cannot go with -o");
+  if (Error error = dgemm::checkOptions({{!rewrites, "without -o FILE or --dry-run", {&policy}},
+                                         {dryRun, "with --dry-run, which writes nothing", {&outputFile}}}))
+    return error;
+  if (rewrites && !policy.getNumOccurrences())
+    return createStringError("a rewrite wants --policy; see --help");
   auto buffer = MemoryBuffer::getFileOrSTDIN(inputFile, /*IsText=*/false, /*RequiresNullTerminator=*/false);
   if (!buffer)
     return createStringError("cannot read '" + inputFile + "': " + buffer.getError().message());
@@ -135,6 +138,7 @@ static Error run() {
 
 int main(int argc, char **argv) {
   InitLLVM init(argc, argv);
+  dgemm::exitWhereMemoryRunsOut("dgemm-sass");
   cl::HideUnrelatedOptions(category);
   cl::SetVersionPrinter([](raw_ostream &os) { os << "dgemm-sass " DGEMM_VERSION "\n"; });
   cl::ParseCommandLineOptions(

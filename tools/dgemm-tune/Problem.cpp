@@ -30,11 +30,11 @@ Expected<Problem> Problem::parse(StringRef text) {
     fields.insert(fields.begin(), &problem.groups);
   bool ok = parts.size() == fields.size();
   for (size_t i = 0; ok && i < parts.size(); ++i)
-    ok = !parts[i].getAsInteger(10, *fields[i]) && *fields[i] >= 1;
+    ok = !parts[i].getAsInteger(10, *fields[i]) && *fields[i] >= 1 && *fields[i] <= kMaxSize;
   if (!ok)
     return createStringError("'" + text +
                              "' is no problem; expected MxNxK, contiguous:GxMxNxK or masked:GxMxNxK with "
-                             "sizes of at least 1");
+                             "sizes of 1 to 2147483647");
   return problem;
 }
 

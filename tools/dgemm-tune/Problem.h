@@ -23,7 +23,7 @@ struct Problem {
   /// Rows; with groups, of each group.
   int64_t m = 0, n = 0, k = 0;
 
-  /// Reads MxNxK, contiguous:GxMxNxK or masked:GxMxNxK. Error: another form, or a size below 1.
+  /// Reads MxNxK, contiguous:GxMxNxK or masked:GxMxNxK. Error: another form, or a size that is not 1 to 2147483647.
   static llvm::Expected<Problem> parse(llvm::StringRef text);
 
   GemmShape getShape() const;

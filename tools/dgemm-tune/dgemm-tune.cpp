@@ -7,6 +7,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "../common/EmulatorDevice.h"
+#include "../common/OptionRules.h"
+#include "../common/OutOfMemory.h"
 #include "Tuner.h"
 #include "dgemm/Support/OutputFile.h"
 #include "llvm/ADT/SmallString.h"
@@ -34,24 +36,24 @@ static cl::opt<DeviceKind>
                cl::cat(category));
 static cl::opt<std::string> tablePath("table", cl::desc("Table to write, and to go on with (default tuned.json)"),
                                       cl::value_desc("file"), cl::init("tuned.json"), cl::cat(category));
-static cl::opt<unsigned> best("best",
-                              cl::desc("Configs to try for each --config, the best by the cost model (default 40)"),
-                              cl::init(40), cl::value_desc("count"), cl::cat(category));
-static cl::opt<unsigned> neighbourRounds("neighbour-rounds",
-                                         cl::desc("Times to try the neighbours of the best three (default 1)"),
-                                         cl::init(1), cl::value_desc("count"), cl::cat(category));
-static cl::opt<unsigned> finalists("finalists", cl::desc("Configs to measure again at the end (default 5)"),
-                                   cl::init(5), cl::value_desc("count"), cl::cat(category));
+static IntegerOption<1, 1000000>
+    best("best", cl::desc("Configs to try for each --config, the best by the cost model (default 40)"), cl::init(40),
+         cl::value_desc("count"), cl::cat(category));
+static IntegerOption<0, 1000> neighbourRounds("neighbour-rounds",
+                                              cl::desc("Times to try the neighbours of the best three (default 1)"),
+                                              cl::init(1), cl::value_desc("count"), cl::cat(category));
+static IntegerOption<1, 1000000> finalists("finalists", cl::desc("Configs to measure again at the end (default 5)"),
+                                           cl::init(5), cl::value_desc("count"), cl::cat(category));
 static cl::list<std::string> fields("config",
                                     cl::desc("Try the best configs that have these fields; may be given several times "
                                              "(default: no fields)"),
                                     cl::value_desc("fields"), cl::cat(category));
 static cl::opt<std::string> ptxas("ptxas", cl::desc("ptxas to use"), cl::value_desc("path"), cl::cat(category));
-static cl::opt<unsigned> jobs("jobs", cl::desc("Parallel compilations (default: one on each core)"), cl::init(0),
-                              cl::value_desc("count"), cl::cat(category));
+static IntegerOption<1, 4096> jobs("jobs", cl::desc("Parallel compilations (default: one on each core)"), cl::init(0),
+                                   cl::value_desc("count"), cl::cat(category));
 static cl::opt<uint64_t> seed("seed", cl::desc("Seed of the random inputs (default 0)"), cl::init(0),
                               cl::cat(category));
-static cl::opt<int64_t>
+static IntegerOption<1, 1024>
     multiprocessors("multiprocessors",
                     cl::desc("What --list, --dry-run and the emulator take the GPU to have (default 132)"),
                     cl::init(132), cl::value_desc("count"), cl::cat(category));
@@ -173,7 +175,19 @@ static Error tuneAll(ArrayRef<Problem> problems, Options options) {
   return failures;
 }
 
+/// Error: an option that has no effect on what is asked for.
+static Error checkCommandLine() {
+  bool measures = !listOnly && !dryRun;
+  std::string what = listOnly ? "with --list" : "with --dry-run";
+  return checkOptions({{listOnly, what, {&dryRun, &ptxas, &jobs}},
+                       {!measures, what, {&tablePath, &neighbourRounds, &finalists, &seed, &deviceKind}},
+                       {measures && deviceKind == DeviceKind::Gpu, "on a GPU, which has its own", {&multiprocessors}},
+                       {deviceKind == DeviceKind::Emulator, "with --device=emulator, which takes PTX", {&ptxas}}});
+}
+
 static Error run() {
+  if (Error error = checkCommandLine())
+    return error;
   Expected<std::vector<Problem>> problems = parseProblems();
   if (!problems)
     return problems.takeError();
@@ -188,6 +202,7 @@ static Error run() {
 
 int main(int argc, char **argv) {
   InitLLVM init(argc, argv);
+  exitWhereMemoryRunsOut("dgemm-tune");
   cl::HideUnrelatedOptions(category);
   cl::SetVersionPrinter([](raw_ostream &os) { os << "dgemm-tune " DGEMM_VERSION "\n"; });
   cl::ParseCommandLineOptions(

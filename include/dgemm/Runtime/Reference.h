@@ -34,9 +34,12 @@ struct CheckResult {
   /// Elements compared with double precision, and their rows.
   int64_t elements = 0, rows = 0;
   double difference = 0, maxAbsError = 0;
+  /// Largest error in units in the last place of bf16, of the expected value or, where that is smaller, of the root
+  /// mean square of its row: what cancels is as exact as what it is a sum of. Rounding alone costs 0.5.
+  double maxUlps = 0;
   /// Elements that are further off than rounding to bf16 explains.
   int64_t beyondRounding = 0;
-  /// Where maxAbsError is.
+  /// Where maxUlps is.
   int64_t worstRow = -1, worstColumn = -1;
   /// Over all of D: elements that still hold the poison, other NaNs, infinities, and where the first of them is.
   int64_t unwritten = 0, nans = 0, infinities = 0, firstBadRow = -1, firstBadColumn = -1;

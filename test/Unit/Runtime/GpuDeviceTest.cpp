@@ -112,7 +112,7 @@ TEST_F(GpuDevice, LaunchesNothingForNoRows) {
     EXPECT_EQ(result->d.getNumElements(), 0);
     CheckResult check = Reference::compute(inputs, CheckMode::Full, 1).compare(result->d);
     EXPECT_TRUE(check.passed());
-    EXPECT_EQ(check.describe(), "no element to check");
+    EXPECT_EQ(check.describe(), "D has no element that is computed");
   }
 }
 
@@ -223,8 +223,7 @@ TEST(OpenGpu, NamesAMissingDriver) {
   Expected<std::unique_ptr<Device>> device = openGpu("libno-such-cuda.so.1");
   ASSERT_FALSE(bool(device));
   std::string message = toString(device.takeError());
-  EXPECT_EQ(message.find("no NVIDIA driver: cannot load libno-such-cuda.so.1 ("), 0u) << message;
-  EXPECT_NE(message.find("running a kernel needs a Hopper GPU and its driver"), std::string::npos);
+  EXPECT_EQ(message, "no NVIDIA driver (cannot load libno-such-cuda.so.1)");
 }
 
 TEST(OpenGpu, NamesAnotherGpu) {

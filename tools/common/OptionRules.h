@@ -1,0 +1,66 @@
+//===- OptionRules.h - Options that mean something here ---------*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// An option that has no effect, one that is given twice and a value outside of its range are errors that name both.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef DGEMM_TOOLS_COMMON_OPTIONRULES_H
+#define DGEMM_TOOLS_COMMON_OPTIONRULES_H
+
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/Error.h"
+#include "llvm/Support/FormatVariadic.h"
+#include <vector>
+
+namespace dgemm {
+
+/// An integer of `Min` to `Max`, as the value of an option.
+template <int64_t Min, int64_t Max>
+struct BoundedInteger {
+  BoundedInteger(int64_t value = Min) : value(value) {}
+  operator int64_t() const { return value; }
+  int64_t value;
+};
+template <int64_t Min, int64_t Max>
+using IntegerOption = llvm::cl::opt<BoundedInteger<Min, Max>>;
+
+/// Where `applies`, `options` have no effect.
+struct OptionRule {
+  bool applies;
+  /// "with an IR file", "with --emit=tiled": follows "has no effect".
+  std::string why;
+  /// By std::addressof where it is a list: its & is that of its values.
+  std::vector<const llvm::cl::Option *> options;
+};
+
+/// Error: an option is given that a rule says has no effect, or is given twice though it has one value. Names the
+/// option and what it does not go with.
+llvm::Error checkOptions(llvm::ArrayRef<OptionRule> rules);
+
+} // namespace dgemm
+
+/// Names the option, the value and the range where they do not fit.
+template <int64_t Min, int64_t Max>
+class llvm::cl::parser<dgemm::BoundedInteger<Min, Max>>
+    : public llvm::cl::basic_parser<dgemm::BoundedInteger<Min, Max>> {
+public:
+  using Value = dgemm::BoundedInteger<Min, Max>;
+  using basic_parser<Value>::basic_parser;
+  bool parse(Option &option, StringRef name, StringRef text, Value &out) {
+    if (!text.getAsInteger(10, out.value) && out.value >= Min && out.value <= Max)
+      return false;
+    return option.error(formatv("expected an integer of {0} to {1}, but got '{2}'", Min, Max, text));
+  }
+  StringRef getValueName() const override { return "int"; }
+  void printOptionDiff(const Option &option, const Value &, const OptionValue<Value> &, size_t width) const {
+    this->printOptionNoValue(option, width);
+  }
+};
+
+#endif // DGEMM_TOOLS_COMMON_OPTIONRULES_H
