@@ -134,6 +134,8 @@ llvm::Error Session::lower(Level level) {
                                    "' already, behind '" + toString(static_cast<Stage>(level)) + "'");
   if (given >= Level::Configured && !options.config.empty())
     return llvm::createStringError("a config is given, but the input has one already");
+  if (given >= Level::Configured && !options.tunedTable.empty())
+    return llvm::createStringError("a tuned table is given, but the input has a config already");
   mlir::PassManager pm(&context);
   dgemm::PipelineOptions pipeline;
   pipeline.config = options.config;

@@ -7,7 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Trace.h"
-#include "llvm/Support/FileSystem.h"
+#include "dgemm/Support/OutputFile.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -53,10 +53,10 @@ static void writeMetadata(llvm::json::OStream &json, llvm::StringRef kind, uint6
 }
 
 llvm::Error Trace::write(llvm::StringRef path) const {
-  std::error_code code;
-  llvm::raw_fd_ostream out(path, code, llvm::sys::fs::OF_Text);
-  if (code)
-    return llvm::createStringError(code, "cannot write trace '" + path + "': " + code.message());
+  return dgemm::writeFile(path, [&](llvm::raw_ostream &out) { print(out); });
+}
+
+void Trace::print(llvm::raw_ostream &out) const {
   std::set<std::pair<uint32_t, unsigned>> lanes;
   for (const Slice &slice : slices)
     lanes.insert({slice.cta, slice.lane});
@@ -86,11 +86,4 @@ llvm::Error Trace::write(llvm::StringRef path) const {
   json.attributeEnd();
   json.objectEnd();
   out << "\n";
-  out.flush();
-  if (out.has_error()) {
-    code = out.error();
-    out.clear_error();
-    return llvm::createStringError(code, "cannot write trace '" + path + "': " + code.message());
-  }
-  return llvm::Error::success();
 }

@@ -33,6 +33,8 @@ public:
   llvm::Error write(llvm::StringRef path) const;
 
 private:
+  void print(llvm::raw_ostream &out) const;
+
   struct Slice {
     uint32_t name;
     uint32_t cta;

@@ -32,11 +32,11 @@ Error checkHostMemory(uint64_t bytes, const Twine &what) {
     return createStringError(formatv("{0} would take {1} of memory; this machine has {2}", what.str(),
                                      formatBytes(bytes), formatBytes(physical)));
   // The system backs pages when they are written; what it refuses to promise it refuses here.
-  volatile char *probe = static_cast<char *>(std::malloc(bytes ? bytes : 1));
+  void *volatile probe = std::malloc(bytes ? bytes : 1); // volatile: a pair that is not used would be left out
   if (!probe)
     return createStringError(
         formatv("{0} would take {1} of memory, which the system refuses", what.str(), formatBytes(bytes)));
-  std::free(const_cast<char *>(probe));
+  std::free(probe);
   return Error::success();
 }
 

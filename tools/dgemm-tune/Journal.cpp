@@ -36,6 +36,8 @@ Expected<Journal> Journal::open(StringRef path) {
   journal.path = path.str();
   if (!sys::fs::exists(path))
     return journal;
+  if (!sys::fs::is_regular_file(path))
+    return createStringError("'" + path + "' is no regular file, and the journal is read to go on with");
   ErrorOr<std::unique_ptr<MemoryBuffer>> buffer = MemoryBuffer::getFile(path, /*IsText=*/true);
   if (!buffer)
     return createStringError("cannot read '" + path + "': " + buffer.getError().message());

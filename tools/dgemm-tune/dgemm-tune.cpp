@@ -11,11 +11,13 @@
 #include "../common/OutOfMemory.h"
 #include "Tuner.h"
 #include "dgemm/Support/OutputFile.h"
+#include "llvm/ADT/ScopeExit.h"
 #include "llvm/ADT/SmallString.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/Process.h"
 #include "llvm/Support/raw_ostream.h"
 #include <cstdlib>
 
@@ -132,6 +134,24 @@ static Expected<dgemm::TunedTable> openTable(const DeviceInfo &device) {
   return table;
 }
 
+/// Adds `entry` to what the table holds by now: another tuner, also one of Python, may have written it since. They take
+/// turns by a lock on a file beside it.
+static Error addToTable(const DeviceInfo &device, dgemm::TunedEntry entry) {
+  std::string lockPath = tablePath + ".lock";
+  int descriptor = -1;
+  std::error_code error = sys::fs::openFileForReadWrite(lockPath, descriptor, sys::fs::CD_OpenAlways, sys::fs::OF_None);
+  if (error)
+    return createStringError("cannot lock '" + lockPath + "': " + error.message());
+  llvm::scope_exit close([&] { sys::Process::SafelyCloseFileDescriptor(descriptor); }); // and unlocks
+  if ((error = sys::fs::lockFile(descriptor)))
+    return createStringError("cannot lock '" + lockPath + "': " + error.message());
+  Expected<dgemm::TunedTable> table = openTable(device);
+  if (!table)
+    return table.takeError();
+  table->insert(std::move(entry));
+  return writeFile(tablePath, [&](raw_ostream &os) { os << table->toJSON(); });
+}
+
 static Expected<std::unique_ptr<Device>> openDevice() {
   if (deviceKind == DeviceKind::Emulator)
     return makeEmulator(multiprocessors);
@@ -144,9 +164,9 @@ static Error tuneAll(ArrayRef<Problem> problems, Options options) {
     return device.takeError();
   const DeviceInfo &info = (*device)->getInfo();
   options.compile.multiprocessors = info.multiprocessors;
-  Expected<dgemm::TunedTable> table = openTable(info);
-  if (!table)
-    return table.takeError();
+  // A table that cannot be gone on with is said before hours of measuring.
+  if (Error error = openTable(info).takeError())
+    return error;
   Expected<Journal> journal = Journal::open(tablePath + ".journal");
   if (!journal)
     return journal.takeError();
@@ -167,9 +187,8 @@ static Error tuneAll(ArrayRef<Problem> problems, Options options) {
     outs() << formatv("{0}: {1:F2} {2} with {3}\n", problem.text, entry->microseconds, getTimeUnit(info),
                       entry->config);
     outs().flush();
-    table->insert(std::move(*entry));
     // After each problem, so that an interrupted run loses none.
-    if (Error error = writeFile(tablePath, [&](raw_ostream &os) { os << table->toJSON(); }))
+    if (Error error = addToTable(info, std::move(*entry)))
       return joinErrors(std::move(failures), std::move(error));
   }
   return failures;
