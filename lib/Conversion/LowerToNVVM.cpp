@@ -102,7 +102,7 @@ static LogicalResult verifyUses(BlockArgument operand) {
     bool isPointer = isa<UnrealizedConversionCastOp>(user) && user->getNumResults() == 1 &&
                      user->getResult(0).getType() == getOperandPointerType(operand.getContext());
     if (!isPointer && !isa<LoadBlockScalesOp, ForEachTileOp>(user))
-      return user->emitOpError("expected no more use of a memref; run dgemm-lower-tma and dgemm-lower-wgmma first");
+      return user->emitOpError("expected no more use of a memref; run dgemm-lower-stores and dgemm-lower-wgmma first");
   }
   return success();
 }

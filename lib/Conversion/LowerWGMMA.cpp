@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Expects kernels after dgemm-lower-tma: fragments of 64 rows, tiles made by dgemm.tile_at.
+// Expects kernels after dgemm-lower-stores: fragments of 64 rows, tiles made by dgemm.tile_at.
 //
 //===----------------------------------------------------------------------===//
 

@@ -127,9 +127,36 @@ LogicalResult RingOp::verify() {
   return success();
 }
 
-LogicalResult AcquireOp::verify() { return verifyStageOf(*this, getRing().getType(), getStage().getType()); }
+/// C1 of dgemm.acquire.
+static LogicalResult verifyPosition(Operation *op, Value index, Value parity, Value slot) {
+  if (!index == !parity && (index || !slot))
+    return success();
+  return op->emitOpError("expected an index with its parity, and a slot only with both");
+}
 
-LogicalResult WaitOp::verify() { return verifyStageOf(*this, getRing().getType(), getStage().getType()); }
+LogicalResult AcquireOp::verify() {
+  if (failed(verifyPosition(*this, getIndex(), getParity(), getSlot())))
+    return failure();
+  return verifyStageOf(*this, getRing().getType(), getStage().getType());
+}
+
+LogicalResult WaitOp::verify() {
+  if (failed(verifyPosition(*this, getIndex(), getParity(), getSlot())))
+    return failure();
+  return verifyStageOf(*this, getRing().getType(), getStage().getType());
+}
+
+template <typename OpTy>
+static void assignPosition(OpTy op, Value index, Value parity, Value slot) {
+  op.getIndexMutable().assign(index);
+  op.getParityMutable().assign(parity);
+  if (slot)
+    op.getSlotMutable().assign(slot);
+}
+
+void AcquireOp::setPosition(Value index, Value parity, Value slot) { assignPosition(*this, index, parity, slot); }
+
+void WaitOp::setPosition(Value index, Value parity, Value slot) { assignPosition(*this, index, parity, slot); }
 
 LogicalResult LoadAsyncOp::verify() {
   TileType tile = getTileOf(*this, getStage().getType(), getIndex());

@@ -43,7 +43,11 @@ void dgemm::buildPipeline(OpPassManager &pm, Level from, Level to, const Pipelin
   }
   // -> tensor maps, bulk copies, mbarriers.
   if (crosses(Level::TMA)) {
-    pm.addPass(createLowerTMAPass());
+    pm.addPass(createCreateTensorMapsPass());
+    pm.addPass(createAssignStagePhasePass());
+    pm.addPass(createLowerRingPass());
+    pm.addPass(createLowerReductionsPass());
+    pm.addPass(createLowerStoresPass());
     pm.addNestedPass<KernelOp>(createCSEPass()); // what is not a kernel stays as it is
   }
   // -> wgmma and per-thread f32.

@@ -274,3 +274,23 @@ func.func @load_movement(%a: memref<?x512xf8E4M3FN>, %s: !stage, %n: index) {
   dgemm.load_async %a[%n, %n] into %s[0] by <cp_async> : memref<?x512xf8E4M3FN>, !stage
   return
 }
+
+// -----
+
+!stage = !dgemm.stage<<128x128xf8E4M3FN, swizzle = 128>>
+!ring = !dgemm.ring<2, !stage>
+func.func @position(%r: !ring, %i: i32) {
+  // expected-error @+1 {{'dgemm.acquire' op expected an index with its parity, and a slot only with both}}
+  %s = dgemm.acquire %r[%i] : !ring -> !stage
+  return
+}
+
+// -----
+
+!stage = !dgemm.stage<<128x128xf8E4M3FN, swizzle = 128>>
+!ring = !dgemm.ring<2, !stage>
+func.func @slot(%r: !ring, %i: i32) {
+  // expected-error @+1 {{'dgemm.wait' op expected an index with its parity, and a slot only with both}}
+  %s = dgemm.wait %r slot %i : !ring -> !stage
+  return
+}

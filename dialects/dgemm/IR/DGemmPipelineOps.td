@@ -68,14 +68,33 @@ def DGemm_WarpSpecializeOp : DGemm_Op<"warp_specialize", [
   }];
 }
 
-def DGemm_AcquireOp : DGemm_Op<"acquire", [DGemm_InProducer, DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmResultNames"]>]> {
+def DGemm_AcquireOp : DGemm_Op<"acquire", [
+    DGemm_InProducer, AttrSizedOperandSegments, DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmResultNames"]>]> {
   let summary = "the producer's next stage, once all consumers have released it";
-  let arguments = (ins DGemm_RingType:$ring);
+  let description = [{
+    `dgemm-assign-stage-phase` says which stage it is: its `index` in the ring and the `parity` of the phase, i32; and, where
+    the producer brings the scales of B, the `slot` of those of the K block.
+
+    - C1: an index has a parity, and a slot has both.
+
+    Example: `%stage = dgemm.acquire %ring[%i] parity %p : !dgemm.ring<3, !stage> -> !stage`.
+  }];
+  let arguments = (ins DGemm_RingType:$ring, Optional<I32>:$index, Optional<I32>:$parity, Optional<I32>:$slot);
   let results = (outs DGemm_StageType:$stage);
+  let builders = [OpBuilder<(ins "Type":$stage, "Value":$ring), [{
+    build($_builder, $_state, stage, ring, /*index=*/Value(), /*parity=*/Value(), /*slot=*/Value());
+  }]>];
+  let extraClassDeclaration = [{
+    /// The slot may be null.
+    void setPosition(Value index, Value parity, Value slot);
+  }];
   let extraClassDefinition = [{
     void $cppClass::getAsmResultNames(::mlir::OpAsmSetValueNameFn setName) { setName(getStage(), "stage"); }
   }];
-  let assemblyFormat = "$ring attr-dict `:` qualified(type($ring)) `->` qualified(type($stage))";
+  let assemblyFormat = [{
+    $ring (`[` $index^ `]`)? (`parity` $parity^)? (`slot` $slot^)? attr-dict `:` qualified(type($ring)) `->`
+    qualified(type($stage))
+  }];
   let hasVerifier = 1;
 }
 
@@ -98,7 +117,7 @@ def DGemm_LoadBlockScalesAsyncOp : DGemm_Op<"load_block_scales_async", [DGemm_In
   let description = [{
     - C1: the tile is `1xC` of f32, with C as many scales as `dgemm.load_block_scales` would give.
 
-    The tile has a place of its own in shared memory, not one in each stage: `dgemm-lower-tma` copies those of 32 K
+    The tile has a place of its own in shared memory, not one in each stage: `dgemm-lower-ring` copies those of 32 K
     blocks of the K loop at once.
 
     Example: `dgemm.load_block_scales_async %sb[%n, %k] into %stage[3] : memref<32x56xf32>, !dgemm.stage<...>`.
@@ -112,26 +131,37 @@ def DGemm_LoadBlockScalesAsyncOp : DGemm_Op<"load_block_scales_async", [DGemm_In
 
 def DGemm_CommitOp : DGemm_Op<"commit", [DGemm_InProducer]> {
   let summary = "hands the acquired stage over; it is full when its copies have landed";
-  let arguments = (ins DGemm_RingType:$ring);
-  let assemblyFormat = "$ring attr-dict `:` qualified(type($ring))";
+  let arguments = (ins DGemm_RingType:$ring, Optional<I32>:$index);
+  let builders = [OpBuilder<(ins "Value":$ring), [{ build($_builder, $_state, ring, /*index=*/Value()); }]>];
+  let assemblyFormat = "$ring (`[` $index^ `]`)? attr-dict `:` qualified(type($ring))";
 }
 
-def DGemm_WaitOp : DGemm_Op<"wait", [DGemm_InConsumer, DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmResultNames"]>]> {
+def DGemm_WaitOp : DGemm_Op<"wait", [
+    DGemm_InConsumer, AttrSizedOperandSegments, DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmResultNames"]>]> {
   let summary = "the consumer's next stage, once it is full";
   let description = [{
-    Where `condition` is given and does not hold, nothing is waited for, and the stage must not be read.
+    Where `condition` is given and does not hold, nothing is waited for, and the stage must not be read. Which stage it is
+    `dgemm-assign-stage-phase` says, as of `dgemm.acquire`.
 
     Example: `%stage = dgemm.wait %ring when %more : !dgemm.ring<3, !stage> -> !stage`.
   }];
-  let arguments = (ins DGemm_RingType:$ring, Optional<I1>:$condition);
+  let arguments = (ins DGemm_RingType:$ring, Optional<I32>:$index, Optional<I32>:$parity, Optional<I32>:$slot,
+                       Optional<I1>:$condition);
   let results = (outs DGemm_StageType:$stage);
   let builders = [OpBuilder<(ins "Type":$stage, "Value":$ring), [{
-    build($_builder, $_state, stage, ring, /*condition=*/Value());
+    build($_builder, $_state, stage, ring, /*index=*/Value(), /*parity=*/Value(), /*slot=*/Value(), /*condition=*/Value());
   }]>];
+  let extraClassDeclaration = [{
+    /// The slot may be null.
+    void setPosition(Value index, Value parity, Value slot);
+  }];
   let extraClassDefinition = [{
     void $cppClass::getAsmResultNames(::mlir::OpAsmSetValueNameFn setName) { setName(getStage(), "stage"); }
   }];
-  let assemblyFormat = "$ring (`when` $condition^)? attr-dict `:` qualified(type($ring)) `->` qualified(type($stage))";
+  let assemblyFormat = [{
+    $ring (`[` $index^ `]`)? (`parity` $parity^)? (`slot` $slot^)? (`when` $condition^)? attr-dict `:`
+    qualified(type($ring)) `->` qualified(type($stage))
+  }];
   let hasVerifier = 1;
 }
 
@@ -155,14 +185,16 @@ def DGemm_ViewOp : DGemm_Op<"view", [DGemm_InKernel, Pure]> {
 
 def DGemm_ReleaseOp : DGemm_Op<"release", [DGemm_InConsumer]> {
   let summary = "hands the waited-for stage back to the producer";
-  let arguments = (ins DGemm_RingType:$ring);
-  let assemblyFormat = "$ring attr-dict `:` qualified(type($ring))";
+  let arguments = (ins DGemm_RingType:$ring, Optional<I32>:$index);
+  let builders = [OpBuilder<(ins "Value":$ring), [{ build($_builder, $_state, ring, /*index=*/Value()); }]>];
+  let assemblyFormat = "$ring (`[` $index^ `]`)? attr-dict `:` qualified(type($ring))";
 }
 
 def DGemm_TileAtOp : DGemm_Op<"tile_at", [DGemm_InKernel, Pure]> {
   let summary = "the tile at a shared-memory address";
   let description = [{
-    Made by `dgemm-lower-tma`, which knows where stages lie. The address is aligned as the swizzle wants it.
+    Made by `dgemm-lower-ring` and `dgemm-lower-stores`, which know where tiles lie. The address is aligned as the swizzle
+    wants it.
 
     Example: `%ta = dgemm.tile_at %p : !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>`.
   }];

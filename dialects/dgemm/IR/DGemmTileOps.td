@@ -30,7 +30,7 @@ def DGemm_KernelOp : DGemm_Op<"kernel", [
     K (-1: dynamic), and G where there are groups; `divisible`, what those that are dynamic are multiples of. `strides`
     holds those of the operands that are not packed, in elements, -1 for `?` (see `dgemm.gemm`).
 
-    - C1: each argument is an operand, a dynamic size or, below `dgemm-lower-tma`, a `dgemm.tensor_map`.
+    - C1: each argument is an operand, a dynamic size or, below `dgemm-create-tensor-maps`, a `dgemm.tensor_map`.
     - C2: each operand of the layout is an argument or has a tensor map, and each dynamic size is an argument; once.
     - C3: the types of operands and the tensor maps follow from sizes and strides.
     - C4: the name is one that PTX takes.

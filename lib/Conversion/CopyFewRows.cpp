@@ -1,4 +1,4 @@
-//===- TMAFewRows.cpp - Scales of A for up to four rows -*- C++ -*-===//
+//===- CopyFewRows.cpp - Scales of A for up to four rows -*- C++ -*-===//
 //
 // Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
 // See LICENSE for license information.
@@ -11,7 +11,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Addressing.h"
-#include "TMALowering.h"
+#include "RingLowering.h"
 #include "dgemm/IR/HopperLimits.h"
 
 using namespace mlir;
@@ -24,7 +24,7 @@ constexpr int64_t kVectorBytes = 16;
 
 } // namespace
 
-Value dgemm::hasFewRows(TMALowering &lowering, NVVMBuilder &b) {
+Value dgemm::hasFewRows(RingLowering &lowering, NVVMBuilder &b) {
   if (!lowering.fewRows)
     return {};
   if (Value m = lowering.kernel.findArgument(kSizeAttr, "M"))
@@ -32,7 +32,7 @@ Value dgemm::hasFewRows(TMALowering &lowering, NVVMBuilder &b) {
   return arith::ConstantOp::create(b, b.getBoolAttr(lowering.kernel.getSizes()[0] <= lowering.fewRows));
 }
 
-void dgemm::copyScalesOfFewRows(TMALowering &lowering, NVVMBuilder &b, LoadAsyncOp load, Value dest, Value barrier) {
+void dgemm::copyScalesOfFewRows(RingLowering &lowering, NVVMBuilder &b, LoadAsyncOp load, Value dest, Value barrier) {
   OperandAccess access(b, lowering.kernel, load.getSource());
   Value address = access.getAddress(access.getOffset(load.getOffsets()));
   Value rows = arith::TruncIOp::create(b, b.getI32Type(), access.getExtent(0));
@@ -40,16 +40,17 @@ void dgemm::copyScalesOfFewRows(TMALowering &lowering, NVVMBuilder &b, LoadAsync
   NVVM::CpAsyncMBarrierArriveOp::create(b, barrier, /*noinc=*/true);
 }
 
-void dgemm::zeroScalesOfFewRows(TMALowering &lowering, NVVMBuilder &b, Value isFew) {
-  int64_t bytes = lowering.kernel.getConfig().getStages() * lowering.layout.tileBytes[kScalesOfA];
+void dgemm::zeroScalesOfFewRows(RingLowering &lowering, NVVMBuilder &b, Value isFew) {
+  int64_t bytes = lowering.getType().getDepth() * lowering.shared.getLayout().tileBytes[kScalesOfA];
   Value zero = arith::ConstantOp::create(b, b.getZeroAttr(VectorType::get(kVectorBytes / kScaleBytes, b.getF32Type())));
-  Value first = lowering.tileAddress(b, b.i32(0), kScalesOfA);
-  int64_t threads = (lowering.kernel.getConfig().getMathWarpgroups() + 1) * hopper::kWarpgroupThreads;
+  Value first = lowering.shared.tileAddress(b, b.i32(0), kScalesOfA);
+  int64_t threads = lowering.roles.getThreads();
   b.when(isFew, [&] {
     for (int64_t begin = 0; begin < bytes; begin += threads * kVectorBytes) {
       Value offset = b.add(b.mul(b.threadIndex(), kVectorBytes), begin);
       Value exists = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, offset, b.i32(bytes));
-      Value isCopied = b.equal(arith::RemUIOp::create(b, offset, b.i32(lowering.layout.tileBytes[kScalesOfA])), 0);
+      Value isCopied =
+          b.equal(arith::RemUIOp::create(b, offset, b.i32(lowering.shared.getLayout().tileBytes[kScalesOfA])), 0);
       b.when(arith::AndIOp::create(
                  b, exists, arith::XOrIOp::create(b, isCopied, arith::ConstantOp::create(b, b.getBoolAttr(true)))),
              [&] { LLVM::StoreOp::create(b, zero, b.offsetPointer(first, offset), /*alignment=*/kVectorBytes); });

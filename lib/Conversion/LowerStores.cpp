@@ -1,4 +1,4 @@
-//===- TMAStore.cpp - Epilogue: fragments through shared memory to TMA stores -*- C++ -*-===//
+//===- LowerStores.cpp - dgemm-lower-stores -*- C++ -*-===//
 //
 // Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
 // See LICENSE for license information.
@@ -6,13 +6,22 @@
 //
 //===----------------------------------------------------------------------===//
 //
+// Expects kernels after dgemm-create-tensor-maps. Fragments go through shared memory to TMA stores.
+//
 // Each warpgroup has its own staging, so warpgroups do not wait for each other. Its first thread issues the stores and
 // is the one that knows when they have read the staging (bulk groups belong to a thread).
 //
 //===----------------------------------------------------------------------===//
 
-#include "TMALowering.h"
-#include "dgemm/IR/HopperLimits.h"
+#include "SharedMemory.h"
+#include "TensorMaps.h"
+#include "dgemm/Conversion/Passes.h"
+#include "llvm/ADT/SmallSet.h"
+
+namespace dgemm {
+#define GEN_PASS_DEF_LOWERSTORESPASS
+#include "dgemm/Conversion/Passes.h.inc"
+} // namespace dgemm
 
 using namespace mlir;
 using namespace dgemm;
@@ -21,10 +30,17 @@ namespace {
 
 class StoreLowering {
 public:
-  StoreLowering(TMALowering &lowering, Value warpgroup, int64_t slices)
-      : lowering(lowering), warpgroup(warpgroup), slices(slices) {}
+  StoreLowering(const SharedMemory &shared, WarpSpecializeOp roles)
+      : shared(shared), warpgroup(roles.getWarpgroup()),
+        stagingBytes(shared.getLayout().outputBytes / static_cast<int64_t>(roles.getConsumers())) {}
 
-  /// `stores` are slices of one tile, in row order.
+  /// How much of `store` the staging of a warpgroup holds.
+  static int64_t getBytes(StoreOp store) {
+    return store.getValue().getType().getRows() * store.getNumColumns() * kElementBytes;
+  }
+  int64_t getStagingBytes() const { return stagingBytes; }
+
+  /// `stores` are slices of one tile, in row order, and fit the staging.
   void lower(ArrayRef<StoreOp> stores);
 
 private:
@@ -32,18 +48,19 @@ private:
   Value panelAddress(NVVMBuilder &b, StoreOp store, size_t slice, OutputPanel panel);
   void storeSlice(NVVMBuilder &b, StoreOp store, size_t slice);
 
-  TMALowering &lowering;
+  static constexpr int64_t kElementBytes = 2;
+
+  const SharedMemory &shared;
   Value warpgroup;
-  /// Slices of a warpgroup for which there is staging.
-  int64_t slices;
+  /// Of each warpgroup.
+  int64_t stagingBytes;
 };
 
 /// Staging is one block of 64 rows after the other; in a block, the panels one after the other.
 Value StoreLowering::panelAddress(NVVMBuilder &b, StoreOp store, size_t slice, OutputPanel panel) {
-  int64_t rows = store.getValue().getType().getRows(), sliceBytes = rows * store.getNumColumns() * 2;
-  Value base = b.mul(b.toI32(warpgroup), slices * sliceBytes);
-  int64_t offset = lowering.layout.outputOffset + slice * sliceBytes + rows * panel.column * 2;
-  return b.offsetPointer(lowering.shared, b.add(base, offset));
+  int64_t rows = store.getValue().getType().getRows();
+  return shared.outputAddress(b, b.mul(b.toI32(warpgroup), stagingBytes),
+                              slice * getBytes(store) + rows * panel.column * kElementBytes);
 }
 
 void StoreLowering::storeSlice(NVVMBuilder &b, StoreOp store, size_t slice) {
@@ -53,7 +70,7 @@ void StoreLowering::storeSlice(NVVMBuilder &b, StoreOp store, size_t slice) {
   Value n = coordinates.front();
   for (OutputPanel panel : getOutputPanels(store.getNumColumns())) {
     coordinates.front() = b.add(n, store.getFirstColumn() + panel.column);
-    NVVM::CpAsyncBulkTensorSharedCTAToGlobalOp::create(b, lowering.tensorMaps.lookup({store.getDest(), panel.columns}),
+    NVVM::CpAsyncBulkTensorSharedCTAToGlobalOp::create(b, findTensorMap(store, panel.columns),
                                                        panelAddress(b, store, slice, panel), coordinates, Value{},
                                                        NVVM::TMAStoreMode::TILE, Value{});
   }
@@ -111,25 +128,71 @@ void StoreLowering::storeByTMA(NVVMBuilder &b, ArrayRef<StoreOp> stores) {
   });
 }
 
-} // namespace
+/// What the staging cannot hold, or TMA cannot store.
+LogicalResult verify(const StoreLowering &lowering, StoreOp store) {
+  if (StoreLowering::getBytes(store) > lowering.getStagingBytes())
+    return store.emitOpError() << "expected at most the " << lowering.getStagingBytes()
+                               << " bytes of staging of a warpgroup, but got " << StoreLowering::getBytes(store);
+  for (OutputPanel panel : getOutputPanels(store.getNumColumns()))
+    if (!findTensorMap(store, panel.columns))
+      return failure();
+  return success();
+}
 
-void dgemm::lowerStores(TMALowering &lowering, WarpSpecializeOp roles) {
+LogicalResult lowerStores(KernelOp kernel, WarpSpecializeOp roles) {
   llvm::MapVector<Block *, SmallVector<StoreOp>> tiles;
   roles.getConsumer().walk([&](StoreOp store) {
     if (isBy(store, MovementKind::TMA))
       tiles[store->getBlock()].push_back(store);
   });
   if (tiles.empty())
-    return;
-  // With early_store there is staging for one of the stores of a tile.
+    return success();
+  SharedMemory shared(kernel);
+  StoreLowering lowering(shared, roles);
   for (auto &[block, stores] : tiles)
-    if (lowering.kernel.getConfig().getEarlyStore())
-      for (StoreOp store : stores)
-        StoreLowering(lowering, roles.getWarpgroup(), 1).lower(store);
-    else
-      StoreLowering(lowering, roles.getWarpgroup(), stores.size()).lower(stores);
+    for (StoreOp store : stores)
+      if (failed(verify(lowering, store)))
+        return failure();
+  // As many as the staging holds at a time.
+  for (auto &[block, stores] : tiles)
+    for (ArrayRef<StoreOp> left = stores; !left.empty();) {
+      int64_t bytes = 0;
+      ArrayRef<StoreOp> fit = left.take_while(
+          [&](StoreOp store) { return (bytes += StoreLowering::getBytes(store)) <= lowering.getStagingBytes(); });
+      left = left.drop_front(fit.size());
+      lowering.lower(fit);
+    }
   // Shared memory must outlive the reads of the last stores.
   NVVMBuilder b(roles.getLoc(), roles.getContext());
   b.setInsertionPointToEnd(&roles.getConsumer().front());
   b.when(b.isFirstOfWarpgroup(), [&] { NVVM::CpAsyncBulkWaitGroupOp::create(b, 0, b.getUnitAttr()); });
+  return success();
 }
+
+/// Drops memref arguments that tensor maps have replaced.
+void eraseUnusedOperands(KernelOp kernel) {
+  llvm::SmallSet<StringRef, 4> mapped;
+  for (BlockArgument argument : kernel.getArguments())
+    if (auto map = kernel.getArgAttrOfType<TensorMapAttr>(argument.getArgNumber(), kTensorMapAttr))
+      mapped.insert(map.getOperand());
+  for (unsigned i = kernel.getNumArguments(); i-- > 0;)
+    if (kernel.getArgument(i).use_empty() && mapped.contains(kernel.getOperandName(kernel.getArgument(i))))
+      (void)kernel.eraseArgument(i);
+}
+
+struct LowerStores : dgemm::impl::LowerStoresPassBase<LowerStores> {
+  void runOnOperation() override {
+    SmallVector<WarpSpecializeOp> roles;
+    getOperation()->walk([&](WarpSpecializeOp op) { roles.push_back(op); });
+    for (WarpSpecializeOp op : roles) {
+      auto kernel = op->getParentOfType<KernelOp>();
+      if (!kernel)
+        continue;
+      if (failed(lowerStores(kernel, op)))
+        return signalPassFailure();
+      eraseUnusedOperands(kernel);
+    }
+  }
+};
+
+} // namespace

@@ -1,4 +1,4 @@
-//===- TMABlockScales.cpp - Scales of B, many K blocks at a time -*- C++ -*-===//
+//===- CopyBlockScales.cpp - Scales of B, many K blocks at a time -*- C++ -*-===//
 //
 // Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
 // See LICENSE for license information.
@@ -17,7 +17,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Addressing.h"
-#include "TMALowering.h"
+#include "RingLowering.h"
 #include "dgemm/IR/HopperLimits.h"
 
 using namespace mlir;
@@ -25,12 +25,8 @@ using namespace dgemm;
 
 static_assert(kBlockScaleSlots >= hopper::kWarpThreads + kMaxStages, "slots would be written while they are read");
 
-Value dgemm::advanceBlockScaleSlot(NVVMBuilder &b, Value slot, Value by) {
-  return b.bitAnd(b.add(slot, by), kBlockScaleSlots - 1);
-}
-
-void dgemm::copyBlockScales(TMALowering &lowering, NVVMBuilder &b, LoadBlockScalesAsyncOp load, Value slot,
-                            Value barrier, Value leader) {
+void dgemm::copyBlockScales(RingLowering &lowering, NVVMBuilder &b, LoadBlockScalesAsyncOp load, Value slot,
+                            Value barrier) {
   Value k = load.getOffsets().back(), lane = b.bitAnd(b.threadIndex(), hopper::kWarpThreads - 1);
   // Lanes take K blocks in the order of the loop, wherever these lie.
   auto walk = k.getDefiningOp<WalkKOp>();
@@ -46,7 +42,7 @@ void dgemm::copyBlockScales(TMALowering &lowering, NVVMBuilder &b, LoadBlockScal
       offsets.back() =
           walk ? WalkKOp::create(b, b.getIndexType(), own, walk.getBegin(), walk.getEnd()).getOffset() : own;
       int64_t count = load.getStage().getType().getTiles()[load.getIndex()].getColumns();
-      Value dest = lowering.blockScaleAddress(b, advanceBlockScaleSlot(b, slot, lane), count);
+      Value dest = lowering.shared.blockScaleAddress(b, b.bitAnd(b.add(slot, lane), kBlockScaleSlots - 1), count);
       for (auto [i, source] :
            llvm::enumerate(getBlockScaleAddresses(b, lowering.kernel, load.getSource(), offsets, count)))
         NVVM::CpAsyncOp::create(b, b.offsetPointer(dest, b.i32(4 * i)), source, 4, NVVM::LoadCacheModifierKind::CA,
@@ -64,5 +60,5 @@ void dgemm::copyBlockScales(TMALowering &lowering, NVVMBuilder &b, LoadBlockScal
   b.setInsertionPointToStart(branch.thenBlock());
   copy();
   b.setInsertionPointToStart(branch.elseBlock());
-  b.when(leader, [&] { NVVM::MBarrierArriveOp::create(b, Type{}, barrier, b.i32(hopper::kWarpThreads)); });
+  b.when(lowering.leader, [&] { NVVM::MBarrierArriveOp::create(b, Type{}, barrier, b.i32(hopper::kWarpThreads)); });
 }

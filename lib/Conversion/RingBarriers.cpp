@@ -1,4 +1,4 @@
-//===- TMABarriers.cpp - mbarriers at the start of a kernel -*- C++ -*-===//
+//===- RingBarriers.cpp - mbarriers at the start of a kernel -*- C++ -*-===//
 //
 // Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
 // See LICENSE for license information.
@@ -12,28 +12,39 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "TMALowering.h"
+#include "RingLowering.h"
 #include "dgemm/IR/HopperLimits.h"
 
 using namespace mlir;
 using namespace dgemm;
 
-/// On one thread.
-static void initOnThread(TMALowering &lowering, NVVMBuilder &b, int64_t emptyCount, int64_t fullCount) {
-  ConfigAttr config = lowering.kernel.getConfig();
-  for (int64_t stage = 0; stage < config.getStages(); ++stage) {
-    NVVM::MBarrierInitOp::create(b, lowering.fullBarrier(b, b.i32(stage)), b.i32(fullCount), Value{});
-    NVVM::MBarrierInitOp::create(b, lowering.emptyBarrier(b, b.i32(stage)), b.i32(emptyCount), Value{});
+/// Those of a sum over the cluster, for each 64 rows of the tile: of all CTAs but this one each warp that has such rows
+/// says when it has read what was sent to it (LowerReductions.cpp).
+static void initReductionBarriers(RingLowering &lowering, NVVMBuilder &b) {
+  SmallVector<ReduceClusterOp> sums;
+  lowering.roles.getConsumer().walk([&](ReduceClusterOp sum) { sums.push_back(sum); });
+  if (sums.empty())
+    return;
+  int64_t slices = sums.size() * lowering.roles.getConsumers();
+  int64_t senderWarps = (sums.front().getSplit() - 1) * hopper::kWarpgroupWarps;
+  for (int64_t slice = 0; slice < slices; ++slice) {
+    NVVM::MBarrierInitOp::create(b, lowering.shared.receivedBarrier(b, b.i32(slice)), b.i32(1), Value{});
+    NVVM::MBarrierInitOp::create(b, lowering.shared.drainedBarrier(b, b.i32(slice)), b.i32(senderWarps), Value{});
   }
-  int64_t slices = config.getSplitK() > 1 ? config.getBlockM() / hopper::kWgmmaM : 0;
-  for (int64_t slice = 0; slice < slices; ++slice)
-    initReductionBarriers(lowering, b, b.i32(slice));
+}
+
+/// On one thread.
+static void initOnThread(RingLowering &lowering, NVVMBuilder &b, int64_t emptyCount, int64_t fullCount) {
+  for (int64_t stage = 0; stage < lowering.getType().getDepth(); ++stage) {
+    NVVM::MBarrierInitOp::create(b, lowering.shared.fullBarrier(b, b.i32(stage)), b.i32(fullCount), Value{});
+    NVVM::MBarrierInitOp::create(b, lowering.shared.emptyBarrier(b, b.i32(stage)), b.i32(emptyCount), Value{});
+  }
+  initReductionBarriers(lowering, b);
   NVVM::FenceMbarrierInitOp::create(b);
 }
 
-void dgemm::initBarriers(TMALowering &lowering, NVVMBuilder &b, int64_t consumers, int64_t emptyCount,
-                         int64_t fullCount) {
-  ConfigAttr config = lowering.kernel.getConfig();
+void dgemm::initBarriers(RingLowering &lowering, NVVMBuilder &b, int64_t emptyCount, int64_t fullCount) {
+  int64_t consumers = lowering.roles.getConsumers();
   if (Value isFew = hasFewRows(lowering, b)) {
     zeroScalesOfFewRows(lowering, b, isFew);
     ++fullCount; // their copy arrives, or the producer's thread in its place
@@ -45,13 +56,13 @@ void dgemm::initBarriers(TMALowering &lowering, NVVMBuilder &b, int64_t consumer
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(branch.thenBlock());
   b.when(b.equal(lane, 0), [&] { initOnThread(lowering, b, emptyCount, fullCount); });
-  if (config.isMulticast()) {
+  if (lowering.isMulticast()) {
     b.setInsertionPointAfter(branch);
     return b.clusterBarrier(b.getUnitAttr());
   }
   // The ring is this CTA's own. That the others have come here is waited for when something is sent to them.
   auto arriveAtCluster = [&] {
-    if (config.getSplitK() > 1)
+    if (lowering.splitK > 1)
       NVVM::ClusterArriveRelaxedOp::create(b, b.getUnitAttr());
   };
   NVVM::SyncWarpOp::create(b, b.i32(-1));

@@ -1,4 +1,4 @@
-// RUN: dgemm-opt %s --pass-pipeline='builtin.module(dgemm-tile-problem,dgemm-promote-accumulators,dgemm-choose-data-movement,dgemm-warp-specialize,dgemm-lower-tma)' | FileCheck %s
+// RUN: dgemm-opt %s --pass-pipeline='builtin.module(dgemm-tile-problem,dgemm-promote-accumulators,dgemm-choose-data-movement,dgemm-warp-specialize,dgemm-create-tensor-maps,dgemm-assign-stage-phase,dgemm-lower-ring,dgemm-lower-reductions,dgemm-lower-stores)' | FileCheck %s
 
 // What TMA cannot do is done without it, operand by operand.
 

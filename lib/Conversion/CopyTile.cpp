@@ -1,4 +1,4 @@
-//===- GenericCopy.cpp - Tiles that TMA cannot load -*- C++ -*-===//
+//===- CopyTile.cpp - Tiles that TMA cannot load -*- C++ -*-===//
 //
 // Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
 // See LICENSE for license information.
@@ -12,7 +12,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Addressing.h"
-#include "TMALowering.h"
+#include "RingLowering.h"
 #include "dgemm/IR/HopperLimits.h"
 
 using namespace mlir;
@@ -76,7 +76,7 @@ SmallVector<Value> RunCopy::load(Value offset, Value left, int64_t bytes) {
 
 } // namespace
 
-void dgemm::copyTile(TMALowering &lowering, NVVMBuilder &b, LoadAsyncOp load, Value stage) {
+void dgemm::copyTile(RingLowering &lowering, NVVMBuilder &b, LoadAsyncOp load, Value stage) {
   TileType tile = load.getStage().getType().getTiles()[load.getIndex()];
   OperandAccess access(b, lowering.kernel, load.getSource());
   RunCopy runs(b, access);
@@ -90,7 +90,7 @@ void dgemm::copyTile(TMALowering &lowering, NVVMBuilder &b, LoadAsyncOp load, Va
   Value firstRow = b.shiftRight(thread, 3), chunk = b.bitAnd(thread, kChunksOfRow - 1);
   Value swizzled = b.bitXor(chunk, b.bitAnd(firstRow, 7));
   Value inTile = b.add(b.shiftLeft(firstRow, 7), b.shiftLeft(swizzled, 4));
-  Value dest = b.offsetPointer(lowering.tileAddress(b, stage, load.getIndex()), inTile);
+  Value dest = b.offsetPointer(lowering.shared.tileAddress(b, stage, load.getIndex()), inTile);
 
   SmallVector<Value> offsets = llvm::map_to_vector(load.getOffsets(), toI64);
   Value &row = offsets[offsets.size() - 2], &column = offsets.back();

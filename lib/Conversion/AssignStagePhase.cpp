@@ -1,0 +1,240 @@
+//===- AssignStagePhase.cpp - dgemm-assign-stage-phase -*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Expects kernels after dgemm-warp-specialize. Producer and consumers walk the stages of the ring in order, from the
+// first one, and flip the parity at each wrap.
+//
+//===----------------------------------------------------------------------===//
+
+#include "NVVMBuilder.h"
+#include "dgemm/Conversion/Passes.h"
+#include "dgemm/IR/DGemm.h"
+#include "dgemm/IR/SharedMemoryLayout.h"
+#include "mlir/Interfaces/LoopLikeInterface.h"
+
+namespace dgemm {
+#define GEN_PASS_DEF_ASSIGNSTAGEPHASEPASS
+#include "dgemm/Conversion/Passes.h.inc"
+} // namespace dgemm
+
+using namespace mlir;
+using namespace dgemm;
+
+namespace {
+
+/// Where a role stands: stage index and phase parity of the ring, and the slot of the scales of B, null where the
+/// producer does not bring these; all i32.
+struct RingPosition {
+  Value stage;
+  Value parity;
+  Value slot;
+};
+
+/// Walks one role's region.
+class RoleWalk {
+public:
+  explicit RoleWalk(RingType ring) : ring(ring) {}
+
+  void assign(Block &block, bool hasSlots) {
+    NVVMBuilder b(block.getParentOp()->getLoc(), block.getParentOp()->getContext());
+    b.setInsertionPointToStart(&block);
+    assignBlock(block, {b.i32(0), b.i32(0), hasSlots ? b.i32(0) : Value()});
+  }
+
+private:
+  RingPosition assignBlock(Block &block, RingPosition position);
+  RingPosition assignLoop(LoopLikeOpInterface loop, RingPosition position);
+  RingPosition assignBranch(scf::IfOp branch, RingPosition position);
+  RingPosition advance(NVVMBuilder &b, RingPosition position);
+  void assignWait(NVVMBuilder &b, WaitOp wait, RingPosition position);
+
+  RingType ring;
+  /// How many stages have been waited for and not released here.
+  int64_t held = 0;
+};
+
+bool usesRing(Operation *op) {
+  return op
+      ->walk([](Operation *inner) {
+        return isa<AcquireOp, WaitOp, CommitOp, ReleaseOp>(inner) ? WalkResult::interrupt() : WalkResult::advance();
+      })
+      .wasInterrupted();
+}
+
+RingPosition RoleWalk::advance(NVVMBuilder &b, RingPosition position) {
+  Value next = b.add(position.stage, 1);
+  Value wraps = b.equal(next, ring.getDepth());
+  Value stage = arith::SelectOp::create(b, wraps, b.i32(0), next);
+  Value parity = b.bitXor(position.parity, arith::ExtUIOp::create(b, b.getI32Type(), wraps));
+  Value slot = position.slot ? b.bitAnd(b.add(position.slot, 1), kBlockScaleSlots - 1) : Value();
+  return {stage, parity, slot};
+}
+
+/// `position` is that of the oldest stage held; the one waited for comes behind all that are.
+void RoleWalk::assignWait(NVVMBuilder &b, WaitOp wait, RingPosition position) {
+  for (int64_t i = 0; i < held; ++i)
+    position = advance(b, position);
+  ++held;
+  wait.setPosition(position.stage, position.parity, position.slot);
+}
+
+/// Stages that a run of `block` walks on by, those of loops inside counted as often as they run; none if that is not
+/// known.
+std::optional<int64_t> countAdvances(Block &block) {
+  int64_t count = 0;
+  for (Operation &op : block) {
+    if (isa<CommitOp, ReleaseOp>(op)) {
+      ++count;
+    } else if (op.getNumRegions() && usesRing(&op)) {
+      if (auto branch = dyn_cast<scf::IfOp>(op)) {
+        std::optional<int64_t> each = countAdvances(*branch.thenBlock());
+        if (!each || !branch.elseBlock() || countAdvances(*branch.elseBlock()) != each)
+          return std::nullopt;
+        count += *each;
+        continue;
+      }
+      auto loop = dyn_cast<scf::ForOp>(op);
+      std::optional<APInt> trips = loop ? loop.getStaticTripCount() : std::nullopt;
+      std::optional<int64_t> each = trips ? countAdvances(*loop.getBody()) : std::nullopt;
+      if (!each)
+        return std::nullopt;
+      count += *each * trips->getSExtValue();
+    }
+  }
+  return count;
+}
+
+/// A loop carries of the position what an iteration changes: the stage stays where each walks whole rounds of the ring,
+/// the parity where they are even in number. What stays is a constant then, and so are addresses.
+RingPosition RoleWalk::assignLoop(LoopLikeOpInterface loop, RingPosition position) {
+  std::optional<int64_t> each = countAdvances(loop.getLoopRegions().front()->front());
+  SmallVector<Value RingPosition::*> carried;
+  auto carry = [&](Value RingPosition::*part, int64_t period) {
+    if (position.*part && (!each || *each % period))
+      carried.push_back(part);
+  };
+  carry(&RingPosition::stage, ring.getDepth());
+  carry(&RingPosition::parity, 2 * ring.getDepth());
+  carry(&RingPosition::slot, kBlockScaleSlots);
+  SmallVector<Value> inits = llvm::map_to_vector(carried, [&](auto part) { return position.*part; });
+  IRRewriter rewriter(loop.getContext());
+  // The yielded position is known only after the body is walked: yield the arguments for now.
+  auto yieldArguments = [](OpBuilder &, Location, ArrayRef<BlockArgument> args) {
+    return SmallVector<Value>(args.begin(), args.end());
+  };
+  LoopLikeOpInterface widened =
+      *loop.replaceWithAdditionalYields(rewriter, inits, /*replaceInitOperandUsesInLoop=*/false, yieldArguments);
+  auto take = [&](ValueRange values) {
+    RingPosition taken = position;
+    for (auto [part, value] : llvm::zip_equal(carried, values.take_back(carried.size())))
+      taken.*part = value;
+    return taken;
+  };
+  SmallVector<Value> args(widened.getRegionIterArgs().begin(), widened.getRegionIterArgs().end());
+  RingPosition last = assignBlock(widened.getLoopRegions().front()->front(), take(args));
+  for (auto [part, yielded] : llvm::zip_equal(carried, widened.getYieldedValuesMutable()->take_back(carried.size())))
+    yielded.set(last.*part);
+  return take(widened->getResults());
+}
+
+/// A branch gives back what its sides change of the position. They walk on by as many stages as each other.
+RingPosition RoleWalk::assignBranch(scf::IfOp branch, RingPosition position) {
+  int64_t heldBefore = held;
+  SmallVector<RingPosition, 2> ends;
+  for (Block *block : {branch.thenBlock(), branch.elseBlock()}) {
+    ends.push_back(assignBlock(*block, position));
+    held = heldBefore;
+  }
+  SmallVector<Value RingPosition::*> changed;
+  for (auto part : {&RingPosition::stage, &RingPosition::parity, &RingPosition::slot})
+    if (ends[0].*part != position.*part || ends[1].*part != position.*part)
+      changed.push_back(part);
+  NVVMBuilder b(branch.getLoc(), branch);
+  SmallVector<Type> types(branch.getResultTypes());
+  types.append(changed.size(), b.getI32Type());
+  auto widened = scf::IfOp::create(b, types, branch.getCondition(), /*addThenBlock=*/false, /*addElseBlock=*/false);
+  for (auto [region, old, end] : llvm::zip_equal(widened->getRegions(), branch->getRegions(), ends)) {
+    region.takeBody(old);
+    for (auto part : changed)
+      region.front().getTerminator()->insertOperands(region.front().getTerminator()->getNumOperands(), end.*part);
+  }
+  branch.replaceAllUsesWith(widened.getResults().take_front(branch.getNumResults()));
+  for (auto [part, result] : llvm::zip_equal(changed, widened.getResults().take_back(changed.size())))
+    position.*part = result;
+  branch.erase();
+  return position;
+}
+
+RingPosition RoleWalk::assignBlock(Block &block, RingPosition position) {
+  for (Operation &op : llvm::make_early_inc_range(block)) {
+    NVVMBuilder b(op.getLoc(), &op);
+    if (auto acquire = dyn_cast<AcquireOp>(op)) {
+      acquire.setPosition(position.stage, position.parity, position.slot);
+    } else if (auto wait = dyn_cast<WaitOp>(op)) {
+      assignWait(b, wait, position);
+    } else if (auto commit = dyn_cast<CommitOp>(op)) {
+      commit.getIndexMutable().assign(position.stage);
+      b.setInsertionPointAfter(&op);
+      position = advance(b, position);
+    } else if (auto release = dyn_cast<ReleaseOp>(op)) {
+      release.getIndexMutable().assign(position.stage);
+      b.setInsertionPointAfter(&op);
+      position = advance(b, position);
+      --held;
+    } else if (op.getNumRegions() && usesRing(&op)) {
+      auto branch = dyn_cast<scf::IfOp>(op);
+      position = branch ? assignBranch(branch, position) : assignLoop(cast<LoopLikeOpInterface>(op), position);
+    }
+  }
+  return position;
+}
+
+/// A role walks the ring in order, through loops and through branches of two sides.
+LogicalResult verifyRingUse(WarpSpecializeOp roles) {
+  WalkResult result = roles.walk([&](Operation *op) {
+    if (!isa<AcquireOp, WaitOp, CommitOp, ReleaseOp>(op))
+      return WalkResult::advance();
+    for (Operation *parent = op->getParentOp(); parent != roles; parent = parent->getParentOp()) {
+      auto branch = dyn_cast<scf::IfOp>(parent);
+      if (isa<scf::ForOp, ForEachTileOp>(parent) || (branch && branch.elseBlock()))
+        continue;
+      op->emitOpError("expected to stand in tile loops, scf.for and scf.if with two sides, and in nothing else")
+              .attachNote(parent->getLoc())
+          << "it stands in this";
+      return WalkResult::interrupt();
+    }
+    return WalkResult::advance();
+  });
+  return failure(result.wasInterrupted());
+}
+
+LogicalResult assign(KernelOp kernel) {
+  auto rings = llvm::to_vector(kernel.getBody().getOps<RingOp>());
+  auto roles = llvm::to_vector(kernel.getBody().getOps<WarpSpecializeOp>());
+  if (rings.size() != 1 || roles.size() != 1)
+    return kernel.emitOpError("expected one dgemm.ring and one dgemm.warp_specialize; run dgemm-warp-specialize first");
+  if (failed(verifyRingUse(roles.front())))
+    return failure();
+  RingType ring = rings.front().getRing().getType();
+  bool hasSlots = false;
+  roles.front().getProducer().walk([&](LoadBlockScalesAsyncOp) { hasSlots = true; });
+  for (Region *region : {&roles.front().getProducer(), &roles.front().getConsumer()})
+    RoleWalk(ring).assign(region->front(), hasSlots);
+  return success();
+}
+
+struct AssignStagePhase : dgemm::impl::AssignStagePhasePassBase<AssignStagePhase> {
+  void runOnOperation() override {
+    WalkResult result = getOperation()->walk(
+        [](KernelOp kernel) { return failed(assign(kernel)) ? WalkResult::interrupt() : WalkResult::skip(); });
+    if (result.wasInterrupted())
+      signalPassFailure();
+  }
+};
+
+} // namespace

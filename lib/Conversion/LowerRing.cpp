@@ -1,0 +1,330 @@
+//===- LowerRing.cpp - dgemm-lower-ring -*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Expects kernels after dgemm-assign-stage-phase and dgemm-create-tensor-maps.
+//
+// full[s] completes a phase when the producer has armed it and all bytes of stage s have landed (and, where some tiles
+// are copied without TMA, when all threads of the producer warpgroup have arrived; where it copies scales, when these
+// have landed, which then arrive by themselves, or something has arrived in their place); empty[s] when every math warp
+// has released it. On a fresh barrier the phase of parity 1 counts as completed (PTX ISA 9.0, mbarrier.try_wait), so
+// the producer waits for parity ^ 1 and finds the first round of stages empty.
+//
+// In a cluster full[s] counts the bytes that land here, whoever fetched them (LoadByTMA.cpp); empty[s] counts the warps
+// of all CTAs that this one writes to.
+//
+//===----------------------------------------------------------------------===//
+
+#include "RingLowering.h"
+#include "TensorMaps.h"
+#include "dgemm/Conversion/Passes.h"
+#include "dgemm/IR/HopperLimits.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+namespace dgemm {
+#define GEN_PASS_DEF_LOWERRINGPASS
+#include "dgemm/Conversion/Passes.h.inc"
+} // namespace dgemm
+
+using namespace mlir;
+using namespace dgemm;
+
+//===----------------------------------------------------------------------===//
+// What a kernel's ring is
+//===----------------------------------------------------------------------===//
+
+RingLowering::RingLowering(KernelOp kernel, RingOp ring, WarpSpecializeOp roles)
+    : kernel(kernel), ring(ring), roles(roles), shared(kernel) {
+  roles.walk([&](ForEachTileOp tiles) {
+    ArrayRef<int64_t> cluster = tiles.getCluster();
+    clusterM = cluster[0];
+    clusterN = cluster[1];
+    splitK = cluster.size() > 2 ? cluster[2] : 1;
+  });
+  bytes = getType().getStage().getByteSize();
+  roles.getProducer().walk([&](Operation *op) {
+    auto load = dyn_cast<LoadAsyncOp>(op);
+    auto scales = dyn_cast<LoadBlockScalesAsyncOp>(op);
+    if (load)
+      fewRows = std::max(fewRows, load.getMovement() ? load.getMovement()->getFewRows() : 0);
+    if (scales)
+      bringsScalesOfB = true;
+    if (!scales && (!load || isBy(load, MovementKind::TMA)))
+      return;
+    hasCopies |= !scales;
+    StageType stage = load ? load.getStage().getType() : scales.getStage().getType();
+    bytes -= stage.getTiles()[load ? load.getIndex() : scales.getIndex()].getByteSize();
+  });
+}
+
+int64_t RingLowering::getCopyingThreads() const {
+  return hasCopies ? hopper::kWarpgroupThreads : bringsScalesOfB ? hopper::kWarpThreads : 0;
+}
+
+SmallVector<Value> dgemm::getCoordinates(NVVMBuilder &b, ValueRange offsets) {
+  return llvm::map_to_vector(llvm::reverse(offsets), [&](Value offset) { return b.toI32(offset); });
+}
+
+//===----------------------------------------------------------------------===//
+// Verification
+//===----------------------------------------------------------------------===//
+
+static LogicalResult verifyLoad(LoadAsyncOp load) {
+  if (!load.getStage().getDefiningOp<AcquireOp>())
+    return load.emitOpError("expected a stage that dgemm.acquire gives");
+  if (!load.getMovement())
+    return load.emitOpError("expected 'by'; run dgemm-choose-data-movement first");
+  return success();
+}
+
+static LogicalResult verifyBlockScales(RingLowering &lowering, LoadBlockScalesAsyncOp load) {
+  if (lowering.hasCopies)
+    return load.emitOpError("expected a producer whose other loads are all by TMA");
+  auto acquire = load.getStage().getDefiningOp<AcquireOp>();
+  if (!acquire || !acquire.getSlot())
+    return load.emitOpError("expected a stage with a slot that dgemm.acquire gives");
+  return success();
+}
+
+static LogicalResult verifyView(ViewOp view) {
+  auto wait = view.getStage().getDefiningOp<WaitOp>();
+  if (!wait)
+    return view.emitOpError("expected a stage that dgemm.wait gives");
+  if (view.getIndex() == kScalesOfB && !wait.getSlot())
+    return view.emitOpError("expected a stage with a slot, which has the scales of B");
+  return success();
+}
+
+static LogicalResult verifyOps(RingLowering &lowering) {
+  auto verifyPosition = [](Operation *op, Value index) -> LogicalResult {
+    if (!index)
+      return op->emitOpError("expected the index of a stage; run dgemm-assign-stage-phase first");
+    for (Operation *user : op->getUsers())
+      if (!isa<ViewOp, LoadAsyncOp, LoadBlockScalesAsyncOp>(user))
+        return user->emitOpError("expected a stage to be loaded or viewed, and no more");
+    return success();
+  };
+  WalkResult result = lowering.roles.walk([&](Operation *op) -> WalkResult {
+    return llvm::TypeSwitch<Operation *, LogicalResult>(op)
+        .Case<AcquireOp, WaitOp, CommitOp, ReleaseOp>(
+            [&](auto ringOp) { return verifyPosition(op, ringOp.getIndex()); })
+        .Case([](LoadAsyncOp load) { return verifyLoad(load); })
+        .Case([&](LoadBlockScalesAsyncOp load) { return verifyBlockScales(lowering, load); })
+        .Case([](ViewOp view) { return verifyView(view); })
+        .Default(success());
+  });
+  return failure(result.wasInterrupted());
+}
+
+//===----------------------------------------------------------------------===//
+// Ring operations
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+class OpLowering {
+public:
+  explicit OpLowering(RingLowering &lowering) : lowering(lowering), shared(lowering.shared) {}
+
+  /// Waits until the stage is empty.
+  void lower(NVVMBuilder &b, AcquireOp acquire) {
+    b.waitParity(shared.emptyBarrier(b, acquire.getIndex()), b.bitXor(acquire.getParity(), b.i32(1)));
+  }
+  void lower(NVVMBuilder &b, WaitOp wait) {
+    auto waitForStage = [&] { b.waitParity(shared.fullBarrier(b, wait.getIndex()), wait.getParity()); };
+    wait.getCondition() ? b.when(wait.getCondition(), waitForStage) : waitForStage();
+  }
+  LogicalResult lower(NVVMBuilder &b, LoadAsyncOp load);
+  void lower(NVVMBuilder &b, LoadBlockScalesAsyncOp load) {
+    auto acquire = load.getStage().getDefiningOp<AcquireOp>();
+    copyBlockScales(lowering, b, load, acquire.getSlot(), shared.fullBarrier(b, acquire.getIndex()));
+  }
+  void lower(NVVMBuilder &b, CommitOp commit);
+  void lower(NVVMBuilder &b, ViewOp view);
+  void lower(NVVMBuilder &b, ReleaseOp release);
+
+private:
+  RingLowering &lowering;
+  const SharedMemory &shared;
+};
+
+LogicalResult OpLowering::lower(NVVMBuilder &b, LoadAsyncOp load) {
+  Value stage = load.getStage().getDefiningOp<AcquireOp>().getIndex();
+  if (isBy(load, MovementKind::Registers)) {
+    copyTile(lowering, b, load, stage);
+    return success();
+  }
+  Value map = findTensorMap(load);
+  if (!map)
+    return failure();
+  Value isFew = load.getMovement()->getFewRows() ? hasFewRows(lowering, b) : Value();
+  if (!isFew) {
+    loadByTMA(lowering, b, load, map, stage);
+    return success();
+  }
+  auto copyFew = [&](NVVMBuilder &b) {
+    lowering.onOneThread(b, [&] {
+      copyScalesOfFewRows(lowering, b, load, shared.tileAddress(b, stage, kScalesOfA), shared.fullBarrier(b, stage));
+    });
+  };
+  if (matchPattern(isFew, m_One())) {
+    copyFew(b);
+    return success();
+  }
+  auto choice = scf::IfOp::create(b, isFew, /*withElseRegion=*/true);
+  NVVMBuilder copy(load.getLoc(), choice.thenBlock()->getTerminator());
+  copyFew(copy);
+  NVVMBuilder byTMA(load.getLoc(), choice.elseBlock()->getTerminator());
+  lowering.onOneThread(
+      byTMA, [&] { NVVM::MBarrierArriveOp::create(byTMA, Type{}, shared.fullBarrier(byTMA, stage), Value{}); });
+  loadByTMA(lowering, byTMA, load, map, stage);
+  return success();
+}
+
+/// Arms the full barrier with the bytes that are on their way: the phase lasts at least until then, as it waits for
+/// this arrival. Copies without TMA: what a thread has written becomes visible to wgmma (PTX ISA 9.0,
+/// fence.proxy.async), then it arrives.
+void OpLowering::lower(NVVMBuilder &b, CommitOp commit) {
+  Value barrier = shared.fullBarrier(b, commit.getIndex());
+  if (lowering.hasCopies) {
+    NVVM::FenceProxyOp::create(b, NVVM::ProxyKind::async_shared,
+                               NVVM::SharedSpaceAttr::get(b.getContext(), NVVM::SharedSpace::shared_cta));
+    NVVM::MBarrierArriveOp::create(b, Type{}, barrier, Value{});
+  }
+  lowering.onOneThread(b, [&] {
+    Value expected = b.i32(lowering.bytes);
+    if (Value isFew = hasFewRows(lowering, b)) {
+      int64_t scales = lowering.getType().getStage().getTiles()[kScalesOfA].getByteSize();
+      expected = b.createOrFold<arith::SelectOp>(isFew, b.i32(lowering.bytes - scales), expected);
+    }
+    NVVM::MBarrierArriveExpectTxOp::create(b, Type{}, barrier, expected, NVVM::MemScopeKind::CTA,
+                                           /*relaxed=*/false, Value{});
+  });
+}
+
+void OpLowering::lower(NVVMBuilder &b, ViewOp view) {
+  TileType tile = view.getTile().getType();
+  int64_t bytes = tile.getRows() == 1 ? tile.getElementType().getIntOrFloatBitWidth() / 8 : tile.getRowBytes();
+  auto wait = view.getStage().getDefiningOp<WaitOp>();
+  Value base = view.getIndex() == kScalesOfB ? shared.blockScaleAddress(b, wait.getSlot(), tile.getColumns())
+                                             : shared.tileAddress(b, wait.getIndex(), view.getIndex());
+  Value address = b.offsetPointer(base, b.mul(b.toI32(view.getOffset()), bytes));
+  view.replaceAllUsesWith(Value(TileAtOp::create(b, tile, address)));
+}
+
+/// One lane of each warp arrives, here and at the CTAs that write to this stage: a warp's own wait does not tell that
+/// the others have read it.
+void OpLowering::lower(NVVMBuilder &b, ReleaseOp release) {
+  Value barrier = shared.emptyBarrier(b, release.getIndex());
+  b.when(NVVM::ElectSyncOp::create(b, b.getI1Type(), Value{}), [&] {
+    NVVM::MBarrierArriveOp::create(b, Type{}, barrier, Value{});
+    auto arriveAt = [&](int64_t rankBit) {
+      Value peer = b.bitXor(b.clusterRank(), b.i32(rankBit));
+      Value remote = NVVM::MapaOp::create(b, b.clusterPointerType(), barrier, peer);
+      NVVM::MBarrierArriveOp::create(b, Type{}, remote, Value{});
+    };
+    if (lowering.clusterN > 1)
+      arriveAt(1);
+    if (lowering.clusterM > 1)
+      arriveAt(lowering.clusterN);
+  });
+}
+
+} // namespace
+
+/// Rewrites the ops of a role; the stages that loads and views name are erased last.
+static LogicalResult lowerRole(RingLowering &lowering, Region &role) {
+  OpLowering ops(lowering);
+  SmallVector<Operation *> stages, found;
+  role.walk<WalkOrder::PreOrder>([&](Operation *op) { found.push_back(op); });
+  for (Operation *op : found) {
+    NVVMBuilder b(op->getLoc(), op);
+    if (isa<AcquireOp, WaitOp>(op)) {
+      stages.push_back(op);
+      TypeSwitch<Operation *>(op).Case<AcquireOp, WaitOp>([&](auto stage) { ops.lower(b, stage); });
+      continue;
+    }
+    if (auto load = dyn_cast<LoadAsyncOp>(op)) {
+      if (failed(ops.lower(b, load)))
+        return failure();
+      load.erase();
+      continue;
+    }
+    TypeSwitch<Operation *>(op).Case<LoadBlockScalesAsyncOp, CommitOp, ViewOp, ReleaseOp>([&](auto ringOp) {
+      ops.lower(b, ringOp);
+      ringOp.erase();
+    });
+  }
+  for (Operation *stage : stages)
+    stage->erase();
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Pass
+//===----------------------------------------------------------------------===//
+
+/// Until here only L2 prefetches have touched the operands. LLVM's intrinsic does not say that memory changes
+/// meanwhile.
+static void waitForKernelBefore(NVVMBuilder &b) {
+  NVVM::GriddepcontrolOp::create(b, NVVM::GridDepActionKind::wait);
+  LLVM::InlineAsmOp::create(b, Type{}, ValueRange{}, "", "~{memory}", /*has_side_effects=*/true,
+                            /*is_align_stack=*/false, LLVM::tailcallkind::TailCallKind::None, LLVM::AsmDialectAttr{},
+                            ArrayAttr{});
+}
+
+static void createLeader(RingLowering &lowering) {
+  NVVMBuilder b(lowering.kernel.getLoc(), lowering.kernel.getContext());
+  b.setInsertionPointToStart(&lowering.roles.getProducer().front());
+  if (lowering.hasCopies)
+    lowering.leader = b.isFirstOfWarpgroup();
+  else if (lowering.bringsScalesOfB)
+    lowering.leader = NVVM::ElectSyncOp::create(b, b.getI1Type(), Value{});
+}
+
+static LogicalResult lowerKernel(KernelOp kernel) {
+  auto rings = llvm::to_vector(kernel.getBody().getOps<RingOp>());
+  auto roles = llvm::to_vector(kernel.getBody().getOps<WarpSpecializeOp>());
+  if (rings.size() != 1 || roles.size() != 1)
+    return kernel.emitOpError("expected one dgemm.ring and one dgemm.warp_specialize; run dgemm-warp-specialize first");
+  RingLowering lowering(kernel, rings.front(), roles.front());
+  if (failed(verifyOps(lowering)) || failed(createPrologue(lowering)))
+    return failure();
+  if (int64_t threads = lowering.getCopyingThreads())
+    lowering.roles.setProducerThreads(threads);
+
+  NVVMBuilder start(lowering.ring.getLoc(), lowering.ring);
+  int64_t readers = lowering.clusterM + lowering.clusterN - 1;
+  initBarriers(lowering, start, readers * lowering.roles.getConsumers() * hopper::kWarpgroupWarps,
+               1 + lowering.getCopyingThreads());
+  if (kernel.getConfig().getPdl())
+    waitForKernelBefore(start);
+  createLeader(lowering);
+  if (failed(lowerRole(lowering, lowering.roles.getProducer())) ||
+      failed(lowerRole(lowering, lowering.roles.getConsumer())))
+    return failure();
+  if (lowering.isMulticast()) {
+    // No CTA may end while others still arrive at its barriers.
+    NVVMBuilder end(lowering.roles.getLoc(), kernel.getContext());
+    end.setInsertionPointAfter(lowering.roles);
+    end.clusterBarrier(UnitAttr());
+  }
+  lowering.ring.erase();
+  return success();
+}
+
+namespace {
+struct LowerRing : dgemm::impl::LowerRingPassBase<LowerRing> {
+  void runOnOperation() override {
+    SmallVector<KernelOp> kernels;
+    getOperation()->walk([&](KernelOp kernel) { kernels.push_back(kernel); });
+    for (KernelOp kernel : kernels)
+      if (failed(lowerKernel(kernel)))
+        return signalPassFailure();
+  }
+};
+} // namespace

@@ -1,0 +1,28 @@
+//===- TensorMaps.h - Tensor maps of a kernel's operands -*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef DGEMM_LIB_CONVERSION_TENSORMAPS_H
+#define DGEMM_LIB_CONVERSION_TENSORMAPS_H
+
+#include "dgemm/IR/DGemm.h"
+
+namespace dgemm {
+
+/// CTAs of a cluster that share the tile of `load`, of which each fetches one slice of its rows for all of them.
+int64_t getSlices(LoadAsyncOp load);
+
+/// The kernel argument with the tensor map that TMA loads the slices of `load` through; null, after an error, if there
+/// is none.
+Value findTensorMap(LoadAsyncOp load);
+
+/// That through which TMA stores `columns` columns of all rows of the fragment of `store`, likewise.
+Value findTensorMap(StoreOp store, int64_t columns);
+
+} // namespace dgemm
+
+#endif // DGEMM_LIB_CONVERSION_TENSORMAPS_H

@@ -1,0 +1,31 @@
+// RUN: dgemm-opt %s --dgemm-lower-stores -split-input-file -verify-diagnostics
+
+// A store by TMA wants a tensor map for each panel.
+dgemm.kernel @map(%a: memref<?x640xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<5x?xf32> {dgemm.operand = "scale_a"},
+                  %b: memref<384x640xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x5xf32> {dgemm.operand = "scale_b"},
+                  %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"})
+    sizes [-1, 384, 640] config <block = 128x96x128, stages = 2, math_warpgroups = 2, group_m = 8> {
+  dgemm.warp_specialize
+  producer registers = 40 {
+  } consumer (%wg) x 2 registers = 232 {
+    %acc = dgemm.zero : <64x96xf32>
+    // expected-error @+1 {{'dgemm.store' op expected a tensor map with a box of 64 columns and 64 rows; run dgemm-create-tensor-maps first}}
+    dgemm.store %acc, %d[%wg, %wg] by <tma> : !dgemm.frag<64x96xf32>, memref<?x384xbf16>
+  }
+}
+
+// -----
+
+// The staging is that of the config's tile.
+dgemm.kernel @staging(%a: memref<?x640xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<5x?xf32> {dgemm.operand = "scale_a"},
+                      %b: memref<384x640xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x5xf32> {dgemm.operand = "scale_b"},
+                      %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"})
+    sizes [-1, 384, 640] config <block = 128x96x128, stages = 2, math_warpgroups = 2, group_m = 8> {
+  dgemm.warp_specialize
+  producer registers = 40 {
+  } consumer (%wg) x 2 registers = 232 {
+    %acc = dgemm.zero : <64x128xf32>
+    // expected-error @+1 {{'dgemm.store' op expected at most the 12288 bytes of staging of a warpgroup, but got 16384}}
+    dgemm.store %acc, %d[%wg, %wg] by <tma> : !dgemm.frag<64x128xf32>, memref<?x384xbf16>
+  }
+}

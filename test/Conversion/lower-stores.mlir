@@ -1,0 +1,97 @@
+// RUN: dgemm-opt %s --dgemm-lower-stores --cse | FileCheck %s
+
+// A store by TMA goes through staging in shared memory. D itself is not read any more, and its argument is dropped.
+// CHECK-LABEL: dgemm.kernel @panels(
+// CHECK-NOT: memref<?x384xbf16>
+// CHECK-SAME: %d_map: !llvm.ptr {{.*}}, %d_map_0: !llvm.ptr
+#wide = #dgemm.tensor_map<operand = "d", element = bf16, dims = (M, N, K) -> (384, M), strides = (M, N, K) -> (768), box = [64, 64], swizzle = 128>
+#narrow = #dgemm.tensor_map<operand = "d", element = bf16, dims = (M, N, K) -> (384, M), strides = (M, N, K) -> (768), box = [32, 64], swizzle = 64>
+dgemm.kernel @panels(%a: memref<?x640xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<5x?xf32> {dgemm.operand = "scale_a"},
+                     %b: memref<384x640xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x5xf32> {dgemm.operand = "scale_b"},
+                     %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"},
+                     %d_map: !llvm.ptr {dgemm.tensor_map = #wide}, %d_map_0: !llvm.ptr {dgemm.tensor_map = #narrow})
+    sizes [-1, 384, 640] config <block = 128x96x128, stages = 2, math_warpgroups = 2, group_m = 8> {
+  dgemm.warp_specialize
+  producer registers = 40 {
+  } consumer (%wg) x 2 registers = 232 {
+    %acc = dgemm.zero : <64x96xf32>
+    // The staging is free once the last stores have read it, which the thread that made them knows, and the barrier of the
+    // warpgroup (1 + its index) tells the others.
+    // CHECK: %[[LEADER:.*]] = arith.cmpi eq
+    // CHECK: scf.if %[[LEADER]] {
+    // CHECK-NEXT: nvvm.cp.async.bulk.wait_group 0 {read}
+    // CHECK: nvvm.barrier id = %[[ID:.*]] number_of_threads = %
+    // Panels follow one another in the staging of the warpgroup.
+    // CHECK: dgemm.store_fragment %{{.*}}[0] into %{{.*}} : !dgemm.frag<64x96xf32>, !dgemm.tile<64x64xbf16, swizzle = 128>
+    // CHECK: dgemm.store_fragment %{{.*}}[64] into %{{.*}} : !dgemm.frag<64x96xf32>, !dgemm.tile<64x32xbf16, swizzle = 64>
+    // The writes are made visible to the TMA unit before one thread starts the stores.
+    // CHECK: nvvm.fence.proxy {kind = #nvvm.proxy_kind<async.shared>
+    // CHECK-NEXT: nvvm.barrier id = %[[ID]]
+    // CHECK-NEXT: scf.if %[[LEADER]] {
+    // CHECK: nvvm.cp.async.bulk.tensor.global.shared.cta %d_map, %{{.*}}, box[%[[COLUMN:.*]], %[[ROW:.*]]] :
+    // CHECK: %[[COLUMN1:.*]] = arith.addi %[[COLUMN]], %c64_i32
+    // CHECK: nvvm.cp.async.bulk.tensor.global.shared.cta %d_map_0, %{{.*}}, box[%[[COLUMN1]], %[[ROW]]] :
+    // CHECK: nvvm.cp.async.bulk.commit.group
+    dgemm.store %acc, %d[%M, %wg] by <tma> : !dgemm.frag<64x96xf32>, memref<?x384xbf16>
+    // Shared memory outlives the stores that read it.
+    // CHECK: scf.if
+    // CHECK-NEXT: nvvm.cp.async.bulk.wait_group 0 {read}
+  }
+}
+
+// With early_store there is staging for half of a tile: the second store waits for the first to have read it. Without,
+// both go together.
+// CHECK-LABEL: dgemm.kernel @halves(
+// CHECK-COUNT-2: nvvm.cp.async.bulk.commit.group
+// CHECK-NOT: nvvm.cp.async.bulk.commit.group
+// CHECK-LABEL: dgemm.kernel @slices(
+// CHECK-COUNT-2: dgemm.store_fragment
+// CHECK: nvvm.cp.async.bulk.commit.group
+// CHECK-NOT: nvvm.cp.async.bulk.commit.group
+dgemm.kernel @halves(%a: memref<?x640xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<5x?xf32> {dgemm.operand = "scale_a"},
+                     %b: memref<384x640xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x5xf32> {dgemm.operand = "scale_b"},
+                     %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"},
+                     %d_map: !llvm.ptr {dgemm.tensor_map = #wide})
+    sizes [-1, 384, 640] config <block = 256x64x128, stages = 2, math_warpgroups = 2, group_m = 8, early_store = true> {
+  dgemm.warp_specialize
+  producer registers = 40 {
+  } consumer (%wg) x 2 registers = 232 {
+    %acc = dgemm.zero : <64x64xf32>
+    dgemm.store %acc, %d[%M, %wg] by <tma> : !dgemm.frag<64x64xf32>, memref<?x384xbf16>
+    dgemm.store %acc, %d[%wg, %wg] by <tma> : !dgemm.frag<64x64xf32>, memref<?x384xbf16>
+  }
+}
+dgemm.kernel @slices(%a: memref<?x640xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<5x?xf32> {dgemm.operand = "scale_a"},
+                     %b: memref<384x640xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x5xf32> {dgemm.operand = "scale_b"},
+                     %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"},
+                     %d_map: !llvm.ptr {dgemm.tensor_map = #wide})
+    sizes [-1, 384, 640] config <block = 256x64x128, stages = 2, math_warpgroups = 2, group_m = 8> {
+  dgemm.warp_specialize
+  producer registers = 40 {
+  } consumer (%wg) x 2 registers = 232 {
+    %acc = dgemm.zero : <64x64xf32>
+    dgemm.store %acc, %d[%M, %wg] by <tma> : !dgemm.frag<64x64xf32>, memref<?x384xbf16>
+    dgemm.store %acc, %d[%wg, %wg] by <tma> : !dgemm.frag<64x64xf32>, memref<?x384xbf16>
+  }
+}
+
+// Rows that end inside of the tile are stored by registers, as TMA would write all of them; so are stores that say so.
+// CHECK-LABEL: dgemm.kernel @rows(
+// CHECK: scf.if
+// CHECK: nvvm.cp.async.bulk.commit.group
+// CHECK: } else {
+// CHECK-NEXT: dgemm.store %{{.*}} rows %{{.*}} by <registers> :
+// CHECK: dgemm.store %{{.*}} by <registers> :
+dgemm.kernel @rows(%a: memref<?x640xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<5x?xf32> {dgemm.operand = "scale_a"},
+                   %b: memref<384x640xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x5xf32> {dgemm.operand = "scale_b"},
+                   %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"},
+                   %d_map: !llvm.ptr {dgemm.tensor_map = #wide})
+    sizes [-1, 384, 640] config <block = 128x64x128, stages = 2, math_warpgroups = 2, group_m = 8> {
+  dgemm.warp_specialize
+  producer registers = 40 {
+  } consumer (%wg) x 2 registers = 232 {
+    %acc = dgemm.zero : <64x64xf32>
+    dgemm.store %acc, %d[%wg, %wg] rows %M by <tma> : !dgemm.frag<64x64xf32>, memref<?x384xbf16>
+    dgemm.store %acc, %d[%wg, %wg] by <registers> : !dgemm.frag<64x64xf32>, memref<?x384xbf16>
+  }
+}
