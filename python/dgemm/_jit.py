@@ -96,8 +96,7 @@ def get(problem: Problem, config: str, assembler: Assembler | None = None) -> Ke
 
 def disk_key(problem: Problem, config: str, assembler: Assembler) -> dict[str, Any]:
     """All that the bytes of a kernel depend on."""
-    entry = "dgemm" if problem.layout == "dense" else f"dgemm_{problem.layout}_g{problem.groups}"
-    return {"entry": f"{entry}_n{problem.n}_k{problem.k}", "problem": problem.describe(), "config": config,
+    return {"entry": problem.symbol, "problem": problem.describe(), "config": config,
             "compiler": f"{_dgemm.__version__} {_dgemm.build_id}", "target": "sm_90a", "assembler": assembler.version}
 
 
@@ -123,7 +122,7 @@ def _load(problem: Problem, config: str, assembler: Assembler) -> Kernel:
 
 def assemble(problem: Problem, config: str, assembler: Assembler) -> dict[str, Any]:
     """Compiles, past the cache. CompileError."""
-    options = _dgemm.Options(config=config, ptxas=assembler.path)
+    options = _dgemm.Options(config=config, ptxas=assembler.path, entry=problem.symbol)
     try:
         return _dgemm.compile(problem.shape(), options, bool(assembler.path))
     except RuntimeError as error:

@@ -66,7 +66,7 @@ class Kernel:
         """The IR at `stage`: problem, configured, tiled, promoted, specialized, tma, wgmma, nvvm or llvm. ValueError
         for another."""
         return _dgemm.lower(self.problem.shape(), _check.text("stage", stage),
-                            _dgemm.Options(config="" if stage == "problem" else self.config))
+                            _dgemm.Options(config="" if stage == "problem" else self.config, entry=self.problem.symbol))
 
     def sass(self) -> str | None:
         """The machine code as text, by the nvdisasm that DGEMM_NVDISASM names, next to ptxas or in PATH; None where there

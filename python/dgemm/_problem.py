@@ -64,6 +64,12 @@ class Problem:
         """True where the strides between groups depend on M, so that a kernel serves one M only."""
         return self.layout == "masked" and bool(self.scale_a_k_innermost or self.lda or self.ldd)
 
+    @property
+    def symbol(self) -> str:
+        """Name of the kernel, in which those who profile find "fp8_gemm", as in DeepGEMM's."""
+        layout = "" if self.layout == "dense" else f"_{self.layout}_g{self.groups}"
+        return f"dgemm_fp8_gemm{layout}_n{self.n}_k{self.k}"
+
     def shape(self, m: int | None = None, expected_m: int = 0) -> _dgemm.Shape:
         """For the compiler; `m` and `expected_m` as the choice of a config wants them."""
         fields = asdict(self)

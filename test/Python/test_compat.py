@@ -65,7 +65,7 @@ def test_the_documented_table():
     from deep_gemm import _names
 
     assert _names.table() in (COMPAT.parents[1] / "docs" / "coming-from-deepgemm.md").read_text()
-    for name in (*_names.OPERATIONS, *_names.SETTINGS, *_names.LAYOUT):
+    for name in (*_names.OPERATIONS, *_names.BASELINES, *_names.SETTINGS, *_names.LAYOUT):
         assert callable(getattr(deep_gemm, name)) and name not in _names.UNAVAILABLE
     for name in _names.MATH:
         assert callable(getattr(deep_gemm.utils, name))
@@ -163,6 +163,35 @@ def test_a_linear_layer_of_a_server():
     out = np.zeros((20, 72), ml_dtypes.bfloat16)
     deep_gemm.fp8_gemm_nt((q, scale), (w, w_scale), out, disable_ue8m0_cast=True)
     assert difference(out, x.astype(np.float64) @ weight.T) < 1e-3
+
+
+@pytest.mark.parametrize("layout", ["nt", "nn", "tn", "tt"])
+def test_baselines(layout):
+    rng = np.random.default_rng(0)
+    a, b, c = (rng.standard_normal(shape, np.float32) for shape in ((4, 6), (5, 6), (4, 5)))
+    x, y = (a if layout[0] == "n" else a.T), (b if layout[1] == "t" else b.T)
+    d = np.zeros((4, 5), np.float32)
+    multiply = getattr(deep_gemm, "cublaslt_gemm_" + layout)
+    multiply(x, y, d)
+    assert np.allclose(d, a @ b.T, atol=1e-5)
+    multiply(x, y, d, c=c)
+    assert np.allclose(d, a @ b.T + c, atol=1e-5)
+
+
+@pytest.mark.parametrize("layout", ["dense", "contiguous", "masked"])
+def test_profilers_find_the_kernels(layout):
+    """DeepGEMM's tests look for 'fp8_gemm' and for 'gemm_'."""
+    kernel = dgemm.compile(64, 256, layout=layout, groups=None if layout == "dense" else 2, assemble=False)
+    entry = kernel.launch["entry"]
+    assert "fp8_gemm_" in entry and layout in entry + " dense" and f".entry {entry}(" in kernel.ptx
+    assert f"@{entry}" in kernel.mlir("problem")
+
+
+def test_bench_kineto_counts_what_is_missing_as_nothing(monkeypatch):
+    asked = []
+    monkeypatch.setattr(dgemm.testing, "bench_kineto", lambda *arguments, **keywords: asked.append((arguments, keywords)))
+    deep_gemm.bench_kineto(1, ("nvjet", "reduce"), suppress_kineto_output=True)
+    assert asked == [((1, ("nvjet", "reduce")), {"suppress_kineto_output": True, "missing_ok": True})]
 
 
 def test_casts():

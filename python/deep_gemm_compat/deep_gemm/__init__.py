@@ -7,6 +7,7 @@ alternative. docs/coming-from-deepgemm.md has the table.
 from dgemm import get_num_sms, get_pdl, get_tc_util, set_num_sms, set_pdl, set_tc_util
 
 from . import _names, jit_kernels, testing, utils
+from ._baselines import *  # noqa: F403
 from ._operations import *  # noqa: F403
 from ._settings import get_compile_mode, set_block_size_multiple_of, set_compile_mode, set_ignore_compile_dims
 from .testing import bench, bench_kineto, calc_diff

@@ -13,8 +13,7 @@ _MEGA = "the mega kernels are for Blackwell; kernels here are for Hopper"
 UNAVAILABLE = {
     **dict.fromkeys(("bf16_gemm_nt", "bf16_gemm_nn", "bf16_gemm_tn", "bf16_gemm_tt", "m_grouped_bf16_gemm_nt_contiguous",
                      "m_grouped_bf16_gemm_nn_contiguous", "m_grouped_bf16_gemm_nt_masked",
-                     "bf16_m_grouped_gemm_nt_masked", "einsum", "cublaslt_gemm_nt", "cublaslt_gemm_nn", "cublaslt_gemm_tn",
-                     "cublaslt_gemm_tt"), _BF16),
+                     "bf16_m_grouped_gemm_nt_masked", "einsum"), _BF16),
     **dict.fromkeys(("k_grouped_fp8_gemm_nt_contiguous", "k_grouped_fp8_gemm_tn_contiguous",
                      "k_grouped_bf16_gemm_tn_contiguous", "wgrad_gemm_fp8_fp8_fp32_nt",
                      "k_grouped_wgrad_gemm_fp8_fp8_fp32_nt"), _WGRAD),
@@ -39,6 +38,7 @@ OPERATIONS = ("fp8_gemm_nt", "fp8_gemm_nn", "fp8_gemm_tn", "fp8_gemm_tt", "fp8_f
               "m_grouped_fp8_fp4_gemm_nn_contiguous", "m_grouped_gemm_fp8_fp8_bf16_nt_contiguous",
               "m_grouped_fp8_gemm_nt_masked", "m_grouped_fp8_fp4_gemm_nt_masked", "fp8_m_grouped_gemm_nt_masked",
               "m_grouped_gemm_fp8_fp8_bf16_nt_masked")
+BASELINES = ("cublaslt_gemm_nt", "cublaslt_gemm_nn", "cublaslt_gemm_tn", "cublaslt_gemm_tt")
 SETTINGS = ("set_num_sms", "get_num_sms", "set_tc_util", "get_tc_util", "set_pdl", "get_pdl", "set_ignore_compile_dims",
             "set_block_size_multiple_of", "set_compile_mode", "get_compile_mode")
 LAYOUT = ("transform_sf_into_required_layout", "get_tma_aligned_size", "get_mn_major_tma_aligned_tensor",
@@ -50,7 +50,7 @@ MATH = ("align", "ceil_div", "cell_div", "ceil_to_ue8m0", "pack_ue8m0_to_int", "
 TESTING = ("bench", "bench_kineto", "calc_diff", "count_bytes", "assert_bitwise_equal", "get_arch_major", "test_filter",
            "ignore_env", "empty_suppress", "suppress_stdout_stderr")
 
-_WHAT = (("multiply", OPERATIONS), ("settings", SETTINGS), ("layout of scales and groups", LAYOUT),
+_WHAT = (("multiply", OPERATIONS), ("baselines, which torch multiplies", BASELINES), ("settings", SETTINGS), ("layout of scales and groups", LAYOUT),
          ("casts and sizes (`deep_gemm.utils`)", MATH), ("tests (`deep_gemm.testing`)", TESTING))
 
 
