@@ -147,7 +147,7 @@ def tensor_map_arguments(parameter, sizes):
         "rank": len(dims),
         "dims": dims,
         "strides": strides,
-        "box": parameter["box"],
+        "box": [evaluate(extent, sizes) for extent in parameter["box"]],
         "element_strides": parameter["element_strides"],
         "interleave": _width_code(parameter["interleave"], 16),
         "swizzle": _width_code(parameter["swizzle"], 32),

@@ -34,31 +34,57 @@ int64_t dgemm::getSlices(LoadAsyncOp load) {
 
 static TileType getTile(LoadAsyncOp load) { return load.getStage().getType().getTiles()[load.getIndex()]; }
 
-/// The argument of the kernel of `op` with a tensor map of `operand` and the box `columns` x `rows`; null if there is
-/// none.
-static Value lookUp(Operation *op, Value operand, int64_t rows, int64_t columns) {
+namespace {
+/// Extents of a box in elements. `lastRows`, where given, says how many rows it has by the size M, at most `rows`.
+struct Box {
+  int64_t columns, rows;
+  AffineExpr lastRows = {};
+};
+} // namespace
+
+static Box getBox(LoadAsyncOp load) { return {getTile(load).getColumns(), getTile(load).getRows() / getSlices(load)}; }
+
+static Box getBoxOfLastTile(LoadAsyncOp load) {
+  Box box = getBox(load);
+  AffineExpr rows = getRowsOfLastTile(load->getParentOfType<KernelOp>(), box.rows);
+  if (auto known = dyn_cast<AffineConstantExpr>(rows))
+    return {box.columns, known.getValue()};
+  return {box.columns, box.rows, rows};
+}
+
+bool dgemm::hasWholeTiles(LoadAsyncOp load) {
+  int64_t m = load->getParentOfType<KernelOp>().getSizes()[0];
+  return !load.getMovement()->getClipRows() || m < 0 || m >= getTile(load).getRows();
+}
+
+/// The argument of the kernel of `op` with a tensor map of `operand` and that box; null if there is none.
+static Value lookUp(Operation *op, Value operand, const Box &box) {
   auto kernel = op->getParentOfType<KernelOp>();
   for (BlockArgument argument : kernel.getArguments())
     if (auto map = kernel.getArgAttrOfType<TensorMapAttr>(argument.getArgNumber(), kTensorMapAttr))
-      if (map.getOperand() == kernel.getOperandName(operand) && map.getBox()[0] == columns && map.getBox()[1] == rows)
+      if (map.getOperand() == kernel.getOperandName(operand) && map.getBox()[0] == box.columns &&
+          map.getBox()[1] == box.rows && !map.getRows() == !box.lastRows)
         return argument;
   return {};
 }
 
-static Value findTensorMap(Operation *op, Value operand, int64_t rows, int64_t columns) {
-  if (Value map = lookUp(op, operand, rows, columns))
+static Value findTensorMap(Operation *op, Value operand, const Box &box) {
+  if (Value map = lookUp(op, operand, box))
     return map;
-  op->emitOpError() << "expected a tensor map with a box of " << columns << " columns and " << rows
+  op->emitOpError() << "expected a tensor map with a box of " << box.columns << " columns and "
+                    << (box.lastRows ? "as many rows as the last tile has, at most " : "") << box.rows
                     << " rows; run dgemm-create-tensor-maps first";
   return {};
 }
 
-Value dgemm::findTensorMap(LoadAsyncOp load) {
-  return ::findTensorMap(load, load.getSource(), getTile(load).getRows() / getSlices(load), getTile(load).getColumns());
+Value dgemm::findTensorMap(LoadAsyncOp load) { return ::findTensorMap(load, load.getSource(), getBox(load)); }
+
+Value dgemm::findLastTileMap(LoadAsyncOp load) {
+  return ::findTensorMap(load, load.getSource(), getBoxOfLastTile(load));
 }
 
 Value dgemm::findTensorMap(StoreOp store, int64_t columns) {
-  return ::findTensorMap(store, store.getDest(), store.getValue().getType().getRows(), columns);
+  return ::findTensorMap(store, store.getDest(), {columns, store.getValue().getType().getRows()});
 }
 
 namespace {
@@ -72,27 +98,27 @@ public:
   void addMaps(StoreOp store);
 
 private:
-  void addMap(Operation *op, Value operand, int64_t rows, int64_t columns, int64_t swizzle);
+  void addMap(Operation *op, Value operand, const Box &box, int64_t swizzle);
 
   KernelOp kernel;
 };
 
-/// With the box `columns` x `rows`, unless there is one. Dimensions go from the innermost to the outermost.
-void TensorMapBuilder::addMap(Operation *op, Value operand, int64_t rows, int64_t columns, int64_t swizzle) {
-  if (lookUp(op, operand, rows, columns))
+/// With that box, unless there is one. Dimensions go from the innermost to the outermost.
+void TensorMapBuilder::addMap(Operation *op, Value operand, const Box &box, int64_t swizzle) {
+  if (lookUp(op, operand, box))
     return;
   MLIRContext *context = kernel.getContext();
   StringRef name = kernel.getOperandName(operand);
   OperandGeometry geometry = OperandGeometry::get(kernel, name);
   SmallVector<AffineExpr> dims = geometry.getMapDims(), strides = geometry.getMapStrides();
-  SmallVector<int64_t> box = {columns, rows};
-  box.resize(dims.size(), 1);
+  SmallVector<int64_t> extents = {box.columns, box.rows};
+  extents.resize(dims.size(), 1);
   int64_t lastSize = static_cast<int64_t>(kernel.getSizes().size()) - 1, lastSymbol = -1;
   getMaxDimAndSymbol<ArrayRef<AffineExpr>>({dims, strides}, lastSize, lastSymbol);
   unsigned sizes = lastSize + 1, position = kernel.getNumArguments();
-  auto map =
-      TensorMapAttr::get(context, name, geometry.element, AffineMap::get(sizes, 0, dims, context),
-                         AffineMap::get(sizes, 0, strides, context), DenseI64ArrayAttr::get(context, box), swizzle);
+  auto map = TensorMapAttr::get(context, name, geometry.element, AffineMap::get(sizes, 0, dims, context),
+                                AffineMap::get(sizes, 0, strides, context), DenseI64ArrayAttr::get(context, extents),
+                                swizzle, box.lastRows ? AffineMap::get(sizes, 0, box.lastRows) : AffineMap());
   auto attrs = DictionaryAttr::get(context, NamedAttribute(StringAttr::get(context, kTensorMapAttr), map));
   (void)kernel.insertArgument(position, LLVM::LLVMPointerType::get(context), attrs, operand.getLoc());
 }
@@ -107,14 +133,17 @@ LogicalResult TensorMapBuilder::addMap(LoadAsyncOp load) {
   if (tile.getRows() % slices)
     return load.emitOpError() << "expected rows of the tile that " << slices << " CTAs divide between them, but got "
                               << tile.getRows();
-  addMap(load, load.getSource(), tile.getRows() / slices, tile.getColumns(), tile.getSwizzle());
+  if (hasWholeTiles(load))
+    addMap(load, load.getSource(), getBox(load), tile.getSwizzle());
+  if (load.getMovement()->getClipRows())
+    addMap(load, load.getSource(), getBoxOfLastTile(load), tile.getSwizzle());
   return success();
 }
 
 void TensorMapBuilder::addMaps(StoreOp store) {
   if (isBy(store, MovementKind::TMA))
     for (OutputPanel panel : getOutputPanels(store.getNumColumns()))
-      addMap(store, store.getDest(), store.getValue().getType().getRows(), panel.columns, panel.getSwizzle());
+      addMap(store, store.getDest(), {panel.columns, store.getValue().getType().getRows()}, panel.getSwizzle());
 }
 
 struct CreateTensorMaps : dgemm::impl::CreateTensorMapsPassBase<CreateTensorMaps> {

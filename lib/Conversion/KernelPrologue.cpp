@@ -105,7 +105,7 @@ static LogicalResult prefetch(RingLowering &lowering, NVVMBuilder &b, const Firs
     return kLoop.emitOpError("expected a lower bound by index arithmetic, to prefetch the first K block");
   clone.map(kLoop.getInductionVar(), *k);
   for (LoadAsyncOp load : first.loads) {
-    Value tensorMap = findTensorMap(load);
+    Value tensorMap = hasWholeTiles(load) ? findTensorMap(load) : findLastTileMap(load);
     if (!tensorMap)
       return failure();
     SmallVector<Value> offsets;

@@ -23,6 +23,7 @@
 #include "TensorMaps.h"
 #include "dgemm/Conversion/Passes.h"
 #include "dgemm/IR/HopperLimits.h"
+#include "dgemm/IR/OperandGeometry.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 namespace dgemm {
@@ -148,8 +149,31 @@ public:
   void lower(NVVMBuilder &b, ReleaseOp release);
 
 private:
+  /// M, i32.
+  Value getM(NVVMBuilder &b) {
+    Value m = lowering.kernel.findArgument(kSizeAttr, "M");
+    return m ? b.toI32(m) : b.i32(lowering.kernel.getSizes()[0]);
+  }
+  /// Bytes of the rows that the last tile along M does not load (getRowsOfLastTile), i32.
+  Value countClippedBytes(NVVMBuilder &b, TileType tile) {
+    AffineExpr rows = getRowsOfLastTile(lowering.kernel, tile.getRows());
+    if (auto known = dyn_cast<AffineConstantExpr>(rows))
+      return b.i32((tile.getRows() - known.getValue()) * tile.getRowBytes());
+    constexpr int64_t kAtomRows = hopper::kSwizzleAtom / hopper::kSwizzleBytes;
+    Value last = arith::RemUIOp::create(b, b.add(getM(b), -1), b.i32(tile.getRows()));
+    // Whole atoms behind the one that has the last row.
+    Value atoms = arith::SubIOp::create(b, b.i32(tile.getRows() / kAtomRows - 1),
+                                        arith::DivUIOp::create(b, last, b.i32(kAtomRows)));
+    return b.mul(atoms, kAtomRows * tile.getRowBytes());
+  }
+  /// Loads through the map of whole tiles, or where the tile is the last one along M and its rows are clipped, through
+  /// that of the last tile.
+  LogicalResult loadTile(NVVMBuilder &b, LoadAsyncOp load, Value stage);
+
   RingLowering &lowering;
   const SharedMemory &shared;
+  /// What the stage that is loaded lacks of its bytes because rows are clipped (i32); null if nothing.
+  Value clippedBytes;
 };
 
 LogicalResult OpLowering::lower(NVVMBuilder &b, LoadAsyncOp load) {
@@ -158,14 +182,12 @@ LogicalResult OpLowering::lower(NVVMBuilder &b, LoadAsyncOp load) {
     copyTile(lowering, b, load, stage);
     return success();
   }
+  Value isFew = load.getMovement()->getFewRows() ? hasFewRows(lowering, b) : Value();
+  if (!isFew)
+    return loadTile(b, load, stage);
   Value map = findTensorMap(load);
   if (!map)
     return failure();
-  Value isFew = load.getMovement()->getFewRows() ? hasFewRows(lowering, b) : Value();
-  if (!isFew) {
-    loadByTMA(lowering, b, load, map, stage);
-    return success();
-  }
   auto copyFew = [&](NVVMBuilder &b) {
     lowering.onOneThread(b, [&] {
       copyScalesOfFewRows(lowering, b, load, shared.tileAddress(b, stage, kScalesOfA), shared.fullBarrier(b, stage));
@@ -185,6 +207,35 @@ LogicalResult OpLowering::lower(NVVMBuilder &b, LoadAsyncOp load) {
   return success();
 }
 
+LogicalResult OpLowering::loadTile(NVVMBuilder &b, LoadAsyncOp load, Value stage) {
+  bool clips = load.getMovement()->getClipRows();
+  Value whole = hasWholeTiles(load) ? findTensorMap(load) : Value(), last = clips ? findLastTileMap(load) : Value();
+  if ((hasWholeTiles(load) && !whole) || (clips && !last))
+    return failure();
+  if (!clips) {
+    loadByTMA(lowering, b, load, whole, stage);
+    return success();
+  }
+  TileType tile = lowering.getType().getStage().getTiles()[load.getIndex()];
+  // Before the loops, as each K block of the last tile wants it.
+  NVVMBuilder start(load.getLoc(), load.getContext());
+  start.setInsertionPointToStart(&lowering.roles.getProducer().front());
+  clippedBytes = countClippedBytes(start, tile);
+  if (!whole) {
+    loadByTMA(lowering, b, load, last, stage);
+    return success();
+  }
+  Value end = b.add(b.toI32(load.getOffsets()[0]), tile.getRows());
+  Value isLast = arith::CmpIOp::create(b, arith::CmpIPredicate::ugt, end, getM(b));
+  clippedBytes = arith::SelectOp::create(b, isLast, clippedBytes, b.i32(0));
+  auto choice = scf::IfOp::create(b, isLast, /*withElseRegion=*/true);
+  NVVMBuilder byLast(load.getLoc(), choice.thenBlock()->getTerminator());
+  loadByTMA(lowering, byLast, load, last, stage);
+  NVVMBuilder byWhole(load.getLoc(), choice.elseBlock()->getTerminator());
+  loadByTMA(lowering, byWhole, load, whole, stage);
+  return success();
+}
+
 /// Arms the full barrier with the bytes that are on their way: the phase lasts at least until then, as it waits for
 /// this arrival. Copies without TMA: what a thread has written becomes visible to wgmma (PTX ISA 9.0,
 /// fence.proxy.async), then it arrives.
@@ -201,6 +252,8 @@ void OpLowering::lower(NVVMBuilder &b, CommitOp commit) {
       int64_t scales = lowering.getType().getStage().getTiles()[kScalesOfA].getByteSize();
       expected = b.createOrFold<arith::SelectOp>(isFew, b.i32(lowering.bytes - scales), expected);
     }
+    if (clippedBytes)
+      expected = b.createOrFold<arith::SubIOp>(expected, clippedBytes);
     NVVM::MBarrierArriveExpectTxOp::create(b, Type{}, barrier, expected, NVVM::MemScopeKind::CTA,
                                            /*relaxed=*/false, Value{});
   });

@@ -17,8 +17,15 @@ namespace dgemm {
 int64_t getSlices(LoadAsyncOp load);
 
 /// The kernel argument with the tensor map that TMA loads the slices of `load` through; null, after an error, if there
-/// is none.
+/// is none. Of a load that clips rows: that of whole tiles.
 Value findTensorMap(LoadAsyncOp load);
+
+/// That of the last tile along M, for a load that clips rows, likewise.
+Value findLastTileMap(LoadAsyncOp load);
+
+/// Whether some tile of the load has all of its rows, and so a tensor map of whole tiles: not where the only tile along
+/// M has fewer, and its rows are clipped.
+bool hasWholeTiles(LoadAsyncOp load);
 
 /// That through which TMA stores `columns` columns of all rows of the fragment of `store`, likewise.
 Value findTensorMap(StoreOp store, int64_t columns);

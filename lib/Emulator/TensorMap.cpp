@@ -128,7 +128,12 @@ llvm::Expected<TensorMap> dgemm::emulator::makeTensorMap(const ParameterInfo &pa
       return value.takeError();
     map.strides.push_back(*value);
   }
-  map.box.append(info.box.begin(), info.box.end());
+  for (const SizeExpr &extent : info.box) {
+    llvm::Expected<int64_t> value = extent.evaluate(sizes);
+    if (!value)
+      return value.takeError();
+    map.box.push_back(*value);
+  }
   map.elementStrides.append(info.elementStrides.begin(), info.elementStrides.end());
   map.swizzle = info.swizzle;
   map.fillNaN = info.oobFillNaN;

@@ -10,6 +10,7 @@
 #include "Handlers.h"
 #include "llvm/ADT/Twine.h"
 #include <cstring>
+#include <limits>
 
 using namespace dgemm::emulator;
 using llvm::Twine;
@@ -83,7 +84,9 @@ void gatherA(const Cta &cta, const WgmmaOp &op, float *a) {
     MatrixDescriptor descriptor = MatrixDescriptor::decode(op.descA);
     for (unsigned row = 0; row < kRows; ++row)
       for (unsigned k = 0; k < kK; ++k)
-        a[row * kK + k] = sign * table[cta.shared.data()[descriptor.unit(row, k / 16) + k % 16]];
+        a[row * kK + k] = op.undefinedRows >> row & 1
+                              ? std::numeric_limits<float>::quiet_NaN()
+                              : sign * table[cta.shared.data()[descriptor.unit(row, k / 16) + k % 16]];
     return;
   }
   // facts.md section 1: register r of lane t is row 16w + t/4 + 8*(r&1), k 16*(r/2) + 4*(t%4) and on.
@@ -138,9 +141,10 @@ void execute(Machine &machine, Cta &cta, unsigned group, WgmmaOp &op) {
   op.executed = true;
 }
 
-/// Checks a descriptor and what it covers; records the reads once for the warpgroup.
+/// Checks a descriptor and what it covers; records the reads once for the warpgroup. Rows with bytes that nobody wrote
+/// are a hazard unless `undefinedRows` takes them.
 bool touchMatrix(Context &c, const Instruction &inst, uint64_t bits, unsigned rows, const char *name,
-                 const Access &access, bool record) {
+                 const Access &access, bool record, uint64_t *undefinedRows = nullptr) {
   MatrixDescriptor descriptor = MatrixDescriptor::decode(bits);
   std::string problem = descriptor.check(bits);
   if (!problem.empty())
@@ -156,7 +160,12 @@ bool touchMatrix(Context &c, const Instruction &inst, uint64_t bits, unsigned ro
                            Twine(int64_t(at) - int64_t(c.kernel().dynamicSharedBase)) +
                            " of dynamic shared memory, which has " + Twine(c.machine.launch.dynamicShared)),
                false;
-      if (auto violation = c.cta.shared.touch(at, 16, access, c.warp.clocks, record))
+      auto violation = c.cta.shared.touch(at, 16, access, c.warp.clocks, record);
+      if (violation && violation->kind == HazardKind::ReadBeforeWritten && !violation->other && undefinedRows) {
+        *undefinedRows |= uint64_t(1) << row;
+        continue;
+      }
+      if (violation)
         return c.machine.raiseViolation(c.cta, &c.cta, &c.warp, inst.line, *violation,
                                         Twine("matrix ") + name + " of the wgmma"),
                false;
@@ -281,7 +290,8 @@ Step dgemm::emulator::execWgmma(Context &c, const Instruction &inst) {
                    "another one is at PTX line " +
                        Twine(op.instruction->line));
   Access access{AccessKind::WgmmaRead, 0, group.agent, op.group, int32_t(c.warp.index), inst.line};
-  if ((!op.aFromRegisters && !touchMatrix(c, inst, op.descA, kRows, "A", access, first)) ||
+  // A kernel need not fill rows of A past the end of the operand: they reach only rows of D past the end.
+  if ((!op.aFromRegisters && !touchMatrix(c, inst, op.descA, kRows, "A", access, first, &op.undefinedRows)) ||
       !touchMatrix(c, inst, op.descB, inst.mods[Field::WgmmaN] * 8, "B", access, first))
     return Step::Stop;
   captureA(c, inst, op);

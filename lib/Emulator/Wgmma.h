@@ -25,6 +25,8 @@ struct WgmmaOp {
   uint64_t descA = 0, descB = 0;
   bool scaleD = true;
   int scaleA = 1, scaleB = 1;
+  /// Bit r: row r of A has bytes that nobody wrote, so that row r of D is undefined: NaN here.
+  uint64_t undefinedRows = 0;
   uint32_t group = 0;
   uint8_t issued = 0;
   uint8_t retired = 0;

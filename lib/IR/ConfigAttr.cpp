@@ -240,7 +240,8 @@ LogicalResult DivisorsAttr::verify(function_ref<InFlightDiagnostic()> emitError,
 //===----------------------------------------------------------------------===//
 
 LogicalResult TensorMapAttr::verify(function_ref<InFlightDiagnostic()> emitError, StringRef operand, Type element,
-                                    AffineMap dims, AffineMap strides, DenseI64ArrayAttr box, int64_t swizzle) {
+                                    AffineMap dims, AffineMap strides, DenseI64ArrayAttr box, int64_t swizzle,
+                                    AffineMap rows) {
   if (!element.isIntOrFloat() || element.getIntOrFloatBitWidth() % 8)
     return emitError() << "expected an element type of whole bytes, but got " << element;
   unsigned rank = dims.getNumResults();
@@ -255,6 +256,9 @@ LogicalResult TensorMapAttr::verify(function_ref<InFlightDiagnostic()> emitError
   for (int64_t extent : box.asArrayRef())
     if (extent < 1 || extent > hopper::kTmaMaxBox)
       return emitError() << "expected box extents of 1 to 256, but got " << extent;
+  if (rows && (rank < 2 || rows.getNumDims() != dims.getNumDims() || rows.getNumResults() != 1))
+    return emitError() << "expected 'rows' to be a map of as many sizes as 'dims' to one extent, but got "
+                       << AffineMapAttr::get(rows);
   if (swizzle != 0 && swizzle != 32 && swizzle != 64 && swizzle != 128)
     return emitError() << "expected swizzle to be 0, 32, 64 or 128 bytes, but got " << swizzle;
   int64_t rowBytes = box[0] * element.getIntOrFloatBitWidth() / 8;

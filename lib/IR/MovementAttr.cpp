@@ -17,11 +17,12 @@ using namespace dgemm;
 static constexpr int64_t kMostScalesOfCopy = 4;
 
 LogicalResult MovementAttr::verify(function_ref<InFlightDiagnostic()> emitError, MovementKind kind, Multicast multicast,
-                                   CachePolicy cache, int64_t prefetchFrom, int64_t fewRows) {
-  bool isPlain = multicast == Multicast::None && cache == CachePolicy::Normal && !prefetchFrom && !fewRows;
+                                   CachePolicy cache, int64_t prefetchFrom, int64_t fewRows, bool clipRows) {
+  bool isPlain = multicast == Multicast::None && cache == CachePolicy::Normal && !prefetchFrom && !fewRows && !clipRows;
   if (kind != MovementKind::TMA && !isPlain)
-    return emitError() << "expected multicast, cache, prefetch_from and few_rows with tma only, but got them with "
-                       << stringifyMovementKind(kind);
+    return emitError()
+           << "expected multicast, cache, prefetch_from, few_rows and clip_rows with tma only, but got them with "
+           << stringifyMovementKind(kind);
   if (prefetchFrom < 0)
     return emitError() << "expected 'prefetch_from' to be at least 0, but got " << prefetchFrom;
   if (fewRows < 0 || fewRows > kMostScalesOfCopy)
@@ -50,6 +51,8 @@ LogicalResult MovementAttr::verifyFor(Operation *op, StringRef operand) const {
   bool isAlone = kernel.getLayout() == Layout::Dense && !config.isMulticast();
   if (getPrefetchFrom() && (!isAlone || operand == "scale_a"))
     return op->emitOpError("expected 'prefetch_from' for A and B of a dense layout without multicast only");
+  if (getClipRows() && (!isAlone || operand != "a"))
+    return op->emitOpError("expected 'clip_rows' for A of a dense layout without multicast only");
   if (getFewRows() && (!isAlone || operand != "scale_a" || config.getBlockM() != hopper::kWgmmaM))
     return op->emitOpError("expected 'few_rows' for scales of A of a dense layout without multicast, with a block M of "
                            "64, only");

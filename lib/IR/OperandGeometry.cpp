@@ -63,6 +63,12 @@ OperandGeometry OperandGeometry::get(MLIRContext *context, Layout layout, String
   return geometry;
 }
 
+AffineExpr dgemm::getRowsOfLastTile(KernelOp kernel, int64_t tileRows) {
+  constexpr int64_t kAtomRows = hopper::kSwizzleAtom / hopper::kSwizzleBytes;
+  AffineExpr m = SizeExprs(kernel.getContext(), kernel.getSizes()).m;
+  return ((m - 1) % tileRows).floorDiv(kAtomRows) * kAtomRows + kAtomRows;
+}
+
 /// The size that the row stride of A, B or D is where it is given at launch.
 static AffineExpr getLeadingDimension(MLIRContext *context, StringRef name) {
   unsigned index = name == "a" ? 0 : name == "b" ? 1 : 2;

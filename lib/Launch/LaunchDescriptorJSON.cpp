@@ -203,6 +203,18 @@ static bool checkAll(ArrayRef<int64_t> values, int64_t most, json::Path path, St
   return true;
 }
 
+/// Of those that are constants.
+static bool checkAll(ArrayRef<SizeExpr> values, int64_t most, json::Path path, StringLiteral message) {
+  for (const auto &[index, value] : enumerate(values)) {
+    int64_t known = value.isConstant() ? cantFail(value.evaluate({})) : 1;
+    if (known >= 1 && known <= most)
+      continue;
+    path.index(index).report(message);
+    return false;
+  }
+  return true;
+}
+
 static bool checkOneOf(int64_t value, ArrayRef<int64_t> allowed, json::Path path, StringLiteral message) {
   if (is_contained(allowed, value))
     return true;

@@ -107,8 +107,11 @@ Expected<TensorMapValues> evaluateTensorMap(StringRef name, const TensorMapInfo 
     return error;
   if (Error error = evaluateAll(map.strides, "strides", values.strides))
     return error;
-  for (int64_t extent : map.box) // what does not fit 32 bits is out of the limits anyway
-    values.box.push_back(uint32_t(std::clamp<int64_t>(extent, 0, UINT32_MAX)));
+  SmallVector<uint64_t> box;
+  if (Error error = evaluateAll(map.box, "box", box))
+    return error;
+  for (uint64_t extent : box) // what does not fit 32 bits is out of the limits anyway
+    values.box.push_back(uint32_t(std::min<uint64_t>(extent, UINT32_MAX)));
   for (int64_t stride : map.elementStrides)
     values.elementStrides.push_back(uint32_t(std::clamp<int64_t>(stride, 0, UINT32_MAX)));
   if (Error error = TensorMapChecker(values).check())

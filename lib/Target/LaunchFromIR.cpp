@@ -58,6 +58,8 @@ static TensorMapInfo convert(TensorMapAttr map) {
   for (AffineExpr stride : map.getStrides().getResults())
     info.strides.push_back(convert(stride));
   info.box.assign(map.getBox().asArrayRef().begin(), map.getBox().asArrayRef().end());
+  if (AffineMap rows = map.getRows())
+    info.box[1] = convert(rows.getResult(0));
   info.elementStrides.assign(info.box.size(), 1);
   info.swizzle = map.getSwizzle();
   info.l2Promotion = 256;

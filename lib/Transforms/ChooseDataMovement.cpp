@@ -51,13 +51,19 @@ public:
 
 private:
   FailureOr<MovementAttr> chooseLoad(LoadOp load, bool stagesBlockScales);
-  MovementAttr byTMA(Multicast multicast, CachePolicy cache, int64_t prefetchFrom, int64_t fewRows) {
-    return MovementAttr::get(kernel.getContext(), MovementKind::TMA, multicast, cache, prefetchFrom, fewRows);
+  MovementAttr byTMA(Multicast multicast, CachePolicy cache, int64_t prefetchFrom, int64_t fewRows, bool clipRows) {
+    return MovementAttr::get(kernel.getContext(), MovementKind::TMA, multicast, cache, prefetchFrom, fewRows, clipRows);
   }
   MovementAttr by(MovementKind kind) { return MovementAttr::get(kernel.getContext(), kind); }
   bool allowsTMA(StringRef operand) { return OperandGeometry::get(kernel, operand).allowsTMA(); }
   /// M may be `rows` or more.
   bool mayHaveRows(int64_t rows) { return kernel.getSizes()[0] < 0 || kernel.getSizes()[0] >= rows; }
+  /// Rows of the last tile along M may be missing.
+  bool clipsRows() {
+    return kernel.getLayout() == Layout::Dense && !config.isMulticast() &&
+           getRowsOfLastTile(kernel, config.getBlockM()) !=
+               getAffineConstantExpr(config.getBlockM(), kernel.getContext());
+  }
   int64_t choosePrefetch(StringRef operand);
   int64_t chooseFewRows(bool stagesBlockScales);
 
@@ -86,7 +92,8 @@ FailureOr<MovementAttr> MovementChoice::chooseLoad(LoadOp load, bool stagesBlock
   if (name == "scale_a") {
     if (!allowsTMA(name))
       return load.emitOpError("expected strides that TMA takes; dgemm.load_row_scales does without"), failure();
-    return byTMA(Multicast::None, CachePolicy::Normal, /*prefetchFrom=*/0, chooseFewRows(stagesBlockScales));
+    return byTMA(Multicast::None, CachePolicy::Normal, /*prefetchFrom=*/0, chooseFewRows(stagesBlockScales),
+                 /*clipRows=*/false);
   }
   Multicast multicast = Multicast::None;
   if (name == "a" && config.getClusterN() > 1)
@@ -95,7 +102,7 @@ FailureOr<MovementAttr> MovementChoice::chooseLoad(LoadOp load, bool stagesBlock
     multicast = Multicast::Column;
   if (allowsTMA(name))
     return byTMA(multicast, name == "b" && config.getEvictFirstB() ? CachePolicy::EvictFirst : CachePolicy::Normal,
-                 choosePrefetch(name), /*fewRows=*/0);
+                 choosePrefetch(name), /*fewRows=*/0, name == "a" && clipsRows());
   return by(MovementKind::Registers);
 }
 

@@ -759,3 +759,18 @@ dgemm.kernel @movement_few_rows(
   // expected-error @+1 {{'dgemm.load' op expected 'few_rows' for scales of A of a dense layout without multicast, with a block M of 64, only}}
   %t = dgemm.load %a[%M, %M] by <tma, few_rows = 4> : memref<?x512xf8E4M3FN> -> !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>
 }
+
+// -----
+
+// #dgemm.movement C6: B has no rows past the end of M.
+dgemm.kernel @movement_clip_rows(
+    %a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"},
+    %sa: memref<4x?xf32> {dgemm.operand = "scale_a"},
+    %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
+    %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
+    %d: memref<?x384xbf16> {dgemm.operand = "d"},
+    %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+    config <block = 64x96x128, stages = 2, math_warpgroups = 1, group_m = 1> {
+  // expected-error @+1 {{'dgemm.load' op expected 'clip_rows' for A of a dense layout without multicast only}}
+  %t = dgemm.load %b[%M, %M] by <tma, clip_rows = true> : memref<384x512xf8E4M3FN> -> !dgemm.tile<96x128xf8E4M3FN, swizzle = 128>
+}

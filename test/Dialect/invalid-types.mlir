@@ -111,7 +111,7 @@ func.func private @map_swizzled_row() attributes {x = #dgemm.tensor_map<operand 
 // -----
 
 // Only TMA multicasts, prefetches and tells the L2 what to keep.
-// expected-error @+1 {{expected multicast, cache, prefetch_from and few_rows with tma only, but got them with registers}}
+// expected-error @+1 {{expected multicast, cache, prefetch_from, few_rows and clip_rows with tma only, but got them with registers}}
 func.func private @movement_kind() attributes {x = #dgemm.movement<registers, multicast = row>}
 
 // -----
@@ -125,3 +125,10 @@ func.func private @movement_prefetch() attributes {x = #dgemm.movement<tma, pref
 // One cp.async has room for four scales.
 // expected-error @+1 {{expected 'few_rows' to be 0 to 4, but got 5}}
 func.func private @movement_rows() attributes {x = #dgemm.movement<tma, few_rows = 5>}
+
+// -----
+
+// The rows of a box are one extent, of the sizes that the dims are of.
+// expected-error @+1 {{expected 'rows' to be a map of as many sizes as 'dims' to one extent, but got affine_map<(d0) -> (d0)>}}
+func.func private @box_rows() attributes {x = #dgemm.tensor_map<operand = "a", element = f8E4M3FN,
+  dims = (M, N, K) -> (K, M), strides = (M, N, K) -> (K), box = [128, 64], rows = (M) -> (M)>}

@@ -2,11 +2,11 @@
 
 // dgemm-choose-data-movement says of each load and store how it moves its data.
 
-// With strides of multiples of 16 bytes all goes by TMA. The scales of B then come by cp.async. The first tiles are
+// With strides of multiples of 16 bytes all goes by TMA. The last tile of A may have fewer rows than the others. The scales of B then come by cp.async. The first tiles are
 // prefetched from the M on where it gains: of A only where CTAs have several rows of tiles.
 // CHECK-LABEL: dgemm.kernel @plain(
 // CHECK: dgemm.load_block_scales %scale_b{{.*}} by <cp_async> :
-// CHECK-NEXT: dgemm.load %a{{.*}} by <tma, prefetch_from = 129> :
+// CHECK-NEXT: dgemm.load %a{{.*}} by <tma, prefetch_from = 129, clip_rows = true> :
 // CHECK-NEXT: dgemm.load %b{{.*}} by <tma, prefetch_from = 64> :
 // CHECK-NEXT: dgemm.load %scale_a{{.*}} by <tma> :
 // CHECK: dgemm.store {{.*}} by <tma> :
@@ -26,7 +26,7 @@ dgemm.kernel @plain(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: 
 // Of up to four rows the scales of A come by cp.async, too, where one slice of 64 rows takes them. Nothing is prefetched:
 // M is too small. B is evicted first, as the config has it.
 // CHECK-LABEL: dgemm.kernel @few_rows(
-// CHECK: dgemm.load %a{{.*}} by <tma> :
+// CHECK: dgemm.load %a{{.*}} by <tma, clip_rows = true> :
 // CHECK-NEXT: dgemm.load %b{{.*}} by <tma, cache = evict_first> :
 // CHECK-NEXT: dgemm.load %scale_a{{.*}} by <tma, few_rows = 4> :
 dgemm.kernel @few_rows(%a: memref<3x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x3xf32> {dgemm.operand = "scale_a"},

@@ -106,7 +106,8 @@ def DGemm_TensorMapAttr : AttrDef<DGemm_Dialect, "TensorMap"> {
   let description = [{
     Stands on the kernel argument that takes the map. `dims` (elements) and `strides` (bytes, without the innermost) are
     affine maps of (M, N, K) or (M, N, K, G), with the leading dimensions (LDA, LDB, LDD) behind G where one is dynamic,
-    innermost dimension first as cuTensorMapEncodeTiled takes them. The launch descriptor is printed from this attribute.
+    innermost dimension first as cuTensorMapEncodeTiled takes them. `rows`, where given, is the box's extent along rows as a
+    map of the same sizes, and `box` has the most that it can be. The launch descriptor is printed from this attribute.
 
     Example:
     ```mlir
@@ -116,7 +117,12 @@ def DGemm_TensorMapAttr : AttrDef<DGemm_Dialect, "TensorMap"> {
   }];
   let parameters = (ins StringRefParameter<"operand of the problem">:$operand, "::mlir::Type":$element,
                         "::mlir::AffineMap":$dims, "::mlir::AffineMap":$strides,
-                        "::mlir::DenseI64ArrayAttr":$box, DefaultValuedParameter<"int64_t", "0">:$swizzle);
+                        "::mlir::DenseI64ArrayAttr":$box, DefaultValuedParameter<"int64_t", "0">:$swizzle,
+                        OptionalParameter<"::mlir::AffineMap", "rows of the box, where sizes say how many">:$rows);
+  let builders = [AttrBuilder<(ins "StringRef":$operand, "Type":$element, "AffineMap":$dims, "AffineMap":$strides,
+                                   "DenseI64ArrayAttr":$box, "int64_t":$swizzle), [{
+    return $_get($_ctxt, operand, element, dims, strides, box, swizzle, AffineMap());
+  }]>];
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
 }
@@ -163,6 +169,7 @@ def DGemm_MovementAttr : AttrDef<DGemm_Dialect, "Movement"> {
     | `cache` | `evict_first`: its lines leave L2 first |
     | `prefetch_from` | where M is at least that, the tile that a CTA loads first is prefetched to the L2; 0: never |
     | `few_rows` | where M is at most that, scales of A come by `cp_async` instead; 0: never |
+    | `clip_rows` | the last tile along M loads only the rows that exist, up to a multiple of 8; what the others hold is undefined |
 
     - C1: the fields are for `tma` only.
     - C2: `prefetch_from` is not negative, and `few_rows` is 0 to 4: one `cp.async` moves up to 16 bytes (PTX ISA 9.0).
@@ -170,6 +177,7 @@ def DGemm_MovementAttr : AttrDef<DGemm_Dialect, "Movement"> {
     - C4: A is multicast along a row where the cluster has several columns, B along a column where it has several rows.
     - C5: `prefetch_from` and `few_rows` are for a dense layout without multicast, the one for A and B, the other for scales
       of A with a block M of 64.
+    - C6: `clip_rows` is for A of a dense layout without multicast.
 
     Example: `#dgemm.movement<tma, multicast = column, cache = evict_first>`.
   }];
@@ -177,9 +185,10 @@ def DGemm_MovementAttr : AttrDef<DGemm_Dialect, "Movement"> {
                         DGemm_DefaultedEnum<DGemm_Multicast, "Multicast::None">:$multicast,
                         DGemm_DefaultedEnum<DGemm_CachePolicy, "CachePolicy::Normal">:$cache,
                         DefaultValuedParameter<"int64_t", "0">:$prefetch_from,
-                        DefaultValuedParameter<"int64_t", "0">:$few_rows);
+                        DefaultValuedParameter<"int64_t", "0">:$few_rows,
+                        DefaultValuedParameter<"bool", "false">:$clip_rows);
   let builders = [AttrBuilder<(ins "MovementKind":$kind), [{
-    return $_get($_ctxt, kind, Multicast::None, CachePolicy::Normal, /*prefetch_from=*/0, /*few_rows=*/0);
+    return $_get($_ctxt, kind, Multicast::None, CachePolicy::Normal, /*prefetch_from=*/0, /*few_rows=*/0, /*clip_rows=*/false);
   }]>];
   let extraClassDeclaration = [{
     /// Emits an error at `op`, which is moved as this says, unless the kind is one of `kinds`.
@@ -187,7 +196,7 @@ def DGemm_MovementAttr : AttrDef<DGemm_Dialect, "Movement"> {
     /// Emits an error at `op`, which so moves a tile of `operand`, unless the kernel around it allows that.
     LogicalResult verifyFor(Operation *op, StringRef operand) const;
   }];
-  let assemblyFormat = "`<` $kind (`,` struct($multicast, $cache, $prefetch_from, $few_rows)^)? `>`";
+  let assemblyFormat = "`<` $kind (`,` struct($multicast, $cache, $prefetch_from, $few_rows, $clip_rows)^)? `>`";
   let genVerifyDecl = 1;
 }
 

@@ -57,6 +57,10 @@ private:
   int64_t getKnownDivisor(AffineExpr expr) const;
 };
 
+/// Rows that the last of the tiles of `tileRows` rows along M is loaded with where rows past the end are left out:
+/// those that exist, up to a multiple of the 8 of a swizzle atom. At most `tileRows`; of M = kSizeNames[0].
+AffineExpr getRowsOfLastTile(KernelOp kernel, int64_t tileRows);
+
 /// Explicit strides of a memref, in elements, -1 for `?`; empty for a packed one. Failure: no stride is static, or
 /// there is an offset.
 FailureOr<SmallVector<int64_t>> getExplicitStrides(MemRefType type);

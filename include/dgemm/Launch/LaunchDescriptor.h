@@ -70,7 +70,7 @@ struct TensorMapInfo {
   /// globalStrides in bytes, one fewer than dims (dims[0] is contiguous).
   std::vector<SizeExpr> strides;
   /// boxDim in elements.
-  std::vector<int64_t> box;
+  std::vector<SizeExpr> box;
   /// elementStrides, each 1 unless a map says otherwise.
   std::vector<int64_t> elementStrides;
   /// Swizzle width in bytes: 0 (none), 32, 64 or 128.

@@ -32,6 +32,12 @@ struct Fault {
   std::function<bool(PtxEditor &, LaunchDescriptor &)> apply;
 };
 
+/// Adds `by` to an extent of a box.
+bool change(SizeExpr &extent, int64_t by) {
+  extent = SizeExpr::binary(SizeExpr::Op::Add, extent, by);
+  return true;
+}
+
 TensorMapInfo *findMap(LaunchDescriptor &launch, llvm::StringRef operand) {
   for (ParameterInfo &parameter : launch.parameters)
     if (parameter.kind == ParameterInfo::Kind::TensorMap && parameter.tensorMap.operand == operand)
@@ -134,12 +140,12 @@ std::vector<Fault> makeFaults() {
       {"DescriptorWithoutSwizzle",
        {K::IllegalDescriptor},
        [](P &p, L &) { return p.replaceAll(kDescriptor, std::to_string(0x0000004000000000ull)); }},
-      {"BoxOneRowShort", {K::Deadlock}, [](P &, L &l) { return --findMap(l, "a")->box[1] > 0; }},
+      {"BoxOneRowShort", {K::Deadlock}, [](P &, L &l) { return change(findMap(l, "a")->box[1], -1); }},
       {"BoxOneRowMore",
        {K::OverwriteInUse, K::TransactionOverrun},
-       [](P &, L &l) { return ++findMap(l, "b")->box[1] > 0; }},
-      {"BoxNotInUnitsOf16", {K::IllegalTensorMap}, [](P &, L &l) { return --findMap(l, "a")->box[0] > 0; }},
-      {"StoreBoxOneRowShort", {K::OutputNotWritten}, [](P &, L &l) { return --findMap(l, "d")->box[1] > 0; }},
+       [](P &, L &l) { return change(findMap(l, "b")->box[1], 1); }},
+      {"BoxNotInUnitsOf16", {K::IllegalTensorMap}, [](P &, L &l) { return change(findMap(l, "a")->box[0], -1); }},
+      {"StoreBoxOneRowShort", {K::OutputNotWritten}, [](P &, L &l) { return change(findMap(l, "d")->box[1], -1); }},
       {"MapOneRowShort",
        {K::OutputNotWritten},
        [](P &, L &l) {
