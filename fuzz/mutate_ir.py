@@ -48,23 +48,39 @@ def find_passes():
     return sorted(names)
 
 
+def split_ops(text):
+    """The operations at the top, each with the aliases that it may use: a mutant of one of many would hide the others."""
+    aliases, ops, lines = [], [], []
+    for line in text.split("\n"):
+        if re.match(r"[#!]\w+ = ", line):
+            aliases.append(line)
+            continue
+        lines.append(line)
+        if line.startswith("}"):
+            ops.append(lines)
+            lines = []
+    return ["\n".join(aliases + op) + "\n" for op in ops] if len(ops) > 1 and not "".join(lines).strip() else [text]
+
+
 def read_inputs(bin_dir):
-    """First inputs. Those that a test splits are several."""
-    texts = []
+    """First inputs, and among them those that the verifier is meant to refuse. Those that a test splits are several."""
+    texts, refused = [], set()
     for path in sorted(glob.glob(os.path.join(REPOSITORY, "test/**/*.mlir"), recursive=True) +
                        glob.glob(os.path.join(REPOSITORY, "fuzz/corpus/ir/*.mlir"))):  # fmt: skip
         with open(path) as file:
             for part in re.split(r"^// -----.*\n", file.read(), flags=re.MULTILINE):
                 part = re.sub(r"^\s*//.*\n", "", part, flags=re.MULTILINE).strip()
                 if part:
-                    texts.append(part + "\n")
+                    texts += split_ops(part + "\n")
+                if part and os.path.basename(path).startswith("invalid-"):
+                    refused.update(split_ops(part + "\n"))
     for flags in PROBLEMS:
         for level in LEVELS:
             command = [os.path.join(bin_dir, "dgemm-gen"), *flags.split(), f"--emit={level}"]
             done = subprocess.run(command, capture_output=True, text=True)
             if done.returncode == 0:
                 texts.append(done.stdout)
-    return texts
+    return texts, refused
 
 
 def read_tables():
@@ -82,18 +98,23 @@ class Mutator:
     TYPES = ["f32", "bf16", "f8E4M3FN", "i32", "i64", "index", "i1", "memref<?x?xf32>", "memref<?x128xf8E4M3FN>", "vector<4xf32>",
              "!dgemm.frag<64x64xf32>", "!dgemm.tile<64x128xf8E4M3FN>", "tensor<4xf32>", "!llvm.ptr"]  # fmt: skip
 
-    def __init__(self, draw, inputs):
-        self.draw = draw
+    def __init__(self, draw, inputs, refused=()):
+        """Mutants of `refused` are refused as well, so few are made."""
+        self.draw, self.refused = draw, refused
         lines = [line for text in inputs for line in text.split("\n") if line.strip()]
         self.lines = lines
         self.attributes = sorted(set(re.findall(r"[\w.]+ = [\w\"#.]+(?:<[^<>]*>)?", "\n".join(lines))))
         self.changes = [self.delete_line, self.double_line, self.exchange_lines, self.move_line, self.insert_line,
-                        self.change_number, self.change_number, self.change_type, self.change_name, self.change_attribute,
-                        self.delete_attribute, self.exchange_ops, self.change_value, self.change_value]  # fmt: skip
+                        self.change_number, self.change_numbers, self.change_numbers, self.change_type, self.change_name,
+                        self.change_attribute, self.delete_attribute, self.exchange_ops, self.change_value]  # fmt: skip
 
-    def mutate(self, text):
+    def mutate(self, texts):
+        """A mutant of one of `texts`."""
+        text = self.draw.choice(texts)
+        while text in self.refused and self.draw.random() < 0.9:
+            text = self.draw.choice(texts)
         lines = text.split("\n")
-        for _ in range(self.draw.choice([1, 1, 1, 2, 2, 3, 5])):
+        for _ in range(self.draw.choice([1, 1, 1, 1, 2, 2, 3])):
             self.draw.choice(self.changes)(lines)
         return "\n".join(lines)
 
@@ -135,6 +156,14 @@ class Mutator:
             return str(self.draw.choice([self.draw.choice(self.NUMBERS), value + 1, value - 1, value * 2, value // 2, -value]))
 
         self._replace(lines, r"(?<![\w%.#])\d+(?=\D|$)", make)
+
+    def change_numbers(self, lines):
+        """One number wherever it stands, so that types go on to agree."""
+        numbers = re.findall(r"(?<![\w%.#])\d+(?=\D|$)", "\n".join(lines))
+        if numbers:
+            old = self.draw.choice(numbers)
+            new = str(self.draw.choice([self.draw.choice(self.NUMBERS), int(old) + 1, int(old) * 2, int(old) // 2]))
+            lines[:] = [re.sub(rf"(?<![\w%.#]){old}(?=\D|$)", new, line) for line in lines]
 
     def change_type(self, lines):
         pattern = r"memref<[^<>]*(?:<[^<>]*>)?[^<>]*>|![\w.]+<[^<>]*>|\b(?:f32|bf16|f8E4M3FN|i32|i64|index|i1)\b"
@@ -282,9 +311,10 @@ def main():
     targets = [target for target in make_targets(args.bin) if args.only in target.name]
     if not targets:
         parser.error(f"no target has '{args.only}' in its name")
-    inputs = {"ir": read_inputs(args.bin), "table": read_tables()}
+    texts, refused = read_inputs(args.bin)
+    inputs = {"ir": texts, "table": read_tables()}
     draw = random.Random(args.seed)
-    mutators = {kind: Mutator(draw, texts) for kind, texts in inputs.items()}
+    mutators = {kind: Mutator(draw, texts, refused) for kind, texts in inputs.items()}
     # What crashes the parser would do so in front of every pass.
     parse = Target("parse", [os.path.join(args.bin, "dgemm-opt")], splits=True)
     found = {signature: (parse, text, outcome) for text, outcome, signature in parse.check_batch(inputs["ir"])}
@@ -293,15 +323,17 @@ def main():
     end, tried = time.monotonic() + args.seconds, 0
 
     def batches():
-        """First inputs as they are, then mutants without end."""
-        for target in targets:
-            texts = list(inputs[target.reads])
-            for place in range(0, len(texts), BATCH):
-                yield target, texts[place : place + BATCH]
-        while not args.no_mutants:
-            target = draw.choice(targets)
-            texts = inputs[target.reads]
-            yield target, [mutators[target.reads].mutate(draw.choice(texts)) for _ in range(BATCH)]
+        """First inputs as they are and mutants in turn, then mutants without end."""
+        whole = [(target, texts[place : place + BATCH]) for target in targets for texts in [list(inputs[target.reads])]
+                 for place in range(0, len(texts), BATCH)]  # fmt: skip
+        draw.shuffle(whole)
+        while whole or not args.no_mutants:
+            if whole:
+                yield whole.pop()
+            if not args.no_mutants:
+                target = draw.choice(targets)
+                texts = inputs[target.reads]
+                yield target, [mutators[target.reads].mutate(texts) for _ in range(BATCH)]
 
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
         running, source = {}, batches()

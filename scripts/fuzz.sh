@@ -1,21 +1,23 @@
 #!/usr/bin/env bash
-# Runs the fuzz targets, two at a time: fuzz.sh [--seconds=N] [--seed=N] [--jobs=N] [TARGET...]
+# Runs the fuzz targets, two at a time: fuzz.sh [--seconds=N] [--seed=N] [--jobs=N] [--bin=FOLDER] [TARGET...]
 #   --seconds=N  seconds for each target (default 60); 0 runs only what is in fuzz/corpus
 #   --seed=N     seed of the mutations (default 1)
 #   --jobs=N     targets at a time (default: the number of processors)
+#   --bin=FOLDER where dgemm-opt and dgemm-gen are, for the target ir (default: build/bin)
 #   TARGET       of libFuzzer, under sanitizers: launch (launch descriptors), emulate (PTX and a launch), cubin, npy, ptxas-log
-#                (what ptxas prints), journal (of dgemm-tune); ir (fuzz/mutate_ir.py: IR and tuned tables, with the tools of
-#                build/, which has to be built). Default: all
+#                (what ptxas prints), journal (of dgemm-tune); ir (fuzz/mutate_ir.py: IR and tuned tables, with tools
+#                that have been built). Default: all
 # What crashes, takes more than 20 s or more than 4 GB is left in out/fuzz, and the exit code is 1. What is new for the coverage
 # is kept in out/fuzz/corpus, so that the next run goes on from there.
 # shellcheck source-path=SCRIPTDIR
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-seconds=60 seed=1 jobs=$(nproc) targets=()
+seconds=60 seed=1 jobs=$(nproc) bin=build/bin targets=()
 for argument in "$@"; do
   case $argument in
     --seconds=*) seconds=${argument#*=} ;;
     --seed=*) seed=${argument#*=} ;;
+    --bin=*) bin=${argument#*=} ;;
     --jobs=*) jobs=${argument#*=} ;;
     -h | --help)
       sed -n '2,/^# shellcheck/{/^# shellcheck/d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"
@@ -41,7 +43,7 @@ run_target() {
   if [[ $name == ir ]]; then
     local mutants=()
     ((seconds)) || mutants=(--no-mutants)
-    fuzz/mutate_ir.py --seconds="$((seconds ? seconds : 3600))" --seed="$seed" --jobs=1 --out=out/fuzz/ir "${mutants[@]}"
+    fuzz/mutate_ir.py --bin="$bin" --seconds="$((seconds ? seconds : 3600))" --seed="$seed" --jobs=1 --out=out/fuzz/ir "${mutants[@]}"
     return
   fi
   if ((seconds)); then
@@ -58,7 +60,7 @@ run_target() {
 
 say "Fuzzing ${targets[*]}: $seconds s each, seed $seed"
 status=0
-declare -A running
+declare -A running=()
 finish_one() {
   local pid code=0
   wait -n -p pid "${!running[@]}" || code=$?

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds everything with warnings as errors, and runs all tests, the unit tests that need no MLIR
-# and the tests of the tools also under the address and undefined-behaviour sanitizers: test.sh [--static]
+# and the tests of the tools also under the address and undefined-behaviour sanitizers; fuzzes for 10 s a target:
+# test.sh [--static]
 #   --static  tests the shipped build (build-static/) instead of the development build (build/)
 # Ends with a line `N passed, N failed, N skipped`. Tests that need a Hopper GPU are skipped where there is none.
 # shellcheck source-path=SCRIPTDIR
@@ -42,6 +43,10 @@ ctest --test-dir build-sanitize --output-on-failure --label-regex '^without-mlir
 # LLVM and MLIR are not instrumented: containers and arenas that both sides use look wrong to ours.
 ASAN_OPTIONS=detect_container_overflow=0:allow_user_poisoning=0 /usr/lib/llvm-22/bin/lit -sv \
   --xunit-xml-output="$results/lit-sanitize.xml" build-sanitize/test/tools || status=1
+
+# Short: a new fault is more likely found by an hour of scripts/fuzz.sh than by another minute here.
+say "Fuzzing"
+scripts/fuzz.sh --seconds=10 --bin="$directory/bin" || status=1
 
 say "Running the Python tests"
 PYTHONPATH=$ROOT/$directory/python .venv/bin/python -m pytest -q -p no:cacheprovider --junitxml="$results/pytest.xml" ||
