@@ -140,3 +140,49 @@ def test_bench_kineto(library):
     seconds = dgemm.bench_kineto(lambda: dgemm.fp8_gemm_nt((a, scale_a), (b, scale_b), d), "dgemm",
                                  suppress_kineto_output=True)
     assert 1e-7 < seconds < 1e-3
+
+
+def test_deep_gemm_package(library):
+    """Casts, layouts and a call by DeepGEMM's names; then the cuBLASLt baseline without scales."""
+    import deep_gemm
+
+    x, weight = torch.randn(100, 512, device="cuda"), torch.randn(384, 512, device="cuda")
+    q, scale = deep_gemm.utils.per_token_cast_to_fp8(x, use_ue8m0=False)
+    w, w_scale = deep_gemm.utils.per_block_cast_to_fp8(weight, use_ue8m0=True)
+    out = torch.full((100, 384), float("nan"), device="cuda", dtype=torch.bfloat16)
+    deep_gemm.fp8_fp4_gemm_nt((q, deep_gemm.get_mn_major_tma_aligned_tensor(scale)), (w, w_scale), out)
+    assert deep_gemm.calc_diff(out, x @ weight.T) < 1e-3
+    plain = torch.empty_like(out)
+    deep_gemm.cublaslt_gemm_nt(q, w, plain)
+    assert deep_gemm.calc_diff(plain, q.float() @ w.float().T) < 1e-3
+    assert deep_gemm.testing.count_bytes((q, None), out) == 100 * 512 + 100 * 384 * 2
+    seconds = deep_gemm.bench_kineto(lambda: deep_gemm.fp8_gemm_nt((q, scale), (w, w_scale), out), ("fp8_gemm", "nvjet"),
+                                     suppress_kineto_output=True)
+    assert seconds[0] > 0 and seconds[1] == 0
+
+
+def test_labels_on_the_device(library):
+    labels = torch.arange(2, device="cuda", dtype=torch.int32).repeat_interleave(128)
+    dgemm.check_groups(labels, 2)
+    labels[100] = 1
+    with pytest.raises(ValueError, match=r"m_indices\[100\] is 1 behind 0"):
+        dgemm.check_groups(labels, 2)
+
+
+def test_compile_only(library):
+    case = make_case(8, 64, 384)
+    a, scale_a, b, scale_b, d = put_all(library, case)
+    dgemm.set_compile_only(True)
+    try:
+        dgemm.fp8_gemm_nt((a, scale_a), (b, scale_b), d)
+        assert torch.isnan(d).all()
+    finally:
+        dgemm.set_compile_only(False)
+    dgemm.fp8_gemm_nt((a, scale_a), (b, scale_b), d)
+    assert difference(library.get(d), case.expected) < LIMIT
+
+
+def test_other_dtypes_have_names(library):
+    a, scale_a, b, scale_b, d = put_all(library, make_case(8, 64, 128))
+    with pytest.raises(TypeError, match=r"a\[0\] has dtype float8_e5m2; allowed is float8_e4m3fn"):
+        dgemm.fp8_gemm_nt((a.view(torch.float8_e5m2), scale_a), (b, scale_b), d)
