@@ -418,7 +418,7 @@ Step dgemm::emulator::execLop3(Context &c, const Instruction &inst) {
 }
 
 Step dgemm::emulator::execShf(Context &c, const Instruction &inst) {
-  bool left = inst.mods[Field::Mode] & 1, wrap = inst.mods[Field::Mode] & 2;
+  bool left = inst.mods[Field::Mode], wrap = inst.mods[Field::Parity];
   return perLane(c, [&](unsigned l) {
     uint64_t pair = c.get(c.op(inst, 1), l) | (c.get(c.op(inst, 2), l) << 32);
     uint32_t n = c.get(c.op(inst, 3), l);

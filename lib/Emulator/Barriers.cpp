@@ -93,6 +93,8 @@ Step dgemm::emulator::execBarSync(Context &c, const Instruction &inst) {
 
 Step dgemm::emulator::execBarArrive(Context &c, const Instruction &inst) {
   uint32_t id, threads;
+  if (!c.converged())
+    return c.raise(HazardKind::DivergentWarp, inst, "bar.arrive by a part of the warp");
   NamedBarrier *barrier = findNamed(c, inst, /*isArrival=*/true, id, threads);
   if (!barrier)
     return Step::Stop;
@@ -103,13 +105,10 @@ Step dgemm::emulator::execBarArrive(Context &c, const Instruction &inst) {
 /// bar.warp.sync: splits of a warp that the mask names meet; they share their clocks anyway.
 Step dgemm::emulator::execWarpSync(Context &c, const Instruction &inst) {
   uint32_t members = c.get(c.op(inst, 0), c.leader());
-  LaneMask alive = 0;
-  for (const Split &split : c.warp.splits)
-    alive |= split.mask;
-  for (const Frame &frame : c.warp.frames)
-    if (frame.live)
-      alive |= frame.arrived;
-  if (members & alive & ~c.mask)
+  // Machine::meet has seen to it that they are at some bar.warp.sync.
+  if (c.warp.meetsAtSync)
+    return Step::Next;
+  if (members & c.warp.alive() & ~c.mask)
     return c.raise(HazardKind::DivergentWarp, inst, "bar.warp.sync by a part of the threads that its mask names");
   return Step::Next;
 }
@@ -122,7 +121,7 @@ Step dgemm::emulator::execClusterArrive(Context &c, const Instruction &inst) {
     return c.raise(HazardKind::BarrierMisuse, inst, "barrier.cluster.arrive twice without a wait between");
   c.warp.clusterArrived = true;
   c.warp.clusterGeneration = cluster.generation;
-  cluster.gathering.join(inst.mods[Field::Release] == 2 ? c.warp.released : c.warp.clocks);
+  cluster.gathering.join(Order(inst.mods[Field::Order]) == Order::Relaxed ? c.warp.released : c.warp.clocks);
   c.warp.advance();
   uint32_t total = 0;
   for (auto &cta : cluster.ctas)
@@ -153,14 +152,18 @@ Step dgemm::emulator::execClusterWait(Context &c, const Instruction &inst) {
 }
 
 /// With a relaxed arrive after it or a relaxed wait before it a fence makes a release or an acquire pattern.
-static void fence(Warp &warp) {
-  warp.clocks.join(warp.observed);
-  warp.released = warp.clocks;
+static void fence(Warp &warp, Scope scope) {
+  warp.clocks.join(warp.observedInCta);
+  if (scope != Scope::Cta)
+    warp.clocks.join(warp.observed);
+  warp.releasedInCta = warp.clocks;
+  if (scope != Scope::Cta)
+    warp.released = warp.clocks;
   warp.advance();
 }
 
 Step dgemm::emulator::execFence(Context &c, const Instruction &inst) {
-  fence(c.warp);
+  fence(c.warp, Scope(inst.mods[Field::Scope]));
   return Step::Next;
 }
 
@@ -177,6 +180,6 @@ Step dgemm::emulator::execProxyFence(Context &c, const Instruction &inst) {
 Step dgemm::emulator::execMBarrierInitFence(Context &c, const Instruction &inst) {
   for (auto &[offset, barrier] : c.cta.barriers)
     barrier.initFenced |= barrier.initAgent == c.warp.agent;
-  fence(c.warp);
+  fence(c.warp, Scope::Cluster);
   return Step::Next;
 }

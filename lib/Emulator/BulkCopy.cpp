@@ -114,7 +114,7 @@ struct Load {
       c.machine.raiseViolation(*to.cta, &c.cta, &c.warp, inst.line, *violation, "the bulk copy");
       return false;
     }
-    object->inFlight += bytes;
+    object->expectCopy(bytes, inst.line);
     landings.push_back({to.cta, to.offset, object, object->phase});
     return true;
   }
@@ -146,7 +146,7 @@ Step dgemm::emulator::execTensorLoad(Context &c, const Instruction &inst) {
   for (LaneMask m = c.mask; m; m &= m - 1) {
     unsigned lane = __builtin_ctz(m);
     const TensorMap *map = findTensorMap(c, inst, c.address(c.op(inst, 1), lane));
-    if (!map || !checkCacheHint(c, inst, lane))
+    if (!map || !checkCacheHint(c, inst, lane) || !c.mayTouchGlobal(inst))
       return Step::Stop;
     Load load{c,
               inst,
@@ -192,6 +192,8 @@ Step dgemm::emulator::execBulkLoad(Context &c, const Instruction &inst) {
       return c.raise(HazardKind::Misaligned, inst,
                      "source and size must be multiples of 16; they are " + Twine(from % 16) + " past one and " +
                          Twine(bytes));
+    if (!checkGlobalRead(c, inst, from, bytes))
+      return Step::Stop;
     Load load{c, inst, lane, c.op(inst, 0), c.op(inst, 3), bytes, 16, Access::kNoLayout, nullptr, {}};
     if (inst.mods[Field::Multicast])
       load.mask = &c.op(inst, 4);
@@ -226,7 +228,7 @@ Step dgemm::emulator::execStoreAsync(Context &c, const Instruction &inst) {
     Access access{AccessKind::BulkWrite, 0, object->agent, object->phase + 1, int32_t(c.warp.index), inst.line};
     if (auto violation = to.cta->shared.touch(to.offset, bytes, access, c.warp.clocks))
       return c.machine.raiseViolation(*to.cta, &c.cta, &c.warp, inst.line, *violation, "st.async");
-    object->inFlight += bytes;
+    object->expectCopy(bytes, inst.line);
     auto &[landing, data] =
         pieces.emplace_back(Landing{to.cta, to.offset, object, object->phase}, std::array<uint8_t, 16>());
     for (const auto &[i, reg] : llvm::enumerate(registers)) {

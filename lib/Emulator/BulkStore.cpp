@@ -41,12 +41,11 @@ void writeOut(Machine &machine, const Cta &cta, const Warp &warp, unsigned line,
   unsigned width = getByteWidth(out.type);
   for (const Piece &piece : out.pieces) {
     bool reduce = out.reduction != AtomicOp::None;
-    if (out.memory->isOutput)
-      if (auto twice = GlobalMemory::markWritten(*out.memory, piece.to, piece.bytes, reduce)) {
-        machine.raise(HazardKind::OutputWrittenTwice, &cta, &warp, line,
-                      GlobalMemory::describe(*out.memory, *twice) + " is written a second time");
-        return;
-      }
+    if (auto twice = GlobalMemory::markWritten(*out.memory, piece.to, piece.bytes, cta.index, reduce)) {
+      machine.raise(HazardKind::OutputWrittenTwice, &cta, &warp, line,
+                    GlobalMemory::describe(*out.memory, *twice) + " is written a second time");
+      return;
+    }
     if (!reduce) {
       std::memcpy(out.memory->data + piece.to, &out.data[piece.from], piece.bytes);
       continue;
@@ -65,7 +64,7 @@ void writeOut(Machine &machine, const Cta &cta, const Warp &warp, unsigned line,
 Step launch(Context &c, const Instruction &inst, unsigned lane, uint64_t address, uint64_t bytes, unsigned alignment,
             Outgoing out) {
   SharedAddress from;
-  if (!resolveShared(c, inst, address, Space::Shared, bytes, alignment, from))
+  if (!c.mayTouchGlobal(inst) || !resolveShared(c, inst, address, Space::Shared, bytes, alignment, from))
     return Step::Stop;
   BulkGroups &groups = getBulkGroups(c, lane);
   Access access{AccessKind::BulkRead, 0, groups.agent, groups.open, int32_t(c.warp.index), inst.line};
@@ -73,6 +72,8 @@ Step launch(Context &c, const Instruction &inst, unsigned lane, uint64_t address
     return c.machine.raiseViolation(c.cta, &c.cta, &c.warp, inst.line, *violation, "the bulk store");
   Machine &machine = c.machine;
   uint32_t group = groups.open;
+  groups.issued = group;
+  groups.line = inst.line;
   ++groups.get(group).reads;
   ++groups.get(group).writes;
   ++machine.report.bulkCopies;
@@ -179,6 +180,7 @@ Step dgemm::emulator::execBulkWait(Context &c, const Instruction &inst) {
       return c.block(wait);
     }
     c.warp.clocks.order.raise(groups.agent, uint32_t(last));
+    groups.waited = std::max(groups.waited, uint32_t(last));
     // Finished groups in front are not looked at again.
     while (groups.first < groups.open && groups.groups.size() > 1 && !groups.groups[0].reads &&
            !groups.groups[0].writes && groups.first < uint32_t(last)) {

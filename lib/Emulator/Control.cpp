@@ -24,7 +24,32 @@ Step dgemm::emulator::execBra(Context &c, const Instruction &inst) {
   return Step::Jumped;
 }
 
+/// A thread that ends has to have waited for what reads its CTA's shared memory on its behalf, and its warp has to have
+/// run each setmaxnreg of its warpgroup.
+static bool checkExit(Context &c, const Instruction &inst) {
+  for (LaneMask m = c.mask; m; m &= m - 1) {
+    const BulkGroups &groups = c.warp.bulk[__builtin_ctz(m)];
+    if (groups.issued <= groups.waited)
+      continue;
+    c.raise(HazardKind::ExitInFlight, inst,
+            "lane " + Twine(__builtin_ctz(m)) +
+                " ends without cp.async.bulk.wait_group for the bulk store of PTX line " + Twine(groups.line) +
+                ", which may still read shared memory");
+    return false;
+  }
+  const Warpgroup &group = c.cta.warpgroups[c.warp.index / 4];
+  if (!group.changes.empty() && c.converged() && !group.changes.back().epochs[c.warp.index % 4]) {
+    c.raise(HazardKind::DivergentWarp, inst,
+            "the warp ends without the setmaxnreg of PTX line " + Twine(group.changes.back().instruction->line) +
+                ", which other warps of its warpgroup have run");
+    return false;
+  }
+  return true;
+}
+
 Step dgemm::emulator::execExit(Context &c, const Instruction &inst) {
+  if (!checkExit(c, inst))
+    return Step::Stop;
   Split &split = c.split();
   bool all = c.mask == split.mask;
   if (!all)
@@ -44,9 +69,16 @@ Step dgemm::emulator::execExit(Context &c, const Instruction &inst) {
       cluster.arrived = 0;
       ++cluster.generation;
     }
+    if (c.cta.done() && !c.machine.checkEnd(c.cta, c.warp, inst.line))
+      return Step::Stop;
   }
   c.machine.progressed();
   return Step::Jumped;
+}
+
+Step dgemm::emulator::execGridWait(Context &c, const Instruction &inst) {
+  c.warp.clocks.order.raise(c.cta.cluster->gridAgent, 1);
+  return Step::Next;
 }
 
 Step dgemm::emulator::execTrap(Context &c, const Instruction &inst) {
@@ -61,14 +93,16 @@ Step dgemm::emulator::execNanosleep(Context &c, const Instruction &inst) {
   return Step::Blocked;
 }
 
-/// All threads that the member mask names have to be here together.
+/// All threads that the member mask names and that have not ended have to be here together, and no others.
 static bool checkMembers(Context &c, const Instruction &inst, const Operand &mask) {
-  uint32_t members = c.get(mask, c.leader());
-  if ((members & ~c.mask) == 0)
-    return true;
-  c.raise(HazardKind::DivergentWarp, inst,
-          "lanes 0x" + Twine::utohexstr(members & ~c.mask) + " of the member mask are not here");
-  return false;
+  uint32_t members = c.get(mask, c.leader()), missing = members & c.warp.alive() & ~c.mask;
+  if (missing)
+    c.raise(HazardKind::DivergentWarp, inst,
+            "lanes 0x" + Twine::utohexstr(missing) + " of the member mask are not here");
+  else if (c.mask & ~members)
+    c.raise(HazardKind::DivergentWarp, inst,
+            "lanes 0x" + Twine::utohexstr(c.mask & ~members) + " are here and not in the member mask");
+  return !missing && !(c.mask & ~members);
 }
 
 /// PTX ISA, "shfl.sync": c holds the clamp in bits 0-4 and the segment mask in bits 8-12.
@@ -123,7 +157,7 @@ Step dgemm::emulator::execShfl(Context &c, const Instruction &inst) {
 Step dgemm::emulator::execElect(Context &c, const Instruction &inst) {
   if (!checkMembers(c, inst, c.op(inst, 2)))
     return Step::Stop;
-  unsigned leader = c.leader();
+  unsigned leader = c.machine.elect(c.mask);
   if (c.op(inst, 0).kind != Operand::None)
     for (LaneMask m = c.mask; m; m &= m - 1)
       c.set(c.op(inst, 0), __builtin_ctz(m), leader);
@@ -165,6 +199,36 @@ Step dgemm::emulator::execRedux(Context &c, const Instruction &inst) {
   return Step::Next;
 }
 
+/// PTX ISA, "setmaxnreg": all warps of a warpgroup run the same, and they synchronise between two of them.
+static bool recordRegisterChange(Context &c, const Instruction &inst) {
+  std::vector<RegisterChange> &changes = c.cta.warpgroups[c.warp.index / 4].changes;
+  unsigned mine = c.warp.index % 4, first = c.warp.index - mine;
+  size_t index = 0;
+  while (index < changes.size() && changes[index].epochs[mine])
+    ++index;
+  if (index < changes.size() && changes[index].instruction != &inst)
+    return c.raise(HazardKind::DivergentWarp, inst,
+                   "other warps of the warpgroup have run the setmaxnreg of PTX line " +
+                       Twine(changes[index].instruction->line) + " in its place"),
+           false;
+  for (unsigned i = 0; i < 4 && first + i < c.cta.warps.size(); ++i) {
+    const Warp &other = c.cta.warps[first + i];
+    if (other.done() && (index == changes.size() || !changes[index].epochs[i]))
+      return c.raise(HazardKind::DivergentWarp, inst,
+                     "warp " + Twine(other.index) + " of the warpgroup has ended without this setmaxnreg"),
+             false;
+    uint32_t before = index ? changes[index - 1].epochs[i] : 0;
+    if (index && i != mine && (!before || c.warp.clocks.order.get(other.agent) < before))
+      return c.raise(HazardKind::RegisterBudget, inst,
+                     "the warpgroup has not synchronised since its setmaxnreg of PTX line " +
+                         Twine(changes[index - 1].instruction->line)),
+             false;
+  }
+  if (index == changes.size())
+    changes.push_back({&inst, {}});
+  return true;
+}
+
 /// PTX ISA, "setmaxnreg", and facts.md section 3: what one warpgroup gives, another may take; .inc waits for it.
 Step dgemm::emulator::execSetmaxnreg(Context &c, const Instruction &inst) {
   int64_t wanted = c.op(inst, 0).imm, current = c.warp.registers;
@@ -178,6 +242,8 @@ Step dgemm::emulator::execSetmaxnreg(Context &c, const Instruction &inst) {
     return c.raise(HazardKind::RegisterBudget, inst,
                    "the warp has " + Twine(current) + " registers a thread; setmaxnreg." +
                        (increase ? "inc cannot lower" : "dec cannot raise") + " that to " + Twine(wanted));
+  if (!recordRegisterChange(c, inst))
+    return Step::Stop;
   if (increase && c.cta.freeRegisters < wanted - current) {
     Wait wait;
     wait.kind = Wait::Registers;
@@ -186,6 +252,9 @@ Step dgemm::emulator::execSetmaxnreg(Context &c, const Instruction &inst) {
   }
   c.cta.freeRegisters -= wanted - current;
   c.warp.registers = unsigned(wanted);
+  for (RegisterChange &change : c.cta.warpgroups[c.warp.index / 4].changes)
+    if (uint32_t &epoch = change.epochs[c.warp.index % 4]; !epoch)
+      epoch = c.warp.epoch();
   c.machine.progressed();
   return Step::Next;
 }

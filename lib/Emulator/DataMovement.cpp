@@ -70,6 +70,24 @@ Step dgemm::emulator::execCvta(Context &c, const Instruction &inst) {
   return Step::Next;
 }
 
+bool dgemm::emulator::checkGlobalRead(Context &c, const Instruction &inst, const Allocation &allocation,
+                                      uint64_t offset, uint64_t size) {
+  if (!c.mayTouchGlobal(inst))
+    return false;
+  std::optional<uint64_t> writer = GlobalMemory::findOtherWriter(allocation, offset, size, c.cta.index);
+  if (!writer)
+    return true;
+  c.raise(HazardKind::ReadBeforeWritten, inst,
+          GlobalMemory::describe(allocation, offset) + " is read, which CTA " + Twine(*writer) +
+              " writes in the same launch; the emulator knows no order between CTAs through global memory");
+  return false;
+}
+
+bool dgemm::emulator::checkGlobalRead(Context &c, const Instruction &inst, uint64_t address, uint64_t size) {
+  const Allocation *allocation = c.machine.memory.find(address);
+  return checkGlobalRead(c, inst, *allocation, address - allocation->address, size);
+}
+
 /// A value of `bytes` at `from`, into a register; narrow signed ones fill it with their sign.
 static void loadValue(Context &c, const Operand &to, unsigned lane, const uint8_t *from, Type type) {
   uint64_t value = 0;
@@ -118,7 +136,7 @@ struct Transfer {
 
   Step shared(unsigned lane, uint64_t address, Space space) {
     SharedAddress place;
-    if (!resolveShared(c, inst, address, space, bytes, bytes, place))
+    if (!resolveShared(c, inst, address, space, bytes, bytes, place) || !c.reaches(inst, *place.cta))
       return Step::Stop;
     Access access{isStore ? AccessKind::GenericWrite : AccessKind::GenericRead,
                   0,
@@ -135,6 +153,8 @@ struct Transfer {
   Step global(unsigned lane, uint64_t address) {
     uint8_t *memory = c.machine.memory.resolve(address, bytes);
     Allocation *allocation = c.machine.memory.find(address);
+    if (!c.mayTouchGlobal(inst))
+      return Step::Stop;
     if (!memory)
       return c.raise(HazardKind::OutOfBounds, inst,
                      "lane " + Twine(lane) + " touches " + Twine(bytes) + " bytes at " +
@@ -144,10 +164,14 @@ struct Transfer {
     if (address % bytes)
       return c.raise(HazardKind::Misaligned, inst,
                      "global address is " + Twine(address % bytes) + " bytes past a multiple of " + Twine(bytes));
-    if (isStore && allocation->isOutput)
-      if (auto twice = GlobalMemory::markWritten(*allocation, address - allocation->address, bytes, false))
+    uint64_t offset = address - allocation->address;
+    if (isStore) {
+      if (auto twice = GlobalMemory::markWritten(*allocation, offset, bytes, c.cta.index, false))
         return c.raise(HazardKind::OutputWrittenTwice, inst,
                        GlobalMemory::describe(*allocation, *twice) + " is written a second time");
+    } else if (!checkGlobalRead(c, inst, *allocation, offset, bytes)) {
+      return Step::Stop;
+    }
     copy(lane, memory);
     return Step::Next;
   }
@@ -221,8 +245,15 @@ static Step atomic(Context &c, const Instruction &inst, const Operand *result, u
       SharedAddress place;
       if (!resolveShared(c, inst, address, space, bytes, bytes, place))
         return Step::Stop;
+      if (!c.reaches(inst, *place.cta))
+        return Step::Stop;
+      Access access{AccessKind::GenericAtomic, 0, c.warp.agent, c.warp.epoch(), int32_t(c.warp.index), inst.line};
+      if (auto violation = place.cta->shared.touch(place.offset, bytes, access, c.warp.clocks))
+        return c.machine.raiseViolation(*place.cta, &c.cta, &c.warp, inst.line, *violation, "the atomic");
       memory = place.cta->shared.data() + place.offset;
     } else {
+      if (!c.mayTouchGlobal(inst))
+        return Step::Stop;
       memory = c.machine.memory.resolve(address, bytes);
       if (!memory)
         return c.raise(HazardKind::OutOfBounds, inst,
@@ -230,8 +261,7 @@ static Step atomic(Context &c, const Instruction &inst, const Operand *result, u
       if (address % bytes)
         return c.raise(HazardKind::Misaligned, inst, "atomic at an address that is no multiple of " + Twine(bytes));
       Allocation *allocation = c.machine.memory.find(address);
-      if (allocation->isOutput)
-        GlobalMemory::markWritten(*allocation, address - allocation->address, bytes, true);
+      GlobalMemory::markWritten(*allocation, address - allocation->address, bytes, c.cta.index, true);
     }
     uint64_t old = 0, value = c.get(c.op(inst, first + 1), lane);
     std::memcpy(&old, memory, bytes);
@@ -302,6 +332,8 @@ Step dgemm::emulator::execCpAsync(Context &c, const Instruction &inst) {
       return c.raise(HazardKind::OutOfBounds, inst, "cp.async reads outside of every operand");
     if (count && from % size)
       return c.raise(HazardKind::Misaligned, inst, "cp.async source is no multiple of " + Twine(size));
+    if (count && !checkGlobalRead(c, inst, from, count))
+      return Step::Stop;
     Access access{AccessKind::GenericWrite, 0, c.warp.agent, c.warp.epoch(), int32_t(c.warp.index), inst.line};
     if (auto violation = place.cta->shared.touch(place.offset, size, access, c.warp.clocks))
       return c.machine.raiseViolation(*place.cta, &c.cta, &c.warp, inst.line, *violation, "cp.async");

@@ -163,6 +163,7 @@ Error LaunchBuilder::setGrid() {
   launch.grid = {uint32_t(grid), 1, 1};
   launch.block = {uint32_t(descriptor.threads), 1, 1};
   launch.dynamicShared = uint32_t(descriptor.sharedMemory);
+  launch.overlapsPrevious = descriptor.programmaticStreamSerialization;
   return Error::success();
 }
 

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Handlers.h"
+#include "llvm/ADT/APFloat.h"
 #include <array>
 #include <cmath>
 #include <cstring>
@@ -25,6 +26,8 @@ uint32_t toBits(float value) {
   std::memcpy(&bits, &value, 4);
   return bits;
 }
+/// What an operation gives for NaN, whatever the payloads of its sources.
+float canonical(float value) { return std::isnan(value) ? toFloat(kCanonicalNaN) : value; }
 float flush(float value, bool ftz) {
   return ftz && std::fpclassify(value) == FP_SUBNORMAL ? std::copysign(0.0f, value) : value;
 }
@@ -37,8 +40,10 @@ float flush(float value, bool ftz) {
 #endif
 
 DGEMM_CLONES void fmaRow(float *d, const float *a, const float *b, const float *s) {
-  for (unsigned lane = 0; lane < kLanes; ++lane)
-    d[lane] = __builtin_fmaf(a[lane], b[lane], s[lane]);
+  for (unsigned lane = 0; lane < kLanes; ++lane) {
+    float value = __builtin_fmaf(a[lane], b[lane], s[lane]);
+    d[lane] = value == value ? value : __builtin_bit_cast(float, kCanonicalNaN);
+  }
 }
 
 float *row(Context &c, const Operand &operand) { return reinterpret_cast<float *>(c.r32(operand)); }
@@ -59,7 +64,7 @@ Step execFma(Context &c, const Instruction &inst) {
   }
   for (LaneMask m = c.mask; m; m &= m - 1) {
     unsigned l = __builtin_ctz(m);
-    d[l] = flush(std::fma(flush(a[l], ftz), flush(b[l], ftz), flush(s[l], ftz)), ftz);
+    d[l] = canonical(flush(std::fma(flush(a[l], ftz), flush(b[l], ftz), flush(s[l], ftz)), ftz));
   }
   return Step::Next;
 }
@@ -71,7 +76,7 @@ Step floatBinary(Context &c, const Instruction &inst) {
   bool ftz = inst.mods[Field::Ftz], nan = inst.mods[Field::Nan];
   for (LaneMask m = c.mask; m; m &= m - 1) {
     unsigned l = __builtin_ctz(m);
-    d[l] = flush(Op::apply(flush(a[l], ftz), flush(b[l], ftz), nan), ftz);
+    d[l] = canonical(flush(Op::apply(flush(a[l], ftz), flush(b[l], ftz), nan), ftz));
   }
   return Step::Next;
 }
@@ -88,14 +93,19 @@ struct FMul {
 struct FDiv {
   static float apply(float a, float b, bool) { return a / b; }
 };
+// PTX ISA, "min" and "max": +0 is above -0; a NaN gives way to a number unless .NaN says otherwise.
 struct FMin {
   static float apply(float a, float b, bool nan) {
-    return nan && (std::isnan(a) || std::isnan(b)) ? NAN : std::fmin(a, b);
+    if (std::isnan(a) || std::isnan(b))
+      return nan ? NAN : std::isnan(a) ? b : a;
+    return a < b || (a == b && std::signbit(a)) ? a : b;
   }
 };
 struct FMax {
   static float apply(float a, float b, bool nan) {
-    return nan && (std::isnan(a) || std::isnan(b)) ? NAN : std::fmax(a, b);
+    if (std::isnan(a) || std::isnan(b))
+      return nan ? NAN : std::isnan(a) ? b : a;
+    return a > b || (a == b && std::signbit(b)) ? a : b;
   }
 };
 
@@ -112,7 +122,7 @@ Step execFloatRcp(Context &c, const Instruction &inst) {
   bool ftz = inst.mods[Field::Ftz];
   for (LaneMask m = c.mask; m; m &= m - 1) {
     unsigned l = __builtin_ctz(m);
-    row(c, c.op(inst, 0))[l] = flush(1.0f / flush(row(c, c.op(inst, 1))[l], ftz), ftz);
+    row(c, c.op(inst, 0))[l] = canonical(flush(1.0f / flush(row(c, c.op(inst, 1))[l], ftz), ftz));
   }
   return Step::Next;
 }
@@ -184,6 +194,14 @@ uint64_t truncate(uint64_t value, Type type) {
   return bytes >= 8 ? value : value & ((uint64_t(1) << (8 * bytes)) - 1);
 }
 
+bool isFloat(Type type) { return type == Type::F32 || type == Type::F16 || type == Type::BF16; }
+float readFloat(uint64_t bits, Type type) {
+  return type == Type::F32 ? toFloat(uint32_t(bits)) : type == Type::F16 ? halfToFloat(bits) : bfloatToFloat(bits);
+}
+uint64_t writeFloat(float value, Type type) {
+  return type == Type::F32 ? toBits(value) : type == Type::F16 ? floatToHalf(value) : floatToBfloat(value);
+}
+
 LaneMask compareRows(Context &c, const Instruction &inst) {
   const Operand &a = c.op(inst, 2), &b = c.op(inst, 3);
   Compare compare = Compare(inst.mods[Field::Compare]);
@@ -191,10 +209,10 @@ LaneMask compareRows(Context &c, const Instruction &inst) {
   LaneMask result = 0;
   for (unsigned l = 0; l < kLanes; ++l) {
     uint64_t x = c.get(a, l), y = c.get(b, l);
-    bool holds = type == Type::F32 ? compareFloats(compare, flush(toFloat(x), inst.mods[Field::Ftz]),
-                                                   flush(toFloat(y), inst.mods[Field::Ftz]))
-                 : isSigned(type)  ? compareInts<int64_t>(compare, signExtend(x, type), signExtend(y, type))
-                                   : compareInts<uint64_t>(compare, truncate(x, type), truncate(y, type));
+    bool ftz = inst.mods[Field::Ftz];
+    bool holds = isFloat(type) ? compareFloats(compare, flush(readFloat(x, type), ftz), flush(readFloat(y, type), ftz))
+                 : isSigned(type) ? compareInts<int64_t>(compare, signExtend(x, type), signExtend(y, type))
+                                  : compareInts<uint64_t>(compare, truncate(x, type), truncate(y, type));
     result |= LaneMask(holds) << l;
   }
   return result;
@@ -227,14 +245,6 @@ Step execSelp(Context &c, const Instruction &inst) {
   return Step::Next;
 }
 
-bool isFloat(Type type) { return type == Type::F32 || type == Type::F16 || type == Type::BF16; }
-float readFloat(uint64_t bits, Type type) {
-  return type == Type::F32 ? toFloat(uint32_t(bits)) : type == Type::F16 ? halfToFloat(bits) : bfloatToFloat(bits);
-}
-uint64_t writeFloat(float value, Type type) {
-  return type == Type::F32 ? toBits(value) : type == Type::F16 ? floatToHalf(value) : floatToBfloat(value);
-}
-
 double roundToInteger(double value, Round round) {
   switch (round) {
   case Round::Rzi:
@@ -248,11 +258,12 @@ double roundToInteger(double value, Round round) {
   }
 }
 
+/// PTX ISA, "cvt": out of range it clamps; NaN gives zero, or the highest bit alone in 64 bits.
 uint64_t floatToInteger(float value, Type to, Round round) {
-  if (std::isnan(value))
-    return 0;
-  double rounded = roundToInteger(value, round);
   unsigned bits = 8 * getByteWidth(to);
+  if (std::isnan(value))
+    return bits == 64 ? uint64_t(1) << 63 : 0;
+  double rounded = roundToInteger(value, round);
   double low = isSigned(to) ? -std::ldexp(1.0, bits - 1) : 0;
   double high = std::ldexp(1.0, isSigned(to) ? bits - 1 : bits);
   if (rounded <= low)
@@ -262,21 +273,32 @@ uint64_t floatToInteger(float value, Type to, Round round) {
   return truncate(isSigned(to) ? uint64_t(int64_t(rounded)) : uint64_t(rounded), to);
 }
 
+/// To the nearest value of `to`, in one step.
+uint64_t integerToFloat(uint64_t value, bool isSign, Type to) {
+  if (to == Type::F32)
+    return toBits(isSign ? float(int64_t(value)) : float(value));
+  llvm::APFloat result(to == Type::F16 ? llvm::APFloat::IEEEhalf() : llvm::APFloat::BFloat());
+  result.convertFromAPInt(llvm::APInt(64, value), isSign, llvm::APFloat::rmNearestTiesToEven);
+  return result.bitcastToAPInt().getZExtValue();
+}
+
+/// A narrow value fills its register with its sign or with zeros.
+uint64_t extend(uint64_t value, Type type) {
+  return isSigned(type) ? uint64_t(signExtend(value, type)) : truncate(value, type);
+}
+
 uint64_t convert(uint64_t bits, Type to, Type from, const Modifiers &mods) {
   Round round = Round(mods[Field::Round]);
   if (isFloat(from)) {
     float value = flush(readFloat(bits, from), mods[Field::Ftz]);
     if (!isFloat(to))
-      return floatToInteger(value, to, round);
+      return extend(floatToInteger(value, to, round), to);
     if (round >= Round::Rni)
       value = roundToInteger(value, round);
     return writeFloat(flush(value, mods[Field::Ftz]), to);
   }
-  if (isFloat(to)) {
-    float value = isSigned(from) ? float(signExtend(bits, from)) : float(truncate(bits, from));
-    return writeFloat(value, to);
-  }
-  return truncate(isSigned(from) ? uint64_t(signExtend(bits, from)) : truncate(bits, from), to);
+  uint64_t integer = extend(bits, from);
+  return isFloat(to) ? integerToFloat(integer, isSigned(from), to) : extend(integer, to);
 }
 
 Step execCvt(Context &c, const Instruction &inst) {
@@ -300,11 +322,15 @@ Handler dgemm::emulator::selectFloatNeg(const Modifiers &m) { return onlyF32(m, 
 Handler dgemm::emulator::selectFloatAbs(const Modifiers &m) { return onlyF32(m, execFloatUnary); }
 Handler dgemm::emulator::selectFloatRcp(const Modifiers &m) { return onlyF32(m, execFloatRcp); }
 Handler dgemm::emulator::selectSetp(const Modifiers &m) {
+  // PTX ISA, "setp": the comparisons of each type.
   Compare compare = Compare(m[Field::Compare]);
-  if (m.type() != Type::F32 && compare >= Compare::Equ)
-    return nullptr;
+  Type type = m.type();
+  bool isBits = type == Type::B16 || type == Type::B32 || type == Type::B64;
   bool isUnsignedName = compare >= Compare::Lo && compare <= Compare::Hs;
-  return isUnsignedName && isSigned(m.type()) ? nullptr : execSetp;
+  if (getByteWidth(type) == 1 || (isBits && compare > Compare::Ne) || (!isFloat(type) && compare >= Compare::Equ) ||
+      (isUnsignedName && (isFloat(type) || isSigned(type))))
+    return nullptr;
+  return m[Field::Ftz] && type != Type::F32 && type != Type::F16 ? nullptr : execSetp;
 }
 Handler dgemm::emulator::selectSelp(const Modifiers &) { return execSelp; }
 
@@ -312,6 +338,12 @@ Handler dgemm::emulator::selectSelp(const Modifiers &) { return execSelp; }
 Handler dgemm::emulator::selectCvt(const Modifiers &m) {
   Type to = m.type(), from = m.type2();
   Round round = Round(m[Field::Round]);
+  auto isBits = [](Type type) {
+    return type == Type::B8 || type == Type::B16 || type == Type::B32 || type == Type::B64;
+  };
+  bool isByteOfBfloat = (to == Type::BF16 && getByteWidth(from) == 1) || (from == Type::BF16 && getByteWidth(to) == 1);
+  if (isBits(to) || isBits(from) || isByteOfBfloat || (m[Field::Ftz] && to != Type::F32 && from != Type::F32))
+    return nullptr;
   bool toInteger = isFloat(from) && !isFloat(to);
   bool narrows = (isFloat(to) && !isFloat(from)) || (isFloat(to) && getByteWidth(to) < getByteWidth(from));
   if (toInteger)
@@ -349,12 +381,6 @@ Step dgemm::emulator::execPredNot(Context &c, const Instruction &inst) {
   c.setPred(c.op(inst, 0), ~c.predSource(c.op(inst, 1)));
   return Step::Next;
 }
-Step dgemm::emulator::execPredSelp(Context &c, const Instruction &inst) {
-  LaneMask pick = c.predSource(c.op(inst, 3));
-  c.setPred(c.op(inst, 0), (c.predSource(c.op(inst, 1)) & pick) | (c.predSource(c.op(inst, 2)) & ~pick));
-  return Step::Next;
-}
-
 uint16_t dgemm::emulator::floatToBfloat(float value) {
   uint32_t bits = toBits(value);
   if (std::isnan(value))
@@ -364,7 +390,9 @@ uint16_t dgemm::emulator::floatToBfloat(float value) {
 
 float dgemm::emulator::halfToFloat(uint16_t bits) {
   int exponent = (bits >> 10) & 0x1f, mantissa = bits & 0x3ff;
-  float value = exponent == 31  ? (mantissa ? NAN : INFINITY)
+  if (exponent == 31 && mantissa)
+    return toFloat(kCanonicalNaN);
+  float value = exponent == 31  ? INFINITY
                 : exponent == 0 ? std::ldexp(float(mantissa), -24)
                                 : std::ldexp(float(mantissa + 1024), exponent - 25);
   return bits & 0x8000 ? -value : value;
@@ -410,7 +438,10 @@ const float *dgemm::emulator::getFp8Table(bool e5m2) {
 uint64_t dgemm::emulator::reduceBits(AtomicOp op, Type type, uint64_t memory, uint64_t value) {
   if (isFloat(type)) {
     float a = readFloat(memory, type), b = readFloat(value, type);
-    return writeFloat(op == AtomicOp::Min ? std::fmin(a, b) : op == AtomicOp::Max ? std::fmax(a, b) : a + b, type);
+    float result = op == AtomicOp::Min   ? FMin::apply(a, b, false)
+                   : op == AtomicOp::Max ? FMax::apply(a, b, false)
+                                         : a + b;
+    return writeFloat(canonical(result), type);
   }
   bool less = isSigned(type) ? signExtend(memory, type) < signExtend(value, type)
                              : truncate(memory, type) < truncate(value, type);

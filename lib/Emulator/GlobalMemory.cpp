@@ -39,8 +39,30 @@ uint8_t *GlobalMemory::resolve(uint64_t address, uint64_t size) {
   return allocation->data + (address - allocation->address);
 }
 
-std::optional<uint64_t> GlobalMemory::markWritten(Allocation &allocation, uint64_t offset, uint64_t size,
+static constexpr uint64_t kWriterBytes = 16;
+
+std::optional<uint64_t> GlobalMemory::findOtherWriter(const Allocation &allocation, uint64_t offset, uint64_t size,
+                                                      uint64_t cta) {
+  if (allocation.writers.empty() || !size)
+    return std::nullopt;
+  for (uint64_t i = offset / kWriterBytes, last = (offset + size - 1) / kWriterBytes; i <= last; ++i) {
+    uint32_t writer = allocation.writers[i];
+    if (writer && writer != Allocation::kSeveral && writer != cta + 1)
+      return writer - 1;
+  }
+  return std::nullopt;
+}
+
+std::optional<uint64_t> GlobalMemory::markWritten(Allocation &allocation, uint64_t offset, uint64_t size, uint64_t cta,
                                                   bool reduction) {
+  if (allocation.writers.empty())
+    allocation.writers.resize(allocation.bytes / kWriterBytes + 1);
+  for (uint64_t i = offset / kWriterBytes, last = (offset + size - 1) / kWriterBytes; i <= last; ++i) {
+    uint32_t &writer = allocation.writers[i];
+    writer = writer && writer != cta + 1 ? Allocation::kSeveral : uint32_t(cta + 1);
+  }
+  if (!allocation.isOutput)
+    return std::nullopt;
   std::optional<uint64_t> twice;
   for (uint64_t at = offset, end = offset + size; at < end;) {
     unsigned first = at % 64;

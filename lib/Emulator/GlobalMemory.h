@@ -30,6 +30,9 @@ struct Allocation {
   std::vector<int64_t> shape, strides;
   /// One bit a byte: written. Outputs only.
   std::vector<uint64_t> written;
+  /// For each 16 bytes the CTA that wrote them plus one, or kSeveral; empty until something is written.
+  std::vector<uint32_t> writers;
+  static constexpr uint32_t kSeveral = ~0u;
 };
 
 class GlobalMemory {
@@ -43,8 +46,12 @@ public:
   /// The bytes, or null if not all in one allocation.
   uint8_t *resolve(uint64_t address, uint64_t size);
 
-  /// Marks bytes of an output. The offset of the first that was written before, if any.
-  static std::optional<uint64_t> markWritten(Allocation &allocation, uint64_t offset, uint64_t size, bool reduction);
+  /// Marks bytes as written by a CTA. The offset of the first of an output that was written before, if any.
+  static std::optional<uint64_t> markWritten(Allocation &allocation, uint64_t offset, uint64_t size, uint64_t cta,
+                                             bool reduction);
+  /// Another CTA than `cta` that is known to have written some of the bytes, if any.
+  static std::optional<uint64_t> findOtherWriter(const Allocation &allocation, uint64_t offset, uint64_t size,
+                                                 uint64_t cta);
   /// Index of the first element of an output that was not written, and how many there are.
   struct Missing {
     std::string index;

@@ -32,7 +32,7 @@ Handler selectFloatAdd(const Modifiers &), selectFloatSub(const Modifiers &), se
 Handler selectFloatMin(const Modifiers &), selectFloatMax(const Modifiers &), selectFloatNeg(const Modifiers &);
 Handler selectFloatAbs(const Modifiers &), selectFloatDiv(const Modifiers &), selectFloatRcp(const Modifiers &);
 Step execPredLogic(Context &, const Instruction &), execPredNot(Context &, const Instruction &);
-Step execPredSelp(Context &, const Instruction &), execPrmt(Context &, const Instruction &);
+Step execPrmt(Context &, const Instruction &);
 Step execLop3(Context &, const Instruction &), execShf(Context &, const Instruction &);
 Step execPackedCvt(Context &, const Instruction &);
 
@@ -53,6 +53,7 @@ Step execTrap(Context &, const Instruction &), execShfl(Context &, const Instruc
 Step execElect(Context &, const Instruction &), execVote(Context &, const Instruction &);
 Step execActivemask(Context &, const Instruction &), execRedux(Context &, const Instruction &);
 Step execSetmaxnreg(Context &, const Instruction &), execNanosleep(Context &, const Instruction &);
+Step execGridWait(Context &, const Instruction &);
 
 // Barriers.cpp
 Step execBarSync(Context &, const Instruction &), execBarArrive(Context &, const Instruction &);
@@ -78,11 +79,16 @@ Step execWgmmaCommit(Context &, const Instruction &), execWgmmaWait(Context &, c
 Step execStMatrix(Context &, const Instruction &), execLdMatrix(Context &, const Instruction &);
 
 /// The mbarrier at an address, initialised and known to this warp; null after a hazard.
+/// Bytes of global memory that are inside of an allocation may be read now. False: a hazard was raised.
+bool checkGlobalRead(Context &c, const Instruction &inst, const Allocation &allocation, uint64_t offset, uint64_t size);
+bool checkGlobalRead(Context &c, const Instruction &inst, uint64_t address, uint64_t size);
 MBarrier *findBarrier(Context &c, const Instruction &inst, const SharedAddress &address, bool asyncProxy);
 /// Bytes landed on a barrier; completes its phase when that was the last it waited for.
 void completeTransaction(Machine &machine, Cta &cta, MBarrier &barrier, uint64_t bytes, uint32_t issuePhase,
                          const Cta &from, const Warp *warp, unsigned line);
 /// A 16-bit float as float and back, to nearest even.
+/// PTX ISA, "Floating-Point Instructions": the NaN that operations give.
+constexpr uint32_t kCanonicalNaN = 0x7fffffff;
 float halfToFloat(uint16_t bits);
 uint16_t floatToHalf(float value);
 inline float bfloatToFloat(uint16_t bits) {

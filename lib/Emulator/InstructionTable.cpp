@@ -62,6 +62,10 @@ constexpr unsigned v(Compare t) { return unsigned(t); }
 constexpr unsigned v(Logic t) { return unsigned(t); }
 constexpr unsigned v(Round t) { return unsigned(t); }
 constexpr unsigned v(AtomicOp t) { return unsigned(t); }
+constexpr unsigned v(Scope t) { return unsigned(t); }
+constexpr unsigned v(Order t) { return unsigned(t); }
+/// Of Field::Cache: a cache operator (.ca, ...), a priority or prefetch size, .nc.
+constexpr unsigned kOperator = 1, kPriority = 2, kNonCoherent = 3;
 
 #define DGEMM_TYPES(FIELD)                                                                                             \
   {"b8", FIELD, v(Type::B8)}, {"u8", FIELD, v(Type::U8)}, {"s8", FIELD, v(Type::S8)}, {"b16", FIELD, v(Type::B16)},    \
@@ -72,8 +76,28 @@ constexpr unsigned v(AtomicOp t) { return unsigned(t); }
     "s64", FIELD, v(Type::S64)                                                                                         \
   }
 
+// What a register of 16 to 64 bits holds; halves are bits there.
+#define DGEMM_WORD_TYPES                                                                                               \
+  {"b16", Field::Type, v(Type::B16)}, {"u16", Field::Type, v(Type::U16)}, {"s16", Field::Type, v(Type::S16)},          \
+      {"b32", Field::Type, v(Type::B32)}, {"u32", Field::Type, v(Type::U32)}, {"s32", Field::Type, v(Type::S32)},      \
+      {"f32", Field::Type, v(Type::F32)}, {"b64", Field::Type, v(Type::B64)}, {"u64", Field::Type, v(Type::U64)}, {    \
+    "s64", Field::Type, v(Type::S64)                                                                                   \
+  }
+
 const Literal kType[] = {DGEMM_TYPES(Field::Type)};
 const Literal kFrom[] = {DGEMM_TYPES(Field::Type2)};
+const Literal kWord[] = {DGEMM_WORD_TYPES};
+const Literal kMemory[] = {DGEMM_WORD_TYPES,
+                           {"b8", Field::Type, v(Type::B8)},
+                           {"u8", Field::Type, v(Type::U8)},
+                           {"s8", Field::Type, v(Type::S8)}};
+const Literal kSigned[] = {
+    {"s16", Field::Type, v(Type::S16)}, {"s32", Field::Type, v(Type::S32)}, {"s64", Field::Type, v(Type::S64)}};
+const Literal kWideInt[] = {{"u32", Field::Type, v(Type::U32)},
+                            {"s32", Field::Type, v(Type::S32)},
+                            {"u64", Field::Type, v(Type::U64)},
+                            {"s64", Field::Type, v(Type::S64)}};
+const Literal kInt32[] = {{"u32", Field::Type, v(Type::U32)}, {"s32", Field::Type, v(Type::S32)}};
 const Literal kInt[] = {{"u16", Field::Type, v(Type::U16)}, {"s16", Field::Type, v(Type::S16)},
                         {"u32", Field::Type, v(Type::U32)}, {"s32", Field::Type, v(Type::S32)},
                         {"u64", Field::Type, v(Type::U64)}, {"s64", Field::Type, v(Type::S64)}};
@@ -107,14 +131,21 @@ const Literal kRound[] = {{"rn", Field::Round, v(Round::Rn)},
 const Literal kFtz[] = {{"ftz", Field::Ftz, 1}};
 const Literal kNan[] = {{"NaN", Field::Nan, 1}};
 const Literal kRelu[] = {{"relu", Field::Sat, 1}};
-const Literal kSem[] = {{"weak", Field::Mode, 0}, {"relaxed", Field::Mode, 0},    {"volatile", Field::Mode, 0},
-                        {"mmio", Field::Mode, 0}, {"acquire", Field::Acquire, 1}, {"release", Field::Release, 1}};
-const Literal kAtomSem[] = {{"relaxed", Field::Mode, 0},
-                            {"acquire", Field::Acquire, 1},
-                            {"release", Field::Release, 1},
-                            {"acq_rel", Field::Release, 1}};
-const Literal kScope[] = {
-    {"cta", Field::Mode, 0}, {"cluster", Field::Mode, 0}, {"gpu", Field::Mode, 0}, {"sys", Field::Mode, 0}};
+const Literal kSem[] = {{"weak", Field::Order, v(Order::Weak)},
+                        {"relaxed", Field::Order, v(Order::Relaxed)},
+                        {"volatile", Field::Order, v(Order::Volatile)},
+                        {"acquire", Field::Order, v(Order::Acquire)},
+                        {"release", Field::Order, v(Order::Release)}};
+const Literal kAtomSem[] = {{"relaxed", Field::Order, v(Order::Relaxed)},
+                            {"acquire", Field::Order, v(Order::Acquire)},
+                            {"release", Field::Order, v(Order::Release)},
+                            {"acq_rel", Field::Order, v(Order::AcqRel)}};
+const Literal kScope[] = {{"cta", Field::Scope, v(Scope::Cta)},
+                          {"cluster", Field::Scope, v(Scope::Cluster)},
+                          {"gpu", Field::Scope, v(Scope::Gpu)},
+                          {"sys", Field::Scope, v(Scope::Sys)}};
+const Literal kMembar[] = {
+    {"cta", Field::Scope, v(Scope::Cta)}, {"gl", Field::Scope, v(Scope::Gpu)}, {"sys", Field::Scope, v(Scope::Sys)}};
 const Literal kSpace[] = {{"global", Field::Space, v(Space::Global)},
                           {"shared", Field::Space, v(Space::Shared)},
                           {"shared::cta", Field::Space, v(Space::Shared)},
@@ -132,19 +163,23 @@ const Literal kWindow[] = {{"global", Field::Space, v(Space::Global)},
                            {"param", Field::Space, v(Space::Param)}};
 const Literal kTo[] = {{"to", Field::Mode, 1}};
 const Literal kVector[] = {{"v2", Field::Vector, 2}, {"v4", Field::Vector, 4}};
-const Literal kEvict[] = {{"L1::evict_normal", Field::Mode, 0},
-                          {"L1::evict_unchanged", Field::Mode, 0},
-                          {"L1::evict_first", Field::Mode, 0},
-                          {"L1::evict_last", Field::Mode, 0},
-                          {"L1::no_allocate", Field::Mode, 0},
-                          {"ca", Field::Mode, 0},
-                          {"cg", Field::Mode, 0},
-                          {"cs", Field::Mode, 0},
-                          {"lu", Field::Mode, 0},
-                          {"cv", Field::Mode, 0},
-                          {"wb", Field::Mode, 0},
-                          {"wt", Field::Mode, 0}};
-const Literal kPrefetch[] = {{"L2::64B", Field::Mode, 0}, {"L2::128B", Field::Mode, 0}, {"L2::256B", Field::Mode, 0}};
+const Literal kEvict[] = {{"L1::evict_normal", Field::Cache, kPriority},
+                          {"L1::evict_unchanged", Field::Cache, kPriority},
+                          {"L1::evict_first", Field::Cache, kPriority},
+                          {"L1::evict_last", Field::Cache, kPriority},
+                          {"L1::no_allocate", Field::Cache, kPriority}};
+const Literal kLoadOperator[] = {{"ca", Field::Cache, kOperator},
+                                 {"cg", Field::Cache, kOperator},
+                                 {"cs", Field::Cache, kOperator},
+                                 {"lu", Field::Cache, kOperator},
+                                 {"cv", Field::Cache, kOperator}};
+const Literal kStoreOperator[] = {{"wb", Field::Cache, kOperator},
+                                  {"cg", Field::Cache, kOperator},
+                                  {"cs", Field::Cache, kOperator},
+                                  {"wt", Field::Cache, kOperator}};
+const Literal kNc[] = {{"nc", Field::Cache, kNonCoherent}};
+const Literal kPrefetch[] = {
+    {"L2::64B", Field::Cache, kPriority}, {"L2::128B", Field::Cache, kPriority}, {"L2::256B", Field::Cache, kPriority}};
 const Literal kHint[] = {{"L2::cache_hint", Field::CacheHint, 1}};
 const Literal kMulticast[] = {{"multicast::cluster", Field::Multicast, 1}};
 const Literal kDim[] = {
@@ -154,6 +189,13 @@ const Literal kReduce[] = {{"add", Field::Atomic, v(AtomicOp::Add)}, {"min", Fie
                            {"max", Field::Atomic, v(AtomicOp::Max)}, {"and", Field::Atomic, v(AtomicOp::And)},
                            {"or", Field::Atomic, v(AtomicOp::Or)},   {"xor", Field::Atomic, v(AtomicOp::Xor)},
                            {"inc", Field::Atomic, v(AtomicOp::Inc)}, {"dec", Field::Atomic, v(AtomicOp::Dec)}};
+const Literal kReduceInt[] = {{"add", Field::Atomic, v(AtomicOp::Add)},
+                              {"min", Field::Atomic, v(AtomicOp::Min)},
+                              {"max", Field::Atomic, v(AtomicOp::Max)}};
+const Literal kReduceBits[] = {{"and", Field::Atomic, v(AtomicOp::And)},
+                               {"or", Field::Atomic, v(AtomicOp::Or)},
+                               {"xor", Field::Atomic, v(AtomicOp::Xor)}};
+const Literal kNoFtz[] = {{"noftz", Field::Ftz, 1}};
 const Literal kExchange[] = {{"exch", Field::Atomic, v(AtomicOp::Exch)}};
 const Literal kCas[] = {{"cas", Field::Atomic, v(AtomicOp::Cas)}};
 const Literal kShflMode[] = {
@@ -172,9 +214,10 @@ const Literal kNoComplete[] = {{"noComplete", Field::Nan, 1}};
 const Literal kInc[] = {{"inc", Field::Mode, 1}, {"dec", Field::Mode, 0}};
 const Literal kFp8A[] = {{"e4m3", Field::TypeA, 0}, {"e5m2", Field::TypeA, 1}};
 const Literal kFp8B[] = {{"e4m3", Field::TypeB, 0}, {"e5m2", Field::TypeB, 1}};
-const Literal kMBarScope[] = {{"cta", Field::Mode, 0}, {"cluster", Field::Mode, 0}};
-const Literal kWaitSem[] = {{"acquire", Field::Acquire, 1}, {"relaxed", Field::Acquire, 2}};
-const Literal kArriveSem[] = {{"release", Field::Release, 1}, {"relaxed", Field::Release, 2}};
+const Literal kMBarScope[] = {{"cta", Field::Scope, v(Scope::Cta)}, {"cluster", Field::Scope, v(Scope::Cluster)}};
+const Literal kWaitSem[] = {{"acquire", Field::Order, v(Order::Acquire)}, {"relaxed", Field::Order, v(Order::Relaxed)}};
+const Literal kArriveSem[] = {{"release", Field::Order, v(Order::Release)},
+                              {"relaxed", Field::Order, v(Order::Relaxed)}};
 
 struct Class {
   const char *name;
@@ -182,6 +225,11 @@ struct Class {
 };
 const Class kClasses[] = {{"type", kType},
                           {"from", kFrom},
+                          {"word", kWord},
+                          {"memory", kMemory},
+                          {"signed", kSigned},
+                          {"wideint", kWideInt},
+                          {"int32", kInt32},
                           {"int", kInt},
                           {"bits", kBits},
                           {"bits32", kBits32},
@@ -202,6 +250,7 @@ const Class kClasses[] = {{"type", kType},
                           {"sem", kSem},
                           {"asem", kAtomSem},
                           {"scope", kScope},
+                          {"membar", kMembar},
                           {"space", kSpace},
                           {"shared", kShared},
                           {"sharedany", kSharedAny},
@@ -210,12 +259,18 @@ const Class kClasses[] = {{"type", kType},
                           {"to", kTo},
                           {"vec", kVector},
                           {"evict", kEvict},
+                          {"loadop", kLoadOperator},
+                          {"storeop", kStoreOperator},
+                          {"nc", kNc},
                           {"prefetch", kPrefetch},
                           {"hint", kHint},
                           {"multicast", kMulticast},
                           {"dim", kDim},
                           {"read", kRead},
                           {"reduce", kReduce},
+                          {"reduceint", kReduceInt},
+                          {"reducebits", kReduceBits},
+                          {"noftz", kNoFtz},
                           {"exch", kExchange},
                           {"cas", kCas},
                           {"shfl", kShflMode},
@@ -242,6 +297,68 @@ Handler only(const Modifiers &) {
   return handler;
 }
 
+/// PTX ISA, "ld" and "st": a scope goes with a strong order, cache operators with a weak one, priorities and .nc with
+/// global memory; a vector has 128 bits at most.
+bool isLegalAccess(const Modifiers &m) {
+  Order order = Order(m[Field::Order]);
+  bool isShared = m.space() == Space::Shared || m.space() == Space::SharedCluster;
+  bool isWeak = order == Order::None || order == Order::Weak;
+  bool isScoped = !isWeak && order != Order::Volatile;
+  unsigned cache = m[Field::Cache];
+  if (isScoped != (Scope(m[Field::Scope]) != Scope::None) || (isShared && (cache >= kPriority || m[Field::CacheHint])))
+    return false;
+  if ((cache == kOperator && !isWeak) || (cache == kPriority && order == Order::Volatile))
+    return false;
+  if (cache == kNonCoherent && (order != Order::None || m.space() != Space::Global))
+    return false;
+  return std::max(1u, unsigned(m[Field::Vector])) * getByteWidth(m.type()) <= 16;
+}
+Handler selectLoad(const Modifiers &m) {
+  return isLegalAccess(m) && Order(m[Field::Order]) != Order::Release ? execLoad : nullptr;
+}
+Handler selectStore(const Modifiers &m) {
+  return isLegalAccess(m) && Order(m[Field::Order]) != Order::Acquire ? execStore : nullptr;
+}
+Handler selectLoadParam(const Modifiers &m) { return isLegalAccess(m) ? execLoadParam : nullptr; }
+Handler selectStoreAsync(const Modifiers &m) {
+  return isLegalAccess(m) && getByteWidth(m.type()) >= 4 ? execStoreAsync : nullptr;
+}
+
+/// PTX ISA, "atom": the types of each operation.
+bool isLegalAtomic(const Modifiers &m) {
+  Type type = m.type();
+  bool isHalf = type == Type::F16 || type == Type::BF16;
+  if (isHalf != bool(m[Field::Ftz]))
+    return false;
+  switch (AtomicOp(m[Field::Atomic])) {
+  case AtomicOp::Add:
+    return isHalf || type == Type::F32 || type == Type::U32 || type == Type::S32 || type == Type::U64;
+  case AtomicOp::Min:
+  case AtomicOp::Max:
+    return type == Type::U32 || type == Type::S32 || type == Type::U64 || type == Type::S64;
+  case AtomicOp::Inc:
+  case AtomicOp::Dec:
+    return type == Type::U32;
+  default:
+    return type == Type::B32 || type == Type::B64;
+  }
+}
+Handler selectAtomic(const Modifiers &m) { return isLegalAtomic(m) ? execAtomic : nullptr; }
+Handler selectReduction(const Modifiers &m) { return isLegalAtomic(m) ? execReduction : nullptr; }
+Handler selectReduxBits(const Modifiers &m) { return m.type() == Type::B32 ? execRedux : nullptr; }
+
+/// PTX ISA, "mbarrier.arrive": order and scope go together.
+bool hasOrderAndScope(const Modifiers &m) {
+  return (Order(m[Field::Order]) != Order::None) == (Scope(m[Field::Scope]) != Scope::None);
+}
+Handler selectArrive(const Modifiers &m) { return hasOrderAndScope(m) ? execMBarrierArrive : nullptr; }
+Handler selectWait(const Modifiers &m) { return hasOrderAndScope(m) ? execMBarrierWait : nullptr; }
+
+/// Multicast has shared::cluster for its destination.
+bool isLegalMulticast(const Modifiers &m) { return !m[Field::Multicast] || m.space() == Space::SharedCluster; }
+Handler selectTensorLoad(const Modifiers &m) { return isLegalMulticast(m) ? execTensorLoad : nullptr; }
+Handler selectBulkLoad(const Modifiers &m) { return isLegalMulticast(m) ? execBulkLoad : nullptr; }
+
 const InstructionRow kRows[] = {
     // Integer and logic.
     {"add $int", "d s s", selectAdd},
@@ -256,8 +373,8 @@ const InstructionRow kRows[] = {
     {"rem $int", "d s s", selectRem},
     {"min $int", "d s s", selectMin},
     {"max $int", "d s s", selectMax},
-    {"neg $int", "d s", selectNeg},
-    {"abs $int", "d s", selectAbs},
+    {"neg $signed", "d s", selectNeg},
+    {"abs $signed", "d s", selectAbs},
     {"$and $bits", "d s s", selectAnd},
     {"$or $bits", "d s s", selectOr},
     {"$xor $bits", "d s s", selectXor},
@@ -267,14 +384,13 @@ const InstructionRow kRows[] = {
     {"$xor $pred", "dq sq sq", selectXor},
     {"not $pred", "dq sq", only<execPredNot>},
     {"mov $pred", "dq iq", only<execMovPred>},
-    {"selp $pred", "dq sq sq sq", only<execPredSelp>},
     {"shl $bits", "d s su32", selectShl},
     {"shr $bits", "d s su32", selectShr},
     {"shr $int", "d s su32", selectShr},
     {"popc $bits32", "du32 s", selectPopc},
     {"clz $bits32", "du32 s", selectClz},
     {"brev $bits32", "d s", selectBrev},
-    {"bfe $int", "d s su32 su32", selectBfe},
+    {"bfe $wideint", "d s su32 su32", selectBfe},
     {"bfi $bits32", "d s s su32 su32", selectBfi},
     {"prmt b32", "db32 sb32 sb32 sb32", only<execPrmt>},
     {"lop3 b32", "db32 sb32 sb32 sb32 i", only<execLop3>},
@@ -282,7 +398,7 @@ const InstructionRow kRows[] = {
     // Comparison and selection.
     {"setp $cmp [$ftz] $type", "pq s s", selectSetp},
     {"setp $cmp $logic [$ftz] $type", "pq s s sq", selectSetp},
-    {"selp $type", "d s s sq", selectSelp},
+    {"selp $word", "d s s sq", selectSelp},
     // Floating point.
     {"add [rn] [$ftz] $f32", "d s s", selectFloatAdd},
     {"sub [rn] [$ftz] $f32", "d s s", selectFloatSub},
@@ -298,18 +414,18 @@ const InstructionRow kRows[] = {
     {"cvt [$round] [$ftz] $type $from", "d s2", selectCvt},
     {"cvt rn [$relu] $packed f32", "db32 sf32 sf32", only<execPackedCvt>},
     // Data movement.
-    {"mov $type", "md ms", only<execMov>},
+    {"mov $word", "md ms", only<execMov>},
     {"cvta [$to] $window $addr", "d s", only<execCvta>},
-    {"ld param [$vec] $type", "vd a", only<execLoadParam>},
-    {"ld [$sem] [$scope] [$space] [$evict] [nc] [$evict] [$hint] [$prefetch] [$vec] $type", "vd a hint",
-     only<execLoad>},
-    {"st [$sem] [$scope] [$space] [$evict] [$hint] [$vec] $type", "a vs hint", only<execStore>},
-    {"st async [weak] shared::cluster mbarrier::complete_tx::bytes [$vec] $type", "a vs a", only<execStoreAsync>},
-    {"atom [$asem] [$scope] [$space] $reduce [noftz] $type", "d a s", only<execAtomic>},
+    {"ld param [$vec] $memory", "vd a", selectLoadParam},
+    {"ld [$sem] [$scope] [$space] [$loadop] [$nc] [$evict] [$hint] [$prefetch] [$vec] $memory", "vd a hint",
+     selectLoad},
+    {"st [$sem] [$scope] [$space] [$storeop] [$evict] [$hint] [$vec] $memory", "a vs hint", selectStore},
+    {"st async [weak] shared::cluster mbarrier::complete_tx::bytes [$vec] $word", "a vs a", selectStoreAsync},
+    {"atom [$asem] [$scope] [$space] $reduce [$noftz] $type", "d a s", selectAtomic},
     {"atom [$asem] [$scope] [$space] $exch $bits32", "d a s", only<execAtomic>},
     {"atom [$asem] [$scope] [$space] $cas $bits", "d a s s", only<execAtomic>},
-    {"red [$asem] [$scope] [$space] $reduce [noftz] $type", "a s", only<execReduction>},
-    {"mapa [$sharedany] $addr", "d s su32", only<execMapa>},
+    {"red [$asem] [$scope] [$space] $reduce [$noftz] $type", "a s", selectReduction},
+    {"mapa [shared::cluster] $addr", "d s su32", only<execMapa>},
     {"prefetch global L1|L2", "a", only<execPrefetch>},
     {"prefetch L1|L2", "a", only<execPrefetch>},
     {"prefetch [param] tensormap", "a", only<execPrefetchMap>},
@@ -332,9 +448,11 @@ const InstructionRow kRows[] = {
     {"vote sync $vote pred", "dq sq sb32", only<execVote>},
     {"vote sync $ballot b32", "db32 sq sb32", only<execVote>},
     {"activemask b32", "db32", only<execActivemask>},
-    {"redux sync $reduce $type", "d s sb32", only<execRedux>},
+    {"redux sync $reduceint $int32", "d s sb32", only<execRedux>},
+    {"redux sync $reducebits $bits32", "d s sb32", selectReduxBits},
     {"setmaxnreg $incdec sync aligned u32", "i", only<execSetmaxnreg>},
-    {"griddepcontrol wait|launch_dependents", "", only<execIgnore>},
+    {"griddepcontrol wait", "", only<execGridWait>},
+    {"griddepcontrol launch_dependents", "", only<execIgnore>},
     // Barriers and fences.
     {"bar [cta] sync", "su32 su32?", only<execBarSync>},
     {"bar warp sync", "sb32", only<execWarpSync>},
@@ -342,29 +460,31 @@ const InstructionRow kRows[] = {
     {"bar [cta] arrive", "su32 su32", only<execBarArrive>},
     {"barrier [cta] arrive [$aligned]", "su32 su32", only<execBarArrive>},
     {"barrier cluster arrive [$arrivesem] [$aligned]", "", only<execClusterArrive>},
-    {"barrier cluster wait [$waitsem] [$aligned]", "", only<execClusterWait>},
+    {"barrier cluster wait [acquire] [$aligned]", "", only<execClusterWait>},
     {"fence proxy async", "", only<execProxyFence>},
     {"fence proxy async shared::cta|shared::cluster", "", only<execProxyFence>},
     {"fence proxy async global", "", only<execIgnore>},
     {"fence mbarrier_init release cluster", "", only<execMBarrierInitFence>},
     {"fence [acq_rel|sc|acquire|release] $scope", "", only<execFence>},
-    {"membar cta|gl|sys", "", only<execFence>},
+    {"membar $membar", "", only<execFence>},
     // mbarrier.
     {"mbarrier init [$shared] b64", "a su32", only<execMBarrierInit>},
     {"mbarrier inval [$shared] b64", "a", only<execMBarrierInval>},
-    {"mbarrier arrive [$expect] [$arrivesem] [$mscope] [$sharedany] b64", "A", only<execMBarrierArrive>},
-    {"mbarrier expect_tx [relaxed] [$mscope] [$sharedany] b64", "a su32", only<execMBarrierExpectTx>},
-    {"mbarrier complete_tx [relaxed] [$mscope] [$sharedany] b64", "a su32", only<execMBarrierCompleteTx>},
-    {"mbarrier $wait [$parity] [$waitsem] [$mscope] [$shared] b64", "dq a S su32?", only<execMBarrierWait>},
+    {"mbarrier arrive [$expect] [$arrivesem] [$mscope] [$sharedany] b64", "A", selectArrive},
+    {"mbarrier expect_tx [$sharedany] b64", "a su32", only<execMBarrierExpectTx>},
+    {"mbarrier expect_tx relaxed $mscope [$sharedany] b64", "a su32", only<execMBarrierExpectTx>},
+    {"mbarrier complete_tx [$sharedany] b64", "a su32", only<execMBarrierCompleteTx>},
+    {"mbarrier complete_tx relaxed $mscope [$sharedany] b64", "a su32", only<execMBarrierCompleteTx>},
+    {"mbarrier $wait [$parity] [$waitsem] [$mscope] [$shared] b64", "dq a S su32?", selectWait},
     // Bulk copies.
     {"cp async bulk tensor $dim $dst global [tile] mbarrier::complete_tx::bytes [$multicast] [$hint]",
-     "a t a mask hint", only<execTensorLoad>},
+     "a t a mask hint", selectTensorLoad},
     {"cp async bulk tensor $dim global shared::cta [tile] bulk_group [$hint]", "t a hint", only<execTensorStore>},
     {"cp reduce async bulk tensor $dim global shared::cta $reduce [tile] bulk_group [$hint]", "t a hint",
      only<execTensorReduce>},
     {"cp async bulk prefetch tensor $dim L2 global [tile] [$hint]", "t hint", only<execTensorPrefetch>},
     {"cp async bulk $dst global mbarrier::complete_tx::bytes [$multicast] [$hint]", "a a su32 a mask hint",
-     only<execBulkLoad>},
+     selectBulkLoad},
     {"cp async bulk global shared::cta bulk_group [$hint]", "a a su32 hint", only<execBulkStore>},
     {"cp async bulk commit_group", "", only<execBulkCommit>},
     {"cp async bulk wait_group [$read]", "i", only<execBulkWait>},

@@ -53,6 +53,9 @@ enum class Space : uint8_t { Generic, Param, Global, Shared, SharedCluster, Loca
 enum class Compare : uint8_t { None, Eq, Ne, Lt, Le, Gt, Ge, Lo, Ls, Hi, Hs, Equ, Neu, Ltu, Leu, Gtu, Geu, Num, Nan };
 enum class Logic : uint8_t { None, And, Or, Xor };
 enum class Round : uint8_t { None, Rn, Rz, Rm, Rp, Rni, Rzi, Rmi, Rpi };
+/// Memory order, and scope; None: not given.
+enum class Order : uint8_t { None, Weak, Volatile, Relaxed, Acquire, Release, AcqRel };
+enum class Scope : uint8_t { None, Cta, Cluster, Gpu, Sys };
 enum class AtomicOp : uint8_t { None, Add, Min, Max, And, Or, Xor, Inc, Dec, Exch, Cas };
 enum class Special : uint8_t {
   TidX,
@@ -121,12 +124,13 @@ enum class Field : uint8_t {
   Sat,
   Nan,
   Parity,
-  Release,
-  Acquire,
   WgmmaN,
   TypeA,
   TypeB,
   Aligned,
+  Order,
+  Scope,
+  Cache,
   NumFields
 };
 struct Modifiers {
@@ -144,6 +148,8 @@ struct Operand {
   enum Kind : uint8_t { None, Reg32, Reg64, Pred, Label, Vector, Immediate };
   Kind kind = None;
   bool negated = false;
+  /// A predicate that the instruction reads.
+  bool isSource = false;
   /// The register cannot be written: it stands for a literal or a special register.
   bool constant = false;
   /// Register; first element in Kernel::operands (Vector); block target (Label).
@@ -177,6 +183,11 @@ struct Instruction {
   bool guardNegated = false;
   /// Some operand is a register that a wgmma of this kernel reads or writes.
   bool touchesAccumulator = false;
+  /// Some operand is a predicate that is read.
+  bool readsPredicate = false;
+  /// Its threads wait for each other (.sync). Which ones: all of the warp, or the mask in this operand.
+  bool isSync = false;
+  int8_t memberOperand = -1;
   Modifiers mods;
   unsigned line = 0;
   /// Branch target and where the two sides of a divergent branch meet again.

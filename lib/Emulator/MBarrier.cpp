@@ -123,6 +123,8 @@ static void tryComplete(Machine &machine, const Cta &from, const Warp *warp, uns
   barrier.completed.join(barrier.gathering);
   barrier.completed.order.raise(barrier.agent, barrier.phase);
   barrier.gathering.clear();
+  barrier.hasCompletedRemote |= barrier.isGatheringRemote;
+  barrier.isGatheringRemote = false;
   remember(machine, barrier, "phase " + Twine(barrier.phase - 1) + " completed");
   machine.progressed();
 }
@@ -181,13 +183,18 @@ static Step finishArrivals(Context &c, bool allArrived) {
 Step dgemm::emulator::execMBarrierArrive(Context &c, const Instruction &inst) {
   bool expect = inst.mods[Field::Count];
   Space space = inst.mods.space() == Space::Shared ? Space::Shared : Space::SharedCluster;
-  auto arriveLane = [&](unsigned lane, const SharedAddress &, MBarrier &barrier) {
+  bool relaxed = Order(inst.mods[Field::Order]) == Order::Relaxed;
+  const Clocks &released = Scope(inst.mods[Field::Scope]) == Scope::Cluster ? c.warp.released : c.warp.releasedInCta;
+  auto arriveLane = [&](unsigned lane, const SharedAddress &place, MBarrier &barrier) {
+    if (!c.reaches(inst, *place.cta))
+      return false;
+    barrier.isGatheringRemote |= place.cta != &c.cta;
     uint32_t operand = c.op(inst, 2).kind == Operand::Reg32 ? uint32_t(c.get(c.op(inst, 2), lane)) : 1;
     if (expect && !expectTx(c.machine, c.cta, &c.warp, inst.line, barrier, operand))
       return false;
     if (c.op(inst, 0).kind == Operand::Reg64)
       c.set(c.op(inst, 0), lane, barrier.phase);
-    barrier.gathering.join(inst.mods[Field::Release] == 2 ? c.warp.released : c.warp.clocks);
+    barrier.gathering.join(relaxed ? released : c.warp.clocks);
     if (!arrive(c.machine, c.cta, &c.warp, inst.line, barrier, expect ? 1 : operand))
       return false;
     tryComplete(c.machine, c.cta, &c.warp, inst.line, barrier);
@@ -241,9 +248,15 @@ static bool checkLapped(Context &c, const Instruction &inst, const MBarrier &bar
 
 Step dgemm::emulator::execMBarrierWait(Context &c, const Instruction &inst) {
   bool byParity = inst.mods[Field::Parity], test = inst.mods[Field::Mode];
+  Split &split = c.split();
   LaneMask passed = 0;
   MBarrier *blocker = nullptr;
   uint32_t blockedParity = 0;
+  // The phase may be over and the thread not see that yet: a loop has to stand around each wait.
+  bool unseen = !split.polls && c.machine.random(0, 7) == 0;
+  bool relaxed = Order(inst.mods[Field::Order]) == Order::Relaxed,
+       inCta = Scope(inst.mods[Field::Scope]) != Scope::Cluster;
+  Clocks &known = !relaxed ? c.warp.clocks : inCta ? c.warp.observedInCta : c.warp.observed;
   auto testLane = [&](unsigned lane, const SharedAddress &, MBarrier &barrier) {
     uint64_t which = c.get(c.op(inst, 2), lane);
     if (byParity && which > 1) {
@@ -253,10 +266,17 @@ Step dgemm::emulator::execMBarrierWait(Context &c, const Instruction &inst) {
     uint32_t parity = which & 1;
     if (byParity && !checkLapped(c, inst, barrier, parity))
       return false;
+    if (unseen)
+      return true;
     if (barrier.passed(parity)) {
+      if (barrier.hasCompletedRemote && Scope(inst.mods[Field::Scope]) == Scope::Cta) {
+        c.raise(HazardKind::InsufficientScope, inst,
+                "scope .cta does not reach the threads of other CTAs that have arrived at the mbarrier");
+        return false;
+      }
       passed |= 1u << lane;
       if (barrier.phase)
-        (inst.mods[Field::Acquire] == 2 ? c.warp.observed : c.warp.clocks).join(barrier.completed);
+        known.join(barrier.completed);
     } else {
       blocker = &barrier;
       blockedParity = parity;
@@ -266,7 +286,6 @@ Step dgemm::emulator::execMBarrierWait(Context &c, const Instruction &inst) {
   if (!forEachBarrier(c, inst, 1, Space::Shared, testLane))
     return Step::Stop;
   // try_wait may give up after a while; a loop has to stand around it. Sometimes it does so at once.
-  Split &split = c.split();
   if (blocker && passed == 0 && !test && (split.polls || c.machine.random(0, 3))) {
     split.polls = 0;
     Wait wait;
@@ -275,7 +294,7 @@ Step dgemm::emulator::execMBarrierWait(Context &c, const Instruction &inst) {
     wait.value = blockedParity;
     return c.block(wait);
   }
-  split.polls = blocker ? 1 : 0;
+  split.polls = blocker || unseen ? 1 : 0;
   c.setPred(c.op(inst, 0), passed);
   return Step::Next;
 }

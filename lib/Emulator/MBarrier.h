@@ -36,6 +36,11 @@ struct MBarrier {
   /// The warp that initialised it and its epoch then.
   uint32_t initAgent = 0;
   uint32_t initEpoch = 0;
+  /// Phases that have to be over before the last copy that signals it is, and the line of that copy.
+  uint32_t copyPhases = 0;
+  unsigned copyLine = 0;
+  /// A thread of another CTA has arrived in this phase; in some phase that has completed.
+  bool isGatheringRemote = false, hasCompletedRemote = false;
   bool initFenced = false;
   Clocks gathering, completed;
 
@@ -45,6 +50,13 @@ struct MBarrier {
   };
   /// The last few things that happened to it.
   std::deque<Entry> history;
+
+  /// A copy of so many bytes is on its way.
+  void expectCopy(uint64_t bytes, unsigned line) {
+    inFlight += bytes;
+    copyPhases = phase + 1;
+    copyLine = line;
+  }
 
   /// try_wait.parity: the phase with this parity has completed.
   bool passed(uint32_t parity) const { return (phase & 1) != parity; }

@@ -57,6 +57,8 @@ static const char *describeKind(AccessKind kind) {
     return "read";
   case AccessKind::GenericWrite:
     return "written";
+  case AccessKind::GenericAtomic:
+    return "changed by an atomic";
   case AccessKind::WgmmaRead:
     return "read by a wgmma";
   case AccessKind::BulkRead:
@@ -102,6 +104,31 @@ bool Machine::checkAlive(const Cta &target, const Cta &from, const Warp *warp, u
   return false;
 }
 
+unsigned Machine::elect(LaneMask members) const {
+  uint64_t hash = (options.seed + 1) * 0x9e3779b97f4a7c15ull ^ (uint64_t(members) * 0xd6e8feb86659fd93ull);
+  unsigned skip = (hash >> 32) % __builtin_popcount(members);
+  while (skip--)
+    members &= members - 1;
+  return __builtin_ctz(members);
+}
+
+bool Machine::checkEnd(Cta &cta, const Warp &warp, unsigned line) {
+  for (const auto &[offset, barrier] : cta.barriers) {
+    uint32_t known = 0;
+    for (const Warp &other : cta.warps)
+      for (const Clocks *clocks : {&other.clocks, &other.observed, &other.observedInCta})
+        known = std::max(known, clocks->order.get(barrier.agent));
+    if (known >= barrier.copyPhases)
+      continue;
+    raise(HazardKind::ExitInFlight, &cta, &warp, line,
+          "the CTA ends, and none of its threads has waited for the copy of PTX line " + Twine(barrier.copyLine) +
+              " into its shared memory, phase " + Twine(barrier.copyPhases - 1) + " of the mbarrier at byte " +
+              Twine(offset - kernel.dynamicSharedBase));
+    return false;
+  }
+  return true;
+}
+
 void Machine::initCta(Cta &cta) {
   uint32_t size = kernel.dynamicSharedBase + launch.dynamicShared;
   cta.shared.resize(size, kReservedShared);
@@ -118,6 +145,7 @@ void Machine::initCta(Cta &cta) {
     unsigned lanes = std::min(threads - w * kLanes, kLanes);
     warp.start(kernel, lanes == kLanes ? kAllLanes : (1u << lanes) - 1);
     warp.registers = entryRegs;
+    warp.meetsAtSync = options.reconvergence == Reconvergence::Sync;
     warp.slowness = 1u << random(0, 3);
     setSpecials(cta, warp);
   }
@@ -143,6 +171,7 @@ void Machine::admit() {
   for (unsigned i = 0; i < 3; ++i)
     clusters[i] = launch.grid[i] / launch.cluster[i];
   unpack(nextCluster++, clusters, cluster->id);
+  cluster->gridAgent = cluster->makeAgent({AgentInfo::Grid, 0, 0});
   for (unsigned rank = 0; rank < perCluster; ++rank) {
     auto cta = std::make_unique<Cta>();
     cta->rank = rank;
@@ -243,6 +272,22 @@ void Machine::setSpecials(Cta &cta, Warp &warp) {
 
 bool Context::noFrames() const {
   return llvm::none_of(warp.frames, [](const Frame &frame) { return frame.live; });
+}
+
+bool Context::mayTouchGlobal(const Instruction &inst) const {
+  if (!machine.launch.overlapsPrevious || warp.clocks.order.get(cta.cluster->gridAgent))
+    return true;
+  raise(HazardKind::MissingGridWait, inst,
+        "global memory is touched before griddepcontrol.wait, while the kernel in front in the stream may still run");
+  return false;
+}
+
+bool Context::reaches(const Instruction &inst, const Cta &other) const {
+  if (Scope(inst.mods[Field::Scope]) != Scope::Cta || &other == &cta)
+    return true;
+  raise(HazardKind::InsufficientScope, inst,
+        "scope .cta does not reach CTA " + llvm::Twine(other.index) + ", whose shared memory this is");
+  return false;
 }
 
 Step Context::block(Wait wait) const {

@@ -61,7 +61,7 @@ struct Cta {
 
 /// What an epoch of an agent stands for, for reports.
 struct AgentInfo {
-  enum Kind : uint8_t { Warp, TensorCore, Bulk, Barrier } kind;
+  enum Kind : uint8_t { Warp, TensorCore, Bulk, Barrier, Grid } kind;
   unsigned cta;
   unsigned index;
 };
@@ -70,6 +70,8 @@ struct Cluster {
   std::array<uint32_t, 3> id = {0, 0, 0};
   std::vector<std::unique_ptr<Cta>> ctas;
   std::vector<AgentInfo> agents;
+  /// The kernel in front in the stream: epoch 1 is its end, which griddepcontrol.wait waits for.
+  uint32_t gridAgent = 0;
   /// barrier.cluster: warps that have arrived, and the clocks that they brought.
   uint32_t arrived = 0;
   uint32_t exited = 0;
@@ -99,6 +101,8 @@ struct Launch {
   std::array<uint32_t, 3> block = {1, 1, 1};
   std::array<uint32_t, 3> cluster = {1, 1, 1};
   uint32_t dynamicShared = 0;
+  /// Starts before the kernel in front of it in the stream has ended.
+  bool overlapsPrevious = false;
   std::vector<uint8_t> parameters;
   /// Tensor maps by byte offset in the parameters.
   std::map<uint32_t, TensorMap> maps;
@@ -137,6 +141,10 @@ public:
 
   bool isReady(Cta &cta, Warp &warp, const Split &split);
   unsigned entryRegisters() const { return entryRegs; }
+  /// The lane of `members` that elect.sync elects: any, but always the same (PTX ISA, "elect").
+  unsigned elect(LaneMask members) const;
+  /// What ends with the last thread of a CTA: nobody will wait for a copy into its shared memory any more.
+  bool checkEnd(Cta &cta, const Warp &warp, unsigned line);
   /// Asynchronous work of `from` may not reach a CTA that has ended.
   bool checkAlive(const Cta &target, const Cta &from, const Warp *warp, unsigned line, llvm::StringRef what);
 
@@ -147,6 +155,11 @@ private:
   /// When something will happen by itself: an event, or the end of a sleep. The largest value: never.
   uint64_t nextWakeUp() const;
   void runWarp(Cta &cta, Warp &warp);
+  /// Lanes of `warp` that stand at the .sync instruction of `split`, those of `split` included.
+  LaneMask gatherAtSync(const Warp &warp, const Split &split) const;
+  /// Lanes that run apart wait for each other at a .sync instruction and go on as one split. False: they are not all
+  /// here, or a hazard was raised. `index` follows the split.
+  bool meet(Cta &cta, Warp &warp, size_t &index);
   void raiseDeadlock(llvm::StringRef why);
   std::string describeWait(Cta &cta, Warp &warp, const Split &split);
   std::string describeWarps(Cta &cta);
@@ -194,6 +207,7 @@ struct Context {
   void setPred(const Operand &operand, LaneMask value) const {
     LaneMask &p = warp.preds[operand.slot];
     p = (p & ~mask) | (value & mask);
+    warp.predsWritten[operand.slot] |= mask;
   }
   uint64_t get(const Operand &operand, unsigned lane) const {
     return operand.kind == Operand::Reg64 ? r64(operand)[lane] : r32(operand)[lane];
@@ -214,6 +228,10 @@ struct Context {
              const llvm::Twine &context = "") const {
     return machine.raise(kind, &cta, &warp, inst.line, message, context);
   }
+  /// Global memory may be touched. False: a hazard was raised.
+  bool mayTouchGlobal(const Instruction &inst) const;
+  /// The scope that `inst` names reaches the CTA. False: a hazard was raised.
+  bool reaches(const Instruction &inst, const Cta &other) const;
   /// The first active lane.
   unsigned leader() const { return __builtin_ctz(mask); }
   /// All threads of the warp that have not ended take part.

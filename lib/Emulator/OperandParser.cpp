@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "OperandParser.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/ADT/Twine.h"
 #include <cstring>
@@ -60,6 +61,7 @@ llvm::Error OperandParser::parse(Instruction &inst, StringRef spec) {
     return lineError(problemLine, problem);
   inst.firstOperand = kernel.operands.size();
   inst.numOperands = pending.size();
+  inst.readsPredicate = llvm::any_of(pending, [](const Operand &operand) { return operand.isSource; });
   for (LabelUse &use : labels)
     if (use.operand == ~0u)
       use.operand = inst.firstOperand;
@@ -201,6 +203,7 @@ bool OperandParser::parsePredicate(bool isSource, Operand &out) {
   if (out.kind != Operand::Pred)
     return fail("'" + peek().text + "' is no predicate register");
   out.negated = negated;
+  out.isSource = isSource;
   ++pos;
   return true;
 }
@@ -209,6 +212,9 @@ bool OperandParser::parsePredicatePair(const Instruction &inst) {
   Operand first, second;
   if (!parsePredicate(false, first))
     return false;
+  bool isHalf = inst.mods.type() == Type::F16 || inst.mods.type() == Type::BF16;
+  if (isHalf && peek().isPunct('|'))
+    return fail("a comparison of halves has one predicate");
   if (accept('|') && !parsePredicate(false, second))
     return false;
   push(first);

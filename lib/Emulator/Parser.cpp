@@ -7,11 +7,13 @@
 //===----------------------------------------------------------------------===//
 
 #include "Parser.h"
+#include "Handlers.h"
 #include "InstructionTable.h"
 #include "Lexer.h"
 #include "Machine.h"
 #include "OperandParser.h"
 #include "SymbolTable.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -44,6 +46,18 @@ Type parseType(StringRef text) {
       .Case(".s64", Type::S64)
       .Case(".f64", Type::F64)
       .Default(Type::None);
+}
+
+/// Which threads wait for each other at an instruction.
+void markSync(Instruction &inst) {
+  llvm::SmallVector<StringRef, 8> parts;
+  StringRef(inst.row->pattern).split(parts, ' ');
+  inst.isSync = llvm::is_contained(parts, "sync");
+  const std::pair<Handler, int8_t> masks[] = {
+      {execShfl, 5}, {execElect, 2}, {execVote, 2}, {execRedux, 2}, {execWarpSync, 0}};
+  for (auto [handler, operand] : masks)
+    if (inst.handler == handler)
+      inst.memberOperand = operand;
 }
 
 class Parser {
@@ -428,6 +442,7 @@ Error Parser::parseInstruction() {
   inst.row = match.row;
   inst.handler = match.handler;
   inst.mods = match.mods;
+  markSync(inst);
   OperandParser operands(kernel, symbols, tokens, pos, labels);
   if (Error error = operands.parse(inst, match.row->operands))
     return error;

@@ -11,7 +11,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Machine.h"
+#include "Handlers.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
 
@@ -44,13 +45,16 @@ bool Machine::isReady(Cta &cta, Warp &warp, const Split &split) {
     return cta.freeRegisters >= int64_t(wait.value);
   case Wait::Sleep:
     return now >= wait.generation;
+  case Wait::Meet:
+    return (wait.value & warp.alive() & ~gatherAtSync(warp, split)) == 0;
   }
   return true;
 }
 
 static const char *waitName(Wait::Kind kind) {
   static constexpr const char *kNames[] = {"",           "wait mbarrier",   "wait bar.sync",  "wait cluster",
-                                           "wait wgmma", "wait bulk store", "wait registers", "sleep"};
+                                           "wait wgmma", "wait bulk store", "wait registers", "sleep",
+                                           "wait lanes"};
   return kNames[kind];
 }
 
@@ -98,6 +102,67 @@ static bool checkAccumulators(Context &c, const Instruction &inst) {
   return true;
 }
 
+LaneMask Machine::gatherAtSync(const Warp &warp, const Split &split) const {
+  // Any two bar.warp.sync meet (PTX ISA, "bar.warp.sync"); of the others each only with itself.
+  auto isWarpSync = [&](const Split &s) { return kernel.instructions[s.pc].handler == execWarpSync; };
+  LaneMask lanes = split.mask;
+  for (const Split &other : warp.splits)
+    if (other.wait.kind == Wait::Meet && (other.pc == split.pc || (isWarpSync(split) && isWarpSync(other))))
+      lanes |= other.mask;
+  return lanes;
+}
+
+bool Machine::meet(Cta &cta, Warp &warp, size_t &index) {
+  const Instruction &inst = kernel.instructions[warp.splits[index].pc];
+  LaneMask mask = warp.splits[index].mask;
+  if (inst.guard >= 0)
+    mask &= inst.guardNegated ? ~warp.preds[inst.guard] : warp.preds[inst.guard];
+  Context context{*this, cta, warp, index, mask};
+  LaneMask members = inst.memberOperand < 0
+                         ? kAllLanes
+                         : LaneMask(context.get(context.op(inst, inst.memberOperand), context.leader()));
+  if (LaneMask passing = warp.splits[index].mask & ~mask) {
+    if (members & passing)
+      return raise(HazardKind::DivergentWarp, &cta, &warp, inst.line,
+                   "lanes 0x" + llvm::utohexstr(members & passing) + " pass by, as the predicate is false for them"),
+             false;
+    warp.splits.push_back(Split{warp.splits[index].pc + 1, passing, -1, {}, 0, false});
+    warp.splits[index].mask = mask;
+  }
+  Split &split = warp.splits[index];
+  if (members & warp.alive() & ~gatherAtSync(warp, split)) {
+    split.wait.kind = Wait::Meet;
+    split.wait.value = members;
+    split.wait.since = now;
+    return false;
+  }
+  for (size_t i = warp.splits.size(); i-- > 0;) {
+    Split &other = warp.splits[i];
+    if (i == index || other.wait.kind != Wait::Meet)
+      continue;
+    if (other.pc == warp.splits[index].pc) {
+      warp.splits[index].mask |= other.mask;
+      warp.splits.erase(warp.splits.begin() + i);
+      index -= i < index;
+    } else if (inst.handler == execWarpSync && kernel.instructions[other.pc].handler == execWarpSync) {
+      other.wait = Wait();
+      ++other.pc;
+    }
+  }
+  return true;
+}
+
+/// A predicate that was never written has some value on a GPU.
+static bool checkPredicates(Context &c, const Instruction &inst) {
+  auto isWritten = [&](const Operand &operand) {
+    return !operand.isSource || !(c.mask & ~c.warp.predsWritten[operand.slot]);
+  };
+  if (llvm::all_of(c.kernel().getOperands(inst), isWritten))
+    return true;
+  c.raise(HazardKind::UninitialisedPredicate, inst, "the instruction reads a predicate that was never written");
+  return false;
+}
+
 void Machine::runWarp(Cta &cta, Warp &warp) {
   size_t index = warp.splits.size() == 1 ? 0 : random(0, warp.splits.size() - 1);
   if (!isReady(cta, warp, warp.splits[index]))
@@ -106,11 +171,21 @@ void Machine::runWarp(Cta &cta, Warp &warp) {
   if (warp.splits[index].wait.kind != Wait::None)
     endWait(cta, warp, warp.splits[index]);
   while (quantum--) {
-    Split &split = warp.splits[index];
-    const Instruction &inst = kernel.instructions[split.pc];
-    LaneMask mask = split.mask;
-    if (inst.guard >= 0)
+    const Instruction &inst = kernel.instructions[warp.splits[index].pc];
+    LaneMask mask = warp.splits[index].mask;
+    if (inst.guard >= 0) {
+      if (mask & ~warp.predsWritten[inst.guard]) {
+        raise(HazardKind::UninitialisedPredicate, &cta, &warp, inst.line, "its predicate was never written");
+        return;
+      }
       mask &= inst.guardNegated ? ~warp.preds[inst.guard] : warp.preds[inst.guard];
+    }
+    if (inst.isSync && warp.meetsAtSync && mask && (warp.splits.size() > 1 || mask != warp.splits[index].mask)) {
+      if (!meet(cta, warp, index))
+        return closeMath(cta, warp);
+      mask = warp.splits[index].mask;
+    }
+    Split &split = warp.splits[index];
     ++warp.count;
     ++report.warpInstructions;
     report.threadInstructions += __builtin_popcount(mask);
@@ -122,6 +197,8 @@ void Machine::runWarp(Cta &cta, Warp &warp) {
       continue;
     }
     if (inst.touchesAccumulator && !checkAccumulators(context, inst))
+      return;
+    if (inst.readsPredicate && !checkPredicates(context, inst))
       return;
     switch (inst.handler(context, inst)) {
     case Step::Next:
@@ -280,6 +357,9 @@ std::string Machine::describeWait(Cta &cta, Warp &warp, const Split &split) {
     break;
   case Wait::Sleep:
     text = "sleeps";
+    break;
+  case Wait::Meet:
+    text = "waits for lanes 0x" + llvm::utohexstr(split.wait.value & warp.alive()) + " of the warp";
     break;
   }
   return (split.mask == kAllLanes ? "" : "lanes 0x" + llvm::utohexstr(split.mask) + " ") + text + ", PTX line " +

@@ -35,11 +35,12 @@ static std::optional<HazardKind> check(const Access &earlier, const Access &acce
   bool earlierWrites = isWrite(earlier.kind);
   if (!earlierWrites && !isWrite(access.kind))
     return std::nullopt;
+  if (earlier.kind == AccessKind::GenericAtomic && access.kind == AccessKind::GenericAtomic)
+    return std::nullopt;
   if (!isOrdered(earlier, clocks.order))
     return isWrite(access.kind) ? HazardKind::OverwriteInUse : HazardKind::ReadBeforeWritten;
   // PTX ISA, "Async proxy": generic accesses are made visible to it by fence.proxy.async.
-  if (earlier.kind == AccessKind::GenericWrite && isAsync(access.kind) &&
-      clocks.fenced.get(earlier.agent) < earlier.epoch)
+  if (isGenericWrite(earlier.kind) && isAsync(access.kind) && clocks.fenced.get(earlier.agent) < earlier.epoch)
     return HazardKind::MissingProxyFence;
   return std::nullopt;
 }
@@ -47,9 +48,14 @@ static std::optional<HazardKind> check(const Access &earlier, const Access &acce
 void SharedMemory::recordIn(Chunk &chunk, uint16_t mask, const Access &access) {
   if (isWrite(access.kind)) {
     chunk.written |= mask;
-    // The write was ordered after all that it covers, so that whoever is ordered after it is after them too.
+    // The write was ordered after all that it covers, so that whoever is ordered after it is after them too; an atomic
+    // is not ordered after those of others.
     for (size_t i = 0; i < chunk.accesses.size();) {
-      chunk.accesses[i].mask &= ~mask;
+      const Access &known = chunk.accesses[i];
+      bool isBeside = access.kind == AccessKind::GenericAtomic && known.kind == AccessKind::GenericAtomic &&
+                      known.agent != access.agent;
+      if (!isBeside)
+        chunk.accesses[i].mask &= ~mask;
       if (chunk.accesses[i].mask) {
         ++i;
         continue;
@@ -77,7 +83,8 @@ std::optional<Violation> SharedMemory::touchChunk(uint32_t index, uint16_t mask,
     if (earlier.mask & mask)
       if (std::optional<HazardKind> kind = check(earlier, access, clocks))
         return Violation{*kind, index * kChunk, earlier};
-  if (!isWrite(access.kind) && (mask & ~chunk.written))
+  bool reads = !isWrite(access.kind) || access.kind == AccessKind::GenericAtomic;
+  if (reads && (mask & ~chunk.written))
     return Violation{HazardKind::ReadBeforeWritten, index * kChunk, std::nullopt};
   if (barrierWord[index * 2] || barrierWord[index * 2 + 1])
     if ((barrierWord[index * 2] && (mask & 0xff)) || (barrierWord[index * 2 + 1] && (mask >> 8)))

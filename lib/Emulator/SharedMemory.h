@@ -23,8 +23,11 @@
 
 namespace dgemm::emulator {
 
-enum class AccessKind : uint8_t { GenericRead, GenericWrite, WgmmaRead, BulkRead, BulkWrite };
-inline bool isWrite(AccessKind kind) { return kind == AccessKind::GenericWrite || kind == AccessKind::BulkWrite; }
+enum class AccessKind : uint8_t { GenericRead, GenericWrite, GenericAtomic, WgmmaRead, BulkRead, BulkWrite };
+inline bool isGenericWrite(AccessKind kind) {
+  return kind == AccessKind::GenericWrite || kind == AccessKind::GenericAtomic;
+}
+inline bool isWrite(AccessKind kind) { return isGenericWrite(kind) || kind == AccessKind::BulkWrite; }
 inline bool isAsync(AccessKind kind) { return kind >= AccessKind::WgmmaRead; }
 
 /// Who touched bytes of a chunk, and from which epoch of which agent on that is over.

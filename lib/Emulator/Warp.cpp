@@ -15,6 +15,7 @@ void Warp::start(const Kernel &kernel, LaneMask lanes) {
   reg32.assign(size_t(kernel.numReg32) * kLanes, 0x7fbadbadu);
   reg64.assign(size_t(kernel.numReg64) * kLanes, 0x7fbadbad7fbadbadull);
   preds.assign(kernel.numPred, 0);
+  predsWritten.assign(kernel.numPred, 0);
   for (auto [slot, value] : kernel.constants32)
     std::fill_n(&reg32[size_t(slot) * kLanes], kLanes, value);
   for (auto [slot, value] : kernel.constants64)
@@ -25,6 +26,16 @@ void Warp::start(const Kernel &kernel, LaneMask lanes) {
   inFlightShape.assign(kernel.numAccumulators, 0);
   splits.clear();
   splits.push_back(Split{0, lanes, -1, {}, 0, false});
+}
+
+LaneMask Warp::alive() const {
+  LaneMask lanes = 0;
+  for (const Split &split : splits)
+    lanes |= split.mask;
+  for (const Frame &frame : frames)
+    if (frame.live)
+      lanes |= frame.arrived;
+  return lanes;
 }
 
 int32_t Warp::makeFrame(uint32_t pc, int32_t parent, LaneMask expected) {
@@ -40,6 +51,12 @@ int32_t Warp::makeFrame(uint32_t pc, int32_t parent, LaneMask expected) {
 void Warp::branch(size_t index, LaneMask taken, uint32_t target, uint32_t next, uint32_t reconverge) {
   Split &split = splits[index];
   LaneMask rest = split.mask & ~taken;
+  if (meetsAtSync) {
+    split.pc = next;
+    split.mask = rest;
+    splits.push_back(Split{target, taken, -1, {}, 0, false});
+    return;
+  }
   // A loop that threads leave one by one meets once, at its end: the inner branches reuse the frame.
   if (split.frame < 0 || frames[split.frame].pc != reconverge)
     split.frame = makeFrame(reconverge, split.frame, split.mask);

@@ -20,10 +20,11 @@ struct MBarrier;
 
 /// What a split waits for.
 struct Wait {
-  enum Kind : uint8_t { None, Phase, NamedBarrier, ClusterBarrier, Wgmma, Bulk, Registers, Sleep };
+  enum Kind : uint8_t { None, Phase, NamedBarrier, ClusterBarrier, Wgmma, Bulk, Registers, Sleep, Meet };
   Kind kind = None;
   MBarrier *barrier = nullptr;
-  /// Phase: parity. Wgmma, Bulk: groups that may still be in flight. NamedBarrier: id. Registers: how many.
+  /// Phase: parity. Wgmma, Bulk: groups that may still be in flight. NamedBarrier: id. Registers: how many. Meet:
+  /// lanes.
   uint32_t value = 0;
   /// NamedBarrier, ClusterBarrier: generation that has to pass. Sleep: tick.
   uint64_t generation = 0;
@@ -69,6 +70,9 @@ struct BulkGroups {
   /// Copies in flight by group, from `first` on.
   uint32_t first = 1;
   std::vector<Group> groups;
+  /// Group and line of the last copy, and up to which group the thread has waited for reads of the source.
+  uint32_t issued = 0, waited = 0;
+  unsigned line = 0;
   Group &get(uint32_t group);
   /// All groups up to this one are done.
   uint32_t doneUpTo(bool read) const;
@@ -80,6 +84,10 @@ struct Warp {
   std::vector<uint32_t> reg32;
   std::vector<uint64_t> reg64;
   std::vector<LaneMask> preds;
+  /// Lanes of each predicate that were ever written.
+  std::vector<LaneMask> predsWritten;
+  /// Lanes meet only at .sync instructions: there are no frames.
+  bool meetsAtSync = false;
   std::vector<Split> splits;
   std::vector<Frame> frames;
 
@@ -87,6 +95,8 @@ struct Warp {
   Clocks clocks;
   /// What a relaxed arrive hands on: all before the last fence. What relaxed waits saw: a fence takes it over.
   Clocks released, observed;
+  /// The same within the CTA, for which a fence of scope .cta is enough.
+  Clocks releasedInCta, observedInCta;
   /// By lane; agent 0 where the thread never used bulk groups.
   std::array<BulkGroups, kLanes> bulk;
 
@@ -115,6 +125,8 @@ struct Warp {
   /// Starts a new epoch: what follows is not covered by what was released so far.
   void advance() { clocks.order.raise(agent, epoch() + 1); }
   bool done() const { return splits.empty(); }
+  /// Lanes that have not ended.
+  LaneMask alive() const;
 
   void start(const Kernel &kernel, LaneMask lanes);
   /// Splits `split` at a branch that `taken` of its threads take.

@@ -55,9 +55,6 @@ uint32_t MatrixDescriptor::unit(unsigned row, unsigned k16) const {
 
 namespace {
 
-constexpr unsigned kK = 32;
-constexpr unsigned kRows = 64;
-
 #if defined(__x86_64__) && defined(__ELF__)
 #define DGEMM_CLONES __attribute__((target_clones("arch=haswell", "default")))
 #else
@@ -66,10 +63,10 @@ constexpr unsigned kRows = 64;
 
 /// d[64][n] += a[64][32] * b[32][n]; the products of two 8-bit floats are exact in FP32.
 DGEMM_CLONES void multiply(float *d, const float *a, const float *b, unsigned n) {
-  for (unsigned m = 0; m < kRows; ++m) {
+  for (unsigned m = 0; m < kWgmmaRows; ++m) {
     float *row = d + size_t(m) * n;
-    for (unsigned k = 0; k < kK; ++k) {
-      float factor = a[m * kK + k];
+    for (unsigned k = 0; k < kWgmmaK; ++k) {
+      float factor = a[m * kWgmmaK + k];
       const float *column = b + size_t(k) * n;
       for (unsigned j = 0; j < n; ++j)
         row[j] += factor * column[j];
@@ -82,19 +79,19 @@ void gatherA(const Cta &cta, const WgmmaOp &op, float *a) {
   float sign = float(op.scaleA);
   if (!op.aFromRegisters) {
     MatrixDescriptor descriptor = MatrixDescriptor::decode(op.descA);
-    for (unsigned row = 0; row < kRows; ++row)
-      for (unsigned k = 0; k < kK; ++k)
-        a[row * kK + k] = op.undefinedRows >> row & 1
-                              ? std::numeric_limits<float>::quiet_NaN()
-                              : sign * table[cta.shared.data()[descriptor.unit(row, k / 16) + k % 16]];
+    for (unsigned row = 0; row < kWgmmaRows; ++row)
+      for (unsigned k = 0; k < kWgmmaK; ++k)
+        a[row * kWgmmaK + k] = op.undefinedRows >> row & 1
+                                   ? std::numeric_limits<float>::quiet_NaN()
+                                   : sign * table[cta.shared.data()[descriptor.unit(row, k / 16) + k % 16]];
     return;
   }
   // facts.md section 1: register r of lane t is row 16w + t/4 + 8*(r&1), k 16*(r/2) + 4*(t%4) and on.
-  for (unsigned row = 0; row < kRows; ++row)
-    for (unsigned k = 0; k < kK; ++k) {
+  for (unsigned row = 0; row < kWgmmaRows; ++row)
+    for (unsigned k = 0; k < kWgmmaK; ++k) {
       unsigned reg = (row % 16) / 8 + 2 * (k / 16), lane = row % 8 * 4 + k % 16 / 4;
       uint32_t word = op.aRegisters[row / 16][reg * kLanes + lane];
-      a[row * kK + k] = sign * table[(word >> (8 * (k % 4))) & 0xff];
+      a[row * kWgmmaK + k] = sign * table[(word >> (8 * (k % 4))) & 0xff];
     }
 }
 
@@ -123,7 +120,7 @@ void forEachFragment(llvm::ArrayRef<Operand> registers, unsigned warp, unsigned 
 
 void execute(Machine &machine, Cta &cta, unsigned group, WgmmaOp &op) {
   unsigned n = op.instruction->mods[Field::WgmmaN] * 8;
-  std::vector<float> a(kRows * kK), b(size_t(kK) * n), d(size_t(kRows) * n, 0.0f);
+  std::vector<float> a(kWgmmaRows * kWgmmaK), b(size_t(kWgmmaK) * n), d(size_t(kWgmmaRows) * n, 0.0f);
   auto registers = machine.kernel.getElements(machine.kernel.getOperands(*op.instruction)[0]);
   auto row = [&](unsigned warp, uint32_t slot) {
     return reinterpret_cast<float *>(&cta.warps[group * 4 + warp].reg32[size_t(slot) * kLanes]);
@@ -134,10 +131,16 @@ void execute(Machine &machine, Cta &cta, unsigned group, WgmmaOp &op) {
                       [&](uint32_t slot, unsigned lane, unsigned element) { d[element] = row(w, slot)[lane]; });
   gatherA(cta, op, a.data());
   gatherB(cta, op, b.data(), n);
-  multiply(d.data(), a.data(), b.data(), n);
+  const Modifiers &mods = op.instruction->mods;
+  if (machine.options.accumulator == Accumulator::Hopper)
+    multiplyAsHopper(d.data(), a.data(), b.data(), n, mods[Field::TypeA], mods[Field::TypeB]);
+  else
+    multiply(d.data(), a.data(), b.data(), n);
   for (unsigned w = 0; w < 4; ++w)
-    forEachFragment(registers, w, n,
-                    [&](uint32_t slot, unsigned lane, unsigned element) { row(w, slot)[lane] = d[element]; });
+    forEachFragment(registers, w, n, [&](uint32_t slot, unsigned lane, unsigned element) {
+      float value = d[element];
+      row(w, slot)[lane] = value == value ? value : __builtin_bit_cast(float, kCanonicalNaN);
+    });
   op.executed = true;
 }
 
@@ -291,7 +294,7 @@ Step dgemm::emulator::execWgmma(Context &c, const Instruction &inst) {
                        Twine(op.instruction->line));
   Access access{AccessKind::WgmmaRead, 0, group.agent, op.group, int32_t(c.warp.index), inst.line};
   // A kernel need not fill rows of A past the end of the operand: they reach only rows of D past the end.
-  if ((!op.aFromRegisters && !touchMatrix(c, inst, op.descA, kRows, "A", access, first, &op.undefinedRows)) ||
+  if ((!op.aFromRegisters && !touchMatrix(c, inst, op.descA, kWgmmaRows, "A", access, first, &op.undefinedRows)) ||
       !touchMatrix(c, inst, op.descB, inst.mods[Field::WgmmaN] * 8, "B", access, first))
     return Step::Stop;
   captureA(c, inst, op);

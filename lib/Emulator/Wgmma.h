@@ -13,6 +13,7 @@
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <vector>
 
 namespace dgemm::emulator {
 
@@ -33,7 +34,14 @@ struct WgmmaOp {
   bool executed = false;
 };
 
+/// A setmaxnreg of a warpgroup, and the epoch at which each of its warps ran it (0: not yet).
+struct RegisterChange {
+  const Instruction *instruction = nullptr;
+  std::array<uint32_t, 4> epochs = {0, 0, 0, 0};
+};
+
 struct Warpgroup {
+  std::vector<RegisterChange> changes;
   /// Four agents: what each of its warps has waited for.
   uint32_t agent = 0;
   std::deque<WgmmaOp> ops;
@@ -42,6 +50,12 @@ struct Warpgroup {
   /// Tick until which the tensor core is busy with what was issued.
   uint64_t busyUntil = 0;
 };
+
+/// Rows of A and D, and the length of the sums, of one wgmma with 8-bit operands.
+constexpr unsigned kWgmmaRows = 64, kWgmmaK = 32;
+
+/// d[64][n] += a[64][32] * b[32][n] as the tensor core of an H100 sums, bit for bit.
+void multiplyAsHopper(float *d, const float *a, const float *b, unsigned n, bool isE5M2A, bool isE5M2B);
 
 /// A matrix descriptor in shared memory (PTX ISA, "Matrix Descriptor Format").
 struct MatrixDescriptor {

@@ -51,6 +51,16 @@ struct CommandLine {
 
   cl::opt<std::string> trace{"trace", cl::desc("Emulator: write a Chrome trace (chrome://tracing, Perfetto)"),
                              cl::value_desc("file.json"), cl::cat(category)};
+  cl::opt<bool> independentLanes{
+      "independent-lanes",
+      cl::desc("Emulator: lanes that parted at a branch meet again at .sync instructions only, not where paths meet"),
+      cl::cat(category)};
+  cl::opt<AccumulatorModel> accumulator{
+      "accumulator", cl::desc("Emulator: how wgmma sums"), cl::init(AccumulatorModel::Exact),
+      cl::values(clEnumValN(AccumulatorModel::Exact, "exact", "in f32 (default)"),
+                 clEnumValN(AccumulatorModel::Hopper, "hopper",
+                            "with about 14 bits, as the tensor core of an H100 does; slower")),
+      cl::cat(category)};
   IntegerOption<1, 1024> multiprocessors{"multiprocessors", cl::desc("Emulator: multiprocessors to have (default 132)"),
                                          cl::init(132), cl::value_desc("count"), cl::cat(category)};
 
@@ -100,10 +110,13 @@ struct CommandLine {
       if (option->getNumOccurrences() && options.gpuOption.empty())
         options.gpuOption = ("--" + option->ArgStr).str();
     // Who wants what only the emulator has wants the emulator.
-    if (device == DeviceKind::Auto && (multiprocessors.getNumOccurrences() || trace.getNumOccurrences()))
-      options.device = DeviceKind::Emulator;
+    for (const cl::Option *option : getEmulatorOptions())
+      if (option->getNumOccurrences() && device == DeviceKind::Auto)
+        options.device = DeviceKind::Emulator;
     options.multiprocessors = multiprocessors;
     options.run.tracePath = trace;
+    options.run.independentLanes = independentLanes;
+    options.run.accumulator = accumulator;
     options.seed = seed;
     options.seeds = seeds;
     options.inputs = {inputA, inputScaleA, inputB, inputScaleB};
@@ -133,7 +146,7 @@ struct CommandLine {
         {hasKernel, "with --kernel, which is compiled", shape.getKernelOptions()},
         {noTime, "with --no-time", getGpuOptions()},
         {hasCases && !time, "with --cases and no --time", {&repeat, &flush}},
-        {device == DeviceKind::Gpu, "with --device=gpu", {&multiprocessors, &trace}},
+        {device == DeviceKind::Gpu, "with --device=gpu", getEmulatorOptions()},
         {device == DeviceKind::Emulator, "with --device=emulator", getGpuOptions()},
         {device == DeviceKind::Emulator, "with --device=emulator, which takes PTX", {&ptxas}}};
     if (!hasKernel && !hasCases) {
@@ -145,6 +158,9 @@ struct CommandLine {
 
 private:
   std::vector<const cl::Option *> getGpuOptions() { return {&time, &repeat, &flush}; }
+  std::vector<const cl::Option *> getEmulatorOptions() {
+    return {&multiprocessors, &trace, &independentLanes, &accumulator};
+  }
 
   /// The sizes to run, and the shape to compile for them.
   Error collectShape(Options &options) {

@@ -46,6 +46,18 @@ struct Progress {
   uint64_t ticks = 0;
 };
 
+/// Where lanes of a warp that parted at a branch run together again.
+enum class Reconvergence {
+  PostDominator, ///< where their paths meet, as ptxas usually has them do
+  Sync           ///< at instructions with .sync, which is all that PTX promises
+};
+
+/// How wgmma sums.
+enum class Accumulator {
+  Exact, ///< in f32, one product after the other
+  Hopper ///< as the tensor core of an H100 does, bit for bit (about 14 bits); ten times slower
+};
+
 struct Options {
   /// Seeds the order of warps and the delays of asynchronous work; equal seeds give equal runs.
   uint64_t seed = 1;
@@ -53,6 +65,8 @@ struct Options {
   int64_t multiprocessors = 132;
   /// CTAs that run at once; more are admitted when all of these wait. Bounds memory.
   unsigned residentCtas = 8;
+  Reconvergence reconvergence = Reconvergence::PostDominator;
+  Accumulator accumulator = Accumulator::Exact;
   /// Writes a Chrome trace (chrome://tracing, ui.perfetto.dev) to this file; empty for none.
   std::string tracePath;
   /// Events kept in the trace.

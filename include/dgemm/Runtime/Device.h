@@ -29,6 +29,9 @@ struct KernelImage {
   static llvm::Expected<KernelImage> read(llvm::StringRef imagePath, llvm::StringRef launchPath);
 };
 
+/// Exact: in f32. Hopper: with about 14 bits, as the tensor core of an H100 does.
+enum class AccumulatorModel { Exact, Hopper };
+
 /// A launch on a GPU that takes longer most likely hangs.
 constexpr double kLaunchTimeoutSeconds = 20;
 
@@ -41,6 +44,10 @@ struct RunOptions {
   uint64_t flushBytes = 0;
   /// Emulator: seeds the order of warps and the delays of asynchronous work.
   uint64_t seed = 0;
+  /// Emulator: lanes of a warp that parted at a branch meet again at .sync instructions only.
+  bool independentLanes = false;
+  /// Emulator: how wgmma sums.
+  AccumulatorModel accumulator = AccumulatorModel::Exact;
   /// Emulator: writes a Chrome trace to this file; empty for none.
   std::string tracePath;
 };

@@ -82,6 +82,7 @@ llvm::Expected<Report> CompiledGemm::run(uint64_t seed) {
   options.seed = seed;
   options.multiprocessors = multiprocessors;
   options.livelockInstructions = 2000000;
+  options.reconvergence = reconvergence;
   llvm::Expected<Report> report = emulator::run(ptx, launch, *bound, buffers, options);
   if (report && result)
     if (llvm::Error error = unpack(bytes[resultIndex], *result).moveInto(d))

@@ -23,6 +23,7 @@ struct CompiledGemm {
   GemmInputs inputs;
   Reference reference;
   int64_t multiprocessors = 2;
+  Reconvergence reconvergence = Reconvergence::PostDominator;
   HostTensor d;
 
   /// `dynamic`: letters of the sizes that are left dynamic, "mnkg"; `shape` says how operands lie in memory. A leading

@@ -36,6 +36,7 @@ LaunchDescriptor SmallKernel::launch() const {
   launch.cluster = {cluster, 1, 1};
   launch.sharedMemory = sharedMemory;
   launch.tiles = ctas;
+  launch.programmaticStreamSerialization = overlapsPrevious;
   OperandInfo input{"in", ElementType::F32, {int64_t(in.size())}, {1}, false};
   OperandInfo output{"out", ElementType::F32, {int64_t(outWords)}, {1}, checkOutputs};
   launch.operands = {input, output};
@@ -60,6 +61,7 @@ void SmallKernel::run(uint64_t seed) {
   Options options;
   options.seed = seed;
   options.checkOutputs = checkOutputs;
+  options.reconvergence = reconvergence;
   options.livelockInstructions = 200000;
   llvm::Expected<Report> result = emulator::run(ptx(), launch(), Sizes(), buffers, options);
   ASSERT_TRUE(bool(result)) << llvm::toString(result.takeError());

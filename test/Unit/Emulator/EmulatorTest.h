@@ -28,6 +28,9 @@ struct SmallKernel {
   unsigned inOffset = 0;
   std::vector<uint32_t> out;
   bool checkOutputs = false;
+  /// Launched so that it starts before the kernel in front of it has ended.
+  bool overlapsPrevious = false;
+  Reconvergence reconvergence = Reconvergence::PostDominator;
   std::string performance;
   /// Tensor map on "in", of 32-bit elements: parameter 2 when its dims are set.
   TensorMapInfo map;

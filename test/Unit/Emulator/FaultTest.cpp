@@ -65,6 +65,19 @@ const CompiledGemm &getGoodSplit() {
   return *good;
 }
 
+/// Starts before the kernel in front of it has ended.
+const CompiledGemm &getGoodOverlapping() {
+  static CompiledGemm *good = compile({64, 192, 512}, "block = 64x64x128, stages = 3, math_warpgroups = 1, pdl = true");
+  return *good;
+}
+
+/// Two CTAs share the columns of B.
+const CompiledGemm &getGoodPair() {
+  static CompiledGemm *good =
+      compile({256, 128, 512}, "block = 64x64x128, stages = 3, math_warpgroups = 1, cluster = 2x1");
+  return *good;
+}
+
 constexpr const char *kExpect = "mbarrier.arrive.expect_tx";
 constexpr const char *kTry = "mbarrier.try_wait.parity";
 constexpr const char *kLoad = "cp.async.bulk.tensor.2d.shared::cluster";
@@ -95,6 +108,21 @@ bool releaseBeforeWait(PtxEditor &ptx) {
   std::string name = label == std::string::npos ? "?" : line.substr(label, line.find(';') - label);
   return ptx.remove("wgmma.wait_group") &&
          ptx.replaceAll("\n" + name + ":", "\n" + name + ":\n\twgmma.wait_group.sync.aligned 0;");
+}
+
+/// The first wait of a consumer goes on whatever it says.
+bool ignoreWait(PtxEditor &ptx) {
+  int wait = ptx.find(kTry), branch = ptx.find("bra", 0, wait);
+  std::string line = ptx.getLine(branch);
+  return wait >= 0 && branch - wait <= 2 && ptx.replaceIn(line, line, "");
+}
+
+/// The loop around the first wait asks before it has waited: it swaps the wait and what comes of it.
+bool useBeforeWait(PtxEditor &ptx) {
+  int wait = ptx.find(kTry);
+  std::string first = ptx.getLine(wait), second = ptx.getLine(wait + 1);
+  return second.find("not.pred") != std::string::npos && ptx.replaceIn(first, first, second) &&
+         ptx.replaceIn(second, second, first, 1);
 }
 
 constexpr const char *kSend = "st.async";
@@ -189,6 +217,28 @@ std::vector<Fault> makeFaults() {
       {"StoreTwice",
        {K::OutputWrittenTwice},
        [](P &p, L &) { return p.insertBefore("cp.async.bulk.commit_group", p.getLine(p.find(kStore))); }},
+      {"LastStoreWaitDropped",
+       {K::ExitInFlight},
+       [](P &p, L &) {
+         unsigned last = 0;
+         while (p.find("cp.async.bulk.wait_group", last + 1) >= 0)
+           ++last;
+         return last > 0 && p.remove("cp.async.bulk.wait_group", last);
+       }},
+      {"WaitResultIgnored",
+       {K::ReadBeforeWritten, K::OverwriteInUse, K::AccumulatorInFlight, K::PhaseLapped},
+       [](P &p, L &) { return ignoreWait(p); }},
+      {"WaitAfterItsResultIsUsed", {K::UninitialisedPredicate}, [](P &p, L &) { return useBeforeWait(p); }},
+      {"RegistersTwice",
+       {K::RegisterBudget},
+       [](P &p, L &) { return p.insertBefore("setmaxnreg.inc", p.getLine(p.find("setmaxnreg.inc"))); }},
+      {"ArrivalOfOneLane",
+       {K::DivergentWarp},
+       [](P &p, L &) {
+         return p.insertBefore("bar.arrive", "\t.reg .pred %one;\n\t.reg .b32 %at;\n\tmov.u32 %at, %laneid;\n"
+                                             "\tsetp.eq.u32 %one, %at, 0;") &&
+                p.replaceIn("bar.arrive", "bar.arrive", "@%one bar.arrive");
+       }},
       {"ThreadsOneWarpgroupMore", {K::IllegalLaunch}, [](P &, L &l) { return (l.threads += 128) > 0; }},
   };
 }
@@ -212,8 +262,24 @@ std::vector<Fault> makeSplitFaults() {
   };
 }
 
+std::vector<Fault> makeOverlappingFaults() {
+  using P = PtxEditor;
+  return {{"GridWaitDropped", {HazardKind::MissingGridWait}, [](P &p, LaunchDescriptor &) {
+             return p.removeAll("griddepcontrol.wait");
+           }}};
+}
+
+std::vector<Fault> makePairFaults() {
+  using P = PtxEditor;
+  return {{"ArrivalOfNarrowScope", {HazardKind::InsufficientScope}, [](P &p, LaunchDescriptor &) {
+             return p.replaceAll("mbarrier.arrive.shared::cluster", "mbarrier.arrive.release.cta.shared::cluster");
+           }}};
+}
+
 class FaultTest : public testing::TestWithParam<Fault> {};
 class SplitFaultTest : public testing::TestWithParam<Fault> {};
+class OverlappingFaultTest : public testing::TestWithParam<Fault> {};
+class PairFaultTest : public testing::TestWithParam<Fault> {};
 
 std::string list(const std::vector<HazardKind> &kinds) {
   std::string text;
@@ -236,6 +302,8 @@ static void expectGood(CompiledGemm gemm) {
 TEST(FaultSuite, TheKernelsAreGoodBefore) {
   expectGood(getGood());
   expectGood(getGoodSplit());
+  expectGood(getGoodOverlapping());
+  expectGood(getGoodPair());
 }
 
 static void expectFound(const Fault &fault, const CompiledGemm &good) {
@@ -255,6 +323,26 @@ static void expectFound(const Fault &fault, const CompiledGemm &good) {
 TEST_P(FaultTest, IsFoundWithTheRightKind) { expectFound(GetParam(), getGood()); }
 TEST_P(SplitFaultTest, IsFoundWithTheRightKind) { expectFound(GetParam(), getGoodSplit()); }
 
+TEST_P(OverlappingFaultTest, IsFoundWithTheRightKind) { expectFound(GetParam(), getGoodOverlapping()); }
+TEST_P(PairFaultTest, IsFoundWithTheRightKind) { expectFound(GetParam(), getGoodPair()); }
+
+/// A warp whose lanes have parted may arrive only once they have met.
+TEST(FaultSuite, LanesThatHaveNotMetBeforeAnArrival) {
+  CompiledGemm gemm = getGood();
+  ASSERT_TRUE(PtxEditor(gemm.ptx).remove("bar.warp.sync"));
+  gemm.reconvergence = Reconvergence::Sync;
+  for (unsigned seed = 1; seed <= kSeeds; ++seed) {
+    llvm::Expected<Report> report = gemm.run(seed);
+    ASSERT_TRUE(bool(report)) << llvm::toString(report.takeError());
+    ASSERT_TRUE(report->hazard.has_value()) << "seed " << seed << " did not notice";
+    EXPECT_EQ(report->hazard->kind, HazardKind::DivergentWarp) << report->hazard->str();
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Faults, OverlappingFaultTest, testing::ValuesIn(makeOverlappingFaults()),
+                         [](const testing::TestParamInfo<Fault> &info) { return std::string(info.param.name); });
+INSTANTIATE_TEST_SUITE_P(Faults, PairFaultTest, testing::ValuesIn(makePairFaults()),
+                         [](const testing::TestParamInfo<Fault> &info) { return std::string(info.param.name); });
 INSTANTIATE_TEST_SUITE_P(Faults, SplitFaultTest, testing::ValuesIn(makeSplitFaults()),
                          [](const testing::TestParamInfo<Fault> &info) { return std::string(info.param.name); });
 INSTANTIATE_TEST_SUITE_P(Faults, FaultTest, testing::ValuesIn(makeFaults()),

@@ -357,6 +357,7 @@ llvm::Expected<Report> Gemm::run(uint64_t seed, const std::string &trace) {
   Options options;
   options.seed = seed;
   options.multiprocessors = multiprocessors;
+  options.accumulator = accumulator;
   options.tracePath = trace;
   options.livelockInstructions = 1000000;
   return emulator::run(ptx, launch, Sizes(), buffers, options);

@@ -19,6 +19,7 @@ struct Gemm {
   int64_t m = 100, n = 192, k = 512;
   unsigned stages = 3;
   int64_t multiprocessors = 4;
+  Accumulator accumulator = Accumulator::Exact;
   std::string ptx;
   LaunchDescriptor launch;
   std::vector<uint8_t> a, b;

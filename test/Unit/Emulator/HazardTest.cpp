@@ -125,7 +125,8 @@ TEST(MissingProxyFence, GenericWriteBulkRead) {
   // A fence before the last write does not cover it.
   make("fence.proxy.async.shared::cta;\n" + fill + "bar.sync 0;\n" + store, 32)
       .expectHazard(HazardKind::MissingProxyFence);
-  make(fill + "fence.proxy.async.shared::cta;\nbar.sync 0;\n" + store, 32).expectClean();
+  std::string finish = "@%p1 cp.async.bulk.commit_group;\n@%p1 cp.async.bulk.wait_group.read 0;\n";
+  make(fill + "fence.proxy.async.shared::cta;\nbar.sync 0;\n" + store + finish, 32).expectClean();
 }
 TEST(MissingProxyFence, BarrierInitialised) {
   std::string bare = "@%p1 mbarrier.init.shared::cta.b64 [%r1+2048], 1;\nbar.sync 0;\n";

@@ -85,6 +85,9 @@ TEST(Integer, Bits) {
   EXPECT_EQ(eval32("shf.l.wrap.b32 %r1, 0x80000000, 1, 1;"), 3u);
   EXPECT_EQ(eval32("shf.r.wrap.b32 %r1, 0x2, 1, 1;"), 0x80000001u);
   EXPECT_EQ(eval32("shf.r.clamp.b32 %r1, 1, 7, 40;"), 7u);
+  EXPECT_EQ(eval32("shf.r.wrap.b32 %r1, 0x200, 7, 40;"), 0x07000002u);
+  EXPECT_EQ(eval32("shf.l.wrap.b32 %r1, 0x80000000, 1, 33;"), 3u);
+  EXPECT_EQ(eval32("shf.l.clamp.b32 %r1, 0x80000000, 1, 33;"), 0x80000000u);
 }
 
 TEST(Float, FmaRoundsOnce) {
@@ -104,6 +107,54 @@ TEST(Float, FmaRoundsOnce) {
   EXPECT_EQ(eval32("neg.f32 %r1, 0f40400000;"), bits(-3.0f));
   EXPECT_EQ(eval32("abs.f32 %r1, 0fC0400000;"), bits(3.0f));
   EXPECT_EQ(eval32("div.rn.f32 %r1, 0f40C00000, 0f40000000;"), bits(3.0f));
+}
+
+TEST(Float, ZerosAndNaNs) {
+  constexpr uint32_t kNaN = 0x7fffffff, kMinusZero = 0x80000000;
+  EXPECT_EQ(eval32("min.f32 %r1, 0f00000000, 0f80000000;"), kMinusZero);
+  EXPECT_EQ(eval32("min.f32 %r1, 0f80000000, 0f00000000;"), kMinusZero);
+  EXPECT_EQ(eval32("max.f32 %r1, 0f80000000, 0f00000000;"), 0u);
+  EXPECT_EQ(eval32("max.f32 %r1, 0f00000000, 0f80000000;"), 0u);
+  EXPECT_EQ(eval32("min.f32 %r1, 0f7FC01234, 0f40400000;"), bits(3.0f));
+  EXPECT_EQ(eval32("min.NaN.f32 %r1, 0f7FC01234, 0f40400000;"), kNaN);
+  EXPECT_EQ(eval32("max.f32 %r1, 0f7FC01234, 0fFFC00001;"), kNaN);
+  // Payloads are lost.
+  EXPECT_EQ(eval32("add.f32 %r1, 0f7FC01234, 0f40400000;"), kNaN);
+  EXPECT_EQ(eval32("mul.f32 %r1, 0fFFC01234, 0f40400000;"), kNaN);
+  EXPECT_EQ(eval32("fma.rn.f32 %r1, 0f7F800000, 0f00000000, 0f40400000;"), kNaN);
+  EXPECT_EQ(eval32("setp.lt.u32 %p1, %lane, 3; @%p1 fma.rn.f32 %r1, 0f7FC01234, 0f3F800000, 0f40400000;"), kNaN);
+  EXPECT_EQ(eval32("sub.f32 %r1, 0f7F800000, 0f7F800000;"), kNaN);
+  EXPECT_EQ(eval32("rcp.rn.f32 %r1, 0fFFC01234;"), kNaN);
+  EXPECT_EQ(eval32("mov.b16 %rs1, 0xfe12; cvt.f32.f16 %r1, %rs1;"), kNaN);
+}
+
+TEST(Float, HalvesAreComparedByValue) {
+  auto compare = [](const std::string &what, const char *a, const char *b) {
+    return eval32(std::string("mov.b16 %rs1, ") + a + "; mov.b16 %rs2, " + b + "; setp." + what +
+                  " %p1, %rs1, %rs2; selp.b32 %r1, 1, 0, %p1;");
+  };
+  EXPECT_EQ(compare("lt.f16", "0xc000", "0xbc00"), 1u);  // -2 < -1
+  EXPECT_EQ(compare("lt.bf16", "0xc000", "0xbf80"), 1u); // the same
+  EXPECT_EQ(compare("eq.f16", "0x8000", "0x0000"), 1u);
+  EXPECT_EQ(compare("eq.bf16", "0x7fff", "0x7fff"), 0u);
+  EXPECT_EQ(compare("neu.f16", "0x7fff", "0x7fff"), 1u);
+}
+
+TEST(Convert, OddCases) {
+  EXPECT_EQ(eval64("cvt.rzi.s64.f32 %rd1, 0f7FC00000;"), 0x8000000000000000ull);
+  EXPECT_EQ(eval64("cvt.rni.u64.f32 %rd1, 0fFFC00000;"), 0x8000000000000000ull);
+  EXPECT_EQ(eval32("cvt.rni.u32.f32 %r1, 0f7FC00000;"), 0u);
+  // A narrow signed value fills its register with its sign.
+  EXPECT_EQ(eval32("cvt.s8.s32 %r1, 0x1234ff;"), 0xffffffffu);
+  EXPECT_EQ(eval32("cvt.s8.s32 %r1, 0x12347f;"), 0x7fu);
+  EXPECT_EQ(eval32("cvt.u8.s32 %r1, 0x1234ff;"), 0xffu);
+  EXPECT_EQ(eval32("cvt.s16.s32 %r1, 0x12ffff;"), 0xffffffffu);
+  EXPECT_EQ(eval32("cvt.rzi.s8.f32 %r1, 0fC0000000;"), uint32_t(-2));
+  // 2^24 + 2^16 + 1 lies just above the middle of two bf16 values, and on it once rounded to f32.
+  EXPECT_EQ(eval32("cvt.rn.bf16.s32 %rs1, 16842753; cvt.u32.u16 %r1, %rs1;"), 0x4b81u);
+  EXPECT_EQ(eval32("cvt.rn.bf16.s32 %rs1, 16842752; cvt.u32.u16 %r1, %rs1;"), 0x4b80u);
+  EXPECT_EQ(eval32("cvt.rn.f16.s32 %rs1, -3; cvt.u32.u16 %r1, %rs1;"), 0xc200u);
+  EXPECT_EQ(eval32("cvt.rn.f16.u32 %rs1, -3; cvt.u32.u16 %r1, %rs1;"), 0x7c00u);
 }
 
 TEST(Convert, Widths) {
@@ -152,9 +203,15 @@ TEST(Warp, ShuffleVoteElect) {
   lanes = evalLanes("shfl.sync.up.b32 %r1, %lane, 3, 0, -1;");
   EXPECT_EQ(lanes[5], 2u);
   EXPECT_EQ(lanes[1], 1u);
-  lanes = evalLanes("elect.sync %r2|%p1, -1; selp.b32 %r1, 1, 0, %p1;");
-  EXPECT_EQ(lanes[0], 1u);
-  EXPECT_EQ(lanes[1], 0u);
+  // One of them, whichever.
+  lanes = evalLanes("elect.sync %r2|%p1, -1; selp.b32 %r1, %r2, 32, %p1;");
+  unsigned elected = 0;
+  for (unsigned lane = 0; lane < 32; ++lane)
+    if (lanes[lane] != 32) {
+      EXPECT_EQ(lanes[lane], lane);
+      ++elected;
+    }
+  EXPECT_EQ(elected, 1u);
   EXPECT_EQ(eval32("setp.lt.u32 %p1, %lane, 4; vote.sync.ballot.b32 %r1, %p1, -1;"), 15u);
   EXPECT_EQ(eval32("setp.lt.u32 %p1, %lane, 4; vote.sync.any.pred %p2, %p1, -1; selp.b32 %r1, 1, 0, %p2;"), 1u);
   EXPECT_EQ(eval32("setp.lt.u32 %p1, %lane, 4; vote.sync.all.pred %p2, %p1, -1; selp.b32 %r1, 1, 0, %p2;"), 0u);
@@ -232,6 +289,67 @@ TEST(Decode, UnknownIsAnErrorWithItsLine) {
   EXPECT_NE(decodeError("cvt.rz.bf16.f32 %rs1, %r1;").find("unknown modifier '.rz'"), std::string::npos);
   EXPECT_NE(decodeError("cvt.bf16.f32 %rs1, %r1;").find("do not go together"), std::string::npos);
   EXPECT_NE(decodeError(".local .b32 x;").find("unknown directive '.local'"), std::string::npos);
+}
+
+/// ptxas 13.0 refuses each of them.
+TEST(Decode, FormsThatAreNoPTX) {
+  for (const char *form :
+       {"neg.u32 %r1, %r2;",
+        "abs.u64 %rd1, %rd2;",
+        "bfe.u16 %rs1, %rs2, %r1, %r2;",
+        "mov.b8 %rs1, %rs2;",
+        "mov.f16 %rs1, %rs2;",
+        "selp.bf16 %rs1, %rs2, %rs3, %p1;",
+        "selp.pred %p1, %p2, %p3, %p4;",
+        "mapa.shared::cta.u32 %r1, %r2, %r3;",
+        "barrier.cluster.wait.relaxed;",
+        "setp.lt.b32 %p1, %r1, %r2;",
+        "setp.lo.s32 %p1, %r1, %r2;",
+        "setp.lo.f32 %p1, %r1, %r2;",
+        "setp.equ.u32 %p1, %r1, %r2;",
+        "setp.eq.ftz.u32 %p1, %r1, %r2;",
+        "setp.eq.u8 %p1, %rs1, %rs2;",
+        "setp.eq.f16 %p1|%p2, %rs1, %rs2;",
+        "cvt.b32.b16 %r1, %rs1;",
+        "cvt.ftz.s32.s16 %r1, %rs1;",
+        "cvt.rn.bf16.s8 %rs1, %rs2;",
+        "cvt.rni.u8.bf16 %rs1, %rs2;",
+        "cvt.rn.ftz.f16.s32 %rs1, %r1;",
+        "redux.sync.inc.u32 %r1, %r2, -1;",
+        "redux.sync.and.s32 %r1, %r2, -1;",
+        "redux.sync.add.f32 %r1, %r2, -1;",
+        "redux.sync.xor.b64 %rd1, %rd2, -1;",
+        "atom.global.inc.s32 %r1, [%rd1], %r2;",
+        "atom.global.and.u32 %r1, [%rd1], %r2;",
+        "atom.global.min.f32 %r1, [%rd1], %r2;",
+        "red.global.add.f16 [%rd1], %rs1;",
+        "red.global.add.b32 [%rd1], %r1;",
+        "ld.release.gpu.global.b32 %r1, [%rd1];",
+        "ld.gpu.global.b32 %r1, [%rd1];",
+        "ld.acquire.global.b32 %r1, [%rd1];",
+        "ld.weak.gpu.global.b32 %r1, [%rd1];",
+        "ld.shared.nc.b32 %r1, [%r2];",
+        "ld.mmio.b32 %r1, [%rd1];",
+        "ld.global.f16 %rs1, [%rd1];",
+        "ld.global.v4.b64 {%rd2, %rd3, %rd4, %rd5}, [%rd1];",
+        "st.acquire.gpu.global.b32 [%rd1], %r1;",
+        "st.volatile.global.wt.b32 [%rd1], %r1;",
+        "st.shared.L1::evict_last.b32 [%r1], %r2;",
+        "mbarrier.arrive.release.shared.b64 %rd1, [%r1];",
+        "mbarrier.arrive.cta.shared.b64 %rd1, [%r1];",
+        "mbarrier.expect_tx.relaxed.shared.b64 [%r1], 8;",
+        "mbarrier.try_wait.acquire.shared.b64 %p1, [%r1], %rd1;",
+        "cp.async.bulk.shared::cta.global.mbarrier::complete_tx::bytes.multicast::cluster [%r1], [%rd1], 16, [%r1], "
+        "%rs1;"})
+    EXPECT_NE(decodeError(form), "") << form;
+  for (const char *form :
+       {"neg.s32 %r1, %r2;", "mov.b16 %rs1, %rs2;", "setp.ne.b32 %p1, %r1, %r2;", "setp.lt.ftz.f16 %p1, %rs1, %rs2;",
+        "ld.relaxed.gpu.global.b32 %r1, [%rd1];", "ld.global.nc.L1::evict_last.v4.b32 {%r1, %r2, %r3, %r4}, [%rd1];",
+        "ld.volatile.shared.b32 %r1, [%r2];", "st.release.cluster.shared::cluster.b32 [%r1], %r2;",
+        "red.relaxed.gpu.global.add.noftz.bf16 [%rd1], %rs1;",
+        "mbarrier.arrive.release.cluster.shared::cluster.b64 _, "
+        "[%r1];"})
+    EXPECT_EQ(decodeError(form), "") << form;
 }
 
 TEST(Decode, BadOperands) {
