@@ -38,8 +38,7 @@ void dgemm::buildPipeline(OpPassManager &pm, Level from, Level to, const Pipelin
   if (crosses(Level::Specialized)) {
     pm.addPass(createChooseDataMovementPass());
     pm.addPass(createWarpSpecializePass());
-    pm.addPass(createRotateKLoopPass());
-    pm.addPass(createUnrollKLoopPass());
+    pm.addPass(createScheduleKLoopPass());
   }
   // -> tensor maps, bulk copies, mbarriers.
   if (crosses(Level::TMA)) {

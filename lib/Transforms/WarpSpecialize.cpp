@@ -17,7 +17,6 @@
 #include "dgemm/Transforms/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
-#include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 
@@ -167,10 +166,10 @@ private:
   SmallVector<Value> mapAll(ValueRange values) {
     return llvm::map_to_vector(values, [&](Value value) { return map.lookupOrDefault(value); });
   }
-  /// A copy of the K loop, up to `end` if that is given; `body` builds one iteration and returns what it carries on.
-  scf::ForOp buildKLoop(ValueRange inits, function_ref<SmallVector<Value>(ValueRange)> body, Value end = {}) {
+  /// A copy of the K loop; `body` builds one iteration and returns what it carries on.
+  scf::ForOp buildKLoop(ValueRange inits, function_ref<SmallVector<Value>(ValueRange)> body) {
     scf::ForOp old = parts.kLoop;
-    SmallVector<Value> bounds = mapAll({old.getLowerBound(), end ? end : old.getUpperBound(), old.getStep()});
+    SmallVector<Value> bounds = mapAll({old.getLowerBound(), old.getUpperBound(), old.getStep()});
     return scf::ForOp::create(b, bounds[0], bounds[1], bounds[2], inits,
                               [&](OpBuilder &, Location, Value k, ValueRange carried) {
                                 OpBuilder::InsertionGuard guard(b);
@@ -187,28 +186,17 @@ private:
   /// The scales of a 64-row slice: of the tile that starts at row `offset`.
   Value loadRowScales(Value stage, Value offset);
   KBlock openKBlock(ArrayRef<Value> rowOffsets, int64_t columns);
-  SmallVector<Value> buildConsumerKBlock(ArrayRef<Value> rowOffsets, ValueRange sums, bool isLast = false);
-  Value getLastK();
+  SmallVector<Value> buildConsumerKBlock(ArrayRef<Value> rowOffsets, ValueRange sums);
   SmallVector<Value> buildConsumerKLoop(ArrayRef<Value> rowOffsets);
   SmallVector<Value> buildSlicesOfGroup(ArrayRef<Value> rowOffsets, size_t count, bool mayHaveNone);
-  void buildStore(Value sum, Value row, DenseI64ArrayAttr part = {});
+  void buildStore(Value sum, Value row);
   Value reduceCluster(Value sum);
-  /// Of a 64-row slice `columns` from `first` on; null for all of it.
-  DenseI64ArrayAttr getPart(int64_t first, int64_t columns) {
-    if (columns == parts.mma.getRhs().getType().getRows())
-      return {};
-    return b.getDenseI64ArrayAttr({first, columns});
-  }
 
   KernelParts &parts;
   Value ring;
   StageType stageType;
   ImplicitLocOpBuilder b;
   IRMapping map;
-  /// The consumers store a half of their sums when it has its last K block, and not all behind the K loop.
-  bool storesEarly = false;
-  /// Columns of a slice in each half: all of them where there are two slices.
-  int64_t halfColumns = 0;
 };
 
 void RoleBuilder::buildProducer(Block *block) {
@@ -266,35 +254,22 @@ KBlock RoleBuilder::openKBlock(ArrayRef<Value> rowOffsets, int64_t columns) {
 }
 
 /// One K block of a consumer: mma and promote for each 64-row slice, in columns that one partial accumulator holds.
-/// Scales are read before the stage is released, and the stage is released before the last promotion. Where it
-/// `isLast`, sums are stored, all but the last one while the last mma runs.
-SmallVector<Value> RoleBuilder::buildConsumerKBlock(ArrayRef<Value> rowOffsets, ValueRange sums, bool isLast) {
-  int64_t columns = isLast ? halfColumns : getMmaColumns(parts.mma.getRhs().getType().getRows());
+/// Scales are read before the stage is released, and the stage is released before the last promotion.
+SmallVector<Value> RoleBuilder::buildConsumerKBlock(ArrayRef<Value> rowOffsets, ValueRange sums) {
+  int64_t columns = getMmaColumns(parts.mma.getRhs().getType().getRows());
   auto partFrag = FragType::get(b.getContext(), hopper::kWgmmaM, columns);
   KBlock block = openKBlock(rowOffsets, columns);
   SmallVector<Value> next(sums);
   size_t halves = block.rhs.size(), count = rowOffsets.size() * halves;
-  auto store = [&](size_t i) {
-    buildStore(next[i / halves], rowOffsets[i / halves], getPart(i % halves * columns, columns));
-  };
   Value part; // each mma takes over the registers of the one before it
   for (size_t i = 0; i < count; ++i) {
     size_t slice = i / halves, half = i % halves;
-    if (isLast && i + 1 == count) {
-      Value started = MmaStartOp::create(b, partFrag, block.lhs[slice], block.rhs[half], part);
-      for (size_t before = 0; before < i; ++before)
-        store(before);
-      part = MmaWaitOp::create(b, partFrag, started, /*pending=*/0);
-    } else {
-      part = MmaOp::create(b, partFrag, block.lhs[slice], block.rhs[half], part);
-    }
+    part = MmaOp::create(b, partFrag, block.lhs[slice], block.rhs[half], part);
     if (i + 1 == count)
       ReleaseOp::create(b, ring);
     next[slice] = PromoteOp::create(b, next[slice].getType(), part, block.rowScales[slice], block.columnScales,
                                     map.lookupOrDefault(parts.promote.getN()), next[slice], half * columns);
   }
-  if (isLast)
-    store(count - 1);
   return next;
 }
 
@@ -310,23 +285,13 @@ Value RoleBuilder::reduceCluster(Value sum) {
   return reduce.getSum();
 }
 
-/// The last of several K blocks; null where that is not known or it is the only one.
-Value RoleBuilder::getLastK() {
-  std::optional<APInt> count = parts.kLoop.getStaticTripCount();
-  if (!count || count->slt(2))
-    return {};
-  auto step = getConstantIntValue(parts.kLoop.getStep()), first = getConstantIntValue(parts.kLoop.getLowerBound());
-  return arith::ConstantIndexOp::create(b, *first + (count->getSExtValue() - 1) * *step);
-}
-
-/// The K loop for these slices; for none it only hands the stages back. Returns the sums, or has stored them.
+/// The sums of these slices; the K loop for none only hands the stages back.
 SmallVector<Value> RoleBuilder::buildConsumerKLoop(ArrayRef<Value> rowOffsets) {
   int64_t columns = parts.mma.getRhs().getType().getRows();
   auto sumFrag = FragType::get(b.getContext(), hopper::kWgmmaM, columns);
   SmallVector<Value> zeros;
   for (size_t slice = 0; slice < rowOffsets.size(); ++slice)
     zeros.push_back(ZeroOp::create(b, sumFrag));
-  Value last = storesEarly && !rowOffsets.empty() ? getLastK() : Value();
   auto body = [&](ValueRange sums) {
     if (!rowOffsets.empty())
       return buildConsumerKBlock(rowOffsets, sums);
@@ -334,19 +299,7 @@ SmallVector<Value> RoleBuilder::buildConsumerKLoop(ArrayRef<Value> rowOffsets) {
     ReleaseOp::create(b, ring);
     return SmallVector<Value>();
   };
-  SmallVector<Value> sums(buildKLoop(zeros, body, last).getResults());
-  if (!storesEarly)
-    return sums;
-  if (last) {
-    map.map(parts.kLoop.getInductionVar(), last);
-    cloneIndexArithmetic();
-    buildConsumerKBlock(rowOffsets, sums, /*isLast=*/true);
-    return {};
-  }
-  for (auto [row, sum] : llvm::zip_equal(rowOffsets, sums))
-    for (int64_t column = 0; column < columns; column += halfColumns)
-      buildStore(sum, row, getPart(column, halfColumns));
-  return {};
+  return SmallVector<Value>(buildKLoop(zeros, body).getResults());
 }
 
 /// The sums of the first `count` slices, of those only that begin inside of the group; the others are zero.
@@ -357,31 +310,29 @@ SmallVector<Value> RoleBuilder::buildSlicesOfGroup(ArrayRef<Value> rowOffsets, s
   Value first = arith::AddIOp::create(b, tileM, rowOffsets[count - 1]);
   Value isInside = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, first, rows);
   auto sumFrag = FragType::get(b.getContext(), hopper::kWgmmaM, parts.mma.getRhs().getType().getRows());
-  SmallVector<Type> types(storesEarly ? 0 : count, sumFrag);
+  SmallVector<Type> types(count, sumFrag);
   auto branch = scf::IfOp::create(b, types, isInside, /*addThenBlock=*/true, /*addElseBlock=*/true);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(branch.thenBlock());
   scf::YieldOp::create(b, buildConsumerKLoop(rowOffsets.take_front(count)));
   b.setInsertionPointToStart(branch.elseBlock());
   SmallVector<Value> fewer = buildSlicesOfGroup(rowOffsets, count - 1, mayHaveNone);
-  if (!storesEarly)
-    fewer.push_back(ZeroOp::create(b, sumFrag));
+  fewer.push_back(ZeroOp::create(b, sumFrag));
   scf::YieldOp::create(b, fewer);
   return SmallVector<Value>(branch.getResults());
 }
 
-/// A slice of 64 rows, of which `row` is the first in the tile, or some columns of it.
-void RoleBuilder::buildStore(Value sum, Value row, DenseI64ArrayAttr part) {
+/// A slice of 64 rows, of which `row` is the first in the tile.
+void RoleBuilder::buildStore(Value sum, Value row) {
   SmallVector<Value> offsets = mapAll(parts.store.getOffsets());
   Value &m = offsets[offsets.size() - 2];
   m = arith::AddIOp::create(b, m, row);
   StoreOp::create(b, sum, parts.store.getDest(), offsets, map.lookupOrNull(parts.store.getRows()),
-                  map.lookupOrNull(parts.store.getColumns()), part, parts.store.getMovementAttr());
+                  map.lookupOrNull(parts.store.getColumns()), /*part=*/DenseI64ArrayAttr(),
+                  parts.store.getMovementAttr());
 }
 
 void RoleBuilder::buildConsumer(Block *block, Value warpgroup, ConfigAttr config) {
-  storesEarly = config.getEarlyStore();
-  halfColumns = config.getBlockN() / (config.getBlockM() > config.getMathWarpgroups() * hopper::kWgmmaM ? 1 : 2);
   b.setInsertionPointToEnd(block);
   // First row in the tile of each 64-row slice of this warpgroup. Warpgroups take turns, so that each has work where a
   // group ends early.
@@ -396,9 +347,8 @@ void RoleBuilder::buildConsumer(Block *block, Value warpgroup, ConfigAttr config
   bool skips = parts.tiles.getLayout() == Layout::Masked && !parts.reduce;
   SmallVector<Value> sums = skips ? buildSlicesOfGroup(rowOffsets, rowOffsets.size(), /*mayHaveNone=*/warpgroups > 1)
                                   : buildConsumerKLoop(rowOffsets);
-  if (!storesEarly)
-    for (auto [row, acc] : llvm::zip_equal(rowOffsets, sums))
-      buildStore(parts.reduce ? reduceCluster(acc) : acc, row);
+  for (auto [row, acc] : llvm::zip_equal(rowOffsets, sums))
+    buildStore(parts.reduce ? reduceCluster(acc) : acc, row);
 }
 
 LogicalResult specialize(KernelOp kernel) {

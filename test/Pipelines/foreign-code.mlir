@@ -2,7 +2,7 @@
 // RUN: dgemm-opt %s -o %t.mlir
 // RUN: dgemm-opt %s --dgemm-to-nvvm | diff %t.mlir -
 // RUN: dgemm-opt %s --dgemm-select-config --dgemm-tile-problem --dgemm-promote-accumulators --dgemm-choose-data-movement | diff %t.mlir -
-// RUN: dgemm-opt %s --dgemm-warp-specialize --dgemm-rotate-k-loop --dgemm-unroll-k-loop | diff %t.mlir -
+// RUN: dgemm-opt %s --dgemm-warp-specialize --dgemm-schedule-k-loop | diff %t.mlir -
 // RUN: dgemm-opt %s --dgemm-create-tensor-maps --dgemm-assign-stage-phase --dgemm-lower-ring --dgemm-lower-reductions --dgemm-lower-stores --dgemm-lower-wgmma --dgemm-lower-to-nvvm | diff %t.mlir -
 
 // And here it stands beside a kernel.

@@ -93,21 +93,20 @@ def WarpSpecializePass : Pass<"dgemm-warp-specialize"> {
     it, before the last promotion.
 
     A block N above 200 is computed in two halves, one mma after the other. Of a masked layout a consumer takes only the
-    slices of 64 rows that begin inside of the group (`scf.if`). With `early_store = true` the last K block is taken out
-    of the K loop, and a half of the sums is stored between `dgemm.mma_start` and `dgemm.mma_wait` of the other.
+    slices of 64 rows that begin inside of the group (`scf.if`).
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];
 }
 
-def RotateKLoopPass : Pass<"dgemm-rotate-k-loop"> {
-  let summary = "wait for a stage and load its scales in the K block before";
+def ScheduleKLoopPass : Pass<"dgemm-schedule-k-loop"> {
+  let summary = "in which order a consumer waits, multiplies, promotes and stores";
   let description = [{
-    Rotates the K loops of the consumers. The wait for the next stage, the addresses of its tiles and the loads of its
-    scales stand behind the start of a K block's last mma, and the K loop carries them. Scales that lie in global memory
-    are loaded a whole K block ahead.
+    Gives each op of a consumer's K loop a stage and an order (`scf::pipelineForLoop`), as the config of the kernel says.
 
-    For kernels whose config has `rotate_k_loop = true`. The stage is released behind the wait for the next one, which
-    costs where the ring is short of stages. With `early_store` the K block behind the loop is run ahead to as well.
+    `rotate_k_loop = true`: the wait for the next stage, the addresses of its tiles and the loads of its scales stand
+    behind the start of a K block's last mma, and the K loop carries them. Scales that lie in global memory are loaded a
+    whole K block ahead. The stage is released behind the wait for the next one, which costs where the ring is short of
+    stages.
 
     ```mlir
     %acc = scf.for %k = ... iter_args(%sum = %zero) {
@@ -135,19 +134,28 @@ def RotateKLoopPass : Pass<"dgemm-rotate-k-loop"> {
       scf.yield %next, %nextxb, %nextta, ... : ...
     }
     ```
-  }];
-  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];
-}
 
-def UnrollKLoopPass : Pass<"dgemm-unroll-k-loop"> {
-  let summary = "several K blocks in an iteration of the K loop";
-  let description = [{
-    Unrolls the K loops of the consumers by `unroll_k` of the kernel's config, where the number of K blocks is known (K is
-    static and not split) and at least twice that; a second loop runs what is left over. With early_store, a loop of fewer
-    K blocks than `unroll_k` becomes straight code. Other loops stay as they are. ptxas then starts the wait for the next
-    stage among the multiplications of a promotion, which it does not do across the end of a loop.
+    `early_store = true`: of a K loop with a known number of K blocks, two or more, the last one stands behind the loop.
+    What of the tile is whole before its last mma (a slice, or a half of the columns) is stored between
+    `dgemm.mma_start` and `dgemm.mma_wait` of that mma, which is divided where a K block has only one. Stores of what a
+    branch yields (masked tiles) move into it first.
 
-    Each mma takes over the registers of a partial sum that was promoted before it.
+    ```mlir
+    %part0 = dgemm.mma %a0, %b : ...
+    %sum0 = dgemm.promote %part0 scaled ... into %acc#0 : ...
+    %started = dgemm.mma_start %a1, %b over %part0 : ...
+    dgemm.store %sum0, %d[...] : ...
+    %part1 = dgemm.mma_wait %started pending = 0 : ...
+    dgemm.release %ring : ...
+    %sum1 = dgemm.promote %part1 scaled ... into %acc#1 : ...
+    dgemm.store %sum1, %d[...] : ...
+    ```
+
+    `unroll_k` above 1: so many K blocks stand in an iteration, where their number is known (K is static and not split)
+    and at least twice that; a second loop runs what is left over. With early_store, a loop of fewer K blocks than
+    `unroll_k` becomes straight code. ptxas then starts the wait for the next stage among the multiplications of a
+    promotion, which it does not do across the end of a loop. Each mma takes over the registers of a partial sum that was
+    promoted before it.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];
 }

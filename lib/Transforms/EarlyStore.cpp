@@ -1,0 +1,197 @@
+//===- EarlyStore.cpp - Stores under the last mma of a tile -*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "KLoop.h"
+#include "mlir/Analysis/SliceAnalysis.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "mlir/IR/PatternMatch.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "mlir/Transforms/RegionUtils.h"
+
+using namespace mlir;
+using namespace dgemm;
+
+//===----------------------------------------------------------------------===//
+// Behind the K loop
+//===----------------------------------------------------------------------===//
+
+static void halve(StoreOp store) {
+  int64_t half = store.getNumColumns() / 2;
+  OpBuilder b(store);
+  for (int64_t first : {int64_t(0), half})
+    cast<StoreOp>(b.clone(*store)).setPart(ArrayRef<int64_t>{first, half});
+  store.erase();
+}
+
+/// The stores of what `branch` yields; none if it yields anything that has other users.
+static SmallVector<StoreOp> findStores(scf::IfOp branch) {
+  for (Operation *user : branch->getUsers())
+    if (!isa<StoreOp>(user) || user->getBlock() != branch->getBlock())
+      return {};
+  SmallVector<StoreOp> stores;
+  for (Operation *op = branch->getNextNode(); op; op = op->getNextNode())
+    if (auto store = dyn_cast<StoreOp>(op); store && store.getValue().getDefiningOp() == branch)
+      stores.push_back(store);
+  return stores;
+}
+
+/// Erases those of `ops`, which stand in this order, that nothing uses any more.
+static void eraseDead(ArrayRef<Operation *> ops) {
+  for (Operation *op : llvm::reverse(ops))
+    if (isOpTriviallyDead(op))
+      op->erase();
+}
+
+/// The index arithmetic behind `branch` that makes the offsets of its stores, in order; none if other ops are among it.
+static FailureOr<SetVector<Operation *>> findArithmetic(ArrayRef<StoreOp> stores, scf::IfOp branch) {
+  SetVector<Operation *> arithmetic;
+  BackwardSliceOptions options;
+  options.omitBlockArguments = true;
+  options.filter = [&](Operation *op) { return op->getBlock() == branch->getBlock() && branch->isBeforeInBlock(op); };
+  for (StoreOp store : stores)
+    if (failed(getBackwardSlice(store.getOperation(), &arithmetic, options)))
+      return failure();
+  if (!llvm::all_of(arithmetic, [](Operation *op) { return isMemoryEffectFree(op) && !op->getNumRegions(); }))
+    return failure();
+  return arithmetic;
+}
+
+/// Moves the stores of what a branch yields into it; a branch of a branch likewise.
+static void sinkStores(scf::IfOp branch) {
+  SmallVector<StoreOp> stores = findStores(branch);
+  FailureOr<SetVector<Operation *>> arithmetic = findArithmetic(stores, branch);
+  if (stores.empty() || failed(arithmetic))
+    return;
+  for (Region &region : branch->getRegions()) {
+    Operation *yield = region.front().getTerminator();
+    OpBuilder b(yield);
+    IRMapping map;
+    map.map(branch.getResults(), yield->getOperands());
+    for (Operation *op : *arithmetic)
+      b.clone(*op, map);
+    for (StoreOp store : stores)
+      if (!map.lookup(store.getValue()).getDefiningOp<ZeroOp>())
+        b.clone(*store, map);
+  }
+  for (StoreOp store : stores)
+    store.erase();
+  eraseDead(arithmetic->getArrayRef());
+  OpBuilder b(branch);
+  auto bare = scf::IfOp::create(b, branch.getLoc(), TypeRange{}, branch.getCondition(), /*addThenBlock=*/false,
+                                /*addElseBlock=*/false);
+  for (auto [from, to] : llvm::zip_equal(branch->getRegions(), bare->getRegions())) {
+    to.takeBody(from);
+    to.front().getTerminator()->setOperands({});
+    for (auto inner : llvm::make_early_inc_range(to.front().getOps<scf::IfOp>()))
+      sinkStores(inner);
+    eraseDead(llvm::map_to_vector(to.front(), [](Operation &op) { return &op; }));
+  }
+  branch.erase();
+}
+
+void dgemm::divideStores(Region &consumer) {
+  llvm::MapVector<Block *, SmallVector<StoreOp>> tiles;
+  SmallVector<scf::IfOp> branches;
+  consumer.walk<WalkOrder::PreOrder>([&](ForEachTileOp loop) {
+    Block &block = loop.getBody().front();
+    tiles[&block] = llvm::to_vector(block.getOps<StoreOp>());
+    llvm::append_range(branches, block.getOps<scf::IfOp>());
+  });
+  // Of one slice each half has the place, in groups of 8 columns.
+  for (auto &[block, stores] : tiles)
+    if (stores.size() == 1 && !stores.front().getPart() && stores.front().getNumColumns() % 16 == 0)
+      halve(stores.front());
+  for (scf::IfOp branch : branches)
+    sinkStores(branch);
+}
+
+//===----------------------------------------------------------------------===//
+// In the last K block
+//===----------------------------------------------------------------------===//
+
+/// The promote that completes the columns of a store; null if there is none in the store's block.
+static PromoteOp findPromote(StoreOp store) {
+  int64_t first = store.getFirstColumn(), end = first + store.getNumColumns();
+  auto promote = store.getValue().getDefiningOp<PromoteOp>();
+  auto isOfOtherColumns = [&] {
+    int64_t column = promote.getColumn();
+    return end <= column || column + promote.getPart().getType().getColumns() <= first;
+  };
+  while (promote && isOfOtherColumns())
+    promote = promote.getAcc().getDefiningOp<PromoteOp>();
+  return promote && promote->getBlock() == store->getBlock() ? promote : PromoteOp();
+}
+
+/// Divides an mma, and the promote of what it computes, into two halves of the columns. Returns the second mma.
+static FailureOr<MmaOp> halveMma(MmaOp mma, PromoteOp promote) {
+  auto view = mma.getRhs().getDefiningOp<ViewOp>();
+  auto isAhead = [&](Value value) {
+    Operation *op = value.getDefiningOp();
+    return !op || op->getBlock() != mma->getBlock() || op->isBeforeInBlock(mma);
+  };
+  if (!view || !llvm::all_of(promote->getOperands().drop_front(), isAhead))
+    return mma.emitOpError("expected a view of a stage as rhs, and scales that are loaded before it, as each half of "
+                           "its columns is stored for itself");
+  ImplicitLocOpBuilder b(mma.getLoc(), view);
+  TileType tile = mma.getRhs().getType();
+  int64_t half = tile.getRows() / 2;
+  auto halfTile = TileType::get(b.getContext(), half, tile.getColumns(), tile.getElementType(), tile.getSwizzle());
+  auto halfFrag = FragType::get(b.getContext(), mma.getType().getRows(), half);
+  Value rhs[2];
+  for (int64_t i : {0, 1}) {
+    Value offset = b.createOrFold<arith::AddIOp>(view.getOffset(), arith::ConstantIndexOp::create(b, i * half));
+    rhs[i] = ViewOp::create(b, halfTile, view.getStage(), view.getIndex(), offset);
+  }
+  b.setInsertionPoint(mma);
+  auto promoteHalf = [&](Value part, Value acc, int64_t column) {
+    return PromoteOp::create(b, acc.getType(), part, promote.getRowScales(), promote.getColumnScales(), promote.getN(),
+                             acc, promote.getColumn() + column);
+  };
+  Value part = MmaOp::create(b, halfFrag, mma.getLhs(), rhs[0]);
+  Value first = promoteHalf(part, promote.getAcc(), 0);
+  auto second = MmaOp::create(b, halfFrag, mma.getLhs(), rhs[1], part);
+  b.setInsertionPoint(promote);
+  promote.replaceAllUsesWith(promoteHalf(second, first, half).getResult());
+  promote.erase();
+  mma.erase();
+  if (view->use_empty())
+    view.erase();
+  return second;
+}
+
+LogicalResult dgemm::storeEarly(PipelinedKLoop kLoop) {
+  Block *block = kLoop.loop->getBlock();
+  Operation *last = kLoop.lastMmas.empty() ? nullptr : kLoop.lastMmas.back();
+  SmallVector<StoreOp> stores;
+  for (StoreOp store : block->getOps<StoreOp>())
+    if (last && last->isBeforeInBlock(store))
+      stores.push_back(store);
+  if (auto mma = dyn_cast_or_null<MmaOp>(last)) {
+    PromoteOp promote = stores.empty() ? PromoteOp() : findPromote(stores.back());
+    if (promote && promote.getPart() == mma.getResult() &&
+        stores.back().getNumColumns() * 2 == promote.getPart().getType().getColumns()) {
+      FailureOr<MmaOp> second = halveMma(mma, promote);
+      if (failed(second))
+        return failure();
+      mma = *second;
+    }
+    last = splitMma(mma);
+  }
+  IRRewriter rewriter(kLoop.loop.getContext());
+  for (StoreOp store : stores) {
+    PromoteOp promote = findPromote(store);
+    if (!promote)
+      continue;
+    store.getValueMutable().assign(promote.getResult());
+    if (promote->isBeforeInBlock(last) && succeeded(moveOperationDependencies(rewriter, store, last)))
+      store->moveBefore(last);
+  }
+  return success();
+}
