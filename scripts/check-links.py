@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Fails where a Markdown file links to a file that is not there, or code cites a dated result in place of the docs.
+"""Fails where a Markdown file links to or names a file that is not there, or code cites a dated result in place of the docs.
 
 usage: check-links.py      (looks at the files that git tracks, or would)
 """
@@ -9,6 +9,9 @@ import subprocess
 import sys
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+# Pages of results are of their day.
+DATED = "benchmarks/results/"
+NAMED = re.compile(r"`((?:benchmarks|cmake|dialects|docs|fuzz|include|lib|python|scripts|test|tools)/[\w./-]+)`")
 CODE = ("dialects/", "include/", "lib/", "python/", "tools/")
 
 
@@ -20,6 +23,9 @@ def find_faults(path, text):
                 file = os.path.normpath(os.path.join(REPOSITORY, os.path.dirname(path), target))
                 if not re.match(r"[a-z]+:", target) and not os.path.exists(file):
                     yield number, f"links to '{target}', which is not there"
+            for target in [] if path.startswith(DATED) else NAMED.findall(line):
+                if not re.search(r"\bNAME\b", target) and not os.path.exists(os.path.join(REPOSITORY, target)):
+                    yield number, f"names '{target}', which is not there"
         elif path.startswith(CODE) and re.search(r"benchmarks/results|\d{4}-\d\d-\d\d-h100", line):
             yield number, "cites a dated result; cite the page of docs/ that links to it"
 
