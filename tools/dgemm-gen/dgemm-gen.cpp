@@ -134,7 +134,8 @@ static Error writeAll(const CompiledKernel &kernel) {
 
 /// Error: an option that has no effect on what is asked for.
 static Error checkCommandLine(Stage stage) {
-  bool hasFile = inputFile.getNumOccurrences(), writesAll = !outputDir.empty(), onlyPrints = listAll || printAlignment;
+  bool hasFile = inputFile.getNumOccurrences(), writesAll = outputDir.getNumOccurrences(),
+       onlyPrints = listAll || printAlignment;
   std::string what = listAll ? "--list-configs" : printAlignment ? "--print-row-alignment" : "--output-dir";
   if (!onlyPrints && !writesAll)
     what = "--emit=" + emit;
@@ -200,7 +201,7 @@ static Error run() {
   Expected<std::string> problem = getProblem(options);
   if (!problem)
     return problem.takeError();
-  if (outputDir.empty() && *stage <= Stage::LLVM) {
+  if (!outputDir.getNumOccurrences() && *stage <= Stage::LLVM) {
     StageTimes times;
     Expected<std::string> text = lowerToText(*problem, *stage, options, &times);
     if (!text)
@@ -209,13 +210,14 @@ static Error run() {
       reportTimes(times);
     return writeFiles({{outputFile, *text}});
   }
-  Expected<CompiledKernel> kernel = compileModule(*problem, options, outputDir.empty() ? *stage : Stage::Cubin);
+  Expected<CompiledKernel> kernel =
+      compileModule(*problem, options, outputDir.getNumOccurrences() ? Stage::Cubin : *stage);
   if (!kernel)
     return kernel.takeError();
   report(*kernel, options);
   if (printTimes)
     reportTimes(kernel->times);
-  if (!outputDir.empty())
+  if (outputDir.getNumOccurrences())
     return writeAll(*kernel);
   std::string launch = kernel->launch.toJSON();
   return writeFiles({{outputFile, *stage == Stage::PTX     ? kernel->ptx
