@@ -20,7 +20,6 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import configs as config_text
 import kernels
 import problems
 import report as reports
@@ -139,7 +138,7 @@ class Bench:
     def _prepare_ours(self, row, config, data, entry):
         compiled = self.store.get(row, config)
         kernel, d = data.bind(compiled, self.driver, self.multiprocessors)
-        entry["results"]["ours"] |= {"config": config_text.strip_name(kernel.launch["config"]), "ctas": kernel.ctas}
+        entry["results"]["ours"] |= {"config": kernel.launch["config"].removeprefix("#dgemm.config"), "ctas": kernel.ctas}
         stream = lambda: self.torch.cuda.current_stream().cuda_stream
         return (lambda: kernel(stream())), d
 

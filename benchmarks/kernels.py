@@ -12,8 +12,6 @@ import shutil
 import subprocess
 import time
 
-import configs
-
 
 class CompileError(Exception):
     """dgemm-gen refused, or a kernel is neither compiled nor can be."""
@@ -59,8 +57,15 @@ class KernelStore:
 
     def list_configs(self, row, fields=""):
         """Every legal config with the given fields, in the order of the cost model."""
-        listed = self._run(row.flags() + self._config_flag(fields) + ["--list-configs"])
-        return [configs.strip_name(line) for line in listed.splitlines() if line.strip()]
+        return self._run(row.flags() + self._config_flag(fields) + ["--list-configs"]).splitlines()
+
+    def list_neighbours(self, row, config, fields=""):
+        """The legal configs with the given fields that are one step away from a whole `config`."""
+        return self._run(row.flags() + self._config_flag(fields) + [f"--list-neighbours={config}"]).splitlines()
+
+    def list_orders(self, config):
+        """Variants of a whole `config` in the order of tiles and K blocks alone, which lists of configs do not vary."""
+        return self._run([f"--list-orders={config}"]).splitlines()
 
     def submit(self, row, config=""):
         """Starts to compile, if that is not done. `config`: fields to take as given; the compiler chooses the rest."""

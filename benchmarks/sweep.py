@@ -21,7 +21,6 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import bench
-import configs as config_text
 import kernels
 import problems
 import report as reports
@@ -94,20 +93,25 @@ class Sweep:
     def out_of_time(self):
         return time.monotonic() - self.bench.start > self.options.time_limit
 
-    def run_row(self, row, candidates, legal):
+    def run_row(self, row, candidates, chosen):
         import inputs as operands
 
         data = operands.Inputs(row)
         self._screen(row, candidates, data)
         for _ in range(self.options.neighbour_rounds):
             best = [config for _, config in self.journal.screened(row)[: self.options.finalists // 2]]
-            near = [other for config in best for other in config_text.neighbours(config, legal)]
+            near = self._list_neighbours(row, best)
             self._screen(row, near, data)
         if self.options.tile_orders:
             best = [config for _, config in self.journal.screened(row)[: self.options.finalists // 2]]
-            self._screen(row, [other for config in best for other in config_text.vary_tile_order(config)], data)
+            self._screen(row, [other for config in best for other in self.store.list_orders(config)], data)
         if not self.out_of_time():
-            self._final(row, data, legal[0] if legal else None)
+            self._final(row, data, chosen)
+
+    def _list_neighbours(self, row, configs):
+        """None where nothing can be compiled."""
+        fields = ["", *self.options.fields] if self.store.gen else []
+        return [other for config in configs for given in fields for other in self.store.list_neighbours(row, config, given)]
 
     # -- first round --------------------------------------------------------------------------------------------------
 
@@ -226,14 +230,12 @@ def _is_context_alive(torch):
 
 
 def choose_candidates(store, row, given, options):
-    """(what to try, all that is legal): the configs given for the row, and the model's best of each set of fields."""
+    """(what to try, the model's choice): the configs given for the row, and the model's best of each set of fields."""
     legal = store.list_configs(row) if store.gen else []
     candidates = list(given) + legal[: options.best]
     for fields in options.fields:
-        listed = store.list_configs(row, fields)
-        candidates += listed[: options.best]
-        legal += listed
-    return candidates, legal
+        candidates += store.list_configs(row, fields)[: options.best]
+    return candidates, legal[0] if legal else None
 
 
 def read_candidates(path):
@@ -242,7 +244,7 @@ def read_candidates(path):
         return {}
     with open(path) as file:
         listed = json.load(file)
-    return {problems.parse_row(row): [config_text.strip_name(text) for text in texts] for row, texts in listed.items()}
+    return {problems.parse_row(row): texts for row, texts in listed.items()}
 
 
 def run_worker(options):

@@ -11,9 +11,11 @@ import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import configs
 import problems
 import report as reports
+
+
+TABLE_VERSION = 2
 
 
 def read(path, kind=None):
@@ -22,8 +24,9 @@ def read(path, kind=None):
             document = json.load(file)
     except (OSError, ValueError) as error:
         raise reports.ReportError(f"cannot read '{path}': {error}") from error
-    if document.get("version") != 1 or document.get("kind") != kind:
-        raise reports.ReportError(f"'{path}' is no {kind or 'tuned table'} of version 1")
+    version = 1 if kind else TABLE_VERSION
+    if document.get("version") != version or document.get("kind") != kind:
+        raise reports.ReportError(f"'{path}' is no {kind or 'tuned table'} of version {version}")
     return document
 
 
@@ -35,7 +38,7 @@ def make_entry(row, final):
         "m": row.m if row.layout == "masked" else row.rows,
         "n": row.n,
         "k": row.k,
-        "config": configs.strip_brackets(final["config"]),
+        "config": final["config"],
         "microseconds": round(final["median"], 2),
     }
 
@@ -74,7 +77,7 @@ def main(arguments=None):
             table = read(options.into)
         else:
             about = sweeps[0]["about"]
-            table = {"version": 1, "gpu": about["gpu"], "multiprocessors": about["multiprocessors"], "entries": []}
+            table = {"version": TABLE_VERSION, "gpu": about["gpu"], "multiprocessors": about["multiprocessors"], "entries": []}
         for sweep in sweeps:
             merge(table, sweep)
         partial = f"{options.into}.partial"

@@ -42,7 +42,7 @@ def prepare(args):
         block_n = draw.randrange(8, widest + 1, 8)
         m, n, k = draw.randrange(8, 401, 8), draw.randrange(8, 601, 8), draw.randrange(16, 1537, 16)
         stem = f"k{index:02}_{m}x{n}x{k}_{block_m}x{block_n}"
-        config = f"block={block_m}x{block_n}x128,math_warpgroups={warpgroups},group_m={draw.choice([1, 4, 8])}"
+        config = f"block={block_m}x{block_n}x128,warpgroups={warpgroups},group_m={draw.choice([1, 4, 8])}"
         for stage, suffix in (("cubin", "cubin"), ("ptx", "ptx"), ("launch", "json")):
             rows = "?" if index % 2 else m
             command = [args.gen, f"--m={rows}", f"--n={n}", f"--k={k}", f"--config={config}"]

@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 
-_CONFIG = "--config=block = 64x64x128, stages = 3, math_warpgroups = 1, split_k = 1"
+_CONFIG = "--config=block = 64x64x128, stages = 3, warpgroups = 1, split_k = 1"
 _CASES = {
     "dense": ["--m=257", "--n=576", "--k=1152", "--config=split_k = 1"],
     "dense, more K blocks than slots of scales": ["--m=100", "--n=200", "--k=9008", _CONFIG],
@@ -27,7 +27,7 @@ _CASES = {
     "dense, dynamic M": ["--m=?", "--n=520", "--k=2048", _CONFIG],
     "cluster 2x1": ["--m=300", "--n=256", "--k=2048", "--config=block = 128x64x128, stages = 3, cluster = 2x1"],
     "cluster 1x2": ["--m=100", "--n=520", "--k=2048", "--config=block = 64x64x128, stages = 3, cluster = 1x2"],
-    "early store": ["--m=300", "--n=520", "--k=2048", "--config=block = 128x256, early_store = true, rotate_k_loop = true"],
+    "early store": ["--m=300", "--n=520", "--k=2048", "--config=block = 128x256, early_store = true, rotate = true"],
     "early store, masked": ["--layout=masked", "--groups=4", "--m=150", "--n=520", "--k=2048", "--config=block = 128x224, early_store = true"],
     "contiguous": ["--layout=contiguous", "--groups=4", "--m=1024", "--n=576", "--k=1152"],
     "masked": ["--layout=masked", "--groups=4", "--m=64", "--n=576", "--k=1152"],

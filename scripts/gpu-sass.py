@@ -20,7 +20,7 @@ import sys
 
 SHAPES = [(2112, 7168), (24576, 1536), (32768, 512), (7168, 16384), (4096, 7168), (7168, 2048), (576, 7168)]
 # Rows and config fields.
-KERNELS = [(4096, ""), (64, "math_warpgroups=1")]
+KERNELS = [(4096, ""), (64, "warpgroups=1")]
 POLICIES = ["alternate", "alternate-9/16", "all", "never"]
 
 

@@ -103,12 +103,12 @@ def clusters(cases):
 def fields(cases):
     """Each field of a config that changes the K loop or the epilogue."""
     for name, config in (("split2", "block=64x64,split_k=2"), ("split3", "block=128x72,split_k=3"),
-                         ("split8", "block=64x64,split_k=8"), ("rotate", "block=256x128,rotate_k_loop=true"),
-                         ("plain", "block=64x64,rotate_k_loop=false"), ("unroll", "block=128x144,unroll_k=2"),
-                         ("unroll3", "block=192x96,math_warpgroups=3,unroll_k=2"),
+                         ("split8", "block=64x64,split_k=8"), ("rotate", "block=256x128,rotate=true"),
+                         ("plain", "block=64x64,rotate=false"), ("unroll", "block=128x144,unroll=2"),
+                         ("unroll3", "block=192x96,warpgroups=3,unroll=2"),
                          ("wide", "block=128x256,even_waves=true"), ("early", "block=256x64,early_store=true"),
                          ("early_wide", "block=128x256,early_store=true"),
-                         ("early_rotate", "block=256x64,early_store=true,rotate_k_loop=true"),
+                         ("early_rotate", "block=256x64,early_store=true,rotate=true"),
                          ("early_halves", "block=128x144,early_store=true,even_waves=true")):
         cases.add(f"dense_{name}", f"--m=? --n=520 --k=1024 --config={config}", [(m, 520, 1024, m) for m in (1, 64, 129, 1000)])
         cases.add(f"any_{name}", f"--m=? --n=? --k=? --config={config}",
@@ -120,13 +120,13 @@ def fields(cases):
         cases.add(f"masked_{name}", f"--layout=masked --m=200 --groups=4 --n=520 --k=512 --config={config}",
                   [(200, 520, 512, seed) for seed in (1, 2, 3)])
     # Starts while the case before still runs, where that is in the same stream.
-    for name, config in (("pdl", "pdl=true"), ("pdl_split", "block=64x64,split_k=2,pdl=true"),
-                         ("pdl_pair", "block=128x128,cluster=2x1,pdl=true")):
-        cases.add(f"dense_{name}", f"--m=? --n=520 --k=1024 --config={config}", [(m, 520, 1024, m) for m in (1, 64, 1000)])
-        cases.add(f"masked_{name}", f"--layout=masked --m=200 --groups=4 --n=520 --k=512 --config={config}",
+    for name, config in (("pdl", ""), ("pdl_split", "--config=block=64x64,split_k=2"),
+                         ("pdl_pair", "--config=block=128x128,cluster=2x1")):
+        cases.add(f"dense_{name}", f"--m=? --n=520 --k=1024 --pdl {config}", [(m, 520, 1024, m) for m in (1, 64, 1000)])
+        cases.add(f"masked_{name}", f"--layout=masked --m=200 --groups=4 --n=520 --k=512 --pdl {config}",
                   [(200, 520, 512, 1)])
     # Several tiles for each CTA.
-    config = "block=64x64,group_m=4,serpentine_k=true"
+    config = "block=64x64,group_m=4,serpentine=true"
     for name, config in (("serpentine", config), ("serpentine_pair", config + ",cluster=2x1")):
         cases.add(f"dense_{name}", f"--m=? --n=1032 --k=4640 --config={config}", [(m, 1032, 4640, m) for m in (700, 2500)])
         cases.add(f"any_{name}", f"--m=? --n=? --k=? --config={config.replace(',cluster=2x1', '')}",
@@ -136,8 +136,8 @@ def fields(cases):
         cases.add(f"masked_{name}", f"--layout=masked --m=600 --groups=8 --n=1032 --k=640 --config={config}",
                   [(600, 1032, 640, seed) for seed in (1, 2)])
     # What masked groups and stores without TMA have no registers for.
-    config = "block=128x256,early_store=true,rotate_k_loop=true"
-    for name, config in (("early_unroll", f"{config},unroll_k=4"), ("early_pair", f"{config},unroll_k=4,cluster=2x1")):
+    config = "block=128x256,early_store=true,rotate=true"
+    for name, config in (("early_unroll", f"{config},unroll=4"), ("early_pair", f"{config},unroll=4,cluster=2x1")):
         cases.add(f"dense_{name}", f"--m=? --n=520 --k=1664 --config={config}",
                   [(m, 520, 1664, m) for m in (1, 64, 129, 1000)])
         cases.add(f"contiguous_{name}", f"--layout=contiguous --m=? --groups=4 --n=520 --k=512 --config={config}",
@@ -172,7 +172,7 @@ def table(cases):
             runs = {"dense": [(m, n, k, m) for m in (1, 64, 129, 1000)],
                     "contiguous": [(m, n, k, seed) for m in (1024, 3000) for seed in (1, 2)],
                     "masked": [(200, n, k, seed) for seed in (1, 2, 3)]}[layout]  # fmt: skip
-            cases.add(f"table{index}_{layout}_n{n}", f"--layout={layout} --m={m}{groups} --n={n} --k={k} --config=<{config}>",
+            cases.add(f"table{index}_{layout}_n{n}", f"--layout={layout} --m={m}{groups} --n={n} --k={k} --config={config}",
                       runs, "table")
 
 

@@ -139,8 +139,8 @@ class MeasuringTest(ToolTest):
         with open(os.path.join(self.out, "sweep.json")) as file:
             first, second = json.load(file)["rows"]
         # The shorter name is the quicker one here.
-        self.assertEqual([final["config"] for final in first["finals"]], ["<block = 64x64x128>", "<block = 128x64x128>"])
-        self.assertEqual((first["chosen"], first["peers"]), ("<block = 64x64x128>", []))
+        self.assertEqual([final["config"] for final in first["finals"]], ["<tile = <block = 64x64x128>>", "<tile = <block = 128x64x128>>"])
+        self.assertEqual((first["chosen"], first["peers"]), ("<tile = <block = 64x64x128>>", []))
         self.assertEqual([final["config"] for final in second["peers"]], ["deep_gemm"])
 
     def test_sweep_goes_on(self):

@@ -20,7 +20,9 @@ FAKE_GEN = textwrap.dedent("""\
     for flag; do
       case $flag in
         --version) echo "dgemm-gen 0.0"; exit ;;
-        --list-configs) printf '<block = 64x64x128>\\n<block = 128x64x128>\\n'; exit ;;
+        --list-configs) printf '<tile = <block = 64x64x128>>\\n<tile = <block = 128x64x128>>\\n'; exit ;;
+        --list-neighbours=*) echo '<tile = <block = 128x64x128>>'; exit ;;
+        --list-orders=*) printf '%s, other order\\n' "${flag#*=}"; exit ;;
         --config=*) config=${flag#*=} ;;
         --output-dir=*) folder=${flag#*=} ;;
       esac
@@ -80,7 +82,10 @@ class KernelStoreTest(ToolTest):
         self.assertEqual([name for name in os.listdir(os.path.join(store.folder, self.row.slug)) if "partial" not in name], [])
 
     def test_lists_configs(self):
-        self.assertEqual(self.make().list_configs(self.row), ["<block = 64x64x128>", "<block = 128x64x128>"])
+        store = self.make()
+        self.assertEqual(store.list_configs(self.row), ["<tile = <block = 64x64x128>>", "<tile = <block = 128x64x128>>"])
+        self.assertEqual(store.list_neighbours(self.row, "<tile = <block = 64x64x128>>", "split_k = 2"), ["<tile = <block = 128x64x128>>"])
+        self.assertEqual(store.list_orders("<stages = 5>"), ["<stages = 5>, other order"])
 
 
 class BenchTest(ToolTest):

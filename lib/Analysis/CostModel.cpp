@@ -47,10 +47,23 @@ ProblemSize ProblemSize::get(GemmOp gemm) {
   return size;
 }
 
+static bool fitsRegisters(const ProblemSize &size, ConfigAttr config) {
+  MathFields math = {config.getBlockM(), config.getBlockN(), config.getWarpgroups(), config.getSplitK(),
+                     config.isMulticast()};
+  math.rotateKLoop = config.getSchedule().getRotate();
+  math.unrollK = config.getSchedule().getUnroll();
+  math.earlyStore = config.getSchedule().getEarlyStore();
+  math.isMasked = size.isMasked;
+  math.hasOneGroup = size.isMasked && size.groups == 1;
+  return getMathRegisters(math) <=
+         RegisterBudget::get(config.getWarpgroups(), config.getSplitK(), size.loadsByTMA, config.isMulticast())
+             .consumer;
+}
+
 bool ProblemSize::allows(ConfigAttr config) const {
   if (rowAlignment && rowAlignment % config.getBlockM())
     return false;
-  return (loadsByTMA || !config.isMulticast()) && config.fitsRegisters(loadsByTMA, isMasked, isMasked && groups == 1);
+  return (loadsByTMA || !config.isMulticast()) && fitsRegisters(*this, config);
 }
 
 /// Clocks of one K block on the tensor cores and CUDA cores, fitted to sweeps of whole kernels.
@@ -58,13 +71,13 @@ static double mathClocks(ConfigAttr config) {
   double tensor = config.getBlockM() * config.getBlockN() / 32.0;
   // The mma that a warpgroup has in each K block: slices of 64 rows, or halves of a wide block.
   int64_t columns = getMmaColumns(config.getBlockN());
-  int64_t mmas = config.getBlockM() / (hopper::kWgmmaM * config.getMathWarpgroups()) * (config.getBlockN() / columns);
-  switch (config.getMathWarpgroups()) {
+  int64_t mmas = config.getBlockM() / (hopper::kWgmmaM * config.getWarpgroups()) * (config.getBlockN() / columns);
+  switch (config.getWarpgroups()) {
   case 1: // nothing hides the wait and the promotion
     return 75 + 1.74 * tensor;
   case 2: // the other warpgroup hides most of it
     return tensor + std::max(6.0, 85 - 0.11 * tensor / double(mmas)) + (mmas > 1 ? (columns % 64 ? 120 : 16) : 0) +
-           (config.getRotateKLoop() || config.getUnrollK() > 2 ? 0 : 90);
+           (config.getSchedule().getRotate() || config.getSchedule().getUnroll() > 2 ? 0 : 90);
   default:
     return tensor + 28;
   }
@@ -81,7 +94,7 @@ static int64_t countClusters(ConfigAttr config, int64_t multiprocessors) {
 /// Tiles of the problem times CTAs for each, at most: more only wait for each other.
 static bool isSplitUseful(const ProblemSize &size, ConfigAttr config, const ConfigFields &fields) {
   constexpr int64_t kMaxCTAs = 264; // two waves of an H100
-  if (config.getSplitK() == 1 || fields.splitK)
+  if (config.getSplitK() == 1 || fields.tile.splitK)
     return true;
   int64_t groups = size.isMasked ? (ShapedType::isDynamic(size.groups) ? kAssumedGroups : size.groups) : 1;
   int64_t tiles =
@@ -133,8 +146,8 @@ SmallVector<ConfigAttr> dgemm::enumerateConfigs(MLIRContext *context, const Prob
   ConfigFields fields = given;
   // Each CTA reads the rows of all groups before it starts, one after the other (measured with up to 32).
   constexpr int64_t kFewGroups = 32;
-  if (size.isMasked && (ShapedType::isDynamic(size.groups) || size.groups > kFewGroups) && !fields.evenWaves)
-    fields.evenWaves = false;
+  if (size.isMasked && (ShapedType::isDynamic(size.groups) || size.groups > kFewGroups) && !fields.order.evenWaves)
+    fields.order.evenWaves = false;
   // Of a contiguous layout M says nothing about the rows of a group.
   SmallVector<ConfigAttr> configs =
       enumerateConfigs(context, fields, size.rowAlignment ? ShapedType::kDynamic : size.m, size.k, size.isMasked);
@@ -147,7 +160,7 @@ FailureOr<ConfigAttr> dgemm::selectConfig(MLIRContext *context, const ProblemSiz
                                           int64_t multiprocessors, function_ref<InFlightDiagnostic()> emitError,
                                           const TunedTable *own) {
   if (std::optional<ConfigAttr> tuned = findTunedConfig(context, size, fields, multiprocessors, own))
-    return fields.pdl ? tuned->withPdl(*fields.pdl) : *tuned;
+    return *tuned;
   ConfigAttr best;
   double bestClocks = 0;
   for (ConfigAttr config : enumerateConfigs(context, size, fields)) {
@@ -160,19 +173,19 @@ FailureOr<ConfigAttr> dgemm::selectConfig(MLIRContext *context, const ProblemSiz
   if (best)
     return best;
   // Nothing legal has these fields: fill in the rest, so that the verifier names the rule that is broken.
-  std::array<int64_t, 3> block = fields.block.value_or(std::array<int64_t, 3>{128, 128, kScaleBlock});
-  int64_t warpgroups = fields.mathWarpgroups.value_or(block[0] <= 64 ? 1 : block[0] == 192 ? 3 : 2);
-  int64_t splitK = fields.splitK.value_or(1);
-  int64_t fit = splitK < 1 ? 2
-                           : SharedMemoryLayout::getMaxStages(block[0], block[1], block[2], 16, splitK,
-                                                              fields.earlyStore.value_or(false));
-  int64_t stages = fields.stages.value_or(std::max<int64_t>(2, fit));
-  std::array<int64_t, 2> cluster = fields.cluster.value_or(std::array<int64_t, 2>{1, 1});
-  if (ConfigAttr::getChecked(
-          emitError, context, block[0], block[1], block[2], stages, warpgroups, fields.groupM.value_or(8), cluster[0],
-          cluster[1], splitK, fields.evictFirstB.value_or(false), fields.rotateKLoop.value_or(false),
-          fields.unrollK.value_or(1), fields.evenWaves.value_or(false), fields.earlyStore.value_or(false),
-          fields.serpentineK.value_or(false), fields.pdl.value_or(false)))
+  ConfigFields all = fields;
+  if (!all.tile.block)
+    all.tile.block = Extents<3>({128, 128, kScaleBlock});
+  int64_t blockM = (*all.tile.block)[0], blockN = (*all.tile.block)[1], blockK = (*all.tile.block)[2];
+  if (!all.schedule.warpgroups)
+    all.schedule.warpgroups = blockM <= 64 ? 1 : blockM == 192 ? 3 : 2;
+  int64_t splitK = all.tile.splitK.value_or(1);
+  int64_t fit = splitK < 1 ? 0
+                           : SharedMemoryLayout::getMaxStages(blockM, blockN, blockK, 16, splitK,
+                                                              all.schedule.earlyStore.value_or(false));
+  if (!all.schedule.stages)
+    all.schedule.stages = std::max<int64_t>(2, fit);
+  if (all.get(emitError, context))
     return emitError() << "no legal config has these fields"
                        << (size.rowAlignment ? " and tiles that divide the alignment of groups" : "")
                        << (size.loadsByTMA

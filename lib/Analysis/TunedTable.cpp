@@ -19,6 +19,9 @@ using namespace mlir;
 using namespace dgemm;
 
 namespace {
+/// 1 had configs of one part, with other names.
+constexpr int64_t kVersion = 2;
+
 constexpr llvm::StringLiteral kTableH100 =
 #include "TunedTables/h100.inc"
     ;
@@ -56,8 +59,10 @@ llvm::Expected<TunedTable> TunedTable::parse(StringRef json) {
   if (!map || !map.map("version", version) || !map.map("multiprocessors", table.multiprocessors) ||
       !map.mapOptional("gpu", table.gpu) || !map.map("entries", table.entries))
     return root.getError();
-  if (version != 1)
-    return llvm::createStringError("tuned table of version " + Twine(version) + "; only 1 is known");
+  if (version != kVersion)
+    return llvm::createStringError(
+        "tuned table of version " + Twine(version) + "; only " + Twine(kVersion) + " is known" +
+        (version == 1 ? ": the fields of configs have other names since, so tune again" : ""));
   return table;
 }
 
@@ -87,8 +92,8 @@ void TunedTable::insert(TunedEntry entry) {
 std::string TunedTable::toJSON() const {
   std::string text;
   llvm::raw_string_ostream os(text);
-  os << llvm::formatv("{{\n  \"version\": 1,\n  \"gpu\": {0},\n  \"multiprocessors\": {1},\n  \"entries\": [",
-                      llvm::json::Value(gpu), multiprocessors);
+  os << llvm::formatv("{{\n  \"version\": {0},\n  \"gpu\": {1},\n  \"multiprocessors\": {2},\n  \"entries\": [",
+                      kVersion, llvm::json::Value(gpu), multiprocessors);
   for (const auto &[index, entry] : llvm::enumerate(entries))
     os << (index ? "," : "")
        << llvm::formatv(
@@ -150,10 +155,10 @@ static std::optional<ConfigAttr> findIn(const TunedTable &table, MLIRContext *co
   const TunedEntry *entry = table.getMultiprocessors() == multiprocessors ? table.find(size) : nullptr;
   if (!entry)
     return std::nullopt;
-  FailureOr<ConfigAttr> config = parseWholeConfig(context, "<" + entry->config + ">");
+  ConfigAttr config = parseWholeConfig([&] { return emitError(UnknownLoc::get(context)); }, context, entry->config);
   // The alignment of a contiguous problem may rule out what was measured at another.
-  if (succeeded(config) && size.allows(*config) && fields.match(*config))
-    return *config;
+  if (config && size.allows(config) && fields.match(config))
+    return config;
   return std::nullopt;
 }
 

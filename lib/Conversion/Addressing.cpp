@@ -74,7 +74,7 @@ Value OperandAccess::getAddress(Value offset) {
 
 LLVM::LoadOp dgemm::loadOperand(NVVMBuilder &b, KernelOp kernel, Type type, Value address) {
   auto load = LLVM::LoadOp::create(b, type, address);
-  load.setInvariant(!kernel.getConfig().getPdl());
+  load.setInvariant(!kernel.getPdl());
   return load;
 }
 

@@ -150,7 +150,7 @@ LogicalResult dgemm::createPrologue(RingLowering &lowering) {
     std::tie(lowering.clusterRow, lowering.clusterColumn) = b.clusterPosition(lowering.clusterN);
   }
   // The next kernel may come as soon as there is room for it: it waits for the whole of this one.
-  if (lowering.kernel.getConfig().getPdl())
+  if (lowering.kernel.getPdl())
     NVVM::GriddepcontrolOp::create(b, NVVM::GridDepActionKind::launch_dependents);
   LogicalResult result = success();
   b.when(b.equal(b.threadIndex(), 0), [&] {

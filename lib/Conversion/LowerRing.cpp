@@ -354,7 +354,7 @@ static LogicalResult lowerKernel(KernelOp kernel) {
   int64_t readers = lowering.clusterM + lowering.clusterN - 1;
   initBarriers(lowering, start, readers * lowering.roles.getConsumers() * hopper::kWarpgroupWarps,
                1 + lowering.getCopyingThreads());
-  if (kernel.getConfig().getPdl())
+  if (kernel.getPdl())
     waitForKernelBefore(start);
   createLeader(lowering);
   if (failed(lowerRole(lowering, lowering.roles.getProducer())) ||

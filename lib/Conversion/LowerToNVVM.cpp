@@ -166,6 +166,7 @@ DictionaryAttr KernelLowering::describeLaunch(int64_t threads) {
       b.getNamedAttr("config", config),
       b.getNamedAttr("divisors", divisors ? divisors : DivisorsAttr::get(b.getContext(), 1, 1, 1, 1, 1)),
       b.getNamedAttr("layout", b.getStringAttr(stringifyLayout(kernel.getLayout()))),
+      b.getNamedAttr("pdl", b.getBoolAttr(kernel.getPdl())),
       b.getNamedAttr("strides", strides ? strides : b.getDictionaryAttr({})),
       b.getNamedAttr("shared_memory", b.getI64IntegerAttr(SharedMemoryLayout::get(config).totalBytes)),
       b.getNamedAttr("sizes", kernel.getSizesAttr()),

@@ -229,7 +229,7 @@ ResultRange TileLoopLowering::lowerMasked(Value first, Value step, ValueRange ti
     groups = b.index(count.getValue());
   else
     groups = op->getParentOfType<KernelOp>().findArgument(kSizeAttr, "G");
-  if (op->getParentOfType<KernelOp>().getConfig().getEvenWaves())
+  if (op->getParentOfType<KernelOp>().getConfig().getOrder().getEvenWaves())
     evenWaves(countMaskedTiles(groups), first, step);
   SmallVector<Value> inits = {first, b.index(0)};
   llvm::append_range(inits, tileInits);

@@ -8,6 +8,7 @@
 
 #include "dgemm/Driver/Compiler.h"
 #include "Session.h"
+#include "dgemm/Analysis/ConfigVariations.h"
 #include "dgemm/Analysis/TunedTable.h"
 #include "dgemm/Target/Disassembler.h"
 #include "dgemm/Target/EmitPTX.h"
@@ -173,6 +174,8 @@ llvm::Expected<std::string> dgemm::makeProblem(const GemmShape &shape, const Com
   if (shape.expectedM && (shape.layout == GemmLayout::Masked || shape.m == kDynamic))
     layout += " expected " + std::to_string(shape.expectedM);
   layout += spellDivisors(shape);
+  if (shape.pdl)
+    layout += " pdl";
   return llvm::formatv(R"(func.func @{0}(%a: {1}, %scale_a: {2}, %b: {3}, %scale_b: {4}, %d: {5}{6}) {{
   dgemm.gemm {7} lhs(%a scaled %scale_a by [1, 128]) rhs(%b scaled %scale_b by [128, 128]) out(%d)
       : ({1}, {2}, {3}, {4}, {5}{8})
@@ -193,32 +196,75 @@ static llvm::Error checkOptions(const CompileOptions &options) {
   return llvm::Error::success();
 }
 
-llvm::Expected<std::vector<std::string>> dgemm::listConfigs(const GemmShape &shape, const CompileOptions &options) {
+/// "<tile = <...>, ...>".
+static std::string toText(ConfigAttr config) {
+  std::string text;
+  llvm::raw_string_ostream(text) << config;
+  return text.substr(text.find('<'));
+}
+
+static std::vector<std::string> toTexts(llvm::ArrayRef<ConfigAttr> configs) {
+  std::vector<std::string> texts(configs.size());
+  llvm::transform(configs, texts.begin(), toText);
+  return texts;
+}
+
+/// In the order of the cost model.
+static llvm::Expected<llvm::SmallVector<ConfigAttr>> rankConfigs(Session &session, const GemmShape &shape,
+                                                                 const CompileOptions &options) {
   if (llvm::Error error = checkOptions(options))
     return std::move(error);
   llvm::Expected<std::string> problem = makeProblem(shape, options);
   if (!problem)
     return problem.takeError();
-  llvm::Expected<dgemm::ConfigFields> fields = dgemm::ConfigFields::parse(options.config);
+  llvm::Expected<ConfigFields> fields = ConfigFields::parse(options.config);
   if (!fields)
     return fields.takeError();
-  Session session(options);
   if (llvm::Error error = session.parse(*problem))
     return std::move(error);
-  dgemm::ProblemSize size;
-  session.getModule().walk([&](dgemm::GemmOp gemm) { size = dgemm::ProblemSize::get(gemm); });
+  ProblemSize size;
+  session.getModule().walk([&](GemmOp gemm) { size = ProblemSize::get(gemm); });
   // Equal ones stay in the order in which the model takes them.
-  std::vector<std::tuple<double, size_t, std::string>> ranked;
-  for (dgemm::ConfigAttr config : dgemm::enumerateConfigs(session.getModule().getContext(), size, *fields)) {
-    double clocks = dgemm::estimateClocks(size, config, options.multiprocessors);
-    auto &entry = ranked.emplace_back(clocks, ranked.size(), "");
-    llvm::raw_string_ostream(std::get<2>(entry)) << config;
-  }
-  llvm::sort(ranked);
-  std::vector<std::string> configs;
-  for (auto &[clocks, index, text] : ranked)
-    configs.push_back(text.substr(text.find('<')));
-  return configs;
+  llvm::SmallVector<std::tuple<double, size_t, ConfigAttr>> ranked;
+  for (ConfigAttr config : enumerateConfigs(session.getModule().getContext(), size, *fields))
+    ranked.emplace_back(estimateClocks(size, config, options.multiprocessors), ranked.size(), config);
+  llvm::sort(ranked, [](const auto &a, const auto &b) {
+    return std::tie(std::get<0>(a), std::get<1>(a)) < std::tie(std::get<0>(b), std::get<1>(b));
+  });
+  return llvm::map_to_vector(ranked, [](const auto &entry) { return std::get<2>(entry); });
+}
+
+/// A whole config that a caller gives.
+static llvm::Expected<ConfigAttr> parseConfig(Session &session, llvm::StringRef text) {
+  session.getContext()->loadDialect<DGemmDialect>(); // no IR may have been parsed
+  auto location = mlir::UnknownLoc::get(session.getContext());
+  if (ConfigAttr config = parseWholeConfig([&] { return mlir::emitError(location); }, session.getContext(), text))
+    return config;
+  return session.takeDiagnostics("no config");
+}
+
+llvm::Expected<std::vector<std::string>> dgemm::listConfigs(const GemmShape &shape, const CompileOptions &options) {
+  Session session(options);
+  llvm::Expected<llvm::SmallVector<ConfigAttr>> configs = rankConfigs(session, shape, options);
+  return configs ? toTexts(*configs) : llvm::Expected<std::vector<std::string>>(configs.takeError());
+}
+
+llvm::Expected<std::vector<std::string>> dgemm::listNeighbours(const GemmShape &shape, llvm::StringRef config,
+                                                               const CompileOptions &options) {
+  Session session(options);
+  llvm::Expected<llvm::SmallVector<ConfigAttr>> legal = rankConfigs(session, shape, options);
+  if (!legal)
+    return legal.takeError();
+  llvm::Expected<ConfigAttr> parsed = parseConfig(session, config);
+  return parsed ? toTexts(findNeighbours(*parsed, *legal))
+                : llvm::Expected<std::vector<std::string>>(parsed.takeError());
+}
+
+llvm::Expected<std::vector<std::string>> dgemm::listOrders(llvm::StringRef config) {
+  CompileOptions options;
+  Session session(options);
+  llvm::Expected<ConfigAttr> parsed = parseConfig(session, config);
+  return parsed ? toTexts(varyOrder(*parsed)) : llvm::Expected<std::vector<std::string>>(parsed.takeError());
 }
 
 llvm::Expected<int64_t> dgemm::getMAlignmentForContiguousLayout(const GemmShape &shape, const CompileOptions &options) {

@@ -47,12 +47,13 @@ public:
   /// The module, which is at level NVVM, as LLVM IR.
   llvm::Expected<std::unique_ptr<llvm::Module>> translate(llvm::LLVMContext &llvmContext);
   mlir::ModuleOp getModule() { return *module; }
+  mlir::MLIRContext *getContext() { return &context; }
+  /// The gathered diagnostics, or `fallback` if there are none.
+  llvm::Error takeDiagnostics(llvm::StringRef fallback);
 
   StageTimes times;
 
 private:
-  /// The gathered diagnostics, or `fallback` if there are none.
-  llvm::Error takeDiagnostics(llvm::StringRef fallback);
   void addDiagnostic(mlir::Location location, llvm::SourceMgr::DiagKind kind, const llvm::Twine &message);
 
   const CompileOptions &options;

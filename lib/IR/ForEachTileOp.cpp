@@ -147,8 +147,8 @@ static LogicalResult verifyInKernel(ForEachTileOp op, KernelOp kernel) {
   if (config.getSplitK() > 1)
     cluster.push_back(config.getSplitK());
   if (op.getTile() != ArrayRef(tile) || op.getCluster() != ArrayRef(cluster) ||
-      static_cast<int64_t>(op.getGroupM()) != config.getGroupM())
-    return op.emitOpError() << "expected tile = [" << tile << "], group_m = " << config.getGroupM()
+      static_cast<int64_t>(op.getGroupM()) != config.getOrder().getGroupM())
+    return op.emitOpError() << "expected tile = [" << tile << "], group_m = " << config.getOrder().getGroupM()
                             << " and cluster = [" << cluster << "], as the config of the kernel says";
   if (op.getLayout() != kernel.getLayout())
     return op.emitOpError() << "expected the layout of the kernel, " << stringifyLayout(kernel.getLayout())

@@ -36,6 +36,8 @@ ParseResult KernelOp::parse(OpAsmParser &parser, OperationState &result) {
                                                 result.attributes))
       return failure();
   }
+  if (succeeded(parser.parseOptionalKeyword("pdl")))
+    result.addAttribute(getPdlAttrName(result.name), parser.getBuilder().getUnitAttr());
   if (parser.parseKeyword("config") ||
       parser.parseCustomAttributeWithFallback(config, Type{}, getConfigAttrName(result.name).strref(),
                                               result.attributes) ||
@@ -75,12 +77,15 @@ void KernelOp::print(OpAsmPrinter &printer) {
     printer << " divisible ";
     printer.printStrippedAttrOrType(divisors);
   }
+  if (getPdl())
+    printer << " pdl";
   printer.printNewline();
   printer << "    config ";
   printer.printStrippedAttrOrType(getConfigAttr());
-  printer.printOptionalAttrDictWithKeyword(
-      (*this)->getAttrs(), {getSymNameAttrName(), getLayoutAttrName(), getFunctionTypeAttrName(), getSizesAttrName(),
-                            getDivisorsAttrName(), getConfigAttrName(), getArgAttrsAttrName(), getResAttrsAttrName()});
+  printer.printOptionalAttrDictWithKeyword((*this)->getAttrs(),
+                                           {getSymNameAttrName(), getLayoutAttrName(), getFunctionTypeAttrName(),
+                                            getSizesAttrName(), getDivisorsAttrName(), getPdlAttrName(),
+                                            getConfigAttrName(), getArgAttrsAttrName(), getResAttrsAttrName()});
   printer << ' ';
   printer.printRegion(getBody(), /*printEntryBlockArgs=*/false, /*printBlockTerminators=*/true);
 }

@@ -85,7 +85,7 @@ LogicalResult WarpSpecializeOp::verify() {
   if (getConsumer().getNumArguments() != 1 || !getWarpgroup().getType().isIndex())
     return emitOpError("expected the consumer region to have one index argument, the warpgroup");
   auto kernel = (*this)->getParentOfType<KernelOp>();
-  if (int64_t own = kernel ? kernel.getConfig().getMathWarpgroups() : consumers; consumers != own)
+  if (int64_t own = kernel ? kernel.getConfig().getWarpgroups() : consumers; consumers != own)
     return emitOpError() << "expected as many consumers as the kernel has math warpgroups, " << own << ", but got "
                          << consumers;
   return success();

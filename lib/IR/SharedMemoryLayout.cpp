@@ -60,7 +60,7 @@ SharedMemoryLayout SharedMemoryLayout::get(int64_t blockM, int64_t blockN, int64
 
 SharedMemoryLayout SharedMemoryLayout::get(ConfigAttr config) {
   return get(config.getBlockM(), config.getBlockN(), config.getBlockK(), config.getStages(), config.getSplitK(),
-             config.getEarlyStore());
+             config.getSchedule().getEarlyStore());
 }
 
 int64_t SharedMemoryLayout::getMaxStages(int64_t blockM, int64_t blockN, int64_t blockK, int64_t limit, int64_t splitK,

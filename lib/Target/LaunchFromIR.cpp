@@ -154,9 +154,9 @@ llvm::Expected<LaunchDescriptor> dgemm::getLaunchDescriptor(ModuleOp module, Str
                                    SizeExpr::ceilDiv(extents[1], config.getBlockN() * config.getClusterN()));
   if (clusterSize > 1)
     descriptor.tiles = SizeExpr::mul(descriptor.tiles, SizeExpr(clusterSize));
-  descriptor.programmaticStreamSerialization = config.getPdl();
+  descriptor.programmaticStreamSerialization = launch.getAs<BoolAttr>("pdl").getValue();
   // How many tiles a masked layout has, the kernel knows.
-  descriptor.evenWaves = config.getEvenWaves() && layout != Layout::Masked;
+  descriptor.evenWaves = config.getOrder().getEvenWaves() && layout != Layout::Masked;
   if (layout == Layout::Masked) // at most
     descriptor.tiles = SizeExpr::mul(descriptor.tiles, extents[3]);
   llvm::StringMap<int> mapsOf;

@@ -101,8 +101,8 @@ FailureOr<MovementAttr> MovementChoice::chooseLoad(LoadOp load, bool stagesBlock
   if (name == "b" && config.getClusterM() > 1)
     multicast = Multicast::Column;
   if (allowsTMA(name))
-    return byTMA(multicast, name == "b" && config.getEvictFirstB() ? CachePolicy::EvictFirst : CachePolicy::Normal,
-                 choosePrefetch(name), /*fewRows=*/0, name == "a" && clipsRows());
+    return byTMA(multicast, name == "b" ? config.getLoads().getB() : CachePolicy::Normal, choosePrefetch(name),
+                 /*fewRows=*/0, name == "a" && clipsRows());
   return by(MovementKind::Registers);
 }
 

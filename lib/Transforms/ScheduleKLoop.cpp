@@ -31,9 +31,9 @@ namespace {
 KLoopShape chooseShape(scf::ForOp loop, ConfigAttr config) {
   std::optional<APInt> count = loop.getStaticTripCount();
   KLoopShape shape;
-  shape.peelsLast = config.getEarlyStore() && count && count->sge(2) && getConstantIntValue(loop.getLowerBound()) &&
-                    getConstantIntValue(loop.getStep());
-  shape.runsAhead = config.getRotateKLoop() && (!count || count->sgt(shape.peelsLast ? 2 : 1));
+  shape.peelsLast = config.getSchedule().getEarlyStore() && count && count->sge(2) &&
+                    getConstantIntValue(loop.getLowerBound()) && getConstantIntValue(loop.getStep());
+  shape.runsAhead = config.getSchedule().getRotate() && (!count || count->sgt(shape.peelsLast ? 2 : 1));
   return shape;
 }
 
@@ -41,13 +41,15 @@ KLoopShape chooseShape(scf::ForOp loop, ConfigAttr config) {
 /// straight code, in which ptxas mixes K blocks and spills, and so would one K block that is left over before the one
 /// that early_store takes out of the loop; but not the few of a loop that is shorter than the factor.
 int64_t getUnrollFactor(scf::ForOp loop, ConfigAttr config) {
-  int64_t factor = config.getUnrollK();
+  int64_t factor = config.getSchedule().getUnroll();
   std::optional<APInt> count = loop.getStaticTripCount();
   if (factor == 1 || !count)
     return 1;
-  if (config.getEarlyStore() && count->slt(factor))
+  if (config.getSchedule().getEarlyStore() && count->slt(factor))
     return count->getSExtValue();
-  return count->sge(2 * factor) && !(config.getEarlyStore() && count->getSExtValue() % factor == 1) ? factor : 1;
+  return count->sge(2 * factor) && !(config.getSchedule().getEarlyStore() && count->getSExtValue() % factor == 1)
+             ? factor
+             : 1;
 }
 
 LogicalResult schedule(scf::ForOp loop, ConfigAttr config) {
@@ -70,7 +72,7 @@ struct ScheduleKLoop : dgemm::impl::ScheduleKLoopPassBase<ScheduleKLoop> {
     SmallVector<std::pair<scf::ForOp, ConfigAttr>> loops;
     getOperation()->walk([&](WarpSpecializeOp roles) {
       ConfigAttr config = roles->getParentOfType<KernelOp>().getConfig();
-      if (config.getEarlyStore())
+      if (config.getSchedule().getEarlyStore())
         divideStores(roles.getConsumer());
       // A loop without mma only hands stages back.
       roles.getConsumer().walk([&](scf::ForOp loop) {

@@ -55,11 +55,8 @@ private:
   /// Reads the option: a whole config or fields.
   LogicalResult readConfig() {
     if (isWholeConfig(config)) {
-      FailureOr<ConfigAttr> read = parseWholeConfig(&getContext(), config);
-      if (failed(read))
-        return emitOptionError() << "expected a whole config between < and >, but got '" << StringRef(config) << "'";
-      whole = *read;
-      return success();
+      whole = parseWholeConfig([&] { return emitOptionError(); }, &getContext(), config);
+      return success(bool(whole));
     }
     llvm::Expected<ConfigFields> read = ConfigFields::parse(config);
     if (!read)

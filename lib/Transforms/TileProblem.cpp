@@ -95,7 +95,7 @@ static KernelOp createKernel(ImplicitLocOpBuilder &b, func::FuncOp func, GemmOp 
     addArgument(b.getIndexType(), kSizeAttr, name);
   auto kernel = KernelOp::create(b, func.getSymName(), b.getFunctionType(types, {}), sizes, *gemm.getConfig(),
                                  gemm.getLayout(), strides.empty() ? DictionaryAttr{} : b.getDictionaryAttr(strides),
-                                 gemm.getDivisorsAttr(), b.getArrayAttr(attrs), ArrayAttr{});
+                                 gemm.getDivisorsAttr(), gemm.getPdl(), b.getArrayAttr(attrs), ArrayAttr{});
   Block &entry = kernel.getBody().emplaceBlock();
   for (Type type : types)
     entry.addArgument(type, gemm.getLoc());
@@ -196,14 +196,14 @@ static void tileProblem(func::FuncOp func, GemmOp gemm) {
   if (gemm.getGroups())
     groups = kernel.findArgument(kOperandAttr, gemm.getNamedOperands().back().first);
   auto tiles = ForEachTileOp::create(b, m, n, gemm.getLayout(), groups, {config.getBlockM(), config.getBlockN()},
-                                     config.getGroupM(), cluster);
+                                     config.getOrder().getGroupM(), cluster);
   b.setInsertionPointToStart(&tiles.getBody().front());
   auto fragType = FragType::get(b.getContext(), config.getBlockM(), config.getBlockN());
   Value init = ZeroOp::create(b, fragType);
   auto loop = scf::ForOp::create(
       b, begin, end, step, init, [&](OpBuilder &builder, Location loc, Value kOffset, ValueRange acc) {
         ImplicitLocOpBuilder inner(loc, builder);
-        if (config.getSerpentineK())
+        if (config.getOrder().getSerpentine())
           kOffset = WalkKOp::create(inner, inner.getIndexType(), kOffset, begin, end);
         Value next = KernelBody(inner, kernel, tiles).createKBlock(kOffset, fragType, acc.front());
         scf::YieldOp::create(inner, next);

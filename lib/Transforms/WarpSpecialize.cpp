@@ -336,7 +336,7 @@ void RoleBuilder::buildConsumer(Block *block, Value warpgroup, ConfigAttr config
   b.setInsertionPointToEnd(block);
   // First row in the tile of each 64-row slice of this warpgroup. Warpgroups take turns, so that each has work where a
   // group ends early.
-  int64_t warpgroups = config.getMathWarpgroups(), turn = warpgroups * hopper::kWgmmaM;
+  int64_t warpgroups = config.getWarpgroups(), turn = warpgroups * hopper::kWgmmaM;
   Value first = arith::MulIOp::create(b, warpgroup, arith::ConstantIndexOp::create(b, hopper::kWgmmaM));
   SmallVector<Value> rowOffsets = {first};
   for (int64_t row = turn; row < config.getBlockM(); row += turn)
@@ -369,8 +369,8 @@ LogicalResult specialize(KernelOp kernel) {
   ImplicitLocOpBuilder b(parts->tiles.getLoc(), parts->tiles);
   Value ring = RingOp::create(b, RingType::get(context, config.getStages(), stageType));
   RegisterBudget budget =
-      RegisterBudget::get(config.getMathWarpgroups(), config.getSplitK(), loadsByTMA, config.isMulticast());
-  auto roles = WarpSpecializeOp::create(b, config.getMathWarpgroups(), budget.producer, budget.consumer);
+      RegisterBudget::get(config.getWarpgroups(), config.getSplitK(), loadsByTMA, config.isMulticast());
+  auto roles = WarpSpecializeOp::create(b, config.getWarpgroups(), budget.producer, budget.consumer);
   Block &producer = roles.getProducer().emplaceBlock(), &consumer = roles.getConsumer().emplaceBlock();
   Value warpgroup = consumer.addArgument(b.getIndexType(), b.getLoc());
   RoleBuilder(*parts, ring, stageType).buildProducer(&producer);

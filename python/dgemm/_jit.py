@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from . import _assembler, _cache, _dgemm, _env, _files, _settings
+from . import _assembler, _cache, _dgemm, _env, _files
 from ._assembler import Assembler
 from ._device import MULTIPROCESSORS
 from ._errors import CompileError
@@ -15,7 +15,7 @@ from ._kernel import Kernel
 from ._problem import DYNAMIC, Problem
 
 _kernels: dict[tuple[Problem, str, Assembler], Kernel] = {}
-_choices: dict[tuple[Problem, int, int, tuple[str, int], bool], str] = {}
+_choices: dict[tuple[Problem, int, int, tuple[str, int]], str] = {}
 _locks: dict[Any, threading.Lock] = {}
 _locks_lock = threading.Lock()
 
@@ -63,13 +63,11 @@ def choose_config(problem: Problem, m: int, expected_m: int = 0, multiprocessors
     masked = problem.layout == "masked"
     rows = bucket(max(1, min(expected_m or m, m)))
     table = _find_table()
-    pdl = _settings.current().pdl
-    key = (problem, rows, multiprocessors, table, pdl)
+    key = (problem, rows, multiprocessors, table)
     if (known := _choices.get(key)) is None:
         shape = problem.shape(None, rows) if masked else problem.shape(problem.m if problem.m != DYNAMIC else rows)
         try:
-            known = _dgemm.choose_config(shape, _dgemm.Options(config="pdl = true" if pdl else "",
-                                                                multiprocessors=multiprocessors, tuned_table=table[0]))
+            known = _dgemm.choose_config(shape, _dgemm.Options(multiprocessors=multiprocessors, tuned_table=table[0]))
         except RuntimeError as error:
             raise CompileError(str(error)) from None
         _choices[key] = known

@@ -166,6 +166,7 @@ class Kernel:
             raise TypeError(f"launch_on got {len(tensors)} tensors; this kernel takes {', '.join(filter(None, names))}")
         operands = view_all(names, tensors + (None,) * (6 - count))
         problem, sizes = analyze(operands, wanted.layout, wanted.row_alignment)
+        problem = replace(problem, pdl=wanted.pdl)
         if sizes["M"] == wanted.m:
             problem = replace(problem, m=wanted.m).canonical()
         if sizes["M"] == 1 and wanted.layout != "masked":

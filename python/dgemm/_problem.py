@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 
-from . import _dgemm
+from . import _dgemm, _settings
 
 DYNAMIC = -1
 BLOCK = 128
@@ -41,6 +41,7 @@ class Problem:
     ldd: int = 0
     scale_a_k_innermost: bool = False
     scale_b_n_innermost: bool = False
+    pdl: bool = field(default_factory=lambda: _settings.current().pdl)
 
     def canonical(self) -> Problem:
         """The one form of all descriptions of the same memory: what calls are analysed into, and kernels compiled for.
@@ -87,4 +88,6 @@ class Problem:
             parts.append("scale_a=k-innermost")
         if self.scale_b_n_innermost:
             parts.append("scale_b=n-innermost")
+        if self.pdl:
+            parts.append("pdl")
         return " ".join(parts)

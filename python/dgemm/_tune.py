@@ -20,6 +20,8 @@ from .testing import calc_diff
 
 SCREEN_REPEAT, FINAL_REPEAT, FINALISTS = 5, 30, 5
 MAX_DIFFERENCE = 1e-5
+VERSION = 2
+"""Of the tables that are read and written."""
 
 
 class Bench:
@@ -101,7 +103,7 @@ class Table:
     def _read(self) -> dict[str, Any]:
         path = self.path
         if not path.exists():
-            return {"version": 1, "gpu": self.gpu, "multiprocessors": self.multiprocessors, "entries": []}
+            return {"version": VERSION, "gpu": self.gpu, "multiprocessors": self.multiprocessors, "entries": []}
         if not path.is_file():
             raise ValueError(f"table {path} is no regular file")
         try:
@@ -109,9 +111,9 @@ class Table:
             known = content["version"], content["multiprocessors"]
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"table {path} does not parse: {error!r}") from None
-        if known != (1, self.multiprocessors):
-            raise ValueError(f"table {path} is of version {known[0]} for {known[1]} multiprocessors; allowed are 1 and "
-                             f"{self.multiprocessors}, those of this GPU")
+        if known != (VERSION, self.multiprocessors):
+            raise ValueError(f"table {path} is of version {known[0]} for {known[1]} multiprocessors; allowed are "
+                             f"{VERSION} and {self.multiprocessors}, those of this GPU")
         return content
 
     def insert(self, problem: Problem, m: int, config: str, microseconds: float) -> None:
@@ -123,7 +125,7 @@ class Table:
                 _files.lock(folder, self.path.name + ".lock"):
             content = self._read()
             others = [entry for entry in content["entries"] if any(entry[name] != key[name] for name in key)]
-            content["entries"] = others + [{**key, "config": config.strip("<>"), "microseconds": round(microseconds, 2)}]
+            content["entries"] = others + [{**key, "config": config, "microseconds": round(microseconds, 2)}]
             _files.write(folder, self.path.name, (json.dumps(content, indent=1) + "\n").encode())
 
 

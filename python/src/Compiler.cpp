@@ -78,7 +78,7 @@ static void bindShape(nb::module_ &module) {
           "__init__",
           [](GemmShape *self, int64_t m, int64_t n, int64_t k, const std::string &layout, int64_t groups,
              int64_t rowAlignment, int64_t expectedM, int64_t lda, int64_t ldb, int64_t ldd, bool scaleAKInnermost,
-             bool scaleBNInnermost) {
+             bool scaleBNInnermost, bool pdl) {
             GemmShape *shape = new (self) GemmShape();
             shape->m = m;
             shape->n = n;
@@ -92,10 +92,12 @@ static void bindShape(nb::module_ &module) {
             shape->ldd = ldd;
             shape->scaleAKInnermost = scaleAKInnermost;
             shape->scaleBNInnermost = scaleBNInnermost;
+            shape->pdl = pdl;
           },
           nb::arg("m"), nb::arg("n"), nb::arg("k"), nb::kw_only(), nb::arg("layout") = "dense", nb::arg("groups") = -1,
           nb::arg("row_alignment") = 128, nb::arg("expected_m") = 0, nb::arg("lda") = 0, nb::arg("ldb") = 0,
-          nb::arg("ldd") = 0, nb::arg("scale_a_k_innermost") = false, nb::arg("scale_b_n_innermost") = false);
+          nb::arg("ldd") = 0, nb::arg("scale_a_k_innermost") = false, nb::arg("scale_b_n_innermost") = false,
+          nb::arg("pdl") = false);
 }
 
 void dgemm::python::bindCompiler(nb::module_ &module) {

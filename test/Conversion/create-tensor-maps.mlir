@@ -14,7 +14,7 @@
 dgemm.kernel @gemm(%a: memref<?x640xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<5x?xf32> {dgemm.operand = "scale_a"},
                    %b: memref<384x640xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x5xf32> {dgemm.operand = "scale_b"},
                    %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"})
-    sizes [-1, 384, 640] config <block = 128x96x128, stages = 2, math_warpgroups = 2, group_m = 8> {
+    sizes [-1, 384, 640] config <tile = <block = 128x96x128>, schedule = <stages = 2, warpgroups = 2>> {
   %c0 = arith.constant 0 : index
   %ring = dgemm.ring : !ring
   dgemm.warp_specialize
@@ -37,7 +37,7 @@ dgemm.kernel @gemm(%a: memref<?x640xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: m
 dgemm.kernel @multicast(%a: memref<?x640xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<5x?xf32> {dgemm.operand = "scale_a"},
                         %b: memref<384x640xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x5xf32> {dgemm.operand = "scale_b"},
                         %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"})
-    sizes [-1, 384, 640] config <block = 128x96x128, stages = 2, math_warpgroups = 2, group_m = 8, cluster = 2x1> {
+    sizes [-1, 384, 640] config <tile = <block = 128x96x128, cluster = 2x1>, schedule = <stages = 2, warpgroups = 2>> {
   %N = arith.constant 384 : index
   %ring = dgemm.ring : !ring
   dgemm.warp_specialize

@@ -28,7 +28,7 @@
 func.func @copied(%a: memref<72x200xf8E4M3FN>, %sa: memref<2x72xf32>, %b: memref<48x200xf8E4M3FN, strided<[208, 1]>>,
                   %sb: memref<1x2xf32>, %d: memref<72x48xbf16>) {
   dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
-      config <block = 64x48x128, stages = 2, math_warpgroups = 1, group_m = 8>
+      config <tile = <block = 64x48x128>, schedule = <stages = 2, warpgroups = 1>>
       : (memref<72x200xf8E4M3FN>, memref<2x72xf32>, memref<48x200xf8E4M3FN, strided<[208, 1]>>, memref<1x2xf32>,
          memref<72x48xbf16>)
   return
@@ -46,7 +46,7 @@ func.func @copied(%a: memref<72x200xf8E4M3FN>, %sa: memref<2x72xf32>, %b: memref
 func.func @masked(%a: memref<4x100x512xf8E4M3FN>, %sa: memref<4x4x100xf32>, %b: memref<4x64x512xf8E4M3FN>,
                   %sb: memref<4x1x4xf32>, %d: memref<4x100x64xbf16>, %g: memref<4xi32>) {
   dgemm.gemm masked(%g) lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
-      config <block = 64x64x128, stages = 2, math_warpgroups = 1, group_m = 8>
+      config <tile = <block = 64x64x128>, schedule = <stages = 2, warpgroups = 1>>
       : (memref<4x100x512xf8E4M3FN>, memref<4x4x100xf32>, memref<4x64x512xf8E4M3FN>, memref<4x1x4xf32>,
          memref<4x100x64xbf16>, memref<4xi32>)
   return
@@ -67,7 +67,7 @@ func.func @masked(%a: memref<4x100x512xf8E4M3FN>, %sa: memref<4x4x100xf32>, %b: 
 func.func @dynamic(%a: memref<?x?xf8E4M3FN, strided<[?, 1]>>, %sa: memref<?x?xf32>, %b: memref<?x?xf8E4M3FN>,
                    %sb: memref<?x?xf32>, %d: memref<?x?xbf16>) {
   dgemm.gemm dense divisible <k = 4, lda = 16> lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
-      config <block = 64x48x128, stages = 2, math_warpgroups = 1, group_m = 8>
+      config <tile = <block = 64x48x128>, schedule = <stages = 2, warpgroups = 1>>
       : (memref<?x?xf8E4M3FN, strided<[?, 1]>>, memref<?x?xf32>, memref<?x?xf8E4M3FN>, memref<?x?xf32>, memref<?x?xbf16>)
   return
 }

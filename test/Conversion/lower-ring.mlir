@@ -36,7 +36,7 @@ dgemm.kernel @gemm(%a: memref<?x640xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: m
                    %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"},
                    %a_map: !llvm.ptr {dgemm.tensor_map = #a_map}, %b_map: !llvm.ptr {dgemm.tensor_map = #b_map},
                    %scale_a_map: !llvm.ptr {dgemm.tensor_map = #scale_a_map})
-    sizes [-1, 384, 640] config <block = 128x96x128, stages = 2, math_warpgroups = 2, group_m = 8> {
+    sizes [-1, 384, 640] config <tile = <block = 128x96x128>, schedule = <stages = 2, warpgroups = 2>> {
   %c384 = arith.constant 384 : index
   %c64 = arith.constant 64 : index
   %ring = dgemm.ring : !ring

@@ -51,7 +51,7 @@ dgemm.kernel @loops(%g: memref<8xi32> {dgemm.operand = "masked_m"}, %a: memref<8
                     %sa: memref<8x4x64xf32, strided<[256, 1, 4]>> {dgemm.operand = "scale_a"},
                     %b: memref<8x384x512xf8E4M3FN> {dgemm.operand = "b"}, %sb: memref<8x3x4xf32> {dgemm.operand = "scale_b"},
                     %d: memref<8x64x384xbf16> {dgemm.operand = "d"}) sizes [64, 384, 512, 8] masked
-    config <block = 64x96x128, stages = 2, math_warpgroups = 1, group_m = 1>
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>>
     attributes {strides = {scale_a = array<i64: 256, 1, 4>}} {
   %c64 = arith.constant 64 : index
   %c384 = arith.constant 384 : index
@@ -71,7 +71,7 @@ dgemm.kernel @loops(%g: memref<8xi32> {dgemm.operand = "masked_m"}, %a: memref<8
 dgemm.kernel @indices(%a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: memref<4x64xf32> {dgemm.operand = "scale_a"},
                       %b: memref<8x384x512xf8E4M3FN> {dgemm.operand = "b"}, %sb: memref<8x3x4xf32> {dgemm.operand = "scale_b"},
                       %d: memref<64x384xbf16> {dgemm.operand = "d"}, %g: memref<64xi32> {dgemm.operand = "m_indices"})
-    sizes [64, 384, 512, 8] contiguous config <block = 64x96x128, stages = 2, math_warpgroups = 1, group_m = 1> {
+    sizes [64, 384, 512, 8] contiguous config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   %c64 = arith.constant 64 : index
   %c384 = arith.constant 384 : index
   dgemm.for_each_tile (%m, %n, %group) of (%c64, %c384) contiguous %g : memref<64xi32> tile = [64, 96] group_m = 1 {

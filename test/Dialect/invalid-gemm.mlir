@@ -255,7 +255,7 @@ func.func @group_rank(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: me
 func.func @alignment(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<2x384x512xf8E4M3FN>, %sb: memref<2x3x4xf32>, %d: memref<64x384xbf16>, %g: memref<64xi32>) {
   // expected-error @+1 {{'dgemm.gemm' op expected block M to divide the alignment of groups, 64, so that no tile has rows of two groups, but got 128}}
   dgemm.gemm contiguous(%g) aligned 64 lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
-      config <block = 128x128x128, stages = 4, math_warpgroups = 2, group_m = 8>
+      config <tile = <block = 128x128x128>, schedule = <stages = 4, warpgroups = 2>>
       : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<2x384x512xf8E4M3FN>, memref<2x3x4xf32>, memref<64x384xbf16>, memref<64xi32>)
   return
 }
@@ -267,7 +267,7 @@ func.func @config(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref
                   %d: memref<64x384xbf16>) {
   dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
       // expected-error @+1 {{expected block N to be a multiple of 8 from 8 to 256, but got 100}}
-      config <block = 128x100x128, stages = 4, math_warpgroups = 2, group_m = 8>
+      config <tile = <block = 128x100x128>, schedule = <stages = 4, warpgroups = 2>>
       : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
   return
 }

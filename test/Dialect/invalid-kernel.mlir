@@ -10,7 +10,7 @@ dgemm.kernel @missing(
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <block = 64x96x128, stages = 2, math_warpgroups = 1, group_m = 1> {
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
 }
 
 // -----
@@ -24,7 +24,7 @@ dgemm.kernel @anonymous(
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <block = 64x96x128, stages = 2, math_warpgroups = 1, group_m = 1> {
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
 }
 
 // -----
@@ -38,7 +38,7 @@ dgemm.kernel @both(
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     // expected-error @+1 {{argument 5 of 'both': expected one of dgemm.operand, dgemm.size and dgemm.tensor_map to say what it is}}
     %M: index {dgemm.size = "M", dgemm.operand = "a"}) sizes [-1, 384, 512]
-    config <block = 64x96x128, stages = 2, math_warpgroups = 1, group_m = 1> {
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
 }
 
 // -----
@@ -52,7 +52,7 @@ dgemm.kernel @twice(
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <block = 64x96x128, stages = 2, math_warpgroups = 1, group_m = 1> {
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
 }
 
 // -----
@@ -66,7 +66,7 @@ dgemm.kernel @unknown(
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <block = 64x96x128, stages = 2, math_warpgroups = 1, group_m = 1> {
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
 }
 
 // -----
@@ -80,7 +80,7 @@ dgemm.kernel @exchanged(
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <block = 64x96x128, stages = 2, math_warpgroups = 1, group_m = 1> {
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
 }
 
 // -----
@@ -94,7 +94,7 @@ dgemm.kernel @element(
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <block = 64x96x128, stages = 2, math_warpgroups = 1, group_m = 1> {
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
 }
 
 // -----
@@ -108,7 +108,7 @@ dgemm.kernel @strided(
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <block = 64x96x128, stages = 2, math_warpgroups = 1, group_m = 1> {
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
 }
 
 // -----
@@ -122,7 +122,7 @@ dgemm.kernel @strides_of(
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <block = 64x96x128, stages = 2, math_warpgroups = 1, group_m = 1> attributes {strides = {x = array<i64: 1, 1>}} {
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> attributes {strides = {x = array<i64: 1, 1>}} {
 }
 
 // -----
@@ -136,7 +136,7 @@ dgemm.kernel @strides_rank(
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <block = 64x96x128, stages = 2, math_warpgroups = 1, group_m = 1> attributes {strides = {a = array<i64: 1>}} {
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> attributes {strides = {a = array<i64: 1>}} {
 }
 
 // -----
@@ -149,7 +149,7 @@ dgemm.kernel @no_size(
     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"}) sizes [-1, 384, 512]
-    config <block = 64x96x128, stages = 2, math_warpgroups = 1, group_m = 1> {
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
 }
 
 // -----
@@ -163,7 +163,7 @@ dgemm.kernel @size_unknown(
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     // expected-error @+1 {{argument 5 of 'size_unknown': expected a dynamic size of the kernel (M), but got 'Q'}}
     %M: index {dgemm.size = "Q"}) sizes [-1, 384, 512]
-    config <block = 64x96x128, stages = 2, math_warpgroups = 1, group_m = 1> {
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
 }
 
 // -----
@@ -178,7 +178,7 @@ dgemm.kernel @size_twice(
     %M: index {dgemm.size = "M"},
     // expected-error @+1 {{argument 6 of 'size_twice': size 'M' is given twice}}
     %M2: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <block = 64x96x128, stages = 2, math_warpgroups = 1, group_m = 1> {
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
 }
 
 // -----
@@ -192,7 +192,7 @@ dgemm.kernel @size_type(
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     // expected-error @+1 {{argument 5 of 'size_type': expected size 'M' to be an index, but got 'i64'}}
     %M: i64 {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <block = 64x96x128, stages = 2, math_warpgroups = 1, group_m = 1> {
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
 }
 
 // -----
@@ -206,7 +206,7 @@ dgemm.kernel @size_range(
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     %M: index {dgemm.size = "M"}) sizes [-1, 384, -9223372036854775808]
-    config <block = 64x96x128, stages = 2, math_warpgroups = 1, group_m = 1> {
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
 }
 
 // -----
@@ -221,7 +221,7 @@ dgemm.kernel @map_strides(
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <block = 64x96x128, stages = 2, math_warpgroups = 1, group_m = 1> {
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
 }
 
 // -----
@@ -235,7 +235,7 @@ dgemm.kernel @map_element(
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <block = 64x96x128, stages = 2, math_warpgroups = 1, group_m = 1> {
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
 }
 
 // -----
@@ -250,7 +250,7 @@ dgemm.kernel @map_type(
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <block = 64x96x128, stages = 2, math_warpgroups = 1, group_m = 1> {
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
 }
 
 // -----
@@ -265,7 +265,7 @@ dgemm.kernel @map_operand(
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <block = 64x96x128, stages = 2, math_warpgroups = 1, group_m = 1> {
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
 }
 
 // -----
@@ -279,7 +279,7 @@ dgemm.kernel @"a b"(
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <block = 64x96x128, stages = 2, math_warpgroups = 1, group_m = 1> {
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
 }
 
 // -----
@@ -293,7 +293,7 @@ dgemm.kernel @cluster(
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     %M: index {dgemm.size = "M"}) sizes [-1, 384, 500]
-    config <block = 64x96x128, stages = 2, math_warpgroups = 1, group_m = 1, cluster = 2x1> {
+    config <tile = <block = 64x96x128, cluster = 2x1>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
 }
 
 // -----
@@ -306,7 +306,7 @@ dgemm.kernel @tile(
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <block = 64x96x128, stages = 2, math_warpgroups = 1, group_m = 1> {
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   %N = arith.constant 384 : index
   // expected-error @+1 {{'dgemm.for_each_tile' op expected tile = [64, 96], group_m = 1 and cluster = [1, 1], as the config of the kernel says}}
   dgemm.for_each_tile (%m, %n) of (%M, %N) tile = [64, 64] group_m = 1 {}
@@ -322,7 +322,7 @@ dgemm.kernel @matrix(
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <block = 64x96x128, stages = 2, math_warpgroups = 1, group_m = 1> {
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   // expected-error @+1 {{'dgemm.for_each_tile' op expected to walk the M and N of the kernel: the argument, or the constant that it is}}
   dgemm.for_each_tile (%m, %n) of (%M, %M) tile = [64, 96] group_m = 1 {}
 }
@@ -337,7 +337,7 @@ dgemm.kernel @layout(
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <block = 64x96x128, stages = 2, math_warpgroups = 1, group_m = 1> {
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   %N = arith.constant 384 : index
   %g = memref.alloc() : memref<64xi32>
   // expected-error @+1 {{'dgemm.for_each_tile' op expected the layout of the kernel, dense, but got contiguous}}
@@ -354,7 +354,7 @@ dgemm.kernel @step(
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <block = 64x96x128, stages = 2, math_warpgroups = 1, group_m = 1> {
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   %N = arith.constant 384 : index
   %c0 = arith.constant 0 : index
   %c64 = arith.constant 64 : index
@@ -377,7 +377,7 @@ dgemm.kernel @load_tile(
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <block = 64x96x128, stages = 2, math_warpgroups = 1, group_m = 1> {
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   // expected-error @+1 {{'dgemm.load' op expected the tile of a that the config of the kernel says, '!dgemm.tile<64x128xf8E4M3FN, swizzle = 128>', but got '!dgemm.tile<128x128xf8E4M3FN, swizzle = 128>'}}
   %t = dgemm.load %a[%M, %M] : memref<?x512xf8E4M3FN> -> !dgemm.tile<128x128xf8E4M3FN, swizzle = 128>
 }
@@ -392,7 +392,7 @@ dgemm.kernel @load_source(
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <block = 64x96x128, stages = 2, math_warpgroups = 1, group_m = 1> {
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   %x = memref.alloc() : memref<64x128xf8E4M3FN>
   // expected-error @+1 {{'dgemm.load' op expected the source to be the kernel argument a, b or scale_a}}
   %t = dgemm.load %x[%M, %M] : memref<64x128xf8E4M3FN> -> !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>
@@ -408,7 +408,7 @@ dgemm.kernel @mma(
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <block = 64x96x128, stages = 2, math_warpgroups = 1, group_m = 1> {
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   %t = dgemm.load %b[%M, %M] : memref<384x512xf8E4M3FN> -> !dgemm.tile<96x128xf8E4M3FN, swizzle = 128>
   %u = dgemm.load %b[%M, %M] : memref<384x512xf8E4M3FN> -> !dgemm.tile<96x128xf8E4M3FN, swizzle = 128>
   %s = dgemm.load %a[%M, %M] : memref<?x512xf8E4M3FN> -> !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>
@@ -426,7 +426,7 @@ dgemm.kernel @scales(
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <block = 64x96x128, stages = 2, math_warpgroups = 1, group_m = 1> {
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   // expected-error @+1 {{'dgemm.load_block_scales' op expected the 2 scales that block N of the kernel may meet, but got 1}}
   %x = dgemm.load_block_scales %sb[%M, %M] : memref<3x4xf32> -> vector<1xf32>
 }
@@ -441,7 +441,7 @@ dgemm.kernel @scales_source(
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <block = 64x96x128, stages = 2, math_warpgroups = 1, group_m = 1> {
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   // expected-error @+1 {{'dgemm.load_block_scales' op expected the source to be the kernel argument scale_b}}
   %x = dgemm.load_block_scales %sa[%M, %M] : memref<4x?xf32> -> vector<2xf32>
 }
@@ -456,7 +456,7 @@ dgemm.kernel @row_scales(
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <block = 64x96x128, stages = 2, math_warpgroups = 1, group_m = 1> {
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   // expected-error @+1 {{'dgemm.load_row_scales' op expected the source to be the kernel argument scale_a}}
   %x = dgemm.load_row_scales %sb[%M, %M] : memref<3x4xf32> -> !dgemm.frag<64x1xf32>
 }
@@ -471,7 +471,7 @@ dgemm.kernel @store(
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <block = 64x96x128, stages = 2, math_warpgroups = 1, group_m = 1> {
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   %x = memref.alloc() : memref<64x96xbf16>
   %v = dgemm.zero : <64x96xf32>
   // expected-error @+1 {{'dgemm.store' op expected the destination to be the kernel argument d}}
@@ -488,7 +488,7 @@ dgemm.kernel @split(
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <block = 64x96x128, stages = 2, math_warpgroups = 1, group_m = 1> {
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   // expected-error @+1 {{'dgemm.k_range' op expected 'split' to be the split_k of the kernel, 1, but got 2}}
   %x, %y = dgemm.k_range %M split = 2
 }
@@ -503,7 +503,7 @@ dgemm.kernel @stages(
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <block = 64x96x128, stages = 2, math_warpgroups = 1, group_m = 1> {
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   // expected-error @+1 {{'dgemm.ring' op expected the 2 stages of the kernel's config, but got 3}}
   %r = dgemm.ring : !dgemm.ring<3, <<64x128xf8E4M3FN, swizzle = 128>, <96x128xf8E4M3FN, swizzle = 128>>>
 }
@@ -518,7 +518,7 @@ dgemm.kernel @ring_tiles(
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <block = 64x96x128, stages = 2, math_warpgroups = 1, group_m = 1> {
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   // expected-error @+1 {{'dgemm.ring' op expected the tile of b that the config of the kernel says, '!dgemm.tile<96x128xf8E4M3FN, swizzle = 128>', but got '!dgemm.tile<64x128xf8E4M3FN, swizzle = 128>'}}
   %r = dgemm.ring : !dgemm.ring<2, <<64x128xf8E4M3FN, swizzle = 128>, <64x128xf8E4M3FN, swizzle = 128>>>
 }
@@ -533,7 +533,7 @@ dgemm.kernel @consumers(
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <block = 64x96x128, stages = 2, math_warpgroups = 1, group_m = 1> {
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   // expected-error @+1 {{'dgemm.warp_specialize' op expected as many consumers as the kernel has math warpgroups, 1, but got 2}}
   dgemm.warp_specialize
   producer registers = 40 {
@@ -553,7 +553,7 @@ dgemm.kernel @stage_source(
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <block = 64x96x128, stages = 2, math_warpgroups = 1, group_m = 1> {
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   %r = dgemm.ring : !ring
   dgemm.warp_specialize
   producer registers = 40 {
@@ -576,7 +576,7 @@ dgemm.kernel @stage_view(
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <block = 64x96x128, stages = 2, math_warpgroups = 1, group_m = 1> {
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   %r = dgemm.ring : !ring
   dgemm.warp_specialize
   producer registers = 40 {
@@ -600,7 +600,7 @@ dgemm.kernel @place_producer(
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <block = 64x96x128, stages = 2, math_warpgroups = 1, group_m = 1> {
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   %r = dgemm.ring : !ring
   dgemm.warp_specialize
   producer registers = 40 {
@@ -622,7 +622,7 @@ dgemm.kernel @place_consumer(
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <block = 64x96x128, stages = 2, math_warpgroups = 1, group_m = 1> {
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   %r = dgemm.ring : !ring
   // expected-error @+1 {{'dgemm.release' op expected to stand in the consumer region of a dgemm.warp_specialize}}
   dgemm.release %r : !ring
@@ -638,7 +638,7 @@ dgemm.kernel @place_kernel(
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <block = 64x96x128, stages = 2, math_warpgroups = 1, group_m = 1> {
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   %c = arith.constant true
   scf.if %c {
     // expected-error @+1 {{'dgemm.warp_specialize' op expected to stand directly in a dgemm.kernel}}
@@ -679,7 +679,7 @@ dgemm.kernel @movement_strides(
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     %M: index {dgemm.size = "M"}) sizes [-1, 384, 500]
-    config <block = 64x96x128, stages = 2, math_warpgroups = 1, group_m = 1> {
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   // expected-error @+1 {{'dgemm.load' op expected to move its data without TMA, which does not take these strides}}
   %t = dgemm.load %a[%M, %M] by <tma> : memref<?x500xf8E4M3FN> -> !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>
 }
@@ -694,7 +694,7 @@ dgemm.kernel @movement_split(
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <block = 64x96x128, stages = 2, math_warpgroups = 1, group_m = 1, split_k = 2> {
+    config <tile = <block = 64x96x128, split_k = 2>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   %v = dgemm.zero : <64x48xf32>
   // expected-error @+1 {{'dgemm.store' op expected to store from registers, as each CTA of a split K has columns of its own}}
   dgemm.store %v, %d[%M, %M] by <tma> : !dgemm.frag<64x48xf32>, memref<?x384xbf16>
@@ -710,7 +710,7 @@ dgemm.kernel @movement_scales(
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <block = 64x96x128, stages = 2, math_warpgroups = 1, group_m = 1> {
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   // expected-error @+1 {{'dgemm.load' op expected to load scales of A by TMA; dgemm.load_row_scales does without}}
   %t = dgemm.load %sa[%M, %M] by <registers> : memref<4x?xf32> -> !dgemm.tile<1x64xf32>
 }
@@ -725,7 +725,7 @@ dgemm.kernel @movement_multicast(
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <block = 64x96x128, stages = 2, math_warpgroups = 1, group_m = 1> {
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   // expected-error @+1 {{'dgemm.load' op expected multicast = none, as the cluster of the kernel says, but got row}}
   %t = dgemm.load %a[%M, %M] by <tma, multicast = row> : memref<?x512xf8E4M3FN> -> !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>
 }
@@ -740,7 +740,7 @@ dgemm.kernel @movement_prefetch(
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <block = 64x96x128, stages = 2, math_warpgroups = 1, group_m = 1> {
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   // expected-error @+1 {{'dgemm.load' op expected 'prefetch_from' for A and B of a dense layout without multicast only}}
   %t = dgemm.load %sa[%M, %M] by <tma, prefetch_from = 64> : memref<4x?xf32> -> !dgemm.tile<1x64xf32>
 }
@@ -755,7 +755,7 @@ dgemm.kernel @movement_few_rows(
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <block = 64x96x128, stages = 2, math_warpgroups = 1, group_m = 1> {
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   // expected-error @+1 {{'dgemm.load' op expected 'few_rows' for scales of A of a dense layout without multicast, with a block M of 64, only}}
   %t = dgemm.load %a[%M, %M] by <tma, few_rows = 4> : memref<?x512xf8E4M3FN> -> !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>
 }
@@ -770,7 +770,7 @@ dgemm.kernel @movement_clip_rows(
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <block = 64x96x128, stages = 2, math_warpgroups = 1, group_m = 1> {
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   // expected-error @+1 {{'dgemm.load' op expected 'clip_rows' for A of a dense layout without multicast only}}
   %t = dgemm.load %b[%M, %M] by <tma, clip_rows = true> : memref<384x512xf8E4M3FN> -> !dgemm.tile<96x128xf8E4M3FN, swizzle = 128>
 }

@@ -4,14 +4,14 @@
 
 // A kernel states M, N and K.
 // expected-error @+1 {{'dgemm.kernel' op expected 'sizes' to give M, N and K, but got 2 values}}
-dgemm.kernel @sizes() sizes [-1, 384] config <block = 128x192x128, stages = 4, math_warpgroups = 2, group_m = 8> {
+dgemm.kernel @sizes() sizes [-1, 384] config <tile = <block = 128x192x128>, schedule = <stages = 4, warpgroups = 2>> {
 }
 
 // -----
 
 // A kernel returns nothing. (Only the generic form can say that it does.)
 // expected-error @+1 {{'dgemm.kernel' op expected a kernel to have no results}}
-"dgemm.kernel"() <{config = #dgemm.config<block = 128x192x128, stages = 4, math_warpgroups = 2, group_m = 8>,
+"dgemm.kernel"() <{config = #dgemm.config<tile = <block = 128x192x128>, schedule = <stages = 4, warpgroups = 2>>,
     function_type = () -> i32, sizes = array<i64: -1, 384, 512>, sym_name = "results"}> ({
 ^bb0:
 }) : () -> ()

@@ -22,9 +22,9 @@ func.func @gemm(%a: memref<?x512xf8E4M3FN>, %sa: memref<4x?xf32>, %b: memref<384
   dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
       : (memref<?x512xf8E4M3FN>, memref<4x?xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<?x384xbf16>)
   // A config may be attached; in the op it stands without the name of the attribute.
-  // CHECK: dgemm.gemm dense {{.*}} out(%[[D]]) config <block = 128x192x128, stages = 4, math_warpgroups = 2, group_m = 8> : (
+  // CHECK: dgemm.gemm dense {{.*}} out(%[[D]]) config <tile = <block = 128x192x128>, schedule = <stages = 4, warpgroups = 2>> : (
   dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
-      config <block = 128x192x128, stages = 4, math_warpgroups = 2, group_m = 8>
+      config <tile = <block = 128x192x128>, schedule = <stages = 4, warpgroups = 2>>
       : (memref<?x512xf8E4M3FN>, memref<4x?xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<?x384xbf16>)
   return
 }
@@ -38,11 +38,11 @@ func.func @gemm(%a: memref<?x512xf8E4M3FN>, %sa: memref<4x?xf32>, %b: memref<384
 // CHECK-SAME: %a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
 // CHECK-SAME: %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
 // CHECK-SAME: %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-// CHECK-NEXT: config <block = 128x192x128, stages = 4, math_warpgroups = 2, group_m = 8> {
+// CHECK-NEXT: config <tile = <block = 128x192x128>, schedule = <stages = 4, warpgroups = 2>> {
 dgemm.kernel @tiles(%x0: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %x1: memref<4x?xf32> {dgemm.operand = "scale_a"},
                     %x2: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %x3: memref<3x4xf32> {dgemm.operand = "scale_b"},
                     %x4: memref<?x384xbf16> {dgemm.operand = "d"}, %size: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <block = 128x192x128, stages = 4, math_warpgroups = 2, group_m = 8> {
+    config <tile = <block = 128x192x128>, schedule = <stages = 4, warpgroups = 2>> {
   %c0 = arith.constant 0 : index
   // CHECK: %[[N:c384]] = arith.constant 384
   %n_total = arith.constant 384 : index
@@ -89,7 +89,7 @@ dgemm.kernel @tiles(%x0: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %x1: memr
 dgemm.kernel @carried(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
                       %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
                       %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <block = 64x96x128, stages = 2, math_warpgroups = 1, group_m = 1> {
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   %N = arith.constant 384 : index
   // CHECK: %[[INIT:.*]] = arith.constant 0 : i32
   %init = arith.constant 0 : i32
@@ -120,7 +120,7 @@ dgemm.kernel @carried(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a
 dgemm.kernel @pipeline(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
                        %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
                        %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <block = 128x192x128, stages = 4, math_warpgroups = 2, group_m = 8> {
+    config <tile = <block = 128x192x128>, schedule = <stages = 4, warpgroups = 2>> {
   // CHECK: %[[R:ring]] = dgemm.ring : !ring
   %r = dgemm.ring : !ring
   // CHECK-NEXT: dgemm.warp_specialize
@@ -154,7 +154,7 @@ dgemm.kernel @pipeline(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_
 dgemm.kernel @block_scales(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
                            %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
                            %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <block = 64x48x128, stages = 2, math_warpgroups = 1, group_m = 1> {
+    config <tile = <block = 64x48x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   %r = dgemm.ring : !scales_ring
   dgemm.warp_specialize
   // CHECK: producer x 32 registers = 40 {
@@ -183,7 +183,7 @@ dgemm.kernel @block_scales(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %sc
 dgemm.kernel @split_k(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
                       %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
                       %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <block = 64x128x128, stages = 2, math_warpgroups = 1, group_m = 8, split_k = 3> {
+    config <tile = <block = 64x128x128, split_k = 3>, schedule = <stages = 2, warpgroups = 1>> {
   %N = arith.constant 384 : index
   %K = arith.constant 512 : index
   // CHECK: %[[ACC:.*]] = dgemm.zero

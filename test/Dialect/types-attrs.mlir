@@ -16,19 +16,21 @@ func.func private @tiles(!dgemm.tile<128x128xf8E4M3FN, swizzle = 128>, !dgemm.ti
 // CHECK-SAME: !dgemm.frag<64x192xf32>, !dgemm.frag<128x1xf32>)
 func.func private @fragments(!dgemm.frag<64x192xf32>, !dgemm.frag<128x1xf32>)
 
-// A config prints its fields in one order, whatever order it was written in.
+// A config prints its parts and fields in one order, whatever order it was written in.
 // CHECK-LABEL: func.func private @config(
-// CHECK-SAME: #dgemm.config<block = 64x200x128, stages = 5, math_warpgroups = 1, group_m = 3>
+// CHECK-SAME: #dgemm.config<tile = <block = 64x200x128>, order = <group_m = 3>, schedule = <stages = 5, warpgroups = 1>>
 func.func private @config() attributes {
-  test.config = #dgemm.config<group_m = 3, math_warpgroups = 1, block = 64x200x128, stages = 5>}
+  test.config = #dgemm.config<schedule = <warpgroups = 1, stages = 5>, order = <group_m = 3>, tile = <block = 64x200x128>>}
 
 // Fields with their default are not printed.
 // CHECK-LABEL: func.func private @config_more(
-// CHECK-SAME: none = #dgemm.config<block = 64x200x128, stages = 5, math_warpgroups = 1, group_m = 3>
-// CHECK-SAME: some = #dgemm.config<block = 64x168x128, stages = 5, math_warpgroups = 1, group_m = 3, split_k = 7, evict_first = b, even_waves = true>
+// CHECK-SAME: none = #dgemm.config<tile = <block = 64x200x128>, schedule = <stages = 5, warpgroups = 1>>
+// CHECK-SAME: some = #dgemm.config<tile = <block = 64x168x128, split_k = 7>, order = <group_m = 3, even_waves = true>, schedule = <stages = 5, warpgroups = 1>, loads = <b = evict_first>>
 func.func private @config_more() attributes {
-  none = #dgemm.config<block = 64x200x128, stages = 5, math_warpgroups = 1, group_m = 3, cluster = 1x1, split_k = 1, evict_first = none>,
-  some = #dgemm.config<evict_first = b, split_k = 7, block = 64x168x128, stages = 5, math_warpgroups = 1, group_m = 3, rotate_k_loop = false, even_waves = true>}
+  none = #dgemm.config<tile = <block = 64x200x128, cluster = 1x1, split_k = 1>, order = <group_m = 8>,
+                       schedule = <stages = 5, warpgroups = 1, unroll = 1, rotate = false>, loads = <b = normal>>,
+  some = #dgemm.config<loads = <b = evict_first>, tile = <split_k = 7, block = 64x168x128>,
+                       order = <group_m = 3, even_waves = true>, schedule = <stages = 5, warpgroups = 1>>}
 
 // Uses are by that name.
 // CHECK-LABEL: func.func private @maps(

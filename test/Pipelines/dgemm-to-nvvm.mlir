@@ -15,7 +15,7 @@
 // CHECK-NOT: = dgemm.
 
 // Config fields may be given to the pipeline; the cost model chooses the rest.
-// GIVEN: dgemm.launch = {config = #dgemm.config<block = 64x136x128, stages = 3, math_warpgroups = 1,
+// GIVEN: dgemm.launch = {config = #dgemm.config<tile = <block = 64x136x128>,{{.*}} schedule = <stages = 3, warpgroups = 1
 // GIVEN-COUNT-4: nvvm.wgmma.mma_async {{.*}} <m = 64, n = 136, k = 32>
 
 // No other dialect remains.

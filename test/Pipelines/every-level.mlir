@@ -10,7 +10,7 @@
 // RUN: dgemm-gen --m=? --n=384 --k=512 --emit=configured -o %t.configured.mlir
 // RUN: dgemm-opt %t.configured.mlir --verify-roundtrip | FileCheck %s --check-prefix=CONFIGURED
 // RUN: dgemm-gen %t.configured.mlir --emit=ptx | diff %t.ptx -
-// CONFIGURED: dgemm.gemm dense {{.*}} config <block =
+// CONFIGURED: dgemm.gemm dense {{.*}} config <tile = <block =
 
 // RUN: dgemm-gen --m=? --n=384 --k=512 --emit=tiled -o %t.tiled.mlir
 // RUN: dgemm-opt %t.tiled.mlir --verify-roundtrip | FileCheck %s --check-prefix=TILED

@@ -168,15 +168,15 @@ def test_no_home_directory(empty_cache, monkeypatch):
 
 
 def test_planted_table_is_not_used(empty_cache, monkeypatch):
-    own = "block = 64x16x128, stages = 3, math_warpgroups = 1, group_m = 8"
+    own = "<tile = <block = 64x16x128>, schedule = <stages = 3, warpgroups = 1>>"
     problem = Problem(n=512, k=256)
     entries = [{"layout": "dense", "groups": 1, "m": 100, "n": 512, "k": 256, "config": own}]
     before = _jit.choose_config(problem, 100)
     empty_cache.mkdir(mode=0o700, exist_ok=True)
     table = empty_cache / "tuned.json"
-    table.write_text(json.dumps({"version": 1, "multiprocessors": 132, "entries": entries}))
+    table.write_text(json.dumps({"version": 2, "multiprocessors": 132, "entries": entries}))
     table.chmod(0o644)
-    assert _jit.choose_config(problem, 100) == f"<{own}>" != before
+    assert _jit.choose_config(problem, 100) == own != before
     table.chmod(0o666)
     with pytest.warns(RuntimeWarning, match="tuned.json is not used: others can write to it"):
         assert _jit.choose_config(problem, 100) == before

@@ -12,21 +12,21 @@ from dgemm import _jit, _tune
 from dgemm._problem import Problem
 
 PROBLEM = Problem(n=512, k=256)
-OWN = "block = 64x16x128, stages = 3, math_warpgroups = 1, group_m = 8"
+OWN = "<tile = <block = 64x16x128>, schedule = <stages = 3, warpgroups = 1>>"
 
 
 def write_table(path, config, multiprocessors=132, m=100):
     entry = {"layout": "dense", "groups": 1, "m": m, "n": PROBLEM.n, "k": PROBLEM.k, "config": config}
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"version": 1, "multiprocessors": multiprocessors, "entries": [entry]}))
+    path.write_text(json.dumps({"version": 2, "multiprocessors": multiprocessors, "entries": [entry]}))
 
 
 def test_calls_look_into_the_table_of_the_user(empty_cache, monkeypatch, tmp_path):
     before = _jit.choose_config(PROBLEM, 100)
     write_table(empty_cache / "tuned.json", OWN)
-    assert _jit.choose_config(PROBLEM, 100) == f"<{OWN}>" != before
-    assert _jit.choose_config(PROBLEM, 100, multiprocessors=114) != f"<{OWN}>", "it was measured on another GPU"
-    assert _jit.choose_config(PROBLEM, 4000) != f"<{OWN}>", "it is for about 100 rows"
+    assert _jit.choose_config(PROBLEM, 100) == OWN != before
+    assert _jit.choose_config(PROBLEM, 100, multiprocessors=114) != OWN, "it was measured on another GPU"
+    assert _jit.choose_config(PROBLEM, 4000) != OWN, "it is for about 100 rows"
     named = tmp_path / "named.json"
     write_table(named, OWN.replace("stages = 3", "stages = 4"))
     monkeypatch.setenv("DGEMM_TUNED_TABLE", str(named))
@@ -69,7 +69,7 @@ def gpu(monkeypatch):
 def test_the_quickest_right_config_is_kept(empty_cache, gpu, capsys):
     fields = ["block = 64x64x128", "block = 64x24x128", "block = 64x16x128, stages = 3"]
     ranked = dgemm.tune(PROBLEM.n, PROBLEM.k, 100, config=fields, best=1, workers=2)
-    assert ranked[0][0] == 16.0 and "block = 64x16x128, stages = 3" in ranked[0][1]
+    assert ranked[0][0] == 16.0 and "block = 64x16x128" in ranked[0][1] and "stages = 3" in ranked[0][1]
     assert len(ranked) == 3 and not any("64x64" in config for _, config in ranked)
     output = capsys.readouterr().err
     assert "the result is wrong" in output and "16.00 us" in output
@@ -77,7 +77,7 @@ def test_the_quickest_right_config_is_kept(empty_cache, gpu, capsys):
     table = json.loads((empty_cache / "tuned.json").read_text())
     (entry,) = table["entries"]
     assert (entry["m"], entry["n"], entry["k"], entry["microseconds"]) == (100, PROBLEM.n, PROBLEM.k, 16.0)
-    assert f"<{entry['config']}>" == ranked[0][1] == _jit.choose_config(PROBLEM, 100)
+    assert entry["config"] == ranked[0][1] == _jit.choose_config(PROBLEM, 100)
     dgemm.tune(PROBLEM.n, PROBLEM.k, 100, config=fields[:2], best=1, progress=False)
     dgemm.tune(PROBLEM.n, PROBLEM.k, 100, layout="masked", groups=2, config=fields[:2], best=1, progress=False)
     entries = json.loads((empty_cache / "tuned.json").read_text())["entries"]
@@ -86,7 +86,7 @@ def test_the_quickest_right_config_is_kept(empty_cache, gpu, capsys):
 
 def test_nothing_is_kept_of_wrong_results(empty_cache, gpu, tmp_path, monkeypatch):
     table = tmp_path / "table.json"
-    monkeypatch.setattr(_jit, "choose_config", lambda *_: "<block = 64x64x128, stages = 4, math_warpgroups = 1, group_m = 8>")
+    monkeypatch.setattr(_jit, "choose_config", lambda *_: "<tile = <block = 64x64x128>, schedule = <stages = 4, warpgroups = 1>>")
     with pytest.raises(ArithmeticError, match="none of 2 configs gives the right result"):
         dgemm.tune(PROBLEM.n, PROBLEM.k, 100, config=["block = 64x64x128, stages = 4"], best=1, table=table, progress=False)
     assert not table.exists()
@@ -100,7 +100,7 @@ def test_refusals(empty_cache, gpu, tmp_path):
             dgemm.tune(64, 256, **arguments, progress=False)
     other = tmp_path / "other.json"
     write_table(other, OWN, multiprocessors=114)
-    with pytest.raises(ValueError, match="other.json is of version 1 for 114 multiprocessors; allowed are 1 and 132"):
+    with pytest.raises(ValueError, match="other.json is of version 2 for 114 multiprocessors; allowed are 2 and 132"):
         dgemm.tune(64, 256, 5, table=other, progress=False)
     other.write_text("[]")
     with pytest.raises(ValueError, match="other.json does not parse"):

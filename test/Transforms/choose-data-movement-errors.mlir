@@ -6,7 +6,7 @@ dgemm.kernel @scales(%s: memref<4x128xf32, strided<[1, 4]>> {dgemm.operand = "sc
                      %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
                      %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
                      %d: memref<128x384xbf16> {dgemm.operand = "d"}) sizes [128, 384, 512]
-    config <block = 128x96x128, stages = 2, math_warpgroups = 2, group_m = 8>
+    config <tile = <block = 128x96x128>, schedule = <stages = 2, warpgroups = 2>>
     attributes {strides = {scale_a = array<i64: 1, 4>}} {
   %c0 = arith.constant 0 : index
   // expected-error @+1 {{'dgemm.load' op expected strides that TMA takes; dgemm.load_row_scales does without}}

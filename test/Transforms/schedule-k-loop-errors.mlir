@@ -10,7 +10,7 @@
 dgemm.kernel @gemm(%a: memref<64x?xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<?x64xf32> {dgemm.operand = "scale_a"},
                    %b: memref<192x?xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<2x?xf32> {dgemm.operand = "scale_b"},
                    %d: memref<64x192xbf16> {dgemm.operand = "d"}, %K: index {dgemm.size = "K"}) sizes [64, 192, -1]
-    config <block = 64x64x128, stages = 3, math_warpgroups = 1, group_m = 8, split_k = 2, rotate_k_loop = true> {
+    config <tile = <block = 64x64x128, split_k = 2>, schedule = <stages = 3, warpgroups = 1, rotate = true>> {
   %M = arith.constant 64 : index
   %N = arith.constant 192 : index
   %c0 = arith.constant 0 : index
@@ -55,7 +55,7 @@ dgemm.kernel @gemm(%a: memref<64x?xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: me
 dgemm.kernel @gemm(%a: memref<64x?xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<?x64xf32> {dgemm.operand = "scale_a"},
                    %b: memref<192x?xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<2x?xf32> {dgemm.operand = "scale_b"},
                    %d: memref<64x192xbf16> {dgemm.operand = "d"}, %K: index {dgemm.size = "K"}) sizes [64, 192, -1]
-    config <block = 64x64x128, stages = 3, math_warpgroups = 1, group_m = 8, split_k = 2, rotate_k_loop = true> {
+    config <tile = <block = 64x64x128, split_k = 2>, schedule = <stages = 3, warpgroups = 1, rotate = true>> {
   %M = arith.constant 64 : index
   %N = arith.constant 192 : index
   %c0 = arith.constant 0 : index
@@ -100,7 +100,7 @@ dgemm.kernel @gemm(%a: memref<64x?xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: me
 dgemm.kernel @gemm(%a: memref<64x?xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<?x64xf32> {dgemm.operand = "scale_a"},
                    %b: memref<192x?xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<2x?xf32> {dgemm.operand = "scale_b"},
                    %d: memref<64x192xbf16> {dgemm.operand = "d"}, %K: index {dgemm.size = "K"}) sizes [64, 192, -1]
-    config <block = 64x64x128, stages = 3, math_warpgroups = 1, group_m = 8, split_k = 2, rotate_k_loop = true> {
+    config <tile = <block = 64x64x128, split_k = 2>, schedule = <stages = 3, warpgroups = 1, rotate = true>> {
   %M = arith.constant 64 : index
   %N = arith.constant 192 : index
   %c0 = arith.constant 0 : index

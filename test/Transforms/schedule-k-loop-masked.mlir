@@ -1,5 +1,5 @@
 // RUN: dgemm-opt %s --dgemm-schedule-k-loop | FileCheck %s
-// RUN: sed 's/, rotate_k_loop = true//' %s | dgemm-opt --dgemm-schedule-k-loop | FileCheck %s
+// RUN: sed 's/, rotate = true//' %s | dgemm-opt --dgemm-schedule-k-loop | FileCheck %s
 
 // Of a masked tile each number of slices has a K loop of its own. What a branch yields is stored in it: two slices, of which the
 // first is stored under the last mma, one slice, which is not divided, or none.
@@ -44,7 +44,7 @@ dgemm.kernel @gemm(%a: memref<4x512x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_
                    %b: memref<4x384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<4x3x4xf32> {dgemm.operand = "scale_b"},
                    %d: memref<4x512x384xbf16> {dgemm.operand = "d"}, %masked_m: memref<4xi32> {dgemm.operand = "masked_m"})
     sizes [512, 384, 512, 4] masked
-    config <block = 256x88x128, stages = 3, math_warpgroups = 2, group_m = 8, rotate_k_loop = true, early_store = true> {
+    config <tile = <block = 256x88x128>, schedule = <stages = 3, warpgroups = 2, rotate = true, early_store = true>> {
   %M = arith.constant 512 : index
   %N = arith.constant 384 : index
   %K = arith.constant 512 : index

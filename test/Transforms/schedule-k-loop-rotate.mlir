@@ -1,9 +1,9 @@
 // RUN: dgemm-opt %s --dgemm-schedule-k-loop | FileCheck %s
-// RUN: sed 's/, rotate_k_loop = true>/>/' %s | dgemm-opt --dgemm-schedule-k-loop | FileCheck %s --check-prefix=SAME
+// RUN: sed 's/, rotate = true>/>/' %s | dgemm-opt --dgemm-schedule-k-loop | FileCheck %s --check-prefix=SAME
 // RUN: sed 's/512/128/g;s/<4x/<1x/;s/<3x4x/<3x1x/' %s | dgemm-opt --dgemm-schedule-k-loop | FileCheck %s --check-prefix=SAME
 // RUN: sed 's/512/256/g;s/<4x/<2x/;s/<3x4x/<3x2x/' %s | dgemm-opt --dgemm-schedule-k-loop | FileCheck %s
 
-// With rotate_k_loop a consumer waits for a stage and loads its scales in the K block before, behind the start of the mma. The
+// With rotate a consumer waits for a stage and loads its scales in the K block before, behind the start of the mma. The
 // producer stays as it is.
 
 // CHECK-LABEL: dgemm.kernel @gemm
@@ -49,7 +49,7 @@
 dgemm.kernel @gemm(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
                    %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
                    %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <block = 128x128x128, stages = 3, math_warpgroups = 2, group_m = 8, rotate_k_loop = true> {
+    config <tile = <block = 128x128x128>, schedule = <stages = 3, warpgroups = 2, rotate = true>> {
   %N = arith.constant 384 : index
   %K = arith.constant 512 : index
   %c0 = arith.constant 0 : index

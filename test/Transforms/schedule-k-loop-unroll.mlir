@@ -1,10 +1,10 @@
 // RUN: dgemm-opt %s --dgemm-schedule-k-loop | FileCheck %s
 // RUN: sed 's/512/640/g;s/<4x/<5x/g;s/<3x4x/<3x5x/g' %s | dgemm-opt --dgemm-schedule-k-loop | FileCheck %s --check-prefix=ODD
 // RUN: sed 's/512/384/g;s/<4x/<3x/g;s/<3x4x/<3x3x/g' %s | dgemm-opt --dgemm-schedule-k-loop | FileCheck %s --check-prefix=FEW
-// RUN: sed 's/unroll_k = 2/unroll_k = 4, early_store = true/' %s | dgemm-opt --dgemm-schedule-k-loop | FileCheck %s --check-prefix=WHOLE
-// RUN: sed 's/512/640/g;s/<4x/<5x/g;s/<3x4x/<3x5x/g;s/unroll_k = 2/unroll_k = 4, early_store = true/' %s | dgemm-opt --dgemm-schedule-k-loop | FileCheck %s --check-prefix=ROLLED
+// RUN: sed 's/unroll = 2/unroll = 4, early_store = true/' %s | dgemm-opt --dgemm-schedule-k-loop | FileCheck %s --check-prefix=WHOLE
+// RUN: sed 's/512/640/g;s/<4x/<5x/g;s/<3x4x/<3x5x/g;s/unroll = 2/unroll = 4, early_store = true/' %s | dgemm-opt --dgemm-schedule-k-loop | FileCheck %s --check-prefix=ROLLED
 
-// unroll_k = 2: two K blocks in an iteration of the consumers' K loop. The second mma takes over the registers of the first one's
+// unroll = 2: two K blocks in an iteration of the consumers' K loop. The second mma takes over the registers of the first one's
 // partial sum, once that is promoted.
 
 // CHECK: consumer (
@@ -35,7 +35,7 @@
 // FEW: dgemm.wait
 // FEW-NOT: dgemm.wait
 
-// Three K blocks and the last one that early_store has behind them are less than unroll_k = 4, and become straight code.
+// Three K blocks and the last one that early_store has behind them are less than unroll = 4, and become straight code.
 // WHOLE: consumer (
 // WHOLE-NOT: scf.for
 // WHOLE-COUNT-4: dgemm.wait %ring
@@ -56,7 +56,7 @@
 dgemm.kernel @gemm(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
                    %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
                    %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <block = 128x128x128, stages = 3, math_warpgroups = 2, group_m = 8, unroll_k = 2> {
+    config <tile = <block = 128x128x128>, schedule = <stages = 3, warpgroups = 2, unroll = 2>> {
   %N = arith.constant 384 : index
   %K = arith.constant 512 : index
   %c0 = arith.constant 0 : index

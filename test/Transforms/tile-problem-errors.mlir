@@ -15,11 +15,11 @@ func.func @no_config(%a: memref<64x128xf8E4M3FN>, %sa: memref<1x64xf32>, %b: mem
 func.func @two(%a: memref<64x128xf8E4M3FN>, %sa: memref<1x64xf32>, %b: memref<64x128xf8E4M3FN>, %sb: memref<1x1xf32>,
                %d: memref<64x64xbf16>) {
   dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
-      config <block = 64x64x128, stages = 4, math_warpgroups = 1, group_m = 1>
+      config <tile = <block = 64x64x128>, order = <group_m = 1>, schedule = <stages = 4, warpgroups = 1>>
       : (memref<64x128xf8E4M3FN>, memref<1x64xf32>, memref<64x128xf8E4M3FN>, memref<1x1xf32>, memref<64x64xbf16>)
   // expected-error @+1 {{'dgemm.gemm' op expected a function to hold one dgemm.gemm and nothing else to become a kernel}}
   dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
-      config <block = 64x64x128, stages = 4, math_warpgroups = 1, group_m = 1>
+      config <tile = <block = 64x64x128>, order = <group_m = 1>, schedule = <stages = 4, warpgroups = 1>>
       : (memref<64x128xf8E4M3FN>, memref<1x64xf32>, memref<64x128xf8E4M3FN>, memref<1x1xf32>, memref<64x64xbf16>)
   return
 }
@@ -32,7 +32,7 @@ func.func @more(%a: memref<64x128xf8E4M3FN>, %sa: memref<1x64xf32>, %b: memref<6
   // expected-error @+1 {{'memref.alloc' op expected a function to hold one dgemm.gemm and nothing else to become a kernel}}
   %x = memref.alloc() : memref<64x64xbf16>
   dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%x)
-      config <block = 64x64x128, stages = 4, math_warpgroups = 1, group_m = 1>
+      config <tile = <block = 64x64x128>, order = <group_m = 1>, schedule = <stages = 4, warpgroups = 1>>
       : (memref<64x128xf8E4M3FN>, memref<1x64xf32>, memref<64x128xf8E4M3FN>, memref<1x1xf32>, memref<64x64xbf16>)
   return
 }
@@ -45,7 +45,7 @@ func.func @nested(%p: i1, %a: memref<64x128xf8E4M3FN>, %sa: memref<1x64xf32>, %b
   scf.if %p {
     // expected-error @+1 {{'dgemm.gemm' op expected to stand in the entry block of a function, which becomes a kernel}}
     dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
-        config <block = 64x64x128, stages = 4, math_warpgroups = 1, group_m = 1>
+        config <tile = <block = 64x64x128>, order = <group_m = 1>, schedule = <stages = 4, warpgroups = 1>>
         : (memref<64x128xf8E4M3FN>, memref<1x64xf32>, memref<64x128xf8E4M3FN>, memref<1x1xf32>, memref<64x64xbf16>)
   }
   return
@@ -59,7 +59,7 @@ func.func @block(%a: memref<64x128xf8E4M3FN>, %sa: memref<1x64xf32>, %b: memref<
 ^next:
   // expected-error @+1 {{'dgemm.gemm' op expected to stand in the entry block of a function, which becomes a kernel}}
   dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
-      config <block = 64x64x128, stages = 4, math_warpgroups = 1, group_m = 1>
+      config <tile = <block = 64x64x128>, order = <group_m = 1>, schedule = <stages = 4, warpgroups = 1>>
       : (memref<64x128xf8E4M3FN>, memref<1x64xf32>, memref<64x128xf8E4M3FN>, memref<1x1xf32>, memref<64x64xbf16>)
   return
 }
@@ -84,7 +84,7 @@ module {
 func.func @result(%a: memref<64x128xf8E4M3FN>, %sa: memref<1x64xf32>, %b: memref<64x128xf8E4M3FN>,
                   %sb: memref<1x1xf32>, %d: memref<64x64xbf16>) -> memref<64x64xbf16> {
   dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
-      config <block = 64x64x128, stages = 4, math_warpgroups = 1, group_m = 1>
+      config <tile = <block = 64x64x128>, order = <group_m = 1>, schedule = <stages = 4, warpgroups = 1>>
       : (memref<64x128xf8E4M3FN>, memref<1x64xf32>, memref<64x128xf8E4M3FN>, memref<1x1xf32>, memref<64x64xbf16>)
   return %d : memref<64x64xbf16>
 }
@@ -98,7 +98,7 @@ func.func @argument(
     %a: memref<64x128xf8E4M3FN>, %sa: memref<1x64xf32>, %b: memref<64x128xf8E4M3FN>, %sb: memref<1x1xf32>,
     %d: memref<64x64xbf16>) {
   dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
-      config <block = 64x64x128, stages = 4, math_warpgroups = 1, group_m = 1>
+      config <tile = <block = 64x64x128>, order = <group_m = 1>, schedule = <stages = 4, warpgroups = 1>>
       : (memref<64x128xf8E4M3FN>, memref<1x64xf32>, memref<64x128xf8E4M3FN>, memref<1x1xf32>, memref<64x64xbf16>)
   return
 }
@@ -110,7 +110,7 @@ func.func @argument(
 func.func @attribute(%a: memref<64x128xf8E4M3FN>, %sa: memref<1x64xf32>, %b: memref<64x128xf8E4M3FN>,
                      %sb: memref<1x1xf32>, %d: memref<64x64xbf16>) attributes {my.attr = 3} {
   dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
-      config <block = 64x64x128, stages = 4, math_warpgroups = 1, group_m = 1>
+      config <tile = <block = 64x64x128>, order = <group_m = 1>, schedule = <stages = 4, warpgroups = 1>>
       : (memref<64x128xf8E4M3FN>, memref<1x64xf32>, memref<64x128xf8E4M3FN>, memref<1x1xf32>, memref<64x64xbf16>)
   return
 }
@@ -121,7 +121,7 @@ func.func @gemm_attribute(%a: memref<64x128xf8E4M3FN>, %sa: memref<1x64xf32>, %b
                           %sb: memref<1x1xf32>, %d: memref<64x64xbf16>) {
   // expected-error @+1 {{'dgemm.gemm' op expected no attributes that a kernel would lose, but got 'my.attr'}}
   dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
-      config <block = 64x64x128, stages = 4, math_warpgroups = 1, group_m = 1> {my.attr}
+      config <tile = <block = 64x64x128>, order = <group_m = 1>, schedule = <stages = 4, warpgroups = 1>> {my.attr}
       : (memref<64x128xf8E4M3FN>, memref<1x64xf32>, memref<64x128xf8E4M3FN>, memref<1x1xf32>, memref<64x64xbf16>)
   return
 }
@@ -132,7 +132,7 @@ func.func @gemm_attribute(%a: memref<64x128xf8E4M3FN>, %sa: memref<1x64xf32>, %b
 func.func @callee(%a: memref<64x128xf8E4M3FN>, %sa: memref<1x64xf32>, %b: memref<64x128xf8E4M3FN>,
                   %sb: memref<1x1xf32>, %d: memref<64x64xbf16>) {
   dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
-      config <block = 64x64x128, stages = 4, math_warpgroups = 1, group_m = 1>
+      config <tile = <block = 64x64x128>, order = <group_m = 1>, schedule = <stages = 4, warpgroups = 1>>
       : (memref<64x128xf8E4M3FN>, memref<1x64xf32>, memref<64x128xf8E4M3FN>, memref<1x1xf32>, memref<64x64xbf16>)
   return
 }

@@ -13,7 +13,7 @@
 func.func @contiguous(%a: memref<?x512xf8E4M3FN>, %sa: memref<4x?xf32>, %b: memref<8x384x512xf8E4M3FN>,
                       %sb: memref<8x3x4xf32>, %d: memref<?x384xbf16>, %g: memref<?xi32>) {
   dgemm.gemm contiguous(%g) lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
-      config <block = 128x128x128, stages = 4, math_warpgroups = 2, group_m = 8>
+      config <tile = <block = 128x128x128>, schedule = <stages = 4, warpgroups = 2>>
       : (memref<?x512xf8E4M3FN>, memref<4x?xf32>, memref<8x384x512xf8E4M3FN>, memref<8x3x4xf32>, memref<?x384xbf16>,
          memref<?xi32>)
   return
@@ -26,7 +26,7 @@ func.func @contiguous(%a: memref<?x512xf8E4M3FN>, %sa: memref<4x?xf32>, %b: memr
 func.func @pair(%a: memref<?x512xf8E4M3FN>, %sa: memref<4x?xf32>, %b: memref<8x384x512xf8E4M3FN>,
                 %sb: memref<8x3x4xf32>, %d: memref<?x384xbf16>, %g: memref<?xi32>) {
   dgemm.gemm contiguous(%g) lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
-      config <block = 128x128x128, stages = 4, math_warpgroups = 2, group_m = 8, cluster = 2x1>
+      config <tile = <block = 128x128x128, cluster = 2x1>, schedule = <stages = 4, warpgroups = 2>>
       : (memref<?x512xf8E4M3FN>, memref<4x?xf32>, memref<8x384x512xf8E4M3FN>, memref<8x3x4xf32>, memref<?x384xbf16>,
          memref<?xi32>)
   return
@@ -43,7 +43,7 @@ func.func @pair(%a: memref<?x512xf8E4M3FN>, %sa: memref<4x?xf32>, %b: memref<8x3
 func.func @masked(%a: memref<?x64x512xf8E4M3FN>, %sa: memref<?x4x64xf32>, %b: memref<?x384x512xf8E4M3FN>,
                   %sb: memref<?x3x4xf32>, %d: memref<?x64x384xbf16>, %g: memref<?xi32>) {
   dgemm.gemm masked(%g) lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
-      config <block = 64x128x128, stages = 4, math_warpgroups = 1, group_m = 8>
+      config <tile = <block = 64x128x128>, schedule = <stages = 4, warpgroups = 1>>
       : (memref<?x64x512xf8E4M3FN>, memref<?x4x64xf32>, memref<?x384x512xf8E4M3FN>, memref<?x3x4xf32>,
          memref<?x64x384xbf16>, memref<?xi32>)
   return
@@ -57,7 +57,7 @@ func.func @masked(%a: memref<?x64x512xf8E4M3FN>, %sa: memref<?x4x64xf32>, %b: me
 func.func @strided(%a: memref<7x200xf8E4M3FN, strided<[203, 1]>>, %sa: memref<2x7xf32, strided<[1, 2]>>,
                    %b: memref<33x200xf8E4M3FN>, %sb: memref<1x2xf32>, %d: memref<7x33xbf16>) {
   dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
-      config <block = 64x40x128, stages = 2, math_warpgroups = 1, group_m = 8>
+      config <tile = <block = 64x40x128>, schedule = <stages = 2, warpgroups = 1>>
       : (memref<7x200xf8E4M3FN, strided<[203, 1]>>, memref<2x7xf32, strided<[1, 2]>>, memref<33x200xf8E4M3FN>,
          memref<1x2xf32>, memref<7x33xbf16>)
   return
@@ -71,7 +71,7 @@ func.func @strided(%a: memref<7x200xf8E4M3FN, strided<[203, 1]>>, %sa: memref<2x
 func.func @dynamic(%a: memref<?x?xf8E4M3FN, strided<[?, 1]>>, %sa: memref<?x?xf32>, %b: memref<33x?xf8E4M3FN>,
                    %sb: memref<1x?xf32>, %d: memref<?x33xbf16, strided<[?, 1]>>) {
   dgemm.gemm dense divisible <k = 16, lda = 16> lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
-      config <block = 64x40x128, stages = 2, math_warpgroups = 1, group_m = 8>
+      config <tile = <block = 64x40x128>, schedule = <stages = 2, warpgroups = 1>>
       : (memref<?x?xf8E4M3FN, strided<[?, 1]>>, memref<?x?xf32>, memref<33x?xf8E4M3FN>, memref<1x?xf32>,
          memref<?x33xbf16, strided<[?, 1]>>)
   return

@@ -9,7 +9,7 @@
 // CHECK-SAME: %a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
 // CHECK-SAME: %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
 // CHECK-SAME: %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-// CHECK-NEXT: config <block = 128x96x128, stages = 4, math_warpgroups = 2, group_m = 8>
+// CHECK-NEXT: config <tile = <block = 128x96x128>, schedule = <stages = 4, warpgroups = 2>>
 // CHECK-DAG: %[[N:.*]] = arith.constant 384 : index
 // CHECK-DAG: %[[K:.*]] = arith.constant 512 : index
 // CHECK-DAG: %[[ZERO:.*]] = arith.constant 0 : index
@@ -40,7 +40,7 @@
 func.func @dynamic_m(%a: memref<?x512xf8E4M3FN>, %sa: memref<4x?xf32>, %b: memref<384x512xf8E4M3FN>,
                      %sb: memref<3x4xf32>, %d: memref<?x384xbf16>) {
   dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
-      config <block = 128x96x128, stages = 4, math_warpgroups = 2, group_m = 8>
+      config <tile = <block = 128x96x128>, schedule = <stages = 4, warpgroups = 2>>
       : (memref<?x512xf8E4M3FN>, memref<4x?xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<?x384xbf16>)
   return
 }
@@ -59,7 +59,7 @@ func.func @dynamic_m(%a: memref<?x512xf8E4M3FN>, %sa: memref<4x?xf32>, %b: memre
 func.func @static(%a: memref<72x528xf8E4M3FN>, %sa: memref<5x72xf32>, %b: memref<136x528xf8E4M3FN>,
                   %sb: memref<2x5xf32>, %d: memref<72x136xbf16>) {
   dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
-      config <block = 64x64x128, stages = 4, math_warpgroups = 1, group_m = 1>
+      config <tile = <block = 64x64x128>, order = <group_m = 1>, schedule = <stages = 4, warpgroups = 1>>
       : (memref<72x528xf8E4M3FN>, memref<5x72xf32>, memref<136x528xf8E4M3FN>, memref<2x5xf32>, memref<72x136xbf16>)
   return
 }

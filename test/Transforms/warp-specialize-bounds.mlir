@@ -11,7 +11,7 @@ dgemm.kernel @dgemm_mx_n256_k512(
     %scale_b: memref<2x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x256xbf16> {dgemm.operand = "d"},
     %M: index {dgemm.size = "M"}) sizes [-1, 256, 512]
-    config <block = 64x64x128, stages = 3, math_warpgroups = 1, group_m = 8, rotate_k_loop = true> {
+    config <tile = <block = 64x64x128>, schedule = <stages = 3, warpgroups = 1, rotate = true>> {
   %zero = dgemm.zero : <64x64xf32>
   %c256 = arith.constant 256 : index
   %c512 = arith.constant 512 : index

@@ -5,7 +5,7 @@
 dgemm.kernel @empty(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
                     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
                     %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <block = 128x96x128, stages = 3, math_warpgroups = 2, group_m = 8> {
+    config <tile = <block = 128x96x128>, schedule = <stages = 3, warpgroups = 2>> {
 }
 
 // -----
@@ -14,7 +14,7 @@ dgemm.kernel @empty(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: 
 dgemm.kernel @no_k_loop(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
                         %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
                         %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <block = 128x96x128, stages = 3, math_warpgroups = 2, group_m = 8> {
+    config <tile = <block = 128x96x128>, schedule = <stages = 3, warpgroups = 2>> {
   %N = arith.constant 384 : index
   // expected-error @+1 {{'dgemm.for_each_tile' op expected one scf.for to divide between the warps, but got 0}}
   dgemm.for_each_tile (%m, %n) of (%M, %N) tile = [128, 96] group_m = 8 {
@@ -27,7 +27,7 @@ dgemm.kernel @no_k_loop(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale
 dgemm.kernel @no_mma(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
                      %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
                      %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <block = 128x96x128, stages = 3, math_warpgroups = 2, group_m = 8> {
+    config <tile = <block = 128x96x128>, schedule = <stages = 3, warpgroups = 2>> {
   %N = arith.constant 384 : index
   dgemm.for_each_tile (%m, %n) of (%M, %N) tile = [128, 96] group_m = 8 {
     // expected-error @+1 {{'scf.for' op expected one dgemm.mma to divide between the warps, but got 0}}
@@ -43,7 +43,7 @@ dgemm.kernel @no_mma(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a:
 dgemm.kernel @gemm(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
                    %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
                    %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <block = 128x96x128, stages = 3, math_warpgroups = 2, group_m = 8> {
+    config <tile = <block = 128x96x128>, schedule = <stages = 3, warpgroups = 2>> {
   %tb = builtin.unrealized_conversion_cast to !dgemm.tile<96x128xf8E4M3FN, swizzle = 128>
   %N = arith.constant 384 : index
   %K = arith.constant 512 : index

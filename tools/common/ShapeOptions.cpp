@@ -47,6 +47,7 @@ Expected<GemmShape> ShapeOptions::getShape() const {
   shape.expectedM = expectedM;
   shape.scaleAKInnermost = scaleAK;
   shape.scaleBNInnermost = scaleBN;
+  shape.pdl = pdl;
   shape.nDivisor = nDivisor;
   shape.kDivisor = kDivisor;
   shape.ldaDivisor = ldaDivisor;

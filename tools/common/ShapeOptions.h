@@ -40,7 +40,7 @@ public:
   std::vector<const llvm::cl::Option *> getSizeOptions() const { return {&m, &n, &k, &groups, &lda, &ldb, &ldd}; }
   /// The rest: what a kernel is compiled for.
   std::vector<const llvm::cl::Option *> getKernelOptions() const {
-    return {&layout,   &rowAlignment, &expectedM,  &scaleAK,    &scaleBN,   std::addressof(dynamic),
+    return {&layout,   &rowAlignment, &expectedM,  &scaleAK,    &scaleBN,   &pdl, std::addressof(dynamic),
             &nDivisor, &kDivisor,     &ldaDivisor, &ldbDivisor, &lddDivisor};
   }
 
@@ -83,6 +83,10 @@ private:
                               llvm::cl::cat(category)};
   llvm::cl::opt<bool> scaleBN{"scale-b-n-innermost", llvm::cl::desc("Scales of B lie as [K/128, N/128], row-major"),
                               llvm::cl::cat(category)};
+  llvm::cl::opt<bool> pdl{"pdl",
+                          llvm::cl::desc("Programmatic dependent launch: the kernel sets itself up while the one in "
+                                         "front of it still runs"),
+                          llvm::cl::cat(category)};
   llvm::cl::bits<SizeName> dynamic{
       "dynamic", llvm::cl::desc("Sizes to leave dynamic when compiling, whatever value is given"),
       llvm::cl::CommaSeparated,

@@ -8,6 +8,7 @@
 
 #include "../common/OutOfMemory.h"
 #include "../common/ShapeOptions.h"
+#include "dgemm/Analysis/ConfigFields.h"
 #include "dgemm/Support/OutputFile.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/CommandLine.h"
@@ -33,13 +34,11 @@ static cl::opt<std::string> outputFile("o", cl::desc("Output file; default stand
                                        cl::init("-"), cl::cat(category));
 static cl::opt<std::string> outputDir("output-dir", cl::desc("Write kernel.ptx, kernel.cubin and kernel.json there"),
                                       cl::value_desc("folder"), cl::cat(category));
-static cl::opt<std::string> config("config",
-                                   cl::desc("Config fields to take as given: block = MxNxK, stages, "
-                                            "math_warpgroups, group_m, cluster = MxN, split_k, evict_first, "
-                                            "rotate_k_loop, unroll_k, even_waves, early_store, serpentine_k, pdl; the "
-                                            "tuned table, or else the cost model, chooses the rest. "
-                                            "Between < and >: a whole config"),
-                                   cl::value_desc("fields"), cl::cat(category));
+static cl::opt<std::string>
+    config("config",
+           cl::desc("Config fields to take as given, such as 'block = 128x192x128, stages = 4'; the tuned table, or "
+                    "else the cost model, chooses the rest. Between < and >: a whole config. help: list the fields"),
+           cl::value_desc("fields"), cl::cat(category));
 static cl::opt<std::string> chip("chip", cl::desc("Target; only sm_90a"), cl::init("sm_90a"), cl::cat(category));
 static cl::opt<std::string> entry("entry", cl::desc("Kernel symbol"), cl::cat(category));
 static cl::opt<std::string> ptxas("ptxas", cl::desc("ptxas to use"), cl::value_desc("path"), cl::cat(category));
@@ -64,6 +63,12 @@ static cl::opt<bool> printConfig("print-config",
                                  cl::cat(category));
 static cl::opt<bool> listAll("list-configs", cl::desc("Print every legal config, the best by the cost model first"),
                              cl::cat(category));
+static cl::opt<std::string> neighboursOf("list-neighbours",
+                                         cl::desc("Print the legal configs that are one step away from this one"),
+                                         cl::value_desc("config"), cl::cat(category));
+static cl::opt<std::string> ordersOf("list-orders",
+                                     cl::desc("Print the variants of this config in the order of tiles alone"),
+                                     cl::value_desc("config"), cl::cat(category));
 static cl::opt<bool> printAlignment("print-row-alignment",
                                     cl::desc("Print the rows that contiguous groups start at multiples of"),
                                     cl::cat(category));
@@ -101,6 +106,13 @@ static Expected<std::string> getProblem(CompileOptions &options) {
   return shape ? makeProblem(*shape, options) : shape.takeError();
 }
 
+static Error writeLines(Expected<std::vector<std::string>> lines) {
+  if (!lines)
+    return lines.takeError();
+  std::string text = join(*lines, "\n") + (lines->empty() ? "" : "\n");
+  return writeFiles({{outputFile, text}});
+}
+
 static void report(const CompiledKernel &kernel, const CompileOptions &options) {
   if (printConfig)
     errs() << "config " << kernel.launch.config << " from " << toString(kernel.configSource) << ", "
@@ -134,19 +146,25 @@ static Error writeAll(const CompiledKernel &kernel) {
 
 /// Error: an option that has no effect on what is asked for.
 static Error checkCommandLine(Stage stage) {
+  bool lists = listAll || !neighboursOf.empty() || !ordersOf.empty();
   bool hasFile = inputFile.getNumOccurrences(), writesAll = outputDir.getNumOccurrences(),
-       onlyPrints = listAll || printAlignment;
-  std::string what = listAll ? "--list-configs" : printAlignment ? "--print-row-alignment" : "--output-dir";
+       onlyPrints = lists || printAlignment;
+  std::string what = listAll                 ? "--list-configs"
+                     : !neighboursOf.empty() ? "--list-neighbours"
+                     : !ordersOf.empty()     ? "--list-orders"
+                     : printAlignment        ? "--print-row-alignment"
+                                             : "--output-dir";
   if (!onlyPrints && !writesAll)
     what = "--emit=" + emit;
   what = "with " + what;
   bool isText = !writesAll && stage <= Stage::LLVM,
        hasCubin = writesAll || stage == Stage::Cubin || stage == Stage::SASS;
-  bool isWholeConfig = StringRef(config).trim().starts_with("<");
+  bool isWhole = isWholeConfig(config);
   std::vector<OptionRule> rules = {
       {onlyPrints, what, {&inputFile, &emit, &outputDir, &entry, &ptxas, &nvdisasm, &interleaveFFMA, &printConfig}},
       {onlyPrints, what, {&printTimes}},
-      {listAll, what, {&printAlignment, &tunedTable}},
+      {lists, what, {&printAlignment, &tunedTable}},
+      {!ordersOf.empty(), what, {&config, &multiprocessors}},
       {hasFile, "with an IR file", {&entry}},
       {hasFile, "with an IR file", shapeOptions.getSizeOptions()},
       {hasFile, "with an IR file", shapeOptions.getKernelOptions()},
@@ -155,7 +173,7 @@ static Error checkCommandLine(Stage stage) {
       {!writesAll && stage == Stage::Problem, what, {&config, &multiprocessors, &tunedTable}},
       {!hasCubin, what, {&ptxas, &interleaveFFMA}},
       {writesAll || stage != Stage::SASS, what, {&nvdisasm}},
-      {isWholeConfig, "with a --config that is whole", {&multiprocessors, &tunedTable}}};
+      {isWhole, "with a --config that is whole", {&multiprocessors, &tunedTable}}};
   if (!hasFile)
     append_range(rules, shapeOptions.getRules());
   if (Error error = checkOptions(rules))
@@ -178,15 +196,15 @@ static Error run() {
   options.ptxas = ptxas;
   options.nvdisasm = nvdisasm;
   options.interleaveFFMA = interleaveFFMA;
-  if (listAll) {
+  if (config == "help")
+    return writeFiles({{outputFile, describeConfigFields()}});
+  if (!ordersOf.empty())
+    return writeLines(listOrders(ordersOf));
+  if (listAll || !neighboursOf.empty()) {
     Expected<GemmShape> shape = getShape();
     if (!shape)
       return shape.takeError();
-    Expected<std::vector<std::string>> configs = listConfigs(*shape, options);
-    if (!configs)
-      return configs.takeError();
-    std::string text = join(*configs, "\n") + "\n";
-    return writeFiles({{outputFile, text}});
+    return writeLines(listAll ? listConfigs(*shape, options) : listNeighbours(*shape, neighboursOf, options));
   }
   if (printAlignment) {
     Expected<GemmShape> shape = getShape();

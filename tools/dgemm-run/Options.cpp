@@ -24,7 +24,7 @@ struct CommandLine {
   cl::OptionCategory category{"dgemm-run options"};
 
   ShapeOptions shape{category};
-  cl::opt<std::string> config{"config", cl::desc("Fields of #dgemm.config to override when compiling"),
+  cl::opt<std::string> config{"config", cl::desc("Config fields to take as given when compiling, as for dgemm-gen"),
                               cl::value_desc("field = value, ..."), cl::cat(category)};
   cl::opt<std::string> ptxas{"ptxas", cl::desc("ptxas to use when compiling"), cl::value_desc("path"),
                              cl::cat(category)};

@@ -7,7 +7,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "Tuner.h"
-#include "ConfigText.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/ThreadPool.h"
@@ -32,6 +31,29 @@ Expected<std::vector<std::string>> listBest(const Problem &problem, const Option
     append_range(best, ArrayRef(*listed).take_front(limit));
   }
   return best;
+}
+
+/// Appends the legal configs, of each set of fields, that are one step away from `config`.
+static Error addNeighbours(const Problem &problem, const Options &options, StringRef config,
+                           std::vector<std::string> &configs) {
+  for (const std::string &fields : options.fields) {
+    CompileOptions compile = options.compile;
+    compile.config = fields;
+    Expected<std::vector<std::string>> near = listNeighbours(problem.getShape(), config, compile);
+    if (!near)
+      return near.takeError();
+    append_range(configs, *near);
+  }
+  return Error::success();
+}
+
+/// Appends the variants of `config` in the order of its tiles.
+static Error addOrders(StringRef config, std::vector<std::string> &configs) {
+  Expected<std::vector<std::string>> orders = listOrders(config);
+  if (!orders)
+    return orders.takeError();
+  append_range(configs, *orders);
+  return Error::success();
 }
 
 std::vector<Expected<CompiledKernel>> compileAll(const Problem &problem, ArrayRef<std::string> configs,
@@ -154,13 +176,15 @@ Expected<dgemm::TunedEntry> Tuner::tune(const Problem &problem) {
   for (unsigned round = 0; round < options.neighbourRounds; ++round) {
     std::vector<std::string> near;
     for (const std::string &config : rank(problem, kLeaders))
-      append_range(near, findNeighbours(config, legal));
+      if (Error error = addNeighbours(problem, options, config, near))
+        return std::move(error);
     if (Error error = screen(problem, near))
       return std::move(error);
   }
   std::vector<std::string> orders;
   for (const std::string &config : rank(problem, kLeaders))
-    append_range(orders, varyTileOrder(config));
+    if (Error error = addOrders(config, orders))
+      return std::move(error);
   if (Error error = screen(problem, orders))
     return std::move(error);
   for (const std::string &config : orders)
@@ -185,7 +209,7 @@ Expected<dgemm::TunedEntry> Tuner::choose(const Problem &problem, ArrayRef<std::
     error = tryKernel(problem, config, std::move(kernel), options.finalRepeat);
     const Trial *trial = journal.find(problem.text, config);
     if (trial->state == Trial::State::Timed && (entry.config.empty() || trial->microseconds < entry.microseconds)) {
-      entry.config = StringRef(config).trim("<>").str();
+      entry.config = config;
       entry.microseconds = trial->microseconds;
     }
   }

@@ -44,6 +44,9 @@ def DGemm_GemmOp : DGemm_Op<"gemm"> {
     Strides that are `?`: that of the rows of A, B and D is a size given at launch, LDA, LDB or LDD (in elements); any other
     follows from the strides and extents inside of it, with no space between.
 
+    `pdl` asks for programmatic dependent launch: the next kernel of the stream may start while this one runs, and this one,
+    once it has set itself up, waits for the one in front of it (PTX ISA 9.0, griddepcontrol).
+
     - C4: sizes are positive and below 2^31; what is `divisible` is dynamic.
     - C5: the innermost stride of A, B and D is 1; that of scales is static.
     - C6: `config`, where given, suits the machine (see `#dgemm.config`).
@@ -56,11 +59,11 @@ def DGemm_GemmOp : DGemm_Op<"gemm"> {
   }];
   let arguments = (ins AnyMemRef:$lhs, AnyMemRef:$lhsScale, AnyMemRef:$rhs, AnyMemRef:$rhsScale, AnyMemRef:$out,
                        Optional<AnyMemRef>:$groups, DGemm_Layout:$layout, OptionalAttr<I64Attr>:$alignment,
-                       OptionalAttr<I64Attr>:$expectedRows, OptionalAttr<DGemm_DivisorsAttr>:$divisors,
+                       OptionalAttr<I64Attr>:$expectedRows, OptionalAttr<DGemm_DivisorsAttr>:$divisors, UnitAttr:$pdl,
                        DenseI64ArrayAttr:$lhsGranularity, DenseI64ArrayAttr:$rhsGranularity,
                        OptionalAttr<DGemm_ConfigAttr>:$config);
   let assemblyFormat = [{
-    $layout (`(` $groups^ `)`)? (`aligned` $alignment^)? (`expected` $expectedRows^)? (`divisible` $divisors^)?
+    $layout (`(` $groups^ `)`)? (`aligned` $alignment^)? (`expected` $expectedRows^)? (`divisible` $divisors^)? (`pdl` $pdl^)?
     `lhs` `(` $lhs `scaled` $lhsScale `by` $lhsGranularity `)` `rhs` `(` $rhs `scaled` $rhsScale `by` $rhsGranularity `)` `out` `(` $out `)` (`config` $config^)? attr-dict `:`
     `(` type($lhs) `,` type($lhsScale) `,` type($rhs) `,` type($rhsScale) `,` type($out) (`,` type($groups)^)? `)`
   }];

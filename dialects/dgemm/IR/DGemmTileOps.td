@@ -28,7 +28,8 @@ def DGemm_KernelOp : DGemm_Op<"kernel", [
     Every CTA of the grid runs the body. Memref arguments are operands of the problem and carry `dgemm.operand`; index
     arguments are dynamic sizes and carry `dgemm.size` ("M", "N", "K", "G", "LDA", "LDB" or "LDD"). `sizes` states M, N and
     K (-1: dynamic), and G where there are groups; `divisible`, what those that are dynamic are multiples of. `strides`
-    holds those of the operands that are not packed, in elements, -1 for `?` (see `dgemm.gemm`).
+    holds those of the operands that are not packed, in elements, -1 for `?`; `pdl` asks for programmatic dependent launch
+    (see `dgemm.gemm`).
 
     - C1: each argument is an operand, a dynamic size or, below `dgemm-create-tensor-maps`, a `dgemm.tensor_map`.
     - C2: each operand of the layout is an argument or has a tensor map, and each dynamic size is an argument; once.
@@ -39,7 +40,7 @@ def DGemm_KernelOp : DGemm_Op<"kernel", [
     Example:
     ```mlir
     dgemm.kernel @gemm(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, ..., %m: index {dgemm.size = "M"})
-        sizes [-1, 256, 512] config <block = 128x128x128, stages = 4, math_warpgroups = 2, group_m = 8> {
+        sizes [-1, 256, 512] config <tile = <block = 128x128x128>, schedule = <stages = 4, warpgroups = 2>> {
       ...
     }
     ```
@@ -47,7 +48,7 @@ def DGemm_KernelOp : DGemm_Op<"kernel", [
   let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrOf<FunctionType>:$function_type,
                        DenseI64ArrayAttr:$sizes, DGemm_ConfigAttr:$config,
                        DefaultValuedAttr<DGemm_Layout, "Layout::Dense">:$layout, OptionalAttr<DictionaryAttr>:$strides,
-                       OptionalAttr<DGemm_DivisorsAttr>:$divisors, OptionalAttr<DictArrayAttr>:$arg_attrs, OptionalAttr<DictArrayAttr>:$res_attrs);
+                       OptionalAttr<DGemm_DivisorsAttr>:$divisors, UnitAttr:$pdl, OptionalAttr<DictArrayAttr>:$arg_attrs, OptionalAttr<DictArrayAttr>:$res_attrs);
   let regions = (region SizedRegion<1>:$body);
   let hasCustomAssemblyFormat = 1;
   let hasVerifier = 1;
@@ -178,7 +179,7 @@ def DGemm_WalkKOp : DGemm_Op<"walk_k", [
   let description = [{
     In every second tile of a CTA the K blocks of 128 from `begin` to `end` are taken from the last one backwards, in the
     others in order: `offset` is `k` or as far from the last K block as `k` is from `begin`. So a wave of tiles begins with
-    what the wave before has left in the L2, where they share rows of A or B. (`serpentine_k` of #dgemm.config)
+    what the wave before has left in the L2, where they share rows of A or B. (`serpentine` of #dgemm.config)
     It reads which tile this is, so it stays in the tile loop, whatever its operands are.
 
     - C1: it stands in a `dgemm.for_each_tile`.

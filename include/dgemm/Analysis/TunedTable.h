@@ -24,7 +24,7 @@ struct TunedEntry {
   /// Rows that were measured; masked: those expected of a group.
   int64_t m;
   int64_t n, k;
-  /// "block = 128x192x128, stages = 4", all fields that are not at their default.
+  /// "<tile = <block = 128x192x128>, ...>", all fields that are not at their default.
   std::string config;
   /// What it took when it was measured; informative, 0 if unknown.
   double microseconds = 0;

@@ -54,6 +54,9 @@ struct GemmShape {
   bool scaleAKInnermost = false;
   /// scale_B lies N-innermost instead of K-innermost.
   bool scaleBNInnermost = false;
+  /// Programmatic dependent launch: the kernel sets itself up while the one in front of it in the stream still runs,
+  /// and waits for it before it reads.
+  bool pdl = false;
 };
 
 /// What can be had from the compiler, in the order in which it is made.
@@ -77,8 +80,8 @@ llvm::StringRef toString(Stage stage);
 std::optional<Stage> parseStage(llvm::StringRef name);
 
 struct CompileOptions {
-  /// Fields of #dgemm.config to override, for example "block = 128x192x128, stages = 4"; the tuned table, or else the
-  /// cost model, chooses the rest. Between < and >, as listConfigs gives it: a whole config.
+  /// Fields of #dgemm.config to take as given, for example "block = 128x192x128, stages = 4"; the tuned table, or else
+  /// the cost model, chooses the rest. Between < and >, as listConfigs gives it: a whole config.
   std::string config;
   /// Kernel symbol, a name as PTX has them; empty for a name made of the shape.
   std::string entry;
@@ -129,6 +132,13 @@ llvm::Expected<std::string> makeProblem(const GemmShape &shape, const CompileOpt
 /// Every legal config of the problem, as #dgemm.config text without the name, that has the fields of options.config; in
 /// the order in which the cost model would choose. Error: a malformed field.
 llvm::Expected<std::vector<std::string>> listConfigs(const GemmShape &shape, const CompileOptions &options = {});
+
+/// The configs of listConfigs that are one step away from a whole `config`: one field differs, a number by the next
+/// lower or next higher value.
+llvm::Expected<std::vector<std::string>> listNeighbours(const GemmShape &shape, llvm::StringRef config,
+                                                        const CompileOptions &options = {});
+/// Legal variants of a whole `config` in the order of tiles and K blocks alone, which listConfigs does not vary.
+llvm::Expected<std::vector<std::string>> listOrders(llvm::StringRef config);
 
 /// How many rows the start of each group has to be a multiple of, for the kernel that these arguments compile to: block
 /// M of its config. At most shape.rowAlignment, which it divides; 64 where the config has such tiles.

@@ -13,6 +13,7 @@
 #ifndef DGEMM_IR_DGEMM_H
 #define DGEMM_IR_DGEMM_H
 
+#include "dgemm/IR/ConfigField.h"
 #include "dgemm/Support/LLVM.h"
 #include "dgemm/Support/Scales.h"
 #include "mlir/Bytecode/BytecodeOpInterface.h"
@@ -84,11 +85,6 @@ constexpr llvm::StringLiteral kStageOperands[] = {"a", "b", "scale_a", "scale_b"
 /// `value`, which `op` reads or writes, is the argument of its kernel for `operand`; else an error that calls it
 /// `what`.
 LogicalResult verifyIsOperand(Operation *op, StringRef what, Value value, StringRef operand);
-
-/// Fields of #dgemm.config, as messages list them.
-constexpr llvm::StringLiteral kConfigFieldNames = "block, stages, math_warpgroups, group_m, cluster, split_k, "
-                                                  "evict_first, rotate_k_loop, unroll_k, even_waves, "
-                                                  "early_store, serpentine_k and pdl";
 
 /// Whether `op`, a load or a store, says that it moves its data by `kind`.
 template <typename OpTy>

@@ -23,7 +23,7 @@ def SelectConfigPass : Pass<"dgemm-select-config"> {
     dgemm.gemm dense lhs(...) rhs(...) out(%d) : (...)
     // becomes
     dgemm.gemm dense lhs(...) rhs(...) out(%d)
-        config <block = 128x128x128, stages = 4, math_warpgroups = 2, group_m = 8> : (...)
+        config <tile = <block = 128x128x128>, schedule = <stages = 4, warpgroups = 2>> : (...)
     ```
   }];
   let options = [
@@ -42,7 +42,7 @@ def TileProblemPass : Pass<"dgemm-tile-problem", "::mlir::ModuleOp"> {
     name: a loop over output tiles, in it a loop over K blocks of loads and a `dgemm.scaled_mma`, then a `dgemm.store`.
     The arguments are the operands of the gemm in its own order, and behind them the dynamic sizes. A `dgemm.gemm` anywhere
     else is an error, and so is what a kernel would lose: other arguments, results, attributes and callers of the function.
-    With `serpentine_k` the K loop takes its K blocks where `dgemm.walk_k` says.
+    With `serpentine` the K loop takes its K blocks where `dgemm.walk_k` says.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];
 }
@@ -88,7 +88,7 @@ def WarpSpecializePass : Pass<"dgemm-warp-specialize"> {
   let summary = "split a kernel into producer and consumer warps around a ring of stages";
   let description = [{
     Expects a kernel of one tile loop with one K loop of loads, `dgemm.mma` and `dgemm.promote`, and a store. The
-    producer repeats the loops and fills the stages of a `dgemm.ring`; each of the `math_warpgroups` consumers repeats
+    producer repeats the loops and fills the stages of a `dgemm.ring`; each of the `warpgroups` consumers repeats
     them too and computes its rows of the tile, 64 at a time. A stage is released as soon as the tensor cores have read
     it, before the last promotion.
 
@@ -103,7 +103,7 @@ def ScheduleKLoopPass : Pass<"dgemm-schedule-k-loop"> {
   let description = [{
     Gives each op of a consumer's K loop a stage and an order (`scf::pipelineForLoop`), as the config of the kernel says.
 
-    `rotate_k_loop = true`: the wait for the next stage, the addresses of its tiles and the loads of its scales stand
+    `rotate = true`: the wait for the next stage, the addresses of its tiles and the loads of its scales stand
     behind the start of a K block's last mma, and the K loop carries them. Scales that lie in global memory are loaded a
     whole K block ahead. The stage is released behind the wait for the next one, which costs where the ring is short of
     stages.
@@ -151,9 +151,9 @@ def ScheduleKLoopPass : Pass<"dgemm-schedule-k-loop"> {
     dgemm.store %sum1, %d[...] : ...
     ```
 
-    `unroll_k` above 1: so many K blocks stand in an iteration, where their number is known (K is static and not split)
+    `unroll` above 1: so many K blocks stand in an iteration, where their number is known (K is static and not split)
     and at least twice that; a second loop runs what is left over. With early_store, a loop of fewer K blocks than
-    `unroll_k` becomes straight code. ptxas then starts the wait for the next stage among the multiplications of a
+    `unroll` becomes straight code. ptxas then starts the wait for the next stage among the multiplications of a
     promotion, which it does not do across the end of a loop. Each mma takes over the registers of a partial sum that was
     promoted before it.
   }];

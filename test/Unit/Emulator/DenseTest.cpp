@@ -30,28 +30,28 @@ struct DenseCase {
 std::vector<DenseCase> makeCases() {
   const std::pair<const char *, const char *> configs[] = {
       {"Default", ""},
-      {"OneWarpgroup", "block = 64x64x128, stages = 2, math_warpgroups = 1, split_k = 1"},
-      {"NarrowN", "block = 64x8x128, stages = 16, math_warpgroups = 1, split_k = 1"},
-      {"TwoWarpgroups", "block = 128x128x128, stages = 4, math_warpgroups = 2, group_m = 1, split_k = 1"},
-      {"TwoWaves", "block = 128x40x128, stages = 6, math_warpgroups = 1, group_m = 3, split_k = 1"},
-      {"FourWaves", "block = 256x128x128, stages = 3, math_warpgroups = 2, split_k = 1"},
-      {"ThreeWarpgroups", "block = 192x96x128, stages = 3, math_warpgroups = 3, group_m = 2, split_k = 1"},
-      {"SharedA", "block = 64x64x128, stages = 3, math_warpgroups = 1, cluster = 1x2"},
-      {"SharedB", "block = 128x48x128, stages = 3, math_warpgroups = 2, cluster = 2x1"},
-      {"Quad", "block = 64x64x128, stages = 3, math_warpgroups = 1, cluster = 2x2"},
-      {"SplitInTwo", "block = 128x64x128, stages = 3, math_warpgroups = 1, split_k = 2"},
-      {"SplitInSeven", "block = 64x56x128, stages = 2, math_warpgroups = 1, split_k = 7"},
-      {"SplitInSix", "block = 128x96x128, stages = 2, math_warpgroups = 2, split_k = 6, evict_first = b"},
-      {"Rotated", "block = 256x128x128, stages = 3, math_warpgroups = 2, rotate_k_loop = true, split_k = 1"},
-      {"Unrolled", "block = 128x144x128, stages = 3, math_warpgroups = 2, unroll_k = 2, split_k = 1"},
-      {"WideN", "block = 128x256x128, stages = 3, math_warpgroups = 2, even_waves = true"},
-      {"WideNAcrossScaleBlocks", "block = 64x208x128, stages = 3, math_warpgroups = 1, unroll_k = 2, split_k = 1"},
-      {"EarlyStoreOfSlice", "block = 256x128x128, stages = 3, math_warpgroups = 2, early_store = true"},
-      {"EarlyStoreOfHalf", "block = 128x80x128, stages = 3, math_warpgroups = 2, early_store = true, unroll_k = 2"},
+      {"OneWarpgroup", "block = 64x64x128, stages = 2, warpgroups = 1, split_k = 1"},
+      {"NarrowN", "block = 64x8x128, stages = 16, warpgroups = 1, split_k = 1"},
+      {"TwoWarpgroups", "block = 128x128x128, stages = 4, warpgroups = 2, group_m = 1, split_k = 1"},
+      {"TwoWaves", "block = 128x40x128, stages = 6, warpgroups = 1, group_m = 3, split_k = 1"},
+      {"FourWaves", "block = 256x128x128, stages = 3, warpgroups = 2, split_k = 1"},
+      {"ThreeWarpgroups", "block = 192x96x128, stages = 3, warpgroups = 3, group_m = 2, split_k = 1"},
+      {"SharedA", "block = 64x64x128, stages = 3, warpgroups = 1, cluster = 1x2"},
+      {"SharedB", "block = 128x48x128, stages = 3, warpgroups = 2, cluster = 2x1"},
+      {"Quad", "block = 64x64x128, stages = 3, warpgroups = 1, cluster = 2x2"},
+      {"SplitInTwo", "block = 128x64x128, stages = 3, warpgroups = 1, split_k = 2"},
+      {"SplitInSeven", "block = 64x56x128, stages = 2, warpgroups = 1, split_k = 7"},
+      {"SplitInSix", "block = 128x96x128, stages = 2, warpgroups = 2, split_k = 6, b = evict_first"},
+      {"Rotated", "block = 256x128x128, stages = 3, warpgroups = 2, rotate = true, split_k = 1"},
+      {"Unrolled", "block = 128x144x128, stages = 3, warpgroups = 2, unroll = 2, split_k = 1"},
+      {"WideN", "block = 128x256x128, stages = 3, warpgroups = 2, even_waves = true"},
+      {"WideNAcrossScaleBlocks", "block = 64x208x128, stages = 3, warpgroups = 1, unroll = 2, split_k = 1"},
+      {"EarlyStoreOfSlice", "block = 256x128x128, stages = 3, warpgroups = 2, early_store = true"},
+      {"EarlyStoreOfHalf", "block = 128x80x128, stages = 3, warpgroups = 2, early_store = true, unroll = 2"},
       {"EarlyStoreRotated",
-       "block = 256x64x128, stages = 3, math_warpgroups = 2, rotate_k_loop = true, early_store = true, unroll_k = 2"},
-      {"EarlyStoreWideN", "block = 128x208x128, stages = 4, math_warpgroups = 2, early_store = true"},
-      {"AcrossScaleBlocks", "block = 128x192x128, stages = 4, math_warpgroups = 2, split_k = 1"},
+       "block = 256x64x128, stages = 3, warpgroups = 2, rotate = true, early_store = true, unroll = 2"},
+      {"EarlyStoreWideN", "block = 128x208x128, stages = 4, warpgroups = 2, early_store = true"},
+      {"AcrossScaleBlocks", "block = 128x192x128, stages = 4, warpgroups = 2, split_k = 1"},
   };
   const GemmSizes shapes[] = {{8, 8, 16}, {64, 64, 128}, {72, 136, 272}, {200, 264, 1024}, {320, 520, 640}};
   std::vector<DenseCase> cases;
@@ -64,22 +64,22 @@ std::vector<DenseCase> makeCases() {
   cases.push_back({"DynamicNK", {136, 128, 512}, "", "nk", 3, 8, 16});
   // More K blocks than have slots for their scales of B, and an iteration of the unrolled loop that is left over.
   const GemmSizes deep = {72, 136, 9008};
-  cases.push_back({"DeepUnrolled", deep, "block = 128x144x128, stages = 3, math_warpgroups = 2, unroll_k = 4"});
-  cases.push_back({"DeepRotated", deep, "block = 64x64x128, stages = 3, rotate_k_loop = true, unroll_k = 4"});
-  cases.push_back({"DeepEarlyStore", deep,
-                   "block = 128x256x128, stages = 4, rotate_k_loop = true, unroll_k = 4, early_store = true"});
-  cases.push_back({"DeepShared", deep, "block = 64x64x128, stages = 5, math_warpgroups = 1, cluster = 1x2"});
-  cases.push_back({"DeepSplit", deep, "block = 64x64x128, stages = 13, math_warpgroups = 1, split_k = 2"});
+  cases.push_back({"DeepUnrolled", deep, "block = 128x144x128, stages = 3, warpgroups = 2, unroll = 4"});
+  cases.push_back({"DeepRotated", deep, "block = 64x64x128, stages = 3, rotate = true, unroll = 4"});
+  cases.push_back(
+      {"DeepEarlyStore", deep, "block = 128x256x128, stages = 4, rotate = true, unroll = 4, early_store = true"});
+  cases.push_back({"DeepShared", deep, "block = 64x64x128, stages = 5, warpgroups = 1, cluster = 1x2"});
+  cases.push_back({"DeepSplit", deep, "block = 64x64x128, stages = 13, warpgroups = 1, split_k = 2"});
   cases.push_back({"DeepDynamic", deep, "", "mnk", 132, 8, 16});
   // CTAs that have several tiles, with more K blocks than have slots and a tail.
-  for (auto [name, block] : {std::pair("Serpentine", "block = 64x72x128, stages = 3, math_warpgroups = 1"),
+  for (auto [name, block] : {std::pair("Serpentine", "block = 64x72x128, stages = 3, warpgroups = 1"),
                              std::pair("SerpentineRotated", "block = 128x256x128, early_store = true, "
-                                                            "rotate_k_loop = true, unroll_k = 4"),
+                                                            "rotate = true, unroll = 4"),
                              std::pair("SerpentinePair", "block = 64x64x128, cluster = 2x1")})
     for (const GemmSizes &sizes : {GemmSizes{200, 776, 272}, GemmSizes{200, 776, 4640}})
-      cases.push_back({llvm::formatv("{0}_K{1}", name, sizes.k), sizes, std::string(block) + ", serpentine_k = true"});
-  cases.push_back({"SerpentineDynamic", {200, 776, 400}, "block = 64x64, serpentine_k = true", "mnk", 3, 8, 16});
-  cases.push_back({"SerpentineAny", {200, 777, 401}, "block = 64x64, serpentine_k = true", "mnk"});
+      cases.push_back({llvm::formatv("{0}_K{1}", name, sizes.k), sizes, std::string(block) + ", serpentine = true"});
+  cases.push_back({"SerpentineDynamic", {200, 776, 400}, "block = 64x64, serpentine = true", "mnk", 3, 8, 16});
+  cases.push_back({"SerpentineAny", {200, 777, 401}, "block = 64x64, serpentine = true", "mnk"});
   // Without the promise that TMA can be used.
   cases.push_back({"AnyNK", {136, 131, 517}, "", "nk"});
   cases.push_back({"AnyMNK", {70, 136, 400}, "block = 64x48", "mnk"});
@@ -109,7 +109,7 @@ TEST_P(DenseTest, IsRightAndClean) {
 /// Partial sums are added in the same order, whichever CTA is first.
 TEST(SplitK, IsTheSameBitForBitUnderAnySchedule) {
   llvm::Expected<CompiledGemm> gemm =
-      CompiledGemm::compile({64, 200, 2048}, "block = 64x80x128, stages = 3, math_warpgroups = 1, split_k = 4");
+      CompiledGemm::compile({64, 200, 2048}, "block = 64x80x128, stages = 3, warpgroups = 1, split_k = 4");
   ASSERT_TRUE(bool(gemm)) << llvm::toString(gemm.takeError());
   gemm->multiprocessors = 8;
   std::vector<uint8_t> first;

@@ -45,36 +45,36 @@ TensorMapInfo *findMap(LaunchDescriptor &launch, llvm::StringRef operand) {
   return nullptr;
 }
 
-CompiledGemm *compile(const GemmSizes &sizes, const std::string &config) {
-  llvm::Expected<CompiledGemm> gemm = CompiledGemm::compile(sizes, config);
+CompiledGemm *compile(const GemmSizes &sizes, const std::string &config, const GemmShape &shape = {}) {
+  llvm::Expected<CompiledGemm> gemm = CompiledGemm::compile(sizes, config, /*dynamic=*/"", shape);
   EXPECT_TRUE(bool(gemm)) << llvm::toString(gemm.takeError());
   return new CompiledGemm(std::move(*gemm));
 }
 
 /// 128x64 tile, two math warpgroups, three stages; each of two CTAs works on several tiles.
 const CompiledGemm &getGood() {
-  static CompiledGemm *good =
-      compile({256, 256, 1024}, "block = 128x64x128, stages = 3, math_warpgroups = 2, split_k = 1");
+  static CompiledGemm *good = compile({256, 256, 1024}, "block = 128x64x128, stages = 3, warpgroups = 2, split_k = 1");
   return *good;
 }
 
 /// Two CTAs share each of three tiles.
 const CompiledGemm &getGoodSplit() {
-  static CompiledGemm *good =
-      compile({64, 192, 1024}, "block = 64x64x128, stages = 3, math_warpgroups = 1, split_k = 2");
+  static CompiledGemm *good = compile({64, 192, 1024}, "block = 64x64x128, stages = 3, warpgroups = 1, split_k = 2");
   return *good;
 }
 
 /// Starts before the kernel in front of it has ended.
 const CompiledGemm &getGoodOverlapping() {
-  static CompiledGemm *good = compile({64, 192, 512}, "block = 64x64x128, stages = 3, math_warpgroups = 1, pdl = true");
+  GemmShape shape;
+  shape.pdl = true;
+  static CompiledGemm *good = compile({64, 192, 512}, "block = 64x64x128, stages = 3, warpgroups = 1", shape);
   return *good;
 }
 
 /// Two CTAs share the columns of B.
 const CompiledGemm &getGoodPair() {
   static CompiledGemm *good =
-      compile({256, 128, 512}, "block = 64x64x128, stages = 3, math_warpgroups = 1, cluster = 2x1");
+      compile({256, 128, 512}, "block = 64x64x128, stages = 3, warpgroups = 1, cluster = 2x1");
   return *good;
 }
 

@@ -72,8 +72,7 @@ private:
 std::string Draw::config(const GemmShape &shape) {
   CompileOptions options;
   auto flag = [&] { return oneIn(2) ? "true" : "false"; };
-  options.config = llvm::formatv("group_m={0}, even_waves={1}, serpentine_k={2}, pdl={3}", pick({1, 2, 8}), flag(),
-                                 flag(), oneIn(4) ? "true" : "false");
+  options.config = llvm::formatv("group_m={0}, even_waves={1}, serpentine={2}", pick({1, 2, 8}), flag(), flag());
   if (oneIn(4))
     options.config += ", early_store=true";
   if (oneIn(2))
@@ -121,6 +120,7 @@ Problem Draw::problem() {
   }
   if (!isDense && oneIn(2))
     p.dynamic += "g";
+  p.shape.pdl = oneIn(4);
   if (!oneIn(4)) {
     GemmShape shape = CompiledGemm::getShape(p.sizes, p.dynamic, p.shape);
     p.config = config(shape);
@@ -234,10 +234,10 @@ TEST(Groups, MaskedFromNoneToAllRows) {
   runGroups({200, 72, 160, GemmLayout::Masked, 3}, "block=256x40", {1, 65, 129});
   // Warpgroups with all slices, one or none of a tile, in every form of the K loop.
   for (const char *config :
-       {"block=256x48,rotate_k_loop=true", "block=256x48,unroll_k=2", "block=256x48,cluster=2x1,even_waves=true",
-        "block=192x48", "block=128x208", "block=128x48,math_warpgroups=1", "block=256x48,early_store=true",
-        "block=256x48,early_store=true,rotate_k_loop=true", "block=128x208,early_store=true",
-        "block=128x48,math_warpgroups=2,early_store=true"})
+       {"block=256x48,rotate=true", "block=256x48,unroll=2", "block=256x48,cluster=2x1,even_waves=true", "block=192x48",
+        "block=128x208", "block=128x48,warpgroups=1", "block=256x48,early_store=true",
+        "block=256x48,early_store=true,rotate=true", "block=128x208,early_store=true",
+        "block=128x48,warpgroups=2,early_store=true"})
     runGroups({300, 208, 1296, GemmLayout::Masked, 5}, config, {1, 64, 130, 192, 300});
 }
 
@@ -257,7 +257,7 @@ TEST(MaskedRows, AreClampedWhereTheyAreRead) {
   shape.layout = GemmLayout::Masked;
   for (std::string order : {"even_waves = false", "even_waves = true"}) {
     llvm::Expected<CompiledGemm> gemm = CompiledGemm::compile(
-        sizes, "block = 64x72x128, stages = 3, math_warpgroups = 1, " + order, "", shape, {0, 100, 0, 5});
+        sizes, "block = 64x72x128, stages = 3, warpgroups = 1, " + order, "", shape, {0, 100, 0, 5});
     ASSERT_TRUE(bool(gemm)) << llvm::toString(gemm.takeError());
     llvm::copy(std::array<int32_t, 4>{-64, INT32_MAX, INT32_MIN, 5}, gemm->inputs.groups.as<int32_t>().begin());
     llvm::Expected<Report> report = gemm->run(/*seed=*/1);

@@ -86,9 +86,8 @@ protected:
 } // namespace
 
 INSTANTIATE_TEST_SUITE_P(MathWarpgroups, SassNvdisasmTest,
-                         testing::Values("block = 64x64x128, math_warpgroups = 1",
-                                         "block = 128x128x128, math_warpgroups = 2",
-                                         "block = 192x128x128, math_warpgroups = 3"),
+                         testing::Values("block = 64x64x128, warpgroups = 1", "block = 128x128x128, warpgroups = 2",
+                                         "block = 192x128x128, warpgroups = 3"),
                          [](const auto &info) { return std::to_string(info.index + 1); });
 
 TEST_P(SassNvdisasmTest, DecodesAlike) {
