@@ -76,9 +76,9 @@ def dynamic(cases):
     for index, (promise, pitches) in enumerate([("", ("lda=1153 ldb=1152 ldd=577", "lda=1280 ldb=1159 ldd=600")),
                                                 ("--lda-divisor=16 --ldb-divisor=16 --ldd-divisor=8",
                                                  ("lda=1152 ldb=1152 ldd=576", "lda=1280 ldb=1168 ldd=600"))]):
-        for layout, m in (("dense", "?"), ("contiguous", "?"), ("masked", 200)):
+        for layout, groups, m in (("dense", "", "?"), ("contiguous", "--groups=4", "?"), ("masked", "--groups=4", 200)):
             cases.add(f"pitch{index}_{layout}",
-                      f"--layout={layout} --groups=4 --m={m} --n=576 --k=1152 --lda=? --ldb=? --ldd=? {promise}",
+                      f"--layout={layout} {groups} --m={m} --n=576 --k=1152 --lda=? --ldb=? --ldd=? {promise}",
                       [(m, 576, 1152, m, words) for words in pitches for m in ((1, 129) if layout == "dense" else
                                                                                 (1024,) if layout == "contiguous" else (200,))])
     cases.add("any_masked", "--layout=masked --groups=4 --m=? --n=? --k=?",

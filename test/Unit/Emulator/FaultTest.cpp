@@ -73,8 +73,7 @@ const CompiledGemm &getGoodOverlapping() {
 
 /// Two CTAs share the columns of B.
 const CompiledGemm &getGoodPair() {
-  static CompiledGemm *good =
-      compile({256, 128, 512}, "block = 64x64x128, stages = 3, warpgroups = 1, cluster = 2x1");
+  static CompiledGemm *good = compile({256, 128, 512}, "block = 64x64x128, stages = 3, warpgroups = 1, cluster = 2x1");
   return *good;
 }
 

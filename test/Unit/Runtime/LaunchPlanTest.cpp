@@ -74,8 +74,7 @@ TEST(LaunchPlan, NamesTheLimitOfATensorMap) {
             "tensor map 'map_a' has rank 2; interleaving needs at least 3");
   EXPECT_EQ(edit([](TensorMapInfo &map) { map.dims[0] = SizeExpr::name("G"); }),
             "tensor map 'map_a', dims[0]: size 'G' has no value");
-  EXPECT_EQ(edit([](TensorMapInfo &map) { map.box[0] = -1; }),
-            "tensor map 'map_a' has box[0] = -1");
+  EXPECT_EQ(edit([](TensorMapInfo &map) { map.box[0] = -1; }), "tensor map 'map_a' has box[0] = -1");
 }
 
 TEST(LaunchPlan, ChecksTheBaseAddress) {
