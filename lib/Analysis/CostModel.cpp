@@ -47,23 +47,18 @@ ProblemSize ProblemSize::get(GemmOp gemm) {
   return size;
 }
 
-static bool fitsRegisters(const ProblemSize &size, ConfigAttr config) {
-  MathFields math = {config.getBlockM(), config.getBlockN(), config.getWarpgroups(), config.getSplitK(),
-                     config.isMulticast()};
-  math.rotateKLoop = config.getSchedule().getRotate();
-  math.unrollK = config.getSchedule().getUnroll();
-  math.earlyStore = config.getSchedule().getEarlyStore();
-  math.isMasked = size.isMasked;
-  math.hasOneGroup = size.isMasked && size.groups == 1;
-  return getMathRegisters(math) <=
-         RegisterBudget::get(config.getWarpgroups(), config.getSplitK(), size.loadsByTMA, config.isMulticast())
-             .consumer;
-}
-
 bool ProblemSize::allows(ConfigAttr config) const {
   if (rowAlignment && rowAlignment % config.getBlockM())
     return false;
-  return (loadsByTMA || !config.isMulticast()) && fitsRegisters(*this, config);
+  return loadsByTMA || !config.isMulticast();
+}
+
+bool ChoiceData::leavesOut(const ProblemSize &size, ConfigAttr config) const {
+  SpillKey key(config);
+  if (size.isMasked)
+    key.rows = size.groups == 1 ? SpillKey::Rows::OneMaskedGroup : SpillKey::Rows::Masked;
+  key.loadsByTMA = size.loadsByTMA;
+  return spills->spills(key) || llvm::is_contained(avoided, config);
 }
 
 /// Clocks of one K block on the tensor cores and CUDA cores, fitted to sweeps of whole kernels.
@@ -142,28 +137,29 @@ double dgemm::estimateClocks(const ProblemSize &size, ConfigAttr config, int64_t
 }
 
 SmallVector<ConfigAttr> dgemm::enumerateConfigs(MLIRContext *context, const ProblemSize &size,
-                                                const ConfigFields &given) {
+                                                const ConfigFields &given, const ChoiceData &data) {
   ConfigFields fields = given;
   // Each CTA reads the rows of all groups before it starts, one after the other (measured with up to 32).
   constexpr int64_t kFewGroups = 32;
   if (size.isMasked && (ShapedType::isDynamic(size.groups) || size.groups > kFewGroups) && !fields.order.evenWaves)
     fields.order.evenWaves = false;
   // Of a contiguous layout M says nothing about the rows of a group.
-  SmallVector<ConfigAttr> configs =
-      enumerateConfigs(context, fields, size.rowAlignment ? ShapedType::kDynamic : size.m, size.k, size.isMasked);
-  llvm::erase_if(configs,
-                 [&](ConfigAttr config) { return !size.allows(config) || !isSplitUseful(size, config, fields); });
+  SmallVector<ConfigAttr> configs = enumerateConfigs(
+      context, fields, *data.spills, size.rowAlignment ? ShapedType::kDynamic : size.m, size.k, size.isMasked);
+  llvm::erase_if(configs, [&](ConfigAttr config) {
+    return !size.allows(config) || data.leavesOut(size, config) || !isSplitUseful(size, config, fields);
+  });
   return configs;
 }
 
 FailureOr<ConfigAttr> dgemm::selectConfig(MLIRContext *context, const ProblemSize &size, const ConfigFields &fields,
                                           int64_t multiprocessors, function_ref<InFlightDiagnostic()> emitError,
-                                          const TunedTable *own) {
-  if (std::optional<ConfigAttr> tuned = findTunedConfig(context, size, fields, multiprocessors, own))
+                                          const ChoiceData &data) {
+  if (std::optional<ConfigAttr> tuned = findTunedConfig(context, size, fields, multiprocessors, data))
     return *tuned;
   ConfigAttr best;
   double bestClocks = 0;
-  for (ConfigAttr config : enumerateConfigs(context, size, fields)) {
+  for (ConfigAttr config : enumerateConfigs(context, size, fields, data)) {
     double clocks = estimateClocks(size, config, multiprocessors);
     if (!best || clocks < bestClocks) {
       best = config;
@@ -185,12 +181,14 @@ FailureOr<ConfigAttr> dgemm::selectConfig(MLIRContext *context, const ProblemSiz
                                                               all.schedule.earlyStore.value_or(false));
   if (!all.schedule.stages)
     all.schedule.stages = std::max<int64_t>(2, fit);
-  if (all.get(emitError, context))
-    return emitError() << "no legal config has these fields"
-                       << (size.rowAlignment ? " and tiles that divide the alignment of groups" : "")
-                       << (size.loadsByTMA
-                               ? ""
-                               : "; operands without TMA allow no cluster and leave math threads fewer registers")
-                       << (size.isMasked ? "; masked groups take more registers" : "");
-  return failure();
+  ConfigAttr config = all.get(emitError, context);
+  if (!config)
+    return failure();
+  if (size.allows(config) && data.leavesOut(size, config))
+    return emitError() << "no config with these fields is left: ptxas " << data.spills->getPtxas()
+                       << " spills them, as " << config << (size.isMasked ? " for masked groups" : "")
+                       << (size.loadsByTMA ? "" : " without TMA");
+  return emitError() << "no legal config has these fields"
+                     << (size.rowAlignment ? " and tiles that divide the alignment of groups" : "")
+                     << (size.loadsByTMA ? "" : "; operands without TMA allow no cluster");
 }

@@ -151,25 +151,25 @@ const TunedEntry *TunedTable::find(const ProblemSize &size) const {
 
 /// The config that one table has.
 static std::optional<ConfigAttr> findIn(const TunedTable &table, MLIRContext *context, const ProblemSize &size,
-                                        const ConfigFields &fields, int64_t multiprocessors) {
+                                        const ConfigFields &fields, int64_t multiprocessors, const ChoiceData &data) {
   const TunedEntry *entry = table.getMultiprocessors() == multiprocessors ? table.find(size) : nullptr;
   if (!entry)
     return std::nullopt;
   ConfigAttr config = parseWholeConfig([&] { return emitError(UnknownLoc::get(context)); }, context, entry->config);
   // The alignment of a contiguous problem may rule out what was measured at another.
-  if (config && size.allows(config) && fields.match(config))
+  if (config && size.allows(config) && !data.leavesOut(size, config) && fields.match(config))
     return config;
   return std::nullopt;
 }
 
 std::optional<ConfigAttr> dgemm::findTunedConfig(MLIRContext *context, const ProblemSize &size,
                                                  const ConfigFields &fields, int64_t multiprocessors,
-                                                 const TunedTable *own) {
-  if (own)
-    if (std::optional<ConfigAttr> config = findIn(*own, context, size, fields, multiprocessors))
+                                                 const ChoiceData &data) {
+  if (data.own)
+    if (std::optional<ConfigAttr> config = findIn(*data.own, context, size, fields, multiprocessors, data))
       return config;
   for (const TunedTable &table : TunedTable::getShipped())
-    if (std::optional<ConfigAttr> config = findIn(table, context, size, fields, multiprocessors))
+    if (std::optional<ConfigAttr> config = findIn(table, context, size, fields, multiprocessors, data))
       return config;
   return std::nullopt;
 }

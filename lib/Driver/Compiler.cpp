@@ -220,13 +220,20 @@ static llvm::Expected<llvm::SmallVector<ConfigAttr>> rankConfigs(Session &sessio
   llvm::Expected<ConfigFields> fields = ConfigFields::parse(options.config);
   if (!fields)
     return fields.takeError();
+  std::optional<SpillData> spills;
+  ChoiceData data;
+  if (!options.spillData.empty()) {
+    if (llvm::Error error = SpillData::read(options.spillData).moveInto(spills.emplace()))
+      return std::move(error);
+    data.spills = &*spills;
+  }
   if (llvm::Error error = session.parse(*problem))
     return std::move(error);
   ProblemSize size;
   session.getModule().walk([&](GemmOp gemm) { size = ProblemSize::get(gemm); });
   // Equal ones stay in the order in which the model takes them.
   llvm::SmallVector<std::tuple<double, size_t, ConfigAttr>> ranked;
-  for (ConfigAttr config : enumerateConfigs(session.getModule().getContext(), size, *fields))
+  for (ConfigAttr config : enumerateConfigs(session.getModule().getContext(), size, *fields, data))
     ranked.emplace_back(estimateClocks(size, config, options.multiprocessors), ranked.size(), config);
   llvm::sort(ranked, [](const auto &a, const auto &b) {
     return std::tie(std::get<0>(a), std::get<1>(a)) < std::tie(std::get<0>(b), std::get<1>(b));
@@ -335,27 +342,29 @@ llvm::Expected<std::string> dgemm::lowerToText(llvm::StringRef ir, Stage stage, 
   return text;
 }
 
-/// Where dgemm-select-config will take, or has taken, the config of the module from.
+/// Where dgemm-select-config will take, or has taken, the config of the module from. What is wrong with an option, the
+/// pass reports.
 static ConfigSource findConfigSource(mlir::ModuleOp module, const CompileOptions &options) {
-  if (dgemm::isWholeConfig(options.config))
+  if (isWholeConfig(options.config))
     return ConfigSource::Input;
-  llvm::Expected<dgemm::ConfigFields> fields = dgemm::ConfigFields::parse(options.config);
-  if (!fields)
-    llvm::consumeError(fields.takeError()); // the pass reports it
-  std::optional<dgemm::TunedTable> own;
-  if (!options.tunedTable.empty()) {
-    llvm::Expected<dgemm::TunedTable> read = dgemm::TunedTable::read(options.tunedTable);
-    if (read)
-      own = std::move(*read);
-    else
-      llvm::consumeError(read.takeError()); // as above
-  }
+  std::optional<ConfigFields> fields = llvm::expectedToOptional(ConfigFields::parse(options.config));
+  std::optional<TunedTable> own;
+  std::optional<SpillData> spills;
+  llvm::SmallVector<ConfigAttr> avoided;
+  ChoiceData data;
+  if (!options.tunedTable.empty() && (own = llvm::expectedToOptional(TunedTable::read(options.tunedTable))))
+    data.own = &*own;
+  if (!options.spillData.empty() && (spills = llvm::expectedToOptional(SpillData::read(options.spillData))))
+    data.spills = &*spills;
+  auto location = mlir::UnknownLoc::get(module.getContext());
+  for (const std::string &text : options.avoidedConfigs)
+    avoided.push_back(parseWholeConfig([&] { return mlir::emitError(location); }, module.getContext(), text));
+  data.avoided = avoided;
   ConfigSource source = ConfigSource::Input;
-  module.walk([&](dgemm::GemmOp gemm) {
+  module.walk([&](GemmOp gemm) {
     if (gemm.getConfig() || !fields)
       return;
-    bool isTuned = findTunedConfig(module.getContext(), dgemm::ProblemSize::get(gemm), *fields, options.multiprocessors,
-                                   own ? &*own : nullptr)
+    bool isTuned = findTunedConfig(module.getContext(), ProblemSize::get(gemm), *fields, options.multiprocessors, data)
                        .has_value();
     source = isTuned ? ConfigSource::TunedTable : ConfigSource::CostModel;
   });
@@ -432,14 +441,56 @@ static llvm::Error disassembleKernel(CompiledKernel &kernel, llvm::StringRef nvd
   return disassemble(*program, kernel.cubin).moveInto(kernel.sass);
 }
 
+/// The remark about a config that was chosen and does not assemble as `error` says.
+static std::string describeSlowConfig(llvm::StringRef config, llvm::StringRef error) {
+  // Behind the first line stand ptxas' words.
+  llvm::StringRef words = error.split('\n').second.split("\n  to do").first;
+  return llvm::formatv(
+             "ptxas does not assemble {0} as written ({1}); the next best config is taken", config,
+             llvm::join(llvm::map_range(llvm::split(words, '\n'), [](llvm::StringRef line) { return line.trim(); }),
+                        " "))
+      .str();
+}
+
+/// PTX, launch descriptor and cubin, of the next best config where the first one that was chosen is slow.
+static llvm::Expected<CompiledKernel> compileToCubin(llvm::StringRef ir, const CompileOptions &options) {
+  constexpr size_t kMostTries = 8;
+  CompileOptions next = options;
+  std::vector<std::string> remarks;
+  std::string first; // why the first one is slow
+  while (true) {
+    llvm::Expected<CompiledKernel> kernel = compileToPTX(ir, next);
+    if (!kernel && first.empty())
+      return kernel;
+    if (!kernel) { // no other config is left
+      llvm::consumeError(kernel.takeError());
+      return llvm::make_error<SlowKernelError>(first);
+    }
+    llvm::Error error = assembleKernel(*kernel, next);
+    if (!error) {
+      kernel->remarks = std::move(remarks);
+      return kernel;
+    }
+    if (!error.isA<SlowKernelError>())
+      return std::move(error);
+    std::string message = llvm::toString(std::move(error));
+    if (first.empty())
+      first = message;
+    if (kernel->configSource == ConfigSource::Input || remarks.size() == kMostTries)
+      return llvm::make_error<SlowKernelError>(first);
+    remarks.push_back(describeSlowConfig(kernel->launch.config, message));
+    next.avoidedConfigs.push_back(kernel->launch.config);
+  }
+}
+
 llvm::Expected<CompiledKernel> dgemm::compileModule(llvm::StringRef ir, const CompileOptions &options, Stage last) {
   if (llvm::Error error = checkOptions(options))
     return std::move(error);
-  llvm::Expected<CompiledKernel> kernel = compileToPTX(ir, options);
-  if (!kernel || last == Stage::PTX || last == Stage::Launch)
+  if (last == Stage::PTX || last == Stage::Launch)
+    return compileToPTX(ir, options);
+  llvm::Expected<CompiledKernel> kernel = compileToCubin(ir, options);
+  if (!kernel)
     return kernel;
-  if (llvm::Error error = assembleKernel(*kernel, options))
-    return std::move(error);
   if (llvm::Error error = interleaveKernel(*kernel, options.interleaveFFMA))
     return std::move(error);
   if (last == Stage::SASS)

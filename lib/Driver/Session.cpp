@@ -141,6 +141,8 @@ llvm::Error Session::lower(Level level) {
   pipeline.config = options.config;
   pipeline.multiprocessors = options.multiprocessors;
   pipeline.tunedTable = options.tunedTable;
+  pipeline.spillData = options.spillData;
+  pipeline.avoided = llvm::ArrayRef(options.avoidedConfigs);
   dgemm::buildPipeline(pm, given, level, pipeline);
   return mlir::succeeded(pm.run(*module)) ? llvm::Error::success() : takeDiagnostics("a pass failed");
 }

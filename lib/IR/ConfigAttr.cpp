@@ -76,15 +76,12 @@ static LogicalResult verifyMemories(function_ref<InFlightDiagnostic()> emitError
   int64_t blockM = tile.getBlockM(), blockN = tile.getBlockN(), blockK = tile.getBlockK(), splitK = tile.getSplitK();
   int64_t warpgroups = schedule.getWarpgroups(), stages = schedule.getStages();
   bool isMulticast = tile.getClusterM() * tile.getClusterN() > 1;
-  MathFields math = {blockM, blockN, warpgroups, splitK, isMulticast};
-  math.rotateKLoop = schedule.getRotate();
-  math.unrollK = schedule.getUnroll();
-  math.earlyStore = schedule.getEarlyStore();
-  int64_t need = getMathRegisters(math);
+  int64_t need = getAccumulatorRegisters(blockM, blockN, warpgroups);
   int64_t have = RegisterBudget::get(warpgroups, splitK, /*loadsByTMA=*/true, isMulticast).consumer;
   if (need > have)
-    return emitError() << "block " << blockM << "x" << blockN << " needs about " << need
-                       << " registers in each math thread, but " << warpgroups << " math warpgroups leave " << have;
+    return emitError() << "block " << blockM << "x" << blockN << " needs " << need
+                       << " registers of each math thread for accumulators, but " << warpgroups
+                       << " math warpgroups leave " << have;
   int64_t bytes = SharedMemoryLayout::get(blockM, blockN, blockK, stages, splitK, schedule.getEarlyStore()).totalBytes;
   if (bytes > hopper::kMaxSharedMemory) {
     int64_t fit =

@@ -68,8 +68,10 @@ static llvm::Error makeError(llvm::ArrayRef<Complaint> complaints, llvm::StringR
       ("kernel '" + entry + "' does not assemble as written, so it would run far below its speed").str();
   for (const Complaint &complaint : complaints)
     message += quote(complaint.words) + "\n  to do: " + complaint.remedy.str();
-  return llvm::createStringError(message + "\n  command: " + command.str());
+  return llvm::make_error<SlowKernelError>(message + "\n  command: " + command.str());
 }
+
+char SlowKernelError::ID = 0;
 
 llvm::Expected<AssembledKernel> dgemm::assemble(const Assembler &assembler, llvm::StringRef ptx, llvm::StringRef entry,
                                                 llvm::StringRef chip) {

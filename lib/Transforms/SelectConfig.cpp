@@ -23,7 +23,8 @@ struct SelectConfig : dgemm::impl::SelectConfigPassBase<SelectConfig> {
   using SelectConfigPassBase::SelectConfigPassBase;
 
   void runOnOperation() override {
-    if (failed(checkMultiprocessors()) || failed(readConfig()) || failed(readTable()))
+    if (failed(checkMultiprocessors()) || failed(readConfig()) || failed(readTable()) || failed(readSpills()) ||
+        failed(readAvoided()))
       return signalPassFailure();
     WalkResult result = getOperation()->walk([&](GemmOp gemm) {
       if (gemm.getConfig())
@@ -32,7 +33,7 @@ struct SelectConfig : dgemm::impl::SelectConfigPassBase<SelectConfig> {
       if (!whole)
         chosen = selectConfig(
             &getContext(), ProblemSize::get(gemm), fields, multiprocessors,
-            [&] { return gemm.emitOpError("cannot have this config: "); }, own ? &*own : nullptr);
+            [&] { return gemm.emitOpError("cannot have this config: "); }, data);
       if (failed(chosen))
         return WalkResult::interrupt();
       gemm.setConfigAttr(*chosen);
@@ -72,6 +73,29 @@ private:
     if (!read)
       return emitOptionError() << "expected a tuned table, but " << llvm::toString(read.takeError());
     own = std::move(*read);
+    data.own = &*own;
+    return success();
+  }
+
+  LogicalResult readSpills() {
+    if (spillData.empty())
+      return success();
+    llvm::Expected<SpillData> read = SpillData::read(spillData);
+    if (!read)
+      return emitOptionError() << "expected spill data, but " << llvm::toString(read.takeError());
+    spills = std::move(*read);
+    data.spills = &*spills;
+    return success();
+  }
+
+  LogicalResult readAvoided() {
+    avoidedConfigs.clear();
+    for (const std::string &text : avoided) {
+      avoidedConfigs.push_back(parseWholeConfig([&] { return emitOptionError(); }, &getContext(), text));
+      if (!avoidedConfigs.back())
+        return failure();
+    }
+    data.avoided = avoidedConfigs;
     return success();
   }
 
@@ -79,5 +103,9 @@ private:
   ConfigAttr whole;
   ConfigFields fields;
   std::optional<TunedTable> own;
+  std::optional<SpillData> spills;
+  SmallVector<ConfigAttr> avoidedConfigs;
+  /// Of these.
+  ChoiceData data;
 };
 } // namespace

@@ -62,15 +62,15 @@ func.func private @group_m() attributes {x = #dgemm.config<tile = <block = 128x1
 
 // -----
 
-// C7: a thread holds N/2 values of the partial sum and N/2 of each 64-row slice of the running sum: 100 + 100, and 40.
-// expected-error @+1 {{block 128x200 needs about 240 registers in each math thread, but 2 math warpgroups leave 232}}
-func.func private @registers() attributes {x = #dgemm.config<tile = <block = 128x200x128>, schedule = <stages = 3, warpgroups = 2>>}
+// C7: a thread holds N/2 values of each 64-row slice of the running sum, and of the partial sum, of a wide block half.
+// expected-error @+1 {{block 128x256 needs 320 registers of each math thread for accumulators, but 1 math warpgroups leave 248}}
+func.func private @registers() attributes {x = #dgemm.config<tile = <block = 128x256x128>, schedule = <stages = 3, warpgroups = 1>>}
 
 // -----
 
-// C7: with two slices to a warpgroup the running sums are twice as many.
-// expected-error @+1 {{block 128x144 needs about 264 registers in each math thread, but 1 math warpgroups leave 248}}
-func.func private @registers_slices() attributes {x = #dgemm.config<tile = <block = 128x144x128>, schedule = <stages = 3, warpgroups = 1>>}
+// C7: where K is split, the producer has more registers and the math warpgroups fewer.
+// expected-error @+1 {{block 256x152 needs 228 registers of each math thread for accumulators, but 2 math warpgroups leave 224}}
+func.func private @registers_split() attributes {x = #dgemm.config<tile = <block = 256x152x128, split_k = 2>, schedule = <stages = 2, warpgroups = 2>>}
 
 // -----
 
@@ -164,18 +164,6 @@ func.func private @unroll() attributes {x = #dgemm.config<tile = <block = 64x128
 
 // -----
 
-// C7: an unrolled K loop wants more registers where the columns of a tile are an odd number of groups of 8,
-// expected-error @+1 {{block 256x120 needs about 244 registers in each math thread, but 2 math warpgroups leave 232}}
-func.func private @registers_unrolled() attributes {x = #dgemm.config<tile = <block = 256x120x128>, schedule = <stages = 3, warpgroups = 2, unroll = 2>>}
-
-// -----
-
-// C7: where K is split, the producer has more registers and the math warpgroups fewer.
-// expected-error @+1 {{block 128x168 needs about 232 registers in each math thread, but 2 math warpgroups leave 224}}
-func.func private @registers_split() attributes {x = #dgemm.config<tile = <block = 128x168x128, split_k = 2>, schedule = <stages = 2, warpgroups = 2>>}
-
-// -----
-
 // C12: each half of the columns is stored for itself,
 // expected-error @+1 {{expected block N to be a multiple of 16 with 'early_store', as each half is stored for itself, but got 72}}
 func.func private @early_store_odd() attributes {x = #dgemm.config<tile = <block = 64x72x128>, schedule = <stages = 3, warpgroups = 1, early_store = true>>}
@@ -190,12 +178,6 @@ func.func private @early_store_rotated() attributes {x = #dgemm.config<tile = <b
 
 // expected-error @+1 {{expected 'early_store' to be false with split_k = 2}}
 func.func private @early_store_split() attributes {x = #dgemm.config<tile = <block = 64x64x128, split_k = 2>, schedule = <stages = 3, warpgroups = 1, early_store = true>>}
-
-// -----
-
-// C7: where its slices are no multiple of 64 columns it wants more registers, and where its halves are none of 16.
-// expected-error @+1 {{block 256x112 needs about 240 registers in each math thread, but 2 math warpgroups leave 232}}
-func.func private @early_store_registers() attributes {x = #dgemm.config<tile = <block = 256x112x128>, schedule = <stages = 4, warpgroups = 2, early_store = true>>}
 
 // -----
 

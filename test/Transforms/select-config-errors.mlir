@@ -8,7 +8,7 @@
 // RUN: not dgemm-opt %s '--dgemm-select-config=config=<stages=4>' 2>&1 | FileCheck %s --check-prefix=WHOLE
 
 // Where no config has the given fields, the error names the rule that they break, with the number that would do.
-// REGISTERS: error: 'dgemm.gemm' op cannot have this config: block 256x256 needs about 360 registers in each math thread, but 2 math warpgroups leave 232
+// REGISTERS: error: 'dgemm.gemm' op cannot have this config: block 256x256 needs 320 registers of each math thread for accumulators, but 2 math warpgroups leave 232
 // SHARED: error: 'dgemm.gemm' op cannot have this config: 9 stages of block 128x128x128 need 332688 bytes of shared memory, but a CTA has 232448; at most 5 stages fit
 // BLOCK: error: 'dgemm.gemm' op cannot have this config: expected block M to be 128 or 256 for 2 math warpgroups (64 or 128 rows each), but got 96
 

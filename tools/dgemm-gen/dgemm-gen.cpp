@@ -58,6 +58,9 @@ static IntegerOption<1, 1024> multiprocessors("multiprocessors", cl::desc("Multi
 static cl::opt<std::string> tunedTable("tuned-table",
                                        cl::desc("Table of dgemm-tune to look into before those of the library"),
                                        cl::value_desc("file"), cl::cat(category));
+static cl::opt<std::string> spillData("spill-data",
+                                      cl::desc("Which configs ptxas spills, in place of what the library knows"),
+                                      cl::value_desc("file"), cl::cat(category));
 static cl::opt<bool> printConfig("print-config",
                                  cl::desc("Print the chosen config, and what chose it, on standard error"),
                                  cl::cat(category));
@@ -193,6 +196,7 @@ static Error run() {
   options.chip = chip;
   options.multiprocessors = multiprocessors;
   options.tunedTable = tunedTable;
+  options.spillData = spillData;
   options.ptxas = ptxas;
   options.nvdisasm = nvdisasm;
   options.interleaveFFMA = interleaveFFMA;
@@ -232,6 +236,8 @@ static Error run() {
       compileModule(*problem, options, outputDir.getNumOccurrences() ? Stage::Cubin : *stage);
   if (!kernel)
     return kernel.takeError();
+  for (const std::string &remark : kernel->remarks)
+    WithColor::remark(errs(), "dgemm-gen") << remark << '\n';
   report(*kernel, options);
   if (printTimes)
     reportTimes(kernel->times);

@@ -32,24 +32,37 @@ struct ProblemSize {
   bool loadsByTMA = true;
 
   static ProblemSize get(GemmOp gemm);
-  /// Whether the verifier of dgemm.gemm takes `config` for it, and its registers suffice for what the layout adds.
+  /// Whether the verifier of dgemm.gemm takes `config` for it.
   bool allows(ConfigAttr config) const;
 };
 
 /// Predicted SM clocks of the whole problem on `multiprocessors` SMs.
 double estimateClocks(const ProblemSize &size, ConfigAttr config, int64_t multiprocessors);
 
-/// Every legal configuration of a problem with the given fields.
-SmallVector<ConfigAttr> enumerateConfigs(MLIRContext *context, const ProblemSize &size, const ConfigFields &fields);
-
 class TunedTable;
 
-/// The legal configuration with the given fields that a tuned table has for the problem, `own` or one of the library's
-/// (TunedTable.h), else the cheapest by the model; a diagnostic through `emitError` that names the broken rule if there
+/// What configs are chosen by, beside the cost model.
+struct ChoiceData {
+  /// Looked into before the tables of the library; null for none.
+  const TunedTable *own = nullptr;
+  const SpillData *spills = &SpillData::getShipped();
+  /// Not to be taken.
+  ArrayRef<ConfigAttr> avoided;
+
+  /// ptxas was seen to spill it, or it is to be avoided.
+  bool leavesOut(const ProblemSize &size, ConfigAttr config) const;
+};
+
+/// Every legal configuration of a problem with the given fields that `data` do not leave out.
+SmallVector<ConfigAttr> enumerateConfigs(MLIRContext *context, const ProblemSize &size, const ConfigFields &fields,
+                                         const ChoiceData &data = {});
+
+/// The configuration of these that a tuned table has for the problem, `data.own` or one of the library's
+/// (TunedTable.h), else the cheapest by the model; a diagnostic through `emitError` that names what is broken if there
 /// is none.
 FailureOr<ConfigAttr> selectConfig(MLIRContext *context, const ProblemSize &size, const ConfigFields &fields,
                                    int64_t multiprocessors, function_ref<InFlightDiagnostic()> emitError,
-                                   const TunedTable *own = nullptr);
+                                   const ChoiceData &data = {});
 
 } // namespace dgemm
 

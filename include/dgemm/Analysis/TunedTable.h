@@ -67,10 +67,10 @@ private:
 /// M of one bucket share an entry. The next power of two, above 512 the nearest (by ratio).
 int64_t getRowBucket(int64_t m);
 
-/// The legal config of `own`, if that is not null, or else of the shipped tables for the problem, if there is one that
-/// has the given fields.
+/// The legal config of `data.own`, if that is not null, or else of the shipped tables for the problem, if there is one
+/// that has the given fields and is not left out.
 std::optional<ConfigAttr> findTunedConfig(MLIRContext *context, const ProblemSize &size, const ConfigFields &fields,
-                                          int64_t multiprocessors, const TunedTable *own = nullptr);
+                                          int64_t multiprocessors, const ChoiceData &data = {});
 
 } // namespace dgemm
 

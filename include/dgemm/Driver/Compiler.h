@@ -94,6 +94,10 @@ struct CompileOptions {
   int64_t multiprocessors = 132;
   /// File of a tuned table (docs/tuning.md) to look into before those of the library; empty for none.
   std::string tunedTable;
+  /// File that says which configs ptxas spills (docs/tuning.md), in place of the library's; empty for that one.
+  std::string spillData;
+  /// Whole configs that are not to be chosen.
+  std::vector<std::string> avoidedConfigs;
   /// ptxas to use; empty to search as findAssembler does.
   std::string ptxas;
   /// nvdisasm to use for Stage::SASS; empty to search as findDisassembler does.
@@ -120,6 +124,8 @@ struct CompiledKernel {
   ConfigSource configSource = ConfigSource::CostModel;
   /// Set together with `cubin`.
   std::optional<KernelResources> resources;
+  /// Configs that were chosen before this one and that ptxas spills or serialises, each with ptxas' reason.
+  std::vector<std::string> remarks;
   /// What CompileOptions::interleaveFFMA changed; nothing with the policy `none`.
   std::optional<sass::InterleaveChanges> interleaved;
   StageTimes times;
@@ -149,7 +155,9 @@ llvm::Expected<int64_t> getMAlignmentForContiguousLayout(const GemmShape &shape,
 llvm::Expected<std::string> chooseConfig(const GemmShape &shape, const CompileOptions &options = {});
 
 /// Compiles IR text of any level from problem to nvvm; an input that has a config takes no other. With `last` = PTX the
-/// cubin stays empty. Error: its first line says what is wrong, and where if that is a place in the text.
+/// cubin stays empty. Where ptxas spills the registers of a config that was chosen, or serialises its wgmmas, the next
+/// best is taken, with a remark; of a config that was given that is an error. Error: its first line says what is wrong,
+/// and where if that is a place in the text.
 llvm::Expected<CompiledKernel> compileModule(llvm::StringRef ir, const CompileOptions &options = {},
                                              Stage last = Stage::Cubin);
 /// Compiles the problem `shape`.

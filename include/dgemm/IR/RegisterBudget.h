@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// How the register file is divided between the roles, and whether the accumulators of a configuration fit.
+// How the register file is divided between the roles, and what the accumulators take of it.
 //
 //===----------------------------------------------------------------------===//
 
@@ -28,27 +28,13 @@ struct RegisterBudget {
                             bool isMulticast = false);
 };
 
-/// The fields of #dgemm.config on which the registers of a math thread depend.
-struct MathFields {
-  int64_t blockM, blockN, mathWarpgroups;
-  int64_t splitK = 1;
-  bool isMulticast = false;
-  bool rotateKLoop = false;
-  int64_t unrollK = 1;
-  bool earlyStore = false;
-  /// Groups of rows that end early: a K loop for each number of slices of 64 rows in a group.
-  bool isMasked = false;
-  /// Of these there is one, as is known when compiling.
-  bool hasOneGroup = false;
-};
-
 /// Columns that one mma computes: all of block N, or each half in turn where a partial accumulator for all of them
 /// would leave the final one no room.
 int64_t getMmaColumns(int64_t blockN);
 
-/// Registers that a math thread needs: a partial accumulator of one m64 slice, the final accumulators of all slices,
-/// and addresses, scales and loop state, of which there are more with the fields after `mathWarpgroups`.
-int64_t getMathRegisters(const MathFields &fields);
+/// Registers of a math thread that hold accumulators: the partial one of an mma, and the final ones of all slices of 64
+/// rows that its warpgroup has of a block.
+int64_t getAccumulatorRegisters(int64_t blockM, int64_t blockN, int64_t warpgroups);
 
 } // namespace dgemm
 

@@ -31,6 +31,11 @@ struct PipelineOptions : mlir::PassPipelineOptions<PipelineOptions> {
   PassOptions::Option<std::string> tunedTable{
       *this, "tuned-table", llvm::cl::desc("file of a tuned table to look into before those of the library"),
       llvm::cl::init("")};
+  PassOptions::Option<std::string> spillData{
+      *this, "spill-data", llvm::cl::desc("file that says which configs ptxas spills, in place of the library's"),
+      llvm::cl::init("")};
+  PassOptions::ListOption<std::string> avoided{*this, "avoid",
+                                               llvm::cl::desc("whole configs that are not to be chosen")};
 };
 
 /// Adds the passes that lead from `from` (exclusive) to `to`.

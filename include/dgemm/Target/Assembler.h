@@ -39,6 +39,13 @@ struct Assembler {
   unsigned minor = 0;
 };
 
+/// A kernel that ptxas assembles, but not as written: it spills, uses local memory, or its wgmmas are serialised.
+class SlowKernelError : public llvm::ErrorInfo<SlowKernelError, llvm::StringError> {
+public:
+  static char ID;
+  explicit SlowKernelError(const llvm::Twine &message) : ErrorInfo(message, llvm::inconvertibleErrorCode()) {}
+};
+
 struct AssembledKernel {
   /// The cubin, an ELF image.
   std::string image;
@@ -53,8 +60,8 @@ struct AssembledKernel {
 llvm::Expected<Assembler> findAssembler(llvm::StringRef explicitPath = "");
 
 /// Assembles `ptx`, which holds the kernel `entry`, for `chip` with -O3. Error: ptxas is too old for the `.version` of
-/// the PTX, reports an error, a serialised wgmma (C7510 to C7519), an ignored setmaxnreg (C7505 to C7508), spills or
-/// local memory; the message names the command, the reason and ptxas' own words.
+/// the PTX, or reports an error; a SlowKernelError: it reports a serialised wgmma (C7510 to C7519), an ignored
+/// setmaxnreg (C7505 to C7508), spills or local memory. The message names the command, the reason and ptxas' own words.
 llvm::Expected<AssembledKernel> assemble(const Assembler &assembler, llvm::StringRef ptx, llvm::StringRef entry,
                                          llvm::StringRef chip = "sm_90a");
 

@@ -16,7 +16,8 @@ def SelectConfigPass : Pass<"dgemm-select-config"> {
   let description = [{
     A `dgemm.gemm` that has a config keeps it. Any other gets the one that a tuned table (`Analysis/TunedTable.h`) has for
     it, else the cheapest legal one by the cost model (`Analysis/CostModel.h`). Fields given in `config` are taken as they
-    are: a tuned config that contradicts them is not used, and the model chooses the rest. Between < and > they are a whole
+    are: a tuned config that contradicts them is not used, and the model chooses the rest. Configs that ptxas was seen to spill
+    (`Analysis/SpillData.h`) are not chosen. Between < and > they are a whole
     config, and nothing is left to choose.
 
     ```mlir
@@ -32,6 +33,9 @@ def SelectConfigPass : Pass<"dgemm-select-config"> {
     Option<"multiprocessors", "multiprocessors", "int64_t", "132", "multiprocessors of the GPU">,
     Option<"tunedTable", "tuned-table", "std::string", "\"\"",
            "file of a tuned table to look into before those of the library">,
+    Option<"spillData", "spill-data", "std::string", "\"\"",
+           "file that says which configs ptxas spills, in place of the library's">,
+    ListOption<"avoided", "avoid", "std::string", "whole configs that are not to be chosen">,
   ];
 }
 
