@@ -43,7 +43,10 @@ ProblemSize ProblemSize::get(GemmOp gemm) {
     size.m = *gemm.getExpectedRows();
   if (gemm.getLayout() == Layout::Contiguous)
     size.rowAlignment = gemm.getRowAlignment();
-  size.loadsByTMA = OperandGeometry::get(gemm, "a").allowsTMA() && OperandGeometry::get(gemm, "b").allowsTMA();
+  auto allowsTMA = [problem = gemm.getProblem()](Operand operand) {
+    return OperandGeometry::get(problem, operand).allowsTMA();
+  };
+  size.loadsByTMA = allowsTMA(Operand::A) && allowsTMA(Operand::B);
   return size;
 }
 
@@ -152,11 +155,11 @@ SmallVector<ConfigAttr> dgemm::enumerateConfigs(MLIRContext *context, const Prob
   return configs;
 }
 
-FailureOr<ConfigAttr> dgemm::selectConfig(MLIRContext *context, const ProblemSize &size, const ConfigFields &fields,
+FailureOr<SelectedConfig> dgemm::selectConfig(MLIRContext *context, const ProblemSize &size, const ConfigFields &fields,
                                           int64_t multiprocessors, function_ref<InFlightDiagnostic()> emitError,
                                           const ChoiceData &data) {
   if (std::optional<ConfigAttr> tuned = findTunedConfig(context, size, fields, multiprocessors, data))
-    return *tuned;
+    return SelectedConfig{*tuned, /*isTuned=*/true};
   ConfigAttr best;
   double bestClocks = 0;
   for (ConfigAttr config : enumerateConfigs(context, size, fields, data)) {
@@ -167,7 +170,7 @@ FailureOr<ConfigAttr> dgemm::selectConfig(MLIRContext *context, const ProblemSiz
     }
   }
   if (best)
-    return best;
+    return SelectedConfig{best};
   // Nothing legal has these fields: fill in the rest, so that the verifier names the rule that is broken.
   ConfigFields all = fields;
   if (!all.tile.block)

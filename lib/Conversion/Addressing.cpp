@@ -20,7 +20,7 @@ Value dgemm::getOperandPointer(NVVMBuilder &b, Value memref) {
 }
 
 OperandAccess::OperandAccess(NVVMBuilder &b, KernelOp kernel, Value memref)
-    : b(b), kernel(kernel), geometry(OperandGeometry::get(kernel, kernel.getOperandName(memref))),
+    : b(b), kernel(kernel), geometry(OperandGeometry::get(kernel, *kernel.getOperandOf(memref))),
       base(getOperandPointer(b, memref)) {}
 
 Value OperandAccess::toI64(Value value) {
@@ -36,7 +36,7 @@ Value OperandAccess::expand(AffineExpr expr) {
   if (auto value = dyn_cast<AffineConstantExpr>(expr))
     return constant(value.getValue());
   if (auto dim = dyn_cast<AffineDimExpr>(expr))
-    return toI64(kernel.findArgument(kSizeAttr, kSizeNames[dim.getPosition()]));
+    return toI64(kernel.findSize(kSizeNames[dim.getPosition()]));
   auto binary = cast<AffineBinaryOpExpr>(expr);
   Value lhs = expand(binary.getLHS()), rhs = expand(binary.getRHS());
   switch (expr.getKind()) {
@@ -82,11 +82,11 @@ SmallVector<Value> dgemm::getBlockScaleAddresses(NVVMBuilder &b, KernelOp kernel
                                                  int64_t count) {
   OperandAccess access(b, kernel, source);
   bool mayStartPastN = kernel.getConfig().getClusterN() > 1;
-  Value block = b.index(kScaleBlock);
+  ScaledAttr scaled = kernel.getProblem().getRhs();
   SmallVector<Value> indices(offsets);
   Value &row = indices[indices.size() - 2];
-  Value firstRow = arith::DivUIOp::create(b, row, block);
-  indices.back() = arith::DivUIOp::create(b, indices.back(), block);
+  Value firstRow = arith::DivUIOp::create(b, row, b.index(scaled.getRows()));
+  indices.back() = arith::DivUIOp::create(b, indices.back(), b.index(scaled.getK()));
   Value one = arith::ConstantOp::create(b, b.getI64IntegerAttr(1));
   SmallVector<Value> addresses;
   for (int64_t i = 0; i < count; ++i) {

@@ -151,8 +151,9 @@ void dgemm::populateClusterReductionPatterns(const TypeConverter &converter, Rew
 /// Rank r of S takes the blocks from floor(r * blocks / S) on.
 void dgemm::lowerKRange(KRangeOp op) {
   NVVMBuilder b(op.getLoc(), op);
-  Value block = b.index(kScaleBlock), split = b.index(op.getSplit());
-  Value blocks = arith::DivUIOp::create(b, b.add(op.getK(), b.index(kScaleBlock - 1)), block);
+  int64_t blockK = op->getParentOfType<KernelOp>().getConfig().getBlockK();
+  Value block = b.index(blockK), split = b.index(op.getSplit());
+  Value blocks = arith::DivUIOp::create(b, b.add(op.getK(), b.index(blockK - 1)), block);
   Value rank = b.toIndex(b.clusterRank());
   auto beginOf = [&](Value position) -> Value {
     Value first = arith::DivUIOp::create(b, arith::MulIOp::create(b, position, blocks), split);

@@ -32,7 +32,8 @@ void dgemm::copyBlockScales(RingLowering &lowering, NVVMBuilder &b, LoadBlockSca
   auto walk = k.getDefiningOp<WalkKOp>();
   if (walk)
     k = walk.getK();
-  Value blockK = b.index(kScaleBlock);
+  int64_t depth = lowering.kernel.getConfig().getBlockK();
+  Value blockK = b.index(depth);
   auto loop = load->getParentOfType<scf::ForOp>();
   Value end = loop ? loop.getUpperBound() : Value(arith::AddIOp::create(b, k, blockK));
   auto copy = [&] {
@@ -53,7 +54,7 @@ void dgemm::copyBlockScales(RingLowering &lowering, NVVMBuilder &b, LoadBlockSca
   if (!loop)
     return copy();
   Value done = arith::SubIOp::create(b, k, loop.getLowerBound());
-  Value rest = arith::RemUIOp::create(b, done, b.index(kScaleBlock * hopper::kWarpThreads));
+  Value rest = arith::RemUIOp::create(b, done, b.index(depth * hopper::kWarpThreads));
   Value isFirst = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, rest, b.index(0));
   auto branch = scf::IfOp::create(b, isFirst, /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(b);

@@ -27,7 +27,7 @@ constexpr int64_t kVectorBytes = 16;
 Value dgemm::hasFewRows(RingLowering &lowering, NVVMBuilder &b) {
   if (!lowering.fewRows)
     return {};
-  if (Value m = lowering.kernel.findArgument(kSizeAttr, "M"))
+  if (Value m = lowering.kernel.findSize("M"))
     return arith::CmpIOp::create(b, arith::CmpIPredicate::ule, b.toI32(m), b.i32(lowering.fewRows));
   return arith::ConstantOp::create(b, b.getBoolAttr(lowering.kernel.getSizes()[0] <= lowering.fewRows));
 }

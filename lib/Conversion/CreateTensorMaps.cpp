@@ -62,7 +62,7 @@ static Value lookUp(Operation *op, Value operand, const Box &box) {
   auto kernel = op->getParentOfType<KernelOp>();
   for (BlockArgument argument : kernel.getArguments())
     if (auto map = kernel.getArgAttrOfType<TensorMapAttr>(argument.getArgNumber(), kTensorMapAttr))
-      if (map.getOperand() == kernel.getOperandName(operand) && map.getBox()[0] == box.columns &&
+      if (map.getOperand() == kernel.getOperandOf(operand) && map.getBox()[0] == box.columns &&
           map.getBox()[1] == box.rows && !map.getRows() == !box.lastRows)
         return argument;
   return {};
@@ -108,15 +108,15 @@ void TensorMapBuilder::addMap(Operation *op, Value operand, const Box &box, int6
   if (lookUp(op, operand, box))
     return;
   MLIRContext *context = kernel.getContext();
-  StringRef name = kernel.getOperandName(operand);
-  OperandGeometry geometry = OperandGeometry::get(kernel, name);
+  Operand role = *kernel.getOperandOf(operand); // verified
+  OperandGeometry geometry = OperandGeometry::get(kernel, role);
   SmallVector<AffineExpr> dims = geometry.getMapDims(), strides = geometry.getMapStrides();
   SmallVector<int64_t> extents = {box.columns, box.rows};
   extents.resize(dims.size(), 1);
   int64_t lastSize = static_cast<int64_t>(kernel.getSizes().size()) - 1, lastSymbol = -1;
   getMaxDimAndSymbol<ArrayRef<AffineExpr>>({dims, strides}, lastSize, lastSymbol);
   unsigned sizes = lastSize + 1, position = kernel.getNumArguments();
-  auto map = TensorMapAttr::get(context, name, geometry.element, AffineMap::get(sizes, 0, dims, context),
+  auto map = TensorMapAttr::get(context, role, geometry.element, AffineMap::get(sizes, 0, dims, context),
                                 AffineMap::get(sizes, 0, strides, context), DenseI64ArrayAttr::get(context, extents),
                                 swizzle, box.lastRows ? AffineMap::get(sizes, 0, box.lastRows) : AffineMap());
   auto attrs = DictionaryAttr::get(context, NamedAttribute(StringAttr::get(context, kTensorMapAttr), map));

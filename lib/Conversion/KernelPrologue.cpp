@@ -21,7 +21,7 @@ using namespace dgemm;
 
 /// Runs `body` where M is at least `rows`.
 static void whenRows(RingLowering &lowering, NVVMBuilder &b, int64_t rows, function_ref<void()> body) {
-  if (Value m = lowering.kernel.findArgument(kSizeAttr, "M"))
+  if (Value m = lowering.kernel.findSize("M"))
     b.when(arith::CmpIOp::create(b, arith::CmpIPredicate::uge, b.toI32(m), b.i32(rows)), body);
   else if (lowering.kernel.getSizes()[0] >= rows)
     body();

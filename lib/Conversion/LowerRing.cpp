@@ -151,7 +151,7 @@ public:
 private:
   /// M, i32.
   Value getM(NVVMBuilder &b) {
-    Value m = lowering.kernel.findArgument(kSizeAttr, "M");
+    Value m = lowering.kernel.findSize("M");
     return m ? b.toI32(m) : b.i32(lowering.kernel.getSizes()[0]);
   }
   /// Bytes of the rows that the last tile along M does not load (getRowsOfLastTile), i32.

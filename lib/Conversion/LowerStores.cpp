@@ -171,12 +171,13 @@ LogicalResult lowerStores(KernelOp kernel, WarpSpecializeOp roles) {
 
 /// Drops memref arguments that tensor maps have replaced.
 void eraseUnusedOperands(KernelOp kernel) {
-  llvm::SmallSet<StringRef, 4> mapped;
+  llvm::SmallSet<Operand, 4> mapped;
   for (BlockArgument argument : kernel.getArguments())
     if (auto map = kernel.getArgAttrOfType<TensorMapAttr>(argument.getArgNumber(), kTensorMapAttr))
       mapped.insert(map.getOperand());
   for (unsigned i = kernel.getNumArguments(); i-- > 0;)
-    if (kernel.getArgument(i).use_empty() && mapped.contains(kernel.getOperandName(kernel.getArgument(i))))
+    if (std::optional<Operand> operand = kernel.getOperandOf(kernel.getArgument(i));
+        operand && kernel.getArgument(i).use_empty() && mapped.contains(*operand))
       (void)kernel.eraseArgument(i);
 }
 

@@ -135,7 +135,6 @@ public:
 
 private:
   Type convertArgument(unsigned index, NamedAttrList &attrs);
-  DictionaryAttr describeLaunch(int64_t threads);
 
   KernelOp kernel;
   NVVMBuilder b;
@@ -156,22 +155,6 @@ Type KernelLowering::convertArgument(unsigned index, NamedAttrList &attrs) {
   if (isa<MemRefType>(type))
     return getOperandPointerType(context);
   return b.getI32Type();
-}
-
-DictionaryAttr KernelLowering::describeLaunch(int64_t threads) {
-  ConfigAttr config = kernel.getConfig();
-  DictionaryAttr strides = kernel.getStridesAttr();
-  DivisorsAttr divisors = kernel.getDivisorsAttr();
-  return b.getDictionaryAttr({
-      b.getNamedAttr("config", config),
-      b.getNamedAttr("divisors", divisors ? divisors : DivisorsAttr::get(b.getContext(), 1, 1, 1, 1, 1)),
-      b.getNamedAttr("layout", b.getStringAttr(stringifyLayout(kernel.getLayout()))),
-      b.getNamedAttr("pdl", b.getBoolAttr(kernel.getPdl())),
-      b.getNamedAttr("strides", strides ? strides : b.getDictionaryAttr({})),
-      b.getNamedAttr("shared_memory", b.getI64IntegerAttr(SharedMemoryLayout::get(config).totalBytes)),
-      b.getNamedAttr("sizes", kernel.getSizesAttr()),
-      b.getNamedAttr("threads", b.getI64IntegerAttr(threads)),
-  });
 }
 
 FailureOr<LLVM::LLVMFuncOp> KernelLowering::lower() {
@@ -206,7 +189,8 @@ FailureOr<LLVM::LLVMFuncOp> KernelLowering::lower() {
   func->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(), b.getI32IntegerAttr(1));
   if (int64_t size = kernel.getConfig().getClusterSize(); size > 1)
     func->setAttr(NVVM::NVVMDialect::getClusterDimAttrName(), b.getDenseI32ArrayAttr({static_cast<int32_t>(size)}));
-  func->setAttr("dgemm.launch", describeLaunch(threads));
+  func->setAttr(kLaunchAttr, LaunchAttr::get(b.getContext(), kernel.getProblem(), kernel.getConfig(), threads,
+                                             SharedMemoryLayout::get(kernel.getConfig()).totalBytes));
   func.setAllArgAttrs(attrs);
   Block *entry = func.addEntryBlock(b);
   b.setInsertionPointToStart(entry);

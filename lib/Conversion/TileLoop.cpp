@@ -212,7 +212,7 @@ SmallVector<Value> TileLoopLowering::createTile(ValueRange values, function_ref<
 
 void TileLoopLowering::lowerWalk(WalkKOp walk, Value isBackwards) {
   NVVMBuilder at(walk.getLoc(), walk);
-  Value block = at.index(kScaleBlock), begin = walk.getBegin();
+  Value block = at.index(op->getParentOfType<KernelOp>().getConfig().getBlockK()), begin = walk.getBegin();
   Value length = arith::SubIOp::create(at, arith::SubIOp::create(at, walk.getEnd(), begin), at.index(1));
   Value last = at.add(begin, arith::MulIOp::create(at, arith::DivUIOp::create(at, length, block), block));
   Value fromLast = arith::SubIOp::create(at, last, arith::SubIOp::create(at, walk.getK(), begin));
@@ -223,12 +223,12 @@ void TileLoopLowering::lowerWalk(WalkKOp walk, Value isBackwards) {
 /// Group after group; `next` is the next tile of this CTA's cluster, `base` the first of the group, counted over all
 /// groups.
 ResultRange TileLoopLowering::lowerMasked(Value first, Value step, ValueRange tileInits) {
-  OperandGeometry geometry = OperandGeometry::get(op->getParentOfType<KernelOp>(), "masked_m");
+  OperandGeometry geometry = OperandGeometry::get(op->getParentOfType<KernelOp>(), Operand::MaskedM);
   Value groups;
   if (auto count = dyn_cast<AffineConstantExpr>(geometry.shape[0]))
     groups = b.index(count.getValue());
   else
-    groups = op->getParentOfType<KernelOp>().findArgument(kSizeAttr, "G");
+    groups = op->getParentOfType<KernelOp>().findSize("G");
   if (op->getParentOfType<KernelOp>().getConfig().getOrder().getEvenWaves())
     evenWaves(countMaskedTiles(groups), first, step);
   SmallVector<Value> inits = {first, b.index(0)};

@@ -237,41 +237,40 @@ struct LowerMmaWait : OpConversionPattern<MmaWaitOp> {
 /// The two rows' scale products for each 8-column group of a tile.
 class ScaleProducts {
 public:
-  /// The largest n % 128 of a tile of the kernel, all of which are `columns` wide. The first tile has 0.
-  static int64_t getLastStart(KernelOp kernel, int64_t columns) {
-    int64_t size = kernel.getSizes()[1], period = kScaleBlock / std::gcd(columns, kScaleBlock);
+  /// The largest n % `extent` (columns of a scale block) of a tile of a problem, all of which are `columns` wide. The
+  /// first tile has 0.
+  static int64_t getLastStart(ProblemAttr problem, int64_t columns) {
+    int64_t size = problem.getN(), extent = problem.getRhs().getRows(), period = extent / std::gcd(columns, extent);
     bool isDynamic = size < 0;
     int64_t tiles = isDynamic ? period : std::min(period, llvm::divideCeilSigned(size, columns)), last = 0;
     for (int64_t tile = 0; tile < tiles; ++tile)
-      last = std::max(last, tile * columns % kScaleBlock);
+      last = std::max(last, tile * columns % extent);
     return last;
   }
 
-  /// `lastStart`: see above.
-  ScaleProducts(NVVMBuilder &b, Value rowScales, Value columnScales, Value n, int64_t columns, int64_t lastStart)
-      : b(b), lastStart(lastStart) {
+  ScaleProducts(NVVMBuilder &b, ProblemAttr problem, Value rowScales, Value columnScales, Value n, int64_t columns)
+      : b(b), extent(problem.getRhs().getRows()), lastStart(getLastStart(problem, columns)) {
     SmallVector<Value> rows = unpack(b, rowScales);
     int64_t blocks = cast<VectorType>(columnScales.getType()).getNumElements();
     for (int64_t block = 0; block < blocks; ++block) {
       Value column = LLVM::ExtractElementOp::create(b, columnScales, b.i32(block));
       products.push_back({LLVM::FMulOp::create(b, rows[0], column), LLVM::FMulOp::create(b, rows[1], column)});
     }
-    step = std::gcd(columns, kScaleBlock);
+    step = std::gcd(columns, extent);
     if (blocks > 1)
-      columnInBlock = b.toI32(arith::RemUIOp::create(b, n, b.index(kScaleBlock)));
+      columnInBlock = b.toI32(arith::RemUIOp::create(b, n, b.index(extent)));
   }
 
-  /// Columns [column, column + 8) lie in scale block (n % 128 + column) / 128, and n % 128 is a multiple of `step`: at
-  /// most two blocks to choose from, and one choice for each `step` columns.
+  /// Columns [column, column + 8) lie in scale block (n % extent + column) / extent, and n % extent is a multiple of
+  /// `step`: at most two blocks to choose from, and one choice for each `step` columns.
   Value get(int64_t column, int64_t row) {
     int64_t chunk = column / step * step;
-    int64_t low = chunk / kScaleBlock, high = (lastStart + chunk) / kScaleBlock;
+    int64_t low = chunk / extent, high = (lastStart + chunk) / extent;
     if (low == high)
       return products[low][row];
     auto [entry, isNew] = selected.try_emplace(chunk);
     if (isNew) {
-      Value isHigh =
-          arith::CmpIOp::create(b, arith::CmpIPredicate::uge, columnInBlock, b.i32(high * kScaleBlock - chunk));
+      Value isHigh = arith::CmpIOp::create(b, arith::CmpIPredicate::uge, columnInBlock, b.i32(high * extent - chunk));
       for (int64_t r = 0; r < 2; ++r)
         entry->second[r] = arith::SelectOp::create(b, isHigh, products[high][r], products[low][r]);
     }
@@ -280,6 +279,7 @@ public:
 
 private:
   NVVMBuilder &b;
+  int64_t extent;
   int64_t lastStart;
   SmallVector<std::array<Value, 2>> products;
   int64_t step;
@@ -292,8 +292,8 @@ struct LowerPromote : OpConversionPattern<PromoteOp> {
   LogicalResult matchAndRewrite(PromoteOp op, OpAdaptor adaptor, ConversionPatternRewriter &rewriter) const override {
     NVVMBuilder b(op.getLoc(), rewriter);
     int64_t columns = op.getAcc().getType().getColumns();
-    ScaleProducts products(b, adaptor.getRowScales(), adaptor.getColumnScales(), op.getN(), columns,
-                           ScaleProducts::getLastStart(op->getParentOfType<KernelOp>(), columns));
+    ScaleProducts products(b, op->getParentOfType<KernelOp>().getProblem(), adaptor.getRowScales(),
+                           adaptor.getColumnScales(), op.getN(), columns);
     SmallVector<Value> parts = unpack(b, adaptor.getPart()), sums = unpack(b, adaptor.getAcc());
     size_t first = op.getColumn() / 2;
     for (size_t i = first; i < first + parts.size(); ++i)

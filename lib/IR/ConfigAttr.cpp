@@ -131,22 +131,10 @@ LogicalResult ConfigAttr::verify(function_ref<InFlightDiagnostic()> emitError, T
 }
 
 //===----------------------------------------------------------------------===//
-// DivisorsAttr
-//===----------------------------------------------------------------------===//
-
-LogicalResult DivisorsAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t n, int64_t k, int64_t lda,
-                                   int64_t ldb, int64_t ldd) {
-  for (int64_t divisor : {n, k, lda, ldb, ldd})
-    if (divisor < 1)
-      return emitError() << "expected positive divisors, but got " << divisor;
-  return success();
-}
-
-//===----------------------------------------------------------------------===//
 // TensorMapAttr
 //===----------------------------------------------------------------------===//
 
-LogicalResult TensorMapAttr::verify(function_ref<InFlightDiagnostic()> emitError, StringRef operand, Type element,
+LogicalResult TensorMapAttr::verify(function_ref<InFlightDiagnostic()> emitError, Operand, Type element,
                                     AffineMap dims, AffineMap strides, DenseI64ArrayAttr box, int64_t swizzle,
                                     AffineMap rows) {
   if (!element.isIntOrFloat() || element.getIntOrFloatBitWidth() % 8)

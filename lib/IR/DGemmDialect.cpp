@@ -11,6 +11,7 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "llvm/ADT/StringExtras.h"
 #include <numeric>
 
 using namespace mlir;
@@ -42,7 +43,7 @@ struct TypeAliases : OpAsmDialectInterface {
     auto map = dyn_cast<TensorMapAttr>(attr);
     if (!map)
       return AliasResult::NoAlias;
-    os << map.getOperand() << "_map";
+    os << stringifyOperand(map.getOperand()) << "_map";
     return AliasResult::OverridableAlias;
   }
 };
@@ -56,6 +57,12 @@ void DGemmDialect::initialize() {
 #define GET_OP_LIST
 #include "dgemm/IR/DGemmOps.cpp.inc"
       >();
+}
+
+LogicalResult DGemmDialect::verifyOperationAttribute(Operation *op, NamedAttribute attr) {
+  if (attr.getName() != kLaunchAttr || (isa<LLVM::LLVMFuncOp>(op) && isa<LaunchAttr>(attr.getValue())))
+    return success();
+  return op->emitError() << "expected " << kLaunchAttr << " to be a #dgemm.launch of an llvm.func";
 }
 
 /// The role of the nearest warp_specialize around `op` that it stands in; null for none.
@@ -83,15 +90,12 @@ LogicalResult dgemm::verifyPlace(Operation *op, Place place) {
                            << " region of a dgemm.warp_specialize";
 }
 
-SmallVector<StringRef> dgemm::getOperandNames(Layout layout) {
-  SmallVector<StringRef> names = {"a", "scale_a", "b", "scale_b", "d"};
-  if (layout != Layout::Dense)
-    names.push_back(layout == Layout::Masked ? "masked_m" : "m_indices");
-  return names;
+std::string dgemm::joinNames(ArrayRef<Operand> operands) {
+  return llvm::join(llvm::map_range(operands, stringifyOperand), ", ");
 }
 
-int64_t dgemm::getScaleBlocksOfTile(int64_t columns) {
-  // Tiles start at multiples of gcd(columns, 128) modulo 128, so at worst at 128 - gcd.
-  int64_t step = std::gcd(columns, kScaleBlock);
-  return (kScaleBlock - step + columns + kScaleBlock - 1) / kScaleBlock;
+int64_t dgemm::getScaleBlocksOfTile(int64_t extent, int64_t block) {
+  // Tiles start at multiples of gcd(extent, block) modulo block, so at worst at block - gcd.
+  int64_t step = std::gcd(extent, block);
+  return (block - step + extent + block - 1) / block;
 }

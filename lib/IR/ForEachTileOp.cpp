@@ -153,9 +153,9 @@ static LogicalResult verifyInKernel(ForEachTileOp op, KernelOp kernel) {
   if (op.getLayout() != kernel.getLayout())
     return op.emitOpError() << "expected the layout of the kernel, " << stringifyLayout(kernel.getLayout())
                             << ", but got " << stringifyLayout(op.getLayout());
-  if (op.getGroups() && op.getGroups() != kernel.findArgument(kOperandAttr, getOperandNames(op.getLayout()).back()))
-    return op.emitOpError() << "expected the groups to be the kernel argument "
-                            << getOperandNames(op.getLayout()).back();
+  if (Operand groups = kernel.getProblem().getOperands().back();
+      op.getGroups() && op.getGroups() != kernel.findOperand(groups))
+    return op.emitOpError() << "expected the groups to be the kernel argument " << stringifyOperand(groups);
   if (!kernel.isSize(op.getM(), 0) || !kernel.isSize(op.getN(), 1))
     return op.emitOpError("expected to walk the M and N of the kernel: the argument, or the constant that it is");
   return success();
@@ -191,7 +191,7 @@ LogicalResult ForEachTileOp::verify() {
 /// Ops of a K loop's body of which each K block has one.
 static bool marksKBlock(Operation &op, KernelOp kernel) {
   if (auto load = dyn_cast<LoadOp>(op))
-    return kernel.getOperandName(load.getSource()) == "b";
+    return kernel.getOperandOf(load.getSource()) == Operand::B;
   return isa<AcquireOp, ReleaseOp>(op);
 }
 

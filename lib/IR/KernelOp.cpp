@@ -9,6 +9,7 @@
 #include "dgemm/IR/DGemm.h"
 #include "dgemm/IR/OperandGeometry.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "llvm/ADT/SmallSet.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSet.h"
 
@@ -18,27 +19,14 @@ using namespace dgemm;
 ParseResult KernelOp::parse(OpAsmParser &parser, OperationState &result) {
   StringAttr name;
   SmallVector<OpAsmParser::Argument> args;
-  DenseI64ArrayAttr sizes;
+  ProblemAttr problem;
   ConfigAttr config;
   if (parser.parseSymbolName(name, getSymNameAttrName(result.name), result.attributes) ||
       parser.parseArgumentList(args, OpAsmParser::Delimiter::Paren, /*allowType=*/true, /*allowAttrs=*/true) ||
-      parser.parseKeyword("sizes") ||
-      parser.parseCustomAttributeWithFallback(sizes, Type{}, getSizesAttrName(result.name).strref(), result.attributes))
-    return failure();
-  Layout layout = Layout::Dense;
-  for (Layout grouped : {Layout::Contiguous, Layout::Masked})
-    if (succeeded(parser.parseOptionalKeyword(stringifyLayout(grouped))))
-      layout = grouped;
-  result.addAttribute(getLayoutAttrName(result.name), LayoutAttr::get(parser.getContext(), layout));
-  if (succeeded(parser.parseOptionalKeyword("divisible"))) {
-    DivisorsAttr divisors;
-    if (parser.parseCustomAttributeWithFallback(divisors, Type{}, getDivisorsAttrName(result.name).strref(),
-                                                result.attributes))
-      return failure();
-  }
-  if (succeeded(parser.parseOptionalKeyword("pdl")))
-    result.addAttribute(getPdlAttrName(result.name), parser.getBuilder().getUnitAttr());
-  if (parser.parseKeyword("config") ||
+      parser.parseKeyword("problem") ||
+      parser.parseCustomAttributeWithFallback(problem, Type{}, getProblemAttrName(result.name).strref(),
+                                              result.attributes) ||
+      parser.parseKeyword("config") ||
       parser.parseCustomAttributeWithFallback(config, Type{}, getConfigAttrName(result.name).strref(),
                                               result.attributes) ||
       parser.parseOptionalAttrDictWithKeyword(result.attributes))
@@ -69,22 +57,13 @@ void KernelOp::print(OpAsmPrinter &printer) {
     printer.printRegionArgument(arg, getArgAttrDict(arg.getArgNumber()) ? getArgAttrDict(arg.getArgNumber()).getValue()
                                                                         : ArrayRef<NamedAttribute>());
   });
-  printer << ") sizes ";
-  printer.printStrippedAttrOrType(getSizesAttr());
-  if (getLayout() != Layout::Dense)
-    printer << ' ' << stringifyLayout(getLayout());
-  if (DivisorsAttr divisors = getDivisorsAttr()) {
-    printer << " divisible ";
-    printer.printStrippedAttrOrType(divisors);
-  }
-  if (getPdl())
-    printer << " pdl";
+  printer << ") problem ";
+  printer.printStrippedAttrOrType(getProblem());
   printer.printNewline();
   printer << "    config ";
   printer.printStrippedAttrOrType(getConfigAttr());
   printer.printOptionalAttrDictWithKeyword((*this)->getAttrs(),
-                                           {getSymNameAttrName(), getLayoutAttrName(), getFunctionTypeAttrName(),
-                                            getSizesAttrName(), getDivisorsAttrName(), getPdlAttrName(),
+                                           {getSymNameAttrName(), getFunctionTypeAttrName(), getProblemAttrName(),
                                             getConfigAttrName(), getArgAttrsAttrName(), getResAttrsAttrName()});
   printer << ' ';
   printer.printRegion(getBody(), /*printEntryBlockArgs=*/false, /*printBlockTerminators=*/true);
@@ -99,7 +78,7 @@ void KernelOp::getAsmBlockArgumentNames(Region &region, OpAsmSetValueNameFn setN
     else if (auto size = getArgAttrOfType<StringAttr>(index, kSizeAttr))
       setName(arg, size.getValue());
     else if (auto map = getArgAttrOfType<TensorMapAttr>(index, kTensorMapAttr))
-      setName(arg, (map.getOperand() + "_map").str());
+      setName(arg, (stringifyOperand(map.getOperand()) + "_map").str());
   }
 }
 
@@ -107,43 +86,11 @@ void KernelOp::getAsmBlockArgumentNames(Region &region, OpAsmSetValueNameFn setN
 // Verifier: attributes and arguments state one problem
 //===----------------------------------------------------------------------===//
 
-/// The PTX symbol that a kernel becomes (PTX ISA 9.0, "Identifiers"), without the characters that LLVM would replace.
-static bool isIdentifier(StringRef name) {
+bool dgemm::isKernelName(StringRef name) {
   auto isLetter = [](char c) { return llvm::isAlpha(c) || c == '_' || c == '$'; };
-  return !name.empty() && isLetter(name.front()) &&
-         llvm::all_of(name, [&](char c) { return isLetter(c) || llvm::isDigit(c); });
-}
-
-static LogicalResult verifySizes(KernelOp kernel) {
-  size_t expected = kernel.getLayout() == Layout::Dense ? 3 : 4;
-  ArrayRef<int64_t> sizes = kernel.getSizes();
-  if (sizes.size() != expected)
-    return kernel.emitOpError() << "expected 'sizes' to give M, N" << (expected == 3 ? " and K" : ", K and G")
-                                << ", but got " << sizes.size() << " values";
-  for (auto [name, size] : llvm::zip(kSizeNames, sizes))
-    if (size != -1 && (size < 1 || size > INT32_MAX))
-      return kernel.emitOpError() << "expected " << name
-                                  << " to be 1 to 2147483647, or -1 where it is dynamic, but got " << size;
-  return success();
-}
-
-static LogicalResult verifyStrides(KernelOp kernel) {
-  if (!kernel.getStridesAttr())
-    return success();
-  SmallVector<StringRef> operands = getOperandNames(kernel.getLayout());
-  for (NamedAttribute entry : kernel.getStridesAttr()) {
-    StringRef name = entry.getName();
-    if (!llvm::is_contained(operands, name))
-      return kernel.emitOpError() << "expected 'strides' of " << llvm::join(operands, ", ") << ", but got '" << name
-                                  << "'";
-    auto strides = dyn_cast<DenseI64ArrayAttr>(entry.getValue());
-    size_t rank = OperandGeometry::get(kernel.getContext(), kernel.getLayout(), name, {-1, -1, -1, -1}).shape.size();
-    if (!strides || strides.size() != static_cast<int64_t>(rank) || !areStridesOf(name, strides))
-      return kernel.emitOpError() << "expected 'strides' of '" << name << "' to be " << rank
-                                  << " of at least 1, or -1 where dynamic, the innermost "
-                                  << (name.starts_with("scale") ? "static" : "1") << ", but got " << entry.getValue();
-  }
-  return success();
+  auto isFollow = [&](char c) { return isLetter(c) || llvm::isDigit(c); };
+  return !name.empty() && isLetter(name.front()) && llvm::all_of(name, isFollow) &&
+         (llvm::isAlpha(name.front()) || name.size() > 1);
 }
 
 namespace {
@@ -151,15 +98,16 @@ namespace {
 class ArgumentVerifier {
 public:
   explicit ArgumentVerifier(KernelOp kernel)
-      : kernel(kernel), operands(getOperandNames(kernel.getLayout())), sizes(kernel.getDynamicSizes()) {}
+      : kernel(kernel), problem(kernel.getProblem()), sizes(problem.getDynamicSizes()) {}
 
   LogicalResult run() {
     for (BlockArgument arg : kernel.getArguments())
       if (failed(verify(arg)))
         return failure();
-    for (StringRef name : operands)
-      if (!pointers.contains(name) && !maps.contains(name))
-        return kernel.emitOpError() << "expected an argument with " << kOperandAttr << " = \"" << name << "\"";
+    for (Operand operand : problem.getOperands())
+      if (!pointers.contains(operand) && !maps.contains(operand))
+        return kernel.emitOpError() << "expected an argument with " << kOperandAttr << " = \""
+                                    << stringifyOperand(operand) << "\"";
     for (StringRef name : sizes)
       if (!values.contains(name))
         return kernel.emitOpError() << "expected an argument with " << kSizeAttr << " = \"" << name
@@ -189,29 +137,33 @@ private:
   LogicalResult verifyMap(BlockArgument arg, TensorMapAttr map);
 
   KernelOp kernel;
-  SmallVector<StringRef> operands, sizes;
+  ProblemAttr problem;
+  SmallVector<StringRef> sizes;
   /// What has been found: operands that are memrefs, operands that have a tensor map, and sizes.
-  llvm::StringSet<> pointers, maps, values;
+  llvm::SmallSet<Operand, 8> pointers, maps;
+  llvm::StringSet<> values;
 };
 } // namespace
 
 LogicalResult ArgumentVerifier::verifyOperand(BlockArgument arg, StringRef name) {
-  if (!llvm::is_contained(operands, name))
-    return emitError(arg) << "expected an operand of " << llvm::join(operands, ", ") << ", but got '" << name << "'";
-  if (!pointers.insert(name).second)
+  std::optional<Operand> operand = symbolizeOperand(name);
+  if (!operand || !problem.hasOperand(*operand))
+    return emitError(arg) << "expected an operand of " << joinNames(problem.getOperands()) << ", but got '" << name
+                          << "'";
+  if (!pointers.insert(*operand).second)
     return emitError(arg) << "operand '" << name << "' is given twice";
-  MemRefType expected = OperandGeometry::get(kernel, name).getType();
+  MemRefType expected = OperandGeometry::get(problem, *operand).getType();
   auto type = dyn_cast<MemRefType>(arg.getType());
   bool isSame = type && type.getElementType() == expected.getElementType() && type.getShape() == expected.getShape() &&
                 !type.getMemorySpace();
   if (isSame) {
     FailureOr<SmallVector<int64_t>> strides = getExplicitStrides(type);
-    isSame = succeeded(strides) && ArrayRef(*strides) == kernel.getExplicitStridesOf(name);
+    isSame = succeeded(strides) && ArrayRef(*strides) == problem.getStridesOf(*operand);
   }
   if (isSame)
     return success();
   return emitError(arg) << "expected operand '" << name << "' to be " << expected
-                        << ", as the sizes and strides of the kernel say, but got " << arg.getType();
+                        << ", as the problem of the kernel says, but got " << arg.getType();
 }
 
 LogicalResult ArgumentVerifier::verifySize(BlockArgument arg, StringRef name) {
@@ -226,78 +178,72 @@ LogicalResult ArgumentVerifier::verifySize(BlockArgument arg, StringRef name) {
 }
 
 LogicalResult ArgumentVerifier::verifyMap(BlockArgument arg, TensorMapAttr map) {
-  StringRef name = map.getOperand();
-  if (!llvm::is_contained(operands, name))
-    return emitError(arg) << "expected a tensor map of " << llvm::join(operands, ", ") << ", but got one of '" << name
-                          << "'";
-  maps.insert(name);
+  Operand operand = map.getOperand();
+  if (!problem.hasOperand(operand))
+    return emitError(arg) << "expected a tensor map of " << joinNames(problem.getOperands()) << ", but got one of '"
+                          << stringifyOperand(operand) << "'";
+  maps.insert(operand);
   if (arg.getType() != LLVM::LLVMPointerType::get(kernel.getContext()))
     return emitError(arg) << "expected a tensor map to be !llvm.ptr, but got " << arg.getType();
-  OperandGeometry geometry = OperandGeometry::get(kernel, name);
+  OperandGeometry geometry = OperandGeometry::get(problem, operand);
   if (map.getElement() == geometry.element && map.getDims().getResults() == ArrayRef(geometry.getMapDims()) &&
       map.getStrides().getResults() == ArrayRef(geometry.getMapStrides()))
     return success();
-  return emitError(arg) << "expected the tensor map of '" << name << "' to have the element type, dims and strides of "
-                        << geometry.getType();
+  return emitError(arg) << "expected the tensor map of '" << stringifyOperand(operand)
+                        << "' to have the element type, dims and strides of " << geometry.getType();
 }
 
 LogicalResult KernelOp::verify() {
-  if (!isIdentifier(getSymName()))
+  if (!isKernelName(getSymName()))
     return emitOpError() << "expected the name of a kernel to be letters, digits, _ and $, no digit first, but got '"
                          << getSymName() << "'";
   if (getFunctionType().getNumResults())
     return emitOpError("expected a kernel to have no results");
-  if (failed(verifySizes(*this)) || failed(verifyStrides(*this)) || failed(ArgumentVerifier(*this).run()))
+  if (failed(ArgumentVerifier(*this).run()))
     return failure();
-  return verifyMulticast(*this, getConfig(), OperandGeometry::get(*this, "a"), OperandGeometry::get(*this, "b"));
+  int64_t blockK = getConfig().getBlockK();
+  if (blockK != getProblem().getLhs().getK() || blockK != getProblem().getRhs().getK())
+    return emitOpError() << "expected block K to be the depth of the scale blocks of A and B, but got " << blockK;
+  return verifyMulticast(*this, getConfig(), getProblem());
 }
 
 //===----------------------------------------------------------------------===//
 // What the arguments are
 //===----------------------------------------------------------------------===//
 
-ArrayRef<int64_t> KernelOp::getExplicitStridesOf(StringRef operand) {
-  auto strides = getStridesAttr() ? getStridesAttr().getAs<DenseI64ArrayAttr>(operand) : DenseI64ArrayAttr();
-  return strides ? strides.asArrayRef() : ArrayRef<int64_t>();
-}
-
-SmallVector<StringRef> KernelOp::getDynamicSizes() {
-  SmallVector<StringRef> names;
-  for (auto [name, size] : llvm::zip(kSizeNames, getSizes()))
-    if (size < 0)
-      names.push_back(name);
-  for (auto [operand, name] : llvm::zip_equal(kMatrixNames, ArrayRef(kSizeNames).drop_front(kFirstLeadingDimension)))
-    if (hasDynamicLeadingDimension(getExplicitStridesOf(operand)))
-      names.push_back(name);
-  return names;
-}
-
-StringRef KernelOp::getOperandName(Value value) {
+std::optional<Operand> KernelOp::getOperandOf(Value value) {
   auto arg = dyn_cast<BlockArgument>(value);
-  auto name = arg && arg.getOwner() == &getBody().front()
-                  ? getArgAttrOfType<StringAttr>(arg.getArgNumber(), kOperandAttr)
-                  : StringAttr{};
-  return name ? name.getValue() : "";
+  if (!arg || arg.getOwner() != &getBody().front())
+    return std::nullopt;
+  auto name = getArgAttrOfType<StringAttr>(arg.getArgNumber(), kOperandAttr);
+  return name ? symbolizeOperand(name) : std::nullopt;
 }
 
-BlockArgument KernelOp::findArgument(StringRef attr, StringRef value) {
-  for (BlockArgument arg : getArguments())
-    if (auto found = getArgAttrOfType<StringAttr>(arg.getArgNumber(), attr); found && found.getValue() == value)
+static BlockArgument findArgument(KernelOp kernel, StringRef attr, StringRef value) {
+  for (BlockArgument arg : kernel.getArguments())
+    if (auto found = kernel.getArgAttrOfType<StringAttr>(arg.getArgNumber(), attr); found && found.getValue() == value)
       return arg;
   return {};
 }
 
-bool KernelOp::isSize(Value value, unsigned index) {
-  int64_t size = getSizes()[index];
-  return size < 0 ? value == findArgument(kSizeAttr, kSizeNames[index]) : getConstantIntValue(value) == size;
+BlockArgument KernelOp::findOperand(Operand operand) {
+  return findArgument(*this, kOperandAttr, stringifyOperand(operand));
 }
 
-TileType KernelOp::getTileOf(StringRef operand) {
-  MLIRContext *context = getContext();
+BlockArgument KernelOp::findSize(StringRef name) { return findArgument(*this, kSizeAttr, name); }
+
+bool KernelOp::isSize(Value value, unsigned index) {
+  int64_t size = getSizes()[index];
+  return size < 0 ? value == findSize(kSizeNames[index]) : getConstantIntValue(value) == size;
+}
+
+TileType KernelOp::getTileOf(Operand operand) {
+  ProblemAttr problem = getProblem();
   ConfigAttr config = getConfig();
-  if (operand == "a" || operand == "b")
-    return TileType::get(context, operand == "a" ? config.getBlockM() : config.getBlockN(), config.getBlockK(),
-                         Float8E4M3FNType::get(context), /*swizzle=*/128);
-  int64_t scales = operand == "scale_a" ? config.getBlockM() : getScaleBlocksOfTile(config.getBlockN());
-  return TileType::get(context, 1, scales, Float32Type::get(context), /*swizzle=*/0);
+  bool isOfA = operand == Operand::A || operand == Operand::ScaleA;
+  int64_t rows = isOfA ? config.getBlockM() : config.getBlockN();
+  ScaledAttr scaled = isOfA ? problem.getLhs() : problem.getRhs();
+  if (isScale(operand))
+    return TileType::get(getContext(), 1, scaled.getScalesOfTile(rows), scaled.getScale(), /*swizzle=*/0);
+  return TileType::get(getContext(), rows, config.getBlockK(), scaled.getElement(), /*swizzle=*/128);
 }

@@ -30,7 +30,7 @@ LogicalResult MovementAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   return success();
 }
 
-LogicalResult MovementAttr::verifyFor(Operation *op, StringRef operand) const {
+LogicalResult MovementAttr::verifyFor(Operation *op, Operand operand) const {
   auto kernel = op->getParentOfType<KernelOp>();
   if (!kernel)
     return success(); // an error of its own
@@ -38,22 +38,22 @@ LogicalResult MovementAttr::verifyFor(Operation *op, StringRef operand) const {
   bool isByTMA = getKind() == MovementKind::TMA;
   if (isByTMA && !OperandGeometry::get(kernel, operand).allowsTMA())
     return op->emitOpError("expected to move its data without TMA, which does not take these strides");
-  if (isByTMA && operand == "d" && config.getSplitK() > 1)
+  if (isByTMA && operand == Operand::D && config.getSplitK() > 1)
     return op->emitOpError("expected to store from registers, as each CTA of a split K has columns of its own");
-  if (!isByTMA && operand == "scale_a")
+  if (!isByTMA && operand == Operand::ScaleA)
     return op->emitOpError("expected to load scales of A by TMA; dgemm.load_row_scales does without");
-  Multicast multicast = operand == "a" && config.getClusterN() > 1   ? Multicast::Row
-                        : operand == "b" && config.getClusterM() > 1 ? Multicast::Column
-                                                                     : Multicast::None;
+  Multicast multicast = operand == Operand::A && config.getClusterN() > 1   ? Multicast::Row
+                        : operand == Operand::B && config.getClusterM() > 1 ? Multicast::Column
+                                                                            : Multicast::None;
   if (getMulticast() != multicast)
     return op->emitOpError() << "expected multicast = " << stringifyMulticast(multicast)
                              << ", as the cluster of the kernel says, but got " << stringifyMulticast(getMulticast());
   bool isAlone = kernel.getLayout() == Layout::Dense && !config.isMulticast();
-  if (getPrefetchFrom() && (!isAlone || operand == "scale_a"))
+  if (getPrefetchFrom() && (!isAlone || operand == Operand::ScaleA))
     return op->emitOpError("expected 'prefetch_from' for A and B of a dense layout without multicast only");
-  if (getClipRows() && (!isAlone || operand != "a"))
+  if (getClipRows() && (!isAlone || operand != Operand::A))
     return op->emitOpError("expected 'clip_rows' for A of a dense layout without multicast only");
-  if (getFewRows() && (!isAlone || operand != "scale_a" || config.getBlockM() != hopper::kWgmmaM))
+  if (getFewRows() && (!isAlone || operand != Operand::ScaleA || config.getBlockM() != hopper::kWgmmaM))
     return op->emitOpError("expected 'few_rows' for scales of A of a dense layout without multicast, with a block M of "
                            "64, only");
   return success();

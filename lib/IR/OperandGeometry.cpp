@@ -28,38 +28,39 @@ struct SizeExprs {
 } // namespace
 
 /// Extents without the group.
-static SmallVector<AffineExpr> getMatrixShape(StringRef name, const SizeExprs &size) {
-  if (name == "a")
+static SmallVector<AffineExpr> getMatrixShape(ProblemAttr problem, Operand operand, const SizeExprs &size) {
+  ScaledAttr lhs = problem.getLhs(), rhs = problem.getRhs();
+  switch (operand) {
+  case Operand::A:
     return {size.m, size.k};
-  if (name == "b")
+  case Operand::B:
     return {size.n, size.k};
-  if (name == "d")
+  case Operand::D:
     return {size.m, size.n};
-  if (name == "scale_a")
-    return {size.k.ceilDiv(kScaleBlock), size.m};
-  if (name == "scale_b")
-    return {size.n.ceilDiv(kScaleBlock), size.k.ceilDiv(kScaleBlock)};
-  return {name == "m_indices" ? size.m : size.g};
+  case Operand::ScaleA:
+    return {size.k.ceilDiv(lhs.getK()), size.m.ceilDiv(lhs.getRows())};
+  case Operand::ScaleB:
+    return {size.n.ceilDiv(rhs.getRows()), size.k.ceilDiv(rhs.getK())};
+  case Operand::MIndices:
+    return {size.m};
+  case Operand::MaskedM:
+    return {size.g};
+  }
+  llvm_unreachable("no other operand");
 }
 
-OperandGeometry OperandGeometry::get(MLIRContext *context, Layout layout, StringRef name, ArrayRef<int64_t> sizes,
-                                     ArrayRef<int64_t> strides, DivisorsAttr divisors) {
-  SizeExprs size(context, sizes);
+OperandGeometry OperandGeometry::get(ProblemAttr problem, Operand operand) {
+  SizeExprs size(problem.getContext(), problem.getSizes());
   OperandGeometry geometry;
-  geometry.divisors = divisors;
-  Builder builder(context);
-  if (name == "a" || name == "b")
-    geometry.element = Float8E4M3FNType::get(context);
-  else if (name == "d")
-    geometry.element = builder.getBF16Type();
-  else
-    geometry.element = name.starts_with("scale") ? Type(builder.getF32Type()) : Type(builder.getI32Type());
-  geometry.shape = getMatrixShape(name, size);
-  bool isMatrix = geometry.shape.size() == 2;
-  if (isMatrix && (layout == Layout::Masked || (layout == Layout::Contiguous && (name == "b" || name == "scale_b"))))
+  geometry.divisors = problem.getDivisors();
+  geometry.element = problem.getElementOf(operand);
+  geometry.shape = getMatrixShape(problem, operand, size);
+  Layout layout = problem.getLayout();
+  bool isOfB = operand == Operand::B || operand == Operand::ScaleB;
+  if (geometry.shape.size() == 2 && (layout == Layout::Masked || (layout == Layout::Contiguous && isOfB)))
     geometry.shape.insert(geometry.shape.begin(), size.g);
-  geometry.explicitStrides.assign(strides.begin(), strides.end());
-  geometry.setStrides(name, strides);
+  llvm::append_range(geometry.explicitStrides, problem.getStridesOf(operand));
+  geometry.setStrides(operand);
   return geometry;
 }
 
@@ -70,8 +71,8 @@ AffineExpr dgemm::getRowsOfLastTile(KernelOp kernel, int64_t tileRows) {
 }
 
 /// The size that the row stride of A, B or D is where it is given at launch.
-static AffineExpr getLeadingDimension(MLIRContext *context, StringRef name) {
-  unsigned index = name == "a" ? 0 : name == "b" ? 1 : 2;
+static AffineExpr getLeadingDimension(MLIRContext *context, Operand operand) {
+  unsigned index = operand == Operand::A ? 0 : operand == Operand::B ? 1 : 2;
   return getAffineDimExpr(kFirstLeadingDimension + index, context);
 }
 
@@ -85,7 +86,8 @@ static bool isRowInnermost(ArrayRef<AffineExpr> shape, ArrayRef<int64_t> strides
 
 /// A stride that is not given is that of the dimension inside, times its extent; the rows of scale_a are padded to a
 /// multiple of 16 bytes.
-void OperandGeometry::setStrides(StringRef name, ArrayRef<int64_t> given) {
+void OperandGeometry::setStrides(Operand operand) {
+  ArrayRef<int64_t> given = explicitStrides;
   MLIRContext *context = element.getContext();
   size_t rank = shape.size();
   auto inner = llvm::to_vector(llvm::reverse(llvm::seq<size_t>(0, rank)));
@@ -93,34 +95,19 @@ void OperandGeometry::setStrides(StringRef name, ArrayRef<int64_t> given) {
   bool isTransposed = !given.empty() && rank > 1 && isRowInnermost(shape, given);
   if (isTransposed)
     std::swap(inner[0], inner[1]);
-  bool isMatrix = name == "a" || name == "b" || name == "d";
+  bool isMatrix = operand == Operand::A || operand == Operand::B || operand == Operand::D;
   strides.resize(rank);
   AffineExpr next = getAffineConstantExpr(1, context);
   for (size_t dim : inner) {
     if (isGiven(dim))
       strides[dim] = getAffineConstantExpr(given[dim], context);
     else if (isMatrix && !given.empty() && dim + 2 == rank)
-      strides[dim] = getLeadingDimension(context, name);
+      strides[dim] = getLeadingDimension(context, operand);
     else
       strides[dim] = next;
-    bool isPadded = name == "scale_a" && dim == inner[0] && !isTransposed;
+    bool isPadded = operand == Operand::ScaleA && dim == inner[0] && !isTransposed;
     next = strides[dim] * (isPadded ? shape[dim].ceilDiv(4) * 4 : shape[dim]);
   }
-}
-
-OperandGeometry OperandGeometry::get(KernelOp kernel, StringRef name) {
-  return get(kernel.getContext(), kernel.getLayout(), name, kernel.getSizes(), kernel.getExplicitStridesOf(name),
-             kernel.getDivisorsAttr());
-}
-
-OperandGeometry OperandGeometry::get(GemmOp gemm, StringRef name) {
-  SmallVector<int64_t> sizes = gemm.getSizes(), strides;
-  for (int64_t &size : sizes)
-    size = ShapedType::isDynamic(size) ? -1 : size;
-  for (auto [operand, value] : gemm.getNamedOperands())
-    if (operand == name)
-      strides = *getExplicitStrides(cast<MemRefType>(value.getType())); // verified to be known
-  return get(gemm.getContext(), gemm.getLayout(), name, sizes, strides, gemm.getDivisorsAttr());
 }
 
 int64_t OperandGeometry::getKnownDivisor(AffineExpr expr) const {
@@ -181,20 +168,19 @@ FailureOr<SmallVector<int64_t>> dgemm::getExplicitStrides(MemRefType type) {
   return strides;
 }
 
-bool dgemm::areStridesOf(StringRef operand, ArrayRef<int64_t> strides) {
+bool dgemm::areStridesOf(Operand operand, ArrayRef<int64_t> strides) {
   if (strides.empty() || llvm::any_of(strides, [](int64_t stride) { return stride == 0 || stride < -1; }))
     return false;
-  return operand.starts_with("scale") ? llvm::any_of(strides.take_back(2), [](int64_t stride) { return stride > 0; })
-                                      : strides.back() == 1;
+  return isScale(operand) ? llvm::any_of(strides.take_back(2), [](int64_t stride) { return stride > 0; })
+                          : strides.back() == 1;
 }
 
-LogicalResult dgemm::verifyMulticast(Operation *op, ConfigAttr config, const OperandGeometry &a,
-                                     const OperandGeometry &b) {
+LogicalResult dgemm::verifyMulticast(Operation *op, ConfigAttr config, ProblemAttr problem) {
   if (!config.isMulticast())
     return success();
-  for (auto [name, geometry] : {std::pair("a", &a), {"b", &b}})
-    if (!geometry->allowsTMA())
-      return op->emitOpError() << "expected no cluster, as the strides of '" << name
+  for (Operand operand : {Operand::A, Operand::B})
+    if (!OperandGeometry::get(problem, operand).allowsTMA())
+      return op->emitOpError() << "expected no cluster, as the strides of '" << stringifyOperand(operand)
                                << "' are not known to be multiples of 16 bytes, which leaves it without TMA and "
                                   "multicast, but got "
                                << config;

@@ -91,6 +91,20 @@ LogicalResult WarpSpecializeOp::verify() {
   return success();
 }
 
+/// C6.
+LogicalResult WarpSpecializeOp::verifyRegions() {
+  llvm::SmallDenseSet<uint64_t> loaded;
+  getProducer().walk([&](LoadAsyncOp load) { loaded.insert(load.getIndex()); });
+  getProducer().walk([&](LoadBlockScalesAsyncOp load) { loaded.insert(load.getIndex()); });
+  WalkResult result = getConsumer().walk([&](ViewOp view) {
+    if (loaded.contains(view.getIndex()))
+      return WalkResult::advance();
+    view.emitOpError() << "expected tile " << view.getIndex() << " of a stage to be loaded by the producer";
+    return WalkResult::interrupt();
+  });
+  return failure(result.wasInterrupted());
+}
+
 //===----------------------------------------------------------------------===//
 // Ring operations
 //===----------------------------------------------------------------------===//
@@ -122,8 +136,8 @@ LogicalResult RingOp::verify() {
     return emitOpError() << "expected tiles of A and B, and maybe of the scales of A and B, but got " << tiles.size();
   for (auto [operand, tile] : llvm::zip(kStageOperands, tiles))
     if (TileType expected = kernel.getTileOf(operand); tile != expected)
-      return emitOpError() << "expected the tile of " << operand << " that the config of the kernel says, " << expected
-                           << ", but got " << tile;
+      return emitOpError() << "expected the tile of " << stringifyOperand(operand)
+                           << " that the config of the kernel says, " << expected << ", but got " << tile;
   return success();
 }
 
@@ -179,7 +193,7 @@ LogicalResult LoadAsyncOp::verify() {
     return failure();
   if (getIndex() >= std::size(kStageOperands))
     return emitOpError("expected a tile of A, B or scales of A");
-  StringRef operand = kStageOperands[getIndex()];
+  Operand operand = kStageOperands[getIndex()];
   if (failed(verifyIsOperand(*this, "source", getSource(), operand)))
     return failure();
   return movement ? movement->verifyFor(*this, operand) : success();
@@ -200,7 +214,7 @@ LogicalResult LoadBlockScalesAsyncOp::verify() {
   constexpr uint64_t last = std::size(kStageOperands) - 1;
   if (getIndex() != last && (*this)->getParentOfType<KernelOp>())
     return emitOpError() << "expected the scales of B to be tile " << last << " of a stage, but got " << getIndex();
-  return verifyIsOperand(*this, "source", getSource(), "scale_b");
+  return verifyIsOperand(*this, "source", getSource(), Operand::ScaleB);
 }
 
 LogicalResult ViewOp::verify() {

@@ -8,51 +8,69 @@
 
 #include "dgemm/IR/DGemm.h"
 #include "dgemm/IR/OperandGeometry.h"
-#include "llvm/ADT/StringSwitch.h"
 
 using namespace mlir;
 using namespace dgemm;
 
 static std::string describe(int64_t extent) { return ShapedType::isDynamic(extent) ? "?" : std::to_string(extent); }
 
-SmallVector<int64_t> GemmOp::getSizes() {
-  SmallVector<int64_t> sizes = {getM(), getN(), getK()};
-  if (getLayout() != Layout::Dense)
-    sizes.push_back(getNumGroups());
+/// M, N, K, and G where there are groups; -1 for `?`.
+static SmallVector<int64_t> getSizes(GemmOp op) {
+  SmallVector<int64_t> sizes = {op.getM(), op.getN(), op.getK()};
+  if (op.getLayout() != Layout::Dense)
+    sizes.push_back(op.getNumGroups());
+  for (int64_t &size : sizes)
+    size = ShapedType::isDynamic(size) ? -1 : size;
   return sizes;
 }
 
-SmallVector<StringRef> GemmOp::getDynamicLeadingDimensions() {
-  SmallVector<StringRef> names;
-  Value matrices[] = {getLhs(), getRhs(), getOut()};
-  for (auto [value, name] : llvm::zip_equal(matrices, ArrayRef(kSizeNames).drop_front(kFirstLeadingDimension)))
-    if (FailureOr<SmallVector<int64_t>> strides = getExplicitStrides(cast<MemRefType>(value.getType()));
-        succeeded(strides) && hasDynamicLeadingDimension(*strides))
-      names.push_back(name);
-  return names;
+SmallVector<std::pair<Operand, Value>> GemmOp::getRoles() {
+  SmallVector<std::pair<Operand, Value>> roles = {{Operand::A, getLhs()},
+                                                  {Operand::ScaleA, getLhsScale()},
+                                                  {Operand::B, getRhs()},
+                                                  {Operand::ScaleB, getRhsScale()},
+                                                  {Operand::D, getOut()}};
+  if (getGroups())
+    roles.emplace_back(getLayout() == Layout::Masked ? Operand::MaskedM : Operand::MIndices, getGroups());
+  return roles;
 }
 
-SmallVector<std::pair<StringRef, Value>> GemmOp::getNamedOperands() {
-  SmallVector<std::pair<StringRef, Value>> operands = {
-      {"a", getLhs()}, {"scale_a", getLhsScale()}, {"b", getRhs()}, {"scale_b", getRhsScale()}, {"d", getOut()}};
-  if (getGroups())
-    operands.emplace_back(getLayout() == Layout::Masked ? "masked_m" : "m_indices", getGroups());
-  return operands;
+ProblemAttr GemmOp::getProblem() {
+  Builder builder(getContext());
+  SmallVector<NamedAttribute> strides;
+  for (auto [operand, value] : getRoles())
+    if (SmallVector<int64_t> own = *getExplicitStrides(cast<MemRefType>(value.getType())); !own.empty())
+      strides.push_back(builder.getNamedAttr(stringifyOperand(operand), builder.getDenseI64ArrayAttr(own)));
+  auto scaled = [&](MemRefType type, ArrayRef<int64_t> granularity, Value scale) {
+    return ScaledAttr::get(getContext(), type.getElementType(), granularity[0], granularity[1],
+                           cast<MemRefType>(scale.getType()).getElementType());
+  };
+  return ProblemAttr::get(getContext(), builder.getDenseI64ArrayAttr(::getSizes(*this)), getLayout(),
+                          strides.empty() ? DictionaryAttr() : builder.getDictionaryAttr(strides), getDivisorsAttr(),
+                          scaled(getLhsType(), getLhsGranularity(), getLhsScale()),
+                          scaled(getRhsType(), getRhsGranularity(), getRhsScale()), getOutType().getElementType(), getPdl());
 }
 
 /// What messages call an operand.
-static StringRef getDiagnosticName(StringRef operand) {
-  return llvm::StringSwitch<StringRef>(operand)
-      .Case("a", "lhs")
-      .Case("scale_a", "lhs scale")
-      .Case("b", "rhs")
-      .Case("scale_b", "rhs scale")
-      .Case("d", "out")
-      .Default(operand);
+static StringRef getDiagnosticName(Operand operand) {
+  switch (operand) {
+  case Operand::A:
+    return "lhs";
+  case Operand::ScaleA:
+    return "lhs scale";
+  case Operand::B:
+    return "rhs";
+  case Operand::ScaleB:
+    return "rhs scale";
+  case Operand::D:
+    return "out";
+  default:
+    return stringifyOperand(operand);
+  }
 }
 
 /// C1 and C5, for one operand, and its rank.
-static LogicalResult verifyOperand(GemmOp op, StringRef operand, Value value, const OperandGeometry &geometry) {
+static LogicalResult verifyOperand(GemmOp op, Operand operand, Value value, const OperandGeometry &geometry) {
   auto type = cast<MemRefType>(value.getType());
   StringRef name = getDiagnosticName(operand);
   if (type.getElementType() != geometry.element)
@@ -71,8 +89,7 @@ static LogicalResult verifyOperand(GemmOp op, StringRef operand, Value value, co
   if (failed(strides))
     return op.emitOpError() << "expected '" << name
                             << "' to be packed or to have strides of which the innermost is static, but got " << type;
-  bool isScale = operand.starts_with("scale");
-  if (!isScale && !strides->empty() && strides->back() != 1)
+  if (!isScale(operand) && !strides->empty() && strides->back() != 1)
     return op.emitOpError() << "expected '" << name << "' rows to be contiguous (innermost stride 1), but got " << type;
   if (!strides->empty() && !areStridesOf(operand, *strides))
     return op.emitOpError() << "expected '" << name << "' to have strides of at least 1, but got " << type;
@@ -80,9 +97,9 @@ static LogicalResult verifyOperand(GemmOp op, StringRef operand, Value value, co
 }
 
 /// C3, for one operand.
-static LogicalResult verifyExtents(GemmOp op, StringRef operand, Value value, const OperandGeometry &geometry) {
-  MLIRContext *context = op.getContext();
-  OperandGeometry symbolic = OperandGeometry::get(context, op.getLayout(), operand, {-1, -1, -1, -1});
+static LogicalResult verifyExtents(GemmOp op, Operand operand, Value value, const OperandGeometry &geometry) {
+  ProblemAttr unknown = ProblemAttr::getSymbolic(op.getContext(), op.getLayout());
+  OperandGeometry symbolic = OperandGeometry::get(unknown, operand);
   for (auto [i, given] : llvm::enumerate(cast<MemRefType>(value.getType()).getShape())) {
     auto constant = dyn_cast<AffineConstantExpr>(geometry.shape[i]);
     int64_t expected = constant ? constant.getValue() : ShapedType::kDynamic;
@@ -118,14 +135,10 @@ static LogicalResult verifyLayout(GemmOp op) {
 static LogicalResult verifyDivisors(GemmOp op) {
   if (!op.getDivisors())
     return success();
-  SmallVector<int64_t> sizes = op.getSizes();
-  SmallVector<StringRef> leading = op.getDynamicLeadingDimensions();
-  for (auto [i, divisor] : llvm::enumerate(op.getDivisors()->getAll())) {
-    StringRef name = kSizeNames[i];
-    bool isDynamic = i < sizes.size() ? ShapedType::isDynamic(sizes[i]) : llvm::is_contained(leading, name);
-    if (divisor != 1 && !isDynamic)
+  SmallVector<StringRef> dynamic = op.getProblem().getDynamicSizes();
+  for (auto [name, divisor] : llvm::zip_equal(kSizeNames, op.getDivisors()->getAll()))
+    if (divisor != 1 && !llvm::is_contained(dynamic, name))
       return op.emitOpError() << "expected only dynamic sizes to be 'divisible', but " << name << " is not";
-  }
   return success();
 }
 
@@ -135,16 +148,15 @@ static LogicalResult verifyConfig(GemmOp op, ConfigAttr config) {
   if (op.getLayout() == Layout::Contiguous && op.getRowAlignment() % rows)
     return op.emitOpError() << "expected block M to divide the alignment of groups, " << op.getRowAlignment()
                             << ", so that no tile has rows of two groups, but got " << rows;
-  return verifyMulticast(op, config, OperandGeometry::get(op, "a"), OperandGeometry::get(op, "b"));
+  return verifyMulticast(op, config, op.getProblem());
 }
 
 LogicalResult GemmOp::verify() {
   if (failed(verifyLayout(*this)))
     return failure();
-  SmallVector<std::pair<StringRef, Value>> operands = getNamedOperands();
-  for (auto [name, value] : operands)
-    if (failed(
-            verifyOperand(*this, name, value, OperandGeometry::get(getContext(), getLayout(), name, {-1, -1, -1, -1}))))
+  ProblemAttr unknown = ProblemAttr::getSymbolic(getContext(), getLayout());
+  for (auto [operand, value] : getRoles())
+    if (failed(verifyOperand(*this, operand, value, OperandGeometry::get(unknown, operand))))
       return failure();
 
   // C2.
@@ -153,15 +165,12 @@ LogicalResult GemmOp::verify() {
   if (getRhsGranularity() != ArrayRef<int64_t>{kScaleBlock, kScaleBlock})
     return emitOpError() << "expected 'rhs' to be scaled by [128, 128], but got [" << getRhsGranularity() << "]";
 
-  SmallVector<int64_t> sizes = getSizes();
   // C4.
-  for (auto [name, size] : llvm::zip(kSizeNames, sizes))
-    if (!ShapedType::isDynamic(size) && (size < 1 || size > INT32_MAX))
+  for (auto [name, size] : llvm::zip(kSizeNames, ::getSizes(*this)))
+    if (size != -1 && (size < 1 || size > INT32_MAX))
       return emitOpError() << "expected " << name << " to be 1 to 2147483647, but got " << size;
-  for (int64_t &size : sizes)
-    size = ShapedType::isDynamic(size) ? -1 : size;
-  for (auto [name, value] : operands)
-    if (failed(verifyExtents(*this, name, value, OperandGeometry::get(getContext(), getLayout(), name, sizes))))
+  for (auto [operand, value] : getRoles())
+    if (failed(verifyExtents(*this, operand, value, OperandGeometry::get(getProblem(), operand))))
       return failure();
   if (failed(verifyDivisors(*this)))
     return failure();

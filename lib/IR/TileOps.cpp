@@ -24,23 +24,23 @@ static LogicalResult verifyOffsets(Operation *op, MemRefType type, ValueRange of
                            << offsets.size();
 }
 
-LogicalResult dgemm::verifyIsOperand(Operation *op, StringRef what, Value value, StringRef operand) {
+LogicalResult dgemm::verifyIsOperand(Operation *op, StringRef what, Value value, Operand operand) {
   auto kernel = op->getParentOfType<KernelOp>();
-  if (!kernel || kernel.getOperandName(value) == operand)
+  if (!kernel || kernel.getOperandOf(value) == operand)
     return success(); // outside of a kernel is an error of its own
-  return op->emitOpError() << "expected the " << what << " to be the kernel argument " << operand;
+  return op->emitOpError() << "expected the " << what << " to be the kernel argument " << stringifyOperand(operand);
 }
 
 /// A tile that is known to be loaded from an operand, or to be viewed in a stage, is of `operand`.
-static LogicalResult verifyIsTileOf(Operation *op, StringRef what, Value tile, StringRef operand) {
+static LogicalResult verifyIsTileOf(Operation *op, StringRef what, Value tile, Operand operand) {
   if (auto load = tile.getDefiningOp<LoadOp>())
     return verifyIsOperand(op, (what + ", which is loaded,").str(), load.getSource(), operand);
   auto view = tile.getDefiningOp<ViewOp>();
   if (!view || (view.getIndex() < std::size(kStageOperands) && kStageOperands[view.getIndex()] == operand))
     return success();
-  return op->emitOpError() << "expected the " << what << " to be the tile of " << operand << " in its stage, "
-                           << llvm::find(kStageOperands, operand) - std::begin(kStageOperands) << ", but got "
-                           << view.getIndex();
+  return op->emitOpError() << "expected the " << what << " to be the tile of " << stringifyOperand(operand)
+                           << " in its stage, " << llvm::find(kStageOperands, operand) - std::begin(kStageOperands)
+                           << ", but got " << view.getIndex();
 }
 
 /// A wgmma operand: e4m3, 128 columns with 128-byte swizzle (C1 of dgemm.mma).
@@ -64,16 +64,19 @@ static LogicalResult verifyMma(Operation *op, TypedValue<TileType> lhsTile, Type
   if (result.getRows() != lhs.getRows() || result.getColumns() != rhs.getRows())
     return op->emitOpError() << "expected a fragment of " << lhs.getRows() << "x" << rhs.getRows() << ", but got "
                              << result;
-  if (failed(verifyIsTileOf(op, "lhs", lhsTile, "a")))
+  if (failed(verifyIsTileOf(op, "lhs", lhsTile, Operand::A)))
     return failure();
-  return verifyIsTileOf(op, "rhs", rhsTile, "b");
+  return verifyIsTileOf(op, "rhs", rhsTile, Operand::B);
 }
 
 /// Scales of the rows and columns of `acc`.
 static LogicalResult verifyScales(Operation *op, FragType rowScales, Type columnScales, FragType acc) {
   if (rowScales.getRows() != acc.getRows() || rowScales.getColumns() != 1)
     return op->emitOpError() << "expected row scales of " << acc.getRows() << "x1, but got " << rowScales;
-  int64_t expected = getScaleBlocksOfTile(acc.getColumns());
+  auto kernel = op->getParentOfType<KernelOp>();
+  if (!kernel)
+    return success(); // an error of its own
+  int64_t expected = kernel.getProblem().getRhs().getScalesOfTile(acc.getColumns());
   int64_t given = cast<VectorType>(columnScales).getNumElements();
   if (given != expected)
     return op->emitOpError() << "expected " << expected << " column scales for " << acc.getColumns()
@@ -97,13 +100,14 @@ LogicalResult LoadOp::verify() {
   auto kernel = (*this)->getParentOfType<KernelOp>();
   if (!kernel)
     return success(); // an error of its own
-  StringRef operand = kernel.getOperandName(getSource());
-  if (operand != "a" && operand != "b" && operand != "scale_a")
+  std::optional<Operand> operand = kernel.getOperandOf(getSource());
+  if (operand != Operand::A && operand != Operand::B && operand != Operand::ScaleA)
     return emitOpError("expected the source to be the kernel argument a, b or scale_a");
-  if (getTile().getType() != kernel.getTileOf(operand))
-    return emitOpError() << "expected the tile of " << operand << " that the config of the kernel says, "
-                         << kernel.getTileOf(operand) << ", but got " << getTile().getType();
-  return movement ? movement->verifyFor(*this, operand) : success();
+  if (getTile().getType() != kernel.getTileOf(*operand))
+    return emitOpError() << "expected the tile of " << stringifyOperand(*operand)
+                         << " that the config of the kernel says, " << kernel.getTileOf(*operand) << ", but got "
+                         << getTile().getType();
+  return movement ? movement->verifyFor(*this, *operand) : success();
 }
 
 LogicalResult LoadFragmentOp::verify() {
@@ -111,7 +115,7 @@ LogicalResult LoadFragmentOp::verify() {
   FragType frag = getResult().getType();
   if (tile.getRows() == 1 && tile.getElementType().isF32() && frag.getColumns() == 1 &&
       frag.getRows() == tile.getColumns())
-    return verifyIsTileOf(*this, "tile", getTile(), "scale_a");
+    return verifyIsTileOf(*this, "tile", getTile(), Operand::ScaleA);
   return emitOpError() << "expected a 1xR tile of f32 and a fragment of Rx1, but got " << tile << " and " << frag;
 }
 
@@ -119,7 +123,7 @@ LogicalResult LoadVectorOp::verify() {
   TileType tile = getTile().getType();
   VectorType vector = getResult().getType();
   if (tile.getRows() == 1 && tile.getElementType().isF32() && vector.getNumElements() == tile.getColumns())
-    return verifyIsTileOf(*this, "tile", getTile(), "scale_b");
+    return verifyIsTileOf(*this, "tile", getTile(), Operand::ScaleB);
   return emitOpError() << "expected a 1xC tile of f32 and a vector of C, but got " << tile << " and " << vector;
 }
 
@@ -134,10 +138,10 @@ LogicalResult LoadBlockScalesOp::verify() {
     return failure();
   auto kernel = (*this)->getParentOfType<KernelOp>();
   int64_t given = getScales().getType().getNumElements();
-  if (int64_t expected = kernel ? kernel.getTileOf("scale_b").getColumns() : given; given != expected)
+  if (int64_t expected = kernel ? kernel.getTileOf(Operand::ScaleB).getColumns() : given; given != expected)
     return emitOpError() << "expected the " << expected << " scales that block N of the kernel may meet, but got "
                          << given;
-  return verifyIsOperand(*this, "source", getSource(), "scale_b");
+  return verifyIsOperand(*this, "source", getSource(), Operand::ScaleB);
 }
 
 LogicalResult LoadRowScalesOp::verify() {
@@ -147,7 +151,7 @@ LogicalResult LoadRowScalesOp::verify() {
     return emitOpError() << "expected a memref of f32 and a fragment of Rx1, but got " << type << " and " << frag;
   if (failed(verifyOffsets(*this, type, getOffsets())))
     return failure();
-  return verifyIsOperand(*this, "source", getSource(), "scale_a");
+  return verifyIsOperand(*this, "source", getSource(), Operand::ScaleA);
 }
 
 LogicalResult ScaledMmaOp::verify() {
@@ -253,7 +257,7 @@ LogicalResult StoreOp::verify() {
   std::optional<MovementAttr> movement = getMovement();
   if (movement && failed(movement->verifyKind(*this, {MovementKind::TMA, MovementKind::Registers})))
     return failure();
-  if (failed(verifyIsOperand(*this, "destination", getDest(), "d")))
+  if (failed(verifyIsOperand(*this, "destination", getDest(), Operand::D)))
     return failure();
-  return movement ? movement->verifyFor(*this, "d") : success();
+  return movement ? movement->verifyFor(*this, Operand::D) : success();
 }

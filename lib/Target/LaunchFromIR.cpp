@@ -10,6 +10,7 @@
 #include "dgemm/IR/OperandGeometry.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/AffineExpr.h"
+#include <map>
 
 using namespace mlir;
 using namespace dgemm;
@@ -51,7 +52,7 @@ static ElementType convert(Type type) {
 
 static TensorMapInfo convert(TensorMapAttr map) {
   TensorMapInfo info;
-  info.operand = map.getOperand().str();
+  info.operand = stringifyOperand(map.getOperand()).str();
   info.type = convert(map.getElement());
   for (AffineExpr dim : map.getDims().getResults())
     info.dims.push_back(convert(dim));
@@ -67,100 +68,112 @@ static TensorMapInfo convert(TensorMapAttr map) {
 }
 
 /// The operands of the problem, as dgemm.gemm describes them.
-static std::vector<OperandInfo> makeOperands(MLIRContext *context, Layout layout, ArrayRef<int64_t> sizes,
-                                             DictionaryAttr strides) {
-  SmallVector<StringRef> names = {"a", "scale_a", "b", "scale_b", "d"};
-  if (layout != Layout::Dense)
-    names.push_back(layout == Layout::Masked ? "masked_m" : "m_indices");
+static std::vector<OperandInfo> makeOperands(ProblemAttr problem) {
   std::vector<OperandInfo> operands;
-  for (StringRef name : names) {
-    auto explicitStrides = strides.getAs<DenseI64ArrayAttr>(name);
-    OperandGeometry geometry = OperandGeometry::get(
-        context, layout, name, sizes, explicitStrides ? explicitStrides.asArrayRef() : ArrayRef<int64_t>());
+  for (Operand role : problem.getOperands()) {
+    OperandGeometry geometry = OperandGeometry::get(problem, role);
     OperandInfo &operand = operands.emplace_back();
-    operand.name = name.str();
+    operand.name = stringifyOperand(role).str();
     operand.type = convert(geometry.element);
     for (auto [extent, stride] : llvm::zip_equal(geometry.shape, geometry.strides)) {
       operand.shape.push_back(convert(extent));
       operand.strides.push_back(convert(stride));
     }
-    operand.isOutput = name == "d";
+    operand.isOutput = role == Operand::D;
   }
   return operands;
 }
 
-static ParameterInfo makeParameter(LLVM::LLVMFuncOp func, unsigned index, llvm::StringMap<int> &mapsOf) {
+static llvm::Expected<ParameterInfo> makeParameter(LLVM::LLVMFuncOp func, unsigned index, ProblemAttr problem,
+                                                   std::map<Operand, int> &mapsOf) {
   ParameterInfo parameter;
   if (auto map = func.getArgAttrOfType<TensorMapAttr>(index, kTensorMapAttr)) {
     parameter.kind = ParameterInfo::Kind::TensorMap;
     parameter.tensorMap = convert(map);
-    parameter.name = (map.getOperand() + "_map").str();
+    parameter.name = (stringifyOperand(map.getOperand()) + "_map").str();
     // D has a map for each panel width.
     if (int earlier = mapsOf[map.getOperand()]++)
       parameter.name += std::to_string(earlier);
-  } else if (auto operand = func.getArgAttrOfType<StringAttr>(index, kOperandAttr)) {
-    parameter.kind = ParameterInfo::Kind::Pointer;
-    parameter.operand = parameter.name = operand.getValue().str();
-  } else if (auto size = func.getArgAttrOfType<StringAttr>(index, kSizeAttr)) {
+    return parameter;
+  }
+  if (auto operand = func.getArgAttrOfType<StringAttr>(index, kOperandAttr)) {
+    std::optional<Operand> role = symbolizeOperand(operand);
+    if (role && problem.hasOperand(*role)) {
+      parameter.kind = ParameterInfo::Kind::Pointer;
+      parameter.operand = parameter.name = operand.getValue().str();
+      return parameter;
+    }
+  }
+  if (auto size = func.getArgAttrOfType<StringAttr>(index, kSizeAttr);
+      size && llvm::is_contained(problem.getDynamicSizes(), size.getValue())) {
     parameter.kind = ParameterInfo::Kind::Size;
     parameter.name = size.getValue().str();
     parameter.value = SizeExpr::name(size.getValue());
+    return parameter;
   }
-  return parameter;
+  return llvm::createStringError(llvm::inconvertibleErrorCode(),
+                                 "argument " + llvm::Twine(index) + " of '" + func.getSymName() +
+                                     "' is no operand, size or tensor map of its problem");
+}
+
+/// Tiles of D, whole clusters; of a masked layout at most so many.
+static SizeExpr countTiles(ProblemAttr problem, ConfigAttr config) {
+  auto extent = [&](unsigned index) {
+    int64_t size = problem.getSizes()[index];
+    return size < 0 ? SizeExpr::name(kSizeNames[index]) : SizeExpr(size);
+  };
+  SizeExpr tiles = SizeExpr::mul(SizeExpr::ceilDiv(extent(0), config.getBlockM() * config.getClusterM()),
+                                 SizeExpr::ceilDiv(extent(1), config.getBlockN() * config.getClusterN()));
+  if (config.getClusterSize() > 1)
+    tiles = SizeExpr::mul(tiles, SizeExpr(config.getClusterSize()));
+  return problem.getLayout() == Layout::Masked ? SizeExpr::mul(tiles, extent(3)) : tiles;
 }
 
 llvm::Expected<LaunchDescriptor> dgemm::getLaunchDescriptor(ModuleOp module, StringRef chip) {
   SmallVector<LLVM::LLVMFuncOp> kernels;
   for (auto func : module.getOps<LLVM::LLVMFuncOp>())
-    if (func->hasAttr("dgemm.launch"))
+    if (func->hasAttrOfType<LaunchAttr>(kLaunchAttr))
       kernels.push_back(func);
   if (kernels.size() != 1)
     return llvm::createStringError(llvm::inconvertibleErrorCode(),
                                    "expected one kernel in the module, but got " + llvm::Twine(kernels.size()));
   LLVM::LLVMFuncOp func = kernels.front();
-  auto launch = func->getAttrOfType<DictionaryAttr>("dgemm.launch");
-  auto config = launch.getAs<ConfigAttr>("config");
-  ArrayRef<int64_t> sizes = launch.getAs<DenseI64ArrayAttr>("sizes").asArrayRef();
+  auto launch = func->getAttrOfType<LaunchAttr>(kLaunchAttr);
+  ProblemAttr problem = launch.getProblem();
+  ConfigAttr config = launch.getConfig();
+  Layout layout = problem.getLayout();
 
   LaunchDescriptor descriptor;
   descriptor.entry = func.getSymName().str();
   descriptor.target = chip.str();
   descriptor.generator = "dgemm " DGEMM_VERSION;
   llvm::raw_string_ostream(descriptor.config) << config;
-  Layout layout = *symbolizeLayout(launch.getAs<StringAttr>("layout").getValue());
   descriptor.layout = *parseGemmLayout(stringifyLayout(layout));
   if (layout == Layout::Contiguous)
     descriptor.rowAlignment = config.getBlockM();
-  SizeExpr extents[4];
-  for (size_t i = 0; i < sizes.size(); ++i) {
-    descriptor.sizes.emplace_back(kSizeNames[i].str(), sizes[i]);
-    extents[i] = sizes[i] < 0 ? SizeExpr::name(kSizeNames[i]) : SizeExpr(sizes[i]);
-  }
-  auto strides = launch.getAs<DictionaryAttr>("strides");
-  for (auto [operand, name] : {std::pair("a", "LDA"), {"b", "LDB"}, {"d", "LDD"}})
-    if (auto own = strides.getAs<DenseI64ArrayAttr>(operand); own && hasDynamicLeadingDimension(own))
-      descriptor.sizes.emplace_back(name, -1);
-  if (auto divisors = launch.getAs<DivisorsAttr>("divisors"))
+  for (auto [name, size] : llvm::zip(kSizeNames, problem.getSizes().asArrayRef()))
+    descriptor.sizes.emplace_back(name.str(), size);
+  for (StringRef name : problem.getDynamicSizes())
+    if (llvm::is_contained(ArrayRef(kSizeNames).drop_front(kFirstLeadingDimension), name))
+      descriptor.sizes.emplace_back(name.str(), -1);
+  if (DivisorsAttr divisors = problem.getDivisors())
     for (auto [name, divisor] : llvm::zip_equal(kSizeNames, divisors.getAll()))
       if (divisor != 1)
         descriptor.divisors.emplace_back(name.str(), divisor);
-  descriptor.operands = makeOperands(module.getContext(), layout, sizes, strides);
-  descriptor.threads = launch.getAs<IntegerAttr>("threads").getInt();
-  descriptor.sharedMemory = launch.getAs<IntegerAttr>("shared_memory").getInt();
-  // Whole clusters.
-  int64_t clusterSize = config.getClusterSize();
-  descriptor.cluster = {clusterSize, 1, 1};
-  descriptor.tiles = SizeExpr::mul(SizeExpr::ceilDiv(extents[0], config.getBlockM() * config.getClusterM()),
-                                   SizeExpr::ceilDiv(extents[1], config.getBlockN() * config.getClusterN()));
-  if (clusterSize > 1)
-    descriptor.tiles = SizeExpr::mul(descriptor.tiles, SizeExpr(clusterSize));
-  descriptor.programmaticStreamSerialization = launch.getAs<BoolAttr>("pdl").getValue();
+  descriptor.operands = makeOperands(problem);
+  descriptor.threads = launch.getThreads();
+  descriptor.sharedMemory = launch.getSharedMemory();
+  descriptor.cluster = {config.getClusterSize(), 1, 1};
+  descriptor.tiles = countTiles(problem, config);
+  descriptor.programmaticStreamSerialization = problem.getPdl();
   // How many tiles a masked layout has, the kernel knows.
   descriptor.evenWaves = config.getOrder().getEvenWaves() && layout != Layout::Masked;
-  if (layout == Layout::Masked) // at most
-    descriptor.tiles = SizeExpr::mul(descriptor.tiles, extents[3]);
-  llvm::StringMap<int> mapsOf;
-  for (unsigned i = 0; i < func.getNumArguments(); ++i)
-    descriptor.parameters.push_back(makeParameter(func, i, mapsOf));
+  std::map<Operand, int> mapsOf;
+  for (unsigned i = 0; i < func.getNumArguments(); ++i) {
+    llvm::Expected<ParameterInfo> parameter = makeParameter(func, i, problem, mapsOf);
+    if (!parameter)
+      return parameter.takeError();
+    descriptor.parameters.push_back(std::move(*parameter));
+  }
   return descriptor;
 }

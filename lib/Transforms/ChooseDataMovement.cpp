@@ -55,7 +55,7 @@ private:
     return MovementAttr::get(kernel.getContext(), MovementKind::TMA, multicast, cache, prefetchFrom, fewRows, clipRows);
   }
   MovementAttr by(MovementKind kind) { return MovementAttr::get(kernel.getContext(), kind); }
-  bool allowsTMA(StringRef operand) { return OperandGeometry::get(kernel, operand).allowsTMA(); }
+  bool allowsTMA(Operand operand) { return OperandGeometry::get(kernel, operand).allowsTMA(); }
   /// M may be `rows` or more.
   bool mayHaveRows(int64_t rows) { return kernel.getSizes()[0] < 0 || kernel.getSizes()[0] >= rows; }
   /// Rows of the last tile along M may be missing.
@@ -64,7 +64,7 @@ private:
            getRowsOfLastTile(kernel, config.getBlockM()) !=
                getAffineConstantExpr(config.getBlockM(), kernel.getContext());
   }
-  int64_t choosePrefetch(StringRef operand);
+  int64_t choosePrefetch(Operand operand);
   int64_t chooseFewRows(bool stagesBlockScales);
 
   KernelOp kernel;
@@ -72,13 +72,14 @@ private:
 };
 
 /// The least M from which the first tile of A or B is prefetched.
-int64_t MovementChoice::choosePrefetch(StringRef operand) {
+int64_t MovementChoice::choosePrefetch(Operand operand) {
   // The group of a tile is not known before something is loaded; of a cluster each CTA fetches slices only.
-  if (kernel.getLayout() != Layout::Dense || config.isMulticast() || !allowsTMA("b") ||
+  if (kernel.getLayout() != Layout::Dense || config.isMulticast() || !allowsTMA(Operand::B) ||
       config.getBlockM() + config.getBlockN() > kMostRowsOfTilesToPrefetch)
     return 0;
   // A single row of tiles of A all CTAs would ask for at once, as they do again when they load it: that cost 10 %.
-  int64_t rows = operand == "a" ? std::max(kFewestRowsToPrefetch, config.getBlockM() + 1) : kFewestRowsToPrefetch;
+  int64_t rows =
+      operand == Operand::A ? std::max(kFewestRowsToPrefetch, config.getBlockM() + 1) : kFewestRowsToPrefetch;
   return mayHaveRows(rows) ? rows : 0;
 }
 
@@ -88,21 +89,21 @@ int64_t MovementChoice::chooseFewRows(bool stagesBlockScales) {
 }
 
 FailureOr<MovementAttr> MovementChoice::chooseLoad(LoadOp load, bool stagesBlockScales) {
-  StringRef name = kernel.getOperandName(load.getSource());
-  if (name == "scale_a") {
-    if (!allowsTMA(name))
+  Operand operand = *kernel.getOperandOf(load.getSource()); // verified
+  if (operand == Operand::ScaleA) {
+    if (!allowsTMA(operand))
       return load.emitOpError("expected strides that TMA takes; dgemm.load_row_scales does without"), failure();
     return byTMA(Multicast::None, CachePolicy::Normal, /*prefetchFrom=*/0, chooseFewRows(stagesBlockScales),
                  /*clipRows=*/false);
   }
   Multicast multicast = Multicast::None;
-  if (name == "a" && config.getClusterN() > 1)
+  if (operand == Operand::A && config.getClusterN() > 1)
     multicast = Multicast::Row;
-  if (name == "b" && config.getClusterM() > 1)
+  if (operand == Operand::B && config.getClusterM() > 1)
     multicast = Multicast::Column;
-  if (allowsTMA(name))
-    return byTMA(multicast, name == "b" ? config.getLoads().getB() : CachePolicy::Normal, choosePrefetch(name),
-                 /*fewRows=*/0, name == "a" && clipsRows());
+  if (allowsTMA(operand))
+    return byTMA(multicast, operand == Operand::B ? config.getLoads().getB() : CachePolicy::Normal, choosePrefetch(operand),
+                 /*fewRows=*/0, operand == Operand::A && clipsRows());
   return by(MovementKind::Registers);
 }
 
@@ -113,9 +114,9 @@ LogicalResult MovementChoice::choose() {
   kernel.walk([&](StoreOp store) { accesses.stores.push_back(store); });
 
   // The scales of B come through shared memory where TMA brings all else: the producer then has little to do.
-  bool loadsScalesOfA =
-      llvm::any_of(accesses.loads, [&](LoadOp load) { return kernel.getOperandName(load.getSource()) == "scale_a"; });
-  bool stagesBlockScales = loadsScalesOfA && allowsTMA("a") && allowsTMA("b");
+  bool loadsScalesOfA = llvm::any_of(
+      accesses.loads, [&](LoadOp load) { return kernel.getOperandOf(load.getSource()) == Operand::ScaleA; });
+  bool stagesBlockScales = loadsScalesOfA && allowsTMA(Operand::A) && allowsTMA(Operand::B);
   for (LoadOp load : accesses.loads) {
     FailureOr<MovementAttr> movement = chooseLoad(load, stagesBlockScales);
     if (failed(movement))
@@ -126,7 +127,7 @@ LogicalResult MovementChoice::choose() {
     load.setMovementAttr(by(stagesBlockScales ? MovementKind::CpAsync : MovementKind::Registers));
   for (StoreOp store : accesses.stores) {
     // With split_k each CTA writes its columns from registers.
-    bool isTMA = config.getSplitK() == 1 && allowsTMA("d");
+    bool isTMA = config.getSplitK() == 1 && allowsTMA(Operand::D);
     store.setMovementAttr(by(isTMA ? MovementKind::TMA : MovementKind::Registers));
   }
   return success();

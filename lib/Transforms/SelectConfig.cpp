@@ -29,14 +29,17 @@ struct SelectConfig : dgemm::impl::SelectConfigPassBase<SelectConfig> {
     WalkResult result = getOperation()->walk([&](GemmOp gemm) {
       if (gemm.getConfig())
         return WalkResult::advance();
-      FailureOr<ConfigAttr> chosen = whole;
-      if (!whole)
-        chosen = selectConfig(
-            &getContext(), ProblemSize::get(gemm), fields, multiprocessors,
-            [&] { return gemm.emitOpError("cannot have this config: "); }, data);
+      if (whole) {
+        gemm.setConfigAttr(whole);
+        return WalkResult::advance();
+      }
+      FailureOr<SelectedConfig> chosen = selectConfig(
+          &getContext(), ProblemSize::get(gemm), fields, multiprocessors,
+          [&] { return gemm.emitOpError("cannot have this config: "); }, data);
       if (failed(chosen))
         return WalkResult::interrupt();
-      gemm.setConfigAttr(*chosen);
+      gemm.setConfigAttr(chosen->config);
+      gemm->setAttr(kConfigSourceAttr, StringAttr::get(&getContext(), chosen->isTuned ? kTunedTable : kCostModel));
       return WalkResult::advance();
     });
     if (result.wasInterrupted())

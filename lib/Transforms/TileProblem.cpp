@@ -50,8 +50,9 @@ static LogicalResult verifySignature(func::FuncOp func, GemmOp gemm) {
       return func.emitOpError() << "expected a function to have no attributes to become a kernel, but got '"
                                 << attr.getName().getValue() << "'";
   for (NamedAttribute attr : gemm->getDiscardableAttrs())
-    return gemm.emitOpError() << "expected no attributes that a kernel would lose, but got '"
-                              << attr.getName().getValue() << "'";
+    if (attr.getName() != kConfigSourceAttr)
+      return gemm.emitOpError() << "expected no attributes that a kernel would lose, but got '"
+                                << attr.getName().getValue() << "'";
   if (std::optional<SymbolTable::UseRange> uses = SymbolTable::getSymbolUses(func, func->getParentOp()))
     for (SymbolTable::SymbolUse use : *uses)
       return use.getUser()->emitError() << "'" << func.getSymName() << "' becomes a kernel, which only a host launches";
@@ -78,24 +79,13 @@ static KernelOp createKernel(ImplicitLocOpBuilder &b, func::FuncOp func, GemmOp 
     types.push_back(type);
     attrs.push_back(b.getDictionaryAttr(b.getNamedAttr(name, b.getStringAttr(value))));
   };
-  SmallVector<NamedAttribute> strides;
-  for (auto [name, operand] : gemm.getNamedOperands()) {
-    addArgument(operand.getType(), kOperandAttr, name);
-    FailureOr<SmallVector<int64_t>> own = getExplicitStrides(cast<MemRefType>(operand.getType()));
-    if (!own->empty()) // the problem verified that there are any
-      strides.push_back(b.getNamedAttr(name, b.getDenseI64ArrayAttr(*own)));
-  }
-  SmallVector<int64_t> sizes;
-  for (auto [name, size] : llvm::zip(kSizeNames, gemm.getSizes())) {
-    sizes.push_back(ShapedType::isDynamic(size) ? -1 : size);
-    if (ShapedType::isDynamic(size))
-      addArgument(b.getIndexType(), kSizeAttr, name);
-  }
-  for (StringRef name : gemm.getDynamicLeadingDimensions())
+  ProblemAttr problem = gemm.getProblem();
+  for (auto [operand, value] : gemm.getRoles())
+    addArgument(value.getType(), kOperandAttr, stringifyOperand(operand));
+  for (StringRef name : problem.getDynamicSizes())
     addArgument(b.getIndexType(), kSizeAttr, name);
-  auto kernel = KernelOp::create(b, func.getSymName(), b.getFunctionType(types, {}), sizes, *gemm.getConfig(),
-                                 gemm.getLayout(), strides.empty() ? DictionaryAttr{} : b.getDictionaryAttr(strides),
-                                 gemm.getDivisorsAttr(), gemm.getPdl(), b.getArrayAttr(attrs), ArrayAttr{});
+  auto kernel = KernelOp::create(b, func.getSymName(), b.getFunctionType(types, {}), problem, *gemm.getConfig(),
+                                 b.getArrayAttr(attrs), ArrayAttr{});
   Block &entry = kernel.getBody().emplaceBlock();
   for (Type type : types)
     entry.addArgument(type, gemm.getLoc());
@@ -115,16 +105,16 @@ public:
   void createStore(Value acc, Value m);
 
 private:
-  Value operand(StringRef name) { return kernel.findArgument(kOperandAttr, name); }
-  /// `offsets` in the operand `name`, with the group in front where it has one.
-  SmallVector<Value> offsetsOf(StringRef name, ArrayRef<Value> offsets) {
+  Value operand(Operand operand) { return kernel.findOperand(operand); }
+  /// `offsets` in an operand, with the group in front where it has one.
+  SmallVector<Value> offsetsOf(Operand role, ArrayRef<Value> offsets) {
     SmallVector<Value> all(offsets);
-    if (cast<MemRefType>(operand(name).getType()).getRank() == 3)
+    if (cast<MemRefType>(operand(role).getType()).getRank() == 3)
       all.insert(all.begin(), tiles.getGroup());
     return all;
   }
-  Value load(StringRef name, ArrayRef<Value> offsets) {
-    return LoadOp::create(b, kernel.getTileOf(name), operand(name), offsetsOf(name, offsets), MovementAttr());
+  Value load(Operand role, ArrayRef<Value> offsets) {
+    return LoadOp::create(b, kernel.getTileOf(role), operand(role), offsetsOf(role, offsets), MovementAttr());
   }
   Value loadRowScales(Value kBlock);
 
@@ -138,19 +128,20 @@ private:
 /// By TMA through a tile where the strides allow it, else by each thread for its own rows.
 Value KernelBody::loadRowScales(Value kBlock) {
   auto type = FragType::get(b.getContext(), config.getBlockM(), 1);
-  if (!OperandGeometry::get(kernel, "scale_a").allowsTMA())
-    return LoadRowScalesOp::create(b, type, operand("scale_a"), offsetsOf("scale_a", {kBlock, tiles.getTileM()}));
-  return LoadFragmentOp::create(b, type, load("scale_a", {kBlock, tiles.getTileM()}));
+  if (!OperandGeometry::get(kernel, Operand::ScaleA).allowsTMA())
+    return LoadRowScalesOp::create(b, type, operand(Operand::ScaleA),
+                                   offsetsOf(Operand::ScaleA, {kBlock, tiles.getTileM()}));
+  return LoadFragmentOp::create(b, type, load(Operand::ScaleA, {kBlock, tiles.getTileM()}));
 }
 
 Value KernelBody::createKBlock(Value k, FragType fragType, Value acc) {
   Value m = tiles.getTileM(), n = tiles.getTileN();
-  Value kBlock = arith::DivUIOp::create(b, k, arith::ConstantIndexOp::create(b, kScaleBlock));
-  auto scalesType = VectorType::get(kernel.getTileOf("scale_b").getColumns(), b.getF32Type());
-  Value columnScales =
-      LoadBlockScalesOp::create(b, scalesType, operand("scale_b"), offsetsOf("scale_b", {n, k}), MovementAttr());
-  Value lhs = load("a", {m, k});
-  Value rhs = load("b", {n, k});
+  Value kBlock = arith::DivUIOp::create(b, k, arith::ConstantIndexOp::create(b, kernel.getProblem().getLhs().getK()));
+  auto scalesType = VectorType::get(kernel.getTileOf(Operand::ScaleB).getColumns(), b.getF32Type());
+  Value columnScales = LoadBlockScalesOp::create(b, scalesType, operand(Operand::ScaleB),
+                                                 offsetsOf(Operand::ScaleB, {n, k}), MovementAttr());
+  Value lhs = load(Operand::A, {m, k});
+  Value rhs = load(Operand::B, {n, k});
   Value rowScales = loadRowScales(kBlock);
   return ScaledMmaOp::create(b, fragType, lhs, rhs, rowScales, columnScales, n, acc);
 }
@@ -166,7 +157,7 @@ void KernelBody::createStore(Value acc, Value m) {
     n = arith::AddIOp::create(b, n, reduce.getColumn());
     acc = reduce.getSum();
   }
-  StoreOp::create(b, acc, operand("d"), offsetsOf("d", {tiles.getTileM(), n}), tiles.getGroupRows(), end,
+  StoreOp::create(b, acc, operand(Operand::D), offsetsOf(Operand::D, {tiles.getTileM(), n}), tiles.getGroupRows(), end,
                   /*part=*/DenseI64ArrayAttr{}, MovementAttr());
 }
 
@@ -176,7 +167,7 @@ static void tileProblem(func::FuncOp func, GemmOp gemm) {
   ConfigAttr config = kernel.getConfig();
   b.setInsertionPointToStart(&kernel.getBody().front());
   auto sizeOf = [&](StringRef name, int64_t size) -> Value {
-    if (BlockArgument arg = kernel.findArgument(kSizeAttr, name))
+    if (BlockArgument arg = kernel.findSize(name))
       return arg;
     return arith::ConstantIndexOp::create(b, size);
   };
@@ -194,7 +185,7 @@ static void tileProblem(func::FuncOp func, GemmOp gemm) {
   }
   Value groups;
   if (gemm.getGroups())
-    groups = kernel.findArgument(kOperandAttr, gemm.getNamedOperands().back().first);
+    groups = kernel.findOperand(kernel.getProblem().getOperands().back());
   auto tiles = ForEachTileOp::create(b, m, n, gemm.getLayout(), groups, {config.getBlockM(), config.getBlockN()},
                                      config.getOrder().getGroupM(), cluster);
   b.setInsertionPointToStart(&tiles.getBody().front());

@@ -8,7 +8,7 @@
 dgemm.kernel @loops(%a: memref<?x640xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<5x?xf32> {dgemm.operand = "scale_a"},
                     %b: memref<384x640xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x5xf32> {dgemm.operand = "scale_b"},
                     %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"})
-    sizes [-1, 384, 640] config <tile = <block = 64x96x128>, schedule = <stages = 3, warpgroups = 1>> {
+    problem <sizes = [-1, 384, 640]> config <tile = <block = 64x96x128>, schedule = <stages = 3, warpgroups = 1>> {
   %c0 = arith.constant 0 : index
   %c128 = arith.constant 128 : index
   %N = arith.constant 384 : index
@@ -56,7 +56,7 @@ dgemm.kernel @loops(%a: memref<?x640xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: 
 dgemm.kernel @branch(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
                      %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
                      %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"})
-    sizes [-1, 384, 512] config <tile = <block = 64x96x128>, schedule = <stages = 3, warpgroups = 1>> {
+    problem <sizes = [-1, 384, 512]> config <tile = <block = 64x96x128>, schedule = <stages = 3, warpgroups = 1>> {
   %ring = dgemm.ring : !scaled_ring
   dgemm.warp_specialize
   producer registers = 40 {

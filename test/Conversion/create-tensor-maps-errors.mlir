@@ -6,7 +6,7 @@
 dgemm.kernel @movement(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
                        %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
                        %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"})
-    sizes [-1, 384, 512] config <tile = <block = 128x96x128>, schedule = <stages = 2, warpgroups = 2>> {
+    problem <sizes = [-1, 384, 512]> config <tile = <block = 128x96x128>, schedule = <stages = 2, warpgroups = 2>> {
   %c0 = arith.constant 0 : index
   %ring = dgemm.ring : !ring
   dgemm.warp_specialize

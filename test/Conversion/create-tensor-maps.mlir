@@ -5,16 +5,16 @@
 // of the panel. Two loads of the same tile have one map.
 // CHECK-LABEL: dgemm.kernel @gemm(
 // CHECK-SAME: %M: index {dgemm.size = "M"},
-// CHECK-SAME: %a_map: !llvm.ptr {dgemm.tensor_map = #dgemm.tensor_map<operand = "a", element = f8E4M3FN, dims = (d0, d1, d2) -> (640, d0), strides = (d0, d1, d2) -> (640), box = [128, 128], swizzle = 128>},
-// CHECK-SAME: %scale_a_map: !llvm.ptr {dgemm.tensor_map = #dgemm.tensor_map<operand = "scale_a", element = f32, dims = (d0, d1, d2) -> (d0, 5), strides = (d0, d1, d2) -> ((d0 ceildiv 4) * 16), box = [128, 1]>},
-// CHECK-SAME: %d_map: !llvm.ptr {dgemm.tensor_map = #dgemm.tensor_map<operand = "d", element = bf16, dims = (d0, d1, d2) -> (384, d0), strides = (d0, d1, d2) -> (768), box = [64, 64], swizzle = 128>},
-// CHECK-SAME: %d_map_0: !llvm.ptr {dgemm.tensor_map = #dgemm.tensor_map<operand = "d", element = bf16, {{.*}} box = [32, 64], swizzle = 64>})
+// CHECK-SAME: %a_map: !llvm.ptr {dgemm.tensor_map = #dgemm.tensor_map<operand = a, element = f8E4M3FN, dims = (d0, d1, d2) -> (640, d0), strides = (d0, d1, d2) -> (640), box = [128, 128], swizzle = 128>},
+// CHECK-SAME: %scale_a_map: !llvm.ptr {dgemm.tensor_map = #dgemm.tensor_map<operand = scale_a, element = f32, dims = (d0, d1, d2) -> (d0, 5), strides = (d0, d1, d2) -> ((d0 ceildiv 4) * 16), box = [128, 1]>},
+// CHECK-SAME: %d_map: !llvm.ptr {dgemm.tensor_map = #dgemm.tensor_map<operand = d, element = bf16, dims = (d0, d1, d2) -> (384, d0), strides = (d0, d1, d2) -> (768), box = [64, 64], swizzle = 128>},
+// CHECK-SAME: %d_map_0: !llvm.ptr {dgemm.tensor_map = #dgemm.tensor_map<operand = d, element = bf16, {{.*}} box = [32, 64], swizzle = 64>})
 !stage = !dgemm.stage<<128x128xf8E4M3FN, swizzle = 128>, <96x128xf8E4M3FN, swizzle = 128>, <1x128xf32>>
 !ring = !dgemm.ring<2, !stage>
 dgemm.kernel @gemm(%a: memref<?x640xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<5x?xf32> {dgemm.operand = "scale_a"},
                    %b: memref<384x640xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x5xf32> {dgemm.operand = "scale_b"},
                    %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"})
-    sizes [-1, 384, 640] config <tile = <block = 128x96x128>, schedule = <stages = 2, warpgroups = 2>> {
+    problem <sizes = [-1, 384, 640]> config <tile = <block = 128x96x128>, schedule = <stages = 2, warpgroups = 2>> {
   %c0 = arith.constant 0 : index
   %ring = dgemm.ring : !ring
   dgemm.warp_specialize
@@ -37,7 +37,7 @@ dgemm.kernel @gemm(%a: memref<?x640xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: m
 dgemm.kernel @multicast(%a: memref<?x640xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<5x?xf32> {dgemm.operand = "scale_a"},
                         %b: memref<384x640xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x5xf32> {dgemm.operand = "scale_b"},
                         %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"})
-    sizes [-1, 384, 640] config <tile = <block = 128x96x128, cluster = 2x1>, schedule = <stages = 2, warpgroups = 2>> {
+    problem <sizes = [-1, 384, 640]> config <tile = <block = 128x96x128, cluster = 2x1>, schedule = <stages = 2, warpgroups = 2>> {
   %N = arith.constant 384 : index
   %ring = dgemm.ring : !ring
   dgemm.warp_specialize

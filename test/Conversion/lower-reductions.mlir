@@ -7,7 +7,7 @@
 dgemm.kernel @sum(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
                   %b: memref<128x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<1x4xf32> {dgemm.operand = "scale_b"},
                   %d: memref<?x128xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"})
-    sizes [-1, 128, 512] config <tile = <block = 64x128x128, split_k = 2>, schedule = <stages = 2, warpgroups = 1>> {
+    problem <sizes = [-1, 128, 512]> config <tile = <block = 64x128x128, split_k = 2>, schedule = <stages = 2, warpgroups = 1>> {
   %N = arith.constant 128 : index
   dgemm.warp_specialize
   producer registers = 40 {
@@ -46,7 +46,7 @@ dgemm.kernel @sum(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: me
 dgemm.kernel @alone(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
                     %b: memref<128x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<1x4xf32> {dgemm.operand = "scale_b"},
                     %d: memref<?x128xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"})
-    sizes [-1, 128, 512] config <tile = <block = 64x128x128, split_k = 2>, schedule = <stages = 2, warpgroups = 1>> {
+    problem <sizes = [-1, 128, 512]> config <tile = <block = 64x128x128, split_k = 2>, schedule = <stages = 2, warpgroups = 1>> {
   dgemm.warp_specialize
   producer registers = 40 {
   } consumer (%wg) x 1 registers = 240 {
@@ -62,7 +62,7 @@ dgemm.kernel @alone(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: 
 dgemm.kernel @apart(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
                     %b: memref<128x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<1x4xf32> {dgemm.operand = "scale_b"},
                     %d: memref<?x128xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"})
-    sizes [-1, 128, 512] config <tile = <block = 64x128x128, split_k = 2>, schedule = <stages = 2, warpgroups = 1>> {
+    problem <sizes = [-1, 128, 512]> config <tile = <block = 64x128x128, split_k = 2>, schedule = <stages = 2, warpgroups = 1>> {
   %N = arith.constant 128 : index
   dgemm.warp_specialize
   producer registers = 40 {

@@ -5,7 +5,7 @@
 dgemm.kernel @sequential(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
                          %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
                          %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"})
-    sizes [-1, 384, 512] config <tile = <block = 128x96x128>, schedule = <stages = 2, warpgroups = 2>> {
+    problem <sizes = [-1, 384, 512]> config <tile = <block = 128x96x128>, schedule = <stages = 2, warpgroups = 2>> {
 }
 
 // -----
@@ -16,7 +16,7 @@ dgemm.kernel @sequential(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scal
 dgemm.kernel @position(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
                        %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
                        %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"})
-    sizes [-1, 384, 512] config <tile = <block = 128x96x128>, schedule = <stages = 2, warpgroups = 2>> {
+    problem <sizes = [-1, 384, 512]> config <tile = <block = 128x96x128>, schedule = <stages = 2, warpgroups = 2>> {
   %ring = dgemm.ring : !ring
   dgemm.warp_specialize
   producer registers = 40 {
@@ -34,7 +34,7 @@ dgemm.kernel @position(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_
 dgemm.kernel @view(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
                    %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
                    %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"})
-    sizes [-1, 384, 512] config <tile = <block = 128x96x128>, schedule = <stages = 2, warpgroups = 2>> {
+    problem <sizes = [-1, 384, 512]> config <tile = <block = 128x96x128>, schedule = <stages = 2, warpgroups = 2>> {
   %c0 = arith.constant 0 : index
   %i = arith.constant 0 : i32
   %ring = dgemm.ring : !ring
@@ -55,7 +55,7 @@ dgemm.kernel @view(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: m
 dgemm.kernel @map(%a: memref<128x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x128xf32> {dgemm.operand = "scale_a"},
                   %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
                   %d: memref<128x384xbf16> {dgemm.operand = "d"})
-    sizes [128, 384, 512] config <tile = <block = 128x96x128>, schedule = <stages = 2, warpgroups = 2>> {
+    problem <sizes = [128, 384, 512]> config <tile = <block = 128x96x128>, schedule = <stages = 2, warpgroups = 2>> {
   %c0 = arith.constant 0 : index
   %i = arith.constant 0 : i32
   %ring = dgemm.ring : !ring
@@ -76,7 +76,7 @@ dgemm.kernel @map(%a: memref<128x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: 
 dgemm.kernel @copies(%a: memref<128x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x128xf32> {dgemm.operand = "scale_a"},
                      %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
                      %d: memref<128x384xbf16> {dgemm.operand = "d"})
-    sizes [128, 384, 512] config <tile = <block = 128x96x128>, schedule = <stages = 2, warpgroups = 2>> {
+    problem <sizes = [128, 384, 512]> config <tile = <block = 128x96x128>, schedule = <stages = 2, warpgroups = 2>> {
   %c0 = arith.constant 0 : index
   %i = arith.constant 0 : i32
   %ring = dgemm.ring : !ring
@@ -99,7 +99,7 @@ dgemm.kernel @copies(%a: memref<128x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_
 dgemm.kernel @stage(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
                     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
                     %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"})
-    sizes [-1, 384, 512] config <tile = <block = 128x96x128>, schedule = <stages = 2, warpgroups = 2>> {
+    problem <sizes = [-1, 384, 512]> config <tile = <block = 128x96x128>, schedule = <stages = 2, warpgroups = 2>> {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
   %i = arith.constant 0 : i32

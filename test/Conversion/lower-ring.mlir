@@ -26,9 +26,9 @@
 // CHECK: nvvm.barrier.arrive id = %{{.*}} number_of_threads = %[[ALL:.*]]
 // CHECK-NEXT: } else {
 // CHECK-NEXT: nvvm.barrier id = %{{.*}} number_of_threads = %[[ALL]]
-#a_map = #dgemm.tensor_map<operand = "a", element = f8E4M3FN, dims = (M, N, K) -> (640, M), strides = (M, N, K) -> (640), box = [128, 128], swizzle = 128>
-#b_map = #dgemm.tensor_map<operand = "b", element = f8E4M3FN, dims = (M, N, K) -> (640, 384), strides = (M, N, K) -> (640), box = [128, 96], swizzle = 128>
-#scale_a_map = #dgemm.tensor_map<operand = "scale_a", element = f32, dims = (M, N, K) -> (M, 5), strides = (M, N, K) -> ((M ceildiv 4) * 16), box = [128, 1]>
+#a_map = #dgemm.tensor_map<operand = a, element = f8E4M3FN, dims = (M, N, K) -> (640, M), strides = (M, N, K) -> (640), box = [128, 128], swizzle = 128>
+#b_map = #dgemm.tensor_map<operand = b, element = f8E4M3FN, dims = (M, N, K) -> (640, 384), strides = (M, N, K) -> (640), box = [128, 96], swizzle = 128>
+#scale_a_map = #dgemm.tensor_map<operand = scale_a, element = f32, dims = (M, N, K) -> (M, 5), strides = (M, N, K) -> ((M ceildiv 4) * 16), box = [128, 1]>
 !stage = !dgemm.stage<<128x128xf8E4M3FN, swizzle = 128>, <96x128xf8E4M3FN, swizzle = 128>, <1x128xf32>>
 !ring = !dgemm.ring<2, !stage>
 dgemm.kernel @gemm(%a: memref<?x640xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<5x?xf32> {dgemm.operand = "scale_a"},
@@ -36,7 +36,7 @@ dgemm.kernel @gemm(%a: memref<?x640xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: m
                    %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"},
                    %a_map: !llvm.ptr {dgemm.tensor_map = #a_map}, %b_map: !llvm.ptr {dgemm.tensor_map = #b_map},
                    %scale_a_map: !llvm.ptr {dgemm.tensor_map = #scale_a_map})
-    sizes [-1, 384, 640] config <tile = <block = 128x96x128>, schedule = <stages = 2, warpgroups = 2>> {
+    problem <sizes = [-1, 384, 640]> config <tile = <block = 128x96x128>, schedule = <stages = 2, warpgroups = 2>> {
   %c384 = arith.constant 384 : index
   %c64 = arith.constant 64 : index
   %ring = dgemm.ring : !ring

@@ -4,13 +4,13 @@
 // CHECK-LABEL: dgemm.kernel @panels(
 // CHECK-NOT: memref<?x384xbf16>
 // CHECK-SAME: %d_map: !llvm.ptr {{.*}}, %d_map_0: !llvm.ptr
-#wide = #dgemm.tensor_map<operand = "d", element = bf16, dims = (M, N, K) -> (384, M), strides = (M, N, K) -> (768), box = [64, 64], swizzle = 128>
-#narrow = #dgemm.tensor_map<operand = "d", element = bf16, dims = (M, N, K) -> (384, M), strides = (M, N, K) -> (768), box = [32, 64], swizzle = 64>
+#wide = #dgemm.tensor_map<operand = d, element = bf16, dims = (M, N, K) -> (384, M), strides = (M, N, K) -> (768), box = [64, 64], swizzle = 128>
+#narrow = #dgemm.tensor_map<operand = d, element = bf16, dims = (M, N, K) -> (384, M), strides = (M, N, K) -> (768), box = [32, 64], swizzle = 64>
 dgemm.kernel @panels(%a: memref<?x640xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<5x?xf32> {dgemm.operand = "scale_a"},
                      %b: memref<384x640xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x5xf32> {dgemm.operand = "scale_b"},
                      %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"},
                      %d_map: !llvm.ptr {dgemm.tensor_map = #wide}, %d_map_0: !llvm.ptr {dgemm.tensor_map = #narrow})
-    sizes [-1, 384, 640] config <tile = <block = 128x96x128>, schedule = <stages = 2, warpgroups = 2>> {
+    problem <sizes = [-1, 384, 640]> config <tile = <block = 128x96x128>, schedule = <stages = 2, warpgroups = 2>> {
   dgemm.warp_specialize
   producer registers = 40 {
   } consumer (%wg) x 2 registers = 232 {
@@ -52,7 +52,7 @@ dgemm.kernel @halves(%a: memref<?x640xf8E4M3FN> {dgemm.operand = "a"}, %scale_a:
                      %b: memref<384x640xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x5xf32> {dgemm.operand = "scale_b"},
                      %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"},
                      %d_map: !llvm.ptr {dgemm.tensor_map = #wide})
-    sizes [-1, 384, 640] config <tile = <block = 256x64x128>, schedule = <stages = 2, warpgroups = 2, early_store = true>> {
+    problem <sizes = [-1, 384, 640]> config <tile = <block = 256x64x128>, schedule = <stages = 2, warpgroups = 2, early_store = true>> {
   dgemm.warp_specialize
   producer registers = 40 {
   } consumer (%wg) x 2 registers = 232 {
@@ -65,7 +65,7 @@ dgemm.kernel @slices(%a: memref<?x640xf8E4M3FN> {dgemm.operand = "a"}, %scale_a:
                      %b: memref<384x640xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x5xf32> {dgemm.operand = "scale_b"},
                      %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"},
                      %d_map: !llvm.ptr {dgemm.tensor_map = #wide})
-    sizes [-1, 384, 640] config <tile = <block = 256x64x128>, schedule = <stages = 2, warpgroups = 2>> {
+    problem <sizes = [-1, 384, 640]> config <tile = <block = 256x64x128>, schedule = <stages = 2, warpgroups = 2>> {
   dgemm.warp_specialize
   producer registers = 40 {
   } consumer (%wg) x 2 registers = 232 {
@@ -86,7 +86,7 @@ dgemm.kernel @rows(%a: memref<?x640xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: m
                    %b: memref<384x640xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x5xf32> {dgemm.operand = "scale_b"},
                    %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"},
                    %d_map: !llvm.ptr {dgemm.tensor_map = #wide})
-    sizes [-1, 384, 640] config <tile = <block = 128x64x128>, schedule = <stages = 2, warpgroups = 2>> {
+    problem <sizes = [-1, 384, 640]> config <tile = <block = 128x64x128>, schedule = <stages = 2, warpgroups = 2>> {
   dgemm.warp_specialize
   producer registers = 40 {
   } consumer (%wg) x 2 registers = 232 {

@@ -7,16 +7,16 @@
 // CHECK-LABEL: llvm.func @gemm(
 // CHECK-SAME: %[[SB:[a-z0-9]*]]: !llvm.ptr<1> {dgemm.operand = "scale_b"},
 // CHECK-SAME: %[[M:[a-z0-9]*]]: i32 {dgemm.size = "M"},
-// CHECK-SAME: %[[MAP:.*]]: !llvm.ptr {dgemm.tensor_map = #dgemm.tensor_map<operand = "a"
+// CHECK-SAME: %[[MAP:.*]]: !llvm.ptr {dgemm.tensor_map = #dgemm.tensor_map<operand = a
 // CHECK-SAME: llvm.align = 64 : i64, llvm.byval = !llvm.array<128 x i8>, nvvm.grid_constant
-// CHECK-SAME: dgemm.launch = {config = #dgemm.config<tile = <block = 128x96x128>, schedule = <stages = 2, warpgroups = 2>>, divisors = #dgemm.divisors<>, layout = "dense", pdl = false, shared_memory = 83488 : i64, sizes = array<i64: -1, 384, 512>, strides = {}, threads = 384 : i64}
+// CHECK-SAME: dgemm.launch = #dgemm.launch<problem = <sizes = [-1, 384, 512]>, config = <tile = <block = 128x96x128>, schedule = <stages = 2, warpgroups = 2>>, threads = 384, shared_memory = 83488>
 // CHECK-SAME: nvvm.kernel, nvvm.minctasm = 1 : i32, nvvm.reqntid = array<i32: 384>
 dgemm.kernel @gemm(%scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"}, %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
                    %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"}, %d: memref<?x384xbf16> {dgemm.operand = "d"},
                    %M: index {dgemm.size = "M"},
-                   %a_map: !llvm.ptr {dgemm.tensor_map = #dgemm.tensor_map<operand = "a", element = f8E4M3FN,
+                   %a_map: !llvm.ptr {dgemm.tensor_map = #dgemm.tensor_map<operand = a, element = f8E4M3FN,
                      dims = (M, N, K) -> (512, M), strides = (M, N, K) -> (512), box = [128, 128], swizzle = 128>})
-    sizes [-1, 384, 512] config <tile = <block = 128x96x128>, schedule = <stages = 2, warpgroups = 2>> {
+    problem <sizes = [-1, 384, 512]> config <tile = <block = 128x96x128>, schedule = <stages = 2, warpgroups = 2>> {
   %c384 = arith.constant 384 : index
   %c128 = arith.constant 128 : index
 

@@ -4,7 +4,7 @@
 dgemm.kernel @rows(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
                    %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
                    %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"})
-    sizes [-1, 384, 512] config <tile = <block = 128x192x128>, schedule = <stages = 2, warpgroups = 2>> {
+    problem <sizes = [-1, 384, 512]> config <tile = <block = 128x192x128>, schedule = <stages = 2, warpgroups = 2>> {
   %p = llvm.mlir.zero : !llvm.ptr<3>
   %ta = dgemm.tile_at %p : !dgemm.tile<128x128xf8E4M3FN, swizzle = 128>
   %tb = dgemm.tile_at %p : !dgemm.tile<192x128xf8E4M3FN, swizzle = 128>

@@ -7,7 +7,7 @@
 dgemm.kernel @mma(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
                   %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
                   %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"})
-    sizes [-1, 384, 512] config <tile = <block = 64x24x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
+    problem <sizes = [-1, 384, 512]> config <tile = <block = 64x24x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   %n = arith.constant 24 : index
   %pa = llvm.mlir.zero : !llvm.ptr<3>
   %pb = llvm.mlir.zero : !llvm.ptr<3>

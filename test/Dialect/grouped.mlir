@@ -46,13 +46,12 @@ func.func @dynamic_strides(%a: memref<?x?xf8E4M3FN, strided<[?, 1]>>, %sa: memre
 
 // A tile loop over groups has the group, and where masked its rows, behind the offsets.
 // CHECK-LABEL: dgemm.kernel @loops
-// CHECK-SAME: sizes [64, 384, 512, 8] masked
+// CHECK-SAME: problem <sizes = [64, 384, 512, 8], layout = masked, strides = {scale_a = array<i64: 256, 1, 4>}>
 dgemm.kernel @loops(%g: memref<8xi32> {dgemm.operand = "masked_m"}, %a: memref<8x64x512xf8E4M3FN> {dgemm.operand = "a"},
                     %sa: memref<8x4x64xf32, strided<[256, 1, 4]>> {dgemm.operand = "scale_a"},
                     %b: memref<8x384x512xf8E4M3FN> {dgemm.operand = "b"}, %sb: memref<8x3x4xf32> {dgemm.operand = "scale_b"},
-                    %d: memref<8x64x384xbf16> {dgemm.operand = "d"}) sizes [64, 384, 512, 8] masked
-    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>>
-    attributes {strides = {scale_a = array<i64: 256, 1, 4>}} {
+                    %d: memref<8x64x384xbf16> {dgemm.operand = "d"}) problem <sizes = [64, 384, 512, 8], layout = masked, strides = {scale_a = array<i64: 256, 1, 4>}>
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   %c64 = arith.constant 64 : index
   %c384 = arith.constant 384 : index
   // CHECK: dgemm.for_each_tile (%[[M:.*]], %[[N:.*]], %[[G:.*]], %[[ROWS:.*]]) of (%{{.*}}, %{{.*}}) masked %masked_m : memref<8xi32> tile = [64, 96]
@@ -71,7 +70,7 @@ dgemm.kernel @loops(%g: memref<8xi32> {dgemm.operand = "masked_m"}, %a: memref<8
 dgemm.kernel @indices(%a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: memref<4x64xf32> {dgemm.operand = "scale_a"},
                       %b: memref<8x384x512xf8E4M3FN> {dgemm.operand = "b"}, %sb: memref<8x3x4xf32> {dgemm.operand = "scale_b"},
                       %d: memref<64x384xbf16> {dgemm.operand = "d"}, %g: memref<64xi32> {dgemm.operand = "m_indices"})
-    sizes [64, 384, 512, 8] contiguous config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
+    problem <sizes = [64, 384, 512, 8], layout = contiguous> config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   %c64 = arith.constant 64 : index
   %c384 = arith.constant 384 : index
   dgemm.for_each_tile (%m, %n, %group) of (%c64, %c384) contiguous %g : memref<64xi32> tile = [64, 96] group_m = 1 {

@@ -9,7 +9,7 @@ dgemm.kernel @missing(
     %sa: memref<4x?xf32> {dgemm.operand = "scale_a"},
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
-    %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
 }
 
@@ -23,7 +23,7 @@ dgemm.kernel @anonymous(
     %b: memref<384x512xf8E4M3FN>,
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
-    %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
 }
 
@@ -37,7 +37,7 @@ dgemm.kernel @both(
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     // expected-error @+1 {{argument 5 of 'both': expected one of dgemm.operand, dgemm.size and dgemm.tensor_map to say what it is}}
-    %M: index {dgemm.size = "M", dgemm.operand = "a"}) sizes [-1, 384, 512]
+    %M: index {dgemm.size = "M", dgemm.operand = "a"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
 }
 
@@ -51,7 +51,7 @@ dgemm.kernel @twice(
     %b: memref<?x512xf8E4M3FN> {dgemm.operand = "a"},
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
-    %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
 }
 
@@ -65,7 +65,7 @@ dgemm.kernel @unknown(
     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "masked_m"},
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
-    %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
 }
 
@@ -73,13 +73,13 @@ dgemm.kernel @unknown(
 
 // C3: an operand has the shape that the sizes say: here A and B are exchanged.
 dgemm.kernel @exchanged(
-    // expected-error @+1 {{argument 0 of 'exchanged': expected operand 'b' to be 'memref<384x512xf8E4M3FN>', as the sizes and strides of the kernel say, but got 'memref<?x512xf8E4M3FN>'}}
+    // expected-error @+1 {{argument 0 of 'exchanged': expected operand 'b' to be 'memref<384x512xf8E4M3FN>', as the problem of the kernel says, but got 'memref<?x512xf8E4M3FN>'}}
     %a: memref<?x512xf8E4M3FN> {dgemm.operand = "b"},
     %sa: memref<4x?xf32> {dgemm.operand = "scale_a"},
     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "a"},
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
-    %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
 }
 
@@ -87,13 +87,13 @@ dgemm.kernel @exchanged(
 
 // C3: and the element type of a scaled FP8 GEMM.
 dgemm.kernel @element(
-    // expected-error @+1 {{argument 0 of 'element': expected operand 'a' to be 'memref<?x512xf8E4M3FN>', as the sizes and strides of the kernel say, but got 'memref<?x512xf8E5M2>'}}
+    // expected-error @+1 {{argument 0 of 'element': expected operand 'a' to be 'memref<?x512xf8E4M3FN>', as the problem of the kernel says, but got 'memref<?x512xf8E5M2>'}}
     %a: memref<?x512xf8E5M2> {dgemm.operand = "a"},
     %sa: memref<4x?xf32> {dgemm.operand = "scale_a"},
     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
-    %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
 }
 
@@ -101,42 +101,42 @@ dgemm.kernel @element(
 
 // C3: the strides of an operand that is not packed are those of the attribute.
 dgemm.kernel @strided(
-    // expected-error @+1 {{argument 0 of 'strided': expected operand 'a' to be 'memref<?x512xf8E4M3FN>', as the sizes and strides of the kernel say, but got 'memref<?x512xf8E4M3FN, strided<[1024, 1]>>'}}
+    // expected-error @+1 {{argument 0 of 'strided': expected operand 'a' to be 'memref<?x512xf8E4M3FN>', as the problem of the kernel says, but got 'memref<?x512xf8E4M3FN, strided<[1024, 1]>>'}}
     %a: memref<?x512xf8E4M3FN, strided<[1024, 1]>> {dgemm.operand = "a"},
     %sa: memref<4x?xf32> {dgemm.operand = "scale_a"},
     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
-    %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
 }
 
 // -----
 
 // Which are strides of operands,
-// expected-error @+1 {{'dgemm.kernel' op expected 'strides' of a, scale_a, b, scale_b, d, but got 'x'}}
 dgemm.kernel @strides_of(
     %a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"},
     %sa: memref<4x?xf32> {dgemm.operand = "scale_a"},
     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
-    %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> attributes {strides = {x = array<i64: 1, 1>}} {
+    // expected-error @+1 {{expected 'strides' of a, scale_a, b, scale_b, d, but got 'x'}}
+    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512], strides = {x = array<i64: 1, 1>}>
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
 }
 
 // -----
 
 // one for each dimension.
-// expected-error @+1 {{'dgemm.kernel' op expected 'strides' of 'a' to be 2 of at least 1, or -1 where dynamic, the innermost 1, but got array<i64: 1>}}
 dgemm.kernel @strides_rank(
     %a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"},
     %sa: memref<4x?xf32> {dgemm.operand = "scale_a"},
     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
-    %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> attributes {strides = {a = array<i64: 1>}} {
+    // expected-error @+1 {{expected 'strides' of 'a' to be 2 of at least 1, or -1 where dynamic, the innermost 1, but got array<i64: 1>}}
+    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512], strides = {a = array<i64: 1>}>
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
 }
 
 // -----
@@ -148,7 +148,7 @@ dgemm.kernel @no_size(
     %sa: memref<4x?xf32> {dgemm.operand = "scale_a"},
     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
-    %d: memref<?x384xbf16> {dgemm.operand = "d"}) sizes [-1, 384, 512]
+    %d: memref<?x384xbf16> {dgemm.operand = "d"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
 }
 
@@ -162,7 +162,7 @@ dgemm.kernel @size_unknown(
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     // expected-error @+1 {{argument 5 of 'size_unknown': expected a dynamic size of the kernel (M), but got 'Q'}}
-    %M: index {dgemm.size = "Q"}) sizes [-1, 384, 512]
+    %M: index {dgemm.size = "Q"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
 }
 
@@ -177,7 +177,7 @@ dgemm.kernel @size_twice(
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     %M: index {dgemm.size = "M"},
     // expected-error @+1 {{argument 6 of 'size_twice': size 'M' is given twice}}
-    %M2: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+    %M2: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
 }
 
@@ -191,21 +191,21 @@ dgemm.kernel @size_type(
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     // expected-error @+1 {{argument 5 of 'size_type': expected size 'M' to be an index, but got 'i64'}}
-    %M: i64 {dgemm.size = "M"}) sizes [-1, 384, 512]
+    %M: i64 {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
 }
 
 // -----
 
 // Sizes are those of dgemm.gemm.
-// expected-error @+1 {{'dgemm.kernel' op expected K to be 1 to 2147483647, or -1 where it is dynamic, but got -9223372036854775808}}
 dgemm.kernel @size_range(
     %a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"},
     %sa: memref<4x?xf32> {dgemm.operand = "scale_a"},
     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
-    %M: index {dgemm.size = "M"}) sizes [-1, 384, -9223372036854775808]
+    // expected-error @+1 {{expected K to be 1 to 2147483647, or -1 where it is dynamic, but got -9223372036854775808}}
+    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, -9223372036854775808]>
     config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
 }
 
@@ -214,13 +214,13 @@ dgemm.kernel @size_range(
 // C3: a tensor map is of the operand.
 dgemm.kernel @map_strides(
     // expected-error @+1 {{argument 0 of 'map_strides': expected the tensor map of 'a' to have the element type, dims and strides of 'memref<?x512xf8E4M3FN>'}}
-    %map: !llvm.ptr {dgemm.tensor_map = #dgemm.tensor_map<operand = "a", element = f8E4M3FN,
+    %map: !llvm.ptr {dgemm.tensor_map = #dgemm.tensor_map<operand = a, element = f8E4M3FN,
       dims = (M, N, K) -> (512, M), strides = (M, N, K) -> (1024), box = [128, 64], swizzle = 128>},
     %sa: memref<4x?xf32> {dgemm.operand = "scale_a"},
     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
-    %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
 }
 
@@ -228,13 +228,13 @@ dgemm.kernel @map_strides(
 
 dgemm.kernel @map_element(
     // expected-error @+1 {{argument 0 of 'map_element': expected the tensor map of 'a' to have the element type, dims and strides of 'memref<?x512xf8E4M3FN>'}}
-    %map: !llvm.ptr {dgemm.tensor_map = #dgemm.tensor_map<operand = "a", element = f8E5M2,
+    %map: !llvm.ptr {dgemm.tensor_map = #dgemm.tensor_map<operand = a, element = f8E5M2,
       dims = (M, N, K) -> (512, M), strides = (M, N, K) -> (512), box = [128, 64], swizzle = 128>},
     %sa: memref<4x?xf32> {dgemm.operand = "scale_a"},
     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
-    %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
 }
 
@@ -243,28 +243,13 @@ dgemm.kernel @map_element(
 // It is a pointer.
 dgemm.kernel @map_type(
     // expected-error @+1 {{argument 0 of 'map_type': expected a tensor map to be !llvm.ptr, but got 'i64'}}
-    %map: i64 {dgemm.tensor_map = #dgemm.tensor_map<operand = "a", element = f8E4M3FN,
+    %map: i64 {dgemm.tensor_map = #dgemm.tensor_map<operand = a, element = f8E4M3FN,
       dims = (M, N, K) -> (512, M), strides = (M, N, K) -> (512), box = [128, 64], swizzle = 128>},
     %sa: memref<4x?xf32> {dgemm.operand = "scale_a"},
     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
-    %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
-    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
-}
-
-// -----
-
-// C1: of an operand.
-dgemm.kernel @map_operand(
-    // expected-error @+1 {{argument 0 of 'map_operand': expected a tensor map of a, scale_a, b, scale_b, d, but got one of 'c'}}
-    %map: !llvm.ptr {dgemm.tensor_map = #dgemm.tensor_map<operand = "c", element = f8E4M3FN,
-      dims = (M, N, K) -> (512, M), strides = (M, N, K) -> (512), box = [128, 64], swizzle = 128>},
-    %sa: memref<4x?xf32> {dgemm.operand = "scale_a"},
-    %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
-    %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
-    %d: memref<?x384xbf16> {dgemm.operand = "d"},
-    %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
 }
 
@@ -278,7 +263,7 @@ dgemm.kernel @"a b"(
     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
-    %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
 }
 
@@ -292,7 +277,7 @@ dgemm.kernel @cluster(
     %b: memref<384x500xf8E4M3FN> {dgemm.operand = "b"},
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
-    %M: index {dgemm.size = "M"}) sizes [-1, 384, 500]
+    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 500]>
     config <tile = <block = 64x96x128, cluster = 2x1>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
 }
 
@@ -305,7 +290,7 @@ dgemm.kernel @tile(
     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
-    %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   %N = arith.constant 384 : index
   // expected-error @+1 {{'dgemm.for_each_tile' op expected tile = [64, 96], group_m = 1 and cluster = [1, 1], as the config of the kernel says}}
@@ -321,7 +306,7 @@ dgemm.kernel @matrix(
     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
-    %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   // expected-error @+1 {{'dgemm.for_each_tile' op expected to walk the M and N of the kernel: the argument, or the constant that it is}}
   dgemm.for_each_tile (%m, %n) of (%M, %M) tile = [64, 96] group_m = 1 {}
@@ -336,7 +321,7 @@ dgemm.kernel @layout(
     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
-    %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   %N = arith.constant 384 : index
   %g = memref.alloc() : memref<64xi32>
@@ -353,7 +338,7 @@ dgemm.kernel @step(
     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
-    %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   %N = arith.constant 384 : index
   %c0 = arith.constant 0 : index
@@ -376,7 +361,7 @@ dgemm.kernel @load_tile(
     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
-    %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   // expected-error @+1 {{'dgemm.load' op expected the tile of a that the config of the kernel says, '!dgemm.tile<64x128xf8E4M3FN, swizzle = 128>', but got '!dgemm.tile<128x128xf8E4M3FN, swizzle = 128>'}}
   %t = dgemm.load %a[%M, %M] : memref<?x512xf8E4M3FN> -> !dgemm.tile<128x128xf8E4M3FN, swizzle = 128>
@@ -391,7 +376,7 @@ dgemm.kernel @load_source(
     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
-    %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   %x = memref.alloc() : memref<64x128xf8E4M3FN>
   // expected-error @+1 {{'dgemm.load' op expected the source to be the kernel argument a, b or scale_a}}
@@ -407,7 +392,7 @@ dgemm.kernel @mma(
     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
-    %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   %t = dgemm.load %b[%M, %M] : memref<384x512xf8E4M3FN> -> !dgemm.tile<96x128xf8E4M3FN, swizzle = 128>
   %u = dgemm.load %b[%M, %M] : memref<384x512xf8E4M3FN> -> !dgemm.tile<96x128xf8E4M3FN, swizzle = 128>
@@ -425,7 +410,7 @@ dgemm.kernel @scales(
     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
-    %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   // expected-error @+1 {{'dgemm.load_block_scales' op expected the 2 scales that block N of the kernel may meet, but got 1}}
   %x = dgemm.load_block_scales %sb[%M, %M] : memref<3x4xf32> -> vector<1xf32>
@@ -440,7 +425,7 @@ dgemm.kernel @scales_source(
     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
-    %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   // expected-error @+1 {{'dgemm.load_block_scales' op expected the source to be the kernel argument scale_b}}
   %x = dgemm.load_block_scales %sa[%M, %M] : memref<4x?xf32> -> vector<2xf32>
@@ -455,7 +440,7 @@ dgemm.kernel @row_scales(
     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
-    %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   // expected-error @+1 {{'dgemm.load_row_scales' op expected the source to be the kernel argument scale_a}}
   %x = dgemm.load_row_scales %sb[%M, %M] : memref<3x4xf32> -> !dgemm.frag<64x1xf32>
@@ -470,7 +455,7 @@ dgemm.kernel @store(
     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
-    %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   %x = memref.alloc() : memref<64x96xbf16>
   %v = dgemm.zero : <64x96xf32>
@@ -487,7 +472,7 @@ dgemm.kernel @split(
     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
-    %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   // expected-error @+1 {{'dgemm.k_range' op expected 'split' to be the split_k of the kernel, 1, but got 2}}
   %x, %y = dgemm.k_range %M split = 2
@@ -502,7 +487,7 @@ dgemm.kernel @stages(
     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
-    %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   // expected-error @+1 {{'dgemm.ring' op expected the 2 stages of the kernel's config, but got 3}}
   %r = dgemm.ring : !dgemm.ring<3, <<64x128xf8E4M3FN, swizzle = 128>, <96x128xf8E4M3FN, swizzle = 128>>>
@@ -517,7 +502,7 @@ dgemm.kernel @ring_tiles(
     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
-    %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   // expected-error @+1 {{'dgemm.ring' op expected the tile of b that the config of the kernel says, '!dgemm.tile<96x128xf8E4M3FN, swizzle = 128>', but got '!dgemm.tile<64x128xf8E4M3FN, swizzle = 128>'}}
   %r = dgemm.ring : !dgemm.ring<2, <<64x128xf8E4M3FN, swizzle = 128>, <64x128xf8E4M3FN, swizzle = 128>>>
@@ -532,7 +517,7 @@ dgemm.kernel @consumers(
     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
-    %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   // expected-error @+1 {{'dgemm.warp_specialize' op expected as many consumers as the kernel has math warpgroups, 1, but got 2}}
   dgemm.warp_specialize
@@ -552,7 +537,7 @@ dgemm.kernel @stage_source(
     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
-    %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   %r = dgemm.ring : !ring
   dgemm.warp_specialize
@@ -575,7 +560,7 @@ dgemm.kernel @stage_view(
     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
-    %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   %r = dgemm.ring : !ring
   dgemm.warp_specialize
@@ -599,7 +584,7 @@ dgemm.kernel @place_producer(
     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
-    %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   %r = dgemm.ring : !ring
   dgemm.warp_specialize
@@ -621,7 +606,7 @@ dgemm.kernel @place_consumer(
     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
-    %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   %r = dgemm.ring : !ring
   // expected-error @+1 {{'dgemm.release' op expected to stand in the consumer region of a dgemm.warp_specialize}}
@@ -637,7 +622,7 @@ dgemm.kernel @place_kernel(
     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
-    %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   %c = arith.constant true
   scf.if %c {
@@ -678,7 +663,7 @@ dgemm.kernel @movement_strides(
     %b: memref<384x500xf8E4M3FN> {dgemm.operand = "b"},
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
-    %M: index {dgemm.size = "M"}) sizes [-1, 384, 500]
+    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 500]>
     config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   // expected-error @+1 {{'dgemm.load' op expected to move its data without TMA, which does not take these strides}}
   %t = dgemm.load %a[%M, %M] by <tma> : memref<?x500xf8E4M3FN> -> !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>
@@ -693,7 +678,7 @@ dgemm.kernel @movement_split(
     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
-    %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 64x96x128, split_k = 2>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   %v = dgemm.zero : <64x48xf32>
   // expected-error @+1 {{'dgemm.store' op expected to store from registers, as each CTA of a split K has columns of its own}}
@@ -709,7 +694,7 @@ dgemm.kernel @movement_scales(
     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
-    %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   // expected-error @+1 {{'dgemm.load' op expected to load scales of A by TMA; dgemm.load_row_scales does without}}
   %t = dgemm.load %sa[%M, %M] by <registers> : memref<4x?xf32> -> !dgemm.tile<1x64xf32>
@@ -724,7 +709,7 @@ dgemm.kernel @movement_multicast(
     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
-    %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   // expected-error @+1 {{'dgemm.load' op expected multicast = none, as the cluster of the kernel says, but got row}}
   %t = dgemm.load %a[%M, %M] by <tma, multicast = row> : memref<?x512xf8E4M3FN> -> !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>
@@ -739,7 +724,7 @@ dgemm.kernel @movement_prefetch(
     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
-    %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   // expected-error @+1 {{'dgemm.load' op expected 'prefetch_from' for A and B of a dense layout without multicast only}}
   %t = dgemm.load %sa[%M, %M] by <tma, prefetch_from = 64> : memref<4x?xf32> -> !dgemm.tile<1x64xf32>
@@ -754,7 +739,7 @@ dgemm.kernel @movement_few_rows(
     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
-    %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   // expected-error @+1 {{'dgemm.load' op expected 'few_rows' for scales of A of a dense layout without multicast, with a block M of 64, only}}
   %t = dgemm.load %a[%M, %M] by <tma, few_rows = 4> : memref<?x512xf8E4M3FN> -> !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>
@@ -769,8 +754,110 @@ dgemm.kernel @movement_clip_rows(
     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
     %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
-    %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   // expected-error @+1 {{'dgemm.load' op expected 'clip_rows' for A of a dense layout without multicast only}}
   %t = dgemm.load %b[%M, %M] by <tma, clip_rows = true> : memref<384x512xf8E4M3FN> -> !dgemm.tile<96x128xf8E4M3FN, swizzle = 128>
+}
+
+// -----
+
+// Row and column scales are those of the sum: tiles of 96 columns start at multiples of 32 modulo 128, so one may meet two
+// scale blocks.
+dgemm.kernel @column_scales(
+    %a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"},
+    %sa: memref<4x?xf32> {dgemm.operand = "scale_a"},
+    %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
+    %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
+    %d: memref<?x384xbf16> {dgemm.operand = "d"},
+    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
+  %p = dgemm.zero : <64x96xf32>
+  %ra = dgemm.zero : <64x1xf32>
+  %xb = arith.constant dense<1.0> : vector<1xf32>
+  // expected-error @+1 {{'dgemm.promote' op expected 2 column scales for 96 columns, but got 1}}
+  %s = dgemm.promote %p scaled %ra, %xb at %M into %p : !dgemm.frag<64x96xf32>, !dgemm.frag<64x1xf32>, vector<1xf32> -> !dgemm.frag<64x96xf32>
+}
+
+// -----
+
+// Tiles whose width divides 128 meet one.
+dgemm.kernel @column_scales_aligned(
+    %a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"},
+    %sa: memref<4x?xf32> {dgemm.operand = "scale_a"},
+    %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
+    %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
+    %d: memref<?x384xbf16> {dgemm.operand = "d"},
+    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
+    config <tile = <block = 64x64x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
+  %p = dgemm.zero : <64x64xf32>
+  %ra = dgemm.zero : <64x1xf32>
+  %xb = arith.constant dense<1.0> : vector<2xf32>
+  // expected-error @+1 {{'dgemm.promote' op expected 1 column scales for 64 columns, but got 2}}
+  %s = dgemm.promote %p scaled %ra, %xb at %M into %p : !dgemm.frag<64x64xf32>, !dgemm.frag<64x1xf32>, vector<2xf32> -> !dgemm.frag<64x64xf32>
+}
+
+// -----
+
+// dgemm.scaled_mma has the same rule.
+dgemm.kernel @scaled_mma_scales(
+    %a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"},
+    %sa: memref<4x?xf32> {dgemm.operand = "scale_a"},
+    %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
+    %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
+    %d: memref<?x384xbf16> {dgemm.operand = "d"},
+    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
+  %acc = dgemm.zero : <64x96xf32>
+  %ra = dgemm.zero : <64x1xf32>
+  %xb = arith.constant dense<1.0> : vector<3xf32>
+  %ta = dgemm.load %a[%M, %M] : memref<?x512xf8E4M3FN> -> !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>
+  %tb = dgemm.load %b[%M, %M] : memref<384x512xf8E4M3FN> -> !dgemm.tile<96x128xf8E4M3FN, swizzle = 128>
+  // expected-error @+1 {{'dgemm.scaled_mma' op expected 2 column scales for 96 columns, but got 3}}
+  %s = dgemm.scaled_mma %ta, %tb scaled %ra, %xb at %M into %acc : !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>, !dgemm.tile<96x128xf8E4M3FN, swizzle = 128>, !dgemm.frag<64x1xf32>, vector<3xf32>, !dgemm.frag<64x96xf32>
+}
+
+// -----
+
+// #dgemm.problem C3: this is the GEMM of DeepSeek-V3.
+dgemm.kernel @types(
+    %a: memref<?x512xf8E5M2> {dgemm.operand = "a"},
+    %sa: memref<4x?xf32> {dgemm.operand = "scale_a"},
+    %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
+    %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
+    %d: memref<?x384xbf16> {dgemm.operand = "d"},
+    // expected-error @+1 {{expected A to be #dgemm.scaled<f8E4M3FN by [1, 128] of f32>, B #dgemm.scaled<f8E4M3FN by [128, 128] of f32> and D bf16, but got #dgemm.scaled<f8E5M2 by [1, 128] of f32>, #dgemm.scaled<f8E4M3FN by [128, 128] of f32> and 'bf16'}}
+    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512], lhs = <f8E5M2 by [1, 128] of f32>>
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
+}
+
+// -----
+
+// What the host must know is of one form.
+// expected-error @+1 {{expected dgemm.launch to be a #dgemm.launch of an llvm.func}}
+llvm.func @launch() attributes {dgemm.launch = {threads = 128 : i64}} {
+  llvm.return
+}
+
+// -----
+
+// dgemm.warp_specialize C6: what is read has been loaded.
+!stage = !dgemm.stage<<64x128xf8E4M3FN, swizzle = 128>, <96x128xf8E4M3FN, swizzle = 128>>
+!ring = !dgemm.ring<2, !stage>
+dgemm.kernel @not_loaded(
+    %a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"},
+    %sa: memref<4x?xf32> {dgemm.operand = "scale_a"},
+    %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
+    %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
+    %d: memref<?x384xbf16> {dgemm.operand = "d"},
+    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
+  %r = dgemm.ring : !ring
+  dgemm.warp_specialize
+  producer registers = 40 {
+  } consumer (%wg) x 1 registers = 232 {
+    %s = dgemm.wait %r : !ring -> !stage
+    // expected-error @+1 {{'dgemm.view' op expected tile 0 of a stage to be loaded by the producer}}
+    %t = dgemm.view %s[0] from %wg : !stage -> !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>
+  }
 }

@@ -3,8 +3,8 @@
 // What the operations on tiles refuse.
 
 // A kernel states M, N and K.
-// expected-error @+1 {{'dgemm.kernel' op expected 'sizes' to give M, N and K, but got 2 values}}
-dgemm.kernel @sizes() sizes [-1, 384] config <tile = <block = 128x192x128>, schedule = <stages = 4, warpgroups = 2>> {
+// expected-error @+1 {{expected 'sizes' to give M, N and K, but got 2 values}}
+dgemm.kernel @sizes() problem <sizes = [-1, 384]> config <tile = <block = 128x192x128>, schedule = <stages = 4, warpgroups = 2>> {
 }
 
 // -----
@@ -12,7 +12,7 @@ dgemm.kernel @sizes() sizes [-1, 384] config <tile = <block = 128x192x128>, sche
 // A kernel returns nothing. (Only the generic form can say that it does.)
 // expected-error @+1 {{'dgemm.kernel' op expected a kernel to have no results}}
 "dgemm.kernel"() <{config = #dgemm.config<tile = <block = 128x192x128>, schedule = <stages = 4, warpgroups = 2>>,
-    function_type = () -> i32, sizes = array<i64: -1, 384, 512>, sym_name = "results"}> ({
+    function_type = () -> i32, problem = #dgemm.problem<sizes = [-1, 384, 512]>, sym_name = "results"}> ({
 ^bb0:
 }) : () -> ()
 
@@ -176,37 +176,10 @@ func.func @row_scales(%p: !dgemm.frag<64x192xf32>, %ra: !dgemm.frag<128x1xf32>, 
 
 // -----
 
-// Tiles of 96 columns start at multiples of 32 modulo 128: one may meet two scale blocks.
-func.func @column_scales(%p: !dgemm.frag<64x96xf32>, %ra: !dgemm.frag<64x1xf32>, %xb: vector<1xf32>, %n: index) {
-  // expected-error @+1 {{'dgemm.promote' op expected 2 column scales for 96 columns, but got 1}}
-  %s = dgemm.promote %p scaled %ra, %xb at %n into %p : !dgemm.frag<64x96xf32>, !dgemm.frag<64x1xf32>, vector<1xf32> -> !dgemm.frag<64x96xf32>
-  return
-}
-
-// -----
-
-// Tiles whose width divides 128 meet one.
-func.func @column_scales_aligned(%p: !dgemm.frag<64x64xf32>, %ra: !dgemm.frag<64x1xf32>, %xb: vector<2xf32>, %n: index) {
-  // expected-error @+1 {{'dgemm.promote' op expected 1 column scales for 64 columns, but got 2}}
-  %s = dgemm.promote %p scaled %ra, %xb at %n into %p : !dgemm.frag<64x64xf32>, !dgemm.frag<64x1xf32>, vector<2xf32> -> !dgemm.frag<64x64xf32>
-  return
-}
-
-// -----
-
 // dgemm.scaled_mma has the rules of dgemm.mma.
 func.func @scaled_mma_tiles(%a: !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>, %b: !dgemm.tile<192x128xf8E4M3FN, swizzle = 128>, %ra: !dgemm.frag<64x1xf32>, %xb: vector<2xf32>, %n: index, %acc: !dgemm.frag<64x64xf32>) {
   // expected-error @+1 {{'dgemm.scaled_mma' op expected a fragment of 64x192, but got '!dgemm.frag<64x64xf32>'}}
   %s = dgemm.scaled_mma %a, %b scaled %ra, %xb at %n into %acc : !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>, !dgemm.tile<192x128xf8E4M3FN, swizzle = 128>, !dgemm.frag<64x1xf32>, vector<2xf32>, !dgemm.frag<64x64xf32>
-  return
-}
-
-// -----
-
-// And those of dgemm.promote.
-func.func @scaled_mma_scales(%a: !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>, %b: !dgemm.tile<192x128xf8E4M3FN, swizzle = 128>, %ra: !dgemm.frag<64x1xf32>, %xb: vector<3xf32>, %n: index, %acc: !dgemm.frag<64x192xf32>) {
-  // expected-error @+1 {{'dgemm.scaled_mma' op expected 2 column scales for 192 columns, but got 3}}
-  %s = dgemm.scaled_mma %a, %b scaled %ra, %xb at %n into %acc : !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>, !dgemm.tile<192x128xf8E4M3FN, swizzle = 128>, !dgemm.frag<64x1xf32>, vector<3xf32>, !dgemm.frag<64x192xf32>
   return
 }
 

@@ -63,49 +63,49 @@ func.func private @ring_depth(!dgemm.ring<1, <<64x128xf8E4M3FN, swizzle = 128>>>
 
 // cuTensorMapEncodeTiled takes 1 to 5 dimensions.
 // expected-error @+1 {{expected 1 to 5 dims, but got 6}}
-func.func private @map_rank() attributes {x = #dgemm.tensor_map<operand = "a", element = f8E4M3FN,
+func.func private @map_rank() attributes {x = #dgemm.tensor_map<operand = a, element = f8E4M3FN,
   dims = (M, N, K) -> (K, M, N, K, M, N), strides = (M, N, K) -> (K, K, K, K, K), box = [128, 1, 1, 1, 1, 1]>}
 
 // -----
 
 // Extents are functions of the problem's three sizes.
 // expected-error @+1 {{expected 'dims' and 'strides' to be maps of (M, N, K)}}
-func.func private @map_sizes() attributes {x = #dgemm.tensor_map<operand = "a", element = f8E4M3FN,
+func.func private @map_sizes() attributes {x = #dgemm.tensor_map<operand = a, element = f8E4M3FN,
   dims = (M, K) -> (K, M), strides = (M, N, K) -> (K), box = [128, 64]>}
 
 // -----
 
 // The innermost dimension is contiguous, so there is one stride less than dims; a box has as many extents.
 // expected-error @+1 {{expected 1 strides and 2 box extents, but got 1 and 3}}
-func.func private @map_box_rank() attributes {x = #dgemm.tensor_map<operand = "a", element = f8E4M3FN,
+func.func private @map_box_rank() attributes {x = #dgemm.tensor_map<operand = a, element = f8E4M3FN,
   dims = (M, N, K) -> (K, M), strides = (M, N, K) -> (K), box = [128, 64, 1]>}
 
 // -----
 
 // A box has at most 256 elements along each dimension.
 // expected-error @+1 {{expected box extents of 1 to 256, but got 257}}
-func.func private @map_box() attributes {x = #dgemm.tensor_map<operand = "a", element = f8E4M3FN,
+func.func private @map_box() attributes {x = #dgemm.tensor_map<operand = a, element = f8E4M3FN,
   dims = (M, N, K) -> (K, M), strides = (M, N, K) -> (K), box = [128, 257]>}
 
 // -----
 
 // Swizzles are those of the TMA unit.
 // expected-error @+1 {{expected swizzle to be 0, 32, 64 or 128 bytes, but got 96}}
-func.func private @map_swizzle() attributes {x = #dgemm.tensor_map<operand = "a", element = f8E4M3FN,
+func.func private @map_swizzle() attributes {x = #dgemm.tensor_map<operand = a, element = f8E4M3FN,
   dims = (M, N, K) -> (K, M), strides = (M, N, K) -> (K), box = [128, 64], swizzle = 96>}
 
 // -----
 
 // Rows of a box are whole 16-byte chunks.
 // expected-error @+1 {{expected box rows of a multiple of 16 bytes, but got 8 bytes}}
-func.func private @map_row() attributes {x = #dgemm.tensor_map<operand = "a", element = f8E4M3FN,
+func.func private @map_row() attributes {x = #dgemm.tensor_map<operand = a, element = f8E4M3FN,
   dims = (M, N, K) -> (K, M), strides = (M, N, K) -> (K), box = [8, 64]>}
 
 // -----
 
 // With a swizzle they lie within it.
 // expected-error @+1 {{expected box rows of a multiple of 16 bytes within the swizzle width, but got 128 bytes}}
-func.func private @map_swizzled_row() attributes {x = #dgemm.tensor_map<operand = "a", element = f8E4M3FN,
+func.func private @map_swizzled_row() attributes {x = #dgemm.tensor_map<operand = a, element = f8E4M3FN,
   dims = (M, N, K) -> (K, M), strides = (M, N, K) -> (K), box = [128, 64], swizzle = 64>}
 
 // -----
@@ -130,5 +130,5 @@ func.func private @movement_rows() attributes {x = #dgemm.movement<tma, few_rows
 
 // The rows of a box are one extent, of the sizes that the dims are of.
 // expected-error @+1 {{expected 'rows' to be a map of as many sizes as 'dims' to one extent, but got affine_map<(d0) -> (d0)>}}
-func.func private @box_rows() attributes {x = #dgemm.tensor_map<operand = "a", element = f8E4M3FN,
+func.func private @box_rows() attributes {x = #dgemm.tensor_map<operand = a, element = f8E4M3FN,
   dims = (M, N, K) -> (K, M), strides = (M, N, K) -> (K), box = [128, 64], rows = (M) -> (M)>}

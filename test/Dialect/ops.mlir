@@ -37,11 +37,11 @@ func.func @gemm(%a: memref<?x512xf8E4M3FN>, %sa: memref<4x?xf32>, %b: memref<384
 // CHECK-LABEL: dgemm.kernel @tiles(
 // CHECK-SAME: %a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
 // CHECK-SAME: %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
-// CHECK-SAME: %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+// CHECK-SAME: %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
 // CHECK-NEXT: config <tile = <block = 128x192x128>, schedule = <stages = 4, warpgroups = 2>> {
 dgemm.kernel @tiles(%x0: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %x1: memref<4x?xf32> {dgemm.operand = "scale_a"},
                     %x2: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %x3: memref<3x4xf32> {dgemm.operand = "scale_b"},
-                    %x4: memref<?x384xbf16> {dgemm.operand = "d"}, %size: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+                    %x4: memref<?x384xbf16> {dgemm.operand = "d"}, %size: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 128x192x128>, schedule = <stages = 4, warpgroups = 2>> {
   %c0 = arith.constant 0 : index
   // CHECK: %[[N:c384]] = arith.constant 384
@@ -88,7 +88,7 @@ dgemm.kernel @tiles(%x0: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %x1: memr
 // CHECK-LABEL: dgemm.kernel @carried(
 dgemm.kernel @carried(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
                       %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
-                      %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+                      %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   %N = arith.constant 384 : index
   // CHECK: %[[INIT:.*]] = arith.constant 0 : i32
@@ -119,7 +119,7 @@ dgemm.kernel @carried(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a
 // CHECK-LABEL: dgemm.kernel @pipeline(
 dgemm.kernel @pipeline(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
                        %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
-                       %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+                       %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 128x192x128>, schedule = <stages = 4, warpgroups = 2>> {
   // CHECK: %[[R:ring]] = dgemm.ring : !ring
   %r = dgemm.ring : !ring
@@ -131,6 +131,8 @@ dgemm.kernel @pipeline(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_
     %free = dgemm.acquire %r : !ring -> !stage
     // CHECK-NEXT: dgemm.load_async %a[%M, %M] into %[[FREE]][0] : memref<?x512xf8E4M3FN>, !stage
     dgemm.load_async %a[%M, %M] into %free[0] : memref<?x512xf8E4M3FN>, !stage
+    // CHECK-NEXT: dgemm.load_async %scale_a[%M, %M] into %[[FREE]][2] : memref<4x?xf32>, !stage
+    dgemm.load_async %scale_a[%M, %M] into %free[2] : memref<4x?xf32>, !stage
     // CHECK-NEXT: dgemm.commit %[[R]] : !ring
     dgemm.commit %r : !ring
   // CHECK-NEXT: } consumer (%[[WG:wg]]) x 2 registers = 232 {
@@ -153,7 +155,7 @@ dgemm.kernel @pipeline(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_
 // CHECK-LABEL: dgemm.kernel @block_scales(
 dgemm.kernel @block_scales(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
                            %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
-                           %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+                           %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 64x48x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   %r = dgemm.ring : !scales_ring
   dgemm.warp_specialize
@@ -182,7 +184,7 @@ dgemm.kernel @block_scales(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %sc
 // CHECK-LABEL: dgemm.kernel @split_k(
 dgemm.kernel @split_k(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
                       %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
-                      %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+                      %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 64x128x128, split_k = 3>, schedule = <stages = 2, warpgroups = 1>> {
   %N = arith.constant 384 : index
   %K = arith.constant 512 : index

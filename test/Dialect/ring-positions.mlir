@@ -7,7 +7,7 @@
 dgemm.kernel @positions(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
                         %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
                         %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"})
-    sizes [-1, 384, 512] config <tile = <block = 64x96x128>, schedule = <stages = 3, warpgroups = 1>> {
+    problem <sizes = [-1, 384, 512]> config <tile = <block = 64x96x128>, schedule = <stages = 3, warpgroups = 1>> {
   %i = arith.constant 0 : i32
   %p = arith.constant 1 : i32
   %s = arith.constant 2 : i32

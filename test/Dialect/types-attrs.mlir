@@ -2,8 +2,8 @@
 
 // A tensor map names dims and strides as functions of M, N and K (innermost dimension first); a swizzle of 0 is not
 // printed. The printer names the map after its operand, at the top of the file.
-// CHECK-DAG: #scale_a_map = #dgemm.tensor_map<operand = "scale_a", element = f32, dims = (d0, d1, d2) -> (d0, 4), strides = (d0, d1, d2) -> ((d0 ceildiv 4) * 16), box = [128, 1]>
-// CHECK-DAG: #a_map = #dgemm.tensor_map<operand = "a", element = f8E4M3FN, dims = (d0, d1, d2) -> (d2, d0), strides = (d0, d1, d2) -> (d2), box = [128, 64], swizzle = 128>
+// CHECK-DAG: #scale_a_map = #dgemm.tensor_map<operand = scale_a, element = f32, dims = (d0, d1, d2) -> (d0, 4), strides = (d0, d1, d2) -> ((d0 ceildiv 4) * 16), box = [128, 1]>
+// CHECK-DAG: #a_map = #dgemm.tensor_map<operand = a, element = f8E4M3FN, dims = (d0, d1, d2) -> (d2, d0), strides = (d0, d1, d2) -> (d2), box = [128, 64], swizzle = 128>
 
 // A tile lies in shared memory; without a swizzle none is printed.
 // CHECK-LABEL: func.func private @tiles(
@@ -36,9 +36,9 @@ func.func private @config_more() attributes {
 // CHECK-LABEL: func.func private @maps(
 // CHECK-SAME: test.scales = #scale_a_map, test.swizzled = #a_map
 func.func private @maps() attributes {
-  test.scales = #dgemm.tensor_map<operand = "scale_a", element = f32, dims = (M, N, K) -> (M, 4),
+  test.scales = #dgemm.tensor_map<operand = scale_a, element = f32, dims = (M, N, K) -> (M, 4),
                                   strides = (M, N, K) -> ((M ceildiv 4) * 16), box = [128, 1]>,
-  test.swizzled = #dgemm.tensor_map<operand = "a", element = f8E4M3FN, dims = (M, N, K) -> (K, M),
+  test.swizzled = #dgemm.tensor_map<operand = a, element = f8E4M3FN, dims = (M, N, K) -> (K, M),
                                     strides = (M, N, K) -> (K), box = [128, 64], swizzle = 128>}
 
 // A movement prints what differs from plain copies.

@@ -5,7 +5,7 @@
 // The pipeline takes a problem to a kernel of the llvm and nvvm dialects. Of dgemm there is left what the host must know:
 // the launch attribute and those of the arguments.
 // CHECK-LABEL: llvm.func @gemm(
-// CHECK-SAME: dgemm.launch = {
+// CHECK-SAME: dgemm.launch = #dgemm.launch<
 // CHECK: nvvm.setmaxregister increase
 // CHECK-COUNT-4: nvvm.wgmma.mma_async
 // CHECK: nvvm.cp.async.bulk.tensor.global.shared.cta
@@ -15,7 +15,7 @@
 // CHECK-NOT: = dgemm.
 
 // Config fields may be given to the pipeline; the cost model chooses the rest.
-// GIVEN: dgemm.launch = {config = #dgemm.config<tile = <block = 64x136x128>,{{.*}} schedule = <stages = 3, warpgroups = 1
+// GIVEN: dgemm.launch = #dgemm.launch<{{.*}}config = <tile = <block = 64x136x128>,{{.*}} schedule = <stages = 3, warpgroups = 1
 // GIVEN-COUNT-4: nvvm.wgmma.mma_async {{.*}} <m = 64, n = 136, k = 32>
 
 // No other dialect remains.

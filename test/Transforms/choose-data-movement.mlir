@@ -12,7 +12,7 @@
 // CHECK: dgemm.store {{.*}} by <tma> :
 dgemm.kernel @plain(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
                     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
-                    %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+                    %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 128x96x128>, schedule = <stages = 3, warpgroups = 2>> {
   %c0 = arith.constant 0 : index
   %xb = dgemm.load_block_scales %scale_b[%c0, %c0] : memref<3x4xf32> -> vector<2xf32>
@@ -32,7 +32,7 @@ dgemm.kernel @plain(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: 
 dgemm.kernel @few_rows(%a: memref<3x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x3xf32> {dgemm.operand = "scale_a"},
                        %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
                        %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
-                       %d: memref<3x384xbf16> {dgemm.operand = "d"}) sizes [3, 384, 512]
+                       %d: memref<3x384xbf16> {dgemm.operand = "d"}) problem <sizes = [3, 384, 512]>
     config <tile = <block = 64x96x128>, schedule = <stages = 3, warpgroups = 1>, loads = <b = evict_first>> {
   %c0 = arith.constant 0 : index
   %ta = dgemm.load %a[%c0, %c0] : memref<3x512xf8E4M3FN> -> !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>
@@ -48,7 +48,7 @@ dgemm.kernel @cluster(%a: memref<512x512xf8E4M3FN> {dgemm.operand = "a"}, %b: me
                       %scale_a: memref<4x512xf32> {dgemm.operand = "scale_a"},
                       %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
                       %d: memref<512x384xbf16> {dgemm.operand = "d"})
-    sizes [512, 384, 512] config <tile = <block = 128x96x128, cluster = 2x2>, schedule = <stages = 3, warpgroups = 2>> {
+    problem <sizes = [512, 384, 512]> config <tile = <block = 128x96x128, cluster = 2x2>, schedule = <stages = 3, warpgroups = 2>> {
   %c0 = arith.constant 0 : index
   %ta = dgemm.load %a[%c0, %c0] : memref<512x512xf8E4M3FN> -> !dgemm.tile<128x128xf8E4M3FN, swizzle = 128>
   %tb = dgemm.load %b[%c0, %c0] : memref<384x512xf8E4M3FN> -> !dgemm.tile<96x128xf8E4M3FN, swizzle = 128>
@@ -65,8 +65,7 @@ dgemm.kernel @unaligned(%a: memref<72x200xf8E4M3FN> {dgemm.operand = "a"},
                         %b: memref<50x200xf8E4M3FN, strided<[208, 1]>> {dgemm.operand = "b"},
                         %scale_b: memref<1x2xf32> {dgemm.operand = "scale_b"}, %d: memref<72x50xbf16> {dgemm.operand = "d"},
                         %scale_a: memref<2x72xf32> {dgemm.operand = "scale_a"})
-    sizes [72, 50, 200] config <tile = <block = 64x56x128>, schedule = <stages = 3, warpgroups = 1>>
-    attributes {strides = {b = array<i64: 208, 1>}} {
+    problem <sizes = [72, 50, 200], strides = {b = array<i64: 208, 1>}> config <tile = <block = 64x56x128>, schedule = <stages = 3, warpgroups = 1>> {
   %c0 = arith.constant 0 : index
   %xb = dgemm.load_block_scales %scale_b[%c0, %c0] : memref<1x2xf32> -> vector<2xf32>
   %ta = dgemm.load %a[%c0, %c0] : memref<72x200xf8E4M3FN> -> !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>
@@ -82,7 +81,7 @@ dgemm.kernel @split(%d: memref<64x96xbf16> {dgemm.operand = "d"},
                     %a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"},
                     %scale_a: memref<4x64xf32> {dgemm.operand = "scale_a"},
                     %b: memref<96x512xf8E4M3FN> {dgemm.operand = "b"},
-                    %scale_b: memref<1x4xf32> {dgemm.operand = "scale_b"}) sizes [64, 96, 512]
+                    %scale_b: memref<1x4xf32> {dgemm.operand = "scale_b"}) problem <sizes = [64, 96, 512]>
     config <tile = <block = 64x96x128, split_k = 2>, schedule = <stages = 3, warpgroups = 1>> {
   %c0 = arith.constant 0 : index
   %zero = dgemm.zero : <64x48xf32>

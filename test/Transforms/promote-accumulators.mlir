@@ -6,7 +6,7 @@
 // CHECK-LABEL: dgemm.kernel @scaled_mma(
 dgemm.kernel @scaled_mma(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
                          %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
-                         %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+                         %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 128x192x128>, schedule = <stages = 4, warpgroups = 2>> {
   %N = arith.constant 384 : index
   dgemm.for_each_tile (%m, %n) of (%M, %N) tile = [128, 192] group_m = 8 {

@@ -50,7 +50,7 @@
 !ra = !dgemm.frag<64x1xf32>
 dgemm.kernel @gemm(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
                    %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
-                   %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+                   %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 128x96x128>, schedule = <stages = 3, warpgroups = 2, early_store = true>> {
   %N = arith.constant 384 : index
   %K = arith.constant 512 : index
@@ -60,6 +60,11 @@ dgemm.kernel @gemm(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: m
   %ring = dgemm.ring : !ring
   dgemm.warp_specialize
   producer registers = 40 {
+    %filled = dgemm.acquire %ring : !ring -> !stage
+    dgemm.load_async %a[%N, %N] into %filled[0] : memref<?x512xf8E4M3FN>, !stage
+    dgemm.load_async %b[%N, %N] into %filled[1] : memref<384x512xf8E4M3FN>, !stage
+    dgemm.load_async %scale_a[%N, %N] into %filled[2] : memref<4x?xf32>, !stage
+    dgemm.commit %ring : !ring
   } consumer (%wg) x 2 registers = 232 {
     %row = arith.muli %wg, %c64 : index
     dgemm.for_each_tile (%m, %n) of (%M, %N) tile = [128, 96] group_m = 8 {

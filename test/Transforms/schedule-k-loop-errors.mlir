@@ -9,7 +9,7 @@
 !acc = !dgemm.frag<64x64xf32>
 dgemm.kernel @gemm(%a: memref<64x?xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<?x64xf32> {dgemm.operand = "scale_a"},
                    %b: memref<192x?xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<2x?xf32> {dgemm.operand = "scale_b"},
-                   %d: memref<64x192xbf16> {dgemm.operand = "d"}, %K: index {dgemm.size = "K"}) sizes [64, 192, -1]
+                   %d: memref<64x192xbf16> {dgemm.operand = "d"}, %K: index {dgemm.size = "K"}) problem <sizes = [64, 192, -1]>
     config <tile = <block = 64x64x128, split_k = 2>, schedule = <stages = 3, warpgroups = 1, rotate = true>> {
   %M = arith.constant 64 : index
   %N = arith.constant 192 : index
@@ -20,6 +20,11 @@ dgemm.kernel @gemm(%a: memref<64x?xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: me
   %ring = dgemm.ring : !ring
   dgemm.warp_specialize
   producer registers = 72 {
+    %filled = dgemm.acquire %ring : !ring -> !stage
+    dgemm.load_async %a[%M, %M] into %filled[0] : memref<64x?xf8E4M3FN>, !stage
+    dgemm.load_async %b[%M, %M] into %filled[1] : memref<192x?xf8E4M3FN>, !stage
+    dgemm.load_async %scale_a[%M, %M] into %filled[2] : memref<?x64xf32>, !stage
+    dgemm.commit %ring : !ring
   } consumer (%wg) x 1 registers = 248 {
     %row = arith.muli %wg, %c64 : index
     dgemm.for_each_tile (%m, %n) of (%M, %N) tile = [64, 64] group_m = 8 cluster = [1, 1, 2] {
@@ -54,7 +59,7 @@ dgemm.kernel @gemm(%a: memref<64x?xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: me
 !acc = !dgemm.frag<64x64xf32>
 dgemm.kernel @gemm(%a: memref<64x?xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<?x64xf32> {dgemm.operand = "scale_a"},
                    %b: memref<192x?xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<2x?xf32> {dgemm.operand = "scale_b"},
-                   %d: memref<64x192xbf16> {dgemm.operand = "d"}, %K: index {dgemm.size = "K"}) sizes [64, 192, -1]
+                   %d: memref<64x192xbf16> {dgemm.operand = "d"}, %K: index {dgemm.size = "K"}) problem <sizes = [64, 192, -1]>
     config <tile = <block = 64x64x128, split_k = 2>, schedule = <stages = 3, warpgroups = 1, rotate = true>> {
   %M = arith.constant 64 : index
   %N = arith.constant 192 : index
@@ -65,6 +70,11 @@ dgemm.kernel @gemm(%a: memref<64x?xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: me
   %ring = dgemm.ring : !ring
   dgemm.warp_specialize
   producer registers = 72 {
+    %filled = dgemm.acquire %ring : !ring -> !stage
+    dgemm.load_async %a[%M, %M] into %filled[0] : memref<64x?xf8E4M3FN>, !stage
+    dgemm.load_async %b[%M, %M] into %filled[1] : memref<192x?xf8E4M3FN>, !stage
+    dgemm.load_async %scale_a[%M, %M] into %filled[2] : memref<?x64xf32>, !stage
+    dgemm.commit %ring : !ring
   } consumer (%wg) x 1 registers = 248 {
     %row = arith.muli %wg, %c64 : index
     dgemm.for_each_tile (%m, %n) of (%M, %N) tile = [64, 64] group_m = 8 cluster = [1, 1, 2] {
@@ -99,7 +109,7 @@ dgemm.kernel @gemm(%a: memref<64x?xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: me
 !acc = !dgemm.frag<64x64xf32>
 dgemm.kernel @gemm(%a: memref<64x?xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<?x64xf32> {dgemm.operand = "scale_a"},
                    %b: memref<192x?xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<2x?xf32> {dgemm.operand = "scale_b"},
-                   %d: memref<64x192xbf16> {dgemm.operand = "d"}, %K: index {dgemm.size = "K"}) sizes [64, 192, -1]
+                   %d: memref<64x192xbf16> {dgemm.operand = "d"}, %K: index {dgemm.size = "K"}) problem <sizes = [64, 192, -1]>
     config <tile = <block = 64x64x128, split_k = 2>, schedule = <stages = 3, warpgroups = 1, rotate = true>> {
   %M = arith.constant 64 : index
   %N = arith.constant 192 : index
@@ -110,6 +120,11 @@ dgemm.kernel @gemm(%a: memref<64x?xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: me
   %ring = dgemm.ring : !ring
   dgemm.warp_specialize
   producer registers = 72 {
+    %filled = dgemm.acquire %ring : !ring -> !stage
+    dgemm.load_async %a[%M, %M] into %filled[0] : memref<64x?xf8E4M3FN>, !stage
+    dgemm.load_async %b[%M, %M] into %filled[1] : memref<192x?xf8E4M3FN>, !stage
+    dgemm.load_async %scale_a[%M, %M] into %filled[2] : memref<?x64xf32>, !stage
+    dgemm.commit %ring : !ring
   } consumer (%wg) x 1 registers = 248 {
     %row = arith.muli %wg, %c64 : index
     dgemm.for_each_tile (%m, %n) of (%M, %N) tile = [64, 64] group_m = 8 cluster = [1, 1, 2] {

@@ -43,7 +43,7 @@
 dgemm.kernel @gemm(%a: memref<4x512x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x4x512xf32> {dgemm.operand = "scale_a"},
                    %b: memref<4x384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<4x3x4xf32> {dgemm.operand = "scale_b"},
                    %d: memref<4x512x384xbf16> {dgemm.operand = "d"}, %masked_m: memref<4xi32> {dgemm.operand = "masked_m"})
-    sizes [512, 384, 512, 4] masked
+    problem <sizes = [512, 384, 512, 4], layout = masked>
     config <tile = <block = 256x88x128>, schedule = <stages = 3, warpgroups = 2, rotate = true, early_store = true>> {
   %M = arith.constant 512 : index
   %N = arith.constant 384 : index
@@ -54,6 +54,12 @@ dgemm.kernel @gemm(%a: memref<4x512x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_
   %ring = dgemm.ring : !ring
   dgemm.warp_specialize
   producer registers = 40 {
+    %filled = dgemm.acquire %ring : !ring -> !stage
+    dgemm.load_async %a[%M, %M, %M] into %filled[0] : memref<4x512x512xf8E4M3FN>, !stage
+    dgemm.load_async %b[%M, %M, %M] into %filled[1] : memref<4x384x512xf8E4M3FN>, !stage
+    dgemm.load_async %scale_a[%M, %M, %M] into %filled[2] : memref<4x4x512xf32>, !stage
+    dgemm.load_block_scales_async %scale_b[%M, %M, %M] into %filled[3] : memref<4x3x4xf32>, !stage
+    dgemm.commit %ring : !ring
   } consumer (%wg) x 2 registers = 232 {
     %row0 = arith.muli %wg, %c64 : index
     %row1 = arith.addi %row0, %c128 : index

@@ -55,7 +55,7 @@
 !acc = !dgemm.frag<64x128xf32>
 dgemm.kernel @gemm(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
                    %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
-                   %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+                   %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 128x128x128>, schedule = <stages = 3, warpgroups = 2, unroll = 2>> {
   %N = arith.constant 384 : index
   %K = arith.constant 512 : index
@@ -65,6 +65,12 @@ dgemm.kernel @gemm(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: m
   %ring = dgemm.ring : !ring
   dgemm.warp_specialize
   producer registers = 40 {
+    %filled = dgemm.acquire %ring : !ring -> !stage
+    dgemm.load_async %a[%N, %N] into %filled[0] : memref<?x512xf8E4M3FN>, !stage
+    dgemm.load_async %b[%N, %N] into %filled[1] : memref<384x512xf8E4M3FN>, !stage
+    dgemm.load_async %scale_a[%N, %N] into %filled[2] : memref<4x?xf32>, !stage
+    dgemm.load_block_scales_async %scale_b[%N, %N] into %filled[3] : memref<3x4xf32>, !stage
+    dgemm.commit %ring : !ring
   } consumer (%wg) x 2 registers = 232 {
     %row = arith.muli %wg, %c64 : index
     dgemm.for_each_tile (%m, %n) of (%M, %N) tile = [128, 128] group_m = 8 {

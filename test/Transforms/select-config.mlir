@@ -7,7 +7,7 @@
 
 // All fields come from the cost model; nothing else about the problem changes.
 // CHECK-LABEL: func.func @chosen(
-// CHECK: dgemm.gemm dense {{.*}} config <tile = <block = {{[0-9]+}}x{{[0-9]+}}x128>, {{(order = <.*>, )?}}schedule = <stages = {{[0-9]+}}, warpgroups = {{[1-3]}}{{(, rotate = true)?}}>> : (memref<4096x512xf8E4M3FN>, memref<4x4096xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<4096x384xbf16>)
+// CHECK: dgemm.gemm dense {{.*}} config <tile = <block = {{[0-9]+}}x{{[0-9]+}}x128>, {{(order = <.*>, )?}}schedule = <stages = {{[0-9]+}}, warpgroups = {{[1-3]}}{{(, rotate = true)?}}>> {dgemm.config_source = "cost_model"} : (memref<4096x512xf8E4M3FN>, memref<4x4096xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<4096x384xbf16>)
 
 // Fields given in the pass option are taken as they are, and the model chooses the rest among what is legal with them.
 // GIVEN-LABEL: func.func @chosen(

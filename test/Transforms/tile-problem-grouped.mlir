@@ -4,7 +4,7 @@
 
 // Contiguous: A and D have no group. Tiles of padding are skipped by the loop, so nothing else knows of it.
 // CHECK-LABEL: dgemm.kernel @contiguous(
-// CHECK-SAME: %m_indices: memref<?xi32> {dgemm.operand = "m_indices"}, %M: index {dgemm.size = "M"}) sizes [-1, 384, 512, 8] contiguous
+// CHECK-SAME: %m_indices: memref<?xi32> {dgemm.operand = "m_indices"}, %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512, 8], layout = contiguous>
 // CHECK: dgemm.for_each_tile (%[[TM:.*]], %[[TN:.*]], %[[G:.*]]) of (%M, %{{.*}}) contiguous %m_indices : memref<?xi32>
 // CHECK: dgemm.load_block_scales %scale_b[%[[G]], %[[TN]], %[[TK:.*]]]
 // CHECK-NEXT: dgemm.load %a[%[[TM]], %[[TK]]]
@@ -35,7 +35,7 @@ func.func @pair(%a: memref<?x512xf8E4M3FN>, %sa: memref<4x?xf32>, %b: memref<8x3
 // Masked: all operands have the group, and the store is told how many rows of it there are. The number of groups may be
 // dynamic.
 // CHECK-LABEL: dgemm.kernel @masked(
-// CHECK-SAME: %G: index {dgemm.size = "G"}) sizes [64, 384, 512, -1] masked
+// CHECK-SAME: %G: index {dgemm.size = "G"}) problem <sizes = [64, 384, 512, -1], layout = masked>
 // CHECK: dgemm.for_each_tile (%[[TM:.*]], %[[TN:.*]], %[[G:.*]], %[[ROWS:.*]]) of (%{{.*}}, %{{.*}}) masked %masked_m : memref<?xi32>
 // CHECK: dgemm.load %a[%[[G]], %[[TM]], %[[TK:.*]]]
 // CHECK: dgemm.load %scale_a[%[[G]], %{{.*}}, %[[TM]]]
@@ -51,7 +51,7 @@ func.func @masked(%a: memref<?x64x512xf8E4M3FN>, %sa: memref<?x4x64xf32>, %b: me
 
 // Scales of A that TMA cannot read, here as [M, K/128], are read row by row; strides are kept with the kernel.
 // CHECK-LABEL: dgemm.kernel @strided(
-// CHECK: attributes {strides = {a = array<i64: 203, 1>, scale_a = array<i64: 1, 2>}}
+// CHECK-SAME: strides = {a = array<i64: 203, 1>, scale_a = array<i64: 1, 2>}>
 // CHECK: dgemm.load_row_scales %scale_a[%{{.*}}, %{{.*}}] : memref<2x7xf32, strided<[1, 2]>> -> !dgemm.frag<64x1xf32>
 // CHECK-NOT: dgemm.load_fragment
 func.func @strided(%a: memref<7x200xf8E4M3FN, strided<[203, 1]>>, %sa: memref<2x7xf32, strided<[1, 2]>>,
@@ -66,8 +66,7 @@ func.func @strided(%a: memref<7x200xf8E4M3FN, strided<[203, 1]>>, %sa: memref<2x
 // Leading dimensions that are given at launch are arguments too, and what is promised of sizes stays with the kernel.
 // CHECK-LABEL: dgemm.kernel @dynamic(
 // CHECK-SAME: %K: index {dgemm.size = "K"}, %LDA: index {dgemm.size = "LDA"}, %LDD: index {dgemm.size = "LDD"})
-// CHECK-SAME: sizes [-1, 33, -1] divisible <k = 16, lda = 16>
-// CHECK: attributes {strides = {a = array<i64: -1, 1>, d = array<i64: -1, 1>}}
+// CHECK-SAME: problem <sizes = [-1, 33, -1], strides = {a = array<i64: -1, 1>, d = array<i64: -1, 1>}, divisors = <k = 16, lda = 16>>
 func.func @dynamic(%a: memref<?x?xf8E4M3FN, strided<[?, 1]>>, %sa: memref<?x?xf32>, %b: memref<33x?xf8E4M3FN>,
                    %sb: memref<1x?xf32>, %d: memref<?x33xbf16, strided<[?, 1]>>) {
   dgemm.gemm dense divisible <k = 16, lda = 16> lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)

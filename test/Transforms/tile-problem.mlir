@@ -8,7 +8,7 @@
 // CHECK-LABEL: dgemm.kernel @dynamic_m(
 // CHECK-SAME: %a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
 // CHECK-SAME: %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
-// CHECK-SAME: %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+// CHECK-SAME: %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
 // CHECK-NEXT: config <tile = <block = 128x96x128>, schedule = <stages = 4, warpgroups = 2>>
 // CHECK-DAG: %[[N:.*]] = arith.constant 384 : index
 // CHECK-DAG: %[[K:.*]] = arith.constant 512 : index
@@ -49,7 +49,7 @@ func.func @dynamic_m(%a: memref<?x512xf8E4M3FN>, %sa: memref<4x?xf32>, %b: memre
 // part of a block, which the loop covers: what lies outside the operands reads as zero.
 // CHECK-LABEL: dgemm.kernel @static(
 // CHECK-NOT: dgemm.size
-// CHECK-SAME: sizes [72, 136, 528]
+// CHECK-SAME: problem <sizes = [72, 136, 528]>
 // CHECK-DAG: %[[M:.*]] = arith.constant 72 : index
 // CHECK-DAG: %[[N:.*]] = arith.constant 136 : index
 // CHECK-DAG: %[[K:.*]] = arith.constant 528 : index

@@ -10,7 +10,7 @@ dgemm.kernel @dgemm_mx_n256_k512(
     %b: memref<256x512xf8E4M3FN> {dgemm.operand = "b"},
     %scale_b: memref<2x4xf32> {dgemm.operand = "scale_b"},
     %d: memref<?x256xbf16> {dgemm.operand = "d"},
-    %M: index {dgemm.size = "M"}) sizes [-1, 256, 512]
+    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 256, 512]>
     config <tile = <block = 64x64x128>, schedule = <stages = 3, warpgroups = 1, rotate = true>> {
   %zero = dgemm.zero : <64x64xf32>
   %c256 = arith.constant 256 : index

@@ -4,7 +4,7 @@
 // expected-error @+1 {{'dgemm.kernel' op expected one dgemm.for_each_tile to divide between the warps, but got 0}}
 dgemm.kernel @empty(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
                     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
-                    %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+                    %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 128x96x128>, schedule = <stages = 3, warpgroups = 2>> {
 }
 
@@ -13,7 +13,7 @@ dgemm.kernel @empty(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: 
 // In it is a loop over K.
 dgemm.kernel @no_k_loop(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
                         %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
-                        %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+                        %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 128x96x128>, schedule = <stages = 3, warpgroups = 2>> {
   %N = arith.constant 384 : index
   // expected-error @+1 {{'dgemm.for_each_tile' op expected one scf.for to divide between the warps, but got 0}}
@@ -26,7 +26,7 @@ dgemm.kernel @no_k_loop(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale
 // Accumulators have been promoted: a loop that still holds dgemm.scaled_mma has no dgemm.mma.
 dgemm.kernel @no_mma(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
                      %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
-                     %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+                     %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 128x96x128>, schedule = <stages = 3, warpgroups = 2>> {
   %N = arith.constant 384 : index
   dgemm.for_each_tile (%m, %n) of (%M, %N) tile = [128, 96] group_m = 8 {
@@ -42,7 +42,7 @@ dgemm.kernel @no_mma(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a:
 // expected-error @+1 {{'dgemm.kernel' op expected the tiles of mma and load_fragment to be loaded in the K loop}}
 dgemm.kernel @gemm(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
                    %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
-                   %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) sizes [-1, 384, 512]
+                   %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 128x96x128>, schedule = <stages = 3, warpgroups = 2>> {
   %tb = builtin.unrealized_conversion_cast to !dgemm.tile<96x128xf8E4M3FN, swizzle = 128>
   %N = arith.constant 384 : index

@@ -11,35 +11,9 @@
 
 include "DGemmConfig.td"
 include "DGemmDialect.td"
+include "DGemmProblem.td"
 include "mlir/IR/AttrTypeBase.td"
 include "mlir/IR/EnumAttr.td"
-
-def DGemm_Layout : I32EnumAttr<"Layout", "how the rows of a problem are grouped", [
-    I32EnumAttrCase<"Dense", 0, "dense">,
-    I32EnumAttrCase<"Contiguous", 1, "contiguous">,
-    I32EnumAttrCase<"Masked", 2, "masked">]> {
-  let cppNamespace = "::dgemm";
-}
-
-def DGemm_DivisorsAttr : AttrDef<DGemm_Dialect, "Divisors"> {
-  let mnemonic = "divisors";
-  let summary = "what dynamic sizes are promised to be multiples of";
-  let description = [{
-    In elements; 1, which promises nothing, where left out. `lda`, `ldb` and `ldd` are leading dimensions that are given at
-    launch. A launch with a size that breaks the promise is refused.
-
-    Example: `#dgemm.divisors<n = 8, k = 16>`.
-  }];
-  let parameters = (ins DefaultValuedParameter<"int64_t", "1">:$n, DefaultValuedParameter<"int64_t", "1">:$k,
-                        DefaultValuedParameter<"int64_t", "1">:$lda, DefaultValuedParameter<"int64_t", "1">:$ldb,
-                        DefaultValuedParameter<"int64_t", "1">:$ldd);
-  let extraClassDeclaration = [{
-    /// In the order of kSizeNames.
-    std::array<int64_t, 7> getAll() const { return {1, getN(), getK(), 1, getLda(), getLdb(), getLdd()}; }
-  }];
-  let assemblyFormat = "`<` struct(params) `>`";
-  let genVerifyDecl = 1;
-}
 
 def DGemm_TensorMapAttr : AttrDef<DGemm_Dialect, "TensorMap"> {
   let mnemonic = "tensor_map";
@@ -52,11 +26,11 @@ def DGemm_TensorMapAttr : AttrDef<DGemm_Dialect, "TensorMap"> {
 
     Example:
     ```mlir
-    #dgemm.tensor_map<operand = "a", element = f8E4M3FN, dims = affine_map<(M, N, K) -> (K, M)>,
+    #dgemm.tensor_map<operand = a, element = f8E4M3FN, dims = affine_map<(M, N, K) -> (K, M)>,
                       strides = affine_map<(M, N, K) -> (K)>, box = [128, 128], swizzle = 128>
     ```
   }];
-  let parameters = (ins StringRefParameter<"operand of the problem">:$operand, "::mlir::Type":$element,
+  let parameters = (ins EnumParameter<DGemm_Operand>:$operand, "::mlir::Type":$element,
                         "::mlir::AffineMap":$dims, "::mlir::AffineMap":$strides,
                         "::mlir::DenseI64ArrayAttr":$box, DefaultValuedParameter<"int64_t", "0">:$swizzle,
                         OptionalParameter<"::mlir::AffineMap", "rows of the box, where sizes say how many">:$rows);
@@ -66,10 +40,6 @@ def DGemm_TensorMapAttr : AttrDef<DGemm_Dialect, "TensorMap"> {
   }]>];
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
-}
-
-class DGemm_DefaultedEnum<EnumInfo enumInfo, string value> : EnumParameter<enumInfo> {
-  let defaultValue = value;
 }
 
 def DGemm_MovementKind : I32EnumAttr<"MovementKind", "what moves a tile between global and shared memory", [
@@ -129,10 +99,22 @@ def DGemm_MovementAttr : AttrDef<DGemm_Dialect, "Movement"> {
     /// Emits an error at `op`, which is moved as this says, unless the kind is one of `kinds`.
     LogicalResult verifyKind(Operation *op, ArrayRef<MovementKind> kinds) const;
     /// Emits an error at `op`, which so moves a tile of `operand`, unless the kernel around it allows that.
-    LogicalResult verifyFor(Operation *op, StringRef operand) const;
+    LogicalResult verifyFor(Operation *op, Operand operand) const;
   }];
   let assemblyFormat = "`<` $kind (`,` struct($multicast, $cache, $prefetch_from, $few_rows, $clip_rows)^)? `>`";
   let genVerifyDecl = 1;
+}
+
+def DGemm_LaunchAttr : AttrDef<DGemm_Dialect, "Launch"> {
+  let mnemonic = "launch";
+  let summary = "what the host must know to launch a kernel";
+  let description = [{
+    Stands as `dgemm.launch` on the `llvm.func` that a kernel became; the launch descriptor is made from it and from the
+    attributes of the arguments. `shared_memory` is in bytes.
+  }];
+  let parameters = (ins "::dgemm::ProblemAttr":$problem, "::dgemm::ConfigAttr":$config, "int64_t":$threads,
+                        "int64_t":$shared_memory);
+  let assemblyFormat = "`<` struct(params) `>`";
 }
 
 #endif // DGEMM_IR_ATTRS

@@ -42,6 +42,7 @@ def DGemm_WarpSpecializeOp : DGemm_Op<"warp_specialize", [
     - C3: the producer is 1, 32 or 128 threads.
     - C4: all roles together stay within the 65536 registers of a multiprocessor.
     - C5: there are as many consumers as math warpgroups in the kernel's config.
+    - C6: what a consumer views of a stage the producer loads.
 
     Example:
     ```mlir
@@ -61,6 +62,7 @@ def DGemm_WarpSpecializeOp : DGemm_Op<"warp_specialize", [
   let regions = (region SizedRegion<1>:$producer, SizedRegion<1>:$consumer);
   let hasCustomAssemblyFormat = 1;
   let hasVerifier = 1;
+  let hasRegionVerifier = 1;
   let extraClassDeclaration = [{
     Value getWarpgroup() { return getConsumer().getArgument(0); }
     /// Threads of the CTA.

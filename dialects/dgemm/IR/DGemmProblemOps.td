@@ -80,12 +80,10 @@ def DGemm_GemmOp : DGemm_Op<"gemm"> {
     int64_t getNumGroups() { return getLayout() == Layout::Dense ? 1 : getRhsType().getDimSize(0); }
     /// Rows that the start of each group of a contiguous layout is a multiple of.
     int64_t getRowAlignment() { return getAlignment().value_or(128); }
-    /// M, N, K, and G where there are groups; ShapedType::kDynamic for `?`.
-    SmallVector<int64_t> getSizes();
-    /// Those of LDA, LDB and LDD that are given at launch.
-    SmallVector<StringRef> getDynamicLeadingDimensions();
-    /// The operands by name, in order: a, scale_a, b, scale_b, d, then m_indices or masked_m.
-    SmallVector<std::pair<StringRef, Value>> getNamedOperands();
+    /// What the operand types and attributes say. The op has been verified.
+    ProblemAttr getProblem();
+    /// The operands with their roles, in order.
+    SmallVector<std::pair<Operand, Value>> getRoles();
   }];
 }
 

@@ -26,29 +26,24 @@ def DGemm_KernelOp : DGemm_Op<"kernel", [
   let summary = "a persistent GPU kernel";
   let description = [{
     Every CTA of the grid runs the body. Memref arguments are operands of the problem and carry `dgemm.operand`; index
-    arguments are dynamic sizes and carry `dgemm.size` ("M", "N", "K", "G", "LDA", "LDB" or "LDD"). `sizes` states M, N and
-    K (-1: dynamic), and G where there are groups; `divisible`, what those that are dynamic are multiples of. `strides`
-    holds those of the operands that are not packed, in elements, -1 for `?`; `pdl` asks for programmatic dependent launch
-    (see `dgemm.gemm`).
+    arguments are sizes that are given at launch and carry `dgemm.size` ("M", "N", "K", "G", "LDA", "LDB" or "LDD").
 
     - C1: each argument is an operand, a dynamic size or, below `dgemm-create-tensor-maps`, a `dgemm.tensor_map`.
     - C2: each operand of the layout is an argument or has a tensor map, and each dynamic size is an argument; once.
-    - C3: the types of operands and the tensor maps follow from sizes and strides.
+    - C3: the types of operands and the tensor maps follow from the problem.
     - C4: the name is one that PTX takes.
     - C5: a config with a cluster wants strides of A and B that TMA takes.
 
     Example:
     ```mlir
     dgemm.kernel @gemm(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, ..., %m: index {dgemm.size = "M"})
-        sizes [-1, 256, 512] config <tile = <block = 128x128x128>, schedule = <stages = 4, warpgroups = 2>> {
+        problem <sizes = [-1, 256, 512]> config <tile = <block = 128x128x128>, schedule = <stages = 4, warpgroups = 2>> {
       ...
     }
     ```
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrOf<FunctionType>:$function_type,
-                       DenseI64ArrayAttr:$sizes, DGemm_ConfigAttr:$config,
-                       DefaultValuedAttr<DGemm_Layout, "Layout::Dense">:$layout, OptionalAttr<DictionaryAttr>:$strides,
-                       OptionalAttr<DGemm_DivisorsAttr>:$divisors, UnitAttr:$pdl, OptionalAttr<DictArrayAttr>:$arg_attrs, OptionalAttr<DictArrayAttr>:$res_attrs);
+                       DGemm_ProblemAttr:$problem, DGemm_ConfigAttr:$config, OptionalAttr<DictArrayAttr>:$arg_attrs, OptionalAttr<DictArrayAttr>:$res_attrs);
   let regions = (region SizedRegion<1>:$body);
   let hasCustomAssemblyFormat = 1;
   let hasVerifier = 1;
@@ -56,18 +51,18 @@ def DGemm_KernelOp : DGemm_Op<"kernel", [
     ArrayRef<Type> getArgumentTypes() { return getFunctionType().getInputs(); }
     ArrayRef<Type> getResultTypes() { return getFunctionType().getResults(); }
     Region *getCallableRegion() { return &getBody(); }
-    /// The argument that carries `attr` with the string `value`, null if there is none.
-    BlockArgument findArgument(StringRef attr, StringRef value);
-    /// Name of the operand that `value` is, empty if it is none.
-    StringRef getOperandName(Value value);
-    /// In elements, -1 for `?`; empty for an operand that is packed.
-    ArrayRef<int64_t> getExplicitStridesOf(StringRef operand);
-    /// The sizes that are arguments, of kSizeNames.
-    SmallVector<StringRef> getDynamicSizes();
+    Layout getLayout() { return getProblem().getLayout(); }
+    ArrayRef<int64_t> getSizes() { return getProblem().getSizes(); }
+    bool getPdl() { return getProblem().getPdl(); }
+    /// The argument for an operand or for a size of kSizeNames, null if there is none.
+    BlockArgument findOperand(Operand operand);
+    BlockArgument findSize(StringRef name);
+    /// The operand that `value` is.
+    std::optional<Operand> getOperandOf(Value value);
     /// `value` is the size with this index of kSizeNames (M, N, K, G): the argument, or the constant that it is.
     bool isSize(Value value, unsigned index);
     /// What a K block reads of an operand: rows of A or B, swizzled for wgmma; the scales of the rows or columns.
-    TileType getTileOf(StringRef operand);
+    TileType getTileOf(Operand operand);
   }];
 }
 

@@ -57,12 +57,18 @@ struct ChoiceData {
 SmallVector<ConfigAttr> enumerateConfigs(MLIRContext *context, const ProblemSize &size, const ConfigFields &fields,
                                          const ChoiceData &data = {});
 
+struct SelectedConfig {
+  ConfigAttr config;
+  /// From a tuned table, not by the model.
+  bool isTuned = false;
+};
+
 /// The configuration of these that a tuned table has for the problem, `data.own` or one of the library's
 /// (TunedTable.h), else the cheapest by the model; a diagnostic through `emitError` that names what is broken if there
 /// is none.
-FailureOr<ConfigAttr> selectConfig(MLIRContext *context, const ProblemSize &size, const ConfigFields &fields,
-                                   int64_t multiprocessors, function_ref<InFlightDiagnostic()> emitError,
-                                   const ChoiceData &data = {});
+FailureOr<SelectedConfig> selectConfig(MLIRContext *context, const ProblemSize &size, const ConfigFields &fields,
+                                       int64_t multiprocessors, function_ref<InFlightDiagnostic()> emitError,
+                                       const ChoiceData &data = {});
 
 } // namespace dgemm
 

@@ -56,6 +56,11 @@ struct InConsumer : PlaceTrait<ConcreteType, InConsumer, Place::Consumer> {};
 
 #include "dgemm/IR/DGemmEnums.h.inc"
 
+namespace dgemm {
+/// Blocks of `block` elements that a tile of `extent` can meet when tiles start at multiples of `extent`.
+int64_t getScaleBlocksOfTile(int64_t extent, int64_t block = kScaleBlock);
+} // namespace dgemm
+
 #define GET_ATTRDEF_CLASSES
 #include "dgemm/IR/DGemmAttrs.h.inc"
 
@@ -77,24 +82,32 @@ constexpr llvm::StringLiteral kSizeNames[] = {"M", "N", "K", "G", "LDA", "LDB", 
 /// Where LDA stands there.
 constexpr unsigned kFirstLeadingDimension = 4;
 constexpr llvm::StringLiteral kTensorMapAttr = "dgemm.tensor_map";
+/// On the function that a kernel became: a #dgemm.launch.
+constexpr llvm::StringLiteral kLaunchAttr = "dgemm.launch";
 
-/// Names of the operands of a problem with this layout, in order.
-SmallVector<StringRef> getOperandNames(Layout layout);
+/// On a dgemm.gemm whose config dgemm-select-config chose: from where.
+constexpr llvm::StringLiteral kConfigSourceAttr = "dgemm.config_source";
+constexpr llvm::StringLiteral kTunedTable = "tuned_table";
+constexpr llvm::StringLiteral kCostModel = "cost_model";
+
+/// The name of a kernel is that of a PTX function (PTX ISA 9.0, "Identifiers"), without the characters that LLVM would
+/// replace.
+bool isKernelName(StringRef name);
+
+/// "a, scale_a", as messages list operands.
+std::string joinNames(ArrayRef<Operand> operands);
+inline bool isScale(Operand operand) { return operand == Operand::ScaleA || operand == Operand::ScaleB; }
 /// The operands of which a stage holds a tile, in order. A stage may do without the last, or the last two.
-constexpr llvm::StringLiteral kStageOperands[] = {"a", "b", "scale_a", "scale_b"};
+constexpr Operand kStageOperands[] = {Operand::A, Operand::B, Operand::ScaleA, Operand::ScaleB};
 /// `value`, which `op` reads or writes, is the argument of its kernel for `operand`; else an error that calls it
 /// `what`.
-LogicalResult verifyIsOperand(Operation *op, StringRef what, Value value, StringRef operand);
+LogicalResult verifyIsOperand(Operation *op, StringRef what, Value value, Operand operand);
 
 /// Whether `op`, a load or a store, says that it moves its data by `kind`.
 template <typename OpTy>
 bool isBy(OpTy op, MovementKind kind) {
   return op.getMovement() && op.getMovement()->getKind() == kind;
 }
-
-/// Number of 128-column scale blocks that a tile of `columns` columns can meet when tiles start at multiples of
-/// `columns`.
-int64_t getScaleBlocksOfTile(int64_t columns);
 
 } // namespace dgemm
 

@@ -28,14 +28,8 @@ struct OperandGeometry {
   /// As given; empty for an operand that is packed.
   SmallVector<int64_t> explicitStrides;
 
-  /// `sizes` are M, N, K (and G), -1 where dynamic; `strides` are those of an operand that is not packed, -1 where `?`
-  /// (dgemm.gemm says what that means), else empty. `name` is one of "a", "scale_a", "b", "scale_b", "d", "m_indices"
-  /// and "masked_m".
-  static OperandGeometry get(MLIRContext *context, Layout layout, StringRef name, ArrayRef<int64_t> sizes,
-                             ArrayRef<int64_t> strides = {}, DivisorsAttr divisors = {});
-  /// Of the operand `name` of `kernel`, or of `gemm`, whose memrefs are valid.
-  static OperandGeometry get(KernelOp kernel, StringRef name);
-  static OperandGeometry get(GemmOp gemm, StringRef name);
+  static OperandGeometry get(ProblemAttr problem, Operand operand);
+  static OperandGeometry get(KernelOp kernel, Operand operand) { return get(kernel.getProblem(), operand); }
 
   /// TMA takes it: the innermost stride is one element, the others are known to be multiples of 16 bytes (cuda.h,
   /// cuTensorMapEncodeTiled).
@@ -52,7 +46,7 @@ struct OperandGeometry {
   SmallVector<AffineExpr> getMapStrides() const;
 
 private:
-  void setStrides(StringRef name, ArrayRef<int64_t> given);
+  void setStrides(Operand operand);
   /// In elements.
   int64_t getKnownDivisor(AffineExpr expr) const;
 };
@@ -66,11 +60,9 @@ AffineExpr getRowsOfLastTile(KernelOp kernel, int64_t tileRows);
 FailureOr<SmallVector<int64_t>> getExplicitStrides(MemRefType type);
 /// Whether an operand may have these explicit strides: at least 1 or dynamic; the innermost of scales is static, and 1
 /// of the others.
-bool areStridesOf(StringRef operand, ArrayRef<int64_t> strides);
-/// A, B and D, in the order of LDA, LDB and LDD.
-constexpr llvm::StringLiteral kMatrixNames[] = {"a", "b", "d"};
+bool areStridesOf(Operand operand, ArrayRef<int64_t> strides);
 /// A cluster that multicasts wants A and B by TMA; else an error at `op`.
-LogicalResult verifyMulticast(Operation *op, ConfigAttr config, const OperandGeometry &a, const OperandGeometry &b);
+LogicalResult verifyMulticast(Operation *op, ConfigAttr config, ProblemAttr problem);
 /// True if explicit strides of A, B or D leave that of the rows to the launch.
 inline bool hasDynamicLeadingDimension(ArrayRef<int64_t> strides) {
   return strides.size() > 1 && strides[strides.size() - 2] < 0;

@@ -14,7 +14,7 @@ include "mlir/Pass/PassBase.td"
 def SelectConfigPass : Pass<"dgemm-select-config"> {
   let summary = "attach a #dgemm.config to each problem";
   let description = [{
-    A `dgemm.gemm` that has a config keeps it. Any other gets the one that a tuned table (`Analysis/TunedTable.h`) has for
+    A `dgemm.gemm` that has a config keeps it. Any other gets, with `dgemm.config_source` to say from where, the one that a tuned table (`Analysis/TunedTable.h`) has for
     it, else the cheapest legal one by the cost model (`Analysis/CostModel.h`). Fields given in `config` are taken as they
     are: a tuned config that contradicts them is not used, and the model chooses the rest. Configs that ptxas was seen to spill
     (`Analysis/SpillData.h`) are not chosen. Between < and > they are a whole

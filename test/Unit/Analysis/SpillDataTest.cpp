@@ -96,14 +96,14 @@ TEST(SpillData, LeavesConfigsOut) {
   auto emitNothing = [&] { return emitError(UnknownLoc::get(&context)); };
   ConfigFields fields; // no table has it
   fields.order.groupM = 5;
-  FailureOr<ConfigAttr> best = selectConfig(&context, size, fields, 132, emitNothing);
+  FailureOr<SelectedConfig> best = selectConfig(&context, size, fields, 132, emitNothing);
   ASSERT_TRUE(succeeded(best));
   ChoiceData data;
-  data.avoided = *best;
-  EXPECT_TRUE(data.leavesOut(size, *best));
-  FailureOr<ConfigAttr> next = selectConfig(&context, size, fields, 132, emitNothing, data);
+  data.avoided = best->config;
+  EXPECT_TRUE(data.leavesOut(size, best->config));
+  FailureOr<SelectedConfig> next = selectConfig(&context, size, fields, 132, emitNothing, data);
   ASSERT_TRUE(succeeded(next));
-  EXPECT_NE(*next, *best);
+  EXPECT_NE(next->config, best->config);
   SpillData none = llvm::cantFail(SpillData::parse(R"({"version": 1, "ptxas": "none", "spills": []})"));
   ChoiceData open;
   open.spills = &none;

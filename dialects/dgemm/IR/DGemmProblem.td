@@ -1,0 +1,133 @@
+//===- DGemmProblem.td - What a kernel computes ---*- tablegen -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef DGEMM_IR_PROBLEM
+#define DGEMM_IR_PROBLEM
+
+include "DGemmDialect.td"
+include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/EnumAttr.td"
+
+def DGemm_Layout : I32EnumAttr<"Layout", "how the rows of a problem are grouped", [
+    I32EnumAttrCase<"Dense", 0, "dense">,
+    I32EnumAttrCase<"Contiguous", 1, "contiguous">,
+    I32EnumAttrCase<"Masked", 2, "masked">]> {
+  let cppNamespace = "::dgemm";
+}
+
+def DGemm_Operand : I32EnumAttr<"Operand", "an operand of a problem", [
+    I32EnumAttrCase<"A", 0, "a">,
+    I32EnumAttrCase<"ScaleA", 1, "scale_a">,
+    I32EnumAttrCase<"B", 2, "b">,
+    I32EnumAttrCase<"ScaleB", 3, "scale_b">,
+    I32EnumAttrCase<"D", 4, "d">,
+    I32EnumAttrCase<"MIndices", 5, "m_indices">,
+    I32EnumAttrCase<"MaskedM", 6, "masked_m">]> {
+  let cppNamespace = "::dgemm";
+}
+
+// A parameter of this enum that is left out where it has this value.
+class DGemm_DefaultedEnum<EnumInfo enumInfo, string value> : EnumParameter<enumInfo> {
+  let defaultValue = value;
+}
+
+def DGemm_DivisorsAttr : AttrDef<DGemm_Dialect, "Divisors"> {
+  let mnemonic = "divisors";
+  let summary = "what dynamic sizes are promised to be multiples of";
+  let description = [{
+    In elements; 1, which promises nothing, where left out. `lda`, `ldb` and `ldd` are leading dimensions that are given at
+    launch. A launch with a size that breaks the promise is refused.
+
+    Example: `#dgemm.divisors<n = 8, k = 16>`.
+  }];
+  let parameters = (ins DefaultValuedParameter<"int64_t", "1">:$n, DefaultValuedParameter<"int64_t", "1">:$k,
+                        DefaultValuedParameter<"int64_t", "1">:$lda, DefaultValuedParameter<"int64_t", "1">:$ldb,
+                        DefaultValuedParameter<"int64_t", "1">:$ldd);
+  let extraClassDeclaration = [{
+    /// In the order of kSizeNames.
+    std::array<int64_t, 7> getAll() const { return {1, getN(), getK(), 1, getLda(), getLdb(), getLdd()}; }
+  }];
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+}
+
+def DGemm_ScaledAttr : AttrDef<DGemm_Dialect, "Scaled"> {
+  let mnemonic = "scaled";
+  let summary = "the elements of A or B, and how they are scaled";
+  let description = [{
+    Each block of `rows` rows and `k` columns has a scale.
+
+    Example: `#dgemm.scaled<f8E4M3FN by [1, 128] of f32>`, as A is.
+  }];
+  let parameters = (ins "::mlir::Type":$element, "int64_t":$rows, "int64_t":$k, "::mlir::Type":$scale);
+  let extraClassDeclaration = [{
+    /// A: a scale for each row and 128 columns. B: one for each block of 128 x 128.
+    static ScaledAttr getOfA(::mlir::MLIRContext *context);
+    static ScaledAttr getOfB(::mlir::MLIRContext *context);
+    /// Scales along the rows that a tile of so many can meet, where tiles start at multiples of that.
+    int64_t getScalesOfTile(int64_t tileRows) const { return getScaleBlocksOfTile(tileRows, getRows()); }
+  }];
+  let assemblyFormat = "`<` $element `by` ` ` `[` $rows `,` $k `]` `of` $scale `>`";
+  let genVerifyDecl = 1;
+  let genVerifyDecl = 1;
+}
+
+def DGemm_ProblemAttr : AttrDef<DGemm_Dialect, "Problem"> {
+  let mnemonic = "problem";
+  let summary = "what a kernel computes";
+  let description = [{
+    Derived from a `dgemm.gemm`, whose operand types are the truth; a `dgemm.kernel` and the launch attribute carry it.
+    Types of operands, tensor maps, addresses, the choice of the config and the launch descriptor all follow from it.
+
+    | field | meaning |
+    | --- | --- |
+    | `sizes` | M, N and K, and G where there are groups; -1 for one that is given at launch |
+    | `layout` | how the rows are grouped; `dense` if left out |
+    | `strides` | those of the operands that are not packed, in elements, -1 for `?` (see `dgemm.gemm`) |
+    | `divisors` | what dynamic sizes are multiples of |
+    | `lhs`, `rhs` | the elements of A and B and their scales |
+    | `out` | the elements of D |
+    | `pdl` | programmatic dependent launch is asked for; false if left out |
+
+    - C1: sizes are 1 to 2147483647, or -1.
+    - C2: strides are at least 1, or -1; the innermost of A, B and D is 1, that of scales static.
+    - C3: A is f8E4M3FN scaled by [1, 128], B f8E4M3FN scaled by [128, 128], both in f32, D is bf16. (They are if left out.)
+
+    Example: `#dgemm.problem<sizes = [-1, 384, 512], strides = {a = array<i64: 1024, 1>}>`.
+  }];
+  let parameters = (ins "::mlir::DenseI64ArrayAttr":$sizes, DGemm_DefaultedEnum<DGemm_Layout, "Layout::Dense">:$layout,
+                        OptionalParameter<"::mlir::DictionaryAttr">:$strides,
+                        OptionalParameter<"::dgemm::DivisorsAttr">:$divisors,
+                        DefaultValuedParameter<"::dgemm::ScaledAttr", "ScaledAttr::getOfA($_ctxt)">:$lhs,
+                        DefaultValuedParameter<"::dgemm::ScaledAttr", "ScaledAttr::getOfB($_ctxt)">:$rhs,
+                        DefaultValuedParameter<"::mlir::Type", "::mlir::BFloat16Type::get($_ctxt)">:$out,
+                        DefaultValuedParameter<"bool", "false">:$pdl);
+  let builders = [AttrBuilder<(ins "Layout":$layout, "::llvm::ArrayRef<int64_t>":$sizes,
+                                   "::mlir::DictionaryAttr":$strides, "DivisorsAttr":$divisors)>];
+  let extraClassDeclaration = [{
+    /// A problem of this layout all of whose sizes are dynamic.
+    static ProblemAttr getSymbolic(::mlir::MLIRContext *context, Layout layout);
+    /// The operands in order.
+    ::llvm::SmallVector<Operand> getOperands() const;
+    bool hasOperand(Operand operand) const { return ::llvm::is_contained(getOperands(), operand); }
+    /// Explicit strides in elements, -1 for `?`; empty for an operand that is packed.
+    ::llvm::ArrayRef<int64_t> getStridesOf(Operand operand) const;
+    ::mlir::Type getElementOf(Operand operand) const;
+    /// The sizes that are given at launch, of kSizeNames.
+    ::llvm::SmallVector<::llvm::StringRef> getDynamicSizes() const;
+    int64_t getM() const { return getSizes()[0]; }
+    int64_t getN() const { return getSizes()[1]; }
+    int64_t getK() const { return getSizes()[2]; }
+    /// 1 for a dense problem.
+    int64_t getNumGroups() const { return getLayout() == Layout::Dense ? 1 : getSizes()[3]; }
+  }];
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+}
+
+#endif // DGEMM_IR_PROBLEM

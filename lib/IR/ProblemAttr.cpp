@@ -1,0 +1,144 @@
+//===- ProblemAttr.cpp - #dgemm.problem and its parts -*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dgemm/IR/OperandGeometry.h"
+
+using namespace mlir;
+using namespace dgemm;
+
+//===----------------------------------------------------------------------===//
+// DivisorsAttr, ScaledAttr
+//===----------------------------------------------------------------------===//
+
+LogicalResult DivisorsAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t n, int64_t k, int64_t lda,
+                                   int64_t ldb, int64_t ldd) {
+  for (int64_t divisor : {n, k, lda, ldb, ldd})
+    if (divisor < 1)
+      return emitError() << "expected positive divisors, but got " << divisor;
+  return success();
+}
+
+LogicalResult ScaledAttr::verify(function_ref<InFlightDiagnostic()> emitError, Type, int64_t rows, int64_t k, Type) {
+  if (rows < 1 || k < 1)
+    return emitError() << "expected a scale for a block of at least [1, 1], but got [" << rows << ", " << k << "]";
+  return success();
+}
+
+ScaledAttr ScaledAttr::getOfA(MLIRContext *context) {
+  return get(context, Float8E4M3FNType::get(context), 1, kScaleBlock, Float32Type::get(context));
+}
+
+ScaledAttr ScaledAttr::getOfB(MLIRContext *context) {
+  return get(context, Float8E4M3FNType::get(context), kScaleBlock, kScaleBlock, Float32Type::get(context));
+}
+
+//===----------------------------------------------------------------------===//
+// ProblemAttr
+//===----------------------------------------------------------------------===//
+
+static SmallVector<Operand> getOperandsOf(Layout layout) {
+  SmallVector<Operand> operands = {Operand::A, Operand::ScaleA, Operand::B, Operand::ScaleB, Operand::D};
+  if (layout != Layout::Dense)
+    operands.push_back(layout == Layout::Masked ? Operand::MaskedM : Operand::MIndices);
+  return operands;
+}
+
+ProblemAttr ProblemAttr::get(MLIRContext *context, Layout layout, ArrayRef<int64_t> sizes, DictionaryAttr strides,
+                             DivisorsAttr divisors) {
+  return get(context, DenseI64ArrayAttr::get(context, sizes), layout, strides, divisors, ScaledAttr::getOfA(context),
+             ScaledAttr::getOfB(context), BFloat16Type::get(context), /*pdl=*/false);
+}
+
+ProblemAttr ProblemAttr::getSymbolic(MLIRContext *context, Layout layout) {
+  return get(context, layout, ArrayRef<int64_t>{-1, -1, -1, -1}.take_front(layout == Layout::Dense ? 3 : 4), {}, {});
+}
+
+SmallVector<Operand> ProblemAttr::getOperands() const { return getOperandsOf(getLayout()); }
+
+ArrayRef<int64_t> ProblemAttr::getStridesOf(Operand operand) const {
+  auto strides = getStrides() ? getStrides().getAs<DenseI64ArrayAttr>(stringifyOperand(operand)) : DenseI64ArrayAttr();
+  return strides ? strides.asArrayRef() : ArrayRef<int64_t>();
+}
+
+Type ProblemAttr::getElementOf(Operand operand) const {
+  switch (operand) {
+  case Operand::A:
+    return getLhs().getElement();
+  case Operand::ScaleA:
+    return getLhs().getScale();
+  case Operand::B:
+    return getRhs().getElement();
+  case Operand::ScaleB:
+    return getRhs().getScale();
+  case Operand::D:
+    return getOut();
+  case Operand::MIndices:
+  case Operand::MaskedM:
+    return IntegerType::get(getContext(), 32);
+  }
+  llvm_unreachable("no other operand");
+}
+
+SmallVector<StringRef> ProblemAttr::getDynamicSizes() const {
+  SmallVector<StringRef> names;
+  for (auto [name, size] : llvm::zip(kSizeNames, getSizes().asArrayRef()))
+    if (size < 0)
+      names.push_back(name);
+  Operand matrices[] = {Operand::A, Operand::B, Operand::D};
+  for (auto [operand, name] : llvm::zip_equal(matrices, ArrayRef(kSizeNames).drop_front(kFirstLeadingDimension)))
+    if (hasDynamicLeadingDimension(getStridesOf(operand)))
+      names.push_back(name);
+  return names;
+}
+
+/// C1.
+static LogicalResult verifySizes(function_ref<InFlightDiagnostic()> emitError, Layout layout, ArrayRef<int64_t> sizes) {
+  size_t expected = layout == Layout::Dense ? 3 : 4;
+  if (sizes.size() != expected)
+    return emitError() << "expected 'sizes' to give M, N" << (expected == 3 ? " and K" : ", K and G") << ", but got "
+                       << sizes.size() << " values";
+  for (auto [name, size] : llvm::zip(kSizeNames, sizes))
+    if (size != -1 && (size < 1 || size > INT32_MAX))
+      return emitError() << "expected " << name << " to be 1 to 2147483647, or -1 where it is dynamic, but got "
+                         << size;
+  return success();
+}
+
+/// C2.
+static LogicalResult verifyStrides(function_ref<InFlightDiagnostic()> emitError, MLIRContext *context, Layout layout,
+                                   DictionaryAttr all) {
+  SmallVector<Operand> operands = getOperandsOf(layout);
+  ProblemAttr symbolic = ProblemAttr::getSymbolic(context, layout);
+  for (NamedAttribute entry : all) {
+    std::optional<Operand> operand = symbolizeOperand(entry.getName());
+    if (!operand || !llvm::is_contained(operands, *operand))
+      return emitError() << "expected 'strides' of " << joinNames(operands) << ", but got '"
+                         << entry.getName().getValue() << "'";
+    auto strides = dyn_cast<DenseI64ArrayAttr>(entry.getValue());
+    int64_t rank = OperandGeometry::get(symbolic, *operand).shape.size();
+    if (!strides || strides.size() != rank || !areStridesOf(*operand, strides))
+      return emitError() << "expected 'strides' of '" << entry.getName().getValue() << "' to be " << rank
+                         << " of at least 1, or -1 where dynamic, the innermost "
+                         << (isScale(*operand) ? "static" : "1") << ", but got " << entry.getValue();
+  }
+  return success();
+}
+
+LogicalResult ProblemAttr::verify(function_ref<InFlightDiagnostic()> emitError, DenseI64ArrayAttr sizes, Layout layout,
+                                  DictionaryAttr strides, DivisorsAttr, ScaledAttr lhs, ScaledAttr rhs, Type out, bool) {
+  MLIRContext *context = sizes.getContext();
+  if (failed(verifySizes(emitError, layout, sizes)))
+    return failure();
+  if (strides && failed(verifyStrides(emitError, context, layout, strides)))
+    return failure();
+  // C3.
+  if (lhs != ScaledAttr::getOfA(context) || rhs != ScaledAttr::getOfB(context) || !out.isBF16())
+    return emitError() << "expected A to be " << ScaledAttr::getOfA(context) << ", B " << ScaledAttr::getOfB(context)
+                       << " and D bf16, but got " << lhs << ", " << rhs << " and " << out;
+  return success();
+}
