@@ -156,8 +156,8 @@ SmallVector<ConfigAttr> dgemm::enumerateConfigs(MLIRContext *context, const Prob
 }
 
 FailureOr<SelectedConfig> dgemm::selectConfig(MLIRContext *context, const ProblemSize &size, const ConfigFields &fields,
-                                          int64_t multiprocessors, function_ref<InFlightDiagnostic()> emitError,
-                                          const ChoiceData &data) {
+                                              int64_t multiprocessors, function_ref<InFlightDiagnostic()> emitError,
+                                              const ChoiceData &data) {
   if (std::optional<ConfigAttr> tuned = findTunedConfig(context, size, fields, multiprocessors, data))
     return SelectedConfig{*tuned, /*isTuned=*/true};
   ConfigAttr best;

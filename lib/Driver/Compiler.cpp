@@ -13,179 +13,10 @@
 #include "dgemm/Target/Disassembler.h"
 #include "dgemm/Target/EmitPTX.h"
 #include "dgemm/Target/LaunchFromIR.h"
-#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
-#include "llvm/Support/MathExtras.h"
 
 using namespace dgemm;
 using dgemm::Level;
-
-namespace {
-constexpr int64_t kDynamic = GemmShape::kDynamic;
-
-/// Spells the operands' types.
-class ProblemTypes {
-public:
-  explicit ProblemTypes(const GemmShape &shape) : shape(shape) {}
-
-  std::string a() { return matrix("A", "f8E4M3FN", isMasked(), shape.m, shape.k, shape.lda); }
-  std::string b() { return matrix("B", "f8E4M3FN", isGrouped(), shape.n, shape.k, shape.ldb); }
-  std::string d() { return matrix("D", "bf16", isMasked(), shape.m, shape.n, shape.ldd); }
-  std::string scaleA() { return scales(isMasked(), blocks(shape.k), shape.m, shape.scaleAKInnermost); }
-  std::string scaleB() { return scales(isGrouped(), blocks(shape.n), blocks(shape.k), shape.scaleBNInnermost); }
-  std::string groups() { return llvm::formatv("memref<{0}xi32>", extent(isMasked() ? shape.groups : shape.m)).str(); }
-  bool isGrouped() const { return shape.layout != GemmLayout::Dense; }
-  /// Set by a type that cannot be spelled.
-  std::string error;
-
-private:
-  bool isMasked() const { return shape.layout == GemmLayout::Masked; }
-  /// "4096", or "?" for a dynamic size.
-  static std::string extent(int64_t size) { return size == kDynamic ? "?" : std::to_string(size); }
-  static int64_t blocks(int64_t size) { return size == kDynamic ? size : int64_t(llvm::divideCeil(size, 128)); }
-
-  /// `strides` of rows and columns, kDynamic for `?`.
-  std::string type(llvm::StringRef element, bool hasGroups, int64_t rows, int64_t columns,
-                   std::optional<std::pair<int64_t, int64_t>> strides = {}) {
-    std::string dims = hasGroups ? extent(shape.groups) + "x" : "";
-    dims += extent(rows) + "x" + extent(columns) + "x" + element.str();
-    if (!strides)
-      return "memref<" + dims + ">";
-    auto [row, column] = *strides;
-    std::string outer;
-    if (hasGroups) {
-      bool isDynamic = llvm::is_contained({rows, columns, row, column}, kDynamic);
-      outer = extent(isDynamic ? kDynamic : std::max(rows * row, columns * column)) + ", ";
-    }
-    return llvm::formatv("memref<{0}, strided<[{1}{2}, {3}]>>", dims, outer, extent(row), extent(column)).str();
-  }
-  std::string matrix(llvm::StringRef name, llvm::StringRef element, bool hasGroups, int64_t rows, int64_t columns,
-                     int64_t pitch) {
-    if (!pitch)
-      return type(element, hasGroups, rows, columns);
-    if (pitch != kDynamic && pitch < columns)
-      error = llvm::formatv("expected the leading dimension of {0} to be at least its row, {1}, but got {2}", name,
-                            columns, pitch);
-    return type(element, hasGroups, rows, columns, std::pair<int64_t, int64_t>(pitch, 1));
-  }
-  /// Scales [rows, columns], the rows innermost where `isTransposed`.
-  std::string scales(bool hasGroups, int64_t rows, int64_t columns, bool isTransposed) {
-    if (!isTransposed)
-      return type("f32", hasGroups, rows, columns);
-    return type("f32", hasGroups, rows, columns, std::pair<int64_t, int64_t>(1, rows));
-  }
-
-  const GemmShape &shape;
-};
-
-struct SizeDivisor {
-  llvm::StringRef name;
-  int64_t size, divisor;
-};
-} // namespace
-
-static std::array<SizeDivisor, 5> getDivisors(const GemmShape &shape) {
-  return {{{"n", shape.n, shape.nDivisor},
-           {"k", shape.k, shape.kDivisor},
-           {"lda", shape.lda, shape.ldaDivisor},
-           {"ldb", shape.ldb, shape.ldbDivisor},
-           {"ldd", shape.ldd, shape.lddDivisor}}};
-}
-
-/// Rows of the smallest tile: what wgmma takes.
-static constexpr int64_t kMinBlockM = 64;
-
-static llvm::Error checkShape(const GemmShape &shape) {
-  // 0 stands for no leading dimension.
-  std::vector<std::tuple<const char *, int64_t, int64_t>> sizes = {{"M", shape.m, 1},
-                                                                   {"N", shape.n, 1},
-                                                                   {"K", shape.k, 1},
-                                                                   {"the leading dimension of A", shape.lda, 0},
-                                                                   {"the leading dimension of B", shape.ldb, 0},
-                                                                   {"the leading dimension of D", shape.ldd, 0}};
-  if (shape.layout != GemmLayout::Dense)
-    sizes.emplace_back("the number of groups", shape.groups, 1);
-  for (auto [name, size, least] : sizes)
-    if (size != kDynamic && (size < least || size > INT32_MAX))
-      return makeError(llvm::formatv("expected {0} to be 1 to 2147483647 or dynamic, but got {1}", name, size));
-  if (shape.layout == GemmLayout::Contiguous &&
-      (shape.rowAlignment < 1 || shape.rowAlignment > INT32_MAX || shape.rowAlignment % kMinBlockM))
-    return makeError(llvm::formatv("expected the row alignment of groups to be a multiple of {0}, the rows of the "
-                                   "smallest tile, but got {1}",
-                                   kMinBlockM, shape.rowAlignment));
-  if (shape.expectedM < 0 || shape.expectedM > INT32_MAX)
-    return makeError(
-        llvm::formatv("expected the expected M to be 1 to 2147483647, or 0 for none, but got {0}", shape.expectedM));
-  for (const SizeDivisor &entry : getDivisors(shape))
-    if (entry.divisor < 1 || (entry.size > 0 && entry.size % entry.divisor))
-      return makeError(llvm::formatv("expected the divisor of {0} to be positive{1}, but got {2}", entry.name.upper(),
-                                     entry.size > 0 ? " and to divide " + std::to_string(entry.size) : "",
-                                     entry.divisor));
-  return llvm::Error::success();
-}
-
-/// PTX ISA, "Identifiers": [a-zA-Z][a-zA-Z0-9_$]* or [_$%][a-zA-Z0-9_$]+; not %, with which registers start.
-static llvm::Error checkEntry(llvm::StringRef entry) {
-  auto isFollow = [](char c) { return llvm::isAlnum(c) || c == '_' || c == '$'; };
-  if (entry.empty() || (isFollow(entry[0]) && !llvm::isDigit(entry[0]) && llvm::all_of(entry, isFollow) &&
-                        (llvm::isAlpha(entry[0]) || entry.size() > 1)))
-    return llvm::Error::success();
-  return makeError("expected the entry to be a name of letters, digits, _ and $ that does not start with a digit, but "
-                   "got '" +
-                   entry + "'");
-}
-
-/// " divisible <n = 8, k = 16>": what is promised of dynamic sizes, empty for nothing.
-static std::string spellDivisors(const GemmShape &shape) {
-  std::string text;
-  for (const SizeDivisor &entry : getDivisors(shape))
-    if (entry.size == kDynamic && entry.divisor > 1)
-      text += llvm::formatv("{0}{1} = {2}", text.empty() ? "" : ", ", entry.name, entry.divisor);
-  return text.empty() ? text : " divisible <" + text + ">";
-}
-
-/// "dgemm_m4096_nx_k512", "dgemm_masked_g8_m..."; x for a dynamic size.
-static std::string makeEntry(const GemmShape &shape) {
-  auto nameOf = [](int64_t size) { return size == kDynamic ? "x" : std::to_string(size); };
-  std::string group;
-  if (shape.layout != GemmLayout::Dense)
-    group = llvm::formatv("_{0}_g{1}", toString(shape.layout), nameOf(shape.groups));
-  return llvm::formatv("dgemm{0}_m{1}_n{2}_k{3}", group, nameOf(shape.m), nameOf(shape.n), nameOf(shape.k));
-}
-
-llvm::Expected<std::string> dgemm::makeProblem(const GemmShape &shape, const CompileOptions &options) {
-  if (llvm::Error error = checkShape(shape))
-    return std::move(error);
-  if (llvm::Error error = checkEntry(options.entry))
-    return std::move(error);
-  ProblemTypes types(shape);
-  std::string a = types.a(), sa = types.scaleA(), b = types.b(), sb = types.scaleB(), d = types.d();
-  if (!types.error.empty())
-    return makeError(types.error);
-  std::string layout = toString(shape.layout).str(), argument, type;
-  if (types.isGrouped()) {
-    std::string name = shape.layout == GemmLayout::Masked ? "%masked_m" : "%m_indices";
-    layout += "(" + name + ")";
-    type = ", " + types.groups();
-    argument = ", " + name + ": " + types.groups();
-  }
-  if (shape.layout == GemmLayout::Contiguous)
-    layout += " aligned " + std::to_string(shape.rowAlignment);
-  if (shape.expectedM && (shape.layout == GemmLayout::Masked || shape.m == kDynamic))
-    layout += " expected " + std::to_string(shape.expectedM);
-  layout += spellDivisors(shape);
-  if (shape.pdl)
-    layout += " pdl";
-  return llvm::formatv(R"(func.func @{0}(%a: {1}, %scale_a: {2}, %b: {3}, %scale_b: {4}, %d: {5}{6}) {{
-  dgemm.gemm {7} lhs(%a scaled %scale_a by [1, 128]) rhs(%b scaled %scale_b by [128, 128]) out(%d)
-      : ({1}, {2}, {3}, {4}, {5}{8})
-  return
-}
-)",
-                       options.entry.empty() ? makeEntry(shape) : options.entry, a, sa, b, sb, d, argument, layout,
-                       type)
-      .str();
-}
 
 /// Fails early for a chip that has no wgmma.
 static llvm::Error checkOptions(const CompileOptions &options) {
@@ -214,9 +45,8 @@ static llvm::Expected<llvm::SmallVector<ConfigAttr>> rankConfigs(Session &sessio
                                                                  const CompileOptions &options) {
   if (llvm::Error error = checkOptions(options))
     return std::move(error);
-  llvm::Expected<std::string> problem = makeProblem(shape, options);
-  if (!problem)
-    return problem.takeError();
+  if (llvm::Error error = session.build(shape))
+    return std::move(error);
   llvm::Expected<ConfigFields> fields = ConfigFields::parse(options.config);
   if (!fields)
     return fields.takeError();
@@ -227,8 +57,6 @@ static llvm::Expected<llvm::SmallVector<ConfigAttr>> rankConfigs(Session &sessio
       return std::move(error);
     data.spills = &*spills;
   }
-  if (llvm::Error error = session.parse(*problem))
-    return std::move(error);
   ProblemSize size;
   session.getModule().walk([&](GemmOp gemm) { size = ProblemSize::get(gemm); });
   // Equal ones stay in the order in which the model takes them.
@@ -279,11 +107,8 @@ llvm::Expected<int64_t> dgemm::getMAlignmentForContiguousLayout(const GemmShape 
     return std::move(error);
   if (shape.layout != GemmLayout::Contiguous)
     return makeError("expected a contiguous layout, but got a " + toString(shape.layout) + " one");
-  llvm::Expected<std::string> problem = makeProblem(shape, options);
-  if (!problem)
-    return problem.takeError();
   Session session(options);
-  if (llvm::Error error = session.parse(*problem))
+  if (llvm::Error error = session.build(shape))
     return std::move(error);
   if (llvm::Error error = session.lower(Level::Configured))
     return std::move(error);
@@ -295,11 +120,8 @@ llvm::Expected<int64_t> dgemm::getMAlignmentForContiguousLayout(const GemmShape 
 llvm::Expected<std::string> dgemm::chooseConfig(const GemmShape &shape, const CompileOptions &options) {
   if (llvm::Error error = checkOptions(options))
     return std::move(error);
-  llvm::Expected<std::string> problem = makeProblem(shape, options);
-  if (!problem)
-    return problem.takeError();
   Session session(options);
-  if (llvm::Error error = session.parse(*problem))
+  if (llvm::Error error = session.build(shape))
     return std::move(error);
   if (llvm::Error error = session.lower(Level::Configured))
     return std::move(error);
@@ -314,15 +136,8 @@ static Level levelOf(Stage stage) {
   return stage >= Stage::NVVM ? Level::NVVM : static_cast<Level>(static_cast<int>(stage));
 }
 
-llvm::Expected<std::string> dgemm::lowerToText(llvm::StringRef ir, Stage stage, const CompileOptions &options,
-                                               StageTimes *times) {
-  if (stage > Stage::LLVM)
-    return makeError("stage '" + toString(stage) + "' is not a level of IR");
-  if (llvm::Error error = checkOptions(options))
-    return std::move(error);
-  Session session(options);
-  if (llvm::Error error = session.parse(ir, options.irName))
-    return std::move(error);
+/// What the session holds, lowered as far as `stage`, as text.
+static llvm::Expected<std::string> print(Session &session, Stage stage, StageTimes *times) {
   if (llvm::Error error = session.lower(levelOf(stage)))
     return std::move(error);
   std::string text;
@@ -342,42 +157,58 @@ llvm::Expected<std::string> dgemm::lowerToText(llvm::StringRef ir, Stage stage, 
   return text;
 }
 
-/// Where dgemm-select-config will take, or has taken, the config of the module from. What is wrong with an option, the
-/// pass reports.
-static ConfigSource findConfigSource(mlir::ModuleOp module, const CompileOptions &options) {
-  if (isWholeConfig(options.config))
-    return ConfigSource::Input;
-  std::optional<ConfigFields> fields = llvm::expectedToOptional(ConfigFields::parse(options.config));
-  std::optional<TunedTable> own;
-  std::optional<SpillData> spills;
-  llvm::SmallVector<ConfigAttr> avoided;
-  ChoiceData data;
-  if (!options.tunedTable.empty() && (own = llvm::expectedToOptional(TunedTable::read(options.tunedTable))))
-    data.own = &*own;
-  if (!options.spillData.empty() && (spills = llvm::expectedToOptional(SpillData::read(options.spillData))))
-    data.spills = &*spills;
-  auto location = mlir::UnknownLoc::get(module.getContext());
-  for (const std::string &text : options.avoidedConfigs)
-    avoided.push_back(parseWholeConfig([&] { return mlir::emitError(location); }, module.getContext(), text));
-  data.avoided = avoided;
+/// Fails early for what no IR is made of.
+static llvm::Error checkIRStage(Stage stage, const CompileOptions &options) {
+  if (stage > Stage::LLVM)
+    return makeError("stage '" + toString(stage) + "' is not a level of IR");
+  return checkOptions(options);
+}
+
+llvm::Expected<std::string> dgemm::lowerToText(llvm::StringRef ir, Stage stage, const CompileOptions &options,
+                                               StageTimes *times) {
+  if (llvm::Error error = checkIRStage(stage, options))
+    return std::move(error);
+  Session session(options);
+  if (llvm::Error error = session.parse(ir, options.irName))
+    return std::move(error);
+  return print(session, stage, times);
+}
+
+llvm::Expected<std::string> dgemm::lowerToText(const GemmShape &shape, Stage stage, const CompileOptions &options,
+                                               StageTimes *times) {
+  if (llvm::Error error = checkIRStage(stage, options))
+    return std::move(error);
+  Session session(options);
+  if (llvm::Error error = session.build(shape))
+    return std::move(error);
+  return print(session, stage, times);
+}
+
+/// Who chose the config of a problem, as dgemm-select-config says.
+static ConfigSource getConfigSource(mlir::ModuleOp module) {
   ConfigSource source = ConfigSource::Input;
   module.walk([&](GemmOp gemm) {
-    if (gemm.getConfig() || !fields)
-      return;
-    bool isTuned = findTunedConfig(module.getContext(), ProblemSize::get(gemm), *fields, options.multiprocessors, data)
-                       .has_value();
-    source = isTuned ? ConfigSource::TunedTable : ConfigSource::CostModel;
+    if (auto chosenBy = gemm->getAttrOfType<mlir::StringAttr>(kConfigSourceAttr))
+      source = chosenBy == kTunedTable ? ConfigSource::TunedTable : ConfigSource::CostModel;
   });
   return source;
 }
 
+/// Gives a session its problem: a kernel may be compiled again with another config.
+using OpenSession = llvm::function_ref<llvm::Error(Session &)>;
+
 /// PTX and launch descriptor.
-static llvm::Expected<CompiledKernel> compileToPTX(llvm::StringRef ir, const CompileOptions &options) {
+static llvm::Expected<CompiledKernel> compileToPTX(OpenSession open, const CompileOptions &options) {
   Session session(options);
-  if (llvm::Error error = session.parse(ir, options.irName))
+  if (llvm::Error error = open(session))
     return std::move(error);
   CompiledKernel kernel;
-  kernel.configSource = findConfigSource(session.getModule(), options);
+  kernel.configSource = ConfigSource::Input;
+  if (session.getLevel() == Level::Problem) {
+    if (llvm::Error error = session.lower(Level::Configured))
+      return std::move(error);
+    kernel.configSource = getConfigSource(session.getModule());
+  }
   if (llvm::Error error = session.lower(Level::NVVM))
     return std::move(error);
   auto launch = dgemm::getLaunchDescriptor(session.getModule(), options.chip);
@@ -453,13 +284,13 @@ static std::string describeSlowConfig(llvm::StringRef config, llvm::StringRef er
 }
 
 /// PTX, launch descriptor and cubin, of the next best config where the first one that was chosen is slow.
-static llvm::Expected<CompiledKernel> compileToCubin(llvm::StringRef ir, const CompileOptions &options) {
+static llvm::Expected<CompiledKernel> compileToCubin(OpenSession open, const CompileOptions &options) {
   constexpr size_t kMostTries = 8;
   CompileOptions next = options;
   std::vector<std::string> remarks;
   std::string first; // why the first one is slow
   while (true) {
-    llvm::Expected<CompiledKernel> kernel = compileToPTX(ir, next);
+    llvm::Expected<CompiledKernel> kernel = compileToPTX(open, next);
     if (!kernel && first.empty())
       return kernel;
     if (!kernel) { // no other config is left
@@ -483,12 +314,13 @@ static llvm::Expected<CompiledKernel> compileToCubin(llvm::StringRef ir, const C
   }
 }
 
-llvm::Expected<CompiledKernel> dgemm::compileModule(llvm::StringRef ir, const CompileOptions &options, Stage last) {
+/// What `open` opens as far as `last`.
+static llvm::Expected<CompiledKernel> compile(OpenSession open, const CompileOptions &options, Stage last) {
   if (llvm::Error error = checkOptions(options))
     return std::move(error);
   if (last == Stage::PTX || last == Stage::Launch)
-    return compileToPTX(ir, options);
-  llvm::Expected<CompiledKernel> kernel = compileToCubin(ir, options);
+    return compileToPTX(open, options);
+  llvm::Expected<CompiledKernel> kernel = compileToCubin(open, options);
   if (!kernel)
     return kernel;
   if (llvm::Error error = interleaveKernel(*kernel, options.interleaveFFMA))
@@ -499,11 +331,10 @@ llvm::Expected<CompiledKernel> dgemm::compileModule(llvm::StringRef ir, const Co
   return kernel;
 }
 
+llvm::Expected<CompiledKernel> dgemm::compileModule(llvm::StringRef ir, const CompileOptions &options, Stage last) {
+  return compile([&](Session &session) { return session.parse(ir, options.irName); }, options, last);
+}
+
 llvm::Expected<CompiledKernel> dgemm::compileKernel(const GemmShape &shape, const CompileOptions &options, Stage last) {
-  llvm::Expected<std::string> problem = makeProblem(shape, options);
-  if (!problem)
-    return problem.takeError();
-  CompileOptions made = options;
-  made.irName.clear();
-  return compileModule(*problem, made, last);
+  return compile([&](Session &session) { return session.build(shape); }, options, last);
 }

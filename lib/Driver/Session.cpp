@@ -28,7 +28,11 @@ static double now() {
 
 StageTimer::StageTimer(StageTimes &times, llvm::StringRef name) : times(times), name(name.str()), start(now()) {}
 
-StageTimer::~StageTimer() { times.emplace_back(std::move(name), now() - start); }
+StageTimer::~StageTimer() {
+  if (times.empty() || times.back().first != name)
+    times.emplace_back(std::move(name), 0);
+  times.back().second += now() - start; // one entry where a step goes on
+}
 
 /// One registry for the process; contexts only read it.
 static const mlir::DialectRegistry &getRegistry() {
@@ -104,10 +108,9 @@ llvm::Error Session::parse(llvm::StringRef ir, llvm::StringRef name) {
   return module ? llvm::Error::success() : takeDiagnostics("the input does not parse");
 }
 
-/// The level that a module is at, by the ops that it holds.
-static Level getLevel(mlir::ModuleOp module) {
+Level Session::getLevel() {
   Level level = Level::NVVM;
-  module.walk([&](mlir::Operation *op) {
+  module->walk([&](mlir::Operation *op) {
     using namespace dgemm;
     if (auto gemm = llvm::dyn_cast<GemmOp>(op))
       level = std::min(level, gemm.getConfig() ? Level::Configured : Level::Problem);
@@ -128,14 +131,15 @@ static Level getLevel(mlir::ModuleOp module) {
 
 llvm::Error Session::lower(Level level) {
   StageTimer timer(times, "passes");
-  Level given = getLevel(*module);
+  Level given = getLevel();
   if (given > level)
     return llvm::createStringError("the input is at level '" + toString(static_cast<Stage>(given)) +
                                    "' already, behind '" + toString(static_cast<Stage>(level)) + "'");
-  if (given >= Level::Configured && !options.config.empty())
+  if (given >= Level::Configured && !options.config.empty() && !isConfigured)
     return llvm::createStringError("a config is given, but the input has one already");
-  if (given >= Level::Configured && !options.tunedTable.empty())
+  if (given >= Level::Configured && !options.tunedTable.empty() && !isConfigured)
     return llvm::createStringError("a tuned table is given, but the input has a config already");
+  isConfigured = true;
   mlir::PassManager pm(&context);
   dgemm::PipelineOptions pipeline;
   pipeline.config = options.config;

@@ -42,6 +42,10 @@ public:
   /// Parses and verifies. `name` is the file that diagnostics name; empty for text that the user has not seen: they
   /// name no place then.
   llvm::Error parse(llvm::StringRef ir, llvm::StringRef name = "");
+  /// Builds and verifies the problem of `shape`.
+  llvm::Error build(const GemmShape &shape);
+  /// The level that the module is at, by the ops that it holds.
+  dgemm::Level getLevel();
   /// Runs the passes up to `level`; the module may be at any level before it.
   llvm::Error lower(dgemm::Level level);
   /// The module, which is at level NVVM, as LLVM IR.
@@ -61,6 +65,8 @@ private:
   /// Holds the IR text, unless nobody has seen it.
   llvm::SourceMgr sources;
   bool pointsIntoText = false;
+  /// Passes have run, which took the config of the options.
+  bool isConfigured = false;
   std::string diagnostics;
   mlir::OwningOpRef<mlir::ModuleOp> module;
 };

@@ -134,9 +134,8 @@ LogicalResult ConfigAttr::verify(function_ref<InFlightDiagnostic()> emitError, T
 // TensorMapAttr
 //===----------------------------------------------------------------------===//
 
-LogicalResult TensorMapAttr::verify(function_ref<InFlightDiagnostic()> emitError, Operand, Type element,
-                                    AffineMap dims, AffineMap strides, DenseI64ArrayAttr box, int64_t swizzle,
-                                    AffineMap rows) {
+LogicalResult TensorMapAttr::verify(function_ref<InFlightDiagnostic()> emitError, Operand, Type element, AffineMap dims,
+                                    AffineMap strides, DenseI64ArrayAttr box, int64_t swizzle, AffineMap rows) {
   if (!element.isIntOrFloat() || element.getIntOrFloatBitWidth() % 8)
     return emitError() << "expected an element type of whole bytes, but got " << element;
   unsigned rank = dims.getNumResults();

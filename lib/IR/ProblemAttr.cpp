@@ -130,7 +130,8 @@ static LogicalResult verifyStrides(function_ref<InFlightDiagnostic()> emitError,
 }
 
 LogicalResult ProblemAttr::verify(function_ref<InFlightDiagnostic()> emitError, DenseI64ArrayAttr sizes, Layout layout,
-                                  DictionaryAttr strides, DivisorsAttr, ScaledAttr lhs, ScaledAttr rhs, Type out, bool) {
+                                  DictionaryAttr strides, DivisorsAttr, ScaledAttr lhs, ScaledAttr rhs, Type out,
+                                  bool) {
   MLIRContext *context = sizes.getContext();
   if (failed(verifySizes(emitError, layout, sizes)))
     return failure();

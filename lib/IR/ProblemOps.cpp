@@ -48,7 +48,8 @@ ProblemAttr GemmOp::getProblem() {
   return ProblemAttr::get(getContext(), builder.getDenseI64ArrayAttr(::getSizes(*this)), getLayout(),
                           strides.empty() ? DictionaryAttr() : builder.getDictionaryAttr(strides), getDivisorsAttr(),
                           scaled(getLhsType(), getLhsGranularity(), getLhsScale()),
-                          scaled(getRhsType(), getRhsGranularity(), getRhsScale()), getOutType().getElementType(), getPdl());
+                          scaled(getRhsType(), getRhsGranularity(), getRhsScale()), getOutType().getElementType(),
+                          getPdl());
 }
 
 /// What messages call an operand.

@@ -102,7 +102,8 @@ FailureOr<MovementAttr> MovementChoice::chooseLoad(LoadOp load, bool stagesBlock
   if (operand == Operand::B && config.getClusterM() > 1)
     multicast = Multicast::Column;
   if (allowsTMA(operand))
-    return byTMA(multicast, operand == Operand::B ? config.getLoads().getB() : CachePolicy::Normal, choosePrefetch(operand),
+    return byTMA(multicast, operand == Operand::B ? config.getLoads().getB() : CachePolicy::Normal,
+                 choosePrefetch(operand),
                  /*fewRows=*/0, operand == Operand::A && clipsRows());
   return by(MovementKind::Registers);
 }

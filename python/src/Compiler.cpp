@@ -58,8 +58,7 @@ static std::string lower(const GemmShape &shape, const std::string &stageName, c
                                         stageName)
                               .str()
                               .c_str());
-  std::string problem = take(makeProblem(shape, options));
-  return take(lowerToText(problem, *stage, options));
+  return take(lowerToText(shape, *stage, options));
 }
 
 static GemmLayout readLayout(const std::string &name) {
@@ -113,7 +112,6 @@ void dgemm::python::bindCompiler(nb::module_ &module) {
             options->ptxas = std::move(ptxas);
             options->chip = std::move(chip);
             options->tunedTable = std::move(tunedTable);
-            options->irName.clear(); // only problems that makeProblem writes are compiled
             options->entry = std::move(entry);
           },
           nb::kw_only(), nb::arg("config") = "", nb::arg("multiprocessors") = 132, nb::arg("ptxas") = "",

@@ -18,6 +18,7 @@
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/WithColor.h"
 #include <ctime>
+#include <variant>
 
 using namespace llvm;
 using namespace dgemm;
@@ -95,18 +96,18 @@ static Expected<GemmShape> getShape() {
   return shapeOptions.leaveDynamic(*shape);
 }
 
-/// The problem as IR: the input file, or made of --m, --n and --k. Says in `options` which.
-static Expected<std::string> getProblem(CompileOptions &options) {
-  options.irName.clear();
-  if (inputFile.getNumOccurrences()) {
-    options.irName = inputFile == "-" ? "<stdin>" : inputFile.getValue();
-    auto buffer = MemoryBuffer::getFileOrSTDIN(inputFile);
-    if (!buffer)
-      return createStringError("cannot read '" + inputFile + "': " + buffer.getError().message());
-    return (*buffer)->getBuffer().str();
+/// The IR of the input file, or the shape that --m, --n and --k say.
+using Problem = std::variant<std::string, GemmShape>;
+static Expected<Problem> getProblem(CompileOptions &options) {
+  if (!inputFile.getNumOccurrences()) {
+    Expected<GemmShape> shape = getShape();
+    return shape ? Expected<Problem>(*shape) : shape.takeError();
   }
-  Expected<GemmShape> shape = getShape();
-  return shape ? makeProblem(*shape, options) : shape.takeError();
+  options.irName = inputFile == "-" ? "<stdin>" : inputFile.getValue();
+  auto buffer = MemoryBuffer::getFileOrSTDIN(inputFile);
+  if (!buffer)
+    return createStringError("cannot read '" + inputFile + "': " + buffer.getError().message());
+  return (*buffer)->getBuffer().str();
 }
 
 static Error writeLines(Expected<std::vector<std::string>> lines) {
@@ -220,20 +221,23 @@ static Error run() {
     std::string text = std::to_string(*alignment) + "\n";
     return writeFiles({{outputFile, text}});
   }
-  Expected<std::string> problem = getProblem(options);
+  Expected<Problem> problem = getProblem(options);
   if (!problem)
     return problem.takeError();
   if (!outputDir.getNumOccurrences() && *stage <= Stage::LLVM) {
     StageTimes times;
-    Expected<std::string> text = lowerToText(*problem, *stage, options, &times);
+    Expected<std::string> text =
+        std::visit([&](const auto &given) { return lowerToText(given, *stage, options, &times); }, *problem);
     if (!text)
       return text.takeError();
     if (printTimes)
       reportTimes(times);
     return writeFiles({{outputFile, *text}});
   }
+  Stage last = outputDir.getNumOccurrences() ? Stage::Cubin : *stage;
+  const auto *ir = std::get_if<std::string>(&*problem);
   Expected<CompiledKernel> kernel =
-      compileModule(*problem, options, outputDir.getNumOccurrences() ? Stage::Cubin : *stage);
+      ir ? compileModule(*ir, options, last) : compileKernel(std::get<GemmShape>(*problem), options, last);
   if (!kernel)
     return kernel.takeError();
   for (const std::string &remark : kernel->remarks)

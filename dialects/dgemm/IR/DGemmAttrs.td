@@ -34,7 +34,7 @@ def DGemm_TensorMapAttr : AttrDef<DGemm_Dialect, "TensorMap"> {
                         "::mlir::AffineMap":$dims, "::mlir::AffineMap":$strides,
                         "::mlir::DenseI64ArrayAttr":$box, DefaultValuedParameter<"int64_t", "0">:$swizzle,
                         OptionalParameter<"::mlir::AffineMap", "rows of the box, where sizes say how many">:$rows);
-  let builders = [AttrBuilder<(ins "StringRef":$operand, "Type":$element, "AffineMap":$dims, "AffineMap":$strides,
+  let builders = [AttrBuilder<(ins "Operand":$operand, "Type":$element, "AffineMap":$dims, "AffineMap":$strides,
                                    "DenseI64ArrayAttr":$box, "int64_t":$swizzle), [{
     return $_get($_ctxt, operand, element, dims, strides, box, swizzle, AffineMap());
   }]>];

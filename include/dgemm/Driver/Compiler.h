@@ -167,6 +167,9 @@ llvm::Expected<CompiledKernel> compileKernel(const GemmShape &shape, const Compi
 /// The IR of `ir` lowered as far as `stage`, which is one of Problem to LLVM, as text.
 llvm::Expected<std::string> lowerToText(llvm::StringRef ir, Stage stage, const CompileOptions &options = {},
                                         StageTimes *times = nullptr);
+/// The same of the problem `shape`.
+llvm::Expected<std::string> lowerToText(const GemmShape &shape, Stage stage, const CompileOptions &options = {},
+                                        StageTimes *times = nullptr);
 
 } // namespace dgemm
 

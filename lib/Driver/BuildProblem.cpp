@@ -1,0 +1,206 @@
+//===- BuildProblem.cpp - A shape as IR -*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Session.h"
+#include "dgemm/IR/DGemm.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "mlir/IR/Verifier.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace dgemm;
+
+namespace {
+constexpr int64_t kDynamic = GemmShape::kDynamic;
+/// Rows of the smallest tile: what wgmma takes.
+constexpr int64_t kMinBlockM = 64;
+
+struct SizeDivisor {
+  llvm::StringRef name;
+  int64_t size, divisor;
+
+  /// What is promised of the size where that is dynamic, else 1, which promises nothing.
+  int64_t getPromise() const { return size == kDynamic ? divisor : 1; }
+};
+
+/// The types of the operands.
+class ProblemTypes {
+public:
+  ProblemTypes(mlir::MLIRContext *context, const GemmShape &shape)
+      : shape(shape), lhs(ScaledAttr::getOfA(context)), rhs(ScaledAttr::getOfB(context)), builder(context) {}
+
+  MemRefType a() { return matrix(lhs.getElement(), isMasked(), shape.m, shape.k, shape.lda); }
+  MemRefType b() { return matrix(rhs.getElement(), isGrouped(), shape.n, shape.k, shape.ldb); }
+  MemRefType d() { return matrix(builder.getBF16Type(), isMasked(), shape.m, shape.n, shape.ldd); }
+  MemRefType scaleA() {
+    return scales(isMasked(), blocks(shape.k, lhs.getK()), blocks(shape.m, lhs.getRows()), shape.scaleAKInnermost);
+  }
+  MemRefType scaleB() {
+    return scales(isGrouped(), blocks(shape.n, rhs.getRows()), blocks(shape.k, rhs.getK()), shape.scaleBNInnermost);
+  }
+  MemRefType groups() { return MemRefType::get({extent(isMasked() ? shape.groups : shape.m)}, builder.getI32Type()); }
+  bool isGrouped() const { return shape.layout != GemmLayout::Dense; }
+  DenseI64ArrayAttr lhsGranularity() { return builder.getDenseI64ArrayAttr({lhs.getRows(), lhs.getK()}); }
+  DenseI64ArrayAttr rhsGranularity() { return builder.getDenseI64ArrayAttr({rhs.getRows(), rhs.getK()}); }
+
+private:
+  bool isMasked() const { return shape.layout == GemmLayout::Masked; }
+  static int64_t extent(int64_t size) { return size == kDynamic ? ShapedType::kDynamic : size; }
+  static int64_t blocks(int64_t size, int64_t block) {
+    return size == kDynamic ? size : int64_t(llvm::divideCeil(size, block));
+  }
+
+  /// `strides` of rows and columns, kDynamic for `?`.
+  MemRefType type(Type element, bool hasGroups, int64_t rows, int64_t columns,
+                  std::optional<std::pair<int64_t, int64_t>> strides = {}) {
+    SmallVector<int64_t> dims = {extent(rows), extent(columns)};
+    if (hasGroups)
+      dims.insert(dims.begin(), extent(shape.groups));
+    if (!strides)
+      return MemRefType::get(dims, element);
+    auto [row, column] = *strides;
+    SmallVector<int64_t> all = {extent(row), extent(column)};
+    if (hasGroups) {
+      bool isDynamic = llvm::is_contained({rows, columns, row, column}, kDynamic);
+      all.insert(all.begin(), isDynamic ? ShapedType::kDynamic : std::max(rows * row, columns * column));
+    }
+    return MemRefType::get(dims, element, mlir::StridedLayoutAttr::get(builder.getContext(), /*offset=*/0, all));
+  }
+  MemRefType matrix(Type element, bool hasGroups, int64_t rows, int64_t columns, int64_t pitch) {
+    if (!pitch)
+      return type(element, hasGroups, rows, columns);
+    return type(element, hasGroups, rows, columns, std::pair<int64_t, int64_t>(pitch, 1));
+  }
+  /// Scales [rows, columns], the rows innermost where `isTransposed`.
+  MemRefType scales(bool hasGroups, int64_t rows, int64_t columns, bool isTransposed) {
+    if (!isTransposed)
+      return type(lhs.getScale(), hasGroups, rows, columns);
+    return type(lhs.getScale(), hasGroups, rows, columns, std::pair<int64_t, int64_t>(1, rows));
+  }
+
+  const GemmShape &shape;
+  ScaledAttr lhs, rhs;
+  Builder builder;
+};
+} // namespace
+
+static std::array<SizeDivisor, 5> getDivisors(const GemmShape &shape) {
+  return {{{"n", shape.n, shape.nDivisor},
+           {"k", shape.k, shape.kDivisor},
+           {"lda", shape.lda, shape.ldaDivisor},
+           {"ldb", shape.ldb, shape.ldbDivisor},
+           {"ldd", shape.ldd, shape.lddDivisor}}};
+}
+
+/// Sizes and leading dimensions.
+static llvm::Error checkSizes(const GemmShape &shape) {
+  // 0 stands for no leading dimension.
+  std::vector<std::tuple<const char *, int64_t, int64_t>> sizes = {{"M", shape.m, 1},
+                                                                   {"N", shape.n, 1},
+                                                                   {"K", shape.k, 1},
+                                                                   {"the leading dimension of A", shape.lda, 0},
+                                                                   {"the leading dimension of B", shape.ldb, 0},
+                                                                   {"the leading dimension of D", shape.ldd, 0}};
+  if (shape.layout != GemmLayout::Dense)
+    sizes.emplace_back("the number of groups", shape.groups, 1);
+  for (auto [name, size, least] : sizes)
+    if (size != kDynamic && (size < least || size > INT32_MAX))
+      return makeError(llvm::formatv("expected {0} to be 1 to 2147483647 or dynamic, but got {1}", name, size));
+  return llvm::Error::success();
+}
+
+/// Rows are no shorter than they are.
+static llvm::Error checkPitches(const GemmShape &shape) {
+  std::tuple<const char *, int64_t, int64_t> pitches[] = {
+      {"A", shape.lda, shape.k}, {"B", shape.ldb, shape.k}, {"D", shape.ldd, shape.n}};
+  for (auto [name, pitch, row] : pitches)
+    if (pitch && pitch != kDynamic && pitch < row)
+      return makeError(llvm::formatv("expected the leading dimension of {0} to be at least its row, {1}, but got {2}",
+                                     name, row, pitch));
+  return llvm::Error::success();
+}
+
+static llvm::Error checkShape(const GemmShape &shape) {
+  if (llvm::Error error = checkSizes(shape))
+    return error;
+  if (shape.layout == GemmLayout::Contiguous &&
+      (shape.rowAlignment < 1 || shape.rowAlignment > INT32_MAX || shape.rowAlignment % kMinBlockM))
+    return makeError(llvm::formatv("expected the row alignment of groups to be a multiple of {0}, the rows of the "
+                                   "smallest tile, but got {1}",
+                                   kMinBlockM, shape.rowAlignment));
+  if (shape.expectedM < 0 || shape.expectedM > INT32_MAX)
+    return makeError(
+        llvm::formatv("expected the expected M to be 1 to 2147483647, or 0 for none, but got {0}", shape.expectedM));
+  for (const SizeDivisor &entry : getDivisors(shape))
+    if (entry.divisor < 1 || (entry.size > 0 && entry.size % entry.divisor))
+      return makeError(llvm::formatv("expected the divisor of {0} to be positive{1}, but got {2}", entry.name.upper(),
+                                     entry.size > 0 ? " and to divide " + std::to_string(entry.size) : "",
+                                     entry.divisor));
+  return checkPitches(shape);
+}
+
+/// "dgemm_m4096_nx_k512", "dgemm_masked_g8_m..."; x for a dynamic size.
+static std::string makeEntry(const GemmShape &shape) {
+  auto nameOf = [](int64_t size) { return size == kDynamic ? "x" : std::to_string(size); };
+  std::string group;
+  if (shape.layout != GemmLayout::Dense)
+    group = llvm::formatv("_{0}_g{1}", toString(shape.layout), nameOf(shape.groups));
+  return llvm::formatv("dgemm{0}_m{1}_n{2}_k{3}", group, nameOf(shape.m), nameOf(shape.n), nameOf(shape.k));
+}
+
+/// Null where nothing is promised.
+static DivisorsAttr makeDivisors(mlir::MLIRContext *context, const GemmShape &shape) {
+  std::array<SizeDivisor, 5> all = getDivisors(shape);
+  if (llvm::all_of(all, [](const SizeDivisor &entry) { return entry.getPromise() == 1; }))
+    return {};
+  return DivisorsAttr::get(context, all[0].getPromise(), all[1].getPromise(), all[2].getPromise(), all[3].getPromise(),
+                           all[4].getPromise());
+}
+
+/// The function: its arguments are the operands of the gemm.
+static void buildFunction(mlir::ImplicitLocOpBuilder &b, const GemmShape &shape, llvm::StringRef entry) {
+  ProblemTypes types(b.getContext(), shape);
+  SmallVector<Type> operands = {types.a(), types.scaleA(), types.b(), types.scaleB(), types.d()};
+  if (types.isGrouped())
+    operands.push_back(types.groups());
+  auto func = mlir::func::FuncOp::create(b, entry, b.getFunctionType(operands, {}));
+  mlir::Block *body = func.addEntryBlock();
+  b.setInsertionPointToStart(body);
+  bool usesExpected = shape.expectedM && (shape.layout == GemmLayout::Masked || shape.m == kDynamic);
+  auto layout = *symbolizeLayout(toString(shape.layout));
+  GemmOp::create(b, body->getArgument(0), body->getArgument(1), body->getArgument(2), body->getArgument(3),
+                 body->getArgument(4), types.isGrouped() ? Value(body->getArgument(5)) : Value(), layout,
+                 layout == Layout::Contiguous ? b.getI64IntegerAttr(shape.rowAlignment) : IntegerAttr(),
+                 usesExpected ? b.getI64IntegerAttr(shape.expectedM) : IntegerAttr(),
+                 makeDivisors(b.getContext(), shape), shape.pdl, types.lhsGranularity(), types.rhsGranularity(),
+                 ConfigAttr());
+  mlir::func::ReturnOp::create(b);
+}
+
+llvm::Error Session::build(const GemmShape &shape) {
+  StageTimer timer(times, "problem");
+  if (llvm::Error error = checkShape(shape))
+    return error;
+  if (!options.entry.empty() && !isKernelName(options.entry))
+    return makeError(
+        "expected the entry to be a name of letters, digits, _ and $ that does not start with a digit, but "
+        "got '" +
+        options.entry + "'");
+  context.loadDialect<DGemmDialect, mlir::func::FuncDialect>();
+  auto location = mlir::UnknownLoc::get(&context);
+  module = mlir::ModuleOp::create(location);
+  auto b = mlir::ImplicitLocOpBuilder::atBlockEnd(location, module->getBody());
+  buildFunction(b, shape, options.entry.empty() ? makeEntry(shape) : options.entry);
+  return mlir::succeeded(mlir::verify(*module)) ? llvm::Error::success() : takeDiagnostics("the problem is not valid");
+}
+
+llvm::Expected<std::string> dgemm::makeProblem(const GemmShape &shape, const CompileOptions &options) {
+  return lowerToText(shape, Stage::Problem, options);
+}
