@@ -25,6 +25,9 @@ constexpr int64_t kVersion = 2;
 constexpr llvm::StringLiteral kTableH100 =
 #include "TunedTables/h100.inc"
     ;
+constexpr llvm::StringLiteral kTableH200 =
+#include "TunedTables/h200.inc"
+    ;
 } // namespace
 
 // llvm::json finds these by their arguments.
@@ -109,11 +112,14 @@ ArrayRef<TunedTable> TunedTable::getShipped() {
   // A table that does not parse would be a defect of the build, which the unit tests look for.
   static const std::vector<TunedTable> tables = [] {
     std::vector<TunedTable> parsed;
-    llvm::Expected<TunedTable> table = parse(kTableH100);
-    if (table)
-      parsed.push_back(std::move(*table));
-    else
-      llvm::consumeError(table.takeError());
+    // Both GPUs have 132 multiprocessors. That of the H200 has the problems that that of the H100 lacks.
+    for (llvm::StringRef text : {kTableH100, kTableH200}) {
+      llvm::Expected<TunedTable> table = parse(text);
+      if (table)
+        parsed.push_back(std::move(*table));
+      else
+        llvm::consumeError(table.takeError());
+    }
     return parsed;
   }();
   return tables;
