@@ -25,6 +25,7 @@
 #include "dgemm/IR/HopperLimits.h"
 #include "dgemm/IR/OperandGeometry.h"
 #include "llvm/ADT/TypeSwitch.h"
+#include <utility>
 
 namespace dgemm {
 #define GEN_PASS_DEF_LOWERRINGPASS
@@ -79,6 +80,9 @@ static LogicalResult verifyLoad(LoadAsyncOp load) {
     return load.emitOpError("expected a stage that dgemm.acquire gives");
   if (!load.getMovement())
     return load.emitOpError("expected 'by'; run dgemm-choose-data-movement first");
+  // The bytes that dgemm.commit expects depend on its rows.
+  if (load.getMovement()->getClipRows() && load->getBlock() != load.getStage().getDefiningOp()->getBlock())
+    return load.emitOpError("expected a load that clips rows to stand in the block of its dgemm.acquire");
   return success();
 }
 
@@ -253,7 +257,7 @@ void OpLowering::lower(NVVMBuilder &b, CommitOp commit) {
       expected = b.createOrFold<arith::SelectOp>(isFew, b.i32(lowering.bytes - scales), expected);
     }
     if (clippedBytes)
-      expected = b.createOrFold<arith::SubIOp>(expected, clippedBytes);
+      expected = b.createOrFold<arith::SubIOp>(expected, std::exchange(clippedBytes, Value()));
     NVVM::MBarrierArriveExpectTxOp::create(b, Type{}, barrier, expected, NVVM::MemScopeKind::CTA,
                                            /*relaxed=*/false, Value{});
   });

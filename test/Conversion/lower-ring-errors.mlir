@@ -114,3 +114,28 @@ dgemm.kernel @stage(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: 
   } consumer (%wg) x 2 registers = 232 {
   }
 }
+
+// -----
+
+// How many bytes dgemm.commit awaits depends on the rows of such a load, so that it cannot be left out.
+!stage = !dgemm.stage<<128x128xf8E4M3FN, swizzle = 128>, <96x128xf8E4M3FN, swizzle = 128>>
+!ring = !dgemm.ring<2, !stage>
+dgemm.kernel @clipped(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
+                      %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
+                      %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"})
+    problem <sizes = [-1, 384, 512]> config <tile = <block = 128x96x128>, schedule = <stages = 2, warpgroups = 2>> {
+  %c0 = arith.constant 0 : index
+  %i = arith.constant 0 : i32
+  %is_first = arith.cmpi eq, %M, %c0 : index
+  %ring = dgemm.ring : !ring
+  dgemm.warp_specialize
+  producer registers = 40 {
+    %stage = dgemm.acquire %ring[%i] parity %i : !ring -> !stage
+    scf.if %is_first {
+      // expected-error @+1 {{'dgemm.load_async' op expected a load that clips rows to stand in the block of its dgemm.acquire}}
+      dgemm.load_async %a[%c0, %c0] into %stage[0] by <tma, clip_rows = true> : memref<?x512xf8E4M3FN>, !stage
+    }
+    dgemm.commit %ring[%i] : !ring
+  } consumer (%wg) x 2 registers = 232 {
+  }
+}
