@@ -50,7 +50,7 @@ private:
   Value base;
 };
 
-/// Address of element i < `count` of what dgemm.load_block_scales gives for `source` at `offsets`: row `n / 128 + i`,
+/// Address of element i < `count` of what dgemm.load_scales gives of B for `source` at `offsets`: row `n / 128 + i`,
 /// no further than the last, at K block `k / 128`.
 SmallVector<Value> getBlockScaleAddresses(NVVMBuilder &b, KernelOp kernel, Value source, ValueRange offsets,
                                           int64_t count);

@@ -222,7 +222,7 @@ LogicalResult assign(KernelOp kernel) {
     return failure();
   RingType ring = rings.front().getRing().getType();
   bool hasSlots = false;
-  roles.front().getProducer().walk([&](LoadBlockScalesAsyncOp) { hasSlots = true; });
+  roles.front().getProducer().walk([&](LoadAsyncOp load) { hasSlots |= isBy(load, MovementKind::CpAsync); });
   for (Region *region : {&roles.front().getProducer(), &roles.front().getConsumer()})
     RoleWalk(ring).assign(region->front(), hasSlots);
   return success();

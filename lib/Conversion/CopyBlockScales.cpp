@@ -25,8 +25,7 @@ using namespace dgemm;
 
 static_assert(kBlockScaleSlots >= hopper::kWarpThreads + kMaxStages, "slots would be written while they are read");
 
-void dgemm::copyBlockScales(RingLowering &lowering, NVVMBuilder &b, LoadBlockScalesAsyncOp load, Value slot,
-                            Value barrier) {
+void dgemm::copyBlockScales(RingLowering &lowering, NVVMBuilder &b, LoadAsyncOp load, Value slot, Value barrier) {
   Value k = load.getOffsets().back(), lane = b.bitAnd(b.threadIndex(), hopper::kWarpThreads - 1);
   // Lanes take K blocks in the order of the loop, wherever these lie.
   auto walk = k.getDefiningOp<WalkKOp>();

@@ -48,18 +48,14 @@ RingLowering::RingLowering(KernelOp kernel, RingOp ring, WarpSpecializeOp roles)
     splitK = cluster.size() > 2 ? cluster[2] : 1;
   });
   bytes = getType().getStage().getByteSize();
-  roles.getProducer().walk([&](Operation *op) {
-    auto load = dyn_cast<LoadAsyncOp>(op);
-    auto scales = dyn_cast<LoadBlockScalesAsyncOp>(op);
-    if (load)
-      fewRows = std::max(fewRows, load.getMovement() ? load.getMovement()->getFewRows() : 0);
-    if (scales)
-      bringsScalesOfB = true;
-    if (!scales && (!load || isBy(load, MovementKind::TMA)))
-      return;
-    hasCopies |= !scales;
-    StageType stage = load ? load.getStage().getType() : scales.getStage().getType();
-    bytes -= stage.getTiles()[load ? load.getIndex() : scales.getIndex()].getByteSize();
+  roles.getProducer().walk([&](LoadAsyncOp load) {
+    if (!load.getMovement())
+      return; // an error of its own
+    fewRows = std::max(fewRows, load.getMovement()->getFewRows());
+    hasCopies |= isBy(load, MovementKind::Registers);
+    bringsScalesOfB |= isBy(load, MovementKind::CpAsync);
+    if (!isBy(load, MovementKind::TMA))
+      bytes -= load.getStage().getType().getTiles()[load.getIndex()].getByteSize();
   });
 }
 
@@ -75,23 +71,21 @@ SmallVector<Value> dgemm::getCoordinates(NVVMBuilder &b, ValueRange offsets) {
 // Verification
 //===----------------------------------------------------------------------===//
 
-static LogicalResult verifyLoad(LoadAsyncOp load) {
-  if (!load.getStage().getDefiningOp<AcquireOp>())
+static LogicalResult verifyLoad(RingLowering &lowering, LoadAsyncOp load) {
+  auto acquire = load.getStage().getDefiningOp<AcquireOp>();
+  if (!acquire)
     return load.emitOpError("expected a stage that dgemm.acquire gives");
   if (!load.getMovement())
     return load.emitOpError("expected 'by'; run dgemm-choose-data-movement first");
   // The bytes that dgemm.commit expects depend on its rows.
   if (load.getMovement()->getClipRows() && load->getBlock() != load.getStage().getDefiningOp()->getBlock())
     return load.emitOpError("expected a load that clips rows to stand in the block of its dgemm.acquire");
-  return success();
-}
-
-static LogicalResult verifyBlockScales(RingLowering &lowering, LoadBlockScalesAsyncOp load) {
+  if (!isBy(load, MovementKind::CpAsync))
+    return success();
   if (lowering.hasCopies)
     return load.emitOpError("expected a producer whose other loads are all by TMA");
-  auto acquire = load.getStage().getDefiningOp<AcquireOp>();
-  if (!acquire || !acquire.getSlot())
-    return load.emitOpError("expected a stage with a slot that dgemm.acquire gives");
+  if (!acquire.getSlot())
+    return load.emitOpError("expected a stage with a slot; run dgemm-assign-stage-phase first");
   return success();
 }
 
@@ -109,7 +103,7 @@ static LogicalResult verifyOps(RingLowering &lowering) {
     if (!index)
       return op->emitOpError("expected the index of a stage; run dgemm-assign-stage-phase first");
     for (Operation *user : op->getUsers())
-      if (!isa<ViewOp, LoadAsyncOp, LoadBlockScalesAsyncOp>(user))
+      if (!isa<ViewOp, LoadAsyncOp>(user))
         return user->emitOpError("expected a stage to be loaded or viewed, and no more");
     return success();
   };
@@ -117,8 +111,7 @@ static LogicalResult verifyOps(RingLowering &lowering) {
     return llvm::TypeSwitch<Operation *, LogicalResult>(op)
         .Case<AcquireOp, WaitOp, CommitOp, ReleaseOp>(
             [&](auto ringOp) { return verifyPosition(op, ringOp.getIndex()); })
-        .Case([](LoadAsyncOp load) { return verifyLoad(load); })
-        .Case([&](LoadBlockScalesAsyncOp load) { return verifyBlockScales(lowering, load); })
+        .Case([&](LoadAsyncOp load) { return verifyLoad(lowering, load); })
         .Case([](ViewOp view) { return verifyView(view); })
         .Default(success());
   });
@@ -144,10 +137,6 @@ public:
     wait.getCondition() ? b.when(wait.getCondition(), waitForStage) : waitForStage();
   }
   LogicalResult lower(NVVMBuilder &b, LoadAsyncOp load);
-  void lower(NVVMBuilder &b, LoadBlockScalesAsyncOp load) {
-    auto acquire = load.getStage().getDefiningOp<AcquireOp>();
-    copyBlockScales(lowering, b, load, acquire.getSlot(), shared.fullBarrier(b, acquire.getIndex()));
-  }
   void lower(NVVMBuilder &b, CommitOp commit);
   void lower(NVVMBuilder &b, ViewOp view);
   void lower(NVVMBuilder &b, ReleaseOp release);
@@ -181,7 +170,12 @@ private:
 };
 
 LogicalResult OpLowering::lower(NVVMBuilder &b, LoadAsyncOp load) {
-  Value stage = load.getStage().getDefiningOp<AcquireOp>().getIndex();
+  auto acquire = load.getStage().getDefiningOp<AcquireOp>();
+  Value stage = acquire.getIndex();
+  if (isBy(load, MovementKind::CpAsync)) {
+    copyBlockScales(lowering, b, load, acquire.getSlot(), shared.fullBarrier(b, stage));
+    return success();
+  }
   if (isBy(load, MovementKind::Registers)) {
     copyTile(lowering, b, load, stage);
     return success();
@@ -311,7 +305,7 @@ static LogicalResult lowerRole(RingLowering &lowering, Region &role) {
       load.erase();
       continue;
     }
-    TypeSwitch<Operation *>(op).Case<LoadBlockScalesAsyncOp, CommitOp, ViewOp, ReleaseOp>([&](auto ringOp) {
+    TypeSwitch<Operation *>(op).Case<CommitOp, ViewOp, ReleaseOp>([&](auto ringOp) {
       ops.lower(b, ringOp);
       ringOp.erase();
     });

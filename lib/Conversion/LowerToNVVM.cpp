@@ -73,24 +73,6 @@ static void lowerRoles(WarpSpecializeOp op) {
 }
 
 //===----------------------------------------------------------------------===//
-// Scales of B
-//===----------------------------------------------------------------------===//
-
-static void lowerBlockScales(LoadBlockScalesOp op) {
-  NVVMBuilder b(op.getLoc(), op);
-  VectorType type = op.getScales().getType();
-  Value scales = LLVM::UndefOp::create(b, type);
-  auto kernel = op->getParentOfType<KernelOp>();
-  for (auto [i, address] :
-       llvm::enumerate(getBlockScaleAddresses(b, kernel, op.getSource(), op.getOffsets(), type.getNumElements()))) {
-    Value load = loadOperand(b, kernel, b.getF32Type(), address);
-    scales = LLVM::InsertElementOp::create(b, scales, load, b.i32(i));
-  }
-  op.replaceAllUsesWith(scales);
-  op.erase();
-}
-
-//===----------------------------------------------------------------------===//
 // Kernel
 //===----------------------------------------------------------------------===//
 
@@ -101,7 +83,7 @@ static LogicalResult verifyUses(BlockArgument operand) {
   for (Operation *user : operand.getUsers()) {
     bool isPointer = isa<UnrealizedConversionCastOp>(user) && user->getNumResults() == 1 &&
                      user->getResult(0).getType() == getOperandPointerType(operand.getContext());
-    if (!isPointer && !isa<LoadBlockScalesOp, ForEachTileOp>(user))
+    if (!isPointer && !isa<ForEachTileOp>(user))
       return user->emitOpError("expected no more use of a memref; run dgemm-lower-stores and dgemm-lower-wgmma first");
   }
   return success();
@@ -114,8 +96,7 @@ static LogicalResult verifyOps(KernelOp kernel) {
       return failure();
   WalkResult result = kernel.walk([&](Operation *op) {
     if (op == kernel ||
-        isa<UnrealizedConversionCastOp, WarpSpecializeOp, ForEachTileOp, YieldOp, WalkKOp, KRangeOp, LoadBlockScalesOp>(
-            op))
+        isa<UnrealizedConversionCastOp, WarpSpecializeOp, ForEachTileOp, YieldOp, WalkKOp, KRangeOp>(op))
       return WalkResult::advance();
     if (isa_and_nonnull<arith::ArithDialect, scf::SCFDialect, cf::ControlFlowDialect, LLVM::LLVMDialect,
                         NVVM::NVVMDialect>(op->getDialect()))
@@ -164,9 +145,6 @@ FailureOr<LLVM::LLVMFuncOp> KernelLowering::lower() {
   if (failed(verifyOps(kernel)))
     return failure();
   int64_t threads = roles.front().getThreads();
-  SmallVector<LoadBlockScalesOp> loads;
-  kernel.walk([&](LoadBlockScalesOp load) { loads.push_back(load); });
-  llvm::for_each(loads, lowerBlockScales);
   kernel.walk([](KRangeOp range) { lowerKRange(range); });
   SmallVector<ForEachTileOp> loops;
   kernel.walk([&](ForEachTileOp loop) { loops.push_back(loop); });

@@ -88,7 +88,7 @@ void zeroScalesOfFewRows(RingLowering &lowering, NVVMBuilder &b, Value isFew);
 /// Starts the copies of the scales of B of 32 K blocks, where `load` is the first of these, by all lanes of the
 /// producer's warp, to `slot` (i32) and those behind it. At `barrier` arrives each lane once its copy is done, or,
 /// where there is nothing to copy, the leader as often.
-void copyBlockScales(RingLowering &lowering, NVVMBuilder &b, LoadBlockScalesAsyncOp load, Value slot, Value barrier);
+void copyBlockScales(RingLowering &lowering, NVVMBuilder &b, LoadAsyncOp load, Value slot, Value barrier);
 
 } // namespace dgemm
 

@@ -69,7 +69,7 @@ Value dgemm::getFirstRow(NVVMBuilder &b, Value thread) {
 namespace {
 
 //===----------------------------------------------------------------------===//
-// dgemm.zero, dgemm.tile_at, dgemm.load_fragment
+// dgemm.zero, dgemm.tile_at, dgemm.load_scales
 //===----------------------------------------------------------------------===//
 
 struct LowerZero : OpConversionPattern<ZeroOp> {
@@ -100,42 +100,31 @@ struct LowerTileAt : OpConversionPattern<TileAtOp> {
   }
 };
 
-struct LowerLoadFragment : OpConversionPattern<LoadFragmentOp> {
+struct LowerLoadScales : OpConversionPattern<LoadScalesOp> {
   using OpConversionPattern::OpConversionPattern;
-  LogicalResult matchAndRewrite(LoadFragmentOp op, OpAdaptor adaptor,
+  LogicalResult matchAndRewrite(LoadScalesOp op, OpAdaptor adaptor,
                                 ConversionPatternRewriter &rewriter) const override {
     NVVMBuilder b(op.getLoc(), rewriter);
+    if (op.isOfRows())
+      rewriter.replaceOp(op, op.isFromTile() ? readRows(b, adaptor.getSource()) : loadRows(b, op));
+    else
+      rewriter.replaceOp(op, op.isFromTile() ? readColumns(b, op, adaptor.getSource()) : loadColumns(b, op));
+    return success();
+  }
+
+private:
+  /// Scales of A in shared memory from `tile` on: those of the two rows of the thread.
+  static Value readRows(NVVMBuilder &b, Value tile) {
     Value row = getFirstRow(b, b.threadIndex());
     SmallVector<Value> values;
     for (int64_t half = 0; half < 2; ++half) {
-      Value address = b.offsetPointer(adaptor.getTile(), b.mul(b.add(row, 8 * half), 4));
+      Value address = b.offsetPointer(tile, b.mul(b.add(row, 8 * half), 4));
       values.push_back(LLVM::LoadOp::create(b, b.getF32Type(), address));
     }
-    rewriter.replaceOp(op, pack(b, values));
-    return success();
+    return pack(b, values);
   }
-};
 
-struct LowerLoadVector : OpConversionPattern<LoadVectorOp> {
-  using OpConversionPattern::OpConversionPattern;
-  LogicalResult matchAndRewrite(LoadVectorOp op, OpAdaptor adaptor,
-                                ConversionPatternRewriter &rewriter) const override {
-    NVVMBuilder b(op.getLoc(), rewriter);
-    Value vector = LLVM::UndefOp::create(b, op.getResult().getType());
-    for (int64_t i = 0; i < op.getTile().getType().getColumns(); ++i) {
-      Value element = LLVM::LoadOp::create(b, b.getF32Type(), b.offsetPointer(adaptor.getTile(), b.i32(4 * i)));
-      vector = LLVM::InsertElementOp::create(b, vector, element, b.i32(i));
-    }
-    rewriter.replaceOp(op, vector);
-    return success();
-  }
-};
-
-struct LowerLoadRowScales : OpConversionPattern<LoadRowScalesOp> {
-  using OpConversionPattern::OpConversionPattern;
-  LogicalResult matchAndRewrite(LoadRowScalesOp op, OpAdaptor adaptor,
-                                ConversionPatternRewriter &rewriter) const override {
-    NVVMBuilder b(op.getLoc(), rewriter);
+  static Value loadRows(NVVMBuilder &b, LoadScalesOp op) {
     OperandAccess access(b, op->getParentOfType<KernelOp>(), op.getSource());
     Value row = getFirstRow(b, b.threadIndex());
     Value zero = LLVM::ConstantOp::create(b, b.getF32Type(), b.getF32FloatAttr(0));
@@ -149,8 +138,28 @@ struct LowerLoadRowScales : OpConversionPattern<LoadRowScalesOp> {
       Value scale = access.load(b.getF32Type(), offset);
       values.push_back(arith::SelectOp::create(b, inside, scale, zero));
     }
-    rewriter.replaceOp(op, pack(b, values));
-    return success();
+    return pack(b, values);
+  }
+
+  static Value readColumns(NVVMBuilder &b, LoadScalesOp op, Value tile) {
+    Value vector = LLVM::UndefOp::create(b, op.getScales().getType());
+    for (int64_t i = 0, e = cast<VectorType>(op.getScales().getType()).getNumElements(); i < e; ++i) {
+      Value element = LLVM::LoadOp::create(b, b.getF32Type(), b.offsetPointer(tile, b.i32(4 * i)));
+      vector = LLVM::InsertElementOp::create(b, vector, element, b.i32(i));
+    }
+    return vector;
+  }
+
+  static Value loadColumns(NVVMBuilder &b, LoadScalesOp op) {
+    auto type = cast<VectorType>(op.getScales().getType());
+    auto kernel = op->getParentOfType<KernelOp>();
+    Value vector = LLVM::UndefOp::create(b, type);
+    for (auto [i, address] :
+         llvm::enumerate(getBlockScaleAddresses(b, kernel, op.getSource(), op.getOffsets(), type.getNumElements()))) {
+      Value load = loadOperand(b, kernel, b.getF32Type(), address);
+      vector = LLVM::InsertElementOp::create(b, vector, load, b.i32(i));
+    }
+    return vector;
   }
 };
 
@@ -454,7 +463,7 @@ struct ConvertYield : OpConversionPattern<YieldOp> {
 } // namespace
 
 void dgemm::populateWGMMAPatterns(const TypeConverter &converter, RewritePatternSet &patterns) {
-  patterns.add<LowerZero, LowerTileAt, LowerLoadFragment, LowerLoadVector, LowerMma<MmaOp>, LowerMma<MmaStartOp>,
-               LowerMmaWait, LowerPromote, LowerStoreFragment, LowerLoadRowScales, LowerStore, ConvertForEachTile,
-               ConvertYield>(converter, patterns.getContext());
+  patterns.add<LowerZero, LowerTileAt, LowerLoadScales, LowerMma<MmaOp>, LowerMma<MmaStartOp>, LowerMmaWait,
+               LowerPromote, LowerStoreFragment, LowerStore, ConvertForEachTile, ConvertYield>(converter,
+                                                                                               patterns.getContext());
 }

@@ -41,7 +41,7 @@ LogicalResult MovementAttr::verifyFor(Operation *op, Operand operand) const {
   if (isByTMA && operand == Operand::D && config.getSplitK() > 1)
     return op->emitOpError("expected to store from registers, as each CTA of a split K has columns of its own");
   if (!isByTMA && operand == Operand::ScaleA)
-    return op->emitOpError("expected to load scales of A by TMA; dgemm.load_row_scales does without");
+    return op->emitOpError("expected to load scales of A by TMA; dgemm.load_scales does without");
   Multicast multicast = operand == Operand::A && config.getClusterN() > 1   ? Multicast::Row
                         : operand == Operand::B && config.getClusterM() > 1 ? Multicast::Column
                                                                             : Multicast::None;

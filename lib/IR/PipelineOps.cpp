@@ -95,7 +95,6 @@ LogicalResult WarpSpecializeOp::verify() {
 LogicalResult WarpSpecializeOp::verifyRegions() {
   llvm::SmallDenseSet<uint64_t> loaded;
   getProducer().walk([&](LoadAsyncOp load) { loaded.insert(load.getIndex()); });
-  getProducer().walk([&](LoadBlockScalesAsyncOp load) { loaded.insert(load.getIndex()); });
   WalkResult result = getConsumer().walk([&](ViewOp view) {
     if (loaded.contains(view.getIndex()))
       return WalkResult::advance();
@@ -172,6 +171,32 @@ void AcquireOp::setPosition(Value index, Value parity, Value slot) { assignPosit
 
 void WaitOp::setPosition(Value index, Value parity, Value slot) { assignPosition(*this, index, parity, slot); }
 
+/// A tile of A, B or the scales of A.
+static LogicalResult verifyTileLoad(LoadAsyncOp op, TileType tile, Operand operand) {
+  // TMA box limits (cuda.h, cuTensorMapEncodeTiled).
+  if (tile.getRows() > hopper::kTmaMaxBox || tile.getColumns() > hopper::kTmaMaxBox)
+    return op.emitOpError() << "expected a tile of at most 256x256 (TMA box limit), but got " << tile;
+  if (tile.getRowBytes() % hopper::kTmaAlignment)
+    return op.emitOpError() << "expected tile rows of a multiple of 16 bytes (TMA box limit), but got "
+                            << tile.getRowBytes();
+  std::optional<MovementAttr> movement = op.getMovement();
+  if (movement && failed(movement->verifyKind(op, {MovementKind::TMA, MovementKind::Registers})))
+    return failure();
+  if (failed(verifyIsOperand(op, "source", op.getSource(), operand)))
+    return failure();
+  return movement ? movement->verifyFor(op, operand) : success();
+}
+
+/// Scales of B.
+static LogicalResult verifyBlockScalesLoad(LoadAsyncOp op, TileType tile) {
+  if (std::optional<MovementAttr> movement = op.getMovement())
+    if (failed(movement->verifyKind(op, {MovementKind::CpAsync})))
+      return failure();
+  if (tile.getRows() != 1)
+    return op.emitOpError() << "expected a 1xC tile of f32, but got " << tile;
+  return verifyIsOperand(op, "source", op.getSource(), Operand::ScaleB);
+}
+
 LogicalResult LoadAsyncOp::verify() {
   TileType tile = getTileOf(*this, getStage().getType(), getIndex());
   if (!tile)
@@ -182,39 +207,10 @@ LogicalResult LoadAsyncOp::verify() {
                          << getOffsets().size();
   if (type.getElementType() != tile.getElementType())
     return emitOpError() << "expected a source of " << tile.getElementType() << ", but got " << type;
-  // TMA box limits (cuda.h, cuTensorMapEncodeTiled).
-  if (tile.getRows() > hopper::kTmaMaxBox || tile.getColumns() > hopper::kTmaMaxBox)
-    return emitOpError() << "expected a tile of at most 256x256 (TMA box limit), but got " << tile;
-  if (tile.getRowBytes() % hopper::kTmaAlignment)
-    return emitOpError() << "expected tile rows of a multiple of 16 bytes (TMA box limit), but got "
-                         << tile.getRowBytes();
-  std::optional<MovementAttr> movement = getMovement();
-  if (movement && failed(movement->verifyKind(*this, {MovementKind::TMA, MovementKind::Registers})))
-    return failure();
   if (getIndex() >= std::size(kStageOperands))
-    return emitOpError("expected a tile of A, B or scales of A");
+    return emitOpError("expected a tile of A, B or their scales");
   Operand operand = kStageOperands[getIndex()];
-  if (failed(verifyIsOperand(*this, "source", getSource(), operand)))
-    return failure();
-  return movement ? movement->verifyFor(*this, operand) : success();
-}
-
-LogicalResult LoadBlockScalesAsyncOp::verify() {
-  TileType tile = getTileOf(*this, getStage().getType(), getIndex());
-  if (!tile)
-    return failure();
-  MemRefType type = getSource().getType();
-  if (type.getRank() < 2 || type.getRank() > 3 || !type.getElementType().isF32())
-    return emitOpError() << "expected a memref of f32 with rank 2 or 3, but got " << type;
-  if (type.getRank() != static_cast<int64_t>(getOffsets().size()))
-    return emitOpError() << "expected " << type.getRank() << " offsets for " << type << ", but got "
-                         << getOffsets().size();
-  if (tile.getRows() != 1 || !tile.getElementType().isF32())
-    return emitOpError() << "expected a 1xC tile of f32, but got " << tile;
-  constexpr uint64_t last = std::size(kStageOperands) - 1;
-  if (getIndex() != last && (*this)->getParentOfType<KernelOp>())
-    return emitOpError() << "expected the scales of B to be tile " << last << " of a stage, but got " << getIndex();
-  return verifyIsOperand(*this, "source", getSource(), Operand::ScaleB);
+  return operand == Operand::ScaleB ? verifyBlockScalesLoad(*this, tile) : verifyTileLoad(*this, tile, operand);
 }
 
 LogicalResult ViewOp::verify() {

@@ -110,48 +110,56 @@ LogicalResult LoadOp::verify() {
   return movement ? movement->verifyFor(*this, *operand) : success();
 }
 
-LogicalResult LoadFragmentOp::verify() {
-  TileType tile = getTile().getType();
-  FragType frag = getResult().getType();
-  if (tile.getRows() == 1 && tile.getElementType().isF32() && frag.getColumns() == 1 &&
-      frag.getRows() == tile.getColumns())
-    return verifyIsTileOf(*this, "tile", getTile(), Operand::ScaleA);
-  return emitOpError() << "expected a 1xR tile of f32 and a fragment of Rx1, but got " << tile << " and " << frag;
+/// C1 of dgemm.load_scales.
+static LogicalResult verifyTileScales(LoadScalesOp op) {
+  auto tile = cast<TileType>(op.getSource().getType());
+  Type scales = op.getScales().getType();
+  if (!op.getOffsets().empty() || op.getMovement())
+    return op.emitOpError("expected neither offsets nor 'by' for scales in shared memory");
+  auto frag = dyn_cast<FragType>(scales);
+  bool isRow = tile.getRows() == 1 && tile.getElementType().isF32();
+  if (frag && (!isRow || frag.getColumns() != 1 || frag.getRows() != tile.getColumns()))
+    return op.emitOpError() << "expected a 1xR tile of f32 and a fragment of Rx1, but got " << tile << " and " << frag;
+  if (!frag && (!isRow || cast<VectorType>(scales).getNumElements() != tile.getColumns()))
+    return op.emitOpError() << "expected a 1xC tile of f32 and a vector of C, but got " << tile << " and " << scales;
+  return verifyIsTileOf(op, "tile", op.getSource(), frag ? Operand::ScaleA : Operand::ScaleB);
 }
 
-LogicalResult LoadVectorOp::verify() {
-  TileType tile = getTile().getType();
-  VectorType vector = getResult().getType();
-  if (tile.getRows() == 1 && tile.getElementType().isF32() && vector.getNumElements() == tile.getColumns())
-    return verifyIsTileOf(*this, "tile", getTile(), Operand::ScaleB);
-  return emitOpError() << "expected a 1xC tile of f32 and a vector of C, but got " << tile << " and " << vector;
-}
-
-LogicalResult LoadBlockScalesOp::verify() {
-  MemRefType type = getSource().getType();
-  if (type.getRank() < 2 || type.getRank() > 3 || !type.getElementType().isF32())
-    return emitOpError() << "expected a memref of f32 with rank 2 or 3, but got " << type;
-  if (std::optional<MovementAttr> movement = getMovement())
-    if (failed(movement->verifyKind(*this, {MovementKind::CpAsync, MovementKind::Registers})))
-      return failure();
-  if (failed(verifyOffsets(*this, type, getOffsets())))
-    return failure();
-  auto kernel = (*this)->getParentOfType<KernelOp>();
-  int64_t given = getScales().getType().getNumElements();
-  if (int64_t expected = kernel ? kernel.getTileOf(Operand::ScaleB).getColumns() : given; given != expected)
-    return emitOpError() << "expected the " << expected << " scales that block N of the kernel may meet, but got "
-                         << given;
-  return verifyIsOperand(*this, "source", getSource(), Operand::ScaleB);
-}
-
-LogicalResult LoadRowScalesOp::verify() {
-  MemRefType type = getSource().getType();
-  FragType frag = getResult().getType();
+/// C2 of dgemm.load_scales for the scales of A.
+static LogicalResult verifyRowScales(LoadScalesOp op, MemRefType type) {
+  auto frag = cast<FragType>(op.getScales().getType());
   if (!type.getElementType().isF32() || frag.getColumns() != 1)
-    return emitOpError() << "expected a memref of f32 and a fragment of Rx1, but got " << type << " and " << frag;
-  if (failed(verifyOffsets(*this, type, getOffsets())))
+    return op.emitOpError() << "expected a memref of f32 and a fragment of Rx1, but got " << type << " and " << frag;
+  if (std::optional<MovementAttr> movement = op.getMovement())
+    if (failed(movement->verifyKind(op, {MovementKind::Registers})))
+      return failure();
+  if (failed(verifyOffsets(op, type, op.getOffsets())))
     return failure();
-  return verifyIsOperand(*this, "source", getSource(), Operand::ScaleA);
+  return verifyIsOperand(op, "source", op.getSource(), Operand::ScaleA);
+}
+
+/// C2 of dgemm.load_scales for the scales of B.
+static LogicalResult verifyBlockScales(LoadScalesOp op, MemRefType type) {
+  if (type.getRank() < 2 || type.getRank() > 3 || !type.getElementType().isF32())
+    return op.emitOpError() << "expected a memref of f32 with rank 2 or 3, but got " << type;
+  if (std::optional<MovementAttr> movement = op.getMovement())
+    if (failed(movement->verifyKind(op, {MovementKind::CpAsync, MovementKind::Registers})))
+      return failure();
+  if (failed(verifyOffsets(op, type, op.getOffsets())))
+    return failure();
+  auto kernel = op->getParentOfType<KernelOp>();
+  int64_t given = cast<VectorType>(op.getScales().getType()).getNumElements();
+  if (int64_t expected = kernel ? kernel.getTileOf(Operand::ScaleB).getColumns() : given; given != expected)
+    return op.emitOpError() << "expected the " << expected << " scales that block N of the kernel may meet, but got "
+                            << given;
+  return verifyIsOperand(op, "source", op.getSource(), Operand::ScaleB);
+}
+
+LogicalResult LoadScalesOp::verify() {
+  if (isFromTile())
+    return verifyTileScales(*this);
+  auto type = cast<MemRefType>(getSource().getType());
+  return isOfRows() ? verifyRowScales(*this, type) : verifyBlockScales(*this, type);
 }
 
 LogicalResult ScaledMmaOp::verify() {

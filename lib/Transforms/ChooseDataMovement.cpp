@@ -39,7 +39,7 @@ namespace {
 /// The loads and stores of a kernel.
 struct Accesses {
   SmallVector<LoadOp> loads;
-  SmallVector<LoadBlockScalesOp> blockScales;
+  SmallVector<LoadScalesOp> scales;
   SmallVector<StoreOp> stores;
 };
 
@@ -92,7 +92,7 @@ FailureOr<MovementAttr> MovementChoice::chooseLoad(LoadOp load, bool stagesBlock
   Operand operand = *kernel.getOperandOf(load.getSource()); // verified
   if (operand == Operand::ScaleA) {
     if (!allowsTMA(operand))
-      return load.emitOpError("expected strides that TMA takes; dgemm.load_row_scales does without"), failure();
+      return load.emitOpError("expected strides that TMA takes; dgemm.load_scales does without"), failure();
     return byTMA(Multicast::None, CachePolicy::Normal, /*prefetchFrom=*/0, chooseFewRows(stagesBlockScales),
                  /*clipRows=*/false);
   }
@@ -111,7 +111,7 @@ FailureOr<MovementAttr> MovementChoice::chooseLoad(LoadOp load, bool stagesBlock
 LogicalResult MovementChoice::choose() {
   Accesses accesses;
   kernel.walk([&](LoadOp load) { accesses.loads.push_back(load); });
-  kernel.walk([&](LoadBlockScalesOp load) { accesses.blockScales.push_back(load); });
+  kernel.walk([&](LoadScalesOp load) { accesses.scales.push_back(load); });
   kernel.walk([&](StoreOp store) { accesses.stores.push_back(store); });
 
   // The scales of B come through shared memory where TMA brings all else: the producer then has little to do.
@@ -124,8 +124,9 @@ LogicalResult MovementChoice::choose() {
       return failure();
     load.setMovementAttr(*movement);
   }
-  for (LoadBlockScalesOp load : accesses.blockScales)
-    load.setMovementAttr(by(stagesBlockScales ? MovementKind::CpAsync : MovementKind::Registers));
+  for (LoadScalesOp load : accesses.scales)
+    if (!load.isFromTile())
+      load.setMovementAttr(by(stagesBlockScales && !load.isOfRows() ? MovementKind::CpAsync : MovementKind::Registers));
   for (StoreOp store : accesses.stores) {
     // With split_k each CTA writes its columns from registers.
     bool isTMA = config.getSplitK() == 1 && allowsTMA(Operand::D);

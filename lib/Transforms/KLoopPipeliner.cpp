@@ -55,12 +55,17 @@ private:
   Operation *guard = nullptr;
 };
 
+/// Scales that lie in the stage, and not in global memory.
+static bool readsStage(Operation &op) {
+  auto scales = dyn_cast<LoadScalesOp>(op);
+  return scales && scales.isFromTile();
+}
+
 LogicalResult KLoopPipeliner::findAhead() {
   for (Operation &op : loop.getBody()->without_terminator()) {
     if (isa<MmaOp>(op))
       return success();
-    if (!isa<arith::ArithDialect>(op.getDialect()) &&
-        !isa<WaitOp, ViewOp, LoadFragmentOp, LoadVectorOp, LoadBlockScalesOp, LoadRowScalesOp, WalkKOp>(op))
+    if (!isa<arith::ArithDialect>(op.getDialect()) && !isa<WaitOp, ViewOp, LoadScalesOp, WalkKOp>(op))
       return op.emitOpError("expected only loads, views and index arithmetic before the first mma of a K block");
     if (auto wait = dyn_cast<WaitOp>(op); wait && wait.getCondition())
       return wait.emitOpError("expected no condition on the wait of a K block");
@@ -75,7 +80,7 @@ void KLoopPipeliner::addGuard() {
   Value k = loop.getInductionVar(), zero = arith::ConstantIndexOp::create(b, 0);
   SmallVector<Operation *> stageReads;
   for (Operation &op : loop.getBody()->without_terminator())
-    if (ahead.contains(&op) && isa<LoadFragmentOp, LoadVectorOp>(op))
+    if (ahead.contains(&op) && readsStage(op))
       stageReads.push_back(&op);
   OpBuilder::InsertionGuard restore(b);
   b.setInsertionPointToStart(loop.getBody());
@@ -157,7 +162,7 @@ KLoopPipeliner::Schedule KLoopPipeliner::makeSchedule() {
       slots[isStarted ? Finish : Start].push_back(&op);
     else if (isa<WaitOp, ViewOp>(op))
       slots[Open].push_back(&op);
-    else if (isa<LoadFragmentOp, LoadVectorOp, scf::IfOp>(op))
+    else if (readsStage(op) || isa<scf::IfOp>(op))
       slots[Read].push_back(&op);
     else
       slots[Fetch].push_back(&op);

@@ -129,17 +129,17 @@ private:
 Value KernelBody::loadRowScales(Value kBlock) {
   auto type = FragType::get(b.getContext(), config.getBlockM(), 1);
   if (!OperandGeometry::get(kernel, Operand::ScaleA).allowsTMA())
-    return LoadRowScalesOp::create(b, type, operand(Operand::ScaleA),
-                                   offsetsOf(Operand::ScaleA, {kBlock, tiles.getTileM()}));
-  return LoadFragmentOp::create(b, type, load(Operand::ScaleA, {kBlock, tiles.getTileM()}));
+    return LoadScalesOp::create(b, type, operand(Operand::ScaleA),
+                                offsetsOf(Operand::ScaleA, {kBlock, tiles.getTileM()}), MovementAttr());
+  return LoadScalesOp::create(b, type, load(Operand::ScaleA, {kBlock, tiles.getTileM()}));
 }
 
 Value KernelBody::createKBlock(Value k, FragType fragType, Value acc) {
   Value m = tiles.getTileM(), n = tiles.getTileN();
   Value kBlock = arith::DivUIOp::create(b, k, arith::ConstantIndexOp::create(b, kernel.getProblem().getLhs().getK()));
   auto scalesType = VectorType::get(kernel.getTileOf(Operand::ScaleB).getColumns(), b.getF32Type());
-  Value columnScales = LoadBlockScalesOp::create(b, scalesType, operand(Operand::ScaleB),
-                                                 offsetsOf(Operand::ScaleB, {n, k}), MovementAttr());
+  Value columnScales =
+      LoadScalesOp::create(b, scalesType, operand(Operand::ScaleB), offsetsOf(Operand::ScaleB, {n, k}), MovementAttr());
   Value lhs = load(Operand::A, {m, k});
   Value rhs = load(Operand::B, {n, k});
   Value rowScales = loadRowScales(kBlock);

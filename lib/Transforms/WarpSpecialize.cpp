@@ -36,9 +36,9 @@ struct KernelParts {
   scf::ForOp kLoop;
   SmallVector<LoadOp> loads;
   /// Reads a tile, or global memory.
-  LoadFragmentOp tileRowScales;
-  LoadRowScalesOp directRowScales;
-  LoadBlockScalesOp columnScales;
+  LoadScalesOp tileRowScales;
+  LoadScalesOp directRowScales;
+  LoadScalesOp columnScales;
   MmaOp mma;
   PromoteOp promote;
   /// Null without split_k.
@@ -64,15 +64,28 @@ OpTy findOnly(Operation *root) {
   return {};
 }
 
+/// The loads of the K loop that give the scales of A and of B.
+LogicalResult findScales(KernelParts &parts) {
+  SmallVector<LoadScalesOp> rows, columns;
+  parts.kLoop.walk([&](LoadScalesOp load) { (load.isOfRows() ? rows : columns).push_back(load); });
+  if (rows.size() != 1 || columns.size() != 1)
+    return parts.kLoop.emitOpError() << "expected one dgemm.load_scales of A and one of B to divide between the warps, "
+                                     << "but got " << rows.size() << " and " << columns.size();
+  if (columns.front().isFromTile())
+    return columns.front().emitOpError("expected to load the scales of B from the operand");
+  (rows.front().isFromTile() ? parts.tileRowScales : parts.directRowScales) = rows.front();
+  parts.columnScales = columns.front();
+  return success();
+}
+
 /// The roles repeat these ops, and no others: what else is in the loops would be lost.
 LogicalResult verifyOps(KernelParts &parts) {
   Block *tileBody = &parts.tiles.getBody().front(), *kBody = parts.kLoop.getBody();
   auto isOf = [&](Operation &op, Block *block) {
     if (isa_and_nonnull<arith::ArithDialect>(op.getDialect()) || op.hasTrait<OpTrait::IsTerminator>())
       return true;
-    return block == kBody
-               ? isa<LoadOp, LoadFragmentOp, LoadRowScalesOp, LoadBlockScalesOp, MmaOp, PromoteOp, WalkKOp>(op)
-               : isa<ZeroOp, ReduceClusterOp, StoreOp>(op) || &op == parts.kLoop;
+    return block == kBody ? isa<LoadOp, LoadScalesOp, MmaOp, PromoteOp, WalkKOp>(op)
+                          : isa<ZeroOp, ReduceClusterOp, StoreOp>(op) || &op == parts.kLoop;
   };
   for (Block *block : {tileBody, kBody})
     for (Operation &op : *block)
@@ -106,20 +119,16 @@ FailureOr<KernelParts> analyse(KernelOp kernel) {
   parts.tiles = findOnly<ForEachTileOp>(kernel);
   if (!parts.tiles || !(parts.kLoop = findOnly<scf::ForOp>(parts.tiles)) ||
       !(parts.mma = findOnly<MmaOp>(parts.kLoop)) || !(parts.promote = findOnly<PromoteOp>(parts.kLoop)) ||
-      !(parts.columnScales = findOnly<LoadBlockScalesOp>(parts.kLoop)) ||
-      !(parts.store = findOnly<StoreOp>(parts.tiles)))
+      failed(findScales(parts)) || !(parts.store = findOnly<StoreOp>(parts.tiles)))
     return failure();
   parts.tiles.walk([&](ReduceClusterOp reduce) { parts.reduce = reduce; });
-  parts.kLoop.walk([&](LoadRowScalesOp load) { parts.directRowScales = load; });
-  if (!parts.directRowScales && !(parts.tileRowScales = findOnly<LoadFragmentOp>(parts.kLoop)))
-    return failure();
   SmallVector<Value> tiles = {parts.mma.getLhs(), parts.mma.getRhs()};
   if (parts.tileRowScales)
-    tiles.push_back(parts.tileRowScales.getTile());
+    tiles.push_back(parts.tileRowScales.getSource());
   for (Value tile : tiles) {
     parts.loads.push_back(tile.getDefiningOp<LoadOp>());
     if (!parts.loads.back() || parts.loads.back()->getBlock() != parts.kLoop.getBody())
-      return kernel.emitOpError("expected the tiles of mma and load_fragment to be loaded in the K loop"), failure();
+      return kernel.emitOpError("expected the tiles of mma and load_scales to be loaded in the K loop"), failure();
   }
   if (!parts.tiles.getInitArgs().empty())
     return parts.tiles.emitOpError("expected to carry nothing from tile to tile before it is divided"), failure();
@@ -206,8 +215,8 @@ void RoleBuilder::buildProducer(Block *block) {
     for (auto [index, load] : llvm::enumerate(parts.loads))
       LoadAsyncOp::create(b, load.getSource(), mapAll(load.getOffsets()), stage, index, load.getMovementAttr());
     if (parts.stagesColumnScales)
-      LoadBlockScalesAsyncOp::create(b, parts.columnScales.getSource(), mapAll(parts.columnScales.getOffsets()), stage,
-                                     parts.loads.size());
+      LoadAsyncOp::create(b, parts.columnScales.getSource(), mapAll(parts.columnScales.getOffsets()), stage,
+                          parts.loads.size(), parts.columnScales.getMovementAttr());
     CommitOp::create(b, ring);
     return {};
   });
@@ -218,10 +227,11 @@ Value RoleBuilder::loadRowScales(Value stage, Value offset) {
   if (parts.directRowScales) {
     SmallVector<Value> offsets = mapAll(parts.directRowScales.getOffsets());
     offsets.back() = arith::AddIOp::create(b, offsets.back(), offset);
-    return LoadRowScalesOp::create(b, type, parts.directRowScales.getSource(), offsets);
+    return LoadScalesOp::create(b, type, parts.directRowScales.getSource(), offsets,
+                                parts.directRowScales.getMovementAttr());
   }
   auto slice = TileType::get(b.getContext(), 1, hopper::kWgmmaM, b.getF32Type(), 0);
-  return LoadFragmentOp::create(b, type, view(stage, parts.tileRowScales.getTile(), slice, offset));
+  return LoadScalesOp::create(b, type, view(stage, parts.tileRowScales.getSource(), slice, offset));
 }
 
 /// Waits for a stage and reads its scales. Each mma takes `columns` columns of B.
@@ -241,7 +251,7 @@ KBlock RoleBuilder::openKBlock(ArrayRef<Value> rowOffsets, int64_t columns) {
   Value zero = arith::ConstantIndexOp::create(b, 0);
   if (parts.stagesColumnScales) {
     Value tile = ViewOp::create(b, stageType.getTiles().back(), stage, parts.loads.size(), zero);
-    block.columnScales = LoadVectorOp::create(b, parts.columnScales.getScales().getType(), tile);
+    block.columnScales = LoadScalesOp::create(b, parts.columnScales.getScales().getType(), tile);
   }
   for (int64_t column = 0; column < rhsType.getRows(); column += columns)
     block.rhs.push_back(view(stage, parts.mma.getRhs(), rhsPart, arith::ConstantIndexOp::create(b, column)));
@@ -361,7 +371,7 @@ LogicalResult specialize(KernelOp kernel) {
   parts->stagesColumnScales = isBy(parts->columnScales, MovementKind::CpAsync);
   SmallVector<TileType> tiles = llvm::map_to_vector(parts->loads, [](LoadOp load) { return load.getTile().getType(); });
   if (parts->stagesColumnScales) {
-    int64_t blocks = parts->columnScales.getScales().getType().getNumElements();
+    int64_t blocks = cast<VectorType>(parts->columnScales.getScales().getType()).getNumElements();
     tiles.push_back(TileType::get(context, 1, blocks, Float32Type::get(context), 0));
   }
   auto stageType = StageType::get(context, tiles);

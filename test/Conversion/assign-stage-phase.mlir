@@ -66,7 +66,7 @@ dgemm.kernel @branch(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a:
     scf.for %k = %c0 to %M step %c128 {
       // CHECK: dgemm.acquire %ring[%{{.*}}] parity %{{.*}} slot %[[SLOT]] :
       %stage = dgemm.acquire %ring : !scaled_ring -> !scaled
-      dgemm.load_block_scales_async %scale_b[%k, %k] into %stage[3] : memref<3x4xf32>, !scaled
+      dgemm.load_async %scale_b[%k, %k] into %stage[3] by <cp_async> : memref<3x4xf32>, !scaled
       // CHECK: dgemm.commit
       // CHECK: %[[NEXT:.*]] = arith.addi %[[SLOT]], %c1_i32
       // CHECK: arith.andi %[[NEXT]], %c63_i32

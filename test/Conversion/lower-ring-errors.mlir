@@ -84,8 +84,8 @@ dgemm.kernel @copies(%a: memref<128x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_
   producer registers = 40 {
     %stage = dgemm.acquire %ring[%i] parity %i slot %i : !ring -> !stage
     dgemm.load_async %a[%c0, %c0] into %stage[0] by <registers> : memref<128x512xf8E4M3FN>, !stage
-    // expected-error @+1 {{'dgemm.load_block_scales_async' op expected a producer whose other loads are all by TMA}}
-    dgemm.load_block_scales_async %scale_b[%c0, %c0] into %stage[3] : memref<3x4xf32>, !stage
+    // expected-error @+1 {{'dgemm.load_async' op expected a producer whose other loads are all by TMA}}
+    dgemm.load_async %scale_b[%c0, %c0] into %stage[3] by <cp_async> : memref<3x4xf32>, !stage
   } consumer (%wg) x 2 registers = 232 {
   }
 }

@@ -24,7 +24,7 @@ dgemm.kernel @mma(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: me
   // CHECK: %[[S0:.*]] = llvm.load %{{.*}} : !llvm.ptr<3> -> f32
   // CHECK: %[[S1:.*]] = llvm.load %{{.*}} : !llvm.ptr<3> -> f32
   %ts = dgemm.tile_at %ps : !dgemm.tile<1x64xf32>
-  %ra = dgemm.load_fragment %ts : !dgemm.tile<1x64xf32> -> !dgemm.frag<64x1xf32>
+  %ra = dgemm.load_scales %ts : !dgemm.tile<1x64xf32> -> !dgemm.frag<64x1xf32>
 
   // An mma is a fence, four wgmmas of depth 32 on one accumulator, a commit and a wait. The first ignores what the
   // accumulator held. Descriptors step by 32 bytes along K, 2 units of 16.
@@ -87,4 +87,27 @@ dgemm.kernel @mma(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: me
   // CHECK: nvvm.stmatrix %{{[^ ]+}}, %{{[^ ]+}}, %{{[^ ]+}} {
   %last = dgemm.tile_at %pd : !dgemm.tile<64x8xbf16>
   dgemm.store_fragment %again[16] into %last : !dgemm.frag<64x24xf32>, !dgemm.tile<64x8xbf16>
+}
+
+// Scales of B are read through the pointer; the second is of the next row of blocks, or of the last one. Of the scales of
+// A each thread reads those of its two rows.
+// CHECK-LABEL: dgemm.kernel @scales(
+dgemm.kernel @scales(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
+                     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
+                     %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"})
+    problem <sizes = [-1, 384, 512]>
+    config <tile = <block = 64x24x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
+  %n = arith.constant 24 : index
+  // CHECK: arith.minui
+  // CHECK: llvm.load %{{.*}} invariant : !llvm.ptr<1> -> f32
+  // CHECK: llvm.insertelement
+  // CHECK: llvm.load %{{.*}} invariant : !llvm.ptr<1> -> f32
+  // CHECK: llvm.insertelement
+  %xb = dgemm.load_scales %scale_b[%n, %n] by <registers> : memref<3x4xf32> -> vector<2xf32>
+  // CHECK-COUNT-2: llvm.load %{{.*}} invariant : !llvm.ptr<1> -> f32
+  %ra = dgemm.load_scales %scale_a[%n, %n] by <registers> : memref<4x?xf32> -> !dgemm.frag<64x1xf32>
+  // CHECK-COUNT-2: llvm.load %{{.*}} : !llvm.ptr<3> -> f32
+  %p = llvm.mlir.zero : !llvm.ptr<3>
+  %t = dgemm.tile_at %p : !dgemm.tile<1x64xf32>
+  %rt = dgemm.load_scales %t : !dgemm.tile<1x64xf32> -> !dgemm.frag<64x1xf32>
 }

@@ -57,9 +57,9 @@ dgemm.kernel @loops(%g: memref<8xi32> {dgemm.operand = "masked_m"}, %a: memref<8
   // CHECK: dgemm.for_each_tile (%[[M:.*]], %[[N:.*]], %[[G:.*]], %[[ROWS:.*]]) of (%{{.*}}, %{{.*}}) masked %masked_m : memref<8xi32> tile = [64, 96]
   dgemm.for_each_tile (%m, %n, %group, %rows) of (%c64, %c384) masked %g : memref<8xi32> tile = [64, 96] group_m = 1 {
     %acc = dgemm.zero : <64x96xf32>
-    // CHECK: dgemm.load_row_scales %scale_a[%[[G]], %{{.*}}, %[[M]]] : memref<8x4x64xf32, strided<[256, 1, 4]>> -> !dgemm.frag<64x1xf32>
+    // CHECK: dgemm.load_scales %scale_a[%[[G]], %{{.*}}, %[[M]]] : memref<8x4x64xf32, strided<[256, 1, 4]>> -> !dgemm.frag<64x1xf32>
     %k = arith.constant 0 : index
-    %scales = dgemm.load_row_scales %sa[%group, %k, %m] : memref<8x4x64xf32, strided<[256, 1, 4]>> -> !dgemm.frag<64x1xf32>
+    %scales = dgemm.load_scales %sa[%group, %k, %m] : memref<8x4x64xf32, strided<[256, 1, 4]>> -> !dgemm.frag<64x1xf32>
     // CHECK: dgemm.store %{{.*}}, %d[%[[G]], %[[M]], %[[N]]] rows %[[ROWS]]
     dgemm.store %acc, %d[%group, %m, %n] rows %rows : !dgemm.frag<64x96xf32>, memref<8x64x384xbf16>
   }

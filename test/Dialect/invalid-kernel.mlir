@@ -412,8 +412,8 @@ dgemm.kernel @scales(
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
-  // expected-error @+1 {{'dgemm.load_block_scales' op expected the 2 scales that block N of the kernel may meet, but got 1}}
-  %x = dgemm.load_block_scales %sb[%M, %M] : memref<3x4xf32> -> vector<1xf32>
+  // expected-error @+1 {{'dgemm.load_scales' op expected the 2 scales that block N of the kernel may meet, but got 1}}
+  %x = dgemm.load_scales %sb[%M, %M] : memref<3x4xf32> -> vector<1xf32>
 }
 
 // -----
@@ -427,8 +427,8 @@ dgemm.kernel @scales_source(
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
-  // expected-error @+1 {{'dgemm.load_block_scales' op expected the source to be the kernel argument scale_b}}
-  %x = dgemm.load_block_scales %sa[%M, %M] : memref<4x?xf32> -> vector<2xf32>
+  // expected-error @+1 {{'dgemm.load_scales' op expected the source to be the kernel argument scale_b}}
+  %x = dgemm.load_scales %sa[%M, %M] : memref<4x?xf32> -> vector<2xf32>
 }
 
 // -----
@@ -442,8 +442,8 @@ dgemm.kernel @row_scales(
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
-  // expected-error @+1 {{'dgemm.load_row_scales' op expected the source to be the kernel argument scale_a}}
-  %x = dgemm.load_row_scales %sb[%M, %M] : memref<3x4xf32> -> !dgemm.frag<64x1xf32>
+  // expected-error @+1 {{'dgemm.load_scales' op expected the source to be the kernel argument scale_a}}
+  %x = dgemm.load_scales %sb[%M, %M] : memref<3x4xf32> -> !dgemm.frag<64x1xf32>
 }
 
 // -----
@@ -696,7 +696,7 @@ dgemm.kernel @movement_scales(
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
-  // expected-error @+1 {{'dgemm.load' op expected to load scales of A by TMA; dgemm.load_row_scales does without}}
+  // expected-error @+1 {{'dgemm.load' op expected to load scales of A by TMA; dgemm.load_scales does without}}
   %t = dgemm.load %sa[%M, %M] by <registers> : memref<4x?xf32> -> !dgemm.tile<1x64xf32>
 }
 

@@ -240,29 +240,30 @@ func.func @fragment_step(%v: !dgemm.frag<64x96xf32>, %t: !dgemm.tile<64x64xbf16,
 
 // -----
 
-!stage = !dgemm.stage<<128x128xf8E4M3FN, swizzle = 128>, <1x2xf32>>
-// dgemm.load_block_scales_async C1: the scales lie one behind the other.
+!stage = !dgemm.stage<<128x128xf8E4M3FN, swizzle = 128>, <96x128xf8E4M3FN, swizzle = 128>, <1x128xf32>, <2x4xf32>>
+// dgemm.load_async C1: the scales of B lie one behind the other.
 func.func @block_scales_tile(%sb: memref<3x4xf32>, %s: !stage, %n: index) {
-  // expected-error @+1 {{'dgemm.load_block_scales_async' op expected a 1xC tile of f32, but got '!dgemm.tile<128x128xf8E4M3FN, swizzle = 128>'}}
-  dgemm.load_block_scales_async %sb[%n, %n] into %s[0] : memref<3x4xf32>, !stage
+  // expected-error @+1 {{'dgemm.load_async' op expected a 1xC tile of f32, but got '!dgemm.tile<2x4xf32>'}}
+  dgemm.load_async %sb[%n, %n] into %s[3] by <cp_async> : memref<3x4xf32>, !stage
   return
 }
 
 // -----
 
-!stage = !dgemm.stage<<128x128xf8E4M3FN, swizzle = 128>, <1x2xf32>>
+!stage = !dgemm.stage<<128x128xf8E4M3FN, swizzle = 128>, <96x128xf8E4M3FN, swizzle = 128>, <1x128xf32>, <1x2xf32>>
 func.func @block_scales_offsets(%sb: memref<3x4xf32>, %s: !stage, %n: index) {
-  // expected-error @+1 {{'dgemm.load_block_scales_async' op expected 2 offsets for 'memref<3x4xf32>', but got 1}}
-  dgemm.load_block_scales_async %sb[%n] into %s[1] : memref<3x4xf32>, !stage
+  // expected-error @+1 {{'dgemm.load_async' op expected 2 offsets for 'memref<3x4xf32>', but got 1}}
+  dgemm.load_async %sb[%n] into %s[3] by <cp_async> : memref<3x4xf32>, !stage
   return
 }
 
 // -----
 
-!stage = !dgemm.stage<<128x128xf8E4M3FN, swizzle = 128>, <1x2xf32>>
-func.func @block_scales_source(%sb: memref<3x4xbf16>, %s: !stage, %n: index) {
-  // expected-error @+1 {{'dgemm.load_block_scales_async' op expected a memref of f32 with rank 2 or 3, but got 'memref<3x4xbf16>'}}
-  dgemm.load_block_scales_async %sb[%n, %n] into %s[1] : memref<3x4xbf16>, !stage
+// They are too short for TMA.
+!stage = !dgemm.stage<<128x128xf8E4M3FN, swizzle = 128>, <96x128xf8E4M3FN, swizzle = 128>, <1x128xf32>, <1x2xf32>>
+func.func @block_scales_movement(%sb: memref<3x4xf32>, %s: !stage, %n: index) {
+  // expected-error @+1 {{'dgemm.load_async' op expected to move its data by cp_async, but got tma}}
+  dgemm.load_async %sb[%n, %n] into %s[3] by <tma> : memref<3x4xf32>, !stage
   return
 }
 

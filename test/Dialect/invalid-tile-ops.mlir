@@ -96,18 +96,18 @@ func.func @load_element(%a: memref<?x512xf16>, %m: index) {
 // -----
 
 // One f32 for each row.
-func.func @load_fragment(%t: !dgemm.tile<1x128xf32>) {
-  // expected-error @+1 {{'dgemm.load_fragment' op expected a 1xR tile of f32 and a fragment of Rx1, but got '!dgemm.tile<1x128xf32>' and '!dgemm.frag<64x1xf32>'}}
-  %r = dgemm.load_fragment %t : !dgemm.tile<1x128xf32> -> !dgemm.frag<64x1xf32>
+func.func @load_scales(%t: !dgemm.tile<1x128xf32>) {
+  // expected-error @+1 {{'dgemm.load_scales' op expected a 1xR tile of f32 and a fragment of Rx1, but got '!dgemm.tile<1x128xf32>' and '!dgemm.frag<64x1xf32>'}}
+  %r = dgemm.load_scales %t : !dgemm.tile<1x128xf32> -> !dgemm.frag<64x1xf32>
   return
 }
 
 // -----
 
 // As many values as the tile has.
-func.func @load_vector(%t: !dgemm.tile<1x2xf32>) {
-  // expected-error @+1 {{'dgemm.load_vector' op expected a 1xC tile of f32 and a vector of C, but got '!dgemm.tile<1x2xf32>' and 'vector<1xf32>'}}
-  %r = dgemm.load_vector %t : !dgemm.tile<1x2xf32> -> vector<1xf32>
+func.func @load_scales(%t: !dgemm.tile<1x2xf32>) {
+  // expected-error @+1 {{'dgemm.load_scales' op expected a 1xC tile of f32 and a vector of C, but got '!dgemm.tile<1x2xf32>' and 'vector<1xf32>'}}
+  %r = dgemm.load_scales %t : !dgemm.tile<1x2xf32> -> vector<1xf32>
   return
 }
 
@@ -115,8 +115,8 @@ func.func @load_vector(%t: !dgemm.tile<1x2xf32>) {
 
 // Scales of B are a matrix of f32.
 func.func @block_scales(%s: memref<4xf32>, %n: index) {
-  // expected-error @+1 {{'dgemm.load_block_scales' op expected a memref of f32 with rank 2 or 3, but got 'memref<4xf32>'}}
-  %r = dgemm.load_block_scales %s[%n, %n] : memref<4xf32> -> vector<2xf32>
+  // expected-error @+1 {{'dgemm.load_scales' op expected a memref of f32 with rank 2 or 3, but got 'memref<4xf32>'}}
+  %r = dgemm.load_scales %s[%n, %n] : memref<4xf32> -> vector<2xf32>
   return
 }
 
@@ -265,8 +265,8 @@ func.func @load_movement(%a: memref<?x512xf8E4M3FN>, %m: index) {
 
 // A row of the scales of B is too short for TMA.
 func.func @block_scales_movement(%sb: memref<3x4xf32>, %n: index) {
-  // expected-error @+1 {{'dgemm.load_block_scales' op expected to move its data by cp_async or registers, but got tma}}
-  %xb = dgemm.load_block_scales %sb[%n, %n] by <tma> : memref<3x4xf32> -> vector<2xf32>
+  // expected-error @+1 {{'dgemm.load_scales' op expected to move its data by cp_async or registers, but got tma}}
+  %xb = dgemm.load_scales %sb[%n, %n] by <tma> : memref<3x4xf32> -> vector<2xf32>
   return
 }
 
@@ -276,5 +276,23 @@ func.func @block_scales_movement(%sb: memref<3x4xf32>, %n: index) {
 func.func @store_movement(%v: !dgemm.frag<64x96xf32>, %d: memref<?x384xbf16>, %m: index) {
   // expected-error @+1 {{'dgemm.store' op expected to move its data by tma or registers, but got cp_async}}
   dgemm.store %v, %d[%m, %m] by <cp_async> : !dgemm.frag<64x96xf32>, memref<?x384xbf16>
+  return
+}
+
+// -----
+
+// dgemm.load_scales C1: a row of shared memory is read as it lies there.
+func.func @scales_offsets(%t: !dgemm.tile<1x2xf32>, %n: index) {
+  // expected-error @+1 {{'dgemm.load_scales' op expected neither offsets nor 'by' for scales in shared memory}}
+  %r = dgemm.load_scales %t[%n] : !dgemm.tile<1x2xf32> -> vector<2xf32>
+  return
+}
+
+// -----
+
+// The scales of A that do not come by TMA, as a tile, are read by each thread.
+func.func @row_scales_movement(%s: memref<4x?xf32>, %n: index) {
+  // expected-error @+1 {{'dgemm.load_scales' op expected to move its data by registers, but got tma}}
+  %r = dgemm.load_scales %s[%n, %n] by <tma> : memref<4x?xf32> -> !dgemm.frag<64x1xf32>
   return
 }

@@ -58,11 +58,11 @@ dgemm.kernel @tiles(%x0: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %x1: memr
     %tb = dgemm.load %x2[%n, %c0] : memref<384x512xf8E4M3FN> -> !dgemm.tile<192x128xf8E4M3FN, swizzle = 128>
     // CHECK-NEXT: %[[TS:.*]] = dgemm.load %scale_a[%{{.*}}, %[[TM]]] : memref<4x?xf32> -> !dgemm.tile<1x128xf32>
     %ts = dgemm.load %x1[%c0, %m] : memref<4x?xf32> -> !dgemm.tile<1x128xf32>
-    // CHECK-NEXT: %[[RA:.*]] = dgemm.load_fragment %[[TS]] : !dgemm.tile<1x128xf32> -> !dgemm.frag<128x1xf32>
-    %ra = dgemm.load_fragment %ts : !dgemm.tile<1x128xf32> -> !dgemm.frag<128x1xf32>
+    // CHECK-NEXT: %[[RA:.*]] = dgemm.load_scales %[[TS]] : !dgemm.tile<1x128xf32> -> !dgemm.frag<128x1xf32>
+    %ra = dgemm.load_scales %ts : !dgemm.tile<1x128xf32> -> !dgemm.frag<128x1xf32>
     // Tiles of 192 columns start at multiples of 64 modulo 128: they may meet two scale blocks.
-    // CHECK-NEXT: %[[XB:.*]] = dgemm.load_block_scales %scale_b[%[[TN]], %{{.*}}] : memref<3x4xf32> -> vector<2xf32>
-    %xb = dgemm.load_block_scales %x3[%n, %c0] : memref<3x4xf32> -> vector<2xf32>
+    // CHECK-NEXT: %[[XB:.*]] = dgemm.load_scales %scale_b[%[[TN]], %{{.*}}] : memref<3x4xf32> -> vector<2xf32>
+    %xb = dgemm.load_scales %x3[%n, %c0] : memref<3x4xf32> -> vector<2xf32>
     // CHECK-NEXT: %[[SUM:.*]] = dgemm.scaled_mma %[[TA]], %[[TB]] scaled %[[RA]], %[[XB]] at %[[TN]] into %[[ZERO]] : !dgemm.tile<128x128xf8E4M3FN, swizzle = 128>, !dgemm.tile<192x128xf8E4M3FN, swizzle = 128>, !dgemm.frag<128x1xf32>, vector<2xf32>, !dgemm.frag<128x192xf32>
     %sum = dgemm.scaled_mma %ta, %tb scaled %ra, %xb at %n into %zero
         : !dgemm.tile<128x128xf8E4M3FN, swizzle = 128>, !dgemm.tile<192x128xf8E4M3FN, swizzle = 128>,
@@ -162,15 +162,15 @@ dgemm.kernel @block_scales(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %sc
   // CHECK: producer x 32 registers = 40 {
   producer x 32 registers = 40 {
     %free = dgemm.acquire %r : !scales_ring -> !scales_stage
-    // CHECK: dgemm.load_block_scales_async %scale_b[%M, %M] into %{{.*}}[3] : memref<3x4xf32>, !stage{{[0-9]*}}
-    dgemm.load_block_scales_async %scale_b[%M, %M] into %free[3] : memref<3x4xf32>, !scales_stage
+    // CHECK: dgemm.load_async %scale_b[%M, %M] into %{{.*}}[3] by <cp_async> : memref<3x4xf32>, !stage{{[0-9]*}}
+    dgemm.load_async %scale_b[%M, %M] into %free[3] by <cp_async> : memref<3x4xf32>, !scales_stage
     dgemm.commit %r : !scales_ring
   } consumer (%warpgroup) x 1 registers = 232 {
     %full = dgemm.wait %r : !scales_ring -> !scales_stage
     // CHECK: %[[TILE:.*]] = dgemm.view %{{.*}}[3] from %{{.*}} : !stage{{[0-9]*}} -> !dgemm.tile<1x2xf32>
     %tile = dgemm.view %full[3] from %warpgroup : !scales_stage -> !dgemm.tile<1x2xf32>
-    // CHECK: dgemm.load_vector %[[TILE]] : !dgemm.tile<1x2xf32> -> vector<2xf32>
-    %vector = dgemm.load_vector %tile : !dgemm.tile<1x2xf32> -> vector<2xf32>
+    // CHECK: dgemm.load_scales %[[TILE]] : !dgemm.tile<1x2xf32> -> vector<2xf32>
+    %vector = dgemm.load_scales %tile : !dgemm.tile<1x2xf32> -> vector<2xf32>
     dgemm.release %r : !scales_ring
   }
 }

@@ -5,7 +5,7 @@
 // With strides of multiples of 16 bytes all goes by TMA. The last tile of A may have fewer rows than the others. The scales of B then come by cp.async. The first tiles are
 // prefetched from the M on where it gains: of A only where CTAs have several rows of tiles.
 // CHECK-LABEL: dgemm.kernel @plain(
-// CHECK: dgemm.load_block_scales %scale_b{{.*}} by <cp_async> :
+// CHECK: dgemm.load_scales %scale_b{{.*}} by <cp_async> :
 // CHECK-NEXT: dgemm.load %a{{.*}} by <tma, prefetch_from = 129, clip_rows = true> :
 // CHECK-NEXT: dgemm.load %b{{.*}} by <tma, prefetch_from = 64> :
 // CHECK-NEXT: dgemm.load %scale_a{{.*}} by <tma> :
@@ -15,7 +15,7 @@ dgemm.kernel @plain(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: 
                     %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 128x96x128>, schedule = <stages = 3, warpgroups = 2>> {
   %c0 = arith.constant 0 : index
-  %xb = dgemm.load_block_scales %scale_b[%c0, %c0] : memref<3x4xf32> -> vector<2xf32>
+  %xb = dgemm.load_scales %scale_b[%c0, %c0] : memref<3x4xf32> -> vector<2xf32>
   %ta = dgemm.load %a[%c0, %c0] : memref<?x512xf8E4M3FN> -> !dgemm.tile<128x128xf8E4M3FN, swizzle = 128>
   %tb = dgemm.load %b[%c0, %c0] : memref<384x512xf8E4M3FN> -> !dgemm.tile<96x128xf8E4M3FN, swizzle = 128>
   %ts = dgemm.load %scale_a[%c0, %c0] : memref<4x?xf32> -> !dgemm.tile<1x128xf32>
@@ -57,7 +57,7 @@ dgemm.kernel @cluster(%a: memref<512x512xf8E4M3FN> {dgemm.operand = "a"}, %b: me
 // Rows of 200 bytes of A, which TMA cannot load, and of 100 bytes of D, which it cannot store, go through registers; so do
 // the scales of B then. B itself has rows of 208 bytes.
 // CHECK-LABEL: dgemm.kernel @unaligned(
-// CHECK: dgemm.load_block_scales {{.*}} by <registers> :
+// CHECK: dgemm.load_scales {{.*}} by <registers> :
 // CHECK-NEXT: dgemm.load %a{{.*}} by <registers> :
 // CHECK-NEXT: dgemm.load %b{{.*}} by <tma, prefetch_from = 64> :
 // CHECK: dgemm.store {{.*}} by <registers> :
@@ -67,7 +67,7 @@ dgemm.kernel @unaligned(%a: memref<72x200xf8E4M3FN> {dgemm.operand = "a"},
                         %scale_a: memref<2x72xf32> {dgemm.operand = "scale_a"})
     problem <sizes = [72, 50, 200], strides = {b = array<i64: 208, 1>}> config <tile = <block = 64x56x128>, schedule = <stages = 3, warpgroups = 1>> {
   %c0 = arith.constant 0 : index
-  %xb = dgemm.load_block_scales %scale_b[%c0, %c0] : memref<1x2xf32> -> vector<2xf32>
+  %xb = dgemm.load_scales %scale_b[%c0, %c0] : memref<1x2xf32> -> vector<2xf32>
   %ta = dgemm.load %a[%c0, %c0] : memref<72x200xf8E4M3FN> -> !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>
   %tb = dgemm.load %b[%c0, %c0] : memref<50x200xf8E4M3FN, strided<[208, 1]>> -> !dgemm.tile<56x128xf8E4M3FN, swizzle = 128>
   %zero = dgemm.zero : <64x56xf32>

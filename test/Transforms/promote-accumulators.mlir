@@ -16,10 +16,10 @@ dgemm.kernel @scaled_mma(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scal
     %ta = dgemm.load %a[%m, %n] : memref<?x512xf8E4M3FN> -> !dgemm.tile<128x128xf8E4M3FN, swizzle = 128>
     // CHECK: %[[TB:.*]] = dgemm.load %b
     %tb = dgemm.load %b[%n, %n] : memref<384x512xf8E4M3FN> -> !dgemm.tile<192x128xf8E4M3FN, swizzle = 128>
-    // CHECK: %[[RA:.*]] = dgemm.load_row_scales
-    %ra = dgemm.load_row_scales %scale_a[%n, %m] : memref<4x?xf32> -> !dgemm.frag<128x1xf32>
-    // CHECK: %[[XB:.*]] = dgemm.load_block_scales
-    %xb = dgemm.load_block_scales %scale_b[%n, %n] : memref<3x4xf32> -> vector<2xf32>
+    // CHECK: %[[RA:.*]] = dgemm.load_scales
+    %ra = dgemm.load_scales %scale_a[%n, %m] : memref<4x?xf32> -> !dgemm.frag<128x1xf32>
+    // CHECK: %[[XB:.*]] = dgemm.load_scales
+    %xb = dgemm.load_scales %scale_b[%n, %n] : memref<3x4xf32> -> vector<2xf32>
     // The tensor cores multiply the tiles, without scales and without the running sum.
     // CHECK-NEXT: %[[PART:.*]] = dgemm.mma %[[TA]], %[[TB]] : {{.*}} -> !dgemm.frag<128x192xf32>
     // The CUDA cores scale that and add it to the running sum.

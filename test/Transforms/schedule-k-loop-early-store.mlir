@@ -12,8 +12,8 @@
 // TWO: %[[ACC:.*]] = scf.for %{{.*}} = %c0 to %c128{{.*}} step %c128
 // CHECK: dgemm.mma %{{.*}} -> !dgemm.frag<64x96xf32>
 // CHECK: scf.yield
-// FOUR: %[[XB:.*]] = dgemm.load_block_scales %scale_b[%n, %c384{{.*}}]
-// TWO: %[[XB:.*]] = dgemm.load_block_scales %scale_b[%n, %c128{{.*}}]
+// FOUR: %[[XB:.*]] = dgemm.load_scales %scale_b[%n, %c384{{.*}}]
+// TWO: %[[XB:.*]] = dgemm.load_scales %scale_b[%n, %c128{{.*}}]
 // CHECK: %[[STAGE:.*]] = dgemm.wait %ring : !ring
 // CHECK-DAG: %[[B0:.*]] = dgemm.view %[[STAGE]][1] from %c0{{.*}} -> !dgemm.tile<48x128xf8E4M3FN, swizzle = 128>
 // CHECK-DAG: %[[B1:.*]] = dgemm.view %[[STAGE]][1] from %c48{{.*}} -> !dgemm.tile<48x128xf8E4M3FN, swizzle = 128>
@@ -70,12 +70,12 @@ dgemm.kernel @gemm(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: m
     dgemm.for_each_tile (%m, %n) of (%M, %N) tile = [128, 96] group_m = 8 {
       %zero = dgemm.zero : <64x96xf32>
       %acc = scf.for %k = %c0 to %K step %c128 iter_args(%sum = %zero) -> (!acc) {
-        %xb = dgemm.load_block_scales %scale_b[%n, %k] : memref<3x4xf32> -> vector<2xf32>
+        %xb = dgemm.load_scales %scale_b[%n, %k] : memref<3x4xf32> -> vector<2xf32>
         %stage = dgemm.wait %ring : !ring -> !stage
         %c0_0 = arith.constant 0 : index
         %tb = dgemm.view %stage[1] from %c0_0 : !stage -> !tb
         %tr = dgemm.view %stage[2] from %row : !stage -> !dgemm.tile<1x64xf32>
-        %ra = dgemm.load_fragment %tr : !dgemm.tile<1x64xf32> -> !ra
+        %ra = dgemm.load_scales %tr : !dgemm.tile<1x64xf32> -> !ra
         %ta = dgemm.view %stage[0] from %row : !stage -> !ta
         %part = dgemm.mma %ta, %tb : !ta, !tb -> !acc
         dgemm.release %ring : !ring

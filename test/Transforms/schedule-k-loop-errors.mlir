@@ -30,13 +30,13 @@ dgemm.kernel @gemm(%a: memref<64x?xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: me
     dgemm.for_each_tile (%m, %n) of (%M, %N) tile = [64, 64] group_m = 8 cluster = [1, 1, 2] {
       %zero = dgemm.zero : <64x64xf32>
       %acc = scf.for %k = %begin to %end step %c128 iter_args(%before = %zero) -> (!acc) {
-        %xb = dgemm.load_block_scales %scale_b[%n, %k] : memref<2x?xf32> -> vector<1xf32>
+        %xb = dgemm.load_scales %scale_b[%n, %k] : memref<2x?xf32> -> vector<1xf32>
         %stage = dgemm.wait %ring : !ring -> !stage
         // expected-error @+1 {{expected only loads, views and index arithmetic before the first mma of a K block}}
         %x = memref.load %scale_b[%c0, %c0] : memref<2x?xf32>
         %tb = dgemm.view %stage[1] from %c0 : !stage -> !tile
         %tr = dgemm.view %stage[2] from %row : !stage -> !dgemm.tile<1x64xf32>
-        %ra = dgemm.load_fragment %tr : !dgemm.tile<1x64xf32> -> !dgemm.frag<64x1xf32>
+        %ra = dgemm.load_scales %tr : !dgemm.tile<1x64xf32> -> !dgemm.frag<64x1xf32>
         %ta = dgemm.view %stage[0] from %row : !stage -> !tile
         %part = dgemm.mma %ta, %tb : !tile, !tile -> !acc
         dgemm.release %ring : !ring
@@ -80,13 +80,13 @@ dgemm.kernel @gemm(%a: memref<64x?xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: me
     dgemm.for_each_tile (%m, %n) of (%M, %N) tile = [64, 64] group_m = 8 cluster = [1, 1, 2] {
       %zero = dgemm.zero : <64x64xf32>
       %acc = scf.for %k = %begin to %end step %c128 iter_args(%before = %zero) -> (!acc) {
-        %xb = dgemm.load_block_scales %scale_b[%n, %k] : memref<2x?xf32> -> vector<1xf32>
+        %xb = dgemm.load_scales %scale_b[%n, %k] : memref<2x?xf32> -> vector<1xf32>
         %some = arith.cmpi ult, %k, %K : index
         // expected-error @+1 {{expected no condition on the wait of a K block}}
         %stage = dgemm.wait %ring when %some : !ring -> !stage
         %tb = dgemm.view %stage[1] from %c0 : !stage -> !tile
         %tr = dgemm.view %stage[2] from %row : !stage -> !dgemm.tile<1x64xf32>
-        %ra = dgemm.load_fragment %tr : !dgemm.tile<1x64xf32> -> !dgemm.frag<64x1xf32>
+        %ra = dgemm.load_scales %tr : !dgemm.tile<1x64xf32> -> !dgemm.frag<64x1xf32>
         %ta = dgemm.view %stage[0] from %row : !stage -> !tile
         %part = dgemm.mma %ta, %tb : !tile, !tile -> !acc
         dgemm.release %ring : !ring
@@ -131,11 +131,11 @@ dgemm.kernel @gemm(%a: memref<64x?xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: me
       %zero = dgemm.zero : <64x64xf32>
       // expected-error @+1 {{expected a K loop that can be pipelined}}
       %acc = scf.for %k = %begin to %end step %c128 iter_args(%before = %zero) -> (!acc) {
-        %xb = dgemm.load_block_scales %scale_b[%n, %k] : memref<2x?xf32> -> vector<1xf32>
+        %xb = dgemm.load_scales %scale_b[%n, %k] : memref<2x?xf32> -> vector<1xf32>
         %stage = dgemm.wait %ring : !ring -> !stage
         %tb = dgemm.view %stage[1] from %c0 : !stage -> !tile
         %tr = dgemm.view %stage[2] from %row : !stage -> !dgemm.tile<1x64xf32>
-        %ra = dgemm.load_fragment %tr : !dgemm.tile<1x64xf32> -> !dgemm.frag<64x1xf32>
+        %ra = dgemm.load_scales %tr : !dgemm.tile<1x64xf32> -> !dgemm.frag<64x1xf32>
         %ta = dgemm.view %stage[0] from %row : !stage -> !tile
         %part = dgemm.mma %ta, %tb : !tile, !tile -> !acc
         dgemm.release %ring : !ring

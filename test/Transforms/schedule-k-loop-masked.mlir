@@ -58,7 +58,7 @@ dgemm.kernel @gemm(%a: memref<4x512x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_
     dgemm.load_async %a[%M, %M, %M] into %filled[0] : memref<4x512x512xf8E4M3FN>, !stage
     dgemm.load_async %b[%M, %M, %M] into %filled[1] : memref<4x384x512xf8E4M3FN>, !stage
     dgemm.load_async %scale_a[%M, %M, %M] into %filled[2] : memref<4x4x512xf32>, !stage
-    dgemm.load_block_scales_async %scale_b[%M, %M, %M] into %filled[3] : memref<4x3x4xf32>, !stage
+    dgemm.load_async %scale_b[%M, %M, %M] into %filled[3] : memref<4x3x4xf32>, !stage
     dgemm.commit %ring : !ring
   } consumer (%wg) x 2 registers = 232 {
     %row0 = arith.muli %wg, %c64 : index
@@ -72,12 +72,12 @@ dgemm.kernel @gemm(%a: memref<4x512x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_
           %stage = dgemm.wait %ring : !ring -> !stage
           %tb = dgemm.view %stage[1] from %c0 : !stage -> !tb
           %ts = dgemm.view %stage[3] from %c0 : !stage -> !dgemm.tile<1x2xf32>
-          %xb = dgemm.load_vector %ts : !dgemm.tile<1x2xf32> -> vector<2xf32>
+          %xb = dgemm.load_scales %ts : !dgemm.tile<1x2xf32> -> vector<2xf32>
           %tr0 = dgemm.view %stage[2] from %row0 : !stage -> !dgemm.tile<1x64xf32>
-          %ra0 = dgemm.load_fragment %tr0 : !dgemm.tile<1x64xf32> -> !ra
+          %ra0 = dgemm.load_scales %tr0 : !dgemm.tile<1x64xf32> -> !ra
           %ta0 = dgemm.view %stage[0] from %row0 : !stage -> !ta
           %tr1 = dgemm.view %stage[2] from %row1 : !stage -> !dgemm.tile<1x64xf32>
-          %ra1 = dgemm.load_fragment %tr1 : !dgemm.tile<1x64xf32> -> !ra
+          %ra1 = dgemm.load_scales %tr1 : !dgemm.tile<1x64xf32> -> !ra
           %ta1 = dgemm.view %stage[0] from %row1 : !stage -> !ta
           %part0 = dgemm.mma %ta0, %tb : !ta, !tb -> !acc
           %next0 = dgemm.promote %part0 scaled %ra0, %xb at %n into %sum0 : !acc, !ra, vector<2xf32> -> !acc
@@ -95,9 +95,9 @@ dgemm.kernel @gemm(%a: memref<4x512x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_
             %stage = dgemm.wait %ring : !ring -> !stage
             %tb = dgemm.view %stage[1] from %c0 : !stage -> !tb
             %ts = dgemm.view %stage[3] from %c0 : !stage -> !dgemm.tile<1x2xf32>
-            %xb = dgemm.load_vector %ts : !dgemm.tile<1x2xf32> -> vector<2xf32>
+            %xb = dgemm.load_scales %ts : !dgemm.tile<1x2xf32> -> vector<2xf32>
             %tr0 = dgemm.view %stage[2] from %row0 : !stage -> !dgemm.tile<1x64xf32>
-            %ra0 = dgemm.load_fragment %tr0 : !dgemm.tile<1x64xf32> -> !ra
+            %ra0 = dgemm.load_scales %tr0 : !dgemm.tile<1x64xf32> -> !ra
             %ta0 = dgemm.view %stage[0] from %row0 : !stage -> !ta
             %part0 = dgemm.mma %ta0, %tb : !ta, !tb -> !acc
             dgemm.release %ring : !ring

@@ -13,8 +13,8 @@
 // CHECK: %[[FULL0:.*]] = dgemm.wait %ring : !ring
 // CHECK: %[[B0:.*]] = dgemm.view %[[FULL0]][1]
 // CHECK: %[[A0:.*]] = dgemm.view %[[FULL0]][0]
-// CHECK: %[[XB0:.*]] = dgemm.load_vector
-// CHECK: %[[RA0:.*]] = dgemm.load_fragment
+// CHECK: %[[XB0:.*]] = dgemm.load_scales {{.*}} -> vector
+// CHECK: %[[RA0:.*]] = dgemm.load_scales {{.*}} -> !dgemm.frag
 // CHECK: %[[ACC:.*]]:5 = scf.for %[[K:.*]] = %c0 to %[[END:.*]] step %[[STEP:c128.*]] iter_args(%[[SUM:.*]] = %{{.*}}, %[[A:.*]] = %[[A0]], %[[B:.*]] = %[[B0]], %[[RA:.*]] = %[[RA0]], %[[XB:.*]] = %[[XB0]])
 
 // Behind the last K block there is none: nothing is waited for, and no scales are loaded.
@@ -25,8 +25,8 @@
 // CHECK: %[[NEXTB:.*]] = dgemm.view %[[FULL]][1]
 // CHECK: %[[NEXTA:.*]] = dgemm.view %[[FULL]][0]
 // CHECK: %[[NEXTX:.*]]:2 = scf.if %[[MORE]]
-// CHECK: dgemm.load_vector
-// CHECK: dgemm.load_fragment
+// CHECK: dgemm.load_scales {{.*}} -> vector
+// CHECK: dgemm.load_scales {{.*}} -> !dgemm.frag
 // CHECK: } else {
 // CHECK-NEXT: scf.yield %[[XB]], %[[RA]]
 // CHECK: %[[P:.*]] = dgemm.mma_wait %[[S]] pending = 0
@@ -65,7 +65,7 @@ dgemm.kernel @gemm(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: m
         dgemm.load_async %a[%m, %k] into %stage[0] : memref<?x512xf8E4M3FN>, !stage
         dgemm.load_async %b[%n, %k] into %stage[1] : memref<384x512xf8E4M3FN>, !stage
         dgemm.load_async %scale_a[%block, %m] into %stage[2] : memref<4x?xf32>, !stage
-        dgemm.load_block_scales_async %scale_b[%n, %k] into %stage[3] : memref<3x4xf32>, !stage
+        dgemm.load_async %scale_b[%n, %k] into %stage[3] by <cp_async> : memref<3x4xf32>, !stage
         dgemm.commit %ring : !ring
       }
     }
@@ -77,10 +77,10 @@ dgemm.kernel @gemm(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: m
         %stage = dgemm.wait %ring : !ring -> !stage
         %c0_0 = arith.constant 0 : index
         %ts = dgemm.view %stage[3] from %c0_0 : !stage -> !dgemm.tile<1x1xf32>
-        %xb = dgemm.load_vector %ts : !dgemm.tile<1x1xf32> -> vector<1xf32>
+        %xb = dgemm.load_scales %ts : !dgemm.tile<1x1xf32> -> vector<1xf32>
         %tb = dgemm.view %stage[1] from %c0_0 : !stage -> !tb
         %tr = dgemm.view %stage[2] from %row : !stage -> !dgemm.tile<1x64xf32>
-        %ra = dgemm.load_fragment %tr : !dgemm.tile<1x64xf32> -> !dgemm.frag<64x1xf32>
+        %ra = dgemm.load_scales %tr : !dgemm.tile<1x64xf32> -> !dgemm.frag<64x1xf32>
         %ta = dgemm.view %stage[0] from %row : !stage -> !ta
         %part = dgemm.mma %ta, %tb : !ta, !tb -> !acc
         dgemm.release %ring : !ring

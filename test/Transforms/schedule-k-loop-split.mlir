@@ -8,7 +8,7 @@
 // CHECK: consumer (
 // CHECK: %[[SOME:.*]] = arith.cmpi ult, %[[BEGIN]], %[[END]]
 // CHECK: %[[FIRST:.*]] = arith.select %[[SOME]], %[[BEGIN]], %c0
-// CHECK: %[[XB:.*]] = dgemm.load_block_scales %scale_b[%n, %[[FIRST]]]
+// CHECK: %[[XB:.*]] = dgemm.load_scales %scale_b[%n, %[[FIRST]]]
 // CHECK: dgemm.wait %ring when %[[SOME]]
 // CHECK: %[[RA:.*]] = scf.if %[[SOME]]
 // CHECK: } else {
@@ -17,7 +17,7 @@
 // CHECK: %[[NEXT:.*]] = arith.addi %[[K]], %c128
 // CHECK: %[[MORE:.*]] = arith.cmpi ult, %[[NEXT]], %[[END]]
 // CHECK: %[[SAME:.*]] = arith.select %[[MORE]], %{{.*}}, %[[K]]
-// CHECK: dgemm.load_block_scales %scale_b[%n, %[[SAME]]]
+// CHECK: dgemm.load_scales %scale_b[%n, %[[SAME]]]
 // CHECK: dgemm.mma_start
 // CHECK: dgemm.wait %ring when %[[MORE]]
 // CHECK: scf.if %[[MORE]]
@@ -25,7 +25,7 @@
 
 // A K that is given at launch is at least 1, and so has a first K block.
 // ALL: consumer (
-// ALL: dgemm.load_block_scales %scale_b[%n, %c0]
+// ALL: dgemm.load_scales %scale_b[%n, %c0]
 // ALL: dgemm.wait %ring :
 // ALL-NOT: scf.if
 // ALL: scf.for %[[K:.*]] = %c0 to %K step
@@ -59,11 +59,11 @@ dgemm.kernel @gemm(%a: memref<64x?xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: me
     dgemm.for_each_tile (%m, %n) of (%M, %N) tile = [64, 64] group_m = 8 cluster = [1, 1, 2] {
       %zero = dgemm.zero : <64x64xf32>
       %acc = scf.for %k = %begin to %end step %c128 iter_args(%before = %zero) -> (!acc) {
-        %xb = dgemm.load_block_scales %scale_b[%n, %k] : memref<2x?xf32> -> vector<1xf32>
+        %xb = dgemm.load_scales %scale_b[%n, %k] : memref<2x?xf32> -> vector<1xf32>
         %stage = dgemm.wait %ring : !ring -> !stage
         %tb = dgemm.view %stage[1] from %c0 : !stage -> !tile
         %tr = dgemm.view %stage[2] from %row : !stage -> !dgemm.tile<1x64xf32>
-        %ra = dgemm.load_fragment %tr : !dgemm.tile<1x64xf32> -> !dgemm.frag<64x1xf32>
+        %ra = dgemm.load_scales %tr : !dgemm.tile<1x64xf32> -> !dgemm.frag<64x1xf32>
         %ta = dgemm.view %stage[0] from %row : !stage -> !tile
         %part = dgemm.mma %ta, %tb : !tile, !tile -> !acc
         dgemm.release %ring : !ring

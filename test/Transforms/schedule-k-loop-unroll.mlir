@@ -11,12 +11,12 @@
 // CHECK: %[[STEP:.*]] = arith.constant 256 : index
 // CHECK: scf.for %[[K:.*]] = %{{.*}} to %{{.*}} step %[[STEP]] iter_args(%[[SUM:.*]] = %{{.*}})
 // CHECK: dgemm.wait
-// CHECK: dgemm.load_vector
+// CHECK: dgemm.load_scales {{.*}} -> vector
 // CHECK: %[[PART:.*]] = dgemm.mma %{{[^ ]*}}, %{{[^ ]*}} :
 // CHECK: dgemm.release
 // CHECK: %[[FIRST:.*]] = dgemm.promote %[[PART]] {{.*}} into %[[SUM]]
 // CHECK: dgemm.wait
-// CHECK: dgemm.load_vector
+// CHECK: dgemm.load_scales {{.*}} -> vector
 // CHECK: dgemm.mma %{{[^ ]*}}, %{{[^ ]*}} over %[[PART]] :
 // CHECK: dgemm.release
 // CHECK: %[[NEXT:.*]] = dgemm.promote %{{.*}} into %[[FIRST]]
@@ -69,7 +69,7 @@ dgemm.kernel @gemm(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: m
     dgemm.load_async %a[%N, %N] into %filled[0] : memref<?x512xf8E4M3FN>, !stage
     dgemm.load_async %b[%N, %N] into %filled[1] : memref<384x512xf8E4M3FN>, !stage
     dgemm.load_async %scale_a[%N, %N] into %filled[2] : memref<4x?xf32>, !stage
-    dgemm.load_block_scales_async %scale_b[%N, %N] into %filled[3] : memref<3x4xf32>, !stage
+    dgemm.load_async %scale_b[%N, %N] into %filled[3] : memref<3x4xf32>, !stage
     dgemm.commit %ring : !ring
   } consumer (%wg) x 2 registers = 232 {
     %row = arith.muli %wg, %c64 : index
@@ -79,10 +79,10 @@ dgemm.kernel @gemm(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: m
         %stage = dgemm.wait %ring : !ring -> !stage
         %c0_0 = arith.constant 0 : index
         %ts = dgemm.view %stage[3] from %c0_0 : !stage -> !dgemm.tile<1x1xf32>
-        %xb = dgemm.load_vector %ts : !dgemm.tile<1x1xf32> -> vector<1xf32>
+        %xb = dgemm.load_scales %ts : !dgemm.tile<1x1xf32> -> vector<1xf32>
         %tb = dgemm.view %stage[1] from %c0_0 : !stage -> !tb
         %tr = dgemm.view %stage[2] from %row : !stage -> !dgemm.tile<1x64xf32>
-        %ra = dgemm.load_fragment %tr : !dgemm.tile<1x64xf32> -> !dgemm.frag<64x1xf32>
+        %ra = dgemm.load_scales %tr : !dgemm.tile<1x64xf32> -> !dgemm.frag<64x1xf32>
         %ta = dgemm.view %stage[0] from %row : !stage -> !ta
         %part = dgemm.mma %ta, %tb : !ta, !tb -> !acc
         dgemm.release %ring : !ring

@@ -6,7 +6,7 @@
 // CHECK-LABEL: dgemm.kernel @contiguous(
 // CHECK-SAME: %m_indices: memref<?xi32> {dgemm.operand = "m_indices"}, %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512, 8], layout = contiguous>
 // CHECK: dgemm.for_each_tile (%[[TM:.*]], %[[TN:.*]], %[[G:.*]]) of (%M, %{{.*}}) contiguous %m_indices : memref<?xi32>
-// CHECK: dgemm.load_block_scales %scale_b[%[[G]], %[[TN]], %[[TK:.*]]]
+// CHECK: dgemm.load_scales %scale_b[%[[G]], %[[TN]], %[[TK:.*]]]
 // CHECK-NEXT: dgemm.load %a[%[[TM]], %[[TK]]]
 // CHECK-NEXT: dgemm.load %b[%[[G]], %[[TN]], %[[TK]]] : memref<8x384x512xf8E4M3FN>
 // CHECK: dgemm.store %{{.*}}, %d[%[[TM]], %[[TN]]] : !dgemm.frag
@@ -52,8 +52,8 @@ func.func @masked(%a: memref<?x64x512xf8E4M3FN>, %sa: memref<?x4x64xf32>, %b: me
 // Scales of A that TMA cannot read, here as [M, K/128], are read row by row; strides are kept with the kernel.
 // CHECK-LABEL: dgemm.kernel @strided(
 // CHECK-SAME: strides = {a = array<i64: 203, 1>, scale_a = array<i64: 1, 2>}>
-// CHECK: dgemm.load_row_scales %scale_a[%{{.*}}, %{{.*}}] : memref<2x7xf32, strided<[1, 2]>> -> !dgemm.frag<64x1xf32>
-// CHECK-NOT: dgemm.load_fragment
+// CHECK: dgemm.load_scales %scale_a[%{{.*}}, %{{.*}}] : memref<2x7xf32, strided<[1, 2]>> -> !dgemm.frag<64x1xf32>
+// CHECK-NOT: dgemm.load_scales %{{.*}} : !dgemm.tile
 func.func @strided(%a: memref<7x200xf8E4M3FN, strided<[203, 1]>>, %sa: memref<2x7xf32, strided<[1, 2]>>,
                    %b: memref<33x200xf8E4M3FN>, %sb: memref<1x2xf32>, %d: memref<7x33xbf16>) {
   dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)

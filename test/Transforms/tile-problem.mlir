@@ -24,13 +24,13 @@
 // CHECK: %[[BLOCK:.*]] = arith.divui %[[TK]], %{{.*}} : index
 
 // 96 columns do not divide 128, so a tile may meet two blocks of B's scales.
-// CHECK-NEXT: %[[XB:.*]] = dgemm.load_block_scales %scale_b[%[[TN]], %[[TK]]] : memref<3x4xf32> -> vector<2xf32>
+// CHECK-NEXT: %[[XB:.*]] = dgemm.load_scales %scale_b[%[[TN]], %[[TK]]] : memref<3x4xf32> -> vector<2xf32>
 
 // The scales of A come by K block, a row of them for the rows of the tile.
 // CHECK-NEXT: %[[TA:.*]] = dgemm.load %a[%[[TM]], %[[TK]]] : {{.*}} -> !dgemm.tile<128x128xf8E4M3FN, swizzle = 128>
 // CHECK-NEXT: %[[TB:.*]] = dgemm.load %b[%[[TN]], %[[TK]]] : {{.*}} -> !dgemm.tile<96x128xf8E4M3FN, swizzle = 128>
 // CHECK-NEXT: %[[TS:.*]] = dgemm.load %scale_a[%[[BLOCK]], %[[TM]]] : {{.*}} -> !dgemm.tile<1x128xf32>
-// CHECK-NEXT: %[[RA:.*]] = dgemm.load_fragment %[[TS]] : !dgemm.tile<1x128xf32> -> !dgemm.frag<128x1xf32>
+// CHECK-NEXT: %[[RA:.*]] = dgemm.load_scales %[[TS]] : !dgemm.tile<1x128xf32> -> !dgemm.frag<128x1xf32>
 // CHECK-NEXT: %[[NEXT:.*]] = dgemm.scaled_mma %[[TA]], %[[TB]] scaled %[[RA]], %[[XB]] at %[[TN]] into %[[SUM]]
 // CHECK-NEXT: scf.yield %[[NEXT]]
 
@@ -55,7 +55,7 @@ func.func @dynamic_m(%a: memref<?x512xf8E4M3FN>, %sa: memref<4x?xf32>, %b: memre
 // CHECK-DAG: %[[K:.*]] = arith.constant 528 : index
 // CHECK: dgemm.for_each_tile ({{.*}}) of (%[[M]], %[[N]]) tile = [64, 64] group_m = 1
 // CHECK: scf.for {{.*}} to %[[K]] step
-// CHECK: dgemm.load_block_scales {{.*}} -> vector<1xf32>
+// CHECK: dgemm.load_scales {{.*}} -> vector<1xf32>
 func.func @static(%a: memref<72x528xf8E4M3FN>, %sa: memref<5x72xf32>, %b: memref<136x528xf8E4M3FN>,
                   %sb: memref<2x5xf32>, %d: memref<72x136xbf16>) {
   dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)

@@ -21,11 +21,11 @@ dgemm.kernel @dgemm_mx_n256_k512(
     %1 = scf.for %arg0 = %c0 to %c512 step %c128 iter_args(%arg1 = %zero) -> (!dgemm.frag<64x64xf32>) {
       %c128_0 = arith.constant 128 : index
       %2 = arith.divui %arg0, %c128_0 : index
-      %3 = dgemm.load_block_scales %scale_b[%n, %arg0] : memref<2x4xf32> -> vector<1xf32>
+      %3 = dgemm.load_scales %scale_b[%n, %arg0] : memref<2x4xf32> -> vector<1xf32>
       %4 = dgemm.load %a[%m, %arg0] : memref<?x512xf8E4M3FN> -> !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>
       %5 = dgemm.load %b[%n, %arg0] : memref<256x512xf8E4M3FN> -> !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>
       %6 = dgemm.load %scale_a[%2, %m] : memref<4x?xf32> -> !dgemm.tile<1x64xf32>
-      %7 = dgemm.load_fragment %6 : !dgemm.tile<1x64xf32> -> !dgemm.frag<64x1xf32>
+      %7 = dgemm.load_scales %6 : !dgemm.tile<1x64xf32> -> !dgemm.frag<64x1xf32>
       %8 = dgemm.mma %4, %5 : !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>, !dgemm.tile<64x128xf8E4M3FN, swizzle = 128> -> !dgemm.frag<64x64xf32>
       %9 = dgemm.promote %8 scaled %7, %3 at %n into %arg1 : !dgemm.frag<64x64xf32>, !dgemm.frag<64x1xf32>, vector<1xf32> -> !dgemm.frag<64x64xf32>
       scf.yield %9 : !dgemm.frag<64x64xf32>

@@ -39,7 +39,7 @@ dgemm.kernel @no_mma(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a:
 // -----
 
 // What the tensor cores read is loaded in the K loop, since that is what goes into a stage.
-// expected-error @+1 {{'dgemm.kernel' op expected the tiles of mma and load_fragment to be loaded in the K loop}}
+// expected-error @+1 {{'dgemm.kernel' op expected the tiles of mma and load_scales to be loaded in the K loop}}
 dgemm.kernel @gemm(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
                    %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
                    %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
@@ -53,10 +53,10 @@ dgemm.kernel @gemm(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: m
     %zero = dgemm.zero : <128x96xf32>
     %acc = scf.for %k = %c0 to %K step %c128 iter_args(%sum = %zero) -> (!dgemm.frag<128x96xf32>) {
       %block = arith.divui %k, %c128 : index
-      %xb = dgemm.load_block_scales %scale_b[%n, %k] : memref<3x4xf32> -> vector<2xf32>
+      %xb = dgemm.load_scales %scale_b[%n, %k] : memref<3x4xf32> -> vector<2xf32>
       %ta = dgemm.load %a[%m, %k] : memref<?x512xf8E4M3FN> -> !dgemm.tile<128x128xf8E4M3FN, swizzle = 128>
       %ts = dgemm.load %scale_a[%block, %m] : memref<4x?xf32> -> !dgemm.tile<1x128xf32>
-      %ra = dgemm.load_fragment %ts : !dgemm.tile<1x128xf32> -> !dgemm.frag<128x1xf32>
+      %ra = dgemm.load_scales %ts : !dgemm.tile<1x128xf32> -> !dgemm.frag<128x1xf32>
       %part = dgemm.mma %ta, %tb : !dgemm.tile<128x128xf8E4M3FN, swizzle = 128>,
           !dgemm.tile<96x128xf8E4M3FN, swizzle = 128> -> !dgemm.frag<128x96xf32>
       %next = dgemm.promote %part scaled %ra, %xb at %n into %sum

@@ -19,7 +19,7 @@
 // CHECK-NEXT: dgemm.load_async %a[%[[PM]], %[[PK]]] into %[[FREE]][0] by <tma>
 // CHECK-NEXT: dgemm.load_async %b[%[[PN]], %[[PK]]] into %[[FREE]][1] by <tma, cache = evict_first>
 // CHECK-NEXT: dgemm.load_async %scale_a[%[[BLOCK]], %[[PM]]] into %[[FREE]][2]
-// CHECK-NEXT: dgemm.load_block_scales_async %scale_b[%[[PN]], %[[PK]]] into %[[FREE]][3]
+// CHECK-NEXT: dgemm.load_async %scale_b[%[[PN]], %[[PK]]] into %[[FREE]][3]
 // CHECK-NEXT: dgemm.commit %[[RING]]
 
 // Warpgroups take 64 rows in turn: the slices of warpgroup i start at rows 64 * i and 128 + 64 * i.
@@ -34,13 +34,13 @@
 // All is read from the stage. The B tile and its scales are shared.
 // CHECK: %[[FULL:.*]] = dgemm.wait %[[RING]]
 // CHECK: %[[TB:.*]] = dgemm.view %[[FULL]][3] from %{{.*}} : !stage -> !dgemm.tile<1x2xf32>
-// CHECK-NEXT: %[[XB:.*]] = dgemm.load_vector %[[TB]]
+// CHECK-NEXT: %[[XB:.*]] = dgemm.load_scales %[[TB]]
 // CHECK: %[[B:.*]] = dgemm.view %[[FULL]][1] from %{{.*}} : !stage -> !dgemm.tile<96x128xf8E4M3FN, swizzle = 128>
 // CHECK: %[[S0:.*]] = dgemm.view %[[FULL]][2] from %[[ROW0]] : !stage -> !dgemm.tile<1x64xf32>
-// CHECK: %[[R0:.*]] = dgemm.load_fragment %[[S0]]
+// CHECK: %[[R0:.*]] = dgemm.load_scales %[[S0]]
 // CHECK: %[[A0:.*]] = dgemm.view %[[FULL]][0] from %[[ROW0]] : !stage -> !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>
 // CHECK: %[[S1:.*]] = dgemm.view %[[FULL]][2] from %[[ROW1]] : !stage -> !dgemm.tile<1x64xf32>
-// CHECK: %[[R1:.*]] = dgemm.load_fragment %[[S1]]
+// CHECK: %[[R1:.*]] = dgemm.load_scales %[[S1]]
 // CHECK: %[[A1:.*]] = dgemm.view %[[FULL]][0] from %[[ROW1]] : !stage -> !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>
 
 // The second partial sum takes the registers of the first, so it follows the first promotion.
@@ -74,11 +74,11 @@ dgemm.kernel @gemm(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: m
     %zero = dgemm.zero : <256x96xf32>
     %acc = scf.for %k = %c0 to %K step %c128 iter_args(%sum = %zero) -> (!dgemm.frag<256x96xf32>) {
       %block = arith.divui %k, %c128 : index
-      %xb = dgemm.load_block_scales %scale_b[%n, %k] by <cp_async> : memref<3x4xf32> -> vector<2xf32>
+      %xb = dgemm.load_scales %scale_b[%n, %k] by <cp_async> : memref<3x4xf32> -> vector<2xf32>
       %ta = dgemm.load %a[%m, %k] by <tma> : memref<?x512xf8E4M3FN> -> !dgemm.tile<256x128xf8E4M3FN, swizzle = 128>
       %tb = dgemm.load %b[%n, %k] by <tma, cache = evict_first> : memref<384x512xf8E4M3FN> -> !dgemm.tile<96x128xf8E4M3FN, swizzle = 128>
       %ts = dgemm.load %scale_a[%block, %m] by <tma> : memref<4x?xf32> -> !dgemm.tile<1x256xf32>
-      %ra = dgemm.load_fragment %ts : !dgemm.tile<1x256xf32> -> !dgemm.frag<256x1xf32>
+      %ra = dgemm.load_scales %ts : !dgemm.tile<1x256xf32> -> !dgemm.frag<256x1xf32>
       %part = dgemm.mma %ta, %tb : !dgemm.tile<256x128xf8E4M3FN, swizzle = 128>,
           !dgemm.tile<96x128xf8E4M3FN, swizzle = 128> -> !dgemm.frag<256x96xf32>
       %next = dgemm.promote %part scaled %ra, %xb at %n into %sum

@@ -103,6 +103,12 @@ def DGemm_AcquireOp : DGemm_Op<"acquire", [
 def DGemm_LoadAsyncOp : DGemm_Op<"load_async", [DGemm_InProducer, MemoryEffects<[MemRead, MemWrite]>]> {
   let summary = "starts a copy from global memory to a tile of an acquired stage";
   let description = [{
+    By `tma` or `registers` the box of A, B or the scales of A that starts at the element offsets. By `cp_async` what
+    `dgemm.load_scales` reads of the scales of B, which have a place of their own in shared memory, not one in each stage:
+    `dgemm-lower-ring` copies those of 32 K blocks of the K loop at once.
+
+    - C1: the tile is that of the operand, in the order of A, B, the scales of A and those of B.
+
     Example: `dgemm.load_async %a[%m, %k] into %stage[0] by <tma> : memref<?x512xf8E4M3FN>, !dgemm.stage<...>`.
   }];
   let arguments = (ins AnyMemRef:$source, Variadic<Index>:$offsets, DGemm_StageType:$stage, I64Attr:$index,
@@ -110,23 +116,6 @@ def DGemm_LoadAsyncOp : DGemm_Op<"load_async", [DGemm_InProducer, MemoryEffects<
   let assemblyFormat = [{
     $source `[` $offsets `]` `into` $stage `[` $index `]` (`by` $movement^)? attr-dict `:` type($source) `,`
     qualified(type($stage))
-  }];
-  let hasVerifier = 1;
-}
-
-def DGemm_LoadBlockScalesAsyncOp : DGemm_Op<"load_block_scales_async", [DGemm_InProducer, MemoryEffects<[MemRead, MemWrite]>]> {
-  let summary = "starts what dgemm.load_block_scales reads on its way to a tile of an acquired stage";
-  let description = [{
-    - C1: the tile is `1xC` of f32, with C as many scales as `dgemm.load_block_scales` would give.
-
-    The tile has a place of its own in shared memory, not one in each stage: `dgemm-lower-ring` copies those of 32 K
-    blocks of the K loop at once.
-
-    Example: `dgemm.load_block_scales_async %sb[%n, %k] into %stage[3] : memref<32x56xf32>, !dgemm.stage<...>`.
-  }];
-  let arguments = (ins AnyMemRef:$source, Variadic<Index>:$offsets, DGemm_StageType:$stage, I64Attr:$index);
-  let assemblyFormat = [{
-    $source `[` $offsets `]` `into` $stage `[` $index `]` attr-dict `:` type($source) `,` qualified(type($stage))
   }];
   let hasVerifier = 1;
 }

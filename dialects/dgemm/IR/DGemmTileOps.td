@@ -242,63 +242,41 @@ def DGemm_LoadOp : DGemm_Op<"load", [DGemm_InKernel, MemoryEffects<[MemRead, Mem
   let hasVerifier = 1;
 }
 
-def DGemm_LoadFragmentOp : DGemm_Op<"load_fragment", [DGemm_InKernel, MemoryEffects<[MemRead]>]> {
-  let summary = "one f32 for each row of a fragment, from shared memory";
+def DGemm_LoadScalesOp : DGemm_Op<"load_scales", [DGemm_InKernel, MemoryEffects<[MemRead]>]> {
+  let summary = "scales of the rows of a fragment, or of the columns of a tile";
   let description = [{
-    Reads a `1xR` tile of f32 into a fragment of R rows and one column: each thread gets the values of its own rows.
+    What the result is says which: a fragment `Rx1` has the scales of A for its rows, of which each thread gets those of its
+    own; a vector has the scales of B that the columns of a tile meet, of which each thread gets all.
 
-    Example: `%ra = dgemm.load_fragment %xa : !dgemm.tile<1x64xf32> -> !dgemm.frag<64x1xf32>`.
+    The source is a row of shared memory, `1xR` or `1xC` of f32, or the operand. Of the scales of A the last offset is the
+    first row, and rows outside read as zero. Of the scales of B the offsets are those of B, n and k in elements, with the
+    group in front of them where there is one: element i of the result is the scale of row `n / 128 + i` at K block `k / 128`,
+    and a row past the last reads the last (its columns lie outside D). `by` says how scales of B come from the operand: by
+    `cp_async` through shared memory, by `registers` to each thread.
+
+    - C1: a row of shared memory has as many f32 as the result, without offsets and `by`.
+    - C2: an operand is of f32, and has an offset for each dimension.
+
+    Example:
+    ```mlir
+    %ra = dgemm.load_scales %xa : !dgemm.tile<1x64xf32> -> !dgemm.frag<64x1xf32>
+    %xb = dgemm.load_scales %sb[%n, %k] by <cp_async> : memref<32x56xf32> -> vector<2xf32>
+    ```
   }];
-  let arguments = (ins DGemm_TileType:$tile);
-  let results = (outs DGemm_FragType:$result);
-  let assemblyFormat = "$tile attr-dict `:` qualified(type($tile)) `->` qualified(type($result))";
-  let hasVerifier = 1;
-}
-
-def DGemm_LoadVectorOp : DGemm_Op<"load_vector", [DGemm_InKernel, MemoryEffects<[MemRead]>]> {
-  let summary = "a few f32 for all threads, from shared memory";
-  let description = [{
-    Reads a `1xC` tile of f32: each thread gets all of it.
-
-    Example: `%xb = dgemm.load_vector %tb : !dgemm.tile<1x2xf32> -> vector<2xf32>`.
-  }];
-  let arguments = (ins DGemm_TileType:$tile);
-  let results = (outs VectorOfRankAndType<[1], [F32]>:$result);
-  let assemblyFormat = "$tile attr-dict `:` qualified(type($tile)) `->` type($result)";
-  let hasVerifier = 1;
-}
-
-def DGemm_LoadRowScalesOp : DGemm_Op<"load_row_scales", [DGemm_InKernel, MemoryEffects<[MemRead]>]> {
-  let summary = "one f32 for each row of a fragment, from global memory";
-  let description = [{
-    What `dgemm.load` and `dgemm.load_fragment` do where TMA cannot: reads row scales of any strides. The last offset is
-    the first row; rows outside the operand read as zero.
-
-    Example: `%ra = dgemm.load_row_scales %sa[%kb, %m] : memref<56x?xf32, strided<[1, 56]>> -> !dgemm.frag<64x1xf32>`.
-  }];
-  let arguments = (ins AnyMemRef:$source, Variadic<Index>:$offsets);
-  let results = (outs DGemm_FragType:$result);
-  let assemblyFormat = "$source `[` $offsets `]` attr-dict `:` type($source) `->` qualified(type($result))";
-  let hasVerifier = 1;
-}
-
-def DGemm_LoadBlockScalesOp : DGemm_Op<"load_block_scales", [DGemm_InKernel, MemoryEffects<[MemRead]>]> {
-  let summary = "the 128x128-block scales that the columns of a tile meet";
-  let description = [{
-    Element i of the result is the scale of row `n / 128 + i` of `source` at K block `k / 128`; a row past the last reads
-    the last (its columns lie outside D). The offsets are n and k, with the group in front of them where there is one.
-    By `cp_async` they come through shared memory.
-
-    Example: `%xb = dgemm.load_block_scales %sb[%n, %k] : memref<32x56xf32> -> vector<2xf32>`.
-  }];
-  let arguments = (ins AnyMemRef:$source, Variadic<Index>:$offsets, OptionalAttr<DGemm_MovementAttr>:$movement);
-  let results = (outs VectorOfRankAndType<[1], [F32]>:$scales);
+  let arguments = (ins AnyTypeOf<[AnyMemRef, DGemm_TileType]>:$source, Variadic<Index>:$offsets,
+                       OptionalAttr<DGemm_MovementAttr>:$movement);
+  let results = (outs AnyTypeOf<[DGemm_FragType, VectorOfRankAndType<[1], [F32]>]>:$scales);
+  let builders = [OpBuilder<(ins "Type":$scales, "Value":$tile), [{
+    build($_builder, $_state, scales, tile, /*offsets=*/ValueRange(), /*movement=*/MovementAttr());
+  }]>];
   let assemblyFormat = [{
-    $source `[` $offsets `]` (`by` $movement^)? attr-dict `:` type($source) `->` type($scales)
+    $source (`[` $offsets^ `]`)? (`by` $movement^)? attr-dict `:` type($source) `->` type($scales)
   }];
   let extraClassDeclaration = [{
-    Value getN() { return getOffsets().drop_back().back(); }
-    Value getK() { return getOffsets().back(); }
+    /// Scales of A; else of B.
+    bool isOfRows() { return isa<FragType>(getScales().getType()); }
+    /// From shared memory; else from the operand.
+    bool isFromTile() { return isa<TileType>(getSource().getType()); }
   }];
   let hasVerifier = 1;
 }
