@@ -10,14 +10,16 @@ import json
 import math
 import sys
 
+VERSION = 2
+
 # CUdriver enumerations, cuda.h of CUDA 13.0.
-_TENSOR_MAP_TYPES = {"f8E4M3FN": 0, "i32": 3, "f32": 7, "bf16": 9}
+_TENSOR_MAP_TYPES = {"f8E4M3FN": 0, "f8E5M2": 0, "f8E8M0FNU": 0, "i32": 3, "f16": 6, "f32": 7, "bf16": 9}
 _MAX_DYNAMIC_SHARED_SIZE_BYTES = 8
 _NON_PORTABLE_CLUSTER_SIZE_ALLOWED = 14
 _ATTRIBUTE_CLUSTER_DIMENSION = 4
 _ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION = 6
 
-ELEMENT_BYTES = {"f8E4M3FN": 1, "bf16": 2, "f32": 4, "i32": 4}
+ELEMENT_BYTES = {"f8E4M3FN": 1, "f8E5M2": 1, "f8E8M0FNU": 1, "bf16": 2, "f16": 2, "f32": 4, "i32": 4}
 
 
 class LaunchError(Exception):
@@ -63,8 +65,8 @@ def evaluate(expression, sizes):
 def parse(text):
     """Reads a descriptor. Error: another version, or a grid rule or parameter kind that this launcher does not know."""
     launch = json.loads(text)
-    if launch.get("version") != 1:
-        raise LaunchError(f"launch descriptor of version {launch.get('version')}; only 1 is known")
+    if launch.get("version") != VERSION:
+        raise LaunchError(f"launch descriptor of version {launch.get('version')}; only {VERSION} is known")
     if launch["grid"]["rule"] != "persistent":
         raise LaunchError(f"unknown grid rule '{launch['grid']['rule']}'")
     for parameter in launch["parameters"]:

@@ -14,7 +14,7 @@ using namespace dgemm::fuzz;
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   MemoryFile file(toText(data, size));
-  for (ElementType type : {ElementType::F8E4M3FN, ElementType::BF16, ElementType::F32, ElementType::I32})
+  for (ElementType type : kElementTypes)
     for (const std::vector<int64_t> &shape : {std::vector<int64_t>{2, 3}, {6}, {0, 3}, {}})
       llvm::consumeError(readNpy(file.getPath(), "a", type, shape).takeError());
   return 0;

@@ -7,7 +7,7 @@ import unittest
 import launcher
 
 DESCRIPTOR = {
-    "version": 1,
+    "version": 2,
     "entry": "gemm",
     "target": "sm_90a",
     "layout": "dense",
@@ -62,7 +62,7 @@ class ExpressionTest(unittest.TestCase):
 
 class DescriptorTest(unittest.TestCase):
     def test_refuses_what_it_does_not_know(self):
-        for change in [{"version": 2}, {"grid": {"rule": "fixed", "tiles": 1}}, {"parameters": [{"kind": "texture"}]}]:
+        for change in [{"version": 1}, {"grid": {"rule": "fixed", "tiles": 1}}, {"parameters": [{"kind": "texture"}]}]:
             with self.assertRaises(launcher.LaunchError, msg=change):
                 launcher.parse(json.dumps({**DESCRIPTOR, **change}))
 

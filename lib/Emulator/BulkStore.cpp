@@ -108,6 +108,7 @@ Step tensorStore(Context &c, const Instruction &inst, AtomicOp reduction) {
     out.memory = map->memory;
     out.reduction = reduction;
     out.type = map->type == dgemm::ElementType::F32    ? Type::F32
+               : map->type == dgemm::ElementType::F16  ? Type::F16
                : map->type == dgemm::ElementType::BF16 ? Type::BF16
                : map->type == dgemm::ElementType::I32  ? Type::S32
                                                        : Type::U8;

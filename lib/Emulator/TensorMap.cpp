@@ -81,8 +81,7 @@ private:
     int64_t l2 = info.l2Promotion;
     require(l2 == 0 || l2 == 64 || l2 == 128 || l2 == 256,
             "L2 promotion is " + Twine(l2) + ", must be 0, 64, 128 or 256");
-    require(!map.fillNaN || map.type == ElementType::BF16 || map.type == ElementType::F32,
-            "out-of-bounds fill is NaN for a type that has none here");
+    require(!map.fillNaN || isFloatOfTensorMap(map.type), "out-of-bounds fill is NaN for a type that has none here");
   }
 
   void checkMemory() {

@@ -19,8 +19,11 @@ namespace dgemm {
 unsigned getByteWidth(ElementType type) {
   switch (type) {
   case ElementType::F8E4M3FN:
+  case ElementType::F8E5M2:
+  case ElementType::F8E8M0FNU:
     return 1;
   case ElementType::BF16:
+  case ElementType::F16:
     return 2;
   case ElementType::F32:
   case ElementType::I32:
@@ -33,14 +36,43 @@ StringRef toString(ElementType type) {
   switch (type) {
   case ElementType::F8E4M3FN:
     return "f8E4M3FN";
+  case ElementType::F8E5M2:
+    return "f8E5M2";
+  case ElementType::F8E8M0FNU:
+    return "f8E8M0FNU";
   case ElementType::BF16:
     return "bf16";
+  case ElementType::F16:
+    return "f16";
   case ElementType::F32:
     return "f32";
   case ElementType::I32:
     return "i32";
   }
   llvm_unreachable("unknown element type");
+}
+
+/// The one of `all` that is called `name`.
+template <typename T>
+static std::optional<T> parseName(StringRef name, ArrayRef<T> all) {
+  for (T value : all)
+    if (name == toString(value))
+      return value;
+  return std::nullopt;
+}
+
+std::optional<ElementType> parseElementType(StringRef name) {
+  return parseName(name, ArrayRef<ElementType>(kElementTypes));
+}
+
+bool isFloatOfTensorMap(ElementType type) {
+  return type == ElementType::BF16 || type == ElementType::F16 || type == ElementType::F32;
+}
+
+StringRef toString(Accuracy accuracy) { return accuracy == Accuracy::Exact ? "exact" : "fast"; }
+
+std::optional<Accuracy> parseAccuracy(StringRef name) {
+  return parseName<Accuracy>(name, {Accuracy::Exact, Accuracy::Fast});
 }
 
 StringRef toString(GemmLayout layout) {
@@ -56,10 +88,7 @@ StringRef toString(GemmLayout layout) {
 }
 
 std::optional<GemmLayout> parseGemmLayout(StringRef name) {
-  for (GemmLayout layout : {GemmLayout::Dense, GemmLayout::Contiguous, GemmLayout::Masked})
-    if (name == toString(layout))
-      return layout;
-  return std::nullopt;
+  return parseName<GemmLayout>(name, {GemmLayout::Dense, GemmLayout::Contiguous, GemmLayout::Masked});
 }
 
 const OperandInfo *LaunchDescriptor::findOperand(StringRef name) const {

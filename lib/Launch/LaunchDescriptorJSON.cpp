@@ -53,6 +53,8 @@ static void write(json::OStream &os, const OperandInfo &operand) {
     writeCompact(os, "shape", toJSON(operand.shape));
     writeCompact(os, "strides", toJSON(operand.strides));
     os.attribute("output", operand.isOutput);
+    if (operand.granularity)
+      writeCompact(os, "granularity", toJSON(ArrayRef<SizeExpr>(*operand.granularity)));
   });
 }
 
@@ -105,6 +107,8 @@ std::string LaunchDescriptor::toJSON() const {
     if (rowAlignment != 1)
       os.attribute("row_alignment", rowAlignment);
     os.attribute("config", config);
+    if (accuracy != Accuracy::Exact)
+      os.attribute("accuracy", dgemm::toString(accuracy));
     os.attributeObject("sizes", [&] {
       for (const auto &[name, value] : sizes)
         os.attribute(name, value < 0 ? json::Value("?") : json::Value(value));
@@ -155,14 +159,11 @@ static bool fromJSON(const json::Value &value, SizeExpr &out, json::Path path) {
 }
 
 static bool fromJSON(const json::Value &value, ElementType &out, json::Path path) {
-  std::optional<StringRef> text = value.getAsString();
-  for (ElementType type : {ElementType::F8E4M3FN, ElementType::BF16, ElementType::F32, ElementType::I32}) {
-    if (text != toString(type))
-      continue;
-    out = type;
+  if (std::optional<ElementType> type = parseElementType(value.getAsString().value_or(""))) {
+    out = *type;
     return true;
   }
-  path.report("expected an element type (f8E4M3FN, bf16, f32 or i32)");
+  path.report("expected an element type (f8E4M3FN, f8E5M2, f8E8M0FNU, bf16, f16, f32 or i32)");
   return false;
 }
 
@@ -180,19 +181,7 @@ static bool readCluster(json::ObjectMapper &object, std::array<int64_t, 3> &out,
   return true;
 }
 
-static bool fromJSON(const json::Value &value, OperandInfo &out, json::Path path) {
-  json::ObjectMapper object(value, path);
-  if (!object || !object.map("name", out.name) || !object.map("type", out.type) || !object.map("shape", out.shape) ||
-      !object.map("strides", out.strides) || !object.map("output", out.isOutput))
-    return false;
-  if (out.shape.empty() || out.shape.size() != out.strides.size()) {
-    path.report("expected as many strides as shape entries, and at least one");
-    return false;
-  }
-  return true;
-}
-
-/// What cuTensorMapEncodeTiled takes (cuda.h, CUDA 13.0).
+/// Each is 1 to `most`.
 static bool checkAll(ArrayRef<int64_t> values, int64_t most, json::Path path, StringLiteral message) {
   for (const auto &[index, value] : enumerate(values)) {
     if (value >= 1 && value <= most)
@@ -215,6 +204,29 @@ static bool checkAll(ArrayRef<SizeExpr> values, int64_t most, json::Path path, S
   return true;
 }
 
+static bool fromJSON(const json::Value &value, OperandInfo &out, json::Path path) {
+  json::ObjectMapper object(value, path);
+  if (!object || !object.map("name", out.name) || !object.map("type", out.type) || !object.map("shape", out.shape) ||
+      !object.map("strides", out.strides) || !object.map("output", out.isOutput))
+    return false;
+  if (out.shape.empty() || out.shape.size() != out.strides.size()) {
+    path.report("expected as many strides as shape entries, and at least one");
+    return false;
+  }
+  std::optional<std::vector<SizeExpr>> granularity;
+  if (!object.map("granularity", granularity))
+    return false;
+  if (!granularity)
+    return true;
+  if (granularity->size() != 2) {
+    path.field("granularity").report("expected two size expressions, rows and k");
+    return false;
+  }
+  out.granularity = {(*granularity)[0], (*granularity)[1]};
+  return checkAll(ArrayRef<SizeExpr>(*granularity), kMaxSize, path.field("granularity"),
+                  "expected 1 to 2147483647, or a size");
+}
+
 static bool checkOneOf(int64_t value, ArrayRef<int64_t> allowed, json::Path path, StringLiteral message) {
   if (is_contained(allowed, value))
     return true;
@@ -222,6 +234,7 @@ static bool checkOneOf(int64_t value, ArrayRef<int64_t> allowed, json::Path path
   return false;
 }
 
+/// Limits are those of cuTensorMapEncodeTiled (cuda.h, CUDA 13.0).
 static bool readTensorMap(json::ObjectMapper &object, TensorMapInfo &out, json::Path path) {
   std::string fill;
   if (!object.map("operand", out.operand) || !object.map("type", out.type) || !object.map("dims", out.dims) ||
@@ -362,8 +375,8 @@ static bool fromJSON(const json::Value &value, LaunchDescriptor &out, json::Path
   if (!object || !object.map("version", version))
     return false;
   if (version != kLaunchDescriptorVersion) {
-    static_assert(kLaunchDescriptorVersion == 1, "the message below names the version");
-    path.field("version").report("expected 1, the only version that this reader knows,");
+    static_assert(kLaunchDescriptorVersion == 2, "the message below names the version");
+    path.field("version").report("expected 2, the only version that this reader knows (compile the kernel anew),");
     return false;
   }
   if (!object.map("generator", out.generator) || !object.map("entry", out.entry) || !object.map("target", out.target) ||
@@ -383,6 +396,15 @@ static bool fromJSON(const json::Value &value, LaunchDescriptor &out, json::Path
     return false;
   }
   out.layout = *known;
+  std::optional<std::string> accuracy;
+  if (!object.map("accuracy", accuracy))
+    return false;
+  if (accuracy && !parseAccuracy(*accuracy)) {
+    path.field("accuracy").report("expected exact or fast");
+    return false;
+  }
+  if (accuracy)
+    out.accuracy = *parseAccuracy(*accuracy);
   out.rowAlignment = rowAlignment.value_or(1);
   if (out.rowAlignment < 1 || out.rowAlignment > kMaxSize) {
     path.field("row_alignment").report("expected an integer of 1 to 2147483647");

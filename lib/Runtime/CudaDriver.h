@@ -51,6 +51,7 @@ constexpr int kLaunchAttributeProgrammaticStreamSerialization = 6;
 // CUtensorMapDataType
 constexpr int kTensorMapUInt8 = 0;
 constexpr int kTensorMapInt32 = 3;
+constexpr int kTensorMapFloat16 = 6;
 constexpr int kTensorMapFloat32 = 7;
 constexpr int kTensorMapBFloat16 = 9;
 

@@ -78,7 +78,11 @@ void KernelModule::unload() {
 static int getTensorMapType(ElementType type) {
   switch (type) {
   case ElementType::F8E4M3FN:
+  case ElementType::F8E5M2:
+  case ElementType::F8E8M0FNU:
     return cuda::kTensorMapUInt8;
+  case ElementType::F16:
+    return cuda::kTensorMapFloat16;
   case ElementType::BF16:
     return cuda::kTensorMapBFloat16;
   case ElementType::F32:

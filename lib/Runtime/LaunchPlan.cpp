@@ -73,7 +73,7 @@ private:
           formatv("has an innermost box of {0} bytes; its swizzle of {1} allows at most {1}", bytes, map.swizzle));
     if (map.interleave == 32 && map.swizzle != 32)
       return fail(formatv("has swizzle {0}; interleave 32 needs swizzle 32", map.swizzle));
-    if (map.oobFillNaN && map.type != ElementType::BF16 && map.type != ElementType::F32)
+    if (map.oobFillNaN && !isFloatOfTensorMap(map.type))
       return fail(formatv("fills with NaN; {0} is encoded as an integer type and can be filled with zero only",
                           toString(map.type)));
     return Error::success();

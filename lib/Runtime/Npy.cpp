@@ -95,9 +95,13 @@ static bool accepts(ElementType type, StringRef descr) {
     return false;
   switch (type) {
   case ElementType::F8E4M3FN:
+  case ElementType::F8E5M2:
+  case ElementType::F8E8M0FNU:
     return kind == "u1" || kind == "i1" || kind == "V1" || kind == "f1";
   case ElementType::BF16:
     return kind == "u2" || kind == "i2" || kind == "V2";
+  case ElementType::F16:
+    return kind == "f2";
   case ElementType::F32:
     return kind == "f4";
   case ElementType::I32:
@@ -109,9 +113,13 @@ static bool accepts(ElementType type, StringRef descr) {
 static StringRef getDescr(ElementType type) {
   switch (type) {
   case ElementType::F8E4M3FN:
+  case ElementType::F8E5M2:
+  case ElementType::F8E8M0FNU:
     return "|u1";
   case ElementType::BF16:
     return "<u2";
+  case ElementType::F16:
+    return "<f2";
   case ElementType::F32:
     return "<f4";
   case ElementType::I32:

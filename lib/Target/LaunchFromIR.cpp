@@ -10,6 +10,7 @@
 #include "dgemm/IR/OperandGeometry.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/AffineExpr.h"
+#include "llvm/ADT/TypeSwitch.h"
 #include <map>
 
 using namespace mlir;
@@ -43,11 +44,14 @@ static SizeExpr convert(AffineExpr expr) {
 }
 
 static ElementType convert(Type type) {
-  if (isa<Float8E4M3FNType>(type))
-    return ElementType::F8E4M3FN;
-  if (type.isBF16())
-    return ElementType::BF16;
-  return type.isF32() ? ElementType::F32 : ElementType::I32;
+  return llvm::TypeSwitch<Type, ElementType>(type)
+      .Case([](Float8E4M3FNType) { return ElementType::F8E4M3FN; })
+      .Case([](Float8E5M2Type) { return ElementType::F8E5M2; })
+      .Case([](Float8E8M0FNUType) { return ElementType::F8E8M0FNU; })
+      .Case([](BFloat16Type) { return ElementType::BF16; })
+      .Case([](Float16Type) { return ElementType::F16; })
+      .Case([](Float32Type) { return ElementType::F32; })
+      .Default([](Type) { return ElementType::I32; });
 }
 
 static TensorMapInfo convert(TensorMapAttr map) {
@@ -67,6 +71,22 @@ static TensorMapInfo convert(TensorMapAttr map) {
   return info;
 }
 
+/// kSizeNames[index].
+static SizeExpr getSize(ProblemAttr problem, unsigned index) {
+  int64_t size = problem.getSizes()[index];
+  return size < 0 ? SizeExpr::name(kSizeNames[index]) : SizeExpr(size);
+}
+
+/// [rows, k] of A's or B's scales; a block that ends where the matrix does is stated with its size.
+static std::array<SizeExpr, 2> getGranularity(ProblemAttr problem, Operand scale) {
+  bool isOfA = scale == Operand::ScaleA;
+  ScaledAttr scaled = isOfA ? problem.getLhs() : problem.getRhs();
+  auto convert = [&](int64_t extent, unsigned index) {
+    return extent < 0 ? getSize(problem, index) : SizeExpr(extent);
+  };
+  return {convert(scaled.getRows(), isOfA ? 0 : 1), convert(scaled.getK(), 2)};
+}
+
 /// The operands of the problem, as dgemm.gemm describes them.
 static std::vector<OperandInfo> makeOperands(ProblemAttr problem) {
   std::vector<OperandInfo> operands;
@@ -80,6 +100,8 @@ static std::vector<OperandInfo> makeOperands(ProblemAttr problem) {
       operand.strides.push_back(convert(stride));
     }
     operand.isOutput = role == Operand::D;
+    if (isScale(role))
+      operand.granularity = getGranularity(problem, role);
   }
   return operands;
 }
@@ -118,15 +140,11 @@ static llvm::Expected<ParameterInfo> makeParameter(LLVM::LLVMFuncOp func, unsign
 
 /// Tiles of D, whole clusters; of a masked layout at most so many.
 static SizeExpr countTiles(ProblemAttr problem, ConfigAttr config) {
-  auto extent = [&](unsigned index) {
-    int64_t size = problem.getSizes()[index];
-    return size < 0 ? SizeExpr::name(kSizeNames[index]) : SizeExpr(size);
-  };
-  SizeExpr tiles = SizeExpr::mul(SizeExpr::ceilDiv(extent(0), config.getBlockM() * config.getClusterM()),
-                                 SizeExpr::ceilDiv(extent(1), config.getBlockN() * config.getClusterN()));
+  SizeExpr tiles = SizeExpr::mul(SizeExpr::ceilDiv(getSize(problem, 0), config.getBlockM() * config.getClusterM()),
+                                 SizeExpr::ceilDiv(getSize(problem, 1), config.getBlockN() * config.getClusterN()));
   if (config.getClusterSize() > 1)
     tiles = SizeExpr::mul(tiles, SizeExpr(config.getClusterSize()));
-  return problem.getLayout() == Layout::Masked ? SizeExpr::mul(tiles, extent(3)) : tiles;
+  return problem.getLayout() == Layout::Masked ? SizeExpr::mul(tiles, getSize(problem, 3)) : tiles;
 }
 
 llvm::Expected<LaunchDescriptor> dgemm::getLaunchDescriptor(ModuleOp module, StringRef chip) {

@@ -17,6 +17,7 @@ from ._operands import GROUPS, Operands, analyze, view_all
 from ._problem import Problem
 
 NVDISASM_SECONDS = 60
+_ELEMENT_BYTES = {"float8_e4m3fn": 1, "float8_e5m2": 1, "float8_e8m0fnu": 1, "bfloat16": 2, "float16": 2}
 
 
 class Kernel:
@@ -127,7 +128,7 @@ class Kernel:
         for operand in self._handle.operands:
             view = operands.by_operand(operand)
             elements = 1 + sum((extent - 1) * stride for extent, stride in zip(view.shape, view.strides))
-            width = {"float8_e4m3fn": 1, "bfloat16": 2}.get(view.dtype, 4)
+            width = _ELEMENT_BYTES.get(view.dtype, 4)
             buffers.append((operand, view.address, elements * width))
         limit = _env.emulator_timeout() if timeout is None else timeout
         try:

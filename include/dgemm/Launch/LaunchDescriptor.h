@@ -23,7 +23,7 @@
 namespace dgemm {
 
 /// Version of the JSON document; a reader refuses any other.
-constexpr int64_t kLaunchDescriptorVersion = 1;
+constexpr int64_t kLaunchDescriptorVersion = 2;
 
 /// Largest M, N, K, number of groups and leading dimension: kernels take them in 32 bits.
 constexpr int64_t kMaxSize = 2147483647;
@@ -32,9 +32,16 @@ constexpr int64_t kMaxSize = 2147483647;
 constexpr int64_t kMaxClusterCTAs = 16, kMaxSharedMemory = 232448;
 
 /// Element types of operands and tensor maps, named as in MLIR.
-enum class ElementType { F8E4M3FN, BF16, F32, I32 };
+enum class ElementType { F8E4M3FN, F8E5M2, F8E8M0FNU, BF16, F16, F32, I32 };
+constexpr ElementType kElementTypes[] = {ElementType::F8E4M3FN, ElementType::F8E5M2, ElementType::F8E8M0FNU,
+                                         ElementType::BF16,     ElementType::F16,    ElementType::F32,
+                                         ElementType::I32};
 unsigned getByteWidth(ElementType type);
+/// "f8E4M3FN", "f8E5M2", "f8E8M0FNU", "bf16", "f16", "f32" and "i32".
 llvm::StringRef toString(ElementType type);
+std::optional<ElementType> parseElementType(llvm::StringRef name);
+/// One of those whose bits a tensor map knows as a float, so that it can fill with NaN: bf16, f16 and f32.
+bool isFloatOfTensorMap(ElementType type);
 
 /// How the rows of a problem are grouped.
 enum class GemmLayout {
@@ -46,8 +53,17 @@ enum class GemmLayout {
 llvm::StringRef toString(GemmLayout layout);
 std::optional<GemmLayout> parseGemmLayout(llvm::StringRef name);
 
-/// One global-memory operand of the problem: "a" [M, K], "scale_a" [K/128, M], "b" [N, K], "scale_b" [N/128, K/128],
-/// "d" [M, N]; with groups some have G in front, and there are "m_indices" [M] or "masked_m" [G] (i32, -1: padding).
+/// What is promised of a result.
+enum class Accuracy {
+  Exact, ///< the tensor core's accumulator is promoted to f32 at least once for each 128 of K
+  Fast   ///< it runs along all of K, with the 13 bits that it keeps behind its leading one
+};
+/// "exact" and "fast".
+llvm::StringRef toString(Accuracy accuracy);
+std::optional<Accuracy> parseAccuracy(llvm::StringRef name);
+
+/// One global-memory operand of the problem: "a" [M, K], "b" [N, K], "d" [M, N], "scale_a" and "scale_b", if A and B
+/// have scales; with groups some have G in front, and there are "m_indices" [M] or "masked_m" [G] (i32, -1: padding).
 struct OperandInfo {
   std::string name;
   ElementType type = ElementType::F32;
@@ -57,6 +73,8 @@ struct OperandInfo {
   std::vector<SizeExpr> strides;
   /// True when the kernel writes the operand (and then every element of it).
   bool isOutput = false;
+  /// Of scales: [rows, k], the block of elements of A or B that one scale covers.
+  std::optional<std::array<SizeExpr, 2>> granularity = std::nullopt;
 };
 
 /// Arguments of cuTensorMapEncodeTiled, innermost dimension first as there (cuda.h, CUDA 13.0). FP8 is encoded as
@@ -109,6 +127,7 @@ struct LaunchDescriptor {
   std::string generator;
   /// Text of the #dgemm.config that was used; informative.
   std::string config;
+  Accuracy accuracy = Accuracy::Exact;
   GemmLayout layout = GemmLayout::Dense;
   /// Contiguous: each group starts at a multiple of so many rows.
   int64_t rowAlignment = 1;

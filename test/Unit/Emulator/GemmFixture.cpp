@@ -315,9 +315,9 @@ void Gemm::build() {
   launch.sharedMemory = 8192 + stages * (16384 + 256 + 16);
   launch.tiles = (m + kBM - 1) / kBM * ((n + kBN - 1) / kBN);
   launch.operands = {{"a", ElementType::F8E4M3FN, {m, k}, {k, 1}, false},
-                     {"scale_a", ElementType::F32, {kBlocks, m}, {pitchM(), 1}, false},
+                     {"scale_a", ElementType::F32, {kBlocks, m}, {pitchM(), 1}, false, {{1, 128}}},
                      {"b", ElementType::F8E4M3FN, {n, k}, {k, 1}, false},
-                     {"scale_b", ElementType::F32, {nBlocks, kBlocks}, {kBlocks, 1}, false},
+                     {"scale_b", ElementType::F32, {nBlocks, kBlocks}, {kBlocks, 1}, false, {{128, 128}}},
                      {"d", ElementType::BF16, {m, n}, {n, 1}, true}};
   launch.parameters = {mapParameter("a", ElementType::F8E4M3FN, k, m, k, 128, kBM, 128),
                        mapParameter("b", ElementType::F8E4M3FN, k, n, k, 128, kBN, 128),

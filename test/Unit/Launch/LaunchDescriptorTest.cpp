@@ -23,11 +23,12 @@ LaunchDescriptor makeDescriptor() {
   launch.target = "sm_90a";
   launch.generator = "dgemm 0.1.0";
   launch.config = "block = 128x128x128";
+  launch.accuracy = Accuracy::Fast;
   launch.sizes = {{"M", -1}, {"N", 7168}, {"K", -1}};
   launch.divisors = {{"K", 16}};
   launch.operands = {
       {"a", ElementType::F8E4M3FN, {m, k}, {k, 1}, false},
-      {"scale_a", ElementType::F32, {SizeExpr::binary(Op::CeilDiv, k, 128), m}, {paddedM, 1}, false},
+      {"scale_a", ElementType::F32, {SizeExpr::binary(Op::CeilDiv, k, 128), m}, {paddedM, 1}, false, {{1, k}}},
       {"d", ElementType::BF16, {m, 7168}, {7168, 1}, true},
   };
   launch.threads = 384;
@@ -77,19 +78,46 @@ TEST(LaunchDescriptor, RoundTrips) {
   ASSERT_NE(launch->findOperand("d"), nullptr);
   EXPECT_TRUE(launch->findOperand("d")->isOutput);
   EXPECT_EQ(launch->findOperand("e"), nullptr);
+  EXPECT_EQ(launch->accuracy, Accuracy::Fast);
+  EXPECT_FALSE(launch->findOperand("a")->granularity);
+  auto granularity = launch->findOperand("scale_a")->granularity;
+  ASSERT_TRUE(granularity);
+  EXPECT_EQ((*granularity)[0].toJSON(), json::Value(1));
+  EXPECT_EQ((*granularity)[1].toJSON(), json::Value("K"));
+}
+
+TEST(LaunchDescriptor, KnowsEachElementTypeByName) {
+  for (ElementType type : kElementTypes) {
+    EXPECT_EQ(parseElementType(toString(type)), type);
+    LaunchDescriptor launch = makeDescriptor();
+    launch.operands[0].type = type;
+    EXPECT_EQ(cantFail(LaunchDescriptor::fromJSON(launch.toJSON())).operands[0].type, type);
+  }
+  EXPECT_EQ(parseElementType("f8E4M3"), std::nullopt);
+  EXPECT_EQ(getByteWidth(ElementType::F8E5M2), 1u);
+  EXPECT_EQ(getByteWidth(ElementType::F16), 2u);
+}
+
+TEST(LaunchDescriptor, SaysWhatIsNotExact) {
+  LaunchDescriptor launch = makeDescriptor();
+  EXPECT_NE(launch.toJSON().find("\"accuracy\": \"fast\""), std::string::npos);
+  launch.accuracy = Accuracy::Exact; // the default is not written
+  EXPECT_EQ(launch.toJSON().find("accuracy"), std::string::npos);
+  EXPECT_EQ(cantFail(LaunchDescriptor::fromJSON(launch.toJSON())).accuracy, Accuracy::Exact);
 }
 
 TEST(LaunchDescriptor, WritesReadableJSON) {
   std::string text = makeDescriptor().toJSON();
-  EXPECT_EQ(text.find("{\n  \"version\": 1,\n  \"generator\": \"dgemm 0.1.0\",\n"), 0u) << text;
+  EXPECT_EQ(text.find("{\n  \"version\": 2,\n  \"generator\": \"dgemm 0.1.0\",\n"), 0u) << text;
   EXPECT_NE(text.find("\"M\": \"?\",\n    \"N\": 7168"), std::string::npos) << text;
   EXPECT_NE(text.find("\"tiles\": [\"*\",[\"ceildiv\",\"M\",128],56]"), std::string::npos) << text;
   EXPECT_NE(text.find("\"cluster\": [2,1,1]"), std::string::npos) << text;
 }
 
 TEST(LaunchDescriptor, NamesWhatIsWrongByItsPath) {
-  EXPECT_EQ(readEdited("\"version\": 1", "\"version\": 2"),
-            "bad launch descriptor: expected 1, the only version that this reader knows, at launch.version");
+  EXPECT_EQ(readEdited("\"version\": 2", "\"version\": 1"),
+            "bad launch descriptor: expected 2, the only version that this reader knows (compile the kernel anew), at "
+            "launch.version");
   EXPECT_EQ(readEdited("\"entry\"", "\"entrance\""), "bad launch descriptor: missing value at launch.entry");
   EXPECT_EQ(readEdited("384", "\"384\""), "bad launch descriptor: expected integer at launch.threads");
   EXPECT_EQ(readEdited("384", "2048"), "bad launch descriptor: expected 1 to 1024 at launch.threads");
@@ -114,8 +142,15 @@ TEST(LaunchDescriptor, NamesWhatIsWrongByItsPath) {
   EXPECT_EQ(readEdited("\"even_waves\": true", "\"even_waves\": 1"),
             "bad launch descriptor: expected boolean at launch.grid.even_waves");
   EXPECT_EQ(readEdited("\"grid\"", "\"net\""), "bad launch descriptor: missing value at launch.grid");
-  EXPECT_EQ(readEdited("f8E4M3FN", "f8E5M2"),
-            "bad launch descriptor: expected an element type (f8E4M3FN, bf16, f32 or i32) at launch.operands[0].type");
+  EXPECT_EQ(readEdited("f8E4M3FN", "f8E4M3"),
+            "bad launch descriptor: expected an element type (f8E4M3FN, f8E5M2, f8E8M0FNU, bf16, f16, f32 or i32) at "
+            "launch.operands[0].type");
+  EXPECT_EQ(readEdited("[1,\"K\"]", "[1]"),
+            "bad launch descriptor: expected two size expressions, rows and k at launch.operands[1].granularity");
+  EXPECT_EQ(readEdited("[1,\"K\"]", "[1,0]"),
+            "bad launch descriptor: expected 1 to 2147483647, or a size at launch.operands[1].granularity[1]");
+  EXPECT_EQ(readEdited("[1,\"K\"]", "128"), "bad launch descriptor: expected array at launch.operands[1].granularity");
+  EXPECT_EQ(readEdited("\"fast\"", "\"quick\""), "bad launch descriptor: expected exact or fast at launch.accuracy");
   EXPECT_EQ(readEdited("[\"K\",\"M\"]", "[\"K\",[\"-\",\"M\",1]]"),
             "bad launch descriptor: expected a size expression (an integer, a size name, or [op, lhs, rhs] with op "
             "one of + * floordiv ceildiv mod min max) at launch.parameters[0].dims[1]");

@@ -34,11 +34,12 @@ LaunchDescriptor makeLaunch(StringRef entry) {
   launch.entry = entry.str();
   launch.target = "sm_90a";
   launch.sizes = {{"M", -1}, {"N", -1}, {"K", -1}};
-  launch.operands = {{"a", ElementType::F8E4M3FN, {m, k}, {k, 1}, false},
-                     {"scale_a", ElementType::F32, {blocks, m}, {paddedM, 1}, false},
-                     {"b", ElementType::F8E4M3FN, {n, k}, {k, 1}, false},
-                     {"scale_b", ElementType::F32, {SizeExpr::binary(Op::CeilDiv, n, 128), blocks}, {blocks, 1}, false},
-                     {"d", ElementType::BF16, {m, n}, {n, 1}, true}};
+  launch.operands = {
+      {"a", ElementType::F8E4M3FN, {m, k}, {k, 1}, false},
+      {"scale_a", ElementType::F32, {blocks, m}, {paddedM, 1}, false, {{1, 128}}},
+      {"b", ElementType::F8E4M3FN, {n, k}, {k, 1}, false},
+      {"scale_b", ElementType::F32, {SizeExpr::binary(Op::CeilDiv, n, 128), blocks}, {blocks, 1}, false, {{128, 128}}},
+      {"d", ElementType::BF16, {m, n}, {n, 1}, true}};
   launch.threads = 384;
   launch.sharedMemory = 200000;
   launch.tiles = SizeExpr::binary(Op::CeilDiv, m, 8);

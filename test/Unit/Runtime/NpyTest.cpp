@@ -55,7 +55,7 @@ std::string readError(StringRef content, ElementType type, ArrayRef<int64_t> sha
 }
 
 TEST(Npy, RoundTripsEveryType) {
-  for (ElementType type : {ElementType::F8E4M3FN, ElementType::BF16, ElementType::F32, ElementType::I32}) {
+  for (ElementType type : kElementTypes) {
     HostTensor tensor = cantFail(HostTensor::create("t", type, {3, 5}));
     std::iota(tensor.data.begin(), tensor.data.end(), uint8_t(1));
     TemporaryFile file;
