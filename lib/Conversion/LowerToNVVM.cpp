@@ -204,9 +204,22 @@ struct LowerToNVVM : dgemm::impl::LowerToNVVMPassBase<LowerToNVVM> {
       DominanceInfo dominance(*func);
       eliminateCommonSubExpressions(rewriter, dominance, *func);
     }
+    if (failed(verifyNothingLeft()))
+      signalPassFailure();
   }
 
 private:
+  /// What stands in no kernel was not converted.
+  LogicalResult verifyNothingLeft() {
+    WalkResult result = getOperation()->walk([](Operation *op) {
+      if (!isa_and_nonnull<DGemmDialect>(op->getDialect()))
+        return WalkResult::advance();
+      op->emitOpError("is in no dgemm.kernel, so that nothing converts it");
+      return WalkResult::interrupt();
+    });
+    return failure(result.wasInterrupted());
+  }
+
   static LogicalResult verifyLowered(LLVM::LLVMFuncOp func) {
     WalkResult result = func.walk([](Operation *op) {
       if (isa_and_nonnull<LLVM::LLVMDialect, NVVM::NVVMDialect>(op->getDialect()))

@@ -14,11 +14,14 @@ using namespace dgemm;
 
 constexpr StringLiteral kSharedMemoryName = "dgemm_shared";
 
-/// The symbol of dynamic shared memory, one for the module.
-static LLVM::GlobalOp getGlobal(ModuleOp module) {
-  if (auto global = module.lookupSymbol<LLVM::GlobalOp>(kSharedMemoryName))
+/// The symbol of dynamic shared memory, one for the module that `kernel` stands in.
+static LLVM::GlobalOp getGlobal(KernelOp kernel) {
+  Operation *module = SymbolTable::getNearestSymbolTable(kernel->getParentOp());
+  if (!module)
+    module = kernel->getParentOfType<ModuleOp>();
+  if (auto global = dyn_cast_or_null<LLVM::GlobalOp>(SymbolTable::lookupSymbolIn(module, kSharedMemoryName)))
     return global;
-  auto b = ImplicitLocOpBuilder::atBlockBegin(module.getLoc(), module.getBody());
+  auto b = ImplicitLocOpBuilder::atBlockBegin(module->getLoc(), &module->getRegion(0).front());
   Type bytes = LLVM::LLVMArrayType::get(b.getI8Type(), 0);
   return LLVM::GlobalOp::create(b, bytes, /*isConstant=*/false, LLVM::Linkage::External, kSharedMemoryName, Attribute{},
                                 hopper::kSwizzleAtom, static_cast<unsigned>(NVVM::NVVMMemorySpace::Shared));
@@ -31,5 +34,5 @@ SharedMemory::SharedMemory(KernelOp kernel) : layout(SharedMemoryLayout::get(ker
   if (start)
     return;
   auto b = ImplicitLocOpBuilder::atBlockBegin(kernel.getLoc(), &kernel.getBody().front());
-  start = LLVM::AddressOfOp::create(b, getGlobal(kernel->getParentOfType<ModuleOp>()));
+  start = LLVM::AddressOfOp::create(b, getGlobal(kernel));
 }

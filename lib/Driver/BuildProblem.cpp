@@ -171,6 +171,7 @@ static void buildFunction(mlir::ImplicitLocOpBuilder &b, const GemmShape &shape,
   if (types.isGrouped())
     operands.push_back(types.groups());
   auto func = mlir::func::FuncOp::create(b, entry, b.getFunctionType(operands, {}));
+  func->setAttr(kKernelAttr, b.getUnitAttr());
   mlir::Block *body = func.addEntryBlock();
   b.setInsertionPointToStart(body);
   bool usesExpected = shape.expectedM && (shape.layout == GemmLayout::Masked || shape.m == kDynamic);

@@ -60,9 +60,14 @@ void DGemmDialect::initialize() {
 }
 
 LogicalResult DGemmDialect::verifyOperationAttribute(Operation *op, NamedAttribute attr) {
-  if (attr.getName() != kLaunchAttr || (isa<LLVM::LLVMFuncOp>(op) && isa<LaunchAttr>(attr.getValue())))
-    return success();
-  return op->emitError() << "expected " << kLaunchAttr << " to be a #dgemm.launch of an llvm.func";
+  if (attr.getName() == kLaunchAttr && !(isa<LLVM::LLVMFuncOp>(op) && isa<LaunchAttr>(attr.getValue())))
+    return op->emitError() << "expected " << kLaunchAttr << " to be a #dgemm.launch of an llvm.func";
+  auto func = dyn_cast<FunctionOpInterface>(op);
+  if (attr.getName() == kKernelAttr && !(func && isa<UnitAttr>(attr.getValue())))
+    return op->emitError() << "expected " << kKernelAttr << " to have no value, and to stand on a function";
+  if (attr.getName() == kLaunchesAttr && !(func && func.isExternal() && isa<SymbolRefAttr>(attr.getValue())))
+    return op->emitError() << "expected " << kLaunchesAttr << " to name a kernel, and to stand on a declaration";
+  return success();
 }
 
 /// The role of the nearest warp_specialize around `op` that it stands in; null for none.

@@ -13,6 +13,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -30,8 +31,10 @@ void dgemm::buildPipeline(OpPassManager &pm, Level from, Level to, const Pipelin
     pm.addPass(createSelectConfigPass({options.config, options.multiprocessors, options.tunedTable, options.spillData,
                                        SmallVector<std::string>(options.avoided.begin(), options.avoided.end())}));
   // -> dgemm.kernel, sequential over tiles.
-  if (crosses(Level::Tiled))
+  if (crosses(Level::Tiled)) {
+    pm.addPass(createOutlineKernelsPass());
     pm.addPass(createTileProblemPass());
+  }
   // -> mma + promote.
   if (crosses(Level::Promoted))
     pm.addPass(createPromoteAccumulatorsPass());
@@ -48,7 +51,9 @@ void dgemm::buildPipeline(OpPassManager &pm, Level from, Level to, const Pipelin
     pm.addPass(createLowerRingPass());
     pm.addPass(createLowerReductionsPass());
     pm.addPass(createLowerStoresPass());
-    pm.addNestedPass<KernelOp>(createCSEPass()); // what is not a kernel stays as it is
+    // What is not a kernel stays as it is.
+    pm.addNestedPass<KernelOp>(createCSEPass());
+    pm.nest<gpu::GPUModuleOp>().addNestedPass<KernelOp>(createCSEPass());
   }
   // -> wgmma and per-thread f32.
   if (crosses(Level::WGMMA))
@@ -59,8 +64,8 @@ void dgemm::buildPipeline(OpPassManager &pm, Level from, Level to, const Pipelin
 }
 
 void dgemm::registerDialects(DialectRegistry &registry) {
-  registry.insert<DGemmDialect, arith::ArithDialect, cf::ControlFlowDialect, func::FuncDialect, LLVM::LLVMDialect,
-                  memref::MemRefDialect, NVVM::NVVMDialect, scf::SCFDialect>();
+  registry.insert<DGemmDialect, arith::ArithDialect, cf::ControlFlowDialect, func::FuncDialect, gpu::GPUDialect,
+                  LLVM::LLVMDialect, memref::MemRefDialect, NVVM::NVVMDialect, scf::SCFDialect>();
 }
 
 void dgemm::registerPassesAndPipelines() {

@@ -147,15 +147,24 @@ static SizeExpr countTiles(ProblemAttr problem, ConfigAttr config) {
   return problem.getLayout() == Layout::Masked ? SizeExpr::mul(tiles, getSize(problem, 3)) : tiles;
 }
 
-llvm::Expected<LaunchDescriptor> dgemm::getLaunchDescriptor(ModuleOp module, StringRef chip) {
+SmallVector<LLVM::LLVMFuncOp> dgemm::findKernels(ModuleOp module) {
   SmallVector<LLVM::LLVMFuncOp> kernels;
-  for (auto func : module.getOps<LLVM::LLVMFuncOp>())
+  module.walk([&](LLVM::LLVMFuncOp func) {
     if (func->hasAttrOfType<LaunchAttr>(kLaunchAttr))
       kernels.push_back(func);
+  });
+  return kernels;
+}
+
+llvm::Expected<LaunchDescriptor> dgemm::getLaunchDescriptor(ModuleOp module, StringRef chip) {
+  SmallVector<LLVM::LLVMFuncOp> kernels = findKernels(module);
   if (kernels.size() != 1)
     return llvm::createStringError(llvm::inconvertibleErrorCode(),
                                    "expected one kernel in the module, but got " + llvm::Twine(kernels.size()));
-  LLVM::LLVMFuncOp func = kernels.front();
+  return getLaunchDescriptor(kernels.front(), chip);
+}
+
+llvm::Expected<LaunchDescriptor> dgemm::getLaunchDescriptor(LLVM::LLVMFuncOp func, StringRef chip) {
   auto launch = func->getAttrOfType<LaunchAttr>(kLaunchAttr);
   ProblemAttr problem = launch.getProblem();
   ConfigAttr config = launch.getConfig();

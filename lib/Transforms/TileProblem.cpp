@@ -26,11 +26,13 @@ using namespace dgemm;
 /// A function that is to become a kernel is its gemm and nothing else.
 static LogicalResult verifyBody(func::FuncOp func, GemmOp gemm) {
   if (gemm->getBlock() != &func.getBody().front())
-    return gemm.emitOpError("expected to stand in the entry block of a function, which becomes a kernel");
+    return gemm.emitOpError("expected to stand in the entry block of a function, which becomes a kernel; run "
+                            "dgemm-outline-kernels first");
   for (Block &block : func.getBody())
     for (Operation &op : block)
       if (&op != gemm && !(isa<func::ReturnOp>(op) && block.isEntryBlock()))
-        return op.emitOpError("expected a function to hold one dgemm.gemm and nothing else to become a kernel");
+        return op.emitOpError("expected a function to hold one dgemm.gemm and nothing else to become a kernel; run "
+                              "dgemm-outline-kernels first");
   return success();
 }
 
@@ -46,7 +48,8 @@ static LogicalResult verifySignature(func::FuncOp func, GemmOp gemm) {
   if (func.getNumResults())
     return func.emitOpError("expected a function without results to become a kernel");
   for (NamedAttribute attr : func->getAttrs())
-    if (attr.getName() != func.getSymNameAttrName() && attr.getName() != func.getFunctionTypeAttrName())
+    if (attr.getName() != func.getSymNameAttrName() && attr.getName() != func.getFunctionTypeAttrName() &&
+        attr.getName() != kKernelAttr)
       return func.emitOpError() << "expected a function to have no attributes to become a kernel, but got '"
                                 << attr.getName().getValue() << "'";
   for (NamedAttribute attr : gemm->getDiscardableAttrs())
@@ -63,7 +66,9 @@ static LogicalResult verifySignature(func::FuncOp func, GemmOp gemm) {
 static func::FuncOp getFunction(GemmOp gemm) {
   auto func = dyn_cast<func::FuncOp>(gemm->getParentOp());
   if (!func)
-    return gemm.emitOpError("expected to stand in the entry block of a function, which becomes a kernel"), nullptr;
+    return gemm.emitOpError("expected to stand in the entry block of a function, which becomes a kernel; run "
+                            "dgemm-outline-kernels first"),
+           nullptr;
   if (failed(verifyBody(func, gemm)) || failed(verifySignature(func, gemm)))
     return nullptr;
   if (!gemm.getConfig())

@@ -1,4 +1,4 @@
-// RUN: dgemm-opt %s --dgemm-lower-to-nvvm -verify-diagnostics
+// RUN: dgemm-opt %s --dgemm-lower-to-nvvm -split-input-file -verify-diagnostics
 
 // Threads and registers are those of the roles, so there are roles.
 // expected-error @+1 {{'dgemm.kernel' op expected one dgemm.warp_specialize; run dgemm-warp-specialize first}}
@@ -6,4 +6,14 @@ dgemm.kernel @sequential(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scal
                          %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
                          %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 128x96x128>, schedule = <stages = 2, warpgroups = 2>> {
+}
+
+// -----
+
+// What no pass before it took is not left there in silence.
+func.func @gemm(%a: memref<64x128xf8E4M3FN>, %sa: memref<1x64xf32>, %sb: memref<1x1xf32>, %d: memref<64x64xbf16>) {
+  // expected-error @+1 {{'dgemm.gemm' op is in no dgemm.kernel, so that nothing converts it}}
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%a scaled %sb by [128, 128]) out(%d)
+      : (memref<64x128xf8E4M3FN>, memref<1x64xf32>, memref<64x128xf8E4M3FN>, memref<1x1xf32>, memref<64x64xbf16>)
+  return
 }

@@ -21,7 +21,7 @@
 // No other dialect remains.
 // ONLY: llvm.func @gemm(
 func.func @gemm(%a: memref<?x512xf8E4M3FN>, %sa: memref<4x?xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>,
-                %d: memref<?x384xbf16>) {
+                %d: memref<?x384xbf16>) attributes {dgemm.kernel} {
   dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
       : (memref<?x512xf8E4M3FN>, memref<4x?xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<?x384xbf16>)
   return

@@ -17,7 +17,7 @@ func.func @two(%a: memref<64x128xf8E4M3FN>, %sa: memref<1x64xf32>, %b: memref<64
   dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
       config <tile = <block = 64x64x128>, order = <group_m = 1>, schedule = <stages = 4, warpgroups = 1>>
       : (memref<64x128xf8E4M3FN>, memref<1x64xf32>, memref<64x128xf8E4M3FN>, memref<1x1xf32>, memref<64x64xbf16>)
-  // expected-error @+1 {{'dgemm.gemm' op expected a function to hold one dgemm.gemm and nothing else to become a kernel}}
+  // expected-error @+1 {{'dgemm.gemm' op expected a function to hold one dgemm.gemm and nothing else to become a kernel; run dgemm-outline-kernels first}}
   dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
       config <tile = <block = 64x64x128>, order = <group_m = 1>, schedule = <stages = 4, warpgroups = 1>>
       : (memref<64x128xf8E4M3FN>, memref<1x64xf32>, memref<64x128xf8E4M3FN>, memref<1x1xf32>, memref<64x64xbf16>)
@@ -29,7 +29,7 @@ func.func @two(%a: memref<64x128xf8E4M3FN>, %sa: memref<1x64xf32>, %b: memref<64
 // And nothing else.
 func.func @more(%a: memref<64x128xf8E4M3FN>, %sa: memref<1x64xf32>, %b: memref<64x128xf8E4M3FN>, %sb: memref<1x1xf32>,
                 %d: memref<64x64xbf16>) {
-  // expected-error @+1 {{'memref.alloc' op expected a function to hold one dgemm.gemm and nothing else to become a kernel}}
+  // expected-error @+1 {{'memref.alloc' op expected a function to hold one dgemm.gemm and nothing else to become a kernel; run dgemm-outline-kernels first}}
   %x = memref.alloc() : memref<64x64xbf16>
   dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%x)
       config <tile = <block = 64x64x128>, order = <group_m = 1>, schedule = <stages = 4, warpgroups = 1>>
@@ -43,7 +43,7 @@ func.func @more(%a: memref<64x128xf8E4M3FN>, %sa: memref<1x64xf32>, %b: memref<6
 func.func @nested(%p: i1, %a: memref<64x128xf8E4M3FN>, %sa: memref<1x64xf32>, %b: memref<64x128xf8E4M3FN>,
                   %sb: memref<1x1xf32>, %d: memref<64x64xbf16>) {
   scf.if %p {
-    // expected-error @+1 {{'dgemm.gemm' op expected to stand in the entry block of a function, which becomes a kernel}}
+    // expected-error @+1 {{'dgemm.gemm' op expected to stand in the entry block of a function, which becomes a kernel; run dgemm-outline-kernels first}}
     dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
         config <tile = <block = 64x64x128>, order = <group_m = 1>, schedule = <stages = 4, warpgroups = 1>>
         : (memref<64x128xf8E4M3FN>, memref<1x64xf32>, memref<64x128xf8E4M3FN>, memref<1x1xf32>, memref<64x64xbf16>)
@@ -57,7 +57,7 @@ func.func @block(%a: memref<64x128xf8E4M3FN>, %sa: memref<1x64xf32>, %b: memref<
                  %d: memref<64x64xbf16>) {
   cf.br ^next
 ^next:
-  // expected-error @+1 {{'dgemm.gemm' op expected to stand in the entry block of a function, which becomes a kernel}}
+  // expected-error @+1 {{'dgemm.gemm' op expected to stand in the entry block of a function, which becomes a kernel; run dgemm-outline-kernels first}}
   dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
       config <tile = <block = 64x64x128>, order = <group_m = 1>, schedule = <stages = 4, warpgroups = 1>>
       : (memref<64x128xf8E4M3FN>, memref<1x64xf32>, memref<64x128xf8E4M3FN>, memref<1x1xf32>, memref<64x64xbf16>)

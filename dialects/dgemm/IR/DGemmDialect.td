@@ -18,7 +18,7 @@ def DGemm_Dialect : Dialect {
   let description = [{
     Three levels of IR, each complete (it parses, verifies and can start a test):
 
-    - problem: one `dgemm.gemm` in a `func.func`;
+    - problem: `dgemm.gemm`, among any ops; `dgemm-outline-kernels` gives each a function of its own;
     - tile: a `dgemm.kernel` that reads as a sequential program over tiles (`for_each_tile`, `load`, `scaled_mma` or
       `mma` + `promote`, `store`);
     - pipeline: the kernel split into warp roles around a ring of stages (`warp_specialize`, `acquire`, `commit`,

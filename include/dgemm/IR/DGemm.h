@@ -84,6 +84,12 @@ constexpr unsigned kFirstLeadingDimension = 4;
 constexpr llvm::StringLiteral kTensorMapAttr = "dgemm.tensor_map";
 /// On the function that a kernel became: a #dgemm.launch.
 constexpr llvm::StringLiteral kLaunchAttr = "dgemm.launch";
+/// On a function that is nothing but its dgemm.gemm: it becomes a kernel. Any other function stays, and a kernel is
+/// made of each gemm in it.
+constexpr llvm::StringLiteral kKernelAttr = "dgemm.kernel";
+/// On the declaration of a function that is called where a dgemm.gemm stood: the kernel that it launches, as a symbol
+/// of the module that dgemm-outline-kernels ran on.
+constexpr llvm::StringLiteral kLaunchesAttr = "dgemm.launches";
 
 /// On a dgemm.gemm whose config dgemm-select-config chose: from where.
 constexpr llvm::StringLiteral kConfigSourceAttr = "dgemm.config_source";

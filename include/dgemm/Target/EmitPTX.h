@@ -26,9 +26,9 @@ namespace dgemm {
 /// Registers what translation to LLVM IR needs in `registry`.
 void registerTranslations(mlir::DialectRegistry &registry);
 
-/// Translates `module` for the NVPTX target. The module is lowered in place (wgmma to inline PTX, launch
-/// attributes dropped: read the descriptor first). Error: the module
-/// holds ops that LLVM IR has no form for, or `chip` is not sm_90a.
+/// Translates the kernels of `module` (findKernels) and what they refer to, without any the whole module, for the NVPTX
+/// target; `module` stays as it is. Error: two kernels have the same name, there are ops that LLVM IR has no form for,
+/// or `chip` is not sm_90a.
 llvm::Expected<std::unique_ptr<llvm::Module>> translateToLLVM(mlir::ModuleOp module, llvm::LLVMContext &context,
                                                               llvm::StringRef chip);
 

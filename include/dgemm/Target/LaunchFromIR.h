@@ -10,12 +10,19 @@
 #define DGEMM_TARGET_LAUNCHFROMIR_H
 
 #include "dgemm/Launch/LaunchDescriptor.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/BuiltinOps.h"
 
 namespace dgemm {
 
-/// Reads the only kernel of `module` (an llvm.func with `dgemm.launch`, after dgemm-lower-to-nvvm). Error: there is no
-/// such kernel, or more than one.
+/// The kernels of `module` after dgemm-lower-to-nvvm, in order: each llvm.func with `dgemm.launch`, in modules within
+/// it too.
+llvm::SmallVector<mlir::LLVM::LLVMFuncOp> findKernels(mlir::ModuleOp module);
+
+/// Reads one of findKernels. Error: an argument of it is no operand, size or tensor map of its problem.
+llvm::Expected<LaunchDescriptor> getLaunchDescriptor(mlir::LLVM::LLVMFuncOp kernel, llvm::StringRef chip);
+
+/// Reads the only kernel of `module`. Error: there is none, or more than one.
 llvm::Expected<LaunchDescriptor> getLaunchDescriptor(mlir::ModuleOp module, llvm::StringRef chip);
 
 } // namespace dgemm

@@ -39,13 +39,47 @@ def SelectConfigPass : Pass<"dgemm-select-config"> {
   ];
 }
 
+def OutlineKernelsPass : Pass<"dgemm-outline-kernels", "::mlir::ModuleOp"> {
+  let summary = "each problem to a function of its own and a call";
+  let description = [{
+    Each `dgemm.gemm`, wherever it stands, becomes a call of a function that is declared beside it, and whose
+    `dgemm.launches` names a kernel. The kernel is a function of the gemm alone in one `gpu.module` at the end of the module;
+    gemms of the same problem and config share one. All else stays as it is: other attributes of the gemm go to the call. A
+    function with `dgemm.kernel` is meant as a kernel already.
+
+    ```mlir
+    func.func @layer(%p: i1, ...) {
+      scf.if %p {
+        dgemm.gemm dense lhs(%a ...) rhs(%b ...) out(%d) config <...> : (...)
+      }
+      return
+    }
+    // becomes
+    func.func @layer(%p: i1, ...) {
+      scf.if %p {
+        func.call @layer_launch(%a, %sa, %b, %sb, %d) : (...) -> ()
+      }
+      return
+    }
+    func.func private @layer_launch(...) attributes {dgemm.launches = @dgemm_kernels::@layer}
+    gpu.module @dgemm_kernels {
+      func.func @layer(...) attributes {dgemm.kernel} {
+        dgemm.gemm dense lhs(...) rhs(...) out(...) config <...> : (...)
+        return
+      }
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::func::FuncDialect", "::mlir::gpu::GPUDialect"];
+}
+
 def TileProblemPass : Pass<"dgemm-tile-problem", "::mlir::ModuleOp"> {
   let summary = "problem to persistent kernel over tiles";
   let description = [{
     Replaces each function that holds one `dgemm.gemm` with a config (and nothing else) by a `dgemm.kernel` of the same
     name: a loop over output tiles, in it a loop over K blocks of loads and a `dgemm.scaled_mma`, then a `dgemm.store`.
     The arguments are the operands of the gemm in its own order, and behind them the dynamic sizes. A `dgemm.gemm` anywhere
-    else is an error, and so is what a kernel would lose: other arguments, results, attributes and callers of the function.
+    else, where `dgemm-outline-kernels` has not run, is an error, and so is what a kernel would lose: other arguments, results, attributes and callers of the function.
     With `serpentine` the K loop takes its K blocks where `dgemm.walk_k` says.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];

@@ -1,0 +1,157 @@
+//===- OutlineKernels.cpp - dgemm-outline-kernels -*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dgemm/IR/DGemm.h"
+#include "dgemm/IR/OperandGeometry.h"
+#include "dgemm/Transforms/Passes.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSet.h"
+
+namespace dgemm {
+#define GEN_PASS_DEF_OUTLINEKERNELSPASS
+#include "dgemm/Transforms/Passes.h.inc"
+} // namespace dgemm
+
+using namespace mlir;
+using namespace dgemm;
+
+constexpr StringLiteral kContainerName = "dgemm_kernels";
+
+/// The function is nothing but its gemm, and to become a kernel.
+static bool isKernelFunction(Operation *op) { return isa<func::FuncOp>(op) && op->hasAttr(kKernelAttr); }
+
+/// The name of the function around `gemm`, as PTX takes it.
+static std::string makeKernelName(GemmOp gemm) {
+  std::string name = "gemm";
+  if (auto func = gemm->getParentOfType<FunctionOpInterface>())
+    name = func.getName().str();
+  for (char &c : name)
+    if (!llvm::isAlnum(c) && c != '_' && c != '$')
+      c = '_';
+  return isKernelName(name) ? name : "gemm_" + name;
+}
+
+namespace {
+class Outliner {
+public:
+  explicit Outliner(ModuleOp module);
+  LogicalResult outline(GemmOp gemm);
+
+private:
+  func::FuncOp getKernel(GemmOp gemm);
+  func::FuncOp createKernel(GemmOp gemm);
+  func::FuncOp getLauncher(GemmOp gemm, func::FuncOp kernel, Operation *table);
+  gpu::GPUModuleOp getContainer();
+
+  ModuleOp module;
+  /// Where the kernels go; null before the first one.
+  gpu::GPUModuleOp container;
+  /// Names of kernels anywhere in the module: one PTX may hold them all.
+  llvm::StringSet<> names;
+  /// By problem and config, or by all attributes where the config is not chosen yet.
+  DenseMap<std::pair<Attribute, Attribute>, func::FuncOp> kernels;
+  /// By symbol table, kernel and type.
+  DenseMap<std::pair<std::pair<Operation *, Operation *>, Type>, func::FuncOp> launchers;
+  SymbolTableCollection tables;
+};
+} // namespace
+
+Outliner::Outliner(ModuleOp module) : module(module) {
+  module.walk([&](Operation *op) {
+    if (isa<KernelOp>(op) || isKernelFunction(op) || op->hasAttr(kLaunchAttr))
+      names.insert(SymbolTable::getSymbolName(op));
+  });
+}
+
+gpu::GPUModuleOp Outliner::getContainer() {
+  if (!container) {
+    OpBuilder b(module.getContext());
+    container = gpu::GPUModuleOp::create(b, module.getLoc(), kContainerName);
+    tables.getSymbolTable(module).insert(container);
+  }
+  return container;
+}
+
+/// A function of `gemm` alone. The types of its arguments follow from the problem: where the operands at hand begin is
+/// the launch's concern.
+func::FuncOp Outliner::createKernel(GemmOp gemm) {
+  std::string base = makeKernelName(gemm), name = base;
+  for (unsigned i = 0; !names.insert(name).second; ++i)
+    name = base + "_" + std::to_string(i);
+  SmallVector<Type> types;
+  for (auto [operand, value] : gemm.getRoles())
+    types.push_back(OperandGeometry::get(gemm.getProblem(), operand).getType());
+  auto b = ImplicitLocOpBuilder::atBlockEnd(gemm.getLoc(), getContainer().getBody());
+  auto kernel = func::FuncOp::create(b, name, b.getFunctionType(types, {}));
+  kernel->setAttr(kKernelAttr, b.getUnitAttr());
+  b.setInsertionPointToStart(kernel.addEntryBlock());
+  auto copy = cast<GemmOp>(b.clone(*gemm));
+  copy->setOperands(kernel.getArguments());
+  for (NamedAttribute attr : llvm::to_vector(copy->getDiscardableAttrs()))
+    if (attr.getName() != kConfigSourceAttr)
+      copy->removeDiscardableAttr(attr.getName());
+  func::ReturnOp::create(b);
+  return kernel;
+}
+
+func::FuncOp Outliner::getKernel(GemmOp gemm) {
+  Attribute choice = gemm.getConfig() ? Attribute(*gemm.getConfig()) : gemm->getPropertiesAsAttribute();
+  func::FuncOp &kernel = kernels[{gemm.getProblem(), choice}];
+  if (!kernel)
+    kernel = createKernel(gemm);
+  return kernel;
+}
+
+/// The function that is called at the place of `gemm`: a declaration, to which the host side gives a body.
+func::FuncOp Outliner::getLauncher(GemmOp gemm, func::FuncOp kernel, Operation *table) {
+  OpBuilder b(gemm.getContext());
+  auto type = b.getFunctionType(gemm->getOperandTypes(), {});
+  func::FuncOp &launcher = launchers[{{table, kernel}, type}];
+  if (!launcher) {
+    launcher = func::FuncOp::create(b, gemm.getLoc(), (kernel.getSymName() + "_launch").str(), type);
+    launcher.setPrivate();
+    launcher->setAttr(kLaunchesAttr, SymbolRefAttr::get(getContainer().getNameAttr(),
+                                                        FlatSymbolRefAttr::get(kernel.getSymNameAttr())));
+    tables.getSymbolTable(table).insert(launcher);
+  }
+  return launcher;
+}
+
+LogicalResult Outliner::outline(GemmOp gemm) {
+  Operation *table = SymbolTable::getNearestSymbolTable(gemm->getParentOp());
+  if (!table)
+    return gemm.emitOpError("expected to stand in ops that are registered: a call takes its place, and has to find "
+                            "what it calls");
+  func::FuncOp launcher = getLauncher(gemm, getKernel(gemm), table);
+  ImplicitLocOpBuilder b(gemm.getLoc(), gemm);
+  auto call = func::CallOp::create(b, launcher, gemm.getOperands());
+  for (NamedAttribute attr : gemm->getDiscardableAttrs())
+    if (attr.getName() != kConfigSourceAttr)
+      call->setDiscardableAttr(attr.getName(), attr.getValue());
+  gemm.erase();
+  return success();
+}
+
+namespace {
+struct OutlineKernels : dgemm::impl::OutlineKernelsPassBase<OutlineKernels> {
+  void runOnOperation() override {
+    SmallVector<GemmOp> gemms;
+    getOperation().walk([&](GemmOp gemm) {
+      if (!isKernelFunction(gemm->getParentOp()))
+        gemms.push_back(gemm);
+    });
+    Outliner outliner(getOperation());
+    for (GemmOp gemm : gemms)
+      if (failed(outliner.outline(gemm)))
+        return signalPassFailure();
+  }
+};
+} // namespace
