@@ -13,6 +13,7 @@
 #include "dgemm/Target/Disassembler.h"
 #include "dgemm/Target/EmitPTX.h"
 #include "dgemm/Target/LaunchFromIR.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
 
 using namespace dgemm;
