@@ -20,11 +20,19 @@ function(dgemm_add_tool name)
   cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
   add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
   target_link_libraries(${name} PRIVATE ${ARG_LINK})
+  dgemm_link_glibc_compat(${name})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
   target_compile_definitions(${name} PRIVATE DGEMM_VERSION="${PROJECT_VERSION}")
   dgemm_set_warnings(${name})
   dgemm_set_quick_build(${name} ${ARG_LINK})
   install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endfunction()
+
+# dgemm_link_glibc_compat(NAME): in the shipped build, the program or module NAME loads on glibc 2.28.
+function(dgemm_link_glibc_compat name)
+  if(TARGET dgemm_glibc_compat)
+    target_link_libraries(${name} PRIVATE dgemm_glibc_compat)
+  endif()
 endfunction()
 
 # dgemm_set_quick_build(NAME linked targets...): with DGEMM_QUICK_BUILD, one compilation for many files, as the headers of

@@ -35,8 +35,8 @@ add_definitions(${_llvm_definitions})
 include(cmake/LinkLLVM.cmake) # dgemm_llvm_support, dgemm_mlir
 if(DGEMM_STATIC)
   # Folding saves a third of the code, but would also merge functions whose addresses someone compares; so the tests
-  # run on this build too (scripts/test.sh --static). Options of our own links only: an embedder chooses his.
-  # Packed relocations take 3 ms off the start of a program with the compiler in it.
+  # run on this build too (scripts/test.sh --static). Options of our own links only: an embedder chooses theirs.
+  # No packed relocations: they need glibc 2.36 (lib/GlibcCompat).
   add_link_options(-static-libstdc++ -static-libgcc -Wl,--gc-sections -Wl,--icf=all -Wl,-O2
-                   -Wl,-z,pack-relative-relocs)
+                   -Wl,-z,nopack-relative-relocs)
 endif()

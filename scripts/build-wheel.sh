@@ -7,10 +7,12 @@
 # Without --python-include the wheel is for the Python in .venv: the stable ABI from 3.12 on, else for that version alone.
 # Beside it goes the wheel of the package deep_gemm (python/deep_gemm_compat), which is Python alone.
 # LLVM and MLIR are linked in; DGEMM_JOBS sets the number of parallel compilations. Checks the wheel: its size, that it
-# exports nothing but its entry point, that it needs no LLVM, and that it names no folder of this machine.
+# exports nothing but its entry point, that it needs no LLVM, that it names no folder of this machine, and that it loads on
+# glibc 2.28 and later, which its tag manylinux_2_28 says. An aarch64 wheel is a cross build: docs/building-wheels.md.
 # shellcheck source-path=SCRIPTDIR
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 MAX_BYTES=$((64 * 1024 * 1024))
+GLIBC_LEVEL=2.28
 
 include="" build_dir=build-wheel output=dist
 while (($#)); do
@@ -43,6 +45,9 @@ if [[ -n $include ]]; then
   wheel=$(echo "$temporary"/*.whl)
 fi
 
+.venv/bin/python -m wheel tags --platform-tag "manylinux_${GLIBC_LEVEL/./_}_$(uname -m)" --remove "$wheel"
+wheel=$(echo "$temporary"/*.whl)
+
 say "Checking it"
 mkdir -p "$temporary/contents" "$output"
 .venv/bin/python -m zipfile -e "$wheel" "$temporary/contents"
@@ -55,12 +60,19 @@ needed=$(readelf -d "$module" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p')
 if grep -qE 'LLVM|MLIR|stdc' <<<"$needed"; then
   die "the module needs shared libraries that a user may lack: $needed"
 fi
+scripts/check-glibc.sh --limit "$GLIBC_LEVEL" "$module"
+if .venv/bin/python -c 'import auditwheel' 2>/dev/null; then
+  # Its own reading of the manylinux policy: which symbols and libraries each level allows.
+  allowed=$(.venv/bin/python -m auditwheel show "$wheel" | tr '\n' ' ')
+  level=$(grep -oE 'manylinux_2_[0-9]+' <<<"${allowed#*following platform tag}" | head -1)
+  ((${level##*_} <= ${GLIBC_LEVEL#*.})) || die "auditwheel allows ${level:-no level} at most: $allowed"
+  echo "auditwheel: $level"
+fi
 if named=$(grep -rlF "$ROOT/" "$temporary/contents"); then
   die "these files of the wheel name $ROOT, a folder of the machine that built it: $named"
 fi
-cp -r python/deep_gemm_compat "$temporary/compat"
-.venv/bin/python -m pip wheel "$temporary/compat" --quiet --no-deps --no-build-isolation --disable-pip-version-check \
+.venv/bin/python -m pip wheel python/deep_gemm_compat --quiet --no-deps --no-build-isolation --disable-pip-version-check \
   --wheel-dir "$output"
 mv "$wheel" "$output/"
 echo "$output/$(basename "$wheel"): $bytes bytes; the module has $(stat -c %s "$module")"
-echo "needs $(tr '\n' ' ' <<<"$needed")and symbols of up to $(objdump -T "$module" | grep -oE 'GLIBC_[0-9.]+' | sort -uV | tail -1)"
+echo "needs $(tr '\n' ' ' <<<"$needed")"

@@ -45,3 +45,7 @@ say "Configuring $directory"
 cmake --preset "$preset" "${options[@]}"
 say "Building ${targets[*]:-everything} in $directory with $jobs jobs"
 cmake --build "$directory" --parallel "$jobs" ${targets[@]:+--target "${targets[@]}"}
+if [[ $preset == static ]]; then
+  say "Checking that the tools load on glibc 2.28 and later"
+  scripts/check-glibc.sh "$directory"/bin/dgemm-*
+fi

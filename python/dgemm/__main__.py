@@ -1,10 +1,11 @@
-"""python -m dgemm: precompile, cache, info, bench, tune."""
+"""python -m dgemm: precompile, cache, info, install-ptxas, bench, tune."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import statistics
+import subprocess
 import sys
 
 import dgemm
@@ -97,6 +98,11 @@ def _info(_: argparse.Namespace) -> int:
     return 0
 
 
+def _install_ptxas(_: argparse.Namespace) -> int:
+    # Without its dependencies: ptxas needs none of them, and NVVM alone is twice its size.
+    return subprocess.run([sys.executable, "-m", "pip", "install", "--no-deps", _assembler.PTXAS_PACKAGE]).returncode
+
+
 def _bench(arguments: argparse.Namespace) -> int:
     try:
         import torch
@@ -165,6 +171,10 @@ def _make_parser() -> argparse.ArgumentParser:
 
     info = commands.add_parser("info", help="version, assembler, driver, GPUs and cache")
     info.set_defaults(run=_info)
+
+    install_ptxas = commands.add_parser("install-ptxas", help=f"pip install {_assembler.PTXAS_PACKAGE}, without the 75 MB of "
+                                        "NVVM that it depends on")
+    install_ptxas.set_defaults(run=_install_ptxas)
 
     bench = commands.add_parser("bench", help="time one dense shape on the GPU, with torch")
     bench.add_argument("--n", type=int, required=True, help="columns of D, rows of B")

@@ -14,6 +14,9 @@ from pathlib import Path
 from . import _cache, _dgemm, _env
 from ._errors import CompileError
 
+PTXAS_PACKAGE = "nvidia-cuda-nvcc==13.0.*"
+"""The release that the compiler is tested with. A driver of the 580 series takes its cubins, and those of no later release."""
+
 _found: dict[tuple[str, str], "Assembler"] = {}
 
 

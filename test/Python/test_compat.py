@@ -57,8 +57,15 @@ def test_found_as_a_module():
 
 
 def test_versions_agree():
-    project = (COMPAT / "pyproject.toml").read_text()
-    assert re.search('version = "(.*)"', project)[1] == re.search('dgemm==([0-9.]+)', project)[1] == dgemm.__version__
+    """The version stands in CMakeLists.txt alone, and the changelog begins with it."""
+    root = COMPAT.parents[1]
+    version = re.search(r"project\(DGemm VERSION ([0-9.]+)", (root / "CMakeLists.txt").read_text())[1]
+    assert dgemm.__version__ == version
+    assert re.search(r"^## ([0-9.]+)", (root / "CHANGELOG.md").read_text(), re.MULTILINE)[1] == version
+    for project in (root / "pyproject.toml", COMPAT / "pyproject.toml"):
+        assert 'dynamic = ["version"' in project.read_text()
+        assert not re.search(r'^version\s*=', project.read_text(), re.MULTILINE)
+    assert '"dgemm=={project[version]}"' in (COMPAT / "pyproject.toml").read_text()
 
 
 def test_the_documented_table():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -147,6 +148,15 @@ def test_command_line(empty_cache):
     result = run_module("precompile", "--n=0", "--k=256")
     assert result.returncode == 1 and result.stderr.startswith("error: n is 0")
     assert run_module("nonsense").returncode == 2
+
+
+def test_install_ptxas_leaves_out_what_ptxas_does_not_need(monkeypatch):
+    from dgemm import __main__
+
+    commands = []
+    monkeypatch.setattr(__main__.subprocess, "run", lambda command: commands.append(command) or subprocess.CompletedProcess(command, 3))
+    assert __main__.main(["install-ptxas"]) == 3
+    assert commands == [[sys.executable, "-m", "pip", "install", "--no-deps", "nvidia-cuda-nvcc==13.0.*"]]
 
 
 def test_torch_is_not_imported():
