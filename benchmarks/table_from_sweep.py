@@ -61,7 +61,7 @@ def merge(table, sweep):
 
 def to_text(table):
     """As TunedTable::toJSON writes it: one entry a line."""
-    head = ",\n".join(f'  "{name}": {json.dumps(table[name])}' for name in ("version", "gpu", "multiprocessors"))
+    head = ",\n".join(f'  "{name}": {json.dumps(table[name])}' for name in ("version", "machine", "gpu", "multiprocessors"))
     entries = ",".join(f"\n    {json.dumps(entry)}" for entry in table["entries"])
     return f"{{\n{head},\n  \"entries\": [{entries}{chr(10) + '  ' if entries else ''}]\n}}\n"
 
@@ -70,6 +70,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sweeps", nargs="+", metavar="sweep.json", help="what sweep.py wrote")
     parser.add_argument("--into", required=True, metavar="FILE", help="the table; made if it is not there")
+    parser.add_argument("--machine", default="h100", help="of a new table, as --machine of dgemm-gen (default %(default)s)")
     options = parser.parse_args(arguments)
     try:
         sweeps = [read(path, "dgemm-sweep") for path in options.sweeps]
@@ -77,7 +78,7 @@ def main(arguments=None):
             table = read(options.into)
         else:
             about = sweeps[0]["about"]
-            table = {"version": TABLE_VERSION, "gpu": about["gpu"], "multiprocessors": about["multiprocessors"], "entries": []}
+            table = {"version": TABLE_VERSION, "machine": options.machine, "gpu": about["gpu"], "multiprocessors": about["multiprocessors"], "entries": []}
         for sweep in sweeps:
             merge(table, sweep)
         partial = f"{options.into}.partial"

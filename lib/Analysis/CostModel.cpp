@@ -156,14 +156,14 @@ SmallVector<ConfigAttr> dgemm::enumerateConfigs(MLIRContext *context, const Prob
 }
 
 FailureOr<SelectedConfig> dgemm::selectConfig(MLIRContext *context, const ProblemSize &size, const ConfigFields &fields,
-                                              int64_t multiprocessors, function_ref<InFlightDiagnostic()> emitError,
+                                              const Machine &machine, function_ref<InFlightDiagnostic()> emitError,
                                               const ChoiceData &data) {
-  if (std::optional<ConfigAttr> tuned = findTunedConfig(context, size, fields, multiprocessors, data))
+  if (std::optional<ConfigAttr> tuned = findTunedConfig(context, size, fields, machine, data))
     return SelectedConfig{*tuned, /*isTuned=*/true};
   ConfigAttr best;
   double bestClocks = 0;
   for (ConfigAttr config : enumerateConfigs(context, size, fields, data)) {
-    double clocks = estimateClocks(size, config, multiprocessors);
+    double clocks = estimateClocks(size, config, machine.multiprocessors);
     if (!best || clocks < bestClocks) {
       best = config;
       bestClocks = clocks;

@@ -59,13 +59,15 @@ llvm::Expected<TunedTable> TunedTable::parse(StringRef json) {
   llvm::json::ObjectMapper map(*document, root);
   int64_t version = 0;
   TunedTable table;
-  if (!map || !map.map("version", version) || !map.map("multiprocessors", table.multiprocessors) ||
-      !map.mapOptional("gpu", table.gpu) || !map.map("entries", table.entries))
+  if (!map || !map.map("version", version))
     return root.getError();
   if (version != kVersion)
     return llvm::createStringError(
         "tuned table of version " + Twine(version) + "; only " + Twine(kVersion) + " is known" +
         (version == 1 ? ": the fields of configs have other names since, so tune again" : ""));
+  if (!map.map("machine", table.machine) || !map.map("multiprocessors", table.multiprocessors) ||
+      !map.mapOptional("gpu", table.gpu) || !map.map("entries", table.entries))
+    return root.getError();
   return table;
 }
 
@@ -95,8 +97,9 @@ void TunedTable::insert(TunedEntry entry) {
 std::string TunedTable::toJSON() const {
   std::string text;
   llvm::raw_string_ostream os(text);
-  os << llvm::formatv("{{\n  \"version\": {0},\n  \"gpu\": {1},\n  \"multiprocessors\": {2},\n  \"entries\": [",
-                      kVersion, llvm::json::Value(gpu), multiprocessors);
+  os << llvm::formatv(
+      "{{\n  \"version\": {0},\n  \"machine\": {1},\n  \"gpu\": {2},\n  \"multiprocessors\": {3},\n  \"entries\": [",
+      kVersion, llvm::json::Value(machine), llvm::json::Value(gpu), multiprocessors);
   for (const auto &[index, entry] : llvm::enumerate(entries))
     os << (index ? "," : "")
        << llvm::formatv(
@@ -112,7 +115,6 @@ ArrayRef<TunedTable> TunedTable::getShipped() {
   // A table that does not parse would be a defect of the build, which the unit tests look for.
   static const std::vector<TunedTable> tables = [] {
     std::vector<TunedTable> parsed;
-    // Both GPUs have 132 multiprocessors. That of the H200 has the problems that that of the H100 lacks.
     for (llvm::StringRef text : {kTableH100, kTableH200}) {
       llvm::Expected<TunedTable> table = parse(text);
       if (table)
@@ -155,10 +157,10 @@ const TunedEntry *TunedTable::find(const ProblemSize &size) const {
   return best;
 }
 
-/// The config that one table has.
+/// The config that one table has for `size`. Fewer multiprocessors than it was measured with are another machine.
 static std::optional<ConfigAttr> findIn(const TunedTable &table, MLIRContext *context, const ProblemSize &size,
-                                        const ConfigFields &fields, int64_t multiprocessors, const ChoiceData &data) {
-  const TunedEntry *entry = table.getMultiprocessors() == multiprocessors ? table.find(size) : nullptr;
+                                        const ConfigFields &fields, const Machine &machine, const ChoiceData &data) {
+  const TunedEntry *entry = table.getMultiprocessors() == machine.multiprocessors ? table.find(size) : nullptr;
   if (!entry)
     return std::nullopt;
   ConfigAttr config = parseWholeConfig([&] { return emitError(UnknownLoc::get(context)); }, context, entry->config);
@@ -169,13 +171,15 @@ static std::optional<ConfigAttr> findIn(const TunedTable &table, MLIRContext *co
 }
 
 std::optional<ConfigAttr> dgemm::findTunedConfig(MLIRContext *context, const ProblemSize &size,
-                                                 const ConfigFields &fields, int64_t multiprocessors,
+                                                 const ConfigFields &fields, const Machine &machine,
                                                  const ChoiceData &data) {
-  if (data.own)
-    if (std::optional<ConfigAttr> config = findIn(*data.own, context, size, fields, multiprocessors, data))
+  if (data.own && data.own->getMachine() == machine.name)
+    if (std::optional<ConfigAttr> config = findIn(*data.own, context, size, fields, machine, data))
       return config;
-  for (const TunedTable &table : TunedTable::getShipped())
-    if (std::optional<ConfigAttr> config = findIn(table, context, size, fields, multiprocessors, data))
-      return config;
+  for (StringRef name : machine.tables)
+    for (const TunedTable &table : TunedTable::getShipped())
+      if (table.getMachine() == name)
+        if (std::optional<ConfigAttr> config = findIn(table, context, size, fields, machine, data))
+          return config;
   return std::nullopt;
 }

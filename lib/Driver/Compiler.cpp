@@ -23,9 +23,17 @@ using dgemm::Level;
 static llvm::Error checkOptions(const CompileOptions &options) {
   if (options.chip != "sm_90a")
     return makeError("target '" + options.chip + "' is not supported; the only one is sm_90a (H100, H200, GH200)");
-  if (options.multiprocessors < 1)
+  if (options.multiprocessors < 0)
     return makeError(llvm::formatv("expected at least 1 multiprocessor, but got {0}", options.multiprocessors));
-  return llvm::Error::success();
+  return Machine::parse(options.machine).takeError();
+}
+
+/// That of the options, which are valid.
+static Machine getMachine(const CompileOptions &options) {
+  Machine machine = llvm::cantFail(Machine::parse(options.machine));
+  if (options.multiprocessors)
+    machine.multiprocessors = options.multiprocessors;
+  return machine;
 }
 
 /// "<tile = <...>, ...>".
@@ -60,10 +68,11 @@ static llvm::Expected<llvm::SmallVector<ConfigAttr>> rankConfigs(Session &sessio
   }
   ProblemSize size;
   session.getModule().walk([&](GemmOp gemm) { size = ProblemSize::get(gemm); });
+  Machine machine = getMachine(options);
   // Equal ones stay in the order in which the model takes them.
   llvm::SmallVector<std::tuple<double, size_t, ConfigAttr>> ranked;
   for (ConfigAttr config : enumerateConfigs(session.getModule().getContext(), size, *fields, data))
-    ranked.emplace_back(estimateClocks(size, config, options.multiprocessors), ranked.size(), config);
+    ranked.emplace_back(estimateClocks(size, config, machine.multiprocessors), ranked.size(), config);
   llvm::sort(ranked, [](const auto &a, const auto &b) {
     return std::tie(std::get<0>(a), std::get<1>(a)) < std::tie(std::get<0>(b), std::get<1>(b));
   });

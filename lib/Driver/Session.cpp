@@ -143,6 +143,7 @@ llvm::Error Session::lower(Level level) {
   mlir::PassManager pm(&context);
   dgemm::PipelineOptions pipeline;
   pipeline.config = options.config;
+  pipeline.machine = options.machine;
   pipeline.multiprocessors = options.multiprocessors;
   pipeline.tunedTable = options.tunedTable;
   pipeline.spillData = options.spillData;

@@ -131,6 +131,18 @@ LogicalResult ConfigAttr::verify(function_ref<InFlightDiagnostic()> emitError, T
 }
 
 //===----------------------------------------------------------------------===//
+// MachineAttr
+//===----------------------------------------------------------------------===//
+
+LogicalResult MachineAttr::verify(function_ref<InFlightDiagnostic()> emitError, StringRef name,
+                                  int64_t multiprocessors) {
+  if (name.empty() || multiprocessors < 1)
+    return emitError() << "expected a machine to have a name and at least 1 multiprocessor, but got '" << name
+                       << "' and " << multiprocessors;
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
 // TensorMapAttr
 //===----------------------------------------------------------------------===//
 

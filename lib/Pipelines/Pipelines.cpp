@@ -28,7 +28,8 @@ void dgemm::buildPipeline(OpPassManager &pm, Level from, Level to, const Pipelin
   auto crosses = [&](Level level) { return from < level && level <= to; };
   // Problem -> problem with #dgemm.config.
   if (crosses(Level::Configured))
-    pm.addPass(createSelectConfigPass({options.config, options.multiprocessors, options.tunedTable, options.spillData,
+    pm.addPass(createSelectConfigPass({options.config, options.machine, options.multiprocessors, options.tunedTable,
+                                       options.spillData,
                                        SmallVector<std::string>(options.avoided.begin(), options.avoided.end())}));
   // -> dgemm.kernel, sequential over tiles.
   if (crosses(Level::Tiled)) {

@@ -9,6 +9,7 @@
 #include "dgemm/Analysis/CostModel.h"
 #include "dgemm/Analysis/TunedTable.h"
 #include "dgemm/Transforms/Passes.h"
+#include "mlir/IR/BuiltinOps.h"
 
 namespace dgemm {
 #define GEN_PASS_DEF_SELECTCONFIGPASS
@@ -23,10 +24,12 @@ struct SelectConfig : dgemm::impl::SelectConfigPassBase<SelectConfig> {
   using SelectConfigPassBase::SelectConfigPassBase;
 
   void runOnOperation() override {
-    if (failed(checkMultiprocessors()) || failed(readConfig()) || failed(readTable()) || failed(readSpills()) ||
+    if (failed(readMachine()) || failed(readConfig()) || failed(readTable()) || failed(readSpills()) ||
         failed(readAvoided()))
       return signalPassFailure();
+    bool hasProblems = false;
     WalkResult result = getOperation()->walk([&](GemmOp gemm) {
+      hasProblems = true;
       if (gemm.getConfig())
         return WalkResult::advance();
       if (whole) {
@@ -34,7 +37,7 @@ struct SelectConfig : dgemm::impl::SelectConfigPassBase<SelectConfig> {
         return WalkResult::advance();
       }
       FailureOr<SelectedConfig> chosen = selectConfig(
-          &getContext(), ProblemSize::get(gemm), fields, multiprocessors,
+          &getContext(), ProblemSize::get(gemm), fields, chosenFor,
           [&] { return gemm.emitOpError("cannot have this config: "); }, data);
       if (failed(chosen))
         return WalkResult::interrupt();
@@ -43,16 +46,39 @@ struct SelectConfig : dgemm::impl::SelectConfigPassBase<SelectConfig> {
       return WalkResult::advance();
     });
     if (result.wasInterrupted())
-      signalPassFailure();
+      return signalPassFailure();
+    // A pass on a function leaves the module alone, and one that finds no problem leaves all as it is.
+    if (auto module = dyn_cast<ModuleOp>(getOperation()); module && hasProblems)
+      module->setAttr(kMachineAttr, MachineAttr::get(&getContext(), chosenFor.name, chosenFor.multiprocessors));
   }
 
 private:
   /// An option stands at no place of the module.
   InFlightDiagnostic emitOptionError() { return emitError(UnknownLoc::get(&getContext())); }
 
-  LogicalResult checkMultiprocessors() {
-    if (multiprocessors < 1)
+  /// That of the module, or else of the options.
+  LogicalResult readMachine() {
+    llvm::Expected<Machine> given = Machine::parse(machine);
+    if (!given)
+      return emitOptionError() << llvm::toString(given.takeError());
+    if (multiprocessors < 0)
       return emitOptionError() << "expected at least 1 multiprocessor, but got " << int64_t(multiprocessors);
+    chosenFor = *given;
+    if (multiprocessors)
+      chosenFor.multiprocessors = multiprocessors;
+    auto module = dyn_cast<ModuleOp>(getOperation());
+    if (!module)
+      module = getOperation()->getParentOfType<ModuleOp>();
+    auto named = module ? module->getAttrOfType<MachineAttr>(kMachineAttr) : MachineAttr();
+    if (!named)
+      return success();
+    bool isGiven = !machine.empty() || multiprocessors;
+    if (isGiven && (named.getName() != chosenFor.name || named.getMultiprocessors() != chosenFor.multiprocessors))
+      return emitOptionError() << "a machine is given, but the module has one already: " << named;
+    llvm::Expected<Machine> found = Machine::get(named);
+    if (!found)
+      return module.emitError() << llvm::toString(found.takeError());
+    chosenFor = *found;
     return success();
   }
 
@@ -102,6 +128,7 @@ private:
     return success();
   }
 
+  Machine chosenFor = Machine::getDefault();
   /// Null where fields are given.
   ConfigAttr whole;
   ConfigFields fields;

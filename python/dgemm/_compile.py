@@ -104,12 +104,12 @@ class _Progress:
               file=sys.stderr, flush=True)
 
 
-def _wanted(problem: Problem, first: int, last: int, multiprocessors: int) -> list[tuple[Problem, str]]:
+def _wanted(problem: Problem, first: int, last: int, multiprocessors: int, machine: str) -> list[tuple[Problem, str]]:
     """The kernels of a problem for a range of M (masked: of expected rows in a group), each once."""
     found: dict[tuple[Problem, str], None] = {}
     for rows in _jit.buckets(first, last):
         most = problem.m if problem.m != DYNAMIC else rows
-        config = _jit.choose_config(problem, most if problem.layout == "masked" else rows, rows, multiprocessors)
+        config = _jit.choose_config(problem, most if problem.layout == "masked" else rows, rows, multiprocessors, machine)
         found[(problem, config)] = None
     return list(found)
 
@@ -182,11 +182,12 @@ def precompile(n: int, k: int, *, m: int | tuple[int, int] = (1, 8192), layout: 
     if device is None:
         device = _device.torch_device()
     multiprocessors = num_sms or (_jit.MULTIPROCESSORS if device is None else _device.multiprocessors(device))
+    machine = _device.MACHINE if device is None else _device.machine(device)
     assembler = _assembler.find()
     kernels = []
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
         wanted = [entry for problem, single in problems
-                  for entry in _wanted(problem, first, 1 if single else last, multiprocessors)]
+                  for entry in _wanted(problem, first, 1 if single else last, multiprocessors, machine)]
         bar = _Progress(len(wanted), progress)
         bar.show(0, "")
         futures = [pool.submit(_jit.get, problem, config, assembler) for problem, config in wanted]

@@ -9,13 +9,13 @@ from typing import Any
 
 from . import _assembler, _cache, _dgemm, _env, _files
 from ._assembler import Assembler
-from ._device import MULTIPROCESSORS
+from ._device import MACHINE, MULTIPROCESSORS
 from ._errors import CompileError
 from ._kernel import Kernel
 from ._problem import DYNAMIC, Problem
 
 _kernels: dict[tuple[Problem, str, Assembler], Kernel] = {}
-_choices: dict[tuple[Problem, int, int, tuple[str, int]], str] = {}
+_choices: dict[tuple[Problem, int, int, str, tuple[str, int]], str] = {}
 _locks: dict[Any, threading.Lock] = {}
 _locks_lock = threading.Lock()
 
@@ -58,16 +58,18 @@ def _find_table() -> tuple[str, int]:
     return "", 0
 
 
-def choose_config(problem: Problem, m: int, expected_m: int = 0, multiprocessors: int = MULTIPROCESSORS) -> str:
+def choose_config(problem: Problem, m: int, expected_m: int = 0, multiprocessors: int = MULTIPROCESSORS,
+                  machine: str = MACHINE) -> str:
     """The config for `m` rows; masked: for `expected_m` rows of `m` in each group."""
     masked = problem.layout == "masked"
     rows = bucket(max(1, min(expected_m or m, m)))
     table = _find_table()
-    key = (problem, rows, multiprocessors, table)
+    key = (problem, rows, multiprocessors, machine, table)
     if (known := _choices.get(key)) is None:
         shape = problem.shape(None, rows) if masked else problem.shape(problem.m if problem.m != DYNAMIC else rows)
         try:
-            known = _dgemm.choose_config(shape, _dgemm.Options(multiprocessors=multiprocessors, tuned_table=table[0]))
+            known = _dgemm.choose_config(shape, _dgemm.Options(multiprocessors=multiprocessors, machine=machine,
+                                                                tuned_table=table[0]))
         except RuntimeError as error:
             raise CompileError(str(error)) from None
         _choices[key] = known

@@ -50,7 +50,8 @@ class Operation:
             if not settings.compile_only:
                 self.sum_nothing(operands, stream)
             return
-        config = _jit.choose_config(problem, m, expected_m, settings.num_sms or _device.multiprocessors(device))
+        config = _jit.choose_config(problem, m, expected_m, settings.num_sms or _device.multiprocessors(device),
+                                    _device.machine(device))
         where = "the emulator" if device < 0 else operands.a.device
         if _env.print_configs():
             print(f"dgemm: {problem.describe()} with M={m}: config {config}", file=sys.stderr)

@@ -93,9 +93,10 @@ class Bench:
 class Table:
     """A tuned table (docs/tuning.md) as a file. ValueError for one of another GPU, or that does not parse."""
 
-    def __init__(self, path: Path, multiprocessors: int, gpu: str):
+    def __init__(self, path: Path, machine: str, multiprocessors: int, gpu: str):
         # Through a link, so that the table is replaced and not the link.
         self.path = path.resolve()
+        self.machine = machine
         self.multiprocessors = multiprocessors
         self.gpu = gpu
         self._read()
@@ -103,17 +104,18 @@ class Table:
     def _read(self) -> dict[str, Any]:
         path = self.path
         if not path.exists():
-            return {"version": VERSION, "gpu": self.gpu, "multiprocessors": self.multiprocessors, "entries": []}
+            return {"version": VERSION, "machine": self.machine, "gpu": self.gpu, "multiprocessors": self.multiprocessors, "entries": []}
         if not path.is_file():
             raise ValueError(f"table {path} is no regular file")
         try:
             content = json.loads(path.read_text())
-            known = content["version"], content["multiprocessors"]
+            known = content["version"], content["machine"], content["multiprocessors"]
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"table {path} does not parse: {error!r}") from None
-        if known != (VERSION, self.multiprocessors):
-            raise ValueError(f"table {path} is of version {known[0]} for {known[1]} multiprocessors; allowed are "
-                             f"{VERSION} and {self.multiprocessors}, those of this GPU")
+        allowed = VERSION, self.machine, self.multiprocessors
+        if known != allowed:
+            raise ValueError("table {} is of version {} for {} with {} multiprocessors; allowed are {}, {} and {}, those of this "
+                             "GPU".format(path, *known, *allowed))
         return content
 
     def insert(self, problem: Problem, m: int, config: str, microseconds: float) -> None:
@@ -129,13 +131,13 @@ class Table:
             _files.write(folder, self.path.name, (json.dumps(content, indent=1) + "\n").encode())
 
 
-def _candidates(problem: Problem, m: int, fields: Iterable[str], best: int, multiprocessors: int) -> list[str]:
+def _candidates(problem: Problem, m: int, fields: Iterable[str], best: int, multiprocessors: int, machine: str) -> list[str]:
     """What calls would choose now, then the model's best with each set of fields."""
-    chosen = [_jit.choose_config(problem, 2 * m if problem.layout == "masked" else m, m, multiprocessors)]
+    chosen = [_jit.choose_config(problem, 2 * m if problem.layout == "masked" else m, m, multiprocessors, machine)]
     shape = problem.shape(None, m) if problem.layout == "masked" else problem.shape(m)
     for text in fields:
         try:
-            chosen += _dgemm.list_configs(shape, _dgemm.Options(config=text, multiprocessors=multiprocessors))[:best]
+            chosen += _dgemm.list_configs(shape, _dgemm.Options(config=text, multiprocessors=multiprocessors, machine=machine))[:best]
         except RuntimeError as error:
             raise ValueError(f"config is {text!r}: {error}") from None
     return list(dict.fromkeys(chosen))
@@ -194,7 +196,7 @@ def tune(n: int, k: int, m: int, *, layout: str = "dense", groups: int | None = 
     path = Path(table) if table is not None else _env.tuned_table()
     if path is None:
         raise ValueError("table is None, and there is no home directory to keep one in; DGEMM_TUNED_TABLE names a file")
-    file = Table(path, info["multiprocessors"], info["name"])
+    file = Table(path, info["machine"], info["multiprocessors"], info["name"])
     terminal = sys.stderr.isatty()
 
     def say(text: str) -> None:
@@ -202,7 +204,7 @@ def tune(n: int, k: int, m: int, *, layout: str = "dense", groups: int | None = 
             print(("\r\033[K" if terminal else "") + f"dgemm: M={m} N={n} K={k}: {text}", end="" if terminal else "\n",
                   file=sys.stderr, flush=True)
 
-    configs = _candidates(problem, m, config, best, info["multiprocessors"])
+    configs = _candidates(problem, m, config, best, info["multiprocessors"], info["machine"])
     say(f"compiling {len(configs)} configs")
     bench = Bench(problem, m)
     finalists = _rank(bench, _compile_all(problem, configs, workers), SCREEN_REPEAT, say)[:FINALISTS]

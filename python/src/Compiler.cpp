@@ -105,17 +105,18 @@ void dgemm::python::bindCompiler(nb::module_ &module) {
       .def(
           "__init__",
           [](CompileOptions *self, std::string config, int64_t multiprocessors, std::string ptxas, std::string chip,
-             std::string tunedTable, std::string entry) {
+             std::string tunedTable, std::string entry, std::string machine) {
             CompileOptions *options = new (self) CompileOptions();
             options->config = std::move(config);
             options->multiprocessors = multiprocessors;
             options->ptxas = std::move(ptxas);
             options->chip = std::move(chip);
             options->tunedTable = std::move(tunedTable);
+            options->machine = std::move(machine);
             options->entry = std::move(entry);
           },
-          nb::kw_only(), nb::arg("config") = "", nb::arg("multiprocessors") = 132, nb::arg("ptxas") = "",
-          nb::arg("chip") = "sm_90a", nb::arg("tuned_table") = "", nb::arg("entry") = "");
+          nb::kw_only(), nb::arg("config") = "", nb::arg("multiprocessors") = 0, nb::arg("ptxas") = "",
+          nb::arg("chip") = "sm_90a", nb::arg("tuned_table") = "", nb::arg("entry") = "", nb::arg("machine") = "");
   module.def("compile", &compile, nb::arg("shape"), nb::arg("options"), nb::arg("assemble"),
              "Compiles; a dict of ptx, cubin (empty unless assembled), launch (JSON), resources and times_ms.");
   module.def("lower", &lower, nb::arg("shape"), nb::arg("stage"), nb::arg("options"),

@@ -9,6 +9,7 @@
 #include "Kernel.h"
 #include "Bindings.h"
 #include "TensorView.h"
+#include "dgemm/Analysis/Machine.h"
 #include "llvm/Support/FormatVariadic.h"
 #include <chrono>
 #include <cstring>
@@ -140,6 +141,8 @@ static nb::dict describeDevice(int device) {
   result["name"] = info.name;
   result["capability"] = std::pair(info.major, info.minor);
   result["multiprocessors"] = info.multiprocessors;
+  const Machine *machine = Machine::findGpu(info.name);
+  result["machine"] = (machine ? *machine : Machine::getDefault()).name.str();
   result["shared_memory_per_cta"] = info.maxSharedMemory;
   return result;
 }

@@ -190,3 +190,8 @@ func.func private @early_store_memory() attributes {x = #dgemm.config<tile = <bl
 // C2: of a wide block each half has an mma of its own,
 // expected-error @+1 {{expected block N to be a multiple of 16 where each half has an mma of its own, but got 216}}
 func.func private @wide_odd() attributes {x = #dgemm.config<tile = <block = 64x216x128>, schedule = <stages = 3, warpgroups = 1>>}
+
+// -----
+
+// expected-error @+1 {{expected a machine to have a name and at least 1 multiprocessor, but got 'h100' and 0}}
+func.func private @machine() attributes {x = #dgemm.machine<name = "h100", multiprocessors = 0>}

@@ -32,6 +32,10 @@ func.func private @config_more() attributes {
   some = #dgemm.config<loads = <b = evict_first>, tile = <split_k = 7, block = 64x168x128>,
                        order = <group_m = 3, even_waves = true>, schedule = <stages = 5, warpgroups = 1>>}
 
+// CHECK-LABEL: func.func private @machine(
+// CHECK-SAME: #dgemm.machine<name = "h200", multiprocessors = 132>
+func.func private @machine() attributes {test.machine = #dgemm.machine<multiprocessors = 132, name = "h200">}
+
 // Uses are by that name.
 // CHECK-LABEL: func.func private @maps(
 // CHECK-SAME: test.scales = #scale_a_map, test.swizzled = #a_map

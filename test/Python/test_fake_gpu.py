@@ -114,6 +114,22 @@ assert compiled == []
 """)
 
 
+def test_the_driver_names_the_machine(tmp_path):
+    run(tmp_path, """
+import os
+chosen = []
+_jit.choose_config = lambda problem, m, expected_m, count, machine: chosen.append((count, machine)) or "config"
+case, arrays = make(8)
+a, scale_a, b, scale_b, d = [Tensor(array) for array in arrays]
+for name, machine in ("NVIDIA H200", "h200"), ("NVIDIA H100 PCIe", "h100-pcie"), ("Fake", "h100"):
+    os.environ["FAKE_CUDA_NAME"] = name
+    assert _dgemm.device_info(0)["machine"] == machine
+    dgemm.set_num_sms(4 + len(chosen))
+    dgemm.fp8_gemm_nt((a, scale_a), (b, scale_b), d)
+assert chosen == [(4, "h200"), (5, "h100-pcie"), (6, "h100")], chosen
+""")
+
+
 def test_expected_m(tmp_path):
     run(tmp_path, """
 case, arrays = make(8)
@@ -126,7 +142,7 @@ for wrong in (2.5, "8", None, -1, 2**31, 2**70, [8], True):
     message = error(lambda: call(wrong), ValueError)
     assert message == f"expected_m is {wrong!r}; allowed are integers of 0 to 2147483647", message
 chosen = []
-_jit.choose_config = lambda problem, m, expected_m, count: chosen.append(expected_m) or "config"
+_jit.choose_config = lambda problem, m, expected_m, count, machine: chosen.append(expected_m) or "config"
 class Launched(Exception): pass
 def stop(*_): raise Launched
 _jit.get = stop

@@ -174,7 +174,7 @@ def test_planted_table_is_not_used(empty_cache, monkeypatch):
     before = _jit.choose_config(problem, 100)
     empty_cache.mkdir(mode=0o700, exist_ok=True)
     table = empty_cache / "tuned.json"
-    table.write_text(json.dumps({"version": 2, "multiprocessors": 132, "entries": entries}))
+    table.write_text(json.dumps({"version": 2, "machine": "h100", "multiprocessors": 132, "entries": entries}))
     table.chmod(0o644)
     assert _jit.choose_config(problem, 100) == own != before
     table.chmod(0o666)
@@ -191,7 +191,7 @@ def test_planted_table_is_not_used(empty_cache, monkeypatch):
 
 
 def tune_one(path: Path, m: int, barrier) -> None:
-    table = _tune.Table(path, 132, "Fake")  # reads what is there now
+    table = _tune.Table(path, "h100", 132, "Fake")  # reads what is there now
     barrier.wait()
     table.insert(Problem(n=64, k=256), m, "<config>", 1.0)
 
@@ -212,11 +212,11 @@ def test_table_behind_a_link_is_written(tmp_path):
     (tmp_path / "real").mkdir()
     link = tmp_path / "tuned.json"
     link.symlink_to(tmp_path / "real" / "tuned.json")
-    _tune.Table(link, 132, "Fake").insert(Problem(n=64, k=256), 5, "<config>", 1.0)
+    _tune.Table(link, "h100", 132, "Fake").insert(Problem(n=64, k=256), 5, "<config>", 1.0)
     assert link.is_symlink() and json.loads((tmp_path / "real" / "tuned.json").read_text())["entries"]
     os.mkfifo(tmp_path / "fifo")
     with pytest.raises(ValueError, match="fifo is no regular file"):
-        _tune.Table(tmp_path / "fifo", 132, "Fake").insert(Problem(n=64, k=256), 5, "<config>", 1.0)
+        _tune.Table(tmp_path / "fifo", "h100", 132, "Fake").insert(Problem(n=64, k=256), 5, "<config>", 1.0)
 
 
 def make_tool(path: Path, text: str) -> str:

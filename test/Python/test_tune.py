@@ -18,7 +18,7 @@ OWN = "<tile = <block = 64x16x128>, schedule = <stages = 3, warpgroups = 1>>"
 def write_table(path, config, multiprocessors=132, m=100):
     entry = {"layout": "dense", "groups": 1, "m": m, "n": PROBLEM.n, "k": PROBLEM.k, "config": config}
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"version": 2, "multiprocessors": multiprocessors, "entries": [entry]}))
+    path.write_text(json.dumps({"version": 2, "machine": "h100", "multiprocessors": multiprocessors, "entries": [entry]}))
 
 
 def test_calls_look_into_the_table_of_the_user(empty_cache, monkeypatch, tmp_path):
@@ -61,7 +61,7 @@ class FakeBench:
 
 @pytest.fixture
 def gpu(monkeypatch):
-    monkeypatch.setattr(_tune, "_find_device", lambda: (0, {"name": "Fake", "multiprocessors": 132}))
+    monkeypatch.setattr(_tune, "_find_device", lambda: (0, {"name": "Fake", "machine": "h100", "multiprocessors": 132}))
     monkeypatch.setattr(_tune, "Bench", FakeBench)
     monkeypatch.setattr(FakeBench, "seen", [])
 
@@ -100,7 +100,7 @@ def test_refusals(empty_cache, gpu, tmp_path):
             dgemm.tune(64, 256, **arguments, progress=False)
     other = tmp_path / "other.json"
     write_table(other, OWN, multiprocessors=114)
-    with pytest.raises(ValueError, match="other.json is of version 2 for 114 multiprocessors; allowed are 2 and 132"):
+    with pytest.raises(ValueError, match="other.json is of version 2 for h100 with 114 multiprocessors; allowed are 2, h100 and 132"):
         dgemm.tune(64, 256, 5, table=other, progress=False)
     other.write_text("[]")
     with pytest.raises(ValueError, match="other.json does not parse"):

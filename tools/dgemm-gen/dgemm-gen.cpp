@@ -54,8 +54,12 @@ static cl::opt<sass::InterleavePolicy> interleaveFFMA(
                           "the same in the first 9/16 of each run"),
                clEnumValN(sass::InterleavePolicy::All, "all", "every one"),
                clEnumValN(sass::InterleavePolicy::Never, "never", "not one")));
-static IntegerOption<1, 1024> multiprocessors("multiprocessors", cl::desc("Multiprocessors of the GPU; default 132"),
-                                              cl::init(132), cl::value_desc("count"), cl::cat(category));
+static cl::opt<std::string>
+    machine("machine", cl::desc("GPU to choose the config for: h100 (default), h100-pcie, h200, gh200 or h20"),
+            cl::value_desc("name"), cl::cat(category));
+static IntegerOption<1, 1024> multiprocessors("multiprocessors",
+                                              cl::desc("Multiprocessors to take; default: those of the machine"),
+                                              cl::init(0), cl::value_desc("count"), cl::cat(category));
 static cl::opt<std::string> tunedTable("tuned-table",
                                        cl::desc("Table of dgemm-tune to look into before those of the library"),
                                        cl::value_desc("file"), cl::cat(category));
@@ -168,13 +172,13 @@ static Error checkCommandLine(Stage stage) {
       {onlyPrints, what, {&inputFile, &emit, &outputDir, &entry, &ptxas, &nvdisasm, &interleaveFFMA, &printConfig}},
       {onlyPrints, what, {&printTimes}},
       {lists, what, {&printAlignment, &tunedTable}},
-      {!ordersOf.empty(), what, {&config, &multiprocessors}},
+      {!ordersOf.empty(), what, {&config, &machine, &multiprocessors}},
       {hasFile, "with an IR file", {&entry}},
       {hasFile, "with an IR file", shapeOptions.getSizeOptions()},
       {hasFile, "with an IR file", shapeOptions.getKernelOptions()},
       {writesAll, what, {&emit, &outputFile}},
       {isText, what, {&printConfig}},
-      {!writesAll && stage == Stage::Problem, what, {&config, &multiprocessors, &tunedTable}},
+      {!writesAll && stage == Stage::Problem, what, {&config, &machine, &multiprocessors, &tunedTable}},
       {!hasCubin, what, {&ptxas, &interleaveFFMA}},
       {writesAll || stage != Stage::SASS, what, {&nvdisasm}},
       {isWhole, "with a --config that is whole", {&multiprocessors, &tunedTable}}};
@@ -195,6 +199,7 @@ static Error run() {
   options.config = config;
   options.entry = entry;
   options.chip = chip;
+  options.machine = machine;
   options.multiprocessors = multiprocessors;
   options.tunedTable = tunedTable;
   options.spillData = spillData;

@@ -61,8 +61,12 @@ struct CommandLine {
                  clEnumValN(AccumulatorModel::Hopper, "hopper",
                             "with about 14 bits, as the tensor core of an H100 does; slower")),
       cl::cat(category)};
-  IntegerOption<1, 1024> multiprocessors{"multiprocessors", cl::desc("Emulator: multiprocessors to have (default 132)"),
-                                         cl::init(132), cl::value_desc("count"), cl::cat(category)};
+  cl::opt<std::string> machine{"machine",
+                               cl::desc("Emulator: GPU to be: h100 (default), h100-pcie, h200, gh200 or h20"),
+                               cl::value_desc("name"), cl::cat(category)};
+  IntegerOption<1, 1024> multiprocessors{"multiprocessors",
+                                         cl::desc("Emulator: multiprocessors to have (default: the machine's)"),
+                                         cl::init(0), cl::value_desc("count"), cl::cat(category)};
 
   cl::opt<uint64_t> seed{"seed", cl::desc("Seed of the random inputs, and of the emulator's schedule (default 0)"),
                          cl::init(0), cl::cat(category)};
@@ -113,6 +117,7 @@ struct CommandLine {
     for (const cl::Option *option : getEmulatorOptions())
       if (option->getNumOccurrences() && device == DeviceKind::Auto)
         options.device = DeviceKind::Emulator;
+    options.machine = machine;
     options.multiprocessors = multiprocessors;
     options.run.tracePath = trace;
     options.run.independentLanes = independentLanes;
@@ -159,7 +164,7 @@ struct CommandLine {
 private:
   std::vector<const cl::Option *> getGpuOptions() { return {&time, &repeat, &flush}; }
   std::vector<const cl::Option *> getEmulatorOptions() {
-    return {&multiprocessors, &trace, &independentLanes, &accumulator};
+    return {&machine, &multiprocessors, &trace, &independentLanes, &accumulator};
   }
 
   /// The sizes to run, and the shape to compile for them.

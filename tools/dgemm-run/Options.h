@@ -34,7 +34,9 @@ struct Options {
   /// The first option that was given and that the emulator does not obey; empty if there is none.
   std::string gpuOption;
   /// Of the emulator.
-  int64_t multiprocessors = 132;
+  int64_t multiprocessors = 0;
+  /// What to compile for; that of the GPU where there is one.
+  std::string machine;
   uint64_t seed = 0;
   unsigned seeds = 1;
   InputFiles inputs;

@@ -8,6 +8,7 @@
 
 #include "Runner.h"
 #include "../common/EmulatorDevice.h"
+#include "dgemm/Analysis/Machine.h"
 #include "dgemm/Driver/Compiler.h"
 #include "dgemm/Runtime/Npy.h"
 #include "dgemm/Support/OutputFile.h"
@@ -33,7 +34,10 @@ static Expected<std::unique_ptr<Device>> openDevice(const Options &options) {
       return createStringError(options.gpuOption + " has no effect on the emulator, and there is no GPU: " + why);
     outs() << "on the emulator, as there is no Hopper GPU: " << why << '\n';
   }
-  return makeEmulator(options.multiprocessors);
+  Expected<Machine> machine = Machine::parse(options.machine);
+  if (!machine)
+    return machine.takeError();
+  return makeEmulator(options.multiprocessors ? options.multiprocessors : machine->multiprocessors);
 }
 
 Expected<std::unique_ptr<Runner>> Runner::create(const Options &options) {
@@ -48,8 +52,12 @@ Expected<std::unique_ptr<Runner>> Runner::create(const Options &options) {
 //===----------------------------------------------------------------------===//
 
 /// `last` is PTX for the emulator: it needs no ptxas.
-static Expected<KernelImage> compile(const Options &options, Stage last) {
+static Expected<KernelImage> compile(const Options &options, const DeviceInfo &device, Stage last) {
   CompileOptions compileOptions;
+  compileOptions.machine = options.machine;
+  // The GPU knows better.
+  if (const Machine *machine = Machine::findGpu(device.name))
+    compileOptions.machine = machine->name.str();
   compileOptions.config = options.config;
   compileOptions.ptxas = options.ptxas;
   Expected<CompiledKernel> kernel = compileKernel(options.shape, compileOptions, last);
@@ -100,7 +108,7 @@ Error Runner::loadKernel(const Case &entry) {
   imageCase = entry;
   Stage last = device->getInfo().isEmulator ? Stage::PTX : Stage::Cubin;
   Expected<KernelImage> loaded =
-      entry.kernel.empty() ? compile(options, last) : KernelImage::read(entry.kernel, entry.launch);
+      entry.kernel.empty() ? compile(options, device->getInfo(), last) : KernelImage::read(entry.kernel, entry.launch);
   if (!loaded)
     return loaded.takeError();
   if (device->getInfo().isEmulator && loaded->ptx.empty())

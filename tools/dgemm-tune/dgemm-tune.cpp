@@ -55,10 +55,13 @@ static IntegerOption<1, 4096> jobs("jobs", cl::desc("Parallel compilations (defa
                                    cl::value_desc("count"), cl::cat(category));
 static cl::opt<uint64_t> seed("seed", cl::desc("Seed of the random inputs (default 0)"), cl::init(0),
                               cl::cat(category));
-static IntegerOption<1, 1024>
-    multiprocessors("multiprocessors",
-                    cl::desc("What --list, --dry-run and the emulator take the GPU to have (default 132)"),
-                    cl::init(132), cl::value_desc("count"), cl::cat(category));
+static cl::opt<std::string> machineName("machine",
+                                        cl::desc("What --list, --dry-run and the emulator take the GPU to be: h100 "
+                                                 "(default), h100-pcie, h200, gh200 or h20"),
+                                        cl::value_desc("name"), cl::cat(category));
+static IntegerOption<1, 1024> multiprocessors("multiprocessors",
+                                              cl::desc("What they take it to have (default: as many as the machine)"),
+                                              cl::init(0), cl::value_desc("count"), cl::cat(category));
 static cl::opt<bool> listOnly("list", cl::desc("Print the configs that would be tried first; needs no GPU"),
                               cl::cat(category));
 static cl::opt<bool> dryRun("dry-run", cl::desc("Compile them, measure nothing; needs no GPU"), cl::cat(category));
@@ -68,6 +71,7 @@ static Options getOptions() {
   if (!fields.empty())
     options.fields.assign(fields.begin(), fields.end());
   options.compile.ptxas = ptxas;
+  options.compile.machine = machineName;
   options.compile.multiprocessors = multiprocessors;
   options.best = best;
   options.neighbourRounds = neighbourRounds;
@@ -118,9 +122,9 @@ static Error compileOnly(const Problem &problem, const Options &options) {
 }
 
 /// What an earlier run has found, or an empty table for `device`. Error: a table of another GPU, or none that parses.
-static Expected<dgemm::TunedTable> openTable(const DeviceInfo &device) {
+static Expected<dgemm::TunedTable> openTable(const DeviceInfo &device, const Machine &machine) {
   if (!sys::fs::exists(tablePath))
-    return dgemm::TunedTable(device.multiprocessors, device.name);
+    return dgemm::TunedTable(machine.name.str(), device.multiprocessors, device.name);
   if (!sys::fs::is_regular_file(tablePath))
     return createStringError("'" + tablePath + "' is no regular file, and --table is read to go on with");
   Expected<dgemm::TunedTable> table = dgemm::TunedTable::read(tablePath);
@@ -136,7 +140,7 @@ static Expected<dgemm::TunedTable> openTable(const DeviceInfo &device) {
 
 /// Adds `entry` to what the table holds by now: another tuner, also one of Python, may have written it since. They take
 /// turns by a lock on a file beside it.
-static Error addToTable(const DeviceInfo &device, dgemm::TunedEntry entry) {
+static Error addToTable(const DeviceInfo &device, const Machine &machine, dgemm::TunedEntry entry) {
   std::string lockPath = tablePath + ".lock";
   int descriptor = -1;
   std::error_code error = sys::fs::openFileForReadWrite(lockPath, descriptor, sys::fs::CD_OpenAlways, sys::fs::OF_None);
@@ -145,27 +149,33 @@ static Error addToTable(const DeviceInfo &device, dgemm::TunedEntry entry) {
   llvm::scope_exit close([&] { sys::Process::SafelyCloseFileDescriptor(descriptor); }); // and unlocks
   if ((error = sys::fs::lockFile(descriptor)))
     return createStringError("cannot lock '" + lockPath + "': " + error.message());
-  Expected<dgemm::TunedTable> table = openTable(device);
+  Expected<dgemm::TunedTable> table = openTable(device, machine);
   if (!table)
     return table.takeError();
   table->insert(std::move(entry));
   return writeFile(tablePath, [&](raw_ostream &os) { os << table->toJSON(); });
 }
 
-static Expected<std::unique_ptr<Device>> openDevice() {
+static Expected<std::unique_ptr<Device>> openDevice(const Machine &machine) {
   if (deviceKind == DeviceKind::Emulator)
-    return makeEmulator(multiprocessors);
+    return makeEmulator(multiprocessors ? int64_t(multiprocessors) : machine.multiprocessors);
   return openGpu();
 }
 
 static Error tuneAll(ArrayRef<Problem> problems, Options options) {
-  Expected<std::unique_ptr<Device>> device = openDevice();
+  Expected<Machine> machine = Machine::parse(machineName);
+  if (!machine)
+    return machine.takeError();
+  Expected<std::unique_ptr<Device>> device = openDevice(*machine);
   if (!device)
     return device.takeError();
   const DeviceInfo &info = (*device)->getInfo();
+  if (const Machine *known = Machine::findGpu(info.name))
+    *machine = *known;
+  options.compile.machine = machine->name.str();
   options.compile.multiprocessors = info.multiprocessors;
   // A table that cannot be gone on with is said before hours of measuring.
-  if (Error error = openTable(info).takeError())
+  if (Error error = openTable(info, *machine).takeError())
     return error;
   Expected<Journal> journal = Journal::open(tablePath + ".journal");
   if (!journal)
@@ -188,7 +198,7 @@ static Error tuneAll(ArrayRef<Problem> problems, Options options) {
                       entry->config);
     outs().flush();
     // After each problem, so that an interrupted run loses none.
-    if (Error error = addToTable(info, std::move(*entry)))
+    if (Error error = addToTable(info, *machine, std::move(*entry)))
       return joinErrors(std::move(failures), std::move(error));
   }
   return failures;
@@ -198,10 +208,11 @@ static Error tuneAll(ArrayRef<Problem> problems, Options options) {
 static Error checkCommandLine() {
   bool measures = !listOnly && !dryRun;
   std::string what = listOnly ? "with --list" : "with --dry-run";
-  return checkOptions({{listOnly, what, {&dryRun, &ptxas, &jobs}},
-                       {!measures, what, {&tablePath, &neighbourRounds, &finalists, &seed, &deviceKind}},
-                       {measures && deviceKind == DeviceKind::Gpu, "on a GPU, which has its own", {&multiprocessors}},
-                       {deviceKind == DeviceKind::Emulator, "with --device=emulator, which takes PTX", {&ptxas}}});
+  return checkOptions(
+      {{listOnly, what, {&dryRun, &ptxas, &jobs}},
+       {!measures, what, {&tablePath, &neighbourRounds, &finalists, &seed, &deviceKind}},
+       {measures && deviceKind == DeviceKind::Gpu, "on a GPU, which has its own", {&machineName, &multiprocessors}},
+       {deviceKind == DeviceKind::Emulator, "with --device=emulator, which takes PTX", {&ptxas}}});
 }
 
 static Error run() {

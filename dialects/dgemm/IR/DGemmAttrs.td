@@ -15,6 +15,19 @@ include "DGemmProblem.td"
 include "mlir/IR/AttrTypeBase.td"
 include "mlir/IR/EnumAttr.td"
 
+def DGemm_MachineAttr : AttrDef<DGemm_Dialect, "Machine"> {
+  let mnemonic = "machine";
+  let summary = "the GPU that a module is compiled for";
+  let description = [{
+    Stands on a module as `dgemm.machine`; configs are chosen by it, from the tables of that name and by the cost model.
+    Example: `#dgemm.machine<name = "h200", multiprocessors = 132>`.
+  }];
+  let parameters = (ins StringRefParameter<"as --machine spells it">:$name,
+                        AttrParameter<"int64_t", "multiprocessors that a kernel may take">:$multiprocessors);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+}
+
 def DGemm_TensorMapAttr : AttrDef<DGemm_Dialect, "TensorMap"> {
   let mnemonic = "tensor_map";
   let summary = "how the host encodes a CUtensorMap kernel parameter";

@@ -15,6 +15,7 @@
 #define DGEMM_ANALYSIS_COSTMODEL_H
 
 #include "dgemm/Analysis/ConfigSpace.h"
+#include "dgemm/Analysis/Machine.h"
 
 namespace dgemm {
 
@@ -67,7 +68,7 @@ struct SelectedConfig {
 /// (TunedTable.h), else the cheapest by the model; a diagnostic through `emitError` that names what is broken if there
 /// is none.
 FailureOr<SelectedConfig> selectConfig(MLIRContext *context, const ProblemSize &size, const ConfigFields &fields,
-                                       int64_t multiprocessors, function_ref<InFlightDiagnostic()> emitError,
+                                       const Machine &machine, function_ref<InFlightDiagnostic()> emitError,
                                        const ChoiceData &data = {});
 
 } // namespace dgemm

@@ -36,8 +36,8 @@ public:
   static llvm::Expected<TunedTable> parse(StringRef json);
   /// The same from a file. Error: it cannot be read, too; the message names it.
   static llvm::Expected<TunedTable> read(StringRef path);
-  explicit TunedTable(int64_t multiprocessors = 0, std::string gpu = "")
-      : multiprocessors(multiprocessors), gpu(std::move(gpu)) {}
+  explicit TunedTable(std::string machine = "", int64_t multiprocessors = 0, std::string gpu = "")
+      : machine(std::move(machine)), multiprocessors(multiprocessors), gpu(std::move(gpu)) {}
   /// The document that parse reads, one entry a line.
   std::string toJSON() const;
   /// Adds `entry` in the place of one for the same problem.
@@ -52,12 +52,15 @@ public:
   const TunedEntry *find(const ProblemSize &size) const;
 
   ArrayRef<TunedEntry> getEntries() const { return entries; }
+  /// Name of the machine that it serves.
+  StringRef getMachine() const { return machine; }
   /// Multiprocessors of the GPU that it was measured on.
   int64_t getMultiprocessors() const { return multiprocessors; }
   /// Its name; may be empty.
   StringRef getGPU() const { return gpu; }
 
 private:
+  std::string machine;
   int64_t multiprocessors;
   /// Its name; informative.
   std::string gpu;
@@ -67,10 +70,10 @@ private:
 /// M of one bucket share an entry. The next power of two, above 512 the nearest (by ratio).
 int64_t getRowBucket(int64_t m);
 
-/// The legal config of `data.own`, if that is not null, or else of the shipped tables for the problem, if there is one
-/// that has the given fields and is not left out.
+/// The legal config for the problem of `data.own`, if that is one of `machine`, or else of the shipped tables that
+/// serve it (Machine::tables), if there is one that has the given fields and is not left out.
 std::optional<ConfigAttr> findTunedConfig(MLIRContext *context, const ProblemSize &size, const ConfigFields &fields,
-                                          int64_t multiprocessors, const ChoiceData &data = {});
+                                          const Machine &machine, const ChoiceData &data = {});
 
 } // namespace dgemm
 

@@ -90,8 +90,10 @@ struct CompileOptions {
   std::string irName = "input";
   /// The only supported chip is "sm_90a".
   std::string chip = "sm_90a";
-  /// Multiprocessors that the cost model and the persistent grid assume.
-  int64_t multiprocessors = 132;
+  /// GPU that configs are chosen for: h100, h100-pcie, h200, gh200 or h20; empty for that of the module, or h100.
+  std::string machine;
+  /// Multiprocessors that the cost model assumes; 0 for those of the machine.
+  int64_t multiprocessors = 0;
   /// File of a tuned table (docs/tuning.md) to look into before those of the library; empty for none.
   std::string tunedTable;
   /// File that says which configs ptxas spills (docs/tuning.md), in place of the library's; empty for that one.

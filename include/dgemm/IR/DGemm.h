@@ -90,6 +90,8 @@ constexpr llvm::StringLiteral kKernelAttr = "dgemm.kernel";
 /// On the declaration of a function that is called where a dgemm.gemm stood: the kernel that it launches, as a symbol
 /// of the module that dgemm-outline-kernels ran on.
 constexpr llvm::StringLiteral kLaunchesAttr = "dgemm.launches";
+/// The #dgemm.machine of a module.
+constexpr llvm::StringLiteral kMachineAttr = "dgemm.machine";
 
 /// On a dgemm.gemm whose config dgemm-select-config chose: from where.
 constexpr llvm::StringLiteral kConfigSourceAttr = "dgemm.config_source";

@@ -26,8 +26,11 @@ enum class Level { Problem, Configured, Tiled, Promoted, Specialized, TMA, WGMMA
 struct PipelineOptions : mlir::PassPipelineOptions<PipelineOptions> {
   PassOptions::Option<std::string> config{*this, "config", llvm::cl::desc("fields of #dgemm.config to take as given"),
                                           llvm::cl::init("")};
-  PassOptions::Option<int64_t> multiprocessors{*this, "multiprocessors", llvm::cl::desc("multiprocessors of the GPU"),
-                                               llvm::cl::init(132)};
+  PassOptions::Option<std::string> machine{*this, "machine", llvm::cl::desc("GPU to choose configs for"),
+                                           llvm::cl::init("")};
+  PassOptions::Option<int64_t> multiprocessors{*this, "multiprocessors",
+                                               llvm::cl::desc("multiprocessors to take, 0 for those of the machine"),
+                                               llvm::cl::init(0)};
   PassOptions::Option<std::string> tunedTable{
       *this, "tuned-table", llvm::cl::desc("file of a tuned table to look into before those of the library"),
       llvm::cl::init("")};

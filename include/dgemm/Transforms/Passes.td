@@ -14,11 +14,12 @@ include "mlir/Pass/PassBase.td"
 def SelectConfigPass : Pass<"dgemm-select-config"> {
   let summary = "attach a #dgemm.config to each problem";
   let description = [{
-    A `dgemm.gemm` that has a config keeps it. Any other gets, with `dgemm.config_source` to say from where, the one that a tuned table (`Analysis/TunedTable.h`) has for
-    it, else the cheapest legal one by the cost model (`Analysis/CostModel.h`). Fields given in `config` are taken as they
+    A `dgemm.gemm` that has a config keeps it. Any other gets, with `dgemm.config_source` to say from where, the one that a
+    tuned table (`Analysis/TunedTable.h`) has for it on the machine, else the cheapest legal one by the cost model (`Analysis/CostModel.h`). Fields given in `config` are taken as they
     are: a tuned config that contradicts them is not used, and the model chooses the rest. Configs that ptxas was seen to spill
-    (`Analysis/SpillData.h`) are not chosen. Between < and > they are a whole
-    config, and nothing is left to choose.
+    (`Analysis/SpillData.h`) are not chosen. Between < and > they are a whole config, and nothing is left to choose.
+
+    The machine is the `dgemm.machine` of the module; a module that has problems and no machine gets that of the options.
 
     ```mlir
     dgemm.gemm dense lhs(...) rhs(...) out(%d) : (...)
@@ -30,7 +31,9 @@ def SelectConfigPass : Pass<"dgemm-select-config"> {
   let options = [
     Option<"config", "config", "std::string", "\"\"",
            "fields to take as given, for example 'block = 128x192x128, stages = 4'">,
-    Option<"multiprocessors", "multiprocessors", "int64_t", "132", "multiprocessors of the GPU">,
+    Option<"machine", "machine", "std::string", "\"\"",
+           "GPU to choose for, where the module names none: h100 (default), h100-pcie, h200, gh200 or h20">,
+    Option<"multiprocessors", "multiprocessors", "int64_t", "0", "multiprocessors to take, 0 for those of the machine">,
     Option<"tunedTable", "tuned-table", "std::string", "\"\"",
            "file of a tuned table to look into before those of the library">,
     Option<"spillData", "spill-data", "std::string", "\"\"",

@@ -96,12 +96,12 @@ TEST(SpillData, LeavesConfigsOut) {
   auto emitNothing = [&] { return emitError(UnknownLoc::get(&context)); };
   ConfigFields fields; // no table has it
   fields.order.groupM = 5;
-  FailureOr<SelectedConfig> best = selectConfig(&context, size, fields, 132, emitNothing);
+  FailureOr<SelectedConfig> best = selectConfig(&context, size, fields, Machine::getDefault(), emitNothing);
   ASSERT_TRUE(succeeded(best));
   ChoiceData data;
   data.avoided = best->config;
   EXPECT_TRUE(data.leavesOut(size, best->config));
-  FailureOr<SelectedConfig> next = selectConfig(&context, size, fields, 132, emitNothing, data);
+  FailureOr<SelectedConfig> next = selectConfig(&context, size, fields, Machine::getDefault(), emitNothing, data);
   ASSERT_TRUE(succeeded(next));
   EXPECT_NE(next->config, best->config);
   SpillData none = llvm::cantFail(SpillData::parse(R"({"version": 1, "ptxas": "none", "spills": []})"));

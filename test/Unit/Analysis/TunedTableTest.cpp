@@ -18,7 +18,7 @@ namespace {
 constexpr int64_t kDynamic = ShapedType::kDynamic;
 
 TunedTable makeTable(std::initializer_list<TunedEntry> entries) {
-  TunedTable table(132, "a GPU");
+  TunedTable table("h100", 132, "a GPU");
   for (const TunedEntry &entry : entries)
     table.insert(entry);
   return table;
@@ -40,12 +40,13 @@ TEST(TunedTable, RoundTrip) {
                                 {Layout::Masked, 32, 192, 6144, 7168, "stages = \"x\"", 0}});
   llvm::Expected<TunedTable> read = TunedTable::parse(table.toJSON());
   ASSERT_TRUE(bool(read)) << llvm::toString(read.takeError());
+  EXPECT_EQ(read->getMachine(), "h100");
   EXPECT_EQ(read->getMultiprocessors(), 132);
   ASSERT_EQ(read->getEntries().size(), 2u);
   EXPECT_EQ(read->getEntries()[1].layout, Layout::Masked);
   EXPECT_EQ(read->getEntries()[1].config, "stages = \"x\"");
   EXPECT_EQ(read->toJSON(), table.toJSON());
-  EXPECT_EQ(llvm::cantFail(TunedTable::parse(TunedTable(8).toJSON())).getEntries().size(), 0u);
+  EXPECT_EQ(llvm::cantFail(TunedTable::parse(TunedTable("h20", 8).toJSON())).getEntries().size(), 0u);
 }
 
 TEST(TunedTable, InsertReplaces) {
@@ -60,8 +61,9 @@ TEST(TunedTable, RefusesWhatItDoesNotKnow) {
             "tuned table of version 3; only 2 is known");
   EXPECT_EQ(parseError(R"({"version": 1, "multiprocessors": 132, "entries": []})"),
             "tuned table of version 1; only 2 is known: the fields of configs have other names since, so tune again");
-  EXPECT_NE(parseError(R"({"version": 2, "multiprocessors": 132})").find("entries"), std::string::npos);
-  const char *entry = R"({"version": 2, "multiprocessors": 132, "entries": [
+  EXPECT_NE(parseError(R"({"version": 2, "machine": "h100", "multiprocessors": 132})").find("entries"),
+            std::string::npos);
+  const char *entry = R"({"version": 2, "machine": "h100", "multiprocessors": 132, "entries": [
       {"layout": "sparse", "groups": 1, "m": 1, "n": 1, "k": 1, "config": ""}]})";
   EXPECT_NE(parseError(entry).find("dense, contiguous or masked"), std::string::npos) << parseError(entry);
 }
@@ -127,7 +129,9 @@ TEST(TunedTable, ShippedTablesAreLegal) {
   MLIRContext context;
   context.loadDialect<DGemmDialect>();
   EXPECT_EQ(TunedTable::getShipped().size(), 2u);
-  for (const TunedTable &table : TunedTable::getShipped())
+  for (const TunedTable &table : TunedTable::getShipped()) {
+    const Machine *machine = Machine::find(table.getMachine());
+    ASSERT_TRUE(machine && machine->multiprocessors == table.getMultiprocessors());
     for (const TunedEntry &entry : table.getEntries()) {
       std::string name = llvm::formatv("{0} {1}x{2}x{3}x{4}: {5}", stringifyLayout(entry.layout), entry.groups, entry.m,
                                        entry.n, entry.k, entry.config);
@@ -138,9 +142,41 @@ TEST(TunedTable, ShippedTablesAreLegal) {
           parseWholeConfig([&] { return emitError(UnknownLoc::get(&context)); }, &context, entry.config);
       ASSERT_TRUE(bool(config)) << name;
       EXPECT_TRUE(size.allows(config)) << name;
-      std::optional<ConfigAttr> found = findTunedConfig(&context, size, {}, table.getMultiprocessors());
+      ASSERT_EQ(machine->tables.front(), table.getMachine());
+      std::optional<ConfigAttr> found = findTunedConfig(&context, size, {}, *machine);
       EXPECT_TRUE(found && *found == config) << name;
     }
+  }
+}
+
+/// A table serves the machine of its name, with all of its multiprocessors.
+TEST(TunedTable, IsOfAMachine) {
+  MLIRContext context;
+  context.loadDialect<DGemmDialect>();
+  const TunedTable &table = TunedTable::getShipped().front();
+  const TunedEntry &entry = table.getEntries().front();
+  ProblemSize size = {entry.m, entry.n, entry.k, entry.groups};
+  Machine machine = *Machine::find(table.getMachine());
+  EXPECT_TRUE(findTunedConfig(&context, size, {}, machine).has_value());
+  machine.multiprocessors /= 2;
+  EXPECT_FALSE(findTunedConfig(&context, size, {}, machine).has_value());
+  machine = *Machine::find(table.getMachine());
+  machine.tables = {};
+  EXPECT_FALSE(findTunedConfig(&context, size, {}, machine).has_value());
+}
+
+TEST(Machine, Names) {
+  EXPECT_EQ(Machine::find("h20")->multiprocessors, 78);
+  EXPECT_EQ(Machine::find("b200"), nullptr);
+  EXPECT_EQ(Machine::findGpu("NVIDIA H100 80GB HBM3")->name, "h100");
+  EXPECT_EQ(Machine::findGpu("NVIDIA H100 PCIe")->name, "h100-pcie");
+  EXPECT_EQ(Machine::findGpu("NVIDIA H200")->name, "h200");
+  EXPECT_EQ(Machine::findGpu("NVIDIA H20")->name, "h20");
+  EXPECT_EQ(Machine::findGpu("NVIDIA GH200 480GB")->name, "gh200");
+  EXPECT_EQ(Machine::findGpu("NVIDIA A100-SXM4-80GB"), nullptr);
+  EXPECT_EQ(llvm::cantFail(Machine::parse("")).name, "h100");
+  EXPECT_EQ(llvm::toString(Machine::parse("b200").takeError()),
+            "unknown machine 'b200'; known are h100, h100-pcie, h200, gh200 and h20");
 }
 
 } // namespace

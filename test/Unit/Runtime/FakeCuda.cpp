@@ -129,7 +129,10 @@ Result cuGetErrorName(Result result, const char **text) {
 Result cuGetErrorString(Result, const char **text) { return *text = "described", kOk; }
 Result cuDeviceGetCount(int *count) { return *count = 1, kOk; }
 Result cuDeviceGet(int *device, int) { return *device = 0, kOk; }
-Result cuDeviceGetName(char *name, int size, int) { return std::snprintf(name, size, "Fake"), kOk; }
+Result cuDeviceGetName(char *name, int size, int) {
+  const char *text = std::getenv("FAKE_CUDA_NAME");
+  return std::snprintf(name, size, "%s", text ? text : "Fake"), kOk;
+}
 Result cuDeviceGetPCIBusId(char *id, int size, int) { return std::snprintf(id, size, "0000:00:00.0"), kOk; }
 Result cuDeviceGetAttribute(int *value, int attribute, int) {
   const char *text = std::getenv("FAKE_CUDA_ARCH");
