@@ -11,19 +11,43 @@
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/Parallel.h"
+#include <cassert>
 #include <cmath>
 
 using namespace llvm;
 
 namespace dgemm {
 
-/// A row's checksum may be off by so much of the row's norm: 16 times what rounding to bf16 costs. A run of 64 wrong
-/// columns in a row of 32768 is at least twice as far off.
-static constexpr double kChecksumTolerance = 0.02;
-
-/// Half a step of bf16 (8 bits of significand), and a little for the sum itself.
-static constexpr double kRounding = 1.02 / 256;
-static constexpr uint16_t kPoisonBits = kPoison << 8 | kPoison;
+ErrorBounds ErrorBounds::get(const Recipe &recipe, int64_t k) {
+  ErrorBounds bounds;
+  // Half a step of D's type, and a little for the sum itself.
+  switch (recipe.out) {
+  case ElementType::BF16:
+    bounds.rounding = 1.02 * 0x1p-8;
+    break;
+  case ElementType::F16:
+    bounds.rounding = 1.02 * 0x1p-11;
+    break;
+  default:
+    bounds.rounding = 1.02 * 0x1p-24;
+  }
+  // Rounding alone costs 1.4e-6 in bf16 and 2.2e-8 in f16. Sums of 128 products in the tensor core cost 8e-9 on normal
+  // data, 4e-8 on data with heavy tails and 1.9e-7 on data of one sign, and of an element's magnitude 2e-3 at the most.
+  constexpr double kMaxDifferenceOfFinerTypes = 5e-7;
+  if (recipe.out != ElementType::BF16)
+    bounds.difference = kMaxDifferenceOfFinerTypes;
+  bounds.accumulation = 0x1p-8;
+  // 12 times what rounding to bf16 costs. A run of 64 wrong columns in a row of 32768 is at least twice as far off.
+  bounds.checksum = 0.02;
+  if (recipe.accuracy == Accuracy::Exact)
+    return bounds;
+  // A sum along all of K costs 2e-10 to 3.4e-10 K on normal data, and of an element's magnitude 2.7e-4 sqrt(K) at the
+  // most.
+  bounds.difference += 1e-9 * double(k);
+  bounds.accumulation += 5e-4 * std::sqrt(double(k));
+  bounds.checksum += 1e-4 * std::sqrt(double(k));
+  return bounds;
+}
 
 StringRef toString(CheckMode mode) {
   switch (mode) {
@@ -40,6 +64,25 @@ StringRef toString(CheckMode mode) {
 }
 
 namespace {
+/// A type of D: its bits, and the value of these.
+struct BF16 {
+  using Bits = uint16_t;
+  static constexpr int kSignificandBits = 8, kSmallestExponent = -126;
+  static double decode(Bits bits) { return decodeBF16(bits); }
+};
+struct F16 {
+  using Bits = uint16_t;
+  static constexpr int kSignificandBits = 11, kSmallestExponent = -14;
+  static double decode(Bits bits) { return decodeF16(bits); }
+};
+struct F32 {
+  using Bits = uint32_t;
+  static constexpr int kSignificandBits = 24, kSmallestExponent = -126;
+  static double decode(Bits bits) { return bit_cast<float>(bits); }
+};
+template <typename T>
+constexpr typename T::Bits kPoisonBits = typename T::Bits(~typename T::Bits(0));
+
 /// What one row adds to the result.
 struct RowScan {
   int64_t unwritten = 0, nans = 0, infinities = 0, overwritten = 0, firstBad = -1;
@@ -47,17 +90,21 @@ struct RowScan {
 };
 struct RowComparison {
   double products = 0, squares = 0, maxAbsError = 0, maxUlps = 0;
-  int64_t beyondRounding = 0;
+  int64_t beyondBounds = 0;
   int64_t worst = -1;
 };
 } // namespace
 
-static RowScan scanRow(ArrayRef<uint16_t> row) {
+template <typename T>
+static RowScan scanRow(ArrayRef<typename T::Bits> row) {
+  constexpr unsigned kMantissaBits = T::kSignificandBits - 1;
+  constexpr typename T::Bits kMantissa = (typename T::Bits(1) << kMantissaBits) - 1;
+  constexpr typename T::Bits kExponent = typename T::Bits(kPoisonBits<T> << 1) >> 1 & ~kMantissa;
   RowScan scan;
   for (const auto &[column, bits] : enumerate(row)) {
-    if ((bits & 0x7f80) != 0x7f80)
+    if ((bits & kExponent) != kExponent)
       continue;
-    bool isPoison = bits == kPoisonBits, isNaN = bits & 0x7f;
+    bool isPoison = bits == kPoisonBits<T>, isNaN = bits & kMantissa;
     ++(isPoison ? scan.unwritten : isNaN ? scan.nans : scan.infinities);
     if (scan.firstBad < 0)
       scan.firstBad = int64_t(column);
@@ -65,21 +112,23 @@ static RowScan scanRow(ArrayRef<uint16_t> row) {
   return scan;
 }
 
-/// True when `checksum` = sum of signs[n] * row[n] does not hold within rounding.
-static bool isChecksumBad(ArrayRef<uint16_t> row, ArrayRef<double> signs, double checksum) {
+/// True when `checksum` = sum of signs[n] * row[n] does not hold within `bound` of the row's norm.
+template <typename T>
+static bool isChecksumBad(ArrayRef<typename T::Bits> row, ArrayRef<double> signs, double checksum, double bound) {
   double sum = 0, squares = 0;
   for (const auto &[bits, sign] : zip_equal(row, signs)) {
-    double value = decodeBF16(bits);
+    double value = T::decode(bits);
     sum += sign * value;
     squares += value * value;
   }
-  return !(std::fabs(sum - checksum) <= kChecksumTolerance * std::sqrt(squares));
+  return !(std::fabs(sum - checksum) <= bound * std::sqrt(squares));
 }
 
-/// What the last of bf16's 8 significant bits is worth.
+/// What the last significant bit is worth.
+template <typename T>
 static double getUlp(double magnitude) {
-  constexpr double kSmallestNormal = 0x1p-126;
-  return std::ldexp(1.0, std::ilogb(std::max(magnitude, kSmallestNormal)) - 7);
+  double smallestNormal = std::ldexp(1.0, T::kSmallestExponent);
+  return std::ldexp(1.0, std::ilogb(std::max(magnitude, smallestNormal)) - (T::kSignificandBits - 1));
 }
 
 static double getRootMeanSquare(ArrayRef<double> values) {
@@ -89,17 +138,20 @@ static double getRootMeanSquare(ArrayRef<double> values) {
   return values.empty() ? 0 : std::sqrt(squares / double(values.size()));
 }
 
-static RowComparison compareRow(ArrayRef<uint16_t> row, ArrayRef<double> expected) {
+/// `magnitudes` are empty where D has many elements.
+template <typename T>
+static RowComparison compareRow(ArrayRef<typename T::Bits> row, ArrayRef<double> expected, ArrayRef<double> magnitudes,
+                                const ErrorBounds &bounds) {
   RowComparison result;
-  double typical = getRootMeanSquare(expected), typicalUlp = getUlp(typical);
+  double typical = getRootMeanSquare(expected), typicalUlp = getUlp<T>(typical);
   for (const auto &[column, pair] : enumerate(zip_equal(row, expected))) {
-    double x = decodeBF16(std::get<0>(pair)), y = std::get<1>(pair), error = std::fabs(x - y);
+    double x = T::decode(std::get<0>(pair)), y = std::get<1>(pair), error = std::fabs(x - y);
     result.products += x * y;
     result.squares += x * x + y * y;
-    if (!(error <= kRounding * std::fabs(y)))
-      ++result.beyondRounding;
+    if (!magnitudes.empty() && !(error <= bounds.rounding * std::fabs(y) + bounds.accumulation * magnitudes[column]))
+      ++result.beyondBounds;
     result.maxAbsError = std::max(result.maxAbsError, error);
-    double ulps = error / (std::fabs(y) > typical ? getUlp(std::fabs(y)) : typicalUlp);
+    double ulps = error / (std::fabs(y) > typical ? getUlp<T>(std::fabs(y)) : typicalUlp);
     if (ulps > result.maxUlps) {
       result.maxUlps = ulps;
       result.worst = int64_t(column);
@@ -108,24 +160,7 @@ static RowComparison compareRow(ArrayRef<uint16_t> row, ArrayRef<double> expecte
   return result;
 }
 
-CheckResult Reference::compare(const HostTensor &d) const {
-  CheckResult result;
-  result.mode = mode;
-  if (mode == CheckMode::None)
-    return result;
-  auto getRowOf = [&](int64_t row) { return d.as<uint16_t>().slice(row * sizes.n, sizes.n); };
-
-  std::vector<RowScan> scans(groupOfRow.size());
-  parallelFor(0, scans.size(), [&](size_t row) {
-    if (groupOfRow[row] < 0) { // padding of a contiguous layout may hold anything
-      if (sizes.layout == GemmLayout::Masked)
-        scans[row].overwritten = count_if(getRowOf(int64_t(row)), [](uint16_t bits) { return bits != kPoisonBits; });
-      return;
-    }
-    scans[row] = scanRow(getRowOf(int64_t(row)));
-    if (!checksums.empty() && scans[row].firstBad < 0)
-      scans[row].badChecksum = isChecksumBad(getRowOf(int64_t(row)), signs, checksums[row]);
-  });
+static void addScans(ArrayRef<RowScan> scans, CheckResult &result) {
   for (const auto &[row, scan] : enumerate(scans)) {
     result.unwritten += scan.unwritten;
     result.overwritten += scan.overwritten;
@@ -138,14 +173,55 @@ CheckResult Reference::compare(const HostTensor &d) const {
     if (scan.badChecksum && result.badChecksums++ == 0)
       result.firstBadChecksum = int64_t(row);
   }
+}
+
+CheckResult Reference::compare(const HostTensor &d) const {
+  switch (d.type) {
+  case ElementType::F16:
+    return compareAs<F16>(d);
+  case ElementType::F32:
+    return compareAs<F32>(d);
+  default:
+    assert(d.type == ElementType::BF16 && "D has one of three types");
+    return compareAs<BF16>(d);
+  }
+}
+
+template <typename T>
+CheckResult Reference::compareAs(const HostTensor &d) const {
+  using Bits = typename T::Bits;
+  CheckResult result;
+  result.mode = mode;
+  result.type = d.type;
+  result.bounds = bounds;
+  if (mode == CheckMode::None)
+    return result;
+  auto getRowOf = [&](int64_t row) { return d.as<Bits>().slice(row * sizes.n, sizes.n); };
+
+  std::vector<RowScan> scans(groupOfRow.size());
+  parallelFor(0, scans.size(), [&](size_t row) {
+    if (groupOfRow[row] < 0) { // padding of a contiguous layout may hold anything
+      if (sizes.layout == GemmLayout::Masked)
+        scans[row].overwritten = count_if(getRowOf(int64_t(row)), [](Bits bits) { return bits != kPoisonBits<T>; });
+      return;
+    }
+    scans[row] = scanRow<T>(getRowOf(int64_t(row)));
+    if (!checksums.empty() && scans[row].firstBad < 0)
+      scans[row].badChecksum = isChecksumBad<T>(getRowOf(int64_t(row)), signs, checksums[row], bounds.checksum);
+  });
+  addScans(scans, result);
 
   std::vector<RowComparison> comparisons(rows.size());
-  parallelFor(0, rows.size(), [&](size_t i) { comparisons[i] = compareRow(getRowOf(rows[i]), getRow(i)); });
+  parallelFor(0, rows.size(), [&](size_t i) {
+    ArrayRef<double> known = magnitudes;
+    comparisons[i] =
+        compareRow<T>(getRowOf(rows[i]), getRow(i), known.empty() ? known : known.slice(i * sizes.n, sizes.n), bounds);
+  });
   double products = 0, squares = 0;
   for (const auto &[i, comparison] : enumerate(comparisons)) {
     products += comparison.products;
     squares += comparison.squares;
-    result.beyondRounding += comparison.beyondRounding;
+    result.beyondBounds += comparison.beyondBounds;
     result.maxAbsError = std::max(result.maxAbsError, comparison.maxAbsError);
     if (comparison.maxUlps > result.maxUlps) {
       result.maxUlps = comparison.maxUlps;
@@ -161,7 +237,7 @@ CheckResult Reference::compare(const HostTensor &d) const {
 
 bool CheckResult::passed() const {
   // Written so that a NaN fails.
-  bool isNear = difference < kMaxDifference || (elements <= kFewElements && beyondRounding == 0);
+  bool isNear = difference < bounds.difference || (elements <= kFewElements && beyondBounds == 0);
   return mode == CheckMode::None ||
          (isNear && unwritten == 0 && nans == 0 && infinities == 0 && overwritten == 0 && badChecksums == 0);
 }
@@ -182,8 +258,8 @@ std::string CheckResult::describe() const {
     os << "D has no element that is computed";
     return text;
   }
-  os << formatv("difference {0:e2} (limit {1:e0}), largest error {2:F2} ulp of bf16 at [{3}, {4}], ", difference,
-                kMaxDifference, maxUlps, worstRow, worstColumn);
+  os << formatv("difference {0:e2} (limit {1:e1}), largest error {2:F2} ulp of {3} at [{4}, {5}], ", difference,
+                bounds.difference, maxUlps, toString(type), worstRow, worstColumn);
   if (mode == CheckMode::Full)
     os << formatv("all {0} elements checked", elements);
   else
@@ -199,7 +275,8 @@ json::Object CheckResult::toJSON() const {
                       {"elements", elements},
                       {"rows", rows},
                       {"difference", number(difference)},
-                      {"limit", kMaxDifference},
+                      {"type", toString(type)},
+                      {"limit", bounds.difference},
                       {"max_abs_error", number(maxAbsError)},
                       {"max_error_ulps", number(maxUlps)},
                       {"worst", json::Array{worstRow, worstColumn}},

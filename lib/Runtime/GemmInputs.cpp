@@ -15,6 +15,7 @@
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/MathExtras.h"
 #include "llvm/Support/Parallel.h"
+#include <atomic>
 #include <cmath>
 #include <limits>
 
@@ -35,15 +36,21 @@ Sizes GemmSizes::toSizes() const {
   return sizes;
 }
 
-double GemmSizes::getBytes() const {
-  double kBlocks = double(divideCeil(k, kScaleBlock)), rows = double(getValidRows());
-  double matrixB = double(n) * double(k) + 4 * kBlocks * double(divideCeil(n, kScaleBlock));
-  return rows * (double(k) + 4 * kBlocks + 2 * double(n)) + double(groups) * matrixB;
+double GemmSizes::getBytes(const Recipe &recipe) const {
+  auto getMatrix = [&](const ScaledType &type, int64_t rows) {
+    double bytes = double(rows) * double(k);
+    if (!type.granularity)
+      return bytes;
+    auto [outer, inner] = type.granularity->getShape(rows, k);
+    return bytes + double(getByteWidth(type.scale)) * double(outer) * double(inner);
+  };
+  double matrixD = double(getByteWidth(recipe.out)) * double(getValidRows()) * double(n);
+  return getMatrix(recipe.a, getValidRows()) + double(groups) * getMatrix(recipe.b, n) + matrixD;
 }
 
 const HostTensor *GemmInputs::find(StringRef name) const {
   for (const HostTensor *tensor : {&a, &scaleA, &b, &scaleB, &groups})
-    if (tensor->name == name)
+    if (!name.empty() && tensor->name == name)
       return tensor;
   return nullptr;
 }
@@ -84,7 +91,7 @@ static uint64_t mix(uint64_t z) {
 }
 
 namespace {
-constexpr int64_t kTile = kScaleBlock;
+constexpr int64_t kTile = 128;
 using TileData = std::array<std::array<float, kTile>, kTile>;
 } // namespace
 
@@ -100,51 +107,123 @@ static void fillNormal(TileData &tile, int64_t rows, uint64_t stream) {
     }
 }
 
-static float getScale(float amax) { return std::max(amax, 1e-4f) / 448.0f; }
+namespace {
+/// Part of a tile whose elements share a scale, in elements of the matrix.
+struct Piece {
+  int64_t row, column, rows, columns;
+};
+} // namespace
 
-static float getAmax(ArrayRef<float> values) {
-  float amax = 0;
-  for (float value : values)
-    amax = std::max(amax, std::fabs(value));
-  return amax;
-}
-
-/// Calls `body(tile, row, column, rows, columns)` for every 128x128 tile of normal data, in parallel.
+/// Calls `body(tile, where it lies)` for every 128x128 tile of normal data, in parallel.
 static void forEachTile(int64_t rows, int64_t columns, uint64_t seed,
-                        function_ref<void(TileData &, int64_t, int64_t, int64_t, int64_t)> body) {
+                        function_ref<void(TileData &, const Piece &)> body) {
   int64_t tileRows = divideCeil(rows, kTile), tileColumns = divideCeil(columns, kTile);
   getNormalTable(); // not from inside a parallel loop: it has one of its own
   parallelFor(0, tileRows * tileColumns, [&](size_t index) {
     auto tile = std::make_unique<TileData>();
     int64_t row = int64_t(index) / tileColumns * kTile, column = int64_t(index) % tileColumns * kTile;
-    int64_t tileHeight = std::min(kTile, rows - row);
-    fillNormal(*tile, tileHeight, mix(seed) + index);
-    body(*tile, row, column, tileHeight, std::min(kTile, columns - column));
+    Piece whole{row, column, std::min(kTile, rows - row), std::min(kTile, columns - column)};
+    fillNormal(*tile, whole.rows, mix(seed) + index);
+    body(*tile, whole);
   });
 }
 
-/// `values` is [m, k], `scale` [ceil(k / 128), m].
-static void makeTokenScaled(uint8_t *values, float *scale, int64_t m, int64_t k, uint64_t seed) {
-  forEachTile(m, k, seed, [&](TileData &tile, int64_t row, int64_t column, int64_t rows, int64_t columns) {
-    for (int64_t i = 0; i < rows; ++i) {
-      ArrayRef<float> line = ArrayRef<float>(tile[i]).take_front(columns);
-      float s = scale[column / kScaleBlock * m + row + i] = getScale(getAmax(line));
-      encodeScaledF8E4M3FN(line, s, values + (row + i) * k + column);
+namespace {
+/// Fills A or B of one group, and its scales.
+class Quantizer {
+public:
+  Quantizer(const ScaledType &type, int64_t rows, int64_t k, uint8_t *values, uint8_t *scales)
+      : type(type), rows(rows), k(k), values(values), scales(scales) {}
+
+  void fill(uint64_t seed) {
+    if (!type.granularity)
+      forEachTile(rows, k, seed, [&](TileData &tile, const Piece &whole) { encode(tile, whole, whole, 1.0f); });
+    else if (kTile % type.granularity->rows == 0 && kTile % type.granularity->k == 0)
+      forEachTile(rows, k, seed, [&](TileData &tile, const Piece &whole) {
+        forEachBlock(whole, [&](const Piece &part, int64_t index) {
+          encode(tile, whole, part, storeScale(index, getAmax(tile, whole, part)));
+        });
+      });
+    else
+      fillTwice(seed);
+  }
+
+private:
+  /// Blocks that are larger than a tile: its values are drawn once for the scales, and once more.
+  void fillTwice(uint64_t seed) {
+    auto [outer, inner] = type.granularity->getShape(rows, k);
+    std::vector<std::atomic<float>> largest(outer * inner);
+    forEachTile(rows, k, seed, [&](TileData &tile, const Piece &whole) {
+      forEachBlock(whole, [&](const Piece &part, int64_t index) {
+        float amax = getAmax(tile, whole, part), before = largest[index].load(std::memory_order_relaxed);
+        while (before < amax && !largest[index].compare_exchange_weak(before, amax, std::memory_order_relaxed)) {
+        }
+      });
+    });
+    std::vector<float> stored(largest.size());
+    for (const auto &[index, amax] : enumerate(largest))
+      stored[index] = storeScale(int64_t(index), amax);
+    forEachTile(rows, k, seed, [&](TileData &tile, const Piece &whole) {
+      forEachBlock(whole, [&](const Piece &part, int64_t index) { encode(tile, whole, part, stored[index]); });
+    });
+  }
+
+  /// Calls `body(part of the tile, index of its scale)`.
+  template <typename Body>
+  void forEachBlock(const Piece &whole, Body body) {
+    const Granularity &block = *type.granularity;
+    int64_t endRow = whole.row + whole.rows, endColumn = whole.column + whole.columns;
+    for (int64_t row = whole.row, nextRow; row < endRow; row = nextRow) {
+      nextRow = std::min((row / block.rows + 1) * block.rows, endRow);
+      for (int64_t column = whole.column, nextColumn; column < endColumn; column = nextColumn) {
+        nextColumn = std::min((column / block.k + 1) * block.k, endColumn);
+        body(Piece{row, column, nextRow - row, nextColumn - column}, block.getIndex(rows, k, row, column));
+      }
     }
-  });
-}
+  }
 
-/// `values` is [n, k], `scale` [ceil(n / 128), ceil(k / 128)].
-static void makeBlockScaled(uint8_t *values, float *scale, int64_t n, int64_t k, uint64_t seed) {
-  int64_t kBlocks = divideCeil(k, kScaleBlock);
-  forEachTile(n, k, seed, [&](TileData &tile, int64_t row, int64_t column, int64_t rows, int64_t columns) {
+  static ArrayRef<float> getLine(const TileData &tile, const Piece &whole, const Piece &part, int64_t row) {
+    return ArrayRef<float>(tile[part.row - whole.row + row]).slice(part.column - whole.column, part.columns);
+  }
+
+  static float getAmax(const TileData &tile, const Piece &whole, const Piece &part) {
     float amax = 0;
-    for (int64_t i = 0; i < rows; ++i)
-      amax = std::max(amax, getAmax(ArrayRef<float>(tile[i]).take_front(columns)));
-    float s = scale[row / kScaleBlock * kBlocks + column / kScaleBlock] = getScale(amax);
-    for (int64_t i = 0; i < rows; ++i)
-      encodeScaledF8E4M3FN(ArrayRef<float>(tile[i]).take_front(columns), s, values + (row + i) * k + column);
-  });
+    for (int64_t row = 0; row < part.rows; ++row)
+      for (float value : getLine(tile, whole, part, row))
+        amax = std::max(amax, std::fabs(value));
+    return amax;
+  }
+
+  void encode(const TileData &tile, const Piece &whole, const Piece &part, float scale) {
+    for (int64_t row = 0; row < part.rows; ++row)
+      encodeScaledFP8(type.element, getLine(tile, whole, part, row), scale,
+                      values + (part.row + row) * k + part.column);
+  }
+
+  /// Returns the scale as it is stored.
+  float storeScale(int64_t index, float amax) {
+    float scale = std::max(amax, 1e-4f) / getLargestFP8(type.element);
+    if (type.scale == ElementType::F32) {
+      reinterpret_cast<float *>(scales)[index] = scale;
+      return scale;
+    }
+    scales[index] = encodeUpF8E8M0FNU(scale);
+    return decodeF8E8M0FNU(scales[index]);
+  }
+
+  const ScaledType &type;
+  int64_t rows, k;
+  uint8_t *values, *scales;
+};
+} // namespace
+
+/// `groups` matrices of so many rows.
+static void fillOperand(const ScaledType &type, HostTensor &values, HostTensor &scales, int64_t groups, int64_t rows,
+                        int64_t k, uint64_t seed) {
+  size_t scaleBytes = scales.data.size() / size_t(std::max<int64_t>(groups, 1));
+  for (int64_t group = 0; group < groups; ++group)
+    Quantizer(type, rows, k, values.data.data() + group * rows * k, scales.data.data() + size_t(group) * scaleBytes)
+        .fill(seed + (uint64_t(group) << 40));
 }
 
 //===----------------------------------------------------------------------===//
@@ -218,20 +297,38 @@ static Error placeGroups(GemmInputs &inputs, ArrayRef<int64_t> rows, int64_t ali
   return Error::success();
 }
 
+/// The scales of the blocks of A that have no row that is computed are NaN.
+static void poisonScales(GemmInputs &inputs) {
+  const GemmSizes &sizes = inputs.sizes;
+  const Granularity &block = *inputs.recipe.a.granularity;
+  int64_t blocks = int64_t(divideCeil(sizes.m, block.rows));
+  std::vector<bool> isUsed(blocks * divideCeil(sizes.getRows(), std::max<int64_t>(sizes.m, 1)));
+  for (const auto &[row, group] : enumerate(inputs.groupOfRow))
+    if (group >= 0)
+      isUsed[int64_t(row) / sizes.m * blocks + int64_t(row) % sizes.m / block.rows] = true;
+  auto [outer, inner] = block.getShape(sizes.m, sizes.k);
+  for (const auto &[index, used] : enumerate(isUsed)) {
+    if (used)
+      continue;
+    int64_t row = int64_t(index) % blocks * block.rows;
+    for (int64_t k = 0; k < sizes.k; k += block.k) {
+      int64_t at = int64_t(index) / blocks * outer * inner + block.getIndex(sizes.m, sizes.k, row, k);
+      if (inputs.recipe.a.scale == ElementType::F32)
+        inputs.scaleA.as<float>()[at] = std::numeric_limits<float>::quiet_NaN();
+      else
+        inputs.scaleA.data[at] = encodeUpF8E8M0FNU(std::numeric_limits<float>::quiet_NaN());
+    }
+  }
+}
+
 /// Rows that are not computed hold NaN, and so do their scales.
 static void poisonPadding(GemmInputs &inputs) {
-  constexpr uint8_t kNaN = 0x7f; // e4m3
-  const GemmSizes &sizes = inputs.sizes;
-  int64_t kBlocks = divideCeil(sizes.k, kScaleBlock);
-  MutableArrayRef<float> scales = inputs.scaleA.as<float>();
-  for (const auto &[row, group] : enumerate(inputs.groupOfRow)) {
-    if (group >= 0)
-      continue;
-    std::fill_n(inputs.a.data.begin() + int64_t(row) * sizes.k, sizes.k, kNaN);
-    for (int64_t kb = 0; kb < kBlocks; ++kb)
-      scales[(int64_t(row) / sizes.m * kBlocks + kb) * sizes.m + int64_t(row) % sizes.m] =
-          std::numeric_limits<float>::quiet_NaN();
-  }
+  constexpr uint8_t kNaN = 0x7f; // of e4m3 and of e5m2
+  for (const auto &[row, group] : enumerate(inputs.groupOfRow))
+    if (group < 0)
+      std::fill_n(inputs.a.data.begin() + int64_t(row) * inputs.sizes.k, inputs.sizes.k, kNaN);
+  if (inputs.recipe.a.granularity)
+    poisonScales(inputs);
 }
 
 //===----------------------------------------------------------------------===//
@@ -251,11 +348,11 @@ static Error checkSizes(const GemmSizes &sizes, ArrayRef<int64_t> groupRows, int
 
 /// The inputs of `sizes` with all bytes zero. Error: all of them, D and the group of each row take more memory than
 /// there is.
-static Expected<GemmInputs> createInputs(const GemmSizes &sizes) {
+static Expected<GemmInputs> createInputs(const GemmSizes &sizes, const Recipe &recipe) {
   bool isMasked = sizes.layout == GemmLayout::Masked, isGrouped = sizes.layout != GemmLayout::Dense;
-  int64_t kBlocks = divideCeil(sizes.k, kScaleBlock), nBlocks = divideCeil(sizes.n, kScaleBlock);
   GemmInputs inputs;
   inputs.sizes = sizes;
+  inputs.recipe = recipe;
   struct Operand {
     const char *name;
     ElementType type;
@@ -263,12 +360,18 @@ static Expected<GemmInputs> createInputs(const GemmSizes &sizes) {
     int64_t rows, columns;
     HostTensor *tensor;
   };
-  const Operand operands[] = {{"a", ElementType::F8E4M3FN, isMasked, sizes.m, sizes.k, &inputs.a},
-                              {"scale_a", ElementType::F32, isMasked, kBlocks, sizes.m, &inputs.scaleA},
-                              {"b", ElementType::F8E4M3FN, isGrouped, sizes.n, sizes.k, &inputs.b},
-                              {"scale_b", ElementType::F32, isGrouped, nBlocks, kBlocks, &inputs.scaleB},
-                              {"d", ElementType::BF16, isMasked, sizes.m, sizes.n, nullptr},
-                              {"groups", ElementType::I32, isMasked, sizes.m, 1, nullptr}};
+  SmallVector<Operand> operands = {{"a", recipe.a.element, isMasked, sizes.m, sizes.k, &inputs.a},
+                                   {"b", recipe.b.element, isGrouped, sizes.n, sizes.k, &inputs.b},
+                                   {"d", recipe.out, isMasked, sizes.m, sizes.n, nullptr},
+                                   {"groups", ElementType::I32, isMasked, sizes.m, 1, nullptr}};
+  if (const auto &block = recipe.a.granularity) {
+    auto [outer, inner] = block->getShape(sizes.m, sizes.k);
+    operands.push_back({"scale_a", recipe.a.scale, isMasked, outer, inner, &inputs.scaleA});
+  }
+  if (const auto &block = recipe.b.granularity) {
+    auto [outer, inner] = block->getShape(sizes.n, sizes.k);
+    operands.push_back({"scale_b", recipe.b.scale, isGrouped, outer, inner, &inputs.scaleB});
+  }
   uint64_t total = 0;
   auto getShape = [&](const Operand &operand) {
     SmallVector<int64_t, 3> shape = {operand.rows, operand.columns};
@@ -292,23 +395,16 @@ static Expected<GemmInputs> createInputs(const GemmSizes &sizes) {
 }
 
 Expected<GemmInputs> makeRandomInputs(const GemmSizes &sizes, uint64_t seed, ArrayRef<int64_t> groupRows,
-                                      int64_t rowAlignment) {
+                                      int64_t rowAlignment, const Recipe &recipe) {
   if (Error error = checkSizes(sizes, groupRows, rowAlignment))
     return error;
-  Expected<GemmInputs> created = createInputs(sizes);
+  Expected<GemmInputs> created = createInputs(sizes, recipe);
   if (!created)
     return created;
   GemmInputs inputs = std::move(*created);
   bool isMasked = sizes.layout == GemmLayout::Masked, isGrouped = sizes.layout != GemmLayout::Dense;
-  int64_t kBlocks = divideCeil(sizes.k, kScaleBlock), nBlocks = divideCeil(sizes.n, kScaleBlock);
-  for (int64_t group = 0; group < (isMasked ? sizes.groups : 1); ++group)
-    makeTokenScaled(inputs.a.data.data() + group * sizes.m * sizes.k,
-                    inputs.scaleA.as<float>().data() + group * kBlocks * sizes.m, sizes.m, sizes.k,
-                    2 * seed + (uint64_t(group) << 40));
-  for (int64_t group = 0; group < (isGrouped ? sizes.groups : 1); ++group)
-    makeBlockScaled(inputs.b.data.data() + group * sizes.n * sizes.k,
-                    inputs.scaleB.as<float>().data() + group * nBlocks * kBlocks, sizes.n, sizes.k,
-                    2 * seed + 1 + (uint64_t(group) << 40));
+  fillOperand(recipe.a, inputs.a, inputs.scaleA, isMasked ? sizes.groups : 1, sizes.m, sizes.k, 2 * seed);
+  fillOperand(recipe.b, inputs.b, inputs.scaleB, isGrouped ? sizes.groups : 1, sizes.n, sizes.k, 2 * seed + 1);
   if (!isGrouped) {
     inputs.groupOfRow.assign(sizes.m, 0);
     return inputs;
@@ -339,18 +435,23 @@ static Error readInto(StringRef path, HostTensor &tensor) {
   return Error::success();
 }
 
-static Error readScaleA(StringRef path, HostTensor &scaleA) {
+/// The granularity tells how the scales lie in the file.
+static Error readScales(StringRef path, StringRef name, const ScaledType &type, HostTensor &scales) {
   if (path.empty())
     return Error::success();
-  int64_t blocks = scaleA.shape[0], m = scaleA.shape[1];
-  Expected<HostTensor> read = readNpy(path, scaleA.name, scaleA.type, {m, blocks});
+  if (!type.granularity)
+    return createStringError(formatv("'{0}' is given for {1}, but the kernel has no such scales", path, name));
+  if (type.granularity->rows != 1)
+    return readInto(path, scales);
+  int64_t blocks = scales.shape[0], rows = scales.shape[1];
+  Expected<HostTensor> read = readNpy(path, scales.name, scales.type, {rows, blocks});
   if (!read)
     return read.takeError();
-  ArrayRef<float> from = read->as<float>();
-  MutableArrayRef<float> to = scaleA.as<float>();
-  for (int64_t row = 0; row < m; ++row)
+  int64_t width = getByteWidth(scales.type);
+  for (int64_t row = 0; row < rows; ++row)
     for (int64_t block = 0; block < blocks; ++block)
-      to[block * m + row] = from[row * blocks + block];
+      std::copy_n(read->data.begin() + (row * blocks + block) * width, width,
+                  scales.data.begin() + (block * rows + row) * width);
   return Error::success();
 }
 
@@ -360,11 +461,11 @@ Error readInputs(const InputFiles &files, GemmInputs &inputs) {
     return createStringError("inputs from files are for a dense layout");
   if (Error error = readInto(files.a, inputs.a))
     return error;
-  if (Error error = readScaleA(files.scaleA, inputs.scaleA))
+  if (Error error = readScales(files.scaleA, "scale_a", inputs.recipe.a, inputs.scaleA))
     return error;
   if (Error error = readInto(files.b, inputs.b))
     return error;
-  return readInto(files.scaleB, inputs.scaleB);
+  return readScales(files.scaleB, "scale_b", inputs.recipe.b, inputs.scaleB);
 }
 
 } // namespace dgemm

@@ -12,13 +12,12 @@
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/MathExtras.h"
 #include "llvm/Support/Parallel.h"
+#include <cmath>
 #include <random>
 
 using namespace llvm;
 
 namespace dgemm {
-
-static_assert(kBlock == kScaleBlock, "a block of the reference has one scale of B");
 
 /// Beyond so many multiplications (half a second on 2 cores) a check takes a sample.
 static constexpr double kMaxFullProducts = 2e10;
@@ -31,21 +30,67 @@ static constexpr int64_t kSampledRows = 62; // with the first and last: as many 
 //===----------------------------------------------------------------------===//
 
 namespace {
-/// The inputs, seen as numbers. Rows are those of all groups.
+/// The scales of A or B as numbers. Rows are those of one group.
+class Scales {
+public:
+  Scales(const ScaledType &type, const HostTensor &tensor, int64_t rows, int64_t k, bool squares)
+      : block(type.granularity), rows(rows), k(k), squares(squares) {
+    if (!block)
+      return;
+    auto [outer, inner] = block->getShape(rows, k);
+    groupSize = outer * inner;
+    values = tensor.as<float>();
+    if (type.scale == ElementType::F32)
+      return;
+    decoded = std::vector<float>(map_iterator(tensor.data.begin(), decodeF8E8M0FNU),
+                                 map_iterator(tensor.data.end(), decodeF8E8M0FNU));
+    values = decoded;
+  }
+  Scales(const Scales &) = delete;
+
+  double get(int64_t group, int64_t row, int64_t column) const {
+    double scale = block ? values[group * groupSize + block->getIndex(rows, k, row, column)] : 1.0f;
+    return squares ? scale * scale : scale;
+  }
+  /// The first element behind `column` that has another scale, or the end.
+  int64_t getEnd(int64_t column) const { return block ? std::min((column / block->k + 1) * block->k, k) : k; }
+
+private:
+  std::optional<Granularity> block;
+  int64_t rows, k, groupSize = 0;
+  bool squares;
+  ArrayRef<float> values;
+  std::vector<float> decoded;
+};
+
+/// Up to kBlock of K in which no scale varies.
+struct Segment {
+  int64_t begin, end;
+};
+
+/// The inputs, seen as numbers; `squares`: as the squares of these. Rows are those of all groups.
 struct View {
-  explicit View(const GemmInputs &inputs)
+  explicit View(const GemmInputs &inputs, bool squares = false)
       : groupOfRow(inputs.groupOfRow), groups(inputs.sizes.groups), m(inputs.sizes.m), n(inputs.sizes.n),
-        k(inputs.sizes.k), kBlocks(divideCeil(k, kBlock)), a(inputs.a.data.data()), b(inputs.b.data.data()),
-        scaleA(inputs.scaleA.as<float>().data()), scaleB(inputs.scaleB.as<float>().data()) {}
-  double getScaleA(int64_t row, int64_t kb) const { return scaleA[(row / m * kBlocks + kb) * m + row % m]; }
+        k(inputs.sizes.k), a(inputs.a.data.data()), b(inputs.b.data.data()),
+        scaleA(inputs.recipe.a, inputs.scaleA, m, k, squares), scaleB(inputs.recipe.b, inputs.scaleB, n, k, squares) {
+    for (auto [table, type] : {std::pair(&tableA, inputs.recipe.a.element), {&tableB, inputs.recipe.b.element}})
+      for (size_t bits = 0; bits < table->size(); ++bits)
+        (*table)[bits] = getFP8Table(type)[bits] * (squares ? getFP8Table(type)[bits] : 1.0);
+    for (int64_t begin = 0, end; begin < k; begin = end) {
+      end = std::min({begin + kBlock, scaleA.getEnd(begin), scaleB.getEnd(begin)});
+      segments.push_back({begin, end});
+    }
+  }
+  double getScaleA(int64_t row, int64_t column) const { return scaleA.get(row / m, row % m, column); }
   const uint8_t *getB(int64_t group) const { return b + group * n * k; }
-  const float *getScaleB(int64_t group) const { return scaleB + group * int64_t(divideCeil(n, kBlock)) * kBlocks; }
 
   ArrayRef<int32_t> groupOfRow;
-  int64_t groups, m, n, k, kBlocks;
+  int64_t groups, m, n, k;
   const uint8_t *a, *b;
-  const float *scaleA, *scaleB;
-  const double *decode = getF8E4M3FNTable();
+  Scales scaleA, scaleB;
+  std::array<double, 256> tableA, tableB;
+  std::vector<Segment> segments;
 };
 
 /// Rows of A that share the decoding of B.
@@ -55,58 +100,50 @@ constexpr int64_t kRowChunk = 64;
 class BlockTask {
 public:
   BlockTask(const View &view, ArrayRef<int64_t> rows, int64_t column)
-      : view(view), rows(rows), column(column), b(view.getB(view.groupOfRow[rows[0]])),
-        blockScales(view.getScaleB(view.groupOfRow[rows[0]])), columns(std::min(kBlock, view.n - column)),
-        packedB(kBlock * kBlock), a(kRowChunk * kBlock) {}
+      : view(view), rows(rows), column(column), group(view.groupOfRow[rows[0]]),
+        columns(std::min(kBlock, view.n - column)), packedB(kBlock * kBlock), a(kRowChunk * kBlock) {}
 
   /// out[i * n + j] for i in rows and j in the block's columns.
   void run(double *out) {
-    for (int64_t kb = 0; kb < view.kBlocks; ++kb) {
-      int64_t depth = std::min(kBlock, view.k - kb * kBlock);
-      if (depth < kBlock) // the tail multiplies zeros
-        clear();
-      decodeBlocks(kb * kBlock, depth);
-      double scaleB = blockScales[column / kBlock * view.kBlocks + kb];
+    for (Segment segment : view.segments) {
+      decode(segment);
+      for (int64_t j = 0; j < columns; ++j)
+        scales[j] = view.scaleB.get(group, column + j, segment.begin);
       for (int64_t row = 0; row < int64_t(rows.size()); row += kBlockRows)
-        accumulate(row, kb, scaleB, out);
+        accumulate(row, segment, out);
     }
   }
 
 private:
-  void clear() {
-    llvm::fill(packedB, 0.0);
-    llvm::fill(a, 0.0);
-  }
-
-  void decodeBlocks(int64_t k, int64_t depth) {
+  void decode(Segment segment) {
+    int64_t depth = segment.end - segment.begin;
     for (int64_t j = 0; j < columns; ++j)
       for (int64_t i = 0; i < depth; ++i)
-        packedB[getPackedIndex(j, i)] = view.decode[b[(column + j) * view.k + k + i]];
+        packedB[getPackedIndex(j, i)] = view.tableB[view.getB(group)[(column + j) * view.k + segment.begin + i]];
     for (size_t row = 0; row < rows.size(); ++row)
       for (int64_t i = 0; i < depth; ++i)
-        a[row * kBlock + i] = view.decode[view.a[rows[row] * view.k + k + i]];
+        a[row * kBlock + i] = view.tableA[view.a[rows[row] * view.k + segment.begin + i]];
   }
 
-  void accumulate(int64_t firstRow, int64_t kb, double scaleB, double *out) {
+  void accumulate(int64_t firstRow, Segment segment, double *out) {
     double product[kBlockRows * kBlock];
-    multiplyBlock(a.data() + firstRow * kBlock, packedB.data(), product);
+    multiplyBlock(a.data() + firstRow * kBlock, packedB.data(), segment.end - segment.begin, product);
     int64_t end = std::min(firstRow + kBlockRows, int64_t(rows.size()));
     for (int64_t row = firstRow; row < end; ++row) {
-      double scale = view.getScaleA(rows[row], kb) * scaleB;
+      double scale = view.getScaleA(rows[row], segment.begin);
       const double *from = product + (row - firstRow) * kBlock;
       double *to = out + row * view.n + column;
       for (int64_t j = 0; j < columns; ++j)
-        to[j] += scale * from[j];
+        to[j] += scale * scales[j] * from[j];
     }
   }
 
   const View &view;
   ArrayRef<int64_t> rows;
-  int64_t column;
-  const uint8_t *b;
-  const float *blockScales;
-  int64_t columns;
+  int64_t column, group, columns;
   std::vector<double> packedB, a;
+  /// Of the columns, in one segment.
+  std::array<double, kBlock> scales;
 };
 } // namespace
 
@@ -136,14 +173,15 @@ static std::vector<double> computeRows(const View &view, ArrayRef<int64_t> rows)
 /// scale_b * B^T * signs for each group: [groups, k].
 static std::vector<double> projectB(const View &view, ArrayRef<double> signs) {
   std::vector<double> projected(view.groups * view.k);
-  parallelFor(0, view.groups * view.kBlocks, [&](size_t index) {
-    int64_t group = int64_t(index) / view.kBlocks, kb = int64_t(index) % view.kBlocks;
-    int64_t begin = kb * kBlock, end = std::min(begin + kBlock, view.k);
+  size_t segments = view.segments.size();
+  parallelFor(0, size_t(view.groups) * segments, [&](size_t index) {
+    int64_t group = int64_t(index / segments);
+    Segment segment = view.segments[index % segments];
     const uint8_t *b = view.getB(group);
     for (int64_t j = 0; j < view.n; ++j) {
-      double factor = signs[j] * view.getScaleB(group)[j / kBlock * view.kBlocks + kb];
-      for (int64_t k = begin; k < end; ++k)
-        projected[group * view.k + k] += factor * view.decode[b[j * view.k + k]];
+      double factor = signs[j] * view.scaleB.get(group, j, segment.begin);
+      for (int64_t k = segment.begin; k < segment.end; ++k)
+        projected[group * view.k + k] += factor * view.tableB[b[j * view.k + k]];
     }
   });
   return projected;
@@ -154,9 +192,14 @@ static std::vector<double> computeChecksums(const View &view, ArrayRef<double> s
   std::vector<double> checksums(view.groupOfRow.size());
   parallelFor(0, checksums.size(), [&](size_t index) {
     int64_t row = int64_t(index), group = view.groupOfRow[index];
-    for (int64_t k = 0; group >= 0 && k < view.k; ++k)
-      checksums[index] +=
-          view.getScaleA(row, k / kBlock) * view.decode[view.a[row * view.k + k]] * projected[group * view.k + k];
+    if (group < 0)
+      return;
+    for (Segment segment : view.segments) {
+      double sum = 0;
+      for (int64_t k = segment.begin; k < segment.end; ++k)
+        sum += view.tableA[view.a[row * view.k + k]] * projected[group * view.k + k];
+      checksums[index] += view.getScaleA(row, segment.begin) * sum;
+    }
   });
   return checksums;
 }
@@ -193,6 +236,7 @@ Reference Reference::compute(const GemmInputs &inputs, CheckMode mode, uint64_t 
   Reference reference;
   reference.mode = resolve(mode, inputs.sizes);
   reference.sizes = inputs.sizes;
+  reference.bounds = ErrorBounds::get(inputs.recipe, inputs.sizes.k);
   View view(inputs);
   std::mt19937_64 random(seed);
   reference.groupOfRow = inputs.groupOfRow;
@@ -209,6 +253,11 @@ Reference Reference::compute(const GemmInputs &inputs, CheckMode mode, uint64_t 
     reference.checksums = computeChecksums(view, reference.signs);
   }
   reference.values = computeRows(view, reference.rows);
+  if (int64_t(reference.values.size()) <= kFewElements) {
+    reference.magnitudes = computeRows(View(inputs, /*squares=*/true), reference.rows);
+    for (double &square : reference.magnitudes)
+      square = std::sqrt(square);
+  }
   return reference;
 }
 

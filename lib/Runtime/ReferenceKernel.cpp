@@ -7,8 +7,9 @@
 //===----------------------------------------------------------------------===//
 
 //
-// All the time of a check goes here. The products of FP8 values and their sums over 128 are exact in double precision
-// (products have 8 significant bits and lie between 2^-18 and 2^18), so the order of summation is free.
+// All the time of a check goes here. The products of e4m3 values and their sums over 128 are exact in double precision
+// (products have 8 significant bits and lie between 2^-18 and 2^18), so the order of summation is free. Those with e5m2
+// lie between 2^-32 and 2^32; a sum of them may lose what is 2^-53 of the largest.
 //
 //===----------------------------------------------------------------------===//
 
@@ -26,10 +27,10 @@ using Lanes = double __attribute__((vector_size(64), aligned(8)));
 #define DGEMM_CLONES
 #endif
 
-DGEMM_CLONES void multiplyBlock(const double *a, const double *packedB, double *out) {
+DGEMM_CLONES void multiplyBlock(const double *a, const double *packedB, int64_t depth, double *out) {
   for (int64_t column = 0; column < kBlock; column += kPanel) {
     Lanes sum0 = {}, sum1 = {}, sum2 = {}, sum3 = {};
-    for (int64_t k = 0; k < kBlock; ++k) {
+    for (int64_t k = 0; k < depth; ++k) {
       Lanes b;
       std::memcpy(&b, packedB + getPackedIndex(column, k), sizeof(b));
       sum0 += a[k] * b;

@@ -24,8 +24,9 @@ constexpr int64_t getPackedIndex(int64_t column, int64_t k) {
   return column / kPanel * kPanel * kBlock + k * kPanel + column % kPanel;
 }
 
-/// out[i][j] = sum over k of a[i][k] * B[j][k], for kBlockRows x kBlock x kBlock values.
-void multiplyBlock(const double *a, const double *packedB, double *out);
+/// out[i][j] = sum over k below `depth` of a[i][k] * B[j][k], for kBlockRows x kBlock values. `depth` is at most
+/// kBlock, which rows of `a` lie apart.
+void multiplyBlock(const double *a, const double *packedB, int64_t depth, double *out);
 
 } // namespace dgemm
 

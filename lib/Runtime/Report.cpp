@@ -19,8 +19,8 @@ namespace dgemm {
 static double getTeraflops(const GemmSizes &sizes, double microseconds) {
   return sizes.getFlops() / microseconds * 1e-6;
 }
-static double getGigabytesPerSecond(const GemmSizes &sizes, double microseconds) {
-  return sizes.getBytes() / microseconds * 1e-3;
+static double getGigabytesPerSecond(const RunReport &run, double microseconds) {
+  return run.sizes.getBytes(run.recipe) / microseconds * 1e-3;
 }
 
 std::string RunReport::getLine() const {
@@ -35,7 +35,7 @@ std::string RunReport::getLine() const {
     double median = timing->getQuantile(0.5);
     os << formatv("{0:f2} us median ({1:f2} min, {2:f2} p10, {3:f2} p90, {4} runs), {5:f0} TFLOPS, {6:f0} GB/s, ",
                   median, timing->getQuantile(0), timing->getQuantile(0.1), timing->getQuantile(0.9),
-                  timing->microseconds.size(), getTeraflops(sizes, median), getGigabytesPerSecond(sizes, median));
+                  timing->microseconds.size(), getTeraflops(sizes, median), getGigabytesPerSecond(*this, median));
     if (timing->telemetry.smMHz)
       os << formatv("{0} MHz, {1} W, ", timing->telemetry.smMHz, timing->telemetry.milliwatts / 1000);
   }
@@ -45,7 +45,8 @@ std::string RunReport::getLine() const {
   return text;
 }
 
-static json::Object toJSON(const Timing &timing, const GemmSizes &sizes) {
+static json::Object toJSON(const RunReport &run) {
+  const Timing &timing = *run.timing;
   double median = timing.getQuantile(0.5);
   const Telemetry &t = timing.telemetry;
   json::Object object{{"repeat", int64_t(timing.microseconds.size())},
@@ -54,8 +55,8 @@ static json::Object toJSON(const Timing &timing, const GemmSizes &sizes) {
                       {"p10_us", timing.getQuantile(0.1)},
                       {"p90_us", timing.getQuantile(0.9)},
                       {"empty_us", timing.emptyMicroseconds},
-                      {"tflops", getTeraflops(sizes, median)},
-                      {"gigabytes_per_second", getGigabytesPerSecond(sizes, median)},
+                      {"tflops", getTeraflops(run.sizes, median)},
+                      {"gigabytes_per_second", getGigabytesPerSecond(run, median)},
                       {"l2_flush_bytes", int64_t(timing.flushBytes)}};
   if (t.smMHz)
     object["telemetry"] = json::Object{{"sm_mhz", t.smMHz},
@@ -74,11 +75,12 @@ json::Object RunReport::toJSON() const {
     return object;
   }
   object["grid"] = grid;
+  object["recipe"] = recipe.toJSON();
   object["check"] = check.toJSON();
   if (!note.empty())
     object["note"] = note;
   if (timing)
-    object["timing"] = dgemm::toJSON(*timing, sizes);
+    object["timing"] = dgemm::toJSON(*this);
   return object;
 }
 

@@ -72,14 +72,16 @@ struct CommandLine {
                          cl::init(0), cl::cat(category)};
   IntegerOption<1, 1000000> seeds{"seeds", cl::desc("Run with so many seeds, counting up from --seed (default 1)"),
                                   cl::init(1), cl::value_desc("count"), cl::cat(category)};
-  cl::opt<std::string> inputA{"input-a", cl::desc("A from a .npy file: uint8 [M, K]"), cl::value_desc("file.npy"),
-                              cl::cat(category)};
-  cl::opt<std::string> inputScaleA{"input-scale-a", cl::desc("Scales of A: float32 [M, ceil(K/128)]"),
+  cl::opt<std::string> inputA{"input-a", cl::desc("A from a .npy file: uint8 [M, K], the bytes of FP8"),
+                              cl::value_desc("file.npy"), cl::cat(category)};
+  cl::opt<std::string> inputScaleA{"input-scale-a", cl::desc("Scales of A: float32, of one row each [M, ceil(K/128)]"),
                                    cl::value_desc("file.npy"), cl::cat(category)};
   cl::opt<std::string> inputB{"input-b", cl::desc("B: uint8 [N, K]"), cl::value_desc("file.npy"), cl::cat(category)};
-  cl::opt<std::string> inputScaleB{"input-scale-b", cl::desc("Scales of B: float32 [ceil(N/128), ceil(K/128)]"),
+  cl::opt<std::string> inputScaleB{"input-scale-b",
+                                   cl::desc("Scales of B: float32, of 128 rows each [ceil(N/128), ceil(K/128)]"),
                                    cl::value_desc("file.npy"), cl::cat(category)};
-  cl::opt<std::string> saveD{"save-d", cl::desc("Write D as .npy: uint16 [M, N], the bits of bf16"),
+  cl::opt<std::string> saveD{"save-d",
+                             cl::desc("Write D as .npy: [M, N], float32, float16 or uint16, the bits of bf16"),
                              cl::value_desc("file.npy"), cl::cat(category)};
 
   cl::opt<CheckMode> check{

@@ -66,8 +66,8 @@ static Expected<KernelImage> compile(const Options &options, const DeviceInfo &d
   return KernelImage{std::move(kernel->ptx), std::move(kernel->cubin), std::move(kernel->launch)};
 }
 
-/// Kernels that were compiled for a static size need not be told it.
-static Expected<GemmSizes> completeSizes(GemmSizes sizes, const LaunchDescriptor &launch) {
+/// Kernels that were compiled for a static size need not be told it. `bound` is set to all sizes by name.
+static Error completeSizes(GemmSizes &sizes, const LaunchDescriptor &launch, Sizes &bound) {
   Sizes given;
   sizes.layout = launch.layout;
   std::vector<std::pair<const char *, int64_t *>> fields = {{"M", &sizes.m}, {"N", &sizes.n}, {"K", &sizes.k}};
@@ -81,15 +81,14 @@ static Expected<GemmSizes> completeSizes(GemmSizes sizes, const LaunchDescriptor
   for (auto [name, size] : {std::pair("LDA", sizes.lda), {"LDB", sizes.ldb}, {"LDD", sizes.ldd}})
     if (size)
       given[name] = size;
-  Expected<Sizes> bound = launch.bindSizes(given);
-  if (!bound)
-    return bound.takeError();
+  if (Error error = launch.bindSizes(given).moveInto(bound))
+    return error;
   for (auto [name, size] : fields) {
-    if (!bound->contains(name))
+    if (!bound.contains(name))
       return createStringError(formatv("the launch descriptor of '{0}' has no size {1}", launch.entry, name));
-    *size = bound->lookup(name);
+    *size = bound.lookup(name);
   }
-  return sizes;
+  return Error::success();
 }
 
 /// dgemm-gen --output-dir writes both.
@@ -117,13 +116,14 @@ Error Runner::loadKernel(const Case &entry) {
   return Error::success();
 }
 
-Error Runner::makeProblem(const GemmSizes &sizes, uint64_t seed) {
+Error Runner::makeProblem(const GemmSizes &sizes, const Recipe &recipe, uint64_t seed) {
   int64_t alignment = image->launch.rowAlignment;
-  if (inputs && isSameProblem(inputs->sizes, sizes) && inputSeed == seed && inputAlignment == alignment)
+  if (inputs && isSameProblem(inputs->sizes, sizes) && inputs->recipe == recipe && inputSeed == seed &&
+      inputAlignment == alignment)
     return Error::success();
   inputs.reset(); // frees memory before more is taken
   reference = Reference();
-  Expected<GemmInputs> made = makeRandomInputs(sizes, seed, options.groupRows, alignment);
+  Expected<GemmInputs> made = makeRandomInputs(sizes, seed, options.groupRows, alignment, recipe);
   if (!made)
     return made.takeError();
   if (Error error = readInputs(options.inputs, *made))
@@ -141,11 +141,12 @@ Error Runner::runInto(const Case &entry, RunReport &report) {
   report.config = image->launch.config;
   if (entry.kernel.empty())
     report.kernel = image->launch.entry;
-  Expected<GemmSizes> sizes = completeSizes(entry.sizes, image->launch);
-  if (!sizes)
-    return sizes.takeError();
-  report.sizes = *sizes;
-  if (Error error = makeProblem(*sizes, entry.seed))
+  Sizes bound;
+  if (Error error = completeSizes(report.sizes, image->launch, bound))
+    return error;
+  if (Error error = Recipe::get(image->launch, bound).moveInto(report.recipe))
+    return error;
+  if (Error error = makeProblem(report.sizes, report.recipe, entry.seed))
     return error;
   report.sizes = inputs->sizes;
   RunOptions runOptions = options.run;

@@ -1,4 +1,4 @@
-//===- Formats.h - FP8 and bfloat16 in software -----------------*- C++ -*-===//
+//===- Formats.h - FP8 and 16-bit floats in software ------------*- C++ -*-===//
 //
 // Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
 // See LICENSE for license information.
@@ -9,6 +9,7 @@
 #ifndef DGEMM_RUNTIME_FORMATS_H
 #define DGEMM_RUNTIME_FORMATS_H
 
+#include "dgemm/Launch/LaunchDescriptor.h"
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/bit.h"
 #include <cstdint>
@@ -17,17 +18,34 @@ namespace dgemm {
 
 /// The value of an e4m3fn byte; 0x7f and 0xff are NaN and there is no infinity. Exact.
 float decodeF8E4M3FN(uint8_t bits);
-/// The 256 values in double precision, for loops.
-const double *getF8E4M3FNTable();
 /// Rounds to nearest, ties to even; NaN and what rounds beyond 448 give NaN.
 uint8_t encodeF8E4M3FN(float value);
+
+/// The value of an e5m2 byte, which has infinities and NaNs as IEEE 754 has them. Exact.
+float decodeF8E5M2(uint8_t bits);
+/// Rounds to nearest, ties to even; what rounds beyond 57344 gives an infinity.
+uint8_t encodeF8E5M2(float value);
+
+/// 2^(bits - 127); 0xff is NaN. Exact.
+float decodeF8E8M0FNU(uint8_t bits);
+/// The least that is not below `value`, from 2^-127 to 2^127; NaN for NaN.
+uint8_t encodeUpF8E8M0FNU(float value);
 
 inline float decodeBF16(uint16_t bits) { return llvm::bit_cast<float>(uint32_t(bits) << 16); }
 /// Rounds to nearest, ties to even.
 uint16_t encodeBF16(float value);
 
-/// out[i] = encodeF8E4M3FN(values[i] / scale), quickly.
-void encodeScaledF8E4M3FN(llvm::ArrayRef<float> values, float scale, uint8_t *out);
+/// IEEE 754 binary16. Exact.
+float decodeF16(uint16_t bits);
+/// Rounds to nearest, ties to even.
+uint16_t encodeF16(float value);
+
+/// Of f8E4M3FN or f8E5M2, the 256 values in double precision, for loops.
+const double *getFP8Table(ElementType type);
+/// Its largest finite value.
+float getLargestFP8(ElementType type);
+/// out[i] = values[i] / scale in f8E4M3FN or f8E5M2, quickly.
+void encodeScaledFP8(ElementType type, llvm::ArrayRef<float> values, float scale, uint8_t *out);
 
 } // namespace dgemm
 

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// D[m, n] = sum over K blocks of 128: scale_a[kb, m] * scale_b[n / 128, kb] * sum of a[m, k] * b[n, k] in the block.
+// D[m, n] = sum over k of a[m, k] * b[n, k] * the scale of the block of A that [m, k] lies in * that of B's for [n, k].
 //
 //===----------------------------------------------------------------------===//
 
@@ -14,7 +14,7 @@
 #define DGEMM_RUNTIME_GEMMINPUTS_H
 
 #include "dgemm/Runtime/HostTensor.h"
-#include "dgemm/Support/Scales.h"
+#include "dgemm/Runtime/Recipe.h"
 
 namespace dgemm {
 
@@ -34,7 +34,7 @@ struct GemmSizes {
   int64_t getValidRows() const { return validRows < 0 ? getRows() : validRows; }
   double getFlops() const { return 2.0 * double(getValidRows()) * double(n) * double(k); }
   /// Bytes that must move at least: each operand once.
-  double getBytes() const;
+  double getBytes(const Recipe &recipe) const;
 };
 /// True if both are the same problem; the rows that are computed may differ.
 inline bool isSameProblem(const GemmSizes &a, const GemmSizes &b) {
@@ -42,10 +42,12 @@ inline bool isSameProblem(const GemmSizes &a, const GemmSizes &b) {
          a.ldb == b.ldb && a.ldd == b.ldd;
 }
 
-/// The operands of the launch descriptor: a [M, K] and b [N, K] in FP8, scale_a [ceil(K/128), M] and scale_b
-/// [ceil(N/128), ceil(K/128)] in f32; with groups some have G in front, and `groups` is m_indices [M] or masked_m [G].
+/// The operands of the launch descriptor: a [M, K] and b [N, K] in FP8, scale_a and scale_b as their granularities say,
+/// with no name where there are no scales; with groups some have G in front, and `groups` is m_indices [M] or masked_m
+/// [G].
 struct GemmInputs {
   GemmSizes sizes;
+  Recipe recipe;
   HostTensor a, scaleA, b, scaleB, groups;
   /// Group of each row of A and D (all groups' rows together); -1 for one that is not computed.
   std::vector<int32_t> groupOfRow;
@@ -59,14 +61,17 @@ struct InputFiles {
   std::string a, scaleA, b, scaleB;
 };
 
-/// Normally distributed values, quantised to FP8 with one scale = amax / 448 for each 1x128 of A and 128x128 of B. The
-/// result depends on the arguments only, not on the number of threads. Rows that are not computed are NaN.
-/// `groupRows`: the rows of each group; empty for random ones. Contiguous groups start at multiples of `rowAlignment`.
-/// Error: they do not fit `sizes`.
+/// Normally distributed values, quantised to FP8 with one scale for each block of the recipe: its largest magnitude /
+/// 448 (e5m2: 57344), in f8E8M0FNU rounded up to a power of two; without scales rounded as they are. So D is about
+/// sqrt(K) whatever the recipe, which no output type cuts off. The result depends on the arguments only, not on the
+/// number of threads. Rows that are not computed are NaN. `groupRows`: the rows of each group; empty for random ones.
+/// Contiguous groups start at multiples of `rowAlignment`. Error: they do not fit `sizes`.
 llvm::Expected<GemmInputs> makeRandomInputs(const GemmSizes &sizes, uint64_t seed,
-                                            llvm::ArrayRef<int64_t> groupRows = {}, int64_t rowAlignment = 1);
+                                            llvm::ArrayRef<int64_t> groupRows = {}, int64_t rowAlignment = 1,
+                                            const Recipe &recipe = {});
 
-/// Replaces inputs by the given files. scale_a is read as the problem writes it, [M, ceil(K/128)], and transposed.
+/// Replaces inputs by the given files. Scales of blocks of one row are read as a quantiser writes them, [rows,
+/// ceil(K / k)], and transposed. Error: a file cannot be used, or holds scales that the recipe has not.
 llvm::Error readInputs(const InputFiles &files, GemmInputs &inputs);
 
 } // namespace dgemm

@@ -21,24 +21,41 @@ enum class CheckMode {
 };
 llvm::StringRef toString(CheckMode mode);
 
-/// D starts out as this byte everywhere: NaN in bf16.
+/// D starts out as this byte everywhere: NaN in each of its types.
 constexpr uint8_t kPoison = 0xff;
-/// Largest 1 - 2 sum(xy) / sum(xx + yy) that passes; rounding D to bf16 costs about 1.4e-6 of it on average, but up to
-/// 8e-6 for a single element: a D of up to kFewElements also passes when each is as near as bf16 allows.
+/// Largest 1 - 2 sum(xy) / sum(xx + yy) of a bf16 D that passes; rounding D to bf16 costs about 1.4e-6 of it on
+/// average, but up to 8e-6 for a single element: a D of up to kFewElements also passes when each is as near as it can
+/// be.
 constexpr double kMaxDifference = 5e-6;
 constexpr int64_t kFewElements = 1024;
+
+/// How far off D may be; docs/emulator.md has the measurements.
+struct ErrorBounds {
+  /// Of 1 - 2 sum(xy) / sum(xx + yy) over D.
+  double difference = kMaxDifference;
+  /// Of an element: of its value, what rounding to D's type explains, and of its magnitude, the root of the sum of the
+  /// squares of its products, what the tensor core's sums explain.
+  double rounding = 0, accumulation = 0;
+  /// Of a row's checksum, of the row's norm.
+  double checksum = 0;
+
+  static ErrorBounds get(const Recipe &recipe, int64_t k);
+};
 
 struct CheckResult {
   /// Full, Sample or None.
   CheckMode mode = CheckMode::None;
+  /// Of D.
+  ElementType type = ElementType::BF16;
+  ErrorBounds bounds;
   /// Elements compared with double precision, and their rows.
   int64_t elements = 0, rows = 0;
   double difference = 0, maxAbsError = 0;
-  /// Largest error in units in the last place of bf16, of the expected value or, where that is smaller, of the root
+  /// Largest error in units in the last place of D's type, of the expected value or, where that is smaller, of the root
   /// mean square of its row: what cancels is as exact as what it is a sum of. Rounding alone costs 0.5.
   double maxUlps = 0;
-  /// Elements that are further off than rounding to bf16 explains.
-  int64_t beyondRounding = 0;
+  /// Of up to kFewElements: those that are further off than rounding and the tensor core's sums explain.
+  int64_t beyondBounds = 0;
   /// Where maxUlps is.
   int64_t worstRow = -1, worstColumn = -1;
   /// Over all of D: elements that still hold the poison, other NaNs, infinities, and where the first of them is.
@@ -67,15 +84,22 @@ public:
   llvm::ArrayRef<double> getRow(size_t index) const {
     return llvm::ArrayRef<double>(values).slice(index * sizes.n, sizes.n);
   }
-  /// `d` is bf16 [M, N], or [G, M, N] where masked.
+  /// `d` is [M, N], or [G, M, N] where masked, in bf16, f16 or f32.
   CheckResult compare(const HostTensor &d) const;
 
 private:
+  /// T: a type of D.
+  template <typename T>
+  CheckResult compareAs(const HostTensor &d) const;
+
   CheckMode mode = CheckMode::None;
   GemmSizes sizes;
   std::vector<int32_t> groupOfRow;
   std::vector<int64_t> rows;
   std::vector<double> values;
+  /// Of up to kFewElements: the root of the sum of the squares of each element's products.
+  std::vector<double> magnitudes;
+  ErrorBounds bounds;
   /// Sample: sum over n of signs[n] * D[m, n], and the signs.
   std::vector<double> checksums;
   std::vector<double> signs;

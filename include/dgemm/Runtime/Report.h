@@ -19,6 +19,7 @@ struct RunReport {
   std::string kernel;
   std::string config;
   GemmSizes sizes;
+  Recipe recipe;
   uint64_t seed = 0;
   int64_t grid = 0;
   CheckResult check;

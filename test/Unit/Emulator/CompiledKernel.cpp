@@ -47,7 +47,13 @@ llvm::Expected<CompiledGemm> CompiledGemm::compile(const GemmSizes &sizes, const
 
 llvm::Error CompiledGemm::setSizes(const GemmSizes &newSizes, llvm::ArrayRef<int64_t> groupRows) {
   sizes = newSizes;
-  llvm::Expected<GemmInputs> made = makeRandomInputs(sizes, 1, groupRows, launch.rowAlignment);
+  llvm::Expected<Sizes> bound = launch.bindSizes(sizes.toSizes());
+  if (!bound)
+    return bound.takeError();
+  llvm::Expected<Recipe> recipe = Recipe::get(launch, *bound);
+  if (!recipe)
+    return recipe.takeError();
+  llvm::Expected<GemmInputs> made = makeRandomInputs(sizes, 1, groupRows, launch.rowAlignment, *recipe);
   if (!made)
     return made.takeError();
   inputs = std::move(*made);

@@ -10,6 +10,7 @@
 #include "dgemm/Runtime/Formats.h"
 #include "dgemm/Runtime/Npy.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/xxhash.h"
 #include "gtest/gtest.h"
 #include <cmath>
 
@@ -70,6 +71,134 @@ TEST(GemmInputs, IsNormallyDistributed) {
   EXPECT_NEAR(sum / count, 0, 0.01);
   EXPECT_NEAR(squares / count, 1, 0.01);
   EXPECT_NEAR(fourths / count, 3, 0.06);
+}
+
+/// Results and bug reports name seeds: their inputs stay.
+TEST(GemmInputs, KeepsTheInputsOfEachSeed) {
+  const GemmSizes kSizes[] = {
+      {200, 136, 528}, {70, 130, 300, GemmLayout::Masked, 3}, {512, 136, 272, GemmLayout::Contiguous, 3}};
+  const uint64_t kHashes[][4] = {
+      {0xa282391a672b6ce1ull, 0x5c30a60732ac12c9ull, 0x7a32449bfd104bfcull, 0xdb5c530c6e142624ull},
+      {0x8b5cf8e947b49c53ull, 0xe76be9904beed1aeull, 0x558d43e77b90d198ull, 0x1ebf0ec1d3096890ull},
+      {0x0211c1419283827eull, 0x210bbd9671be7c7cull, 0xc6b6c1f1d5995d7eull, 0x06c108d3c6f3b482ull}};
+  for (const auto &[sizes, hashes] : zip_equal(kSizes, kHashes)) {
+    GemmInputs inputs = cantFail(makeRandomInputs(sizes, 5, {}, 128));
+    EXPECT_EQ(xxh3_64bits(inputs.a.data), hashes[0]);
+    EXPECT_EQ(xxh3_64bits(inputs.scaleA.data), hashes[1]);
+    EXPECT_EQ(xxh3_64bits(inputs.b.data), hashes[2]);
+    EXPECT_EQ(xxh3_64bits(inputs.scaleB.data), hashes[3]);
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Recipes
+//===----------------------------------------------------------------------===//
+
+constexpr int64_t kRows = 200, kK = 528;
+/// Blocks of row, tensor, and of all kinds of sizes.
+const Granularity kGranularities[] = {{1, 128}, {128, 128}, {1, kK},    {kRows, kK}, {1, 64},
+                                      {1, 32},  {1, 256},   {256, 256}, {128, kK},   {48, 96}};
+
+float decodeFP8(ElementType type, uint8_t bits) { return float(getFP8Table(type)[bits]); }
+
+float getScale(const HostTensor &scales, int64_t index) {
+  return scales.type == ElementType::F32 ? scales.as<float>()[index] : decodeF8E8M0FNU(scales.data[index]);
+}
+
+/// A of kRows x kK, with a recipe of one type for A and another for B.
+GemmInputs makeInputs(ElementType type, std::optional<Granularity> granularity, ElementType scale = ElementType::F32) {
+  Recipe recipe;
+  recipe.a = {type, granularity, scale};
+  return cantFail(makeRandomInputs({kRows, 8, kK}, 3, {}, 1, recipe));
+}
+
+TEST(GemmInputs, QuantizesEachBlockOfARecipe) {
+  for (ElementType type : {ElementType::F8E4M3FN, ElementType::F8E5M2})
+    for (ElementType scale : {ElementType::F32, ElementType::F8E8M0FNU})
+      for (Granularity block : kGranularities) {
+        SCOPED_TRACE(testing::Message() << toString(type).str() << " " << block.rows << "x" << block.k);
+        GemmInputs inputs = makeInputs(type, block, scale);
+        auto [outer, inner] = block.getShape(kRows, kK);
+        ASSERT_EQ(inputs.scaleA.shape, (std::vector<int64_t>{outer, inner}));
+        ASSERT_EQ(inputs.a.type, type);
+        std::vector<float> largest(outer * inner);
+        double squares = 0;
+        for (int64_t row = 0; row < kRows; ++row)
+          for (int64_t k = 0; k < kK; ++k) {
+            int64_t index = block.getIndex(kRows, kK, row, k);
+            float value = decodeFP8(type, inputs.a.data[row * kK + k]);
+            largest[index] = std::max(largest[index], std::fabs(value));
+            squares += std::pow(double(value) * getScale(inputs.scaleA, index), 2);
+          }
+        EXPECT_NEAR(squares / (kRows * kK), 1, 0.02);
+        for (float value : largest) { // a power of two leaves up to half of the range
+          EXPECT_LE(value, getLargestFP8(type));
+          EXPECT_GE(value, getLargestFP8(type) / (scale == ElementType::F32 ? 1 : 2));
+        }
+      }
+}
+
+TEST(GemmInputs, WithoutScalesAreNormalAsTheyAre) {
+  for (ElementType type : {ElementType::F8E4M3FN, ElementType::F8E5M2}) {
+    GemmInputs inputs = makeInputs(type, std::nullopt);
+    EXPECT_EQ(inputs.find("scale_a"), nullptr);
+    EXPECT_EQ(inputs.find(""), nullptr);
+    EXPECT_NE(inputs.find("scale_b"), nullptr);
+    double squares = 0;
+    for (uint8_t bits : inputs.a.data)
+      squares += std::pow(decodeFP8(type, bits), 2);
+    EXPECT_NEAR(squares / (kRows * kK), 1, 0.02);
+  }
+}
+
+TEST(GemmInputs, PoisonBlocksOfRowsThatAreNotComputed) {
+  Recipe recipe;
+  recipe.a.element = ElementType::F8E5M2;
+  for (Granularity block : {Granularity{1, 64}, {64, 128}, {200, 272}}) {
+    recipe.a.granularity = block;
+    GemmInputs inputs = cantFail(makeRandomInputs({200, 8, 272, GemmLayout::Masked, 3}, 1, {0, 65, 200}, 1, recipe));
+    for (int64_t group = 0; group < 3; ++group)
+      for (int64_t row = 0; row < 200; ++row) {
+        int64_t rows = group == 0 ? 0 : group == 1 ? 65 : 200;
+        EXPECT_EQ(std::isnan(decodeF8E5M2(inputs.a.data[(group * 200 + row) * 272 + 100])), row >= rows);
+        auto [outer, inner] = block.getShape(200, 272);
+        float scale = inputs.scaleA.as<float>()[group * outer * inner + block.getIndex(200, 272, row, 271)];
+        EXPECT_EQ(std::isnan(scale), row / block.rows * block.rows >= rows) << group << " " << row;
+      }
+  }
+}
+
+TEST(GemmInputs, HaveTheBytesThatTheRecipeMoves) {
+  GemmSizes sizes{200, 136, 528};
+  EXPECT_EQ(sizes.getBytes(Recipe()), 200 * 528 + 136 * 528 + 4 * (5 * 200 + 2 * 5) + 2 * 200 * 136);
+  Recipe recipe;
+  recipe.a.granularity = std::nullopt;
+  recipe.b = {ElementType::F8E5M2, Granularity{1, 528}, ElementType::F8E8M0FNU};
+  recipe.out = ElementType::F32;
+  EXPECT_EQ(sizes.getBytes(recipe), 200 * 528 + 136 * 528 + 136 + 4 * 200 * 136);
+}
+
+TEST(GemmInputs, ReadsScalesOfEachGranularity) {
+  SmallString<128> path;
+  ASSERT_FALSE(sys::fs::createTemporaryFile("dgemm", "npy", path));
+  for (Granularity block : {Granularity{1, 300}, {8, 300}, {4, 128}}) {
+    Recipe recipe;
+    recipe.a.granularity = recipe.b.granularity = block;
+    GemmInputs inputs = cantFail(makeRandomInputs({8, 8, 300}, 1, {}, 1, recipe));
+    std::vector<int64_t> shape = inputs.scaleB.shape;
+    if (block.rows == 1)
+      std::swap(shape[0], shape[1]);
+    HostTensor scales = cantFail(HostTensor::create("scale_b", ElementType::F32, shape));
+    for (size_t i = 0; i < scales.as<float>().size(); ++i)
+      scales.as<float>()[i] = float(i);
+    ASSERT_FALSE(errorToBool(writeNpy(path, scales)));
+    ASSERT_FALSE(errorToBool(readInputs({"", "", "", std::string(path)}, inputs)));
+    EXPECT_EQ(inputs.scaleB.data, scales.data);
+    inputs.recipe.a.granularity = std::nullopt;
+    EXPECT_EQ(toString(readInputs({"", std::string(path), "", ""}, inputs)),
+              "'" + std::string(path) + "' is given for scale_a, but the kernel has no such scales");
+  }
+  sys::fs::remove(path);
 }
 
 TEST(GemmInputs, ReadsScalesOfAAsTheProblemWritesThem) {
