@@ -7,7 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Session.h"
-#include "dgemm/IR/DGemm.h"
+#include "dgemm/IR/GemmBuilder.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/IR/Verifier.h"
@@ -174,14 +174,17 @@ static void buildFunction(mlir::ImplicitLocOpBuilder &b, const GemmShape &shape,
   func->setAttr(kKernelAttr, b.getUnitAttr());
   mlir::Block *body = func.addEntryBlock();
   b.setInsertionPointToStart(body);
-  bool usesExpected = shape.expectedM && (shape.layout == GemmLayout::Masked || shape.m == kDynamic);
-  auto layout = *symbolizeLayout(toString(shape.layout));
-  GemmOp::create(b, body->getArgument(0), body->getArgument(1), body->getArgument(2), body->getArgument(3),
-                 body->getArgument(4), types.isGrouped() ? Value(body->getArgument(5)) : Value(), layout,
-                 layout == Layout::Contiguous ? b.getI64IntegerAttr(shape.rowAlignment) : IntegerAttr(),
-                 usesExpected ? b.getI64IntegerAttr(shape.expectedM) : IntegerAttr(),
-                 makeDivisors(b.getContext(), shape), shape.pdl, types.lhsGranularity(), types.rhsGranularity(),
-                 ConfigAttr());
+  GemmBuilder gemm(b, b.getLoc());
+  gemm.lhs(body->getArgument(0), body->getArgument(1), types.lhsGranularity());
+  gemm.rhs(body->getArgument(2), body->getArgument(3), types.rhsGranularity());
+  gemm.out(body->getArgument(4)).divisible(makeDivisors(b.getContext(), shape)).pdl(shape.pdl);
+  if (shape.layout == GemmLayout::Contiguous)
+    gemm.contiguous(body->getArgument(5), shape.rowAlignment);
+  if (shape.layout == GemmLayout::Masked)
+    gemm.masked(body->getArgument(5));
+  if (shape.expectedM && (shape.layout == GemmLayout::Masked || shape.m == kDynamic))
+    gemm.expectRows(shape.expectedM);
+  gemm.create();
   mlir::func::ReturnOp::create(b);
 }
 

@@ -204,39 +204,27 @@ static ConfigSource getConfigSource(mlir::ModuleOp module) {
   return source;
 }
 
-/// Gives a session its problem: a kernel may be compiled again with another config.
-using OpenSession = llvm::function_ref<llvm::Error(Session &)>;
-
-/// PTX and launch descriptor.
-static llvm::Expected<CompiledKernel> compileToPTX(OpenSession open, const CompileOptions &options) {
-  Session session(options);
-  if (llvm::Error error = open(session))
-    return std::move(error);
+/// PTX and launch descriptor of the one kernel of the session.
+static llvm::Expected<CompiledKernel> compileToPTX(Session &session, const CompileOptions &options) {
   CompiledKernel kernel;
-  kernel.configSource = ConfigSource::Input;
-  if (session.getLevel() == Level::Problem) {
+  if (session.getLevel() == Level::Problem)
     if (llvm::Error error = session.lower(Level::Configured))
       return std::move(error);
-    kernel.configSource = getConfigSource(session.getModule());
-  }
+  kernel.configSource = getConfigSource(session.getModule());
   if (llvm::Error error = session.lower(Level::NVVM))
     return std::move(error);
-  auto launch = dgemm::getLaunchDescriptor(session.getModule(), options.chip);
-  if (!launch)
-    return launch.takeError();
-  kernel.launch = std::move(*launch);
+  if (llvm::Error error = getLaunchDescriptor(session.getModule(), options.chip).moveInto(kernel.launch))
+    return std::move(error);
   llvm::LLVMContext context;
   auto module = session.translate(context);
   if (!module)
     return module.takeError();
   {
     StageTimer timer(session.times, "codegen");
-    auto ptx = dgemm::emitPTX(**module, options.chip);
-    if (!ptx)
-      return ptx.takeError();
-    kernel.ptx = std::move(*ptx);
+    if (llvm::Error error = emitPTX(**module, options.chip).moveInto(kernel.ptx))
+      return std::move(error);
   }
-  kernel.times = std::move(session.times);
+  kernel.times = std::exchange(session.times, {});
   return kernel;
 }
 
@@ -294,20 +282,22 @@ static std::string describeSlowConfig(llvm::StringRef config, llvm::StringRef er
 }
 
 /// PTX, launch descriptor and cubin, of the next best config where the first one that was chosen is slow.
-static llvm::Expected<CompiledKernel> compileToCubin(OpenSession open, const CompileOptions &options) {
+static llvm::Expected<CompiledKernel> compileToCubin(Session &session, mlir::Operation *problem,
+                                                     const CompileOptions &options) {
   constexpr size_t kMostTries = 8;
-  CompileOptions next = options;
-  std::vector<std::string> remarks;
+  std::vector<std::string> remarks, tried;
   std::string first; // why the first one is slow
   while (true) {
-    llvm::Expected<CompiledKernel> kernel = compileToPTX(open, next);
+    if (llvm::Error error = session.select(problem, tried))
+      return std::move(error);
+    llvm::Expected<CompiledKernel> kernel = compileToPTX(session, options);
     if (!kernel && first.empty())
       return kernel;
     if (!kernel) { // no other config is left
       llvm::consumeError(kernel.takeError());
       return llvm::make_error<SlowKernelError>(first);
     }
-    llvm::Error error = assembleKernel(*kernel, next);
+    llvm::Error error = assembleKernel(*kernel, options);
     if (!error) {
       kernel->remarks = std::move(remarks);
       return kernel;
@@ -320,17 +310,19 @@ static llvm::Expected<CompiledKernel> compileToCubin(OpenSession open, const Com
     if (kernel->configSource == ConfigSource::Input || remarks.size() == kMostTries)
       return llvm::make_error<SlowKernelError>(first);
     remarks.push_back(describeSlowConfig(kernel->launch.config, message));
-    next.avoidedConfigs.push_back(kernel->launch.config);
+    tried.push_back(kernel->launch.config);
   }
 }
 
-/// What `open` opens as far as `last`.
-static llvm::Expected<CompiledKernel> compile(OpenSession open, const CompileOptions &options, Stage last) {
-  if (llvm::Error error = checkOptions(options))
-    return std::move(error);
-  if (last == Stage::PTX || last == Stage::Launch)
-    return compileToPTX(open, options);
-  llvm::Expected<CompiledKernel> kernel = compileToCubin(open, options);
+/// `problem`, one of findKernels, as far as `last`.
+static llvm::Expected<CompiledKernel> compile(Session &session, mlir::Operation *problem, const CompileOptions &options,
+                                              Stage last) {
+  if (last == Stage::PTX || last == Stage::Launch) {
+    if (llvm::Error error = session.select(problem, {}))
+      return std::move(error);
+    return compileToPTX(session, options);
+  }
+  llvm::Expected<CompiledKernel> kernel = compileToCubin(session, problem, options);
   if (!kernel)
     return kernel;
   if (llvm::Error error = interleaveKernel(*kernel, options.interleaveFFMA))
@@ -341,10 +333,43 @@ static llvm::Expected<CompiledKernel> compile(OpenSession open, const CompileOpt
   return kernel;
 }
 
-llvm::Expected<CompiledKernel> dgemm::compileModule(llvm::StringRef ir, const CompileOptions &options, Stage last) {
-  return compile([&](Session &session) { return session.parse(ir, options.irName); }, options, last);
+/// All that the session holds.
+static llvm::Expected<std::vector<CompiledKernel>> compileAll(Session &session, const CompileOptions &options,
+                                                              Stage last) {
+  llvm::Expected<llvm::SmallVector<mlir::Operation *>> problems = session.findKernels();
+  if (!problems)
+    return problems.takeError();
+  std::vector<CompiledKernel> kernels;
+  for (mlir::Operation *problem : *problems)
+    if (llvm::Error error = compile(session, problem, options, last).moveInto(kernels.emplace_back()))
+      return std::move(error);
+  return kernels;
+}
+
+llvm::Expected<std::vector<CompiledKernel>> dgemm::compileModule(llvm::StringRef ir, const CompileOptions &options,
+                                                                 Stage last) {
+  if (llvm::Error error = checkOptions(options))
+    return std::move(error);
+  Session session(options);
+  if (llvm::Error error = session.parse(ir, options.irName))
+    return std::move(error);
+  return compileAll(session, options, last);
+}
+
+llvm::Expected<std::vector<CompiledKernel>> dgemm::compileModule(mlir::ModuleOp module, const CompileOptions &options,
+                                                                 Stage last) {
+  if (llvm::Error error = checkOptions(options))
+    return std::move(error);
+  Session session(options, module);
+  return compileAll(session, options, last);
 }
 
 llvm::Expected<CompiledKernel> dgemm::compileKernel(const GemmShape &shape, const CompileOptions &options, Stage last) {
-  return compile([&](Session &session) { return session.build(shape); }, options, last);
+  if (llvm::Error error = checkOptions(options))
+    return std::move(error);
+  Session session(options);
+  if (llvm::Error error = session.build(shape))
+    return std::move(error);
+  llvm::Expected<std::vector<CompiledKernel>> kernels = compileAll(session, options, last);
+  return kernels ? std::move(kernels->front()) : llvm::Expected<CompiledKernel>(kernels.takeError());
 }

@@ -9,9 +9,13 @@
 #include "Session.h"
 #include "dgemm/IR/DGemm.h"
 #include "dgemm/Target/EmitPTX.h"
+#include "dgemm/Target/ExtractSymbols.h"
+#include "dgemm/Transforms/Passes.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
+#include "llvm/ADT/SetVector.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include <chrono>
 
@@ -59,16 +63,44 @@ static llvm::SourceMgr::DiagKind getKind(mlir::DiagnosticSeverity severity) {
   llvm_unreachable("unknown severity");
 }
 
-Session::Session(const CompileOptions &options)
-    : options(options), context(getRegistry(), mlir::MLIRContext::Threading::DISABLED) {
+static std::unique_ptr<mlir::MLIRContext> createContext() {
+  auto context = std::make_unique<mlir::MLIRContext>(getRegistry(), mlir::MLIRContext::Threading::DISABLED);
   // The op may be the whole module; the line of the text says as much.
-  context.printOpOnDiagnostic(false);
-  context.getDiagEngine().registerHandler([this](mlir::Diagnostic &diagnostic) {
-    addDiagnostic(diagnostic.getLocation(), getKind(diagnostic.getSeverity()), diagnostic.str());
-    for (mlir::Diagnostic &note : diagnostic.getNotes())
-      addDiagnostic(note.getLocation(), llvm::SourceMgr::DK_Note, note.str());
-    return mlir::success();
-  });
+  context->printOpOnDiagnostic(false);
+  return context;
+}
+
+Session::Session(const CompileOptions &options)
+    : options(options), ownContext(createContext()), context(*ownContext),
+      handler(&context, [this](mlir::Diagnostic &diagnostic) { return gather(diagnostic); }) {}
+
+Session::Session(const CompileOptions &options, mlir::ModuleOp given)
+    : options(options), context(*given.getContext()),
+      handler(&context, [this](mlir::Diagnostic &diagnostic) { return gather(diagnostic); }), module(given.clone()) {
+  pointsIntoText = true;
+  context.appendDialectRegistry(getRegistry());
+}
+
+mlir::LogicalResult Session::gather(mlir::Diagnostic &diagnostic) {
+  addDiagnostic(diagnostic.getLocation(), getKind(diagnostic.getSeverity()), diagnostic.str());
+  for (mlir::Diagnostic &note : diagnostic.getNotes())
+    addDiagnostic(note.getLocation(), llvm::SourceMgr::DK_Note, note.str());
+  return mlir::success();
+}
+
+llvm::SMLoc Session::findInText(mlir::FileLineColLoc place) {
+  llvm::StringRef file = place.getFilename().getValue();
+  auto findBuffer = [&]() -> unsigned {
+    for (unsigned id = 1; id <= sources.getNumBuffers(); ++id)
+      if (sources.getMemoryBuffer(id)->getBufferIdentifier() == file)
+        return id;
+    return 0;
+  };
+  unsigned id = findBuffer();
+  if (!id && !ownContext) // as MLIR's own handler does
+    if (auto buffer = llvm::MemoryBuffer::getFile(file))
+      id = sources.AddNewSourceBuffer(std::move(*buffer), llvm::SMLoc());
+  return id ? sources.FindLocForLineAndColumn(id, place.getLine(), place.getColumn()) : llvm::SMLoc();
 }
 
 /// "file:line:column: error: text", the line of the text and a caret below it. Whoever prints an error says that it is
@@ -77,13 +109,11 @@ void Session::addDiagnostic(mlir::Location location, llvm::SourceMgr::DiagKind k
   auto place = location->findInstanceOf<mlir::FileLineColLoc>();
   llvm::SMDiagnostic printable("", kind, message.str());
   if (place && pointsIntoText) {
-    llvm::StringRef file = place.getFilename().getValue();
-    int line = int(place.getLine()), column = int(place.getColumn());
-    llvm::SMLoc inText;
-    if (file == sources.getMemoryBuffer(sources.getMainFileID())->getBufferIdentifier())
-      inText = sources.FindLocForLineAndColumn(sources.getMainFileID(), line, column);
-    printable = inText.isValid() ? sources.GetMessage(inText, kind, message)
-                                 : llvm::SMDiagnostic(sources, {}, file, line, column - 1, kind, message.str(), "", {});
+    llvm::SMLoc inText = findInText(place);
+    std::string where =
+        llvm::formatv("{0}:{1}:{2}", place.getFilename().getValue(), place.getLine(), place.getColumn());
+    printable =
+        inText.isValid() ? sources.GetMessage(inText, kind, message) : llvm::SMDiagnostic(where, kind, message.str());
   }
   bool isFirst = diagnostics.empty();
   llvm::raw_string_ostream os(diagnostics);
@@ -147,9 +177,48 @@ llvm::Error Session::lower(Level level) {
   pipeline.multiprocessors = options.multiprocessors;
   pipeline.tunedTable = options.tunedTable;
   pipeline.spillData = options.spillData;
-  pipeline.avoided = llvm::ArrayRef(options.avoidedConfigs);
+  llvm::SmallVector<std::string> avoided(options.avoidedConfigs.begin(), options.avoidedConfigs.end());
+  llvm::append_range(avoided, tried);
+  pipeline.avoided = llvm::ArrayRef(avoided);
   dgemm::buildPipeline(pm, given, level, pipeline);
   return mlir::succeeded(pm.run(*module)) ? llvm::Error::success() : takeDiagnostics("a pass failed");
+}
+
+llvm::Expected<llvm::SmallVector<mlir::Operation *>> Session::findKernels() {
+  // A config that the input has is the input's, whoever chose it once.
+  module->walk([](GemmOp gemm) {
+    if (gemm.getConfig())
+      gemm->removeAttr(kConfigSourceAttr);
+  });
+  if (getLevel() == Level::Problem)
+    if (llvm::Error error = lower(Level::Configured))
+      return std::move(error);
+  mlir::PassManager pm(&context);
+  pm.addPass(createOutlineKernelsPass());
+  if (mlir::failed(pm.run(*module)))
+    return takeDiagnostics("a pass failed");
+  llvm::SetVector<mlir::Operation *> kernels;
+  module->walk<mlir::WalkOrder::PreOrder>([&](mlir::Operation *op) {
+    if (llvm::isa<GemmOp>(op))
+      kernels.insert(op->getParentOp());
+    else if (llvm::isa<KernelOp>(op) || op->hasAttr(kLaunchAttr))
+      kernels.insert(op);
+  });
+  if (kernels.empty())
+    return makeError("expected a dgemm.gemm, or a kernel that it became, but there is none");
+  return llvm::SmallVector<mlir::Operation *>(kernels.takeVector());
+}
+
+llvm::Error Session::select(mlir::Operation *kernel, llvm::ArrayRef<std::string> triedConfigs) {
+  if (!whole)
+    whole = std::move(module);
+  if (llvm::Error error = extractSymbols(kernel, kernel->getLoc()).moveInto(module))
+    return error;
+  (*module)->setDiscardableAttrs((*whole)->getDiscardableAttrDictionary()); // the machine
+  tried.assign(triedConfigs.begin(), triedConfigs.end());
+  if (!tried.empty())
+    module->walk([](GemmOp gemm) { gemm.removeConfigAttr(); });
+  return llvm::Error::success();
 }
 
 llvm::Expected<std::unique_ptr<llvm::Module>> Session::translate(llvm::LLVMContext &llvmContext) {

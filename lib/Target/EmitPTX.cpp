@@ -8,6 +8,7 @@
 
 #include "dgemm/Target/EmitPTX.h"
 #include "JoinWGMMA.h"
+#include "dgemm/Target/ExtractSymbols.h"
 #include "dgemm/Target/LaunchFromIR.h"
 #include "mlir/Conversion/NVVMToLLVM/NVVMToLLVM.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -87,41 +88,12 @@ static void dropLaunchAttributes(ModuleOp module) {
           func.removeArgAttr(i, attr.getName());
 }
 
-/// Clones `op` into `to`, before what is there, and then the symbols that it refers to.
-static llvm::Error cloneSymbol(Operation *op, ModuleOp to) {
-  auto b = OpBuilder::atBlockBegin(to.getBody());
-  b.clone(*op);
-  std::optional<SymbolTable::UseRange> uses = SymbolTable::getSymbolUses(op);
-  if (!uses)
-    return makeError("'" + SymbolTable::getSymbolName(op).getValue() + "' holds ops that are not registered");
-  for (SymbolTable::SymbolUse use : *uses) {
-    Operation *used = SymbolTable::lookupNearestSymbolFrom(op, use.getSymbolRef());
-    if (!used || used == op)
-      continue;
-    StringAttr name = SymbolTable::getSymbolName(used);
-    Operation *known = SymbolTable::lookupSymbolIn(to, name);
-    if (known && !OperationEquivalence::isEquivalentTo(known, used, OperationEquivalence::IgnoreLocations))
-      return makeError("'" + name.getValue() + "' is the name of two things that kernels use");
-    if (!known)
-      if (llvm::Error error = cloneSymbol(used, to))
-        return error;
-  }
-  return llvm::Error::success();
-}
-
 /// The device code of `module`, as a module of its own.
 static llvm::Expected<OwningOpRef<ModuleOp>> extractDeviceCode(ModuleOp module) {
   SmallVector<LLVM::LLVMFuncOp> kernels = dgemm::findKernels(module);
   if (kernels.empty())
     return OwningOpRef<ModuleOp>(module.clone());
-  OwningOpRef<ModuleOp> device = ModuleOp::create(module.getLoc());
-  for (LLVM::LLVMFuncOp kernel : llvm::reverse(kernels)) {
-    if (device->lookupSymbol(kernel.getSymNameAttr()))
-      return makeError("two kernels have the name '" + kernel.getSymName() + "'");
-    if (llvm::Error error = cloneSymbol(kernel, *device))
-      return std::move(error);
-  }
-  return device;
+  return dgemm::extractSymbols(llvm::to_vector_of<Operation *>(kernels), module.getLoc());
 }
 
 llvm::Expected<std::unique_ptr<llvm::Module>> dgemm::translateToLLVM(ModuleOp module, llvm::LLVMContext &context,

@@ -18,6 +18,7 @@
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/WithColor.h"
 #include <ctime>
+#include <deque>
 #include <variant>
 
 using namespace llvm;
@@ -33,7 +34,9 @@ static cl::opt<std::string>
          cl::value_desc("stage"), cl::init("ptx"), cl::cat(category));
 static cl::opt<std::string> outputFile("o", cl::desc("Output file; default standard output"), cl::value_desc("file"),
                                        cl::init("-"), cl::cat(category));
-static cl::opt<std::string> outputDir("output-dir", cl::desc("Write kernel.ptx, kernel.cubin and kernel.json there"),
+static cl::opt<std::string> outputDir("output-dir",
+                                      cl::desc("Write kernel.ptx, kernel.cubin and kernel.json there; with several "
+                                               "kernels in an IR file, files that have their names"),
                                       cl::value_desc("folder"), cl::cat(category));
 static cl::opt<std::string>
     config("config",
@@ -41,7 +44,8 @@ static cl::opt<std::string>
                     "else the cost model, chooses the rest. Between < and >: a whole config. help: list the fields"),
            cl::value_desc("fields"), cl::cat(category));
 static cl::opt<std::string> chip("chip", cl::desc("Target; only sm_90a"), cl::init("sm_90a"), cl::cat(category));
-static cl::opt<std::string> entry("entry", cl::desc("Kernel symbol"), cl::cat(category));
+static cl::opt<std::string> entry("entry", cl::desc("Kernel symbol; of an IR file: the kernel to take"),
+                                  cl::cat(category));
 static cl::opt<std::string> ptxas("ptxas", cl::desc("ptxas to use"), cl::value_desc("path"), cl::cat(category));
 static cl::opt<std::string> nvdisasm("nvdisasm", cl::desc("nvdisasm to use for --emit=sass"), cl::value_desc("path"),
                                      cl::cat(category));
@@ -145,11 +149,46 @@ static void reportTimes(const StageTimes &times) {
   errs() << formatv("{0,-10} {1,8:F1} ms\n", "total", total);
 }
 
-static Error writeAll(const CompiledKernel &kernel) {
+/// The kernels of `kernels` that are asked for: one, but where a folder takes all.
+static Expected<std::vector<CompiledKernel>> choose(std::vector<CompiledKernel> kernels) {
+  std::string names = join(map_range(kernels, [](const CompiledKernel &kernel) { return kernel.launch.entry; }), ", ");
+  if (entry.getNumOccurrences()) {
+    erase_if(kernels, [](const CompiledKernel &kernel) { return kernel.launch.entry != entry; });
+    if (kernels.empty())
+      return createStringError("expected --entry to be one of the kernels (" + names + "), but got '" + entry + "'");
+  }
+  if (kernels.size() > 1 && !outputDir.getNumOccurrences())
+    return createStringError("the input holds " + Twine(kernels.size()) + " kernels (" + names +
+                             "); choose one with --entry=NAME, or write all with --output-dir=FOLDER");
+  return kernels;
+}
+
+/// The kernels that `problem` holds; of a shape it is one.
+static Expected<std::vector<CompiledKernel>> compile(const Problem &problem, const CompileOptions &options,
+                                                     Stage last) {
+  if (const auto *ir = std::get_if<std::string>(&problem)) {
+    Expected<std::vector<CompiledKernel>> kernels = compileModule(*ir, options, last);
+    return kernels ? choose(std::move(*kernels)) : std::move(kernels);
+  }
+  std::vector<CompiledKernel> kernels(1);
+  if (Error error = compileKernel(std::get<GemmShape>(problem), options, last).moveInto(kernels.front()))
+    return std::move(error);
+  return kernels;
+}
+
+static Error writeAll(ArrayRef<CompiledKernel> kernels) {
   if (std::error_code error = sys::fs::create_directories(outputDir))
     return createStringError("cannot create '" + outputDir + "': " + error.message());
-  std::string base = outputDir + "/kernel", launch = kernel.launch.toJSON();
-  return writeFiles({{base + ".ptx", kernel.ptx}, {base + ".cubin", kernel.cubin}, {base + ".json", launch}});
+  std::deque<std::string> launches;
+  std::vector<std::pair<std::string, StringRef>> files;
+  for (const CompiledKernel &kernel : kernels) {
+    std::string base = outputDir + "/" + (kernels.size() == 1 ? "kernel" : kernel.launch.entry);
+    launches.push_back(kernel.launch.toJSON());
+    files.push_back({base + ".ptx", kernel.ptx});
+    files.push_back({base + ".cubin", kernel.cubin});
+    files.push_back({base + ".json", launches.back()});
+  }
+  return writeFiles(files);
 }
 
 /// Error: an option that has no effect on what is asked for.
@@ -173,7 +212,7 @@ static Error checkCommandLine(Stage stage) {
       {onlyPrints, what, {&printTimes}},
       {lists, what, {&printAlignment, &tunedTable}},
       {!ordersOf.empty(), what, {&config, &machine, &multiprocessors}},
-      {hasFile, "with an IR file", {&entry}},
+      {hasFile && isText, what + " of an IR file", {&entry}},
       {hasFile, "with an IR file", shapeOptions.getSizeOptions()},
       {hasFile, "with an IR file", shapeOptions.getKernelOptions()},
       {writesAll, what, {&emit, &outputFile}},
@@ -240,22 +279,25 @@ static Error run() {
     return writeFiles({{outputFile, *text}});
   }
   Stage last = outputDir.getNumOccurrences() ? Stage::Cubin : *stage;
-  const auto *ir = std::get_if<std::string>(&*problem);
-  Expected<CompiledKernel> kernel =
-      ir ? compileModule(*ir, options, last) : compileKernel(std::get<GemmShape>(*problem), options, last);
-  if (!kernel)
-    return kernel.takeError();
-  for (const std::string &remark : kernel->remarks)
-    WithColor::remark(errs(), "dgemm-gen") << remark << '\n';
-  report(*kernel, options);
-  if (printTimes)
-    reportTimes(kernel->times);
+  Expected<std::vector<CompiledKernel>> kernels = compile(*problem, options, last);
+  if (!kernels)
+    return kernels.takeError();
+  for (const CompiledKernel &kernel : *kernels) {
+    if (kernels->size() > 1 && (printConfig || printTimes || !kernel.remarks.empty()))
+      errs() << kernel.launch.entry << ":\n";
+    for (const std::string &remark : kernel.remarks)
+      WithColor::remark(errs(), "dgemm-gen") << remark << '\n';
+    report(kernel, options);
+    if (printTimes)
+      reportTimes(kernel.times);
+  }
   if (outputDir.getNumOccurrences())
-    return writeAll(*kernel);
-  std::string launch = kernel->launch.toJSON();
-  return writeFiles({{outputFile, *stage == Stage::PTX     ? kernel->ptx
-                                  : *stage == Stage::Cubin ? kernel->cubin
-                                  : *stage == Stage::SASS  ? kernel->sass
+    return writeAll(*kernels);
+  const CompiledKernel &kernel = kernels->front();
+  std::string launch = kernel.launch.toJSON();
+  return writeFiles({{outputFile, *stage == Stage::PTX     ? kernel.ptx
+                                  : *stage == Stage::Cubin ? kernel.cubin
+                                  : *stage == Stage::SASS  ? kernel.sass
                                                            : launch}});
 }
 

@@ -7,8 +7,8 @@
 //===----------------------------------------------------------------------===//
 //
 // The library's front door, shared by the tools and by embedders. Every function may be called from several threads at
-// once; each call makes its own MLIRContext. Nothing here prints, exits or aborts: a failure is an llvm::Error whose
-// message carries the MLIR diagnostics.
+// once; each call makes its own MLIRContext, but for compileModule of a module in a context of the caller's. Nothing
+// here prints, exits or aborts: a failure is an llvm::Error whose message carries the MLIR diagnostics.
 //
 //===----------------------------------------------------------------------===//
 
@@ -26,6 +26,10 @@
 #include <string>
 #include <utility>
 #include <vector>
+
+namespace mlir {
+class ModuleOp;
+} // namespace mlir
 
 namespace dgemm {
 
@@ -156,12 +160,17 @@ llvm::Expected<int64_t> getMAlignmentForContiguousLayout(const GemmShape &shape,
 /// legal config has the fields of options.config.
 llvm::Expected<std::string> chooseConfig(const GemmShape &shape, const CompileOptions &options = {});
 
-/// Compiles IR text of any level from problem to nvvm; an input that has a config takes no other. With `last` = PTX the
-/// cubin stays empty. Where ptxas spills the registers of a config that was chosen, or serialises its wgmmas, the next
-/// best is taken, with a remark; of a config that was given that is an error. Error: its first line says what is wrong,
-/// and where if that is a place in the text.
-llvm::Expected<CompiledKernel> compileModule(llvm::StringRef ir, const CompileOptions &options = {},
-                                             Stage last = Stage::Cubin);
+/// Compiles each kernel of IR text, of any level from problem to nvvm, in order: each dgemm.gemm, wherever it stands
+/// among other ops, or what it became; those of equal problems and configs are one. An input that has a config takes no
+/// other. With `last` = PTX the cubins stay empty. Where ptxas spills the registers of a config that was chosen, or
+/// serialises its wgmmas, the next best is taken, with a remark; of a config that was given that is an error. Error:
+/// its first line says what is wrong, and where if that is a place in the text.
+llvm::Expected<std::vector<CompiledKernel>> compileModule(llvm::StringRef ir, const CompileOptions &options = {},
+                                                          Stage last = Stage::Cubin);
+/// The same of a module in a context of the caller's, which stays as it is. The context gets the dialects that passes
+/// need; nothing else may use it meanwhile.
+llvm::Expected<std::vector<CompiledKernel>> compileModule(mlir::ModuleOp module, const CompileOptions &options = {},
+                                                          Stage last = Stage::Cubin);
 /// Compiles the problem `shape`.
 llvm::Expected<CompiledKernel> compileKernel(const GemmShape &shape, const CompileOptions &options = {},
                                              Stage last = Stage::Cubin);

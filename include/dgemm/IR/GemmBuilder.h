@@ -1,0 +1,56 @@
+//===- GemmBuilder.h - Builds a dgemm.gemm by parts -------------*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef DGEMM_IR_GEMMBUILDER_H
+#define DGEMM_IR_GEMMBUILDER_H
+
+#include "dgemm/IR/DGemm.h"
+
+namespace dgemm {
+
+/// Builds a `dgemm.gemm`: what is not said is not there. lhs, rhs and out are needed; the verifier holds the rest
+/// together.
+///
+///   GemmOp gemm = GemmBuilder(b, loc).lhs(a, scaleA).rhs(b, scaleB).out(d).masked(maskedM).create();
+class GemmBuilder {
+public:
+  GemmBuilder(mlir::OpBuilder &builder, mlir::Location location) : builder(builder), location(location) {}
+
+  /// A scale for each [rows, k] elements; by default [1, 128] of A, [128, 128] of B.
+  GemmBuilder &lhs(Value a, Value scale, ArrayRef<int64_t> granularity = {1, kScaleBlock});
+  GemmBuilder &rhs(Value b, Value scale, ArrayRef<int64_t> granularity = {kScaleBlock, kScaleBlock});
+  GemmBuilder &out(Value d);
+  /// `mIndices` gives the group of each row; groups start at multiples of `alignment` rows.
+  GemmBuilder &contiguous(Value mIndices, int64_t alignment = 128);
+  /// `maskedM` gives the number of rows of each group.
+  GemmBuilder &masked(Value maskedM);
+  /// A guess at a dynamic M, or at the rows of a masked group.
+  GemmBuilder &expectRows(int64_t rows);
+  /// What dynamic sizes are promised to be multiples of; null for nothing.
+  GemmBuilder &divisible(DivisorsAttr divisors);
+  /// Programmatic dependent launch.
+  GemmBuilder &pdl(bool wanted = true);
+  GemmBuilder &config(ConfigAttr config);
+
+  GemmOp create();
+
+private:
+  mlir::OpBuilder &builder;
+  mlir::Location location;
+  Layout layout = Layout::Dense;
+  Value a, scaleA, b, scaleB, d, groups;
+  llvm::SmallVector<int64_t, 2> lhsGranularity, rhsGranularity;
+  std::optional<int64_t> alignment, expectedRows;
+  DivisorsAttr divisors;
+  bool isDependent = false;
+  ConfigAttr chosen;
+};
+
+} // namespace dgemm
+
+#endif // DGEMM_IR_GEMMBUILDER_H

@@ -1,0 +1,73 @@
+//===- GemmBuilder.cpp - Builds a dgemm.gemm by parts -*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dgemm/IR/GemmBuilder.h"
+
+using namespace dgemm;
+
+GemmBuilder &GemmBuilder::lhs(Value value, Value scale, ArrayRef<int64_t> granularity) {
+  a = value;
+  scaleA = scale;
+  lhsGranularity.assign(granularity.begin(), granularity.end());
+  return *this;
+}
+
+GemmBuilder &GemmBuilder::rhs(Value value, Value scale, ArrayRef<int64_t> granularity) {
+  b = value;
+  scaleB = scale;
+  rhsGranularity.assign(granularity.begin(), granularity.end());
+  return *this;
+}
+
+GemmBuilder &GemmBuilder::out(Value value) {
+  d = value;
+  return *this;
+}
+
+GemmBuilder &GemmBuilder::contiguous(Value mIndices, int64_t rows) {
+  layout = Layout::Contiguous;
+  groups = mIndices;
+  alignment = rows;
+  return *this;
+}
+
+GemmBuilder &GemmBuilder::masked(Value maskedM) {
+  layout = Layout::Masked;
+  groups = maskedM;
+  alignment.reset();
+  return *this;
+}
+
+GemmBuilder &GemmBuilder::expectRows(int64_t rows) {
+  expectedRows = rows;
+  return *this;
+}
+
+GemmBuilder &GemmBuilder::divisible(DivisorsAttr attr) {
+  divisors = attr;
+  return *this;
+}
+
+GemmBuilder &GemmBuilder::pdl(bool wanted) {
+  isDependent = wanted;
+  return *this;
+}
+
+GemmBuilder &GemmBuilder::config(ConfigAttr attr) {
+  chosen = attr;
+  return *this;
+}
+
+GemmOp GemmBuilder::create() {
+  auto toAttr = [&](std::optional<int64_t> value) {
+    return value ? builder.getI64IntegerAttr(*value) : mlir::IntegerAttr();
+  };
+  return GemmOp::create(builder, location, a, scaleA, b, scaleB, d, groups, layout, toAttr(alignment),
+                        toAttr(expectedRows), divisors, isDependent, builder.getDenseI64ArrayAttr(lhsGranularity),
+                        builder.getDenseI64ArrayAttr(rhsGranularity), chosen);
+}
