@@ -1,0 +1,21 @@
+"""What mkdocs does to the pages of docs/ on their way into the site: links to files outside of docs/ become names of files.
+
+scripts/check-links.py holds that those files exist.
+"""
+
+import posixpath
+import re
+
+LINK = re.compile(r"\[([^\]]*)\]\((?![a-z]+:|#)([^)\s#]+)[^)]*\)")
+
+
+def on_page_markdown(markdown, page, **_):
+    folder = posixpath.dirname(posixpath.join("docs", page.file.src_uri))
+
+    def outside(match):
+        target = posixpath.normpath(posixpath.join(folder, match[2]))
+        if target.startswith("docs/"):
+            return match[0]
+        return f"`{target}`" if match[1] == target or target.endswith(match[1]) else f"{match[1]} (`{target}`)"
+
+    return LINK.sub(outside, markdown)

@@ -1,0 +1,150 @@
+"""What the README and the pages of docs/ say is true: their commands run, their links lead somewhere, the site builds."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from blocks import RUN, find_difference, read_blocks
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "python/deep_gemm_compat/README.md",
+         *sorted(path for path in (ROOT / "docs").rglob("*.md") if "generated" not in path.parts)]
+LLVM = Path("/usr/lib/llvm-22/bin")
+SECONDS = 60  # for one block
+
+# The first question of each kind of user, and the page that answers it.
+READERS = {
+    "runs dgemm-opt on IR": "docs/tutorials/run-passes.md",
+    "wants PTX for a shape": "docs/tutorials/emit-ptx.md",
+    "embeds the compiler": "docs/tutorials/embed.md",
+    "tests a pass": "docs/tutorials/test-a-pass.md",
+    "calls it from Python": "docs/tutorials/python.md",
+}
+
+
+def find_build() -> Path | None:
+    """The build tree whose package is imported."""
+    package = importlib.util.find_spec("dgemm")
+    build = Path(package.origin).parents[2] if package and package.origin else None
+    return build if build and (build / "bin" / "dgemm-opt").exists() else None
+
+
+def has_gpu() -> bool:
+    if importlib.util.find_spec("torch") is None:
+        return False
+    import torch
+
+    return torch.cuda.is_available() and torch.cuda.get_device_capability() == (9, 0)
+
+
+def make_checkout(folder: Path, build: Path) -> None:
+    """A folder that looks like the checkout after a build; what a command writes stays in it."""
+    for entry in ROOT.iterdir():
+        if entry.name not in (".git", "out", "dist", "site") and not entry.name.startswith("build"):
+            (folder / entry.name).symlink_to(entry)
+    # Not links to the build tree itself: what configures it again from here would spoil it.
+    for name in ("build", "build-static"):
+        (folder / name).mkdir()
+        for part in ("bin", "python", "test"):
+            (folder / name / part).symlink_to(build / part)
+
+
+def environment(folder: Path, build: Path) -> dict[str, str]:
+    site = build / "python"
+    return {**os.environ, "PATH": f"{build}/bin:{ROOT}/.venv/bin:{LLVM}:{os.environ['PATH']}", "PYTHONPATH": str(site),
+            "DGEMM_TOOLS": str(build / "bin"), "DGEMM_CACHE_DIR": str(folder / "cache"), "VIRTUAL_ENV": str(ROOT / ".venv")}
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_commands(path, tmp_path):
+    build = find_build()
+    blocks = read_blocks(path)
+    if build is None:
+        pytest.skip("no build tree")
+    make_checkout(tmp_path, build)
+    printed = None
+    for block in blocks:
+        where = f"{path.relative_to(ROOT)}:{block.line}"
+        if block.note.startswith("output"):
+            assert block.note in ("output", "output, numbers vary"), f"{where}: {block.note}"
+            if printed is not None:
+                line = find_difference(block.text, printed, "numbers vary" in block.note)
+                assert line is None, f"{where}: the command does not print\n{line}\nbut\n{printed}"
+            continue
+        if block.note.startswith("from "):
+            line = find_difference(block.text.replace("\n", "\n...\n"), (ROOT / block.note[5:]).read_text())
+            assert line is None, f"{where}: {block.note[5:]} has no line\n{line}"
+            continue
+        if block.language not in RUN:
+            continue
+        printed = None
+        if block.note.startswith("not run: ") and len(block.note) > 12 or block.note == "needs gpu" and not has_gpu():
+            continue
+        assert block.note in ("", "needs gpu"), f"{where}: {block.note}"
+        command = ["bash", "-euc"] if block.language == "sh" else [sys.executable, "-c"]
+        print(f"{where}: running", flush=True)
+        result = subprocess.run([*command, block.text], cwd=tmp_path, env=environment(tmp_path, build), text=True,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, timeout=SECONDS)
+        printed = result.stdout
+        assert result.returncode == 0, f"{where}: exit code {result.returncode}\n{printed}"
+
+
+def links(path: Path) -> set[Path]:
+    targets = re.findall(r"\]\(([^)\s#]+)[^)]*\)", path.read_text())
+    return {(path.parent / target).resolve() for target in targets if not re.match(r"[a-z]+:", target)}
+
+
+def test_readers_find_their_page():
+    first = links(ROOT / "README.md")
+    second = set().union(*(links(page) for page in first if page.suffix == ".md" and page.exists()))
+    for reader, page in READERS.items():
+        path = ROOT / page
+        assert path in first | second, f"who {reader} does not find {page} within two clicks from the README"
+        assert any(block.language in RUN and not block.note.startswith("not run") for block in read_blocks(path)), \
+            f"{page} has nothing to try"
+
+
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 150
+
+
+def test_speed_is_that_of_the_newest_run():
+    result = subprocess.run([sys.executable, "benchmarks/readme.py", "--check"], cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+
+
+def test_help_is_what_the_tools_print():
+    build = find_build()
+    if build is None:
+        pytest.skip("no build tree")
+    result = subprocess.run([sys.executable, "scripts/generate-help.py", build / "bin", "--check"], cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+
+
+def test_the_site_builds(tmp_path):
+    """Strictly: a link to a page or heading that is not there, or a page that is in no menu, is an error."""
+    if importlib.util.find_spec("material") is None:
+        pytest.skip("mkdocs-material is not installed")
+    result = subprocess.run([sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", tmp_path / "site"],
+                            cwd=ROOT, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "site" / "index.html").exists()
+
+
+def test_the_check_of_output_can_fail():
+    text = "a 1.5 ms\nb\nc\n"
+    assert find_difference("a ... ms\nb\n", text) is None
+    assert find_difference("a 2.25 ms\nb\n", text, numbers_vary=True) is None
+    assert find_difference("a 2.25 ms\nb\n", text) == "a 2.25 ms"
+    assert find_difference("a ...\nc\n", text) == "c"
+    assert find_difference("a ...\n...\nc\n", text) is None
+
+
