@@ -2,7 +2,8 @@
 # the tools of the build (dgemm-opt, dgemm-gen, dgemm-run, dgemm-sass, dgemm-tune) and LLVM's FileCheck, not and split-file.
 #
 # Features for REQUIRES lines: `ptxas` (found by the rules of findAssembler), `nvdisasm` (of findDisassembler), `hopper` (a
-# GPU of compute capability 9.0), `fake-cuda` (test/Unit/Runtime/FakeCuda.cpp is built).
+# GPU of compute capability 9.0), `fake-cuda` (test/Unit/Runtime/FakeCuda.cpp is built), `plugin` (DGemmPlugin.so is) and
+# `lsp-server` (dgemm-lsp-server is).
 import glob
 import os
 import shutil
@@ -55,6 +56,15 @@ fake_cuda = os.path.join(config.test_exec_root, "Unit", "libDGemmFakeCuda.so")
 if os.path.exists(fake_cuda):
     config.available_features.add("fake-cuda")
     config.substitutions.append(("%{fake-cuda}", fake_cuda))
+# The dialect and the passes for the distribution's mlir-opt.
+plugin = os.path.join(config.dgemm_build_dir, "lib", "DGemmPlugin.so")
+if os.path.exists(plugin):
+    config.available_features.add("plugin")
+    load = f"--load-dialect-plugin={plugin} --load-pass-plugin={plugin}"
+    config.substitutions.append(("%{mlir-opt}", os.path.join(config.llvm_tools_dir, "mlir-opt") + " " + load))
+    config.substitutions.append(("%{plugin}", plugin))
+if os.path.exists(os.path.join(config.dgemm_tools_dir, "dgemm-lsp-server")):
+    config.available_features.add("lsp-server")
 if has_hopper():
     config.available_features.add("hopper")
 
@@ -63,6 +73,7 @@ llvm_config.add_tool_substitutions(
     [
         ToolSubst("dgemm-opt", unresolved="ignore"),
         ToolSubst("dgemm-gen", unresolved="ignore"),
+        ToolSubst("dgemm-lsp-server", unresolved="ignore"),
         ToolSubst("dgemm-run", unresolved="ignore"),
         ToolSubst("dgemm-sass", unresolved="ignore"),
         ToolSubst("dgemm-tune", unresolved="ignore"),
