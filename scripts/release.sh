@@ -51,7 +51,7 @@ mkdir -p "$staging/$folder/bin"
 for tool in "${tools[@]}"; do
   /usr/lib/llvm-22/bin/llvm-strip "build-static/bin/$tool" -o "$staging/$folder/bin/$tool"
 done
-cp LICENSE CHANGELOG.md "$staging/$folder/"
+cp -r LICENSE CHANGELOG.md tools/completion "$staging/$folder/"
 tar -C "$staging" --sort=name --owner=0 --group=0 --numeric-owner -cJf "$output/$folder.tar.xz" "$folder"
 
 say "Checksums"

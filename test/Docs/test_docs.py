@@ -129,6 +129,21 @@ def test_help_is_what_the_tools_print():
     assert result.returncode == 0, result.stderr
 
 
+@pytest.mark.parametrize("line, wanted", [
+    (["dgemm-gen", "--emit", "=", "spec"], ["specialized"]),
+    (["dgemm-run", "--device", "="], ["auto", "gpu", "emulator"]),
+    (["dgemm-run", "--input-s"], ["--input-scale-a=", "--input-scale-b="]),
+    (["/usr/bin/dgemm-sass", "--loop"], ["--loop-stats"]),
+    (["dgemm-opt", "--dgemm-tile"], ["--dgemm-tile-problem"]),
+    (["dgemm-gen", "kern"], []),  # bash then completes names of files
+])
+def test_completion_in_bash(line, wanted):
+    script = f"source tools/completion/dgemm.bash; COMP_WORDS=({' '.join(line)}); COMP_CWORD={len(line) - 1}; _dgemm {line[0]}; " \
+        'printf "%s\\n" "${COMPREPLY[@]}"'
+    printed = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True).stdout.split()
+    assert printed == wanted
+
+
 def test_the_site_builds(tmp_path):
     """Strictly: a link to a page or heading that is not there, or a page that is in no menu, is an error."""
     if importlib.util.find_spec("material") is None:

@@ -24,34 +24,52 @@
 using namespace llvm;
 using namespace dgemm;
 
-static cl::OptionCategory category("dgemm-gen options");
-static cl::opt<std::string> inputFile(cl::Positional, cl::desc("[IR file, - for standard input]"), cl::cat(category));
-static ShapeOptions shapeOptions(category);
+static cl::OptionCategory problemGroup("1. The problem");
+static cl::OptionCategory outputGroup("2. What to write");
+static cl::OptionCategory configGroup("3. Choice of the config");
+static cl::OptionCategory targetGroup("4. Target and programs");
+static cl::extrahelp moreHelp(R"(
+EXAMPLES:
+
+  dgemm-gen --m=? --n=7168 --k=2048 -o kernel.ptx                  any number of rows
+  dgemm-gen --m=512 --n=4096 --k=7168 --layout=masked --groups=32 --output-dir=out
+  dgemm-gen --m=? --n=7168 --k=2048 --emit=specialized             the IR half-way
+  dgemm-gen --m=64 --n=7168 --k=2048 --list-configs                the configs that there are
+  dgemm-gen kernel.mlir --emit=cubin -o kernel.cubin               IR of any level, from a file
+
+EXIT CODES:
+
+  0  all that was asked for is written
+  1  an error, which is on standard error; no file is written
+)");
+static cl::opt<std::string> inputFile(cl::Positional, cl::desc("[IR file, - for standard input]"),
+                                      cl::cat(problemGroup));
+static ShapeOptions shapeOptions(problemGroup);
 static cl::opt<std::string>
     emit("emit",
          cl::desc("What to write: problem, configured, tiled, promoted, specialized, tma, wgmma, nvvm, llvm, "
                   "ptx, cubin, sass (the cubin as nvdisasm prints it), or launch (the launch descriptor); default ptx"),
-         cl::value_desc("stage"), cl::init("ptx"), cl::cat(category));
+         cl::value_desc("stage"), cl::init("ptx"), cl::cat(outputGroup));
 static cl::opt<std::string> outputFile("o", cl::desc("Output file; default standard output"), cl::value_desc("file"),
-                                       cl::init("-"), cl::cat(category));
+                                       cl::init("-"), cl::cat(outputGroup));
 static cl::opt<std::string> outputDir("output-dir",
                                       cl::desc("Write kernel.ptx, kernel.cubin and kernel.json there; with several "
                                                "kernels in an IR file, files that have their names"),
-                                      cl::value_desc("folder"), cl::cat(category));
+                                      cl::value_desc("folder"), cl::cat(outputGroup));
 static cl::opt<std::string>
     config("config",
            cl::desc("Config fields to take as given, such as 'block = 128x192x128, stages = 4'; the tuned table, or "
                     "else the cost model, chooses the rest. Between < and >: a whole config. help: list the fields"),
-           cl::value_desc("fields"), cl::cat(category));
-static cl::opt<std::string> chip("chip", cl::desc("Target; only sm_90a"), cl::init("sm_90a"), cl::cat(category));
+           cl::value_desc("fields"), cl::cat(configGroup));
+static cl::opt<std::string> chip("chip", cl::desc("Target; only sm_90a"), cl::init("sm_90a"), cl::cat(targetGroup));
 static cl::opt<std::string> entry("entry", cl::desc("Kernel symbol; of an IR file: the kernel to take"),
-                                  cl::cat(category));
-static cl::opt<std::string> ptxas("ptxas", cl::desc("ptxas to use"), cl::value_desc("path"), cl::cat(category));
+                                  cl::cat(targetGroup));
+static cl::opt<std::string> ptxas("ptxas", cl::desc("ptxas to use"), cl::value_desc("path"), cl::cat(targetGroup));
 static cl::opt<std::string> nvdisasm("nvdisasm", cl::desc("nvdisasm to use for --emit=sass"), cl::value_desc("path"),
-                                     cl::cat(category));
+                                     cl::cat(targetGroup));
 static cl::opt<sass::InterleavePolicy> interleaveFFMA(
     "interleave-ffma", cl::desc("Which promotion FFMAs of a run yield to other warps"),
-    cl::init(sass::InterleavePolicy::None), cl::cat(category),
+    cl::init(sass::InterleavePolicy::None), cl::cat(targetGroup),
     cl::values(clEnumValN(sass::InterleavePolicy::None, "none", "as ptxas chose (default)"),
                clEnumValN(sass::InterleavePolicy::Alternate, "alternate", "every second one, from the first on"),
                clEnumValN(sass::InterleavePolicy::AlternateNineSixteenths, "alternate-9/16",
@@ -60,31 +78,32 @@ static cl::opt<sass::InterleavePolicy> interleaveFFMA(
                clEnumValN(sass::InterleavePolicy::Never, "never", "not one")));
 static cl::opt<std::string>
     machine("machine", cl::desc("GPU to choose the config for: h100 (default), h100-pcie, h200, gh200 or h20"),
-            cl::value_desc("name"), cl::cat(category));
+            cl::value_desc("name"), cl::cat(configGroup));
 static IntegerOption<1, 1024> multiprocessors("multiprocessors",
                                               cl::desc("Multiprocessors to take; default: those of the machine"),
-                                              cl::init(0), cl::value_desc("count"), cl::cat(category));
+                                              cl::init(0), cl::value_desc("count"), cl::cat(configGroup));
 static cl::opt<std::string> tunedTable("tuned-table",
                                        cl::desc("Table of dgemm-tune to look into before those of the library"),
-                                       cl::value_desc("file"), cl::cat(category));
+                                       cl::value_desc("file"), cl::cat(configGroup));
 static cl::opt<std::string> spillData("spill-data",
                                       cl::desc("Which configs ptxas spills, in place of what the library knows"),
-                                      cl::value_desc("file"), cl::cat(category));
+                                      cl::value_desc("file"), cl::cat(configGroup));
 static cl::opt<bool> printConfig("print-config",
                                  cl::desc("Print the chosen config, and what chose it, on standard error"),
-                                 cl::cat(category));
+                                 cl::cat(outputGroup));
 static cl::opt<bool> listAll("list-configs", cl::desc("Print every legal config, the best by the cost model first"),
-                             cl::cat(category));
+                             cl::cat(outputGroup));
 static cl::opt<std::string> neighboursOf("list-neighbours",
                                          cl::desc("Print the legal configs that are one step away from this one"),
-                                         cl::value_desc("config"), cl::cat(category));
+                                         cl::value_desc("config"), cl::cat(outputGroup));
 static cl::opt<std::string> ordersOf("list-orders",
                                      cl::desc("Print the variants of this config in the order of tiles alone"),
-                                     cl::value_desc("config"), cl::cat(category));
+                                     cl::value_desc("config"), cl::cat(outputGroup));
 static cl::opt<bool> printAlignment("print-row-alignment",
                                     cl::desc("Print the rows that contiguous groups start at multiples of"),
-                                    cl::cat(category));
-static cl::opt<bool> printTimes("time", cl::desc("Print the time of each stage on standard error"), cl::cat(category));
+                                    cl::cat(outputGroup));
+static cl::opt<bool> printTimes("time", cl::desc("Print the time of each stage on standard error"),
+                                cl::cat(outputGroup));
 
 /// CPU time that the process had used when main began: loading and static initialisation.
 static double startUp;
@@ -305,7 +324,7 @@ int main(int argc, char **argv) {
   startUp = processMilliseconds();
   InitLLVM init(argc, argv);
   exitWhereMemoryRunsOut("dgemm-gen");
-  cl::HideUnrelatedOptions(category);
+  cl::HideUnrelatedOptions({&problemGroup, &outputGroup, &configGroup, &targetGroup});
   cl::SetVersionPrinter([](raw_ostream &os) { os << "dgemm-gen " DGEMM_VERSION "\n"; });
   cl::ParseCommandLineOptions(argc, argv,
                               "Compiles a scaled FP8 GEMM for Hopper: D[M,N] = A[M,K] x B[N,K]^T.\n\n"

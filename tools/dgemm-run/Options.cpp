@@ -19,70 +19,87 @@ namespace dgemm::run {
 StringRef getToolVersion() { return "dgemm-run " DGEMM_VERSION; }
 
 namespace {
+cl::extrahelp moreHelp(R"(
+EXAMPLES:
+
+  dgemm-run --m=4096 --n=7168 --k=16384                            compile, run, check and time
+  dgemm-run --device=emulator --m=200 --n=136 --k=528 --seeds=20   under twenty schedules
+  dgemm-run --device=emulator --m=256 --n=256 --k=1024 --trace=trace.json
+  dgemm-run --kernel=k.cubin --launch=k.json --m=128 --json=report.json
+
+EXIT CODES:
+
+  0  every kernel ran and passed its check
+  1  a wrong result, a hazard, a timeout or an error, which is on standard error
+)");
+
 /// The options live in a struct and not in globals: they are made when parseOptions runs.
 struct CommandLine {
-  cl::OptionCategory category{"dgemm-run options"};
+  cl::OptionCategory problemGroup{"1. The problem, or the kernel"};
+  cl::OptionCategory deviceGroup{"2. The device"};
+  cl::OptionCategory inputGroup{"3. Inputs and checks"};
+  cl::OptionCategory timeGroup{"4. Times and reports"};
 
-  ShapeOptions shape{category};
+  ShapeOptions shape{problemGroup};
   cl::opt<std::string> config{"config", cl::desc("Config fields to take as given when compiling, as for dgemm-gen"),
-                              cl::value_desc("field = value, ..."), cl::cat(category)};
+                              cl::value_desc("field = value, ..."), cl::cat(problemGroup)};
   cl::opt<std::string> ptxas{"ptxas", cl::desc("ptxas to use when compiling"), cl::value_desc("path"),
-                             cl::cat(category)};
+                             cl::cat(problemGroup)};
   cl::opt<std::string> kernel{"kernel", cl::desc("Run this cubin or PTX; sizes may come from its launch descriptor"),
-                              cl::value_desc("file"), cl::cat(category)};
+                              cl::value_desc("file"), cl::cat(problemGroup)};
   cl::opt<std::string> launch{"launch", cl::desc("Launch descriptor of --kernel"), cl::value_desc("file.json"),
-                              cl::cat(category)};
+                              cl::cat(problemGroup)};
   cl::opt<std::string> cases{
       "cases", cl::desc("Run many kernels: each line of the file is `kernel launch.json m n k [seed] [lda=...]`"),
-      cl::value_desc("file"), cl::cat(category)};
+      cl::value_desc("file"), cl::cat(problemGroup)};
 
   cl::list<int64_t> groupRows{"group-rows", cl::desc("Rows of each group (default: random)"), cl::CommaSeparated,
-                              cl::value_desc("rows,..."), cl::cat(category)};
+                              cl::value_desc("rows,..."), cl::cat(problemGroup)};
 
   cl::opt<DeviceKind> device{
       "device", cl::desc("What to run on"), cl::init(DeviceKind::Auto),
       cl::values(clEnumValN(DeviceKind::Auto, "auto", "a Hopper GPU if there is one, else the emulator (default)"),
                  clEnumValN(DeviceKind::Gpu, "gpu", "the first Hopper GPU"),
                  clEnumValN(DeviceKind::Emulator, "emulator", "the PTX emulator, which checks the kernel for hazards")),
-      cl::cat(category)};
+      cl::cat(deviceGroup)};
   cl::opt<double> timeout{
       "timeout", cl::desc("Seconds after which a kernel is given up (default: 20 on a GPU, no limit on the emulator)"),
-      cl::value_desc("seconds"), cl::cat(category)};
+      cl::value_desc("seconds"), cl::cat(deviceGroup)};
 
   cl::opt<std::string> trace{"trace", cl::desc("Emulator: write a Chrome trace (chrome://tracing, Perfetto)"),
-                             cl::value_desc("file.json"), cl::cat(category)};
+                             cl::value_desc("file.json"), cl::cat(deviceGroup)};
   cl::opt<bool> independentLanes{
       "independent-lanes",
       cl::desc("Emulator: lanes that parted at a branch meet again at .sync instructions only, not where paths meet"),
-      cl::cat(category)};
+      cl::cat(deviceGroup)};
   cl::opt<AccumulatorModel> accumulator{
       "accumulator", cl::desc("Emulator: how wgmma sums"), cl::init(AccumulatorModel::Exact),
       cl::values(clEnumValN(AccumulatorModel::Exact, "exact", "in f32 (default)"),
                  clEnumValN(AccumulatorModel::Hopper, "hopper",
                             "with about 14 bits, as the tensor core of an H100 does; slower")),
-      cl::cat(category)};
+      cl::cat(deviceGroup)};
   cl::opt<std::string> machine{"machine",
                                cl::desc("Emulator: GPU to be: h100 (default), h100-pcie, h200, gh200 or h20"),
-                               cl::value_desc("name"), cl::cat(category)};
+                               cl::value_desc("name"), cl::cat(deviceGroup)};
   IntegerOption<1, 1024> multiprocessors{"multiprocessors",
                                          cl::desc("Emulator: multiprocessors to have (default: the machine's)"),
-                                         cl::init(0), cl::value_desc("count"), cl::cat(category)};
+                                         cl::init(0), cl::value_desc("count"), cl::cat(deviceGroup)};
 
   cl::opt<uint64_t> seed{"seed", cl::desc("Seed of the random inputs, and of the emulator's schedule (default 0)"),
-                         cl::init(0), cl::cat(category)};
+                         cl::init(0), cl::cat(inputGroup)};
   IntegerOption<1, 1000000> seeds{"seeds", cl::desc("Run with so many seeds, counting up from --seed (default 1)"),
-                                  cl::init(1), cl::value_desc("count"), cl::cat(category)};
+                                  cl::init(1), cl::value_desc("count"), cl::cat(inputGroup)};
   cl::opt<std::string> inputA{"input-a", cl::desc("A from a .npy file: uint8 [M, K], the bytes of FP8"),
-                              cl::value_desc("file.npy"), cl::cat(category)};
+                              cl::value_desc("file.npy"), cl::cat(inputGroup)};
   cl::opt<std::string> inputScaleA{"input-scale-a", cl::desc("Scales of A: float32, of one row each [M, ceil(K/128)]"),
-                                   cl::value_desc("file.npy"), cl::cat(category)};
-  cl::opt<std::string> inputB{"input-b", cl::desc("B: uint8 [N, K]"), cl::value_desc("file.npy"), cl::cat(category)};
+                                   cl::value_desc("file.npy"), cl::cat(inputGroup)};
+  cl::opt<std::string> inputB{"input-b", cl::desc("B: uint8 [N, K]"), cl::value_desc("file.npy"), cl::cat(inputGroup)};
   cl::opt<std::string> inputScaleB{"input-scale-b",
                                    cl::desc("Scales of B: float32, of 128 rows each [ceil(N/128), ceil(K/128)]"),
-                                   cl::value_desc("file.npy"), cl::cat(category)};
+                                   cl::value_desc("file.npy"), cl::cat(inputGroup)};
   cl::opt<std::string> saveD{"save-d",
                              cl::desc("Write D as .npy: [M, N], float32, float16 or uint16, the bits of bf16"),
-                             cl::value_desc("file.npy"), cl::cat(category)};
+                             cl::value_desc("file.npy"), cl::cat(inputGroup)};
 
   cl::opt<CheckMode> check{
       "check", cl::desc("How much of D to check against double precision"), cl::init(CheckMode::Auto),
@@ -90,16 +107,16 @@ struct CommandLine {
                  clEnumValN(CheckMode::Full, "full", "every element"),
                  clEnumValN(CheckMode::Sample, "sample", "64 rows, a checksum of every row, no element unwritten"),
                  clEnumValN(CheckMode::None, "none", "nothing")),
-      cl::cat(category)};
-  cl::opt<bool> time{"time", cl::desc("Time the kernel (default, but for --cases)"), cl::cat(category)};
-  cl::opt<bool> noTime{"no-time", cl::desc("Do not time the kernel"), cl::cat(category)};
+      cl::cat(inputGroup)};
+  cl::opt<bool> time{"time", cl::desc("Time the kernel (default, but for --cases)"), cl::cat(timeGroup)};
+  cl::opt<bool> noTime{"no-time", cl::desc("Do not time the kernel"), cl::cat(timeGroup)};
   IntegerOption<1, 1000000> repeat{"repeat", cl::desc("Timed launches (default 20)"), cl::init(20),
-                                   cl::value_desc("count"), cl::cat(category)};
+                                   cl::value_desc("count"), cl::cat(timeGroup)};
   IntegerOption<1, 1 << 20> flush{"flush-mib",
                                   cl::desc("MiB written before each timed launch to empty L2 (default 4 x L2, at "
                                            "least 256)"),
-                                  cl::init(0), cl::value_desc("MiB"), cl::cat(category)};
-  cl::opt<std::string> json{"json", cl::desc("Write a report"), cl::value_desc("file.json"), cl::cat(category)};
+                                  cl::init(0), cl::value_desc("MiB"), cl::cat(timeGroup)};
+  cl::opt<std::string> json{"json", cl::desc("Write a report"), cl::value_desc("file.json"), cl::cat(timeGroup)};
 
   Expected<Options> collect() {
     Options options;
@@ -213,11 +230,11 @@ static Error checkOptions(const Options &options) {
 
 Expected<Options> parseOptions(int argc, char **argv) {
   CommandLine line;
-  cl::HideUnrelatedOptions(line.category);
+  cl::HideUnrelatedOptions({&line.problemGroup, &line.deviceGroup, &line.inputGroup, &line.timeGroup});
   cl::SetVersionPrinter([](raw_ostream &os) { os << getToolVersion() << '\n'; });
   cl::ParseCommandLineOptions(
       argc, argv,
-      "runs a scaled FP8 GEMM on a Hopper GPU or the emulator, checks it against double precision and times it\n\n"
+      "Runs a scaled FP8 GEMM on a Hopper GPU or the emulator, checks it against double precision and times it.\n\n"
       "  dgemm-run --m=4096 --n=7168 --k=16384\n"
       "  dgemm-run --kernel=k.cubin --launch=k.json --m=128\n");
   if (Error error = line.checkUse())

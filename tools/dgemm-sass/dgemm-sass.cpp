@@ -23,12 +23,23 @@ using namespace llvm;
 using namespace dgemm::sass;
 
 static cl::OptionCategory category("dgemm-sass options");
+static cl::extrahelp moreHelp(R"(
+EXAMPLES:
+
+  dgemm-gen --m=4096 --n=7168 --k=2048 --emit=cubin | dgemm-sass - --loop-stats
+  dgemm-sass kernel.cubin --policy=never --dry-run
+
+EXIT CODES:
+
+  0  all that was asked for is printed or written
+  1  an error, which is on standard error; no file is written
+)");
 static cl::opt<std::string> inputFile(cl::Positional, cl::desc("<cubin, - for standard input>"), cl::init("-"),
                                       cl::cat(category));
-static cl::opt<std::string> outputFile("o", cl::desc("write the rewritten cubin there, - for standard output"),
+static cl::opt<std::string> outputFile("o", cl::desc("Write the rewritten cubin there, - for standard output"),
                                        cl::value_desc("file"), cl::cat(category));
 static cl::opt<InterleavePolicy>
-    policy("policy", cl::desc("which promotion FFMAs of a run yield to other warps"),
+    policy("policy", cl::desc("Which promotion FFMAs of a run yield to other warps"),
            cl::values(clEnumValN(InterleavePolicy::None, "none", "as in the input"),
                       clEnumValN(InterleavePolicy::Alternate, "alternate", "every second one, from the first on"),
                       clEnumValN(InterleavePolicy::AlternateNineSixteenths, "alternate-9/16",
@@ -36,10 +47,10 @@ static cl::opt<InterleavePolicy>
                       clEnumValN(InterleavePolicy::All, "all", "every one"),
                       clEnumValN(InterleavePolicy::Never, "never", "not one")),
            cl::cat(category));
-static cl::opt<bool> list("list", cl::desc("list the runs of FFMAs with their control bits (default without -o)"),
+static cl::opt<bool> list("list", cl::desc("List the runs of FFMAs with their control bits (default without -o)"),
                           cl::cat(category));
-static cl::opt<bool> stats("loop-stats", cl::desc("count the instructions of the main loops"), cl::cat(category));
-static cl::opt<bool> dryRun("dry-run", cl::desc("say what a rewrite would change, write nothing"), cl::cat(category));
+static cl::opt<bool> stats("loop-stats", cl::desc("Count the instructions of the main loops"), cl::cat(category));
+static cl::opt<bool> dryRun("dry-run", cl::desc("Say what a rewrite would change, write nothing"), cl::cat(category));
 
 static uint64_t getAddress(size_t index) { return index * Instruction::kBytes; }
 

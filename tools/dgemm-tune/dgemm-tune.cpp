@@ -25,46 +25,60 @@ using namespace llvm;
 using namespace dgemm;
 using namespace dgemm::tune;
 
-static cl::OptionCategory category("dgemm-tune options");
+static cl::OptionCategory searchGroup("1. What to try");
+static cl::OptionCategory deviceGroup("2. The device and programs");
+static cl::OptionCategory outputGroup("3. What to write");
+static cl::extrahelp moreHelp(R"(
+EXAMPLES:
+
+  dgemm-tune 4096x7168x2048 --config='rotate = true' --config='split_k = 4' --table=tuned.json
+  dgemm-tune contiguous:4x8192x4096x7168 --list                    what would be tried first
+  dgemm-gen --m=4096 --n=7168 --k=2048 --tuned-table=tuned.json    takes what was found
+
+EXIT CODES:
+
+  0  every problem is in the table, or what was asked for is printed
+  1  an error, which is on standard error; the table holds the problems that are done
+)");
 static cl::list<std::string> problemTexts(cl::Positional, cl::OneOrMore,
                                           cl::desc("MxNxK | contiguous:GxMxNxK | masked:GxMxNxK ..."),
-                                          cl::cat(category));
+                                          cl::cat(searchGroup));
 enum class DeviceKind { Gpu, Emulator };
 static cl::opt<DeviceKind>
     deviceKind("device", cl::desc("What to run on"), cl::init(DeviceKind::Gpu),
                cl::values(clEnumValN(DeviceKind::Gpu, "gpu", "the first Hopper GPU (default)"),
                           clEnumValN(DeviceKind::Emulator, "emulator",
                                      "the PTX emulator, to try dgemm-tune out: its ticks predict no time of a GPU")),
-               cl::cat(category));
+               cl::cat(deviceGroup));
 static cl::opt<std::string> tablePath("table", cl::desc("Table to write, and to go on with (default tuned.json)"),
-                                      cl::value_desc("file"), cl::init("tuned.json"), cl::cat(category));
+                                      cl::value_desc("file"), cl::init("tuned.json"), cl::cat(outputGroup));
 static IntegerOption<1, 1000000>
     best("best", cl::desc("Configs to try for each --config, the best by the cost model (default 40)"), cl::init(40),
-         cl::value_desc("count"), cl::cat(category));
+         cl::value_desc("count"), cl::cat(searchGroup));
 static IntegerOption<0, 1000> neighbourRounds("neighbour-rounds",
                                               cl::desc("Times to try the neighbours of the best three (default 1)"),
-                                              cl::init(1), cl::value_desc("count"), cl::cat(category));
+                                              cl::init(1), cl::value_desc("count"), cl::cat(searchGroup));
 static IntegerOption<1, 1000000> finalists("finalists", cl::desc("Configs to measure again at the end (default 5)"),
-                                           cl::init(5), cl::value_desc("count"), cl::cat(category));
+                                           cl::init(5), cl::value_desc("count"), cl::cat(searchGroup));
 static cl::list<std::string> fields("config",
                                     cl::desc("Try the best configs that have these fields; may be given several times "
                                              "(default: no fields)"),
-                                    cl::value_desc("fields"), cl::cat(category));
-static cl::opt<std::string> ptxas("ptxas", cl::desc("ptxas to use"), cl::value_desc("path"), cl::cat(category));
+                                    cl::value_desc("fields"), cl::cat(searchGroup));
+static cl::opt<std::string> ptxas("ptxas", cl::desc("ptxas to use"), cl::value_desc("path"), cl::cat(deviceGroup));
 static IntegerOption<1, 4096> jobs("jobs", cl::desc("Parallel compilations (default: one on each core)"), cl::init(0),
-                                   cl::value_desc("count"), cl::cat(category));
+                                   cl::value_desc("count"), cl::cat(deviceGroup));
 static cl::opt<uint64_t> seed("seed", cl::desc("Seed of the random inputs (default 0)"), cl::init(0),
-                              cl::cat(category));
+                              cl::cat(searchGroup));
 static cl::opt<std::string> machineName("machine",
                                         cl::desc("What --list, --dry-run and the emulator take the GPU to be: h100 "
                                                  "(default), h100-pcie, h200, gh200 or h20"),
-                                        cl::value_desc("name"), cl::cat(category));
+                                        cl::value_desc("name"), cl::cat(deviceGroup));
 static IntegerOption<1, 1024> multiprocessors("multiprocessors",
                                               cl::desc("What they take it to have (default: as many as the machine)"),
-                                              cl::init(0), cl::value_desc("count"), cl::cat(category));
+                                              cl::init(0), cl::value_desc("count"), cl::cat(deviceGroup));
 static cl::opt<bool> listOnly("list", cl::desc("Print the configs that would be tried first; needs no GPU"),
-                              cl::cat(category));
-static cl::opt<bool> dryRun("dry-run", cl::desc("Compile them, measure nothing; needs no GPU"), cl::cat(category));
+                              cl::cat(outputGroup));
+static cl::opt<bool> dryRun("dry-run", cl::desc("Compile them, measure nothing; needs no GPU"), cl::cat(outputGroup));
 
 static Options getOptions() {
   Options options;
@@ -233,7 +247,7 @@ static Error run() {
 int main(int argc, char **argv) {
   InitLLVM init(argc, argv);
   exitWhereMemoryRunsOut("dgemm-tune");
-  cl::HideUnrelatedOptions(category);
+  cl::HideUnrelatedOptions({&searchGroup, &deviceGroup, &outputGroup});
   cl::SetVersionPrinter([](raw_ostream &os) { os << "dgemm-tune " DGEMM_VERSION "\n"; });
   cl::ParseCommandLineOptions(
       argc, argv,
