@@ -2,8 +2,8 @@
 # the tools of the build (dgemm-opt, dgemm-gen, dgemm-run, dgemm-sass, dgemm-tune) and LLVM's FileCheck, not and split-file.
 #
 # Features for REQUIRES lines: `ptxas` (found by the rules of findAssembler), `nvdisasm` (of findDisassembler), `hopper` (a
-# GPU of compute capability 9.0), `fake-cuda` (test/Unit/Runtime/FakeCuda.cpp is built), `plugin` (DGemmPlugin.so is) and
-# `lsp-server` (dgemm-lsp-server is).
+# GPU of compute capability 9.0), `fake-cuda` (test/Unit/Runtime/FakeCuda.cpp is built), `plugin` (DGemmPlugin.so is),
+# `c-api` (libdgemm.so is) and `lsp-server` (dgemm-lsp-server is).
 import glob
 import os
 import shutil
@@ -63,6 +63,10 @@ if os.path.exists(plugin):
     load = f"--load-dialect-plugin={plugin} --load-pass-plugin={plugin}"
     config.substitutions.append(("%{mlir-opt}", os.path.join(config.llvm_tools_dir, "mlir-opt") + " " + load))
     config.substitutions.append(("%{plugin}", plugin))
+library = os.path.join(config.dgemm_build_dir, "lib", "libdgemm.so")
+if os.path.exists(library):
+    config.available_features.add("c-api")
+    config.substitutions.append(("%{libdgemm}", library))
 if os.path.exists(os.path.join(config.dgemm_tools_dir, "dgemm-lsp-server")):
     config.available_features.add("lsp-server")
 if has_hopper():

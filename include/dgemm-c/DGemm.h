@@ -1,0 +1,127 @@
+/*===- DGemm.h - The compiler for programs in C -------------------*- C -*-===*\
+|*                                                                            *|
+|* Part of the DGemm project, under the Apache License v2.0 with LLVM         *|
+|* Exceptions. See LICENSE for license information.                           *|
+|* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception                    *|
+|*                                                                            *|
+\*===----------------------------------------------------------------------===*/
+
+/* A problem, or IR, in; PTX, a cubin and a launch descriptor out. Link libdgemm (CMake: DGemm::DGemmC). It shows no
+ * symbols but those below; the shipped one holds its LLVM, and can live beside another in a process.
+ *
+ * A function that can fail returns NULL, or an error in words, which the caller frees with dgemm_string_free; then
+ * nothing is written to its results. Nothing prints or exits. Different handles may be used from different threads at
+ * once; so may one handle, as long as nobody changes it. Strings are UTF-8 and end with 0. */
+
+#ifndef DGEMM_C_DGEMM_H
+#define DGEMM_C_DGEMM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Goes up with each addition. What has been there stays as it is within one SONAME of the library. */
+#define DGEMM_C_API_VERSION 1
+
+/* The DGEMM_C_API_VERSION that the library was built with: at least that of the header, or do not use it. */
+uint32_t dgemm_c_api_version(void);
+/* Of the project, such as "0.2.0". */
+const char *dgemm_version(void);
+
+void dgemm_string_free(char *string);
+
+/*===- Problem --------------------------------------------------------------===*/
+
+/* A size or stride that is given at launch. */
+#define DGEMM_DYNAMIC (-1)
+
+/* D[M, N] = A[M, K] x B[N, K]^T, scaled. */
+typedef struct dgemm_problem dgemm_problem;
+
+/* A dense problem of these sizes, each from 1 or DGEMM_DYNAMIC. */
+dgemm_problem *dgemm_problem_create(int64_t m, int64_t n, int64_t k);
+void dgemm_problem_destroy(dgemm_problem *problem);
+
+/* Sets a field of the problem, as GemmShape of dgemm/Driver/Compiler.h describes it:
+ *   m, n, k                          elements
+ *   groups                           of a grouped layout
+ *   row_alignment                    contiguous: rows that each group starts at a multiple of; 128 by default
+ *   expected_m                       a guess at a dynamic M, or at the rows of a masked group; 0 for none
+ *   lda, ldb, ldd                    elements from row to row; 0 where rows follow each other
+ *   n_divisor, k_divisor, lda_divisor, ldb_divisor, ldd_divisor
+ *                                    what a dynamic size is promised to be a multiple of
+ *   scale_a_k_innermost, scale_b_n_innermost, pdl
+ *                                    0 or 1
+ * Error: there is no such field, or it does not take this value. */
+char *dgemm_problem_set_int(dgemm_problem *problem, const char *field, int64_t value);
+/*   layout                           "dense", "contiguous" or "masked" */
+char *dgemm_problem_set_string(dgemm_problem *problem, const char *field, const char *value);
+
+/*===- Options --------------------------------------------------------------===*/
+
+typedef struct dgemm_options dgemm_options;
+
+dgemm_options *dgemm_options_create(void);
+void dgemm_options_destroy(dgemm_options *options);
+
+/* Sets a field, as CompileOptions of dgemm/Driver/Compiler.h describes it:
+ *   config                           fields of a config to take as given, or a whole one between < and >
+ *   entry                            name of the kernel of a problem
+ *   ir_name                          what diagnostics call the file of IR text
+ *   machine                          GPU that configs are chosen for, such as "h200"
+ *   tuned_table, spill_data          files
+ *   ptxas, nvdisasm                  programs; searched for where not given
+ *   interleave_ffma                  "none", "alternate", "alternate-9/16", "all" or "never" */
+char *dgemm_options_set_string(dgemm_options *options, const char *field, const char *value);
+/*   multiprocessors                  that the cost model assumes; 0 for those of the machine */
+char *dgemm_options_set_int(dgemm_options *options, const char *field, int64_t value);
+
+/*===- Compiling ------------------------------------------------------------===*/
+
+/* Kernels that were compiled. What the functions below return lives as long. */
+typedef struct dgemm_kernels dgemm_kernels;
+
+/* How far to compile. A cubin wants ptxas. */
+enum { DGEMM_TO_PTX = 0, DGEMM_TO_CUBIN = 1 };
+
+/* `options` may be NULL. The result holds one kernel. */
+char *dgemm_compile_problem(const dgemm_problem *problem, const dgemm_options *options, int last,
+                            dgemm_kernels **kernels);
+/* IR text of any level; the result holds a kernel for each problem in it, in order. */
+char *dgemm_compile_ir(const char *ir, size_t length, const dgemm_options *options, int last, dgemm_kernels **kernels);
+void dgemm_kernels_destroy(dgemm_kernels *kernels);
+
+size_t dgemm_kernels_count(const dgemm_kernels *kernels);
+/* The following return NULL where `index` is not below the count. */
+const char *dgemm_kernels_entry(const dgemm_kernels *kernels, size_t index);
+const char *dgemm_kernels_ptx(const dgemm_kernels *kernels, size_t index);
+/* An ELF image of `*size` bytes; NULL where only PTX was asked for. */
+const void *dgemm_kernels_cubin(const dgemm_kernels *kernels, size_t index, size_t *size);
+/* The launch descriptor as JSON (docs/launch-descriptor.md). */
+const char *dgemm_kernels_launch(const dgemm_kernels *kernels, size_t index);
+/* The config, and who chose it: "the input", "the tuned table" or "the cost model". */
+const char *dgemm_kernels_config(const dgemm_kernels *kernels, size_t index);
+const char *dgemm_kernels_config_source(const dgemm_kernels *kernels, size_t index);
+/* What the compiler wants to say of a kernel that is right, a line each; empty as a rule. */
+const char *dgemm_kernels_remarks(const dgemm_kernels *kernels, size_t index);
+
+/*===- IR and configs -------------------------------------------------------===*/
+
+/* The IR at a stage ("problem", "configured", "tiled", "promoted", "specialized", "tma", "wgmma", "nvvm" or "llvm").
+ * The caller frees `*text`. */
+char *dgemm_lower_problem(const dgemm_problem *problem, const dgemm_options *options, const char *stage, char **text);
+char *dgemm_lower_ir(const char *ir, size_t length, const dgemm_options *options, const char *stage, char **text);
+
+/* The config that the compiler chooses, whole, as the option `config` takes it. The caller frees `*config`. */
+char *dgemm_choose_config(const dgemm_problem *problem, const dgemm_options *options, char **config);
+/* All legal configs, a line each, the best by the cost model first. The caller frees `*configs`. */
+char *dgemm_list_configs(const dgemm_problem *problem, const dgemm_options *options, char **configs);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* DGEMM_C_DGEMM_H */
