@@ -25,7 +25,7 @@ function(dgemm_add_tool name)
   target_compile_definitions(${name} PRIVATE DGEMM_VERSION="${PROJECT_VERSION}")
   dgemm_set_warnings(${name})
   dgemm_set_quick_build(${name} ${ARG_LINK})
-  install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} OPTIONAL)
 endfunction()
 
 # dgemm_link_glibc_compat(NAME): in the shipped build, the program or module NAME loads on glibc 2.28.

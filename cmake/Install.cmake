@@ -1,5 +1,6 @@
 # `cmake --install`: headers (generated ones and TableGen files too), every library of ours as DGemm::NAME, the tools
-# (dgemm_add_tool) and a package for find_package(DGemm). The umbrella target DGemm::DGemm is the compiler library.
+# (dgemm_add_tool), libdgemm.so, the plugin and a package for find_package(DGemm). The umbrella target DGemm::DGemm is the
+# compiler library. Tools, libdgemm.so and the plugin are installed where they are built: the quick start builds a few.
 include(CMakePackageConfigHelpers)
 set(DGEMM_CMAKE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/DGemm)
 
@@ -13,6 +14,8 @@ install(TARGETS ${_dgemm_libraries} DGemm EXPORT DGemmTargets
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
         LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(EXPORT DGemmTargets NAMESPACE DGemm:: DESTINATION ${DGEMM_CMAKE_DIR})
+install(TARGETS DGemmC EXPORT DGemmCTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} OPTIONAL)
+install(EXPORT DGemmCTargets NAMESPACE DGemm:: DESTINATION ${DGEMM_CMAKE_DIR})
 
 foreach(_root ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/dialects
               ${PROJECT_BINARY_DIR}/include ${PROJECT_BINARY_DIR}/dialects)
@@ -20,10 +23,12 @@ foreach(_root ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/dialects
           FILES_MATCHING PATTERN "*.h" PATTERN "*.h.inc" PATTERN "*.td" PATTERN CMakeFiles EXCLUDE)
 endforeach()
 
-configure_package_config_file(cmake/DGemmConfig.cmake.in ${PROJECT_BINARY_DIR}/cmake/DGemmConfig.cmake
+# Not where find_package looks when the bin folder of the build is on PATH.
+set(_package ${PROJECT_BINARY_DIR}/installed-package)
+configure_package_config_file(cmake/DGemmConfig.cmake.in ${_package}/DGemmConfig.cmake
   INSTALL_DESTINATION ${DGEMM_CMAKE_DIR} NO_CHECK_REQUIRED_COMPONENTS_MACRO)
-write_basic_package_version_file(${PROJECT_BINARY_DIR}/cmake/DGemmConfigVersion.cmake COMPATIBILITY SameMinorVersion)
-install(FILES ${PROJECT_BINARY_DIR}/cmake/DGemmConfig.cmake ${PROJECT_BINARY_DIR}/cmake/DGemmConfigVersion.cmake
+write_basic_package_version_file(${_package}/DGemmConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${_package}/DGemmConfig.cmake ${_package}/DGemmConfigVersion.cmake
               cmake/LinkLLVM.cmake cmake/StaticLLVM.cmake
         DESTINATION ${DGEMM_CMAKE_DIR})
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Configures and builds: build.sh [--dynamic | --static | --assert | --sanitize] [--werror] [--python] [target...]
+# Configures and builds: build.sh [--dynamic | --release | --static | --assert | --sanitize] [--werror] [--python] [target...]
 #   --dynamic  into build/, against the shared LLVM and MLIR: quick to link, for development (default)
+#   --release  into build-release/, the same optimised and without tests: to install
 #   --static   into build-static/, with LLVM and MLIR linked in: quick to start, for use
 #   --assert   into build-assert/, with the assertions of our code
 #   --sanitize into build-sanitize/, with them and the address and undefined-behaviour sanitizers
@@ -17,6 +18,7 @@ targets=()
 for argument in "$@"; do
   case $argument in
     --dynamic) preset=dev directory=build ;;
+    --release) preset=release directory=build-release ;;
     --static) preset=static directory=build-static ;;
     --assert) preset=assert directory=build-assert ;;
     --sanitize) preset=sanitize directory=build-sanitize ;;
