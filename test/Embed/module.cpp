@@ -17,8 +17,8 @@ static OwningOpRef<ModuleOp> buildLayer(MLIRContext &context) {
   Type a = MemRefType::get({ShapedType::kDynamic, 512}, f8), scaleA = MemRefType::get({4, ShapedType::kDynamic}, f32);
   Type weights = MemRefType::get({256, 512}, f8), scaleB = MemRefType::get({2, 4}, f32);
   Type d = MemRefType::get({ShapedType::kDynamic, 256}, bf16);
-  auto func = func::FuncOp::create(
-      b, loc, "layer", b.getFunctionType({a, scaleA, weights, scaleB, d, weights, scaleB, d}, {}));
+  auto func =
+      func::FuncOp::create(b, loc, "layer", b.getFunctionType({a, scaleA, weights, scaleB, d, weights, scaleB, d}, {}));
   Block *body = func.addEntryBlock();
   b.setInsertionPointToEnd(body);
   for (unsigned first : {2, 5})
