@@ -138,7 +138,7 @@ static Layout getLayout(const ProblemSize &size) {
 }
 
 const TunedEntry *TunedTable::find(const ProblemSize &size) const {
-  if (!size.loadsByTMA)
+  if (!size.loadsByTMA || !size.isOfTables)
     return nullptr;
   const TunedEntry *best = nullptr;
   for (const TunedEntry &entry : entries) {

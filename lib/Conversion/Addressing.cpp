@@ -67,7 +67,7 @@ Value OperandAccess::getOffset(ValueRange indices) {
 
 Value OperandAccess::getAddress(Value offset) {
   Type element = geometry.element;
-  if (isa<Float8E4M3FNType>(element)) // LLVM has none
+  if (isa<Float8E4M3FNType, Float8E5M2Type>(element)) // LLVM has none
     element = b.getI8Type();
   return LLVM::GEPOp::create(b, base.getType(), element, base, ArrayRef<LLVM::GEPArg>{offset});
 }

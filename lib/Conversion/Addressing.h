@@ -37,13 +37,12 @@ public:
   /// Address of the element `offset` (i64) elements after the first.
   Value getAddress(Value offset);
   /// What lies there, `offset` (i64) elements after the first.
-  Value load(Type type, Value offset) { return loadOperand(b, kernel, type, getAddress(offset)); }
+  LLVM::LoadOp load(Type type, Value offset) { return loadOperand(b, kernel, type, getAddress(offset)); }
   Value toI64(Value value);
-
-private:
   /// `expr` of the sizes as i64.
   Value expand(AffineExpr expr);
 
+private:
   NVVMBuilder &b;
   KernelOp kernel;
   OperandGeometry geometry;

@@ -111,8 +111,8 @@ void StoreLowering::storeByTMA(NVVMBuilder &b, ArrayRef<StoreOp> stores) {
   for (size_t slice = 0; slice < stores.size(); ++slice) {
     StoreOp store = stores[slice];
     for (OutputPanel panel : getOutputPanels(store.getNumColumns())) {
-      auto tile = TileType::get(b.getContext(), store.getValue().getType().getRows(), panel.columns, b.getBF16Type(),
-                                panel.getSwizzle());
+      auto tile = TileType::get(b.getContext(), store.getValue().getType().getRows(), panel.columns,
+                                cast<MemRefType>(store.getDest().getType()).getElementType(), panel.getSwizzle());
       Value staging = TileAtOp::create(b, tile, panelAddress(b, store, slice, panel));
       StoreFragmentOp::create(b, store.getValue(), store.getFirstColumn() + panel.column, staging);
     }

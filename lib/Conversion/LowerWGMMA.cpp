@@ -44,7 +44,7 @@ private:
   static LogicalResult verifyFragments(KernelOp kernel) {
     auto isWider = [](Type type) {
       auto frag = dyn_cast<FragType>(type);
-      return frag && frag.getRows() != hopper::kWgmmaM;
+      return frag && frag.getRows() > hopper::kWgmmaM;
     };
     WalkResult result = kernel.walk([&](Operation *op) {
       if (!llvm::any_of(op->getOperandTypes(), isWider) && !llvm::any_of(op->getResultTypes(), isWider))

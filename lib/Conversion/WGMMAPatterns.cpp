@@ -21,18 +21,23 @@ using namespace dgemm;
 //
 // Thread t of a warpgroup (w = t / 32, g = t % 32 / 4, q = t % 4) holds of a 64xN accumulator, for i < N/8:
 //   d[4i], d[4i+1]: row 16w + g, columns 8i + 2q and + 1;  d[4i+2], d[4i+3]: the same of row 16w + g + 8
-// (PTX ISA 9.0, "Register Fragments and Shared Memory Matrix Layouts" of wgmma). A 64x1 fragment: both rows' values.
+// (PTX ISA 9.0, "Register Fragments and Shared Memory Matrix Layouts" of wgmma). A 64x1 fragment: both rows' values. A
+// 1xN fragment: d[2i], d[2i+1] are those of columns 8i + 2q and + 1.
 //===----------------------------------------------------------------------===//
 
-static unsigned getThreadValues(FragType frag) { return frag.getColumns() == 1 ? 2 : frag.getColumns() / 2; }
+static unsigned getThreadValues(FragType frag) {
+  if (frag.getRows() == 1)
+    return frag.getColumns() / 4;
+  return frag.getColumns() == 1 ? 2 : frag.getColumns() / 2;
+}
 
 /// Of a tile that wgmma reads only the descriptor is wanted; of any other the address.
-static bool isMmaOperand(TileType tile) { return isa<Float8E4M3FNType>(tile.getElementType()); }
+static bool isMmaOperand(TileType tile) { return isa<Float8E4M3FNType, Float8E5M2Type>(tile.getElementType()); }
 
 void dgemm::addFragmentConversions(TypeConverter &converter) {
   converter.addConversion([](Type type) { return type; });
   converter.addConversion([](FragType frag) -> std::optional<Type> {
-    if (frag.getRows() != hopper::kWgmmaM)
+    if (frag.getRows() != hopper::kWgmmaM && frag.getRows() != 1)
       return Type(); // no warpgroup holds it
     SmallVector<Type> values(getThreadValues(frag), Float32Type::get(frag.getContext()));
     return LLVM::LLVMStructType::getLiteral(frag.getContext(), values);
@@ -100,6 +105,112 @@ struct LowerTileAt : OpConversionPattern<TileAtOp> {
   }
 };
 
+/// Reads the scales of rows of A from the operand, at one K block.
+class ScaleAccess {
+public:
+  ScaleAccess(NVVMBuilder &b, LoadScalesOp op)
+      : b(b), access(b, op->getParentOfType<KernelOp>(), op.getSource()), offsets(op.getOffsets()),
+        scaled(op->getParentOfType<KernelOp>().getProblem().getLhs()) {
+    if (scaled.variesAlongK())
+      kBlock = arith::DivUIOp::create(b, offsets.back(), b.index(scaled.getK()));
+    else
+      kBlock = b.index(0);
+    first = access.toI64(offsets[offsets.size() - 2]);
+    zero = LLVM::ConstantOp::create(b, b.getF32Type(), b.getF32FloatAttr(0));
+    none = arith::ConstantOp::create(b, b.getI64IntegerAttr(0));
+  }
+
+  /// That of row `row` (i32) from the first one on; zero for one that does not exist.
+  Value load(Value row) {
+    SmallVector<Value> indices(offsets.drop_back(2));
+    if (scaled.getRows() == ScaledAttr::kFull) {
+      indices.append({none, kBlock});
+      return access.load(b.getF32Type(), access.getOffset(indices));
+    }
+    Value own = arith::AddIOp::create(b, first, access.toI64(row));
+    Value extent = access.getExtent(scaled.isForEachRow() ? 0 : 1);
+    if (!scaled.isForEachRow())
+      own = arith::DivUIOp::create(b, own, arith::ConstantOp::create(b, b.getI64IntegerAttr(scaled.getRows())));
+    indices.append({kBlock, own});
+    if (!scaled.isForEachRow())
+      std::swap(indices.back(), indices[indices.size() - 2]);
+    Value inside = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, own, extent);
+    Value offset = arith::SelectOp::create(b, inside, access.getOffset(indices), none);
+    return arith::SelectOp::create(b, inside, access.load(b.getF32Type(), offset), zero);
+  }
+
+private:
+  NVVMBuilder &b;
+  OperandAccess access;
+  ValueRange offsets;
+  ScaledAttr scaled;
+  Value kBlock, first, zero, none;
+};
+
+/// Reads a scale for each of a thread's columns from the operand, at one K block. All addresses are a few bytes from
+/// one: there are no registers for others.
+class ColumnScaleAccess {
+public:
+  ColumnScaleAccess(NVVMBuilder &b, LoadScalesOp op)
+      : b(b), access(b, op->getParentOfType<KernelOp>(), op.getSource()) {
+    ScaledAttr scaled = op->getParentOfType<KernelOp>().getProblem().getRhs();
+    ValueRange offsets = op.getOffsets();
+    Value first =
+        access.toI64(b.add(b.toI32(offsets[offsets.size() - 2]), b.shiftLeft(b.bitAnd(b.threadIndex(), 3), 1)));
+    SmallVector<Value> indices(offsets.drop_back(2));
+    indices.push_back(scaled.variesAlongK() ? arith::DivUIOp::create(b, offsets.back(), b.index(scaled.getK()))
+                                            : Value(b.index(0)));
+    indices.push_back(first);
+    base = access.getOffset(indices);
+    left = arith::TruncIOp::create(b, b.getI32Type(), arith::SubIOp::create(b, access.getExtent(0), first));
+    const OperandGeometry &geometry = access.getGeometry();
+    stride = geometry.strides.back();
+    auto one = dyn_cast<AffineConstantExpr>(stride);
+    isPaired = one && one.getValue() == 1 && geometry.getAccessBytes() >= 2 * geometry.getElementBytes();
+    // Read anew for each mma: LLVM would keep them in registers.
+    isInvariant = !scaled.variesAlongK();
+  }
+
+  /// Those of `columns` columns; zero where B has no such row.
+  SmallVector<Value> load(int64_t columns) {
+    SmallVector<Value> values;
+    for (int64_t group = 0; group < columns; group += 8) {
+      if (isPaired) {
+        Value pair = loadInside(VectorType::get(2, b.getF32Type()), group);
+        values.push_back(LLVM::ExtractElementOp::create(b, pair, b.i32(0)));
+        values.push_back(LLVM::ExtractElementOp::create(b, pair, b.i32(1)));
+        continue;
+      }
+      values.push_back(loadInside(b.getF32Type(), group));
+      values.push_back(loadInside(b.getF32Type(), group + 1));
+    }
+    return values;
+  }
+
+private:
+  Value loadInside(Type type, int64_t column) {
+    Value inside = arith::CmpIOp::create(b, arith::CmpIPredicate::sgt, left, b.i32(column));
+    auto choice = scf::IfOp::create(b, type, inside, /*addThenBlock=*/true, /*addElseBlock=*/true);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(choice.elseBlock());
+    scf::YieldOp::create(b, LLVM::ZeroOp::create(b, type).getResult());
+    b.setInsertionPointToStart(choice.thenBlock());
+    Value offset = arith::AddIOp::create(b, base, access.expand(stride * column));
+    LLVM::LoadOp load = access.load(type, offset);
+    if (!isInvariant)
+      load.setInvariant(false);
+    scf::YieldOp::create(b, load.getResult());
+    return choice.getResult(0);
+  }
+
+  NVVMBuilder &b;
+  OperandAccess access;
+  /// Of the first column, in elements; how many columns there are from it on (i32).
+  Value base, left;
+  AffineExpr stride;
+  bool isPaired, isInvariant;
+};
+
 struct LowerLoadScales : OpConversionPattern<LoadScalesOp> {
   using OpConversionPattern::OpConversionPattern;
   LogicalResult matchAndRewrite(LoadScalesOp op, OpAdaptor adaptor,
@@ -107,6 +218,8 @@ struct LowerLoadScales : OpConversionPattern<LoadScalesOp> {
     NVVMBuilder b(op.getLoc(), rewriter);
     if (op.isOfRows())
       rewriter.replaceOp(op, op.isFromTile() ? readRows(b, adaptor.getSource()) : loadRows(b, op));
+    else if (op.isForEachRow())
+      rewriter.replaceOp(op, loadForEachColumn(b, op));
     else
       rewriter.replaceOp(op, op.isFromTile() ? readColumns(b, op, adaptor.getSource()) : loadColumns(b, op));
     return success();
@@ -124,21 +237,19 @@ private:
     return pack(b, values);
   }
 
+  /// Scales of A from the operand: those of the two rows of the thread.
   static Value loadRows(NVVMBuilder &b, LoadScalesOp op) {
-    OperandAccess access(b, op->getParentOfType<KernelOp>(), op.getSource());
+    ScaleAccess access(b, op);
     Value row = getFirstRow(b, b.threadIndex());
-    Value zero = LLVM::ConstantOp::create(b, b.getF32Type(), b.getF32FloatAttr(0));
-    Value none = arith::ConstantOp::create(b, b.getI64IntegerAttr(0));
-    SmallVector<Value> values, indices(op.getOffsets());
-    Value first = access.toI64(indices.back());
-    for (int64_t half = 0; half < 2; ++half) {
-      indices.back() = arith::AddIOp::create(b, first, access.toI64(b.add(row, 8 * half)));
-      Value inside = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, indices.back(), access.getExtent(0));
-      Value offset = arith::SelectOp::create(b, inside, access.getOffset(indices), none);
-      Value scale = access.load(b.getF32Type(), offset);
-      values.push_back(arith::SelectOp::create(b, inside, scale, zero));
-    }
+    SmallVector<Value> values;
+    for (int64_t half = 0; half < 2; ++half)
+      values.push_back(access.load(b.add(row, 8 * half)));
     return pack(b, values);
+  }
+
+  /// Scales of B from the operand: those of the columns of the thread.
+  static Value loadForEachColumn(NVVMBuilder &b, LoadScalesOp op) {
+    return pack(b, ColumnScaleAccess(b, op).load(cast<FragType>(op.getScales().getType()).getColumns()));
   }
 
   static Value readColumns(NVVMBuilder &b, LoadScalesOp op, Value tile) {
@@ -192,14 +303,19 @@ Value createAccumulatorFence(NVVMBuilder &b, Value fragment) {
       .getResult(0);
 }
 
+NVVM::WGMMATypes getWGMMAType(TileType tile) {
+  return isa<Float8E5M2Type>(tile.getElementType()) ? NVVM::WGMMATypes::e5m2 : NVVM::WGMMATypes::e4m3;
+}
+
 /// fence, wgmmas over the depth of the tiles, commit; the result is theirs, complete after a wait. `over` may be null.
-Value startMma(NVVMBuilder &b, Value lhs, Value rhs, Value over, Type fragment, int64_t columns, int64_t depth) {
+Value startMma(NVVMBuilder &b, Value lhs, Value rhs, Value over, Type fragment, TileType lhsType, TileType rhsType) {
+  int64_t columns = rhsType.getRows(), depth = lhsType.getColumns();
   auto shape = NVVM::MMAShapeAttr::get(b.getContext(), hopper::kWgmmaM, columns, hopper::kWgmmaK);
   Value acc = over ? over : Value(LLVM::UndefOp::create(b, fragment));
   NVVM::WgmmaFenceAlignedOp::create(b);
   for (int64_t k = 0; k < depth; k += hopper::kWgmmaK)
     acc = NVVM::WgmmaMmaAsyncOp::create(b, fragment, acc, createDescriptor(b, lhs, k), createDescriptor(b, rhs, k),
-                                        shape, NVVM::WGMMATypes::e4m3, NVVM::WGMMATypes::e4m3, NVVM::WGMMATypes::f32,
+                                        shape, getWGMMAType(lhsType), getWGMMAType(rhsType), NVVM::WGMMATypes::f32,
                                         k ? NVVM::WGMMAScaleOut::one : NVVM::WGMMAScaleOut::zero,
                                         NVVM::WGMMAScaleIn::one, NVVM::WGMMAScaleIn::one, NVVM::MMALayout::row,
                                         NVVM::MMALayout::col, NVVM::MMAIntOverflowAttr{});
@@ -218,8 +334,8 @@ struct LowerMma : OpConversionPattern<OpTy> {
     Type fragment = this->getTypeConverter()->convertType(type);
     if (!fragment)
       return rewriter.notifyMatchFailure(op, "expected a fragment of 64 rows");
-    Value result = startMma(b, adaptor.getLhs(), adaptor.getRhs(), adaptor.getOver(), fragment, type.getColumns(),
-                            op.getLhs().getType().getColumns());
+    Value result = startMma(b, adaptor.getLhs(), adaptor.getRhs(), adaptor.getOver(), fragment, op.getLhs().getType(),
+                            op.getRhs().getType());
     if constexpr (std::is_same_v<OpTy, MmaOp>) {
       NVVM::WgmmaWaitGroupSyncOp::create(b, 0);
       result = createAccumulatorFence(b, result);
@@ -243,13 +359,17 @@ struct LowerMmaWait : OpConversionPattern<MmaWaitOp> {
 // dgemm.promote
 //===----------------------------------------------------------------------===//
 
-/// The two rows' scale products for each 8-column group of a tile.
+/// The scale products of blocks of B with the two rows of a thread, for each 8-column group of a tile. Without row
+/// scales they are the scales of B.
 class ScaleProducts {
 public:
   /// The largest n % `extent` (columns of a scale block) of a tile of a problem, all of which are `columns` wide. The
   /// first tile has 0.
   static int64_t getLastStart(ProblemAttr problem, int64_t columns) {
-    int64_t size = problem.getN(), extent = problem.getRhs().getRows(), period = extent / std::gcd(columns, extent);
+    int64_t size = problem.getN(), extent = problem.getRhs().getRows();
+    if (extent == ScaledAttr::kFull)
+      return 0;
+    int64_t period = extent / std::gcd(columns, extent);
     bool isDynamic = size < 0;
     int64_t tiles = isDynamic ? period : std::min(period, llvm::divideCeilSigned(size, columns)), last = 0;
     for (int64_t tile = 0; tile < tiles; ++tile)
@@ -259,11 +379,16 @@ public:
 
   ScaleProducts(NVVMBuilder &b, ProblemAttr problem, Value rowScales, Value columnScales, Value n, int64_t columns)
       : b(b), extent(problem.getRhs().getRows()), lastStart(getLastStart(problem, columns)) {
-    SmallVector<Value> rows = unpack(b, rowScales);
+    if (extent == ScaledAttr::kFull)
+      extent = columns;
+    SmallVector<Value> rows = rowScales ? unpack(b, rowScales) : SmallVector<Value>();
     int64_t blocks = cast<VectorType>(columnScales.getType()).getNumElements();
     for (int64_t block = 0; block < blocks; ++block) {
       Value column = LLVM::ExtractElementOp::create(b, columnScales, b.i32(block));
-      products.push_back({LLVM::FMulOp::create(b, rows[0], column), LLVM::FMulOp::create(b, rows[1], column)});
+      if (rows.empty())
+        products.push_back({column, column});
+      else
+        products.push_back({LLVM::FMulOp::create(b, rows[0], column), LLVM::FMulOp::create(b, rows[1], column)});
     }
     step = std::gcd(columns, extent);
     if (blocks > 1)
@@ -296,23 +421,61 @@ private:
   llvm::DenseMap<int64_t, std::array<Value, 2>> selected;
 };
 
+/// What a partial sum is multiplied by: row and column scales, either of which may be none.
+class PromotionScales {
+public:
+  PromotionScales(NVVMBuilder &b, PromoteOp op, Value rowScales, Value columnScales) : b(b) {
+    auto kernel = op->getParentOfType<KernelOp>();
+    if (op.getColumnScales() && isa<VectorType>(op.getColumnScales().getType())) {
+      blocks.emplace(b, kernel.getProblem(), rowScales, columnScales, op.getN(), op.getAcc().getType().getColumns());
+      return;
+    }
+    if (rowScales)
+      rows = unpack(b, rowScales);
+    if (columnScales)
+      columns = unpack(b, columnScales);
+  }
+
+  /// That of value `i` of a fragment; null for 1.
+  Value get(int64_t i) {
+    int64_t row = rowOfValue(i);
+    if (blocks)
+      return blocks->get(i / 4 * 8, row);
+    if (columns.empty())
+      return rows.empty() ? Value() : rows[row];
+    Value column = columns[i / 4 * 2 + i % 2];
+    return rows.empty() ? column : LLVM::FMulOp::create(b, rows[row], column);
+  }
+
+private:
+  NVVMBuilder &b;
+  std::optional<ScaleProducts> blocks;
+  SmallVector<Value> rows, columns;
+};
+
 struct LowerPromote : OpConversionPattern<PromoteOp> {
   using OpConversionPattern::OpConversionPattern;
   LogicalResult matchAndRewrite(PromoteOp op, OpAdaptor adaptor, ConversionPatternRewriter &rewriter) const override {
     NVVMBuilder b(op.getLoc(), rewriter);
-    int64_t columns = op.getAcc().getType().getColumns();
-    ScaleProducts products(b, op->getParentOfType<KernelOp>().getProblem(), adaptor.getRowScales(),
-                           adaptor.getColumnScales(), op.getN(), columns);
+    PromotionScales scales(b, op, adaptor.getRowScales(), adaptor.getColumnScales());
     SmallVector<Value> parts = unpack(b, adaptor.getPart()), sums = unpack(b, adaptor.getAcc());
     size_t first = op.getColumn() / 2;
     for (size_t i = first; i < first + parts.size(); ++i)
-      sums[i] = LLVM::FMAOp::create(b, parts[i - first], products.get(i / 4 * 8, rowOfValue(i)), sums[i]);
+      sums[i] = addScaled(b, parts[i - first], scales.get(i), sums[i]);
     // Held here: LLVM would sink the multiply-adds to the end of the loop, and with them a second partial accumulator
     // would stay live under the next wgmma.
     Value held = createAccumulatorFence(b, pack(b, ArrayRef(sums).slice(first, parts.size())));
     llvm::copy(unpack(b, held), sums.begin() + first);
     rewriter.replaceOp(op, pack(b, sums));
     return success();
+  }
+
+private:
+  /// `scale` is null for 1.
+  static Value addScaled(NVVMBuilder &b, Value part, Value scale, Value sum) {
+    if (!scale)
+      return LLVM::FAddOp::create(b, part, sum);
+    return LLVM::FMAOp::create(b, part, scale, sum);
   }
 };
 
@@ -340,8 +503,13 @@ struct StoreMatrixLane {
   }
 };
 
-/// Two f32 values as bf16x2, `low` in the lower half.
-Value packBF16(NVVMBuilder &b, Value low, Value high) {
+/// Two f32 values as a pair of `type`, bf16 or f16, `low` in the lower half.
+Value packHalves(NVVMBuilder &b, Type type, Value low, Value high) {
+  if (type.isF16()) {
+    Value pair = NVVM::ConvertF32x2ToF16x2Op::create(b, VectorType::get(2, b.getF16Type()), high, low, Value{},
+                                                     NVVM::FPRoundingMode::RN);
+    return LLVM::BitcastOp::create(b, b.getI32Type(), pair);
+  }
   Value pair = NVVM::ConvertF32x2ToBF16x2Op::create(b, VectorType::get(2, b.getBF16Type()), high, low, Value{},
                                                     NVVM::FPRoundingMode::RN);
   return LLVM::BitcastOp::create(b, b.getI32Type(), pair);
@@ -361,8 +529,8 @@ struct LowerStoreFragment : OpConversionPattern<StoreFragmentOp> {
       SmallVector<Value> matrices;
       for (int64_t g = group; g < std::min(group + 2, tile.getColumns() / 8); ++g) {
         int64_t first = (static_cast<int64_t>(op.getColumn()) / 8 + g) * 4;
-        matrices.push_back(packBF16(b, values[first], values[first + 1]));
-        matrices.push_back(packBF16(b, values[first + 2], values[first + 3]));
+        matrices.push_back(packHalves(b, tile.getElementType(), values[first], values[first + 1]));
+        matrices.push_back(packHalves(b, tile.getElementType(), values[first + 2], values[first + 3]));
       }
       Value chunk = matrices.size() == 4 ? b.bitXor(lane.chunk, b.i32(group)) : b.i32(0);
       Value address = b.offsetPointer(adaptor.getTile(), b.add(lane.rowOffset, b.shiftLeft(chunk, 4)));
@@ -410,20 +578,33 @@ struct LowerStore : OpConversionPattern<StoreOp> {
 private:
   static Value i64(NVVMBuilder &b, int64_t value) { return arith::ConstantOp::create(b, b.getI64IntegerAttr(value)); }
 
-  /// Pairs of columns as one word where rows and their ends are even, else each by itself.
+  /// Two neighbours of a row of D.
+  static Value makePair(NVVMBuilder &b, Type element, Value low, Value high) {
+    if (!element.isF32())
+      return packHalves(b, element, low, high);
+    Value pair = LLVM::UndefOp::create(b, VectorType::get(2, element));
+    pair = LLVM::InsertElementOp::create(b, pair, low, b.i32(0));
+    return LLVM::InsertElementOp::create(b, pair, high, b.i32(1));
+  }
+  static Value getLane(NVVMBuilder &b, Type element, Value pair, int64_t lane) {
+    if (element.isF32())
+      return LLVM::ExtractElementOp::create(b, pair, b.i32(lane));
+    return LLVM::TruncOp::create(b, b.getI16Type(), b.shiftRight(pair, 16 * lane));
+  }
+
+  /// Pairs of columns at once where rows and their ends are even, else each by itself.
   static void storeRow(NVVMBuilder &b, OperandAccess &access, StoreOp op, ArrayRef<Value> values, int64_t half,
                        Value offset, Value columns) {
-    bool isPaired = access.getGeometry().getAccessBytes() >= 4;
+    Type element = access.getGeometry().element;
+    bool isPaired = access.getGeometry().getAccessBytes() >= 2 * access.getGeometry().getElementBytes();
     int64_t first = op.getFirstColumn() / 8, last = first + op.getNumColumns() / 8;
     for (int64_t i = first; i < last; ++i) {
-      Value pair = packBF16(b, values[4 * i + 2 * half], values[4 * i + 2 * half + 1]);
+      Value pair = makePair(b, element, values[4 * i + 2 * half], values[4 * i + 2 * half + 1]);
       for (int64_t lane = 0; lane < (isPaired ? 1 : 2); ++lane) {
         int64_t column = 8 * i + lane;
         Value inside = arith::CmpIOp::create(b, arith::CmpIPredicate::sgt, columns, i64(b, column));
         b.when(inside, [&] {
-          Value value = pair;
-          if (!isPaired)
-            value = LLVM::TruncOp::create(b, b.getI16Type(), b.shiftRight(pair, 16 * lane));
+          Value value = isPaired ? pair : getLane(b, element, pair, lane);
           LLVM::StoreOp::create(b, value, access.getAddress(arith::AddIOp::create(b, offset, i64(b, column))));
         });
       }

@@ -34,17 +34,16 @@ struct SizeDivisor {
 class ProblemTypes {
 public:
   ProblemTypes(mlir::MLIRContext *context, const GemmShape &shape)
-      : shape(shape), lhs(ScaledAttr::getOfA(context)), rhs(ScaledAttr::getOfB(context)), builder(context) {}
+      : shape(shape), lhs(scaled(context, shape.aType, shape.scaleA)), rhs(scaled(context, shape.bType, shape.scaleB)),
+        builder(context) {}
 
   MemRefType a() { return matrix(lhs.getElement(), isMasked(), shape.m, shape.k, shape.lda); }
   MemRefType b() { return matrix(rhs.getElement(), isGrouped(), shape.n, shape.k, shape.ldb); }
-  MemRefType d() { return matrix(builder.getBF16Type(), isMasked(), shape.m, shape.n, shape.ldd); }
-  MemRefType scaleA() {
-    return scales(isMasked(), blocks(shape.k, lhs.getK()), blocks(shape.m, lhs.getRows()), shape.scaleAKInnermost);
+  MemRefType d() {
+    return matrix(element(builder.getContext(), shape.outType), isMasked(), shape.m, shape.n, shape.ldd);
   }
-  MemRefType scaleB() {
-    return scales(isGrouped(), blocks(shape.n, rhs.getRows()), blocks(shape.k, rhs.getK()), shape.scaleBNInnermost);
-  }
+  MemRefType scaleA() { return scales(isMasked(), lhs, shape.m, shape.scaleAKInnermost); }
+  MemRefType scaleB() { return scales(isGrouped(), rhs, shape.n, shape.scaleBNInnermost); }
   MemRefType groups() { return MemRefType::get({extent(isMasked() ? shape.groups : shape.m)}, builder.getI32Type()); }
   bool isGrouped() const { return shape.layout != GemmLayout::Dense; }
   DenseI64ArrayAttr lhsGranularity() { return builder.getDenseI64ArrayAttr({lhs.getRows(), lhs.getK()}); }
@@ -54,7 +53,30 @@ private:
   bool isMasked() const { return shape.layout == GemmLayout::Masked; }
   static int64_t extent(int64_t size) { return size == kDynamic ? ShapedType::kDynamic : size; }
   static int64_t blocks(int64_t size, int64_t block) {
+    if (block == ScaledAttr::kFull)
+      return 1;
     return size == kDynamic ? size : int64_t(llvm::divideCeil(size, block));
+  }
+  static Type element(mlir::MLIRContext *context, ElementType type) {
+    switch (type) {
+    case ElementType::F8E4M3FN:
+      return Float8E4M3FNType::get(context);
+    case ElementType::F8E5M2:
+      return mlir::Float8E5M2Type::get(context);
+    case ElementType::F16:
+      return mlir::Float16Type::get(context);
+    case ElementType::F32:
+      return mlir::Float32Type::get(context);
+    default:
+      return mlir::BFloat16Type::get(context);
+    }
+  }
+  static ScaledAttr scaled(mlir::MLIRContext *context, ElementType type, ScaleGranularity granularity) {
+    bool isForEachRow = granularity == ScaleGranularity::Row || granularity == ScaleGranularity::RowBlock;
+    bool isWhole = granularity == ScaleGranularity::Tensor || granularity == ScaleGranularity::Row;
+    int64_t block = isWhole ? ScaledAttr::kFull : kScaleBlock;
+    return ScaledAttr::get(context, element(context, type), isForEachRow ? 1 : block, block,
+                           mlir::Float32Type::get(context));
   }
 
   /// `strides` of rows and columns, kDynamic for `?`.
@@ -78,11 +100,14 @@ private:
       return type(element, hasGroups, rows, columns);
     return type(element, hasGroups, rows, columns, std::pair<int64_t, int64_t>(pitch, 1));
   }
-  /// Scales [rows, columns], the rows innermost where `isTransposed`.
-  MemRefType scales(bool hasGroups, int64_t rows, int64_t columns, bool isTransposed) {
+  /// The scales of an operand of so many rows, the outer dimension innermost where `isTransposed`.
+  MemRefType scales(bool hasGroups, ScaledAttr scaled, int64_t operandRows, bool isTransposed) {
+    int64_t rows = blocks(operandRows, scaled.getRows()), columns = blocks(shape.k, scaled.getK());
+    if (scaled.isForEachRow())
+      std::swap(rows, columns);
     if (!isTransposed)
-      return type(lhs.getScale(), hasGroups, rows, columns);
-    return type(lhs.getScale(), hasGroups, rows, columns, std::pair<int64_t, int64_t>(1, rows));
+      return type(scaled.getScale(), hasGroups, rows, columns);
+    return type(scaled.getScale(), hasGroups, rows, columns, std::pair<int64_t, int64_t>(1, rows));
   }
 
   const GemmShape &shape;
@@ -127,8 +152,26 @@ static llvm::Error checkPitches(const GemmShape &shape) {
   return llvm::Error::success();
 }
 
+/// Element types, and orders of scales that there are two of.
+static llvm::Error checkRecipe(const GemmShape &shape) {
+  for (auto [name, type] : {std::pair("A", shape.aType), {"B", shape.bType}})
+    if (type != ElementType::F8E4M3FN && type != ElementType::F8E5M2)
+      return makeError(llvm::formatv("expected {0} to be f8E4M3FN or f8E5M2, but got {1}", name, toString(type)));
+  if (!llvm::is_contained({ElementType::BF16, ElementType::F16, ElementType::F32}, shape.outType))
+    return makeError(llvm::formatv("expected D to be bf16, f16 or f32, but got {0}", toString(shape.outType)));
+  if (shape.scaleAKInnermost && shape.scaleA != ScaleGranularity::RowBlock)
+    return makeError(
+        llvm::formatv("expected scales of A by 1x128 where K is to be innermost, but got {0}", toString(shape.scaleA)));
+  if (shape.scaleBNInnermost && shape.scaleB != ScaleGranularity::SquareBlock)
+    return makeError(llvm::formatv("expected scales of B by 128x128 where N is to be innermost, but got {0}",
+                                   toString(shape.scaleB)));
+  return llvm::Error::success();
+}
+
 static llvm::Error checkShape(const GemmShape &shape) {
   if (llvm::Error error = checkSizes(shape))
+    return error;
+  if (llvm::Error error = checkRecipe(shape))
     return error;
   if (shape.layout == GemmLayout::Contiguous &&
       (shape.rowAlignment < 1 || shape.rowAlignment > INT32_MAX || shape.rowAlignment % kMinBlockM))
@@ -186,6 +229,28 @@ static void buildFunction(mlir::ImplicitLocOpBuilder &b, const GemmShape &shape,
     gemm.expectRows(shape.expectedM);
   gemm.create();
   mlir::func::ReturnOp::create(b);
+}
+
+llvm::StringRef dgemm::toString(ScaleGranularity granularity) {
+  switch (granularity) {
+  case ScaleGranularity::Tensor:
+    return "tensor";
+  case ScaleGranularity::Row:
+    return "row";
+  case ScaleGranularity::RowBlock:
+    return "1x128";
+  case ScaleGranularity::SquareBlock:
+    return "128x128";
+  }
+  llvm_unreachable("no other granularity");
+}
+
+std::optional<ScaleGranularity> dgemm::parseScaleGranularity(llvm::StringRef name) {
+  for (ScaleGranularity granularity :
+       {ScaleGranularity::Tensor, ScaleGranularity::Row, ScaleGranularity::RowBlock, ScaleGranularity::SquareBlock})
+    if (name == toString(granularity))
+      return granularity;
+  return std::nullopt;
 }
 
 llvm::Error Session::build(const GemmShape &shape) {

@@ -79,8 +79,10 @@ Type FragType::parse(AsmParser &parser) {
 void FragType::print(AsmPrinter &printer) const { printer << "<" << getRows() << "x" << getColumns() << "xf32>"; }
 
 LogicalResult FragType::verify(function_ref<InFlightDiagnostic()> emitError, int64_t rows, int64_t columns) {
-  if (rows < hopper::kWgmmaM || rows % hopper::kWgmmaM)
-    return emitError() << "expected fragment rows to be a multiple of 64, but got " << rows;
+  if (rows != 1 && (rows < hopper::kWgmmaM || rows % hopper::kWgmmaM))
+    return emitError() << "expected fragment rows to be 1 or a multiple of 64, but got " << rows;
+  if (rows == 1 && columns == 1)
+    return emitError() << "expected a fragment of several rows or columns, but got 1x1";
   if (columns != 1 && (columns < hopper::kWgmmaNStep || columns % hopper::kWgmmaNStep))
     return emitError() << "expected fragment columns to be 1 or a multiple of 8, but got " << columns;
   return success();

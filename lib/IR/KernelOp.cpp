@@ -201,10 +201,7 @@ LogicalResult KernelOp::verify() {
     return emitOpError("expected a kernel to have no results");
   if (failed(ArgumentVerifier(*this).run()))
     return failure();
-  int64_t blockK = getConfig().getBlockK();
-  if (blockK != getProblem().getLhs().getK() || blockK != getProblem().getRhs().getK())
-    return emitOpError() << "expected block K to be the depth of the scale blocks of A and B, but got " << blockK;
-  return verifyMulticast(*this, getConfig(), getProblem());
+  return verifyConfigFor(*this, getConfig(), getProblem());
 }
 
 //===----------------------------------------------------------------------===//

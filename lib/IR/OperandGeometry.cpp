@@ -27,9 +27,19 @@ struct SizeExprs {
 };
 } // namespace
 
+/// Those of scales: of rows for each K block, else of K blocks for each block of rows.
+static SmallVector<AffineExpr> getScaleShape(ScaledAttr scaled, AffineExpr rows, AffineExpr k) {
+  AffineExpr one = getAffineConstantExpr(1, rows.getContext());
+  auto blocksOf = [&](AffineExpr size, int64_t block) {
+    return block == ScaledAttr::kFull ? one : size.ceilDiv(block);
+  };
+  AffineExpr rowBlocks = blocksOf(rows, scaled.getRows()), kBlocks = blocksOf(k, scaled.getK());
+  return scaled.isForEachRow() ? SmallVector<AffineExpr>{kBlocks, rowBlocks}
+                               : SmallVector<AffineExpr>{rowBlocks, kBlocks};
+}
+
 /// Extents without the group.
 static SmallVector<AffineExpr> getMatrixShape(ProblemAttr problem, Operand operand, const SizeExprs &size) {
-  ScaledAttr lhs = problem.getLhs(), rhs = problem.getRhs();
   switch (operand) {
   case Operand::A:
     return {size.m, size.k};
@@ -38,9 +48,9 @@ static SmallVector<AffineExpr> getMatrixShape(ProblemAttr problem, Operand opera
   case Operand::D:
     return {size.m, size.n};
   case Operand::ScaleA:
-    return {size.k.ceilDiv(lhs.getK()), size.m.ceilDiv(lhs.getRows())};
+    return getScaleShape(problem.getLhs(), size.m, size.k);
   case Operand::ScaleB:
-    return {size.n.ceilDiv(rhs.getRows()), size.k.ceilDiv(rhs.getK())};
+    return getScaleShape(problem.getRhs(), size.n, size.k);
   case Operand::MIndices:
     return {size.m};
   case Operand::MaskedM:
@@ -60,7 +70,7 @@ OperandGeometry OperandGeometry::get(ProblemAttr problem, Operand operand) {
   if (geometry.shape.size() == 2 && (layout == Layout::Masked || (layout == Layout::Contiguous && isOfB)))
     geometry.shape.insert(geometry.shape.begin(), size.g);
   llvm::append_range(geometry.explicitStrides, problem.getStridesOf(operand));
-  geometry.setStrides(operand);
+  geometry.setStrides(operand, /*padsRows=*/isScale(operand) && problem.getScaledOf(operand).isForEachRow());
   return geometry;
 }
 
@@ -84,9 +94,9 @@ static bool isRowInnermost(ArrayRef<AffineExpr> shape, ArrayRef<int64_t> strides
   return row >= 0 && (column < 0 || row < column);
 }
 
-/// A stride that is not given is that of the dimension inside, times its extent; the rows of scale_a are padded to a
-/// multiple of 16 bytes.
-void OperandGeometry::setStrides(Operand operand) {
+/// A stride that is not given is that of the dimension inside, times its extent; with `padsRows` rows that are
+/// innermost are padded to a multiple of 16 bytes.
+void OperandGeometry::setStrides(Operand operand, bool padsRows) {
   ArrayRef<int64_t> given = explicitStrides;
   MLIRContext *context = element.getContext();
   size_t rank = shape.size();
@@ -105,7 +115,7 @@ void OperandGeometry::setStrides(Operand operand) {
       strides[dim] = getLeadingDimension(context, operand);
     else
       strides[dim] = next;
-    bool isPadded = operand == Operand::ScaleA && dim == inner[0] && !isTransposed;
+    bool isPadded = padsRows && dim == inner[0] && !isTransposed;
     next = strides[dim] * (isPadded ? shape[dim].ceilDiv(4) * 4 : shape[dim]);
   }
 }
@@ -175,7 +185,15 @@ bool dgemm::areStridesOf(Operand operand, ArrayRef<int64_t> strides) {
                           : strides.back() == 1;
 }
 
-LogicalResult dgemm::verifyMulticast(Operation *op, ConfigAttr config, ProblemAttr problem) {
+LogicalResult dgemm::verifyConfigFor(Operation *op, ConfigAttr config, ProblemAttr problem) {
+  for (ScaledAttr scaled : {problem.getLhs(), problem.getRhs()}) {
+    if (scaled.variesAlongK() && config.getBlockK() != scaled.getK())
+      return op->emitOpError() << "expected block K to be the depth of the blocks of scales, " << scaled.getK()
+                               << ", but got " << config.getBlockK();
+    if (!scaled.variesAlongK() && config.getSchedule().getEarlyStore())
+      return op->emitOpError() << "expected no early_store with " << scaled
+                               << ", whose scales are multiplied in behind the K loop";
+  }
   if (!config.isMulticast())
     return success();
   for (Operand operand : {Operand::A, Operand::B})

@@ -232,8 +232,9 @@ LogicalResult StoreFragmentOp::verify() {
   int64_t columns = tile.getColumns();
   bool width = columns == 8 || columns == 16 || columns == 32 || columns == 64;
   int64_t swizzle = columns == 8 ? 0 : columns * 2;
-  if (!tile.getElementType().isBF16() || tile.getRows() != frag.getRows() || !width || tile.getSwizzle() != swizzle)
-    return emitOpError() << "expected a bf16 tile of " << frag.getRows()
+  bool isHalf = tile.getElementType().isBF16() || tile.getElementType().isF16();
+  if (!isHalf || tile.getRows() != frag.getRows() || !width || tile.getSwizzle() != swizzle)
+    return emitOpError() << "expected a bf16 or f16 tile of " << frag.getRows()
                          << " rows and 8, 16, 32 or 64 columns, swizzled over its row (none for 8), but got " << tile;
   if (getColumn() + columns > static_cast<uint64_t>(frag.getColumns()) || getColumn() % 8)
     return emitOpError() << "expected columns inside " << frag << " from a multiple of 8, but got " << getColumn()

@@ -23,9 +23,51 @@ LogicalResult DivisorsAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   return success();
 }
 
-LogicalResult ScaledAttr::verify(function_ref<InFlightDiagnostic()> emitError, Type, int64_t rows, int64_t k, Type) {
-  if (rows < 1 || k < 1)
-    return emitError() << "expected a scale for a block of at least [1, 1], but got [" << rows << ", " << k << "]";
+static std::string describeExtent(int64_t extent) {
+  return extent == ScaledAttr::kFull ? "full" : std::to_string(extent);
+}
+
+ParseResult dgemm::parseGranularity(AsmParser &parser, int64_t &rows, int64_t &k) {
+  auto parseExtent = [&](int64_t &extent) -> ParseResult {
+    extent = ScaledAttr::kFull;
+    if (succeeded(parser.parseOptionalKeyword("full")))
+      return success();
+    SMLoc loc = parser.getCurrentLocation();
+    if (parser.parseInteger(extent))
+      return failure();
+    return extent > 0 ? success() : parser.emitError(loc, "expected a positive extent or full");
+  };
+  return failure(parser.parseLSquare() || parseExtent(rows) || parser.parseComma() || parseExtent(k) ||
+                 parser.parseRSquare());
+}
+
+void dgemm::printGranularity(AsmPrinter &printer, int64_t rows, int64_t k) {
+  printer << '[' << describeExtent(rows) << ", " << describeExtent(k) << ']';
+}
+
+ParseResult dgemm::parseGranularity(OpAsmParser &parser, DenseI64ArrayAttr &block) {
+  int64_t rows, k;
+  if (parseGranularity(static_cast<AsmParser &>(parser), rows, k))
+    return failure();
+  block = parser.getBuilder().getDenseI64ArrayAttr({rows, k});
+  return success();
+}
+
+void dgemm::printGranularity(OpAsmPrinter &printer, Operation *, DenseI64ArrayAttr block) {
+  printGranularity(printer, block[0], block[1]);
+}
+
+LogicalResult ScaledAttr::verify(function_ref<InFlightDiagnostic()> emitError, Type element, int64_t rows, int64_t k,
+                                 Type scale) {
+  if (!isa<Float8E4M3FNType, Float8E5M2Type>(element))
+    return emitError() << "expected elements of type f8E4M3FN or f8E5M2, but got " << element;
+  if (!scale.isF32())
+    return emitError() << "expected scales of type f32, but got " << scale;
+  bool isBlock = k == kScaleBlock && (rows == 1 || rows == kScaleBlock);
+  bool isWhole = k == kFull && (rows == 1 || rows == kFull);
+  if (!isBlock && !isWhole)
+    return emitError() << "expected scales by [1, 128], [128, 128], [1, full] or [full, full], but got ["
+                       << describeExtent(rows) << ", " << describeExtent(k) << "]";
   return success();
 }
 
@@ -41,7 +83,8 @@ ScaledAttr ScaledAttr::getOfB(MLIRContext *context) {
 // ProblemAttr
 //===----------------------------------------------------------------------===//
 
-static SmallVector<Operand> getOperandsOf(Layout layout) {
+SmallVector<Operand> ProblemAttr::getOperands() const {
+  Layout layout = getLayout();
   SmallVector<Operand> operands = {Operand::A, Operand::ScaleA, Operand::B, Operand::ScaleB, Operand::D};
   if (layout != Layout::Dense)
     operands.push_back(layout == Layout::Masked ? Operand::MaskedM : Operand::MIndices);
@@ -54,11 +97,16 @@ ProblemAttr ProblemAttr::get(MLIRContext *context, Layout layout, ArrayRef<int64
              ScaledAttr::getOfB(context), BFloat16Type::get(context), /*pdl=*/false);
 }
 
-ProblemAttr ProblemAttr::getSymbolic(MLIRContext *context, Layout layout) {
-  return get(context, layout, ArrayRef<int64_t>{-1, -1, -1, -1}.take_front(layout == Layout::Dense ? 3 : 4), {}, {});
+ProblemAttr ProblemAttr::getSymbolic(Layout layout, ScaledAttr lhs, ScaledAttr rhs, Type out) {
+  MLIRContext *context = out.getContext();
+  auto sizes = ArrayRef<int64_t>{-1, -1, -1, -1}.take_front(layout == Layout::Dense ? 3 : 4);
+  return get(context, DenseI64ArrayAttr::get(context, sizes), layout, DictionaryAttr(), DivisorsAttr(), lhs, rhs, out,
+             /*pdl=*/false);
 }
 
-SmallVector<Operand> ProblemAttr::getOperands() const { return getOperandsOf(getLayout()); }
+ScaledAttr ProblemAttr::getScaledOf(Operand operand) const {
+  return operand == Operand::A || operand == Operand::ScaleA ? getLhs() : getRhs();
+}
 
 ArrayRef<int64_t> ProblemAttr::getStridesOf(Operand operand) const {
   auto strides = getStrides() ? getStrides().getAs<DenseI64ArrayAttr>(stringifyOperand(operand)) : DenseI64ArrayAttr();
@@ -110,10 +158,9 @@ static LogicalResult verifySizes(function_ref<InFlightDiagnostic()> emitError, L
 }
 
 /// C2.
-static LogicalResult verifyStrides(function_ref<InFlightDiagnostic()> emitError, MLIRContext *context, Layout layout,
+static LogicalResult verifyStrides(function_ref<InFlightDiagnostic()> emitError, ProblemAttr symbolic,
                                    DictionaryAttr all) {
-  SmallVector<Operand> operands = getOperandsOf(layout);
-  ProblemAttr symbolic = ProblemAttr::getSymbolic(context, layout);
+  SmallVector<Operand> operands = symbolic.getOperands();
   for (NamedAttribute entry : all) {
     std::optional<Operand> operand = symbolizeOperand(entry.getName());
     if (!operand || !llvm::is_contained(operands, *operand))
@@ -132,14 +179,10 @@ static LogicalResult verifyStrides(function_ref<InFlightDiagnostic()> emitError,
 LogicalResult ProblemAttr::verify(function_ref<InFlightDiagnostic()> emitError, DenseI64ArrayAttr sizes, Layout layout,
                                   DictionaryAttr strides, DivisorsAttr, ScaledAttr lhs, ScaledAttr rhs, Type out,
                                   bool) {
-  MLIRContext *context = sizes.getContext();
   if (failed(verifySizes(emitError, layout, sizes)))
     return failure();
-  if (strides && failed(verifyStrides(emitError, context, layout, strides)))
-    return failure();
   // C3.
-  if (lhs != ScaledAttr::getOfA(context) || rhs != ScaledAttr::getOfB(context) || !out.isBF16())
-    return emitError() << "expected A to be " << ScaledAttr::getOfA(context) << ", B " << ScaledAttr::getOfB(context)
-                       << " and D bf16, but got " << lhs << ", " << rhs << " and " << out;
-  return success();
+  if (!out.isBF16() && !out.isF16() && !out.isF32())
+    return emitError() << "expected D to be bf16, f16 or f32, but got " << out;
+  return strides ? verifyStrides(emitError, ProblemAttr::getSymbolic(layout, lhs, rhs, out), strides) : success();
 }

@@ -97,25 +97,30 @@ static LogicalResult verifyOperand(GemmOp op, Operand operand, Value value, cons
   return success();
 }
 
+/// "M", "ceil(K / 128)" or "1".
+static std::string describe(AffineExpr extent) {
+  auto nameOf = [](AffineExpr dim) { return kSizeNames[cast<AffineDimExpr>(dim).getPosition()].str(); };
+  if (auto constant = dyn_cast<AffineConstantExpr>(extent))
+    return std::to_string(constant.getValue());
+  if (isa<AffineDimExpr>(extent))
+    return nameOf(extent);
+  auto blocks = cast<AffineBinaryOpExpr>(extent);
+  return "ceil(" + nameOf(blocks.getLHS()) + " / " +
+         std::to_string(cast<AffineConstantExpr>(blocks.getRHS()).getValue()) + ")";
+}
+
 /// C3, for one operand.
-static LogicalResult verifyExtents(GemmOp op, Operand operand, Value value, const OperandGeometry &geometry) {
-  ProblemAttr unknown = ProblemAttr::getSymbolic(op.getContext(), op.getLayout());
+static LogicalResult verifyExtents(GemmOp op, Operand operand, Value value, ProblemAttr unknown) {
+  OperandGeometry geometry = OperandGeometry::get(op.getProblem(), operand);
   OperandGeometry symbolic = OperandGeometry::get(unknown, operand);
   for (auto [i, given] : llvm::enumerate(cast<MemRefType>(value.getType()).getShape())) {
     auto constant = dyn_cast<AffineConstantExpr>(geometry.shape[i]);
     int64_t expected = constant ? constant.getValue() : ShapedType::kDynamic;
     if (given == expected)
       continue;
-    std::string meaning;
-    if (auto dim = dyn_cast<AffineDimExpr>(symbolic.shape[i]))
-      meaning = kSizeNames[dim.getPosition()];
-    else
-      meaning = ("ceil(" +
-                 kSizeNames[cast<AffineDimExpr>(cast<AffineBinaryOpExpr>(symbolic.shape[i]).getLHS()).getPosition()] +
-                 " / 128)")
-                    .str();
+    std::string meaning = describe(symbolic.shape[i]), value = describe(expected);
     return op.emitOpError() << "expected dimension " << i << " of '" << getDiagnosticName(operand) << "' to be "
-                            << meaning << " = " << describe(expected) << ", but got " << describe(given);
+                            << meaning << (meaning == value ? "" : " = " + value) << ", but got " << describe(given);
   }
   return success();
 }
@@ -149,29 +154,44 @@ static LogicalResult verifyConfig(GemmOp op, ConfigAttr config) {
   if (op.getLayout() == Layout::Contiguous && op.getRowAlignment() % rows)
     return op.emitOpError() << "expected block M to divide the alignment of groups, " << op.getRowAlignment()
                             << ", so that no tile has rows of two groups, but got " << rows;
-  return verifyMulticast(op, config, op.getProblem());
+  return verifyConfigFor(op, config, op.getProblem());
+}
+
+/// C1 and C2. The problem without sizes; null after an error.
+static ProblemAttr verifyRecipe(GemmOp op) {
+  Type f32 = Float32Type::get(op.getContext());
+  auto getScaled = [&](StringRef name, MemRefType type, ArrayRef<int64_t> block) -> ScaledAttr {
+    auto emitError = [&] { return op.emitOpError() << "'" << name << "': "; };
+    if (block.size() != 2)
+      return emitError() << "expected scales by a block of rows and K, but got " << block.size() << " extents", nullptr;
+    return ScaledAttr::getChecked(emitError, op.getContext(), type.getElementType(), block[0], block[1], f32);
+  };
+  ScaledAttr lhs = getScaled("lhs", op.getLhsType(), op.getLhsGranularity());
+  ScaledAttr rhs = lhs ? getScaled("rhs", op.getRhsType(), op.getRhsGranularity()) : nullptr;
+  Type out = op.getOutType().getElementType();
+  if (!rhs)
+    return nullptr;
+  if (!out.isBF16() && !out.isF16() && !out.isF32())
+    return op.emitOpError() << "expected 'out' elements of type bf16, f16 or f32, but got " << out, nullptr;
+  return ProblemAttr::getSymbolic(op.getLayout(), lhs, rhs, out);
 }
 
 LogicalResult GemmOp::verify() {
   if (failed(verifyLayout(*this)))
     return failure();
-  ProblemAttr unknown = ProblemAttr::getSymbolic(getContext(), getLayout());
+  ProblemAttr unknown = verifyRecipe(*this);
+  if (!unknown)
+    return failure();
   for (auto [operand, value] : getRoles())
     if (failed(verifyOperand(*this, operand, value, OperandGeometry::get(unknown, operand))))
       return failure();
-
-  // C2.
-  if (getLhsGranularity() != ArrayRef<int64_t>{1, kScaleBlock})
-    return emitOpError() << "expected 'lhs' to be scaled by [1, 128], but got [" << getLhsGranularity() << "]";
-  if (getRhsGranularity() != ArrayRef<int64_t>{kScaleBlock, kScaleBlock})
-    return emitOpError() << "expected 'rhs' to be scaled by [128, 128], but got [" << getRhsGranularity() << "]";
 
   // C4.
   for (auto [name, size] : llvm::zip(kSizeNames, ::getSizes(*this)))
     if (size != -1 && (size < 1 || size > INT32_MAX))
       return emitOpError() << "expected " << name << " to be 1 to 2147483647, but got " << size;
   for (auto [operand, value] : getRoles())
-    if (failed(verifyExtents(*this, operand, value, OperandGeometry::get(getProblem(), operand))))
+    if (failed(verifyExtents(*this, operand, value, unknown)))
       return failure();
   if (failed(verifyDivisors(*this)))
     return failure();

@@ -43,13 +43,13 @@ static LogicalResult verifyIsTileOf(Operation *op, StringRef what, Value tile, O
                            << ", but got " << view.getIndex();
 }
 
-/// A wgmma operand: e4m3, 128 columns with 128-byte swizzle (C1 of dgemm.mma).
+/// A wgmma operand: FP8, 128 columns with 128-byte swizzle (C1 of dgemm.mma).
 static LogicalResult verifyMmaTile(Operation *op, StringRef name, TileType tile) {
-  if (isa<Float8E4M3FNType>(tile.getElementType()) && tile.getColumns() == hopper::kSwizzleBytes &&
+  if (isa<Float8E4M3FNType, Float8E5M2Type>(tile.getElementType()) && tile.getColumns() == hopper::kSwizzleBytes &&
       tile.getSwizzle() == hopper::kSwizzleBytes)
     return success();
-  return op->emitOpError() << "expected '" << name << "' to be f8E4M3FN with 128 columns and swizzle = 128, but got "
-                           << tile;
+  return op->emitOpError() << "expected '" << name
+                           << "' to be f8E4M3FN or f8E5M2 with 128 columns and swizzle = 128, but got " << tile;
 }
 
 /// The result of an mma of these tiles (C2 and C4 of dgemm.mma).
@@ -70,18 +70,71 @@ static LogicalResult verifyMma(Operation *op, TypedValue<TileType> lhsTile, Type
 }
 
 /// Scales of the rows and columns of `acc`.
-static LogicalResult verifyScales(Operation *op, FragType rowScales, Type columnScales, FragType acc) {
-  if (rowScales.getRows() != acc.getRows() || rowScales.getColumns() != 1)
-    return op->emitOpError() << "expected row scales of " << acc.getRows() << "x1, but got " << rowScales;
-  auto kernel = op->getParentOfType<KernelOp>();
-  if (!kernel)
-    return success(); // an error of its own
-  int64_t expected = kernel.getProblem().getRhs().getScalesOfTile(acc.getColumns());
-  int64_t given = cast<VectorType>(columnScales).getNumElements();
+template <typename OpTy>
+static LogicalResult verifyScales(OpTy op) {
+  FragType acc = op.getAcc().getType();
+  if (Value rows = op.getRowScales())
+    if (rows.getType() != FragType::get(op.getContext(), acc.getRows(), 1))
+      return op.emitOpError() << "expected row scales of " << acc.getRows() << "x1, but got " << rows.getType();
+  Value columns = op.getColumnScales();
+  if (!columns != !op.getN())
+    return op.emitOpError("expected column scales to come with the first column, and that with them");
+  auto kernel = op->template getParentOfType<KernelOp>();
+  if (!columns || !kernel)
+    return success(); // outside of a kernel is an error of its own
+  ScaledAttr scaled = kernel.getProblem().getRhs();
+  auto vector = dyn_cast<VectorType>(columns.getType());
+  if (!vector != scaled.isForEachRow())
+    return op.emitOpError() << "expected column scales of " << scaled << ", but got " << columns.getType();
+  int64_t expected = scaled.getScalesOfTile(acc.getColumns());
+  int64_t given = vector ? vector.getNumElements() : cast<FragType>(columns.getType()).getColumns();
+  if (!vector && cast<FragType>(columns.getType()).getRows() != 1)
+    return op.emitOpError() << "expected a row of column scales, but got " << columns.getType();
   if (given != expected)
-    return op->emitOpError() << "expected " << expected << " column scales for " << acc.getColumns()
-                             << " columns, but got " << given;
+    return op.emitOpError() << "expected " << expected << " column scales for " << acc.getColumns()
+                            << " columns, but got " << given;
   return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Scales in text
+//===----------------------------------------------------------------------===//
+
+ParseResult dgemm::parseScales(OpAsmParser &parser, OptionalOperand &rows, OptionalOperand &columns,
+                               OptionalOperand &n) {
+  if (failed(parser.parseOptionalKeyword("scaled")))
+    return success();
+  bool onlyRows = succeeded(parser.parseOptionalKeyword("rows"));
+  bool onlyColumns = !onlyRows && succeeded(parser.parseOptionalKeyword("columns"));
+  if (!onlyColumns && parser.parseOperand(rows.emplace()))
+    return failure();
+  if (onlyRows)
+    return success();
+  return failure((!onlyColumns && parser.parseComma()) || parser.parseOperand(columns.emplace()) ||
+                 parser.parseKeyword("at") || parser.parseOperand(n.emplace()));
+}
+
+void dgemm::printScales(OpAsmPrinter &printer, Operation *, Value rows, Value columns, Value n) {
+  if (!rows && !columns)
+    return;
+  printer << (!columns ? " scaled rows " : !rows ? " scaled columns " : " scaled ");
+  if (rows)
+    printer << rows << (columns ? ", " : "");
+  if (columns)
+    printer << columns << " at " << n;
+}
+
+ParseResult dgemm::parseScaleTypes(OpAsmParser &parser, const OptionalOperand &rows, const OptionalOperand &columns,
+                                   Type &rowsType, Type &columnsType) {
+  if (rows && (parser.parseComma() || parser.parseType(rowsType)))
+    return failure();
+  return failure(columns && (parser.parseComma() || parser.parseType(columnsType)));
+}
+
+void dgemm::printScaleTypes(OpAsmPrinter &printer, Operation *, Value rows, Value columns, Type, Type) {
+  for (Value scales : {rows, columns})
+    if (scales)
+      printer << ", " << scales.getType();
 }
 
 //===----------------------------------------------------------------------===//
@@ -118,6 +171,8 @@ static LogicalResult verifyTileScales(LoadScalesOp op) {
     return op.emitOpError("expected neither offsets nor 'by' for scales in shared memory");
   auto frag = dyn_cast<FragType>(scales);
   bool isRow = tile.getRows() == 1 && tile.getElementType().isF32();
+  if (frag && frag.getRows() == 1)
+    return op.emitOpError() << "expected a fragment of Rx1 or a vector from shared memory, but got " << frag;
   if (frag && (!isRow || frag.getColumns() != 1 || frag.getRows() != tile.getColumns()))
     return op.emitOpError() << "expected a 1xR tile of f32 and a fragment of Rx1, but got " << tile << " and " << frag;
   if (!frag && (!isRow || cast<VectorType>(scales).getNumElements() != tile.getColumns()))
@@ -125,20 +180,25 @@ static LogicalResult verifyTileScales(LoadScalesOp op) {
   return verifyIsTileOf(op, "tile", op.getSource(), frag ? Operand::ScaleA : Operand::ScaleB);
 }
 
-/// C2 of dgemm.load_scales for the scales of A.
+/// C2 of dgemm.load_scales for a scale for each row of A or of B.
 static LogicalResult verifyRowScales(LoadScalesOp op, MemRefType type) {
   auto frag = cast<FragType>(op.getScales().getType());
-  if (!type.getElementType().isF32() || frag.getColumns() != 1)
-    return op.emitOpError() << "expected a memref of f32 and a fragment of Rx1, but got " << type << " and " << frag;
+  if (!type.getElementType().isF32() || (op.isOfRows() && frag.getColumns() != 1))
+    return op.emitOpError() << "expected a memref of f32 and a fragment of Rx1 or 1xC, but got " << type << " and "
+                            << frag;
   if (std::optional<MovementAttr> movement = op.getMovement())
     if (failed(movement->verifyKind(op, {MovementKind::Registers})))
       return failure();
   if (failed(verifyOffsets(op, type, op.getOffsets())))
     return failure();
-  return verifyIsOperand(op, "source", op.getSource(), Operand::ScaleA);
+  auto kernel = op->getParentOfType<KernelOp>();
+  if (!op.isOfRows() && kernel && !kernel.getProblem().getRhs().isForEachRow()) // C3
+    return op.emitOpError() << "expected a vector of scales of " << kernel.getProblem().getRhs() << ", but got "
+                            << frag;
+  return verifyIsOperand(op, "source", op.getSource(), op.isOfRows() ? Operand::ScaleA : Operand::ScaleB);
 }
 
-/// C2 of dgemm.load_scales for the scales of B.
+/// C2 of dgemm.load_scales for the scales of blocks of B.
 static LogicalResult verifyBlockScales(LoadScalesOp op, MemRefType type) {
   if (type.getRank() < 2 || type.getRank() > 3 || !type.getElementType().isF32())
     return op.emitOpError() << "expected a memref of f32 with rank 2 or 3, but got " << type;
@@ -149,6 +209,9 @@ static LogicalResult verifyBlockScales(LoadScalesOp op, MemRefType type) {
     return failure();
   auto kernel = op->getParentOfType<KernelOp>();
   int64_t given = cast<VectorType>(op.getScales().getType()).getNumElements();
+  if (kernel && kernel.getProblem().getRhs().isForEachRow()) // C3
+    return op.emitOpError() << "expected a fragment 1xC of scales of " << kernel.getProblem().getRhs() << ", but got "
+                            << op.getScales().getType();
   if (int64_t expected = kernel ? kernel.getTileOf(Operand::ScaleB).getColumns() : given; given != expected)
     return op.emitOpError() << "expected the " << expected << " scales that block N of the kernel may meet, but got "
                             << given;
@@ -159,13 +222,13 @@ LogicalResult LoadScalesOp::verify() {
   if (isFromTile())
     return verifyTileScales(*this);
   auto type = cast<MemRefType>(getSource().getType());
-  return isOfRows() ? verifyRowScales(*this, type) : verifyBlockScales(*this, type);
+  return isForEachRow() ? verifyRowScales(*this, type) : verifyBlockScales(*this, type);
 }
 
 LogicalResult ScaledMmaOp::verify() {
   if (failed(verifyMma(*this, getLhs(), getRhs(), getAcc().getType())))
     return failure();
-  return verifyScales(*this, getRowScales().getType(), getColumnScales().getType(), getAcc().getType());
+  return verifyScales(*this);
 }
 
 /// C3 of dgemm.mma.
@@ -202,7 +265,7 @@ LogicalResult PromoteOp::verify() {
     return emitOpError() << "expected a part with the rows of " << acc
                          << " and columns inside it from a multiple of 8, "
                          << "but got " << part << " from " << first;
-  return verifyScales(*this, getRowScales().getType(), getColumnScales().getType(), getAcc().getType());
+  return verifyScales(*this);
 }
 
 static LogicalResult verifySplit(Operation *op, int64_t split) {
@@ -255,8 +318,9 @@ LogicalResult StoreOp::verify() {
   MemRefType type = getDest().getType();
   if (failed(verifyOffsets(*this, type, getOffsets())))
     return failure();
-  if (!type.getElementType().isBF16())
-    return emitOpError() << "expected a destination of bf16, but got " << type;
+  Type element = type.getElementType();
+  if (!element.isBF16() && !element.isF16() && !element.isF32())
+    return emitOpError() << "expected a destination of bf16, f16 or f32, but got " << type;
   if (std::optional<ArrayRef<int64_t>> part = getPart())
     if (part->size() != 2 || llvm::any_of(*part, [](int64_t i) { return i < 0 || i % hopper::kWgmmaNStep; }) ||
         part->back() == 0 || part->front() + part->back() > getValue().getType().getColumns())
@@ -267,5 +331,8 @@ LogicalResult StoreOp::verify() {
     return failure();
   if (failed(verifyIsOperand(*this, "destination", getDest(), Operand::D)))
     return failure();
+  // Staging holds 16-bit elements.
+  if (movement && movement->getKind() == MovementKind::TMA && element.isF32())
+    return emitOpError("expected f32 to be stored from registers");
   return movement ? movement->verifyFor(*this, Operand::D) : success();
 }

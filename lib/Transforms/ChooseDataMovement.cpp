@@ -117,7 +117,8 @@ LogicalResult MovementChoice::choose() {
   // The scales of B come through shared memory where TMA brings all else: the producer then has little to do.
   bool loadsScalesOfA = llvm::any_of(
       accesses.loads, [&](LoadOp load) { return kernel.getOperandOf(load.getSource()) == Operand::ScaleA; });
-  bool stagesBlockScales = loadsScalesOfA && allowsTMA(Operand::A) && allowsTMA(Operand::B);
+  bool stagesBlockScales =
+      loadsScalesOfA && allowsTMA(Operand::A) && allowsTMA(Operand::B) && kernel.getProblem().getRhs().variesAlongK();
   for (LoadOp load : accesses.loads) {
     FailureOr<MovementAttr> movement = chooseLoad(load, stagesBlockScales);
     if (failed(movement))
@@ -126,10 +127,11 @@ LogicalResult MovementChoice::choose() {
   }
   for (LoadScalesOp load : accesses.scales)
     if (!load.isFromTile())
-      load.setMovementAttr(by(stagesBlockScales && !load.isOfRows() ? MovementKind::CpAsync : MovementKind::Registers));
+      load.setMovementAttr(
+          by(stagesBlockScales && !load.isForEachRow() ? MovementKind::CpAsync : MovementKind::Registers));
   for (StoreOp store : accesses.stores) {
-    // With split_k each CTA writes its columns from registers.
-    bool isTMA = config.getSplitK() == 1 && allowsTMA(Operand::D);
+    // With split_k each CTA writes its columns from registers; and f32, of which a row of a fragment is a whole sector.
+    bool isTMA = config.getSplitK() == 1 && allowsTMA(Operand::D) && !kernel.getProblem().getOut().isF32();
     store.setMovementAttr(by(isTMA ? MovementKind::TMA : MovementKind::Registers));
   }
   return success();

@@ -104,8 +104,10 @@ public:
   KernelBody(ImplicitLocOpBuilder &b, KernelOp kernel, ForEachTileOp tiles)
       : b(b), kernel(kernel), config(kernel.getConfig()), tiles(tiles) {}
 
-  /// acc + A[m.., k..] * B[n.., k..]^T, scaled.
+  /// acc + A[m.., k..] * B[n.., k..]^T, with the scales that vary along K.
   Value createKBlock(Value k, FragType fragType, Value acc);
+  /// `acc` times the scales that are the same along K.
+  Value scaleSum(Value acc);
   /// To D, whose rows end at `m`; with split_k after the sum over the cluster, of which each CTA stores its columns.
   void createStore(Value acc, Value m);
 
@@ -121,7 +123,10 @@ private:
   Value load(Operand role, ArrayRef<Value> offsets) {
     return LoadOp::create(b, kernel.getTileOf(role), operand(role), offsetsOf(role, offsets), MovementAttr());
   }
-  Value loadRowScales(Value kBlock);
+  ScaledAttr lhs() { return kernel.getProblem().getLhs(); }
+  ScaledAttr rhs() { return kernel.getProblem().getRhs(); }
+  Value loadRowScales(Value k);
+  Value loadColumnScales(Value k);
 
   ImplicitLocOpBuilder &b;
   KernelOp kernel;
@@ -130,25 +135,42 @@ private:
 };
 } // namespace
 
-/// By TMA through a tile where the strides allow it, else by each thread for its own rows.
-Value KernelBody::loadRowScales(Value kBlock) {
+/// By TMA through a tile where there is one for each row and the strides allow it, else by each thread for its own
+/// rows.
+Value KernelBody::loadRowScales(Value k) {
   auto type = FragType::get(b.getContext(), config.getBlockM(), 1);
-  if (!OperandGeometry::get(kernel, Operand::ScaleA).allowsTMA())
-    return LoadScalesOp::create(b, type, operand(Operand::ScaleA),
-                                offsetsOf(Operand::ScaleA, {kBlock, tiles.getTileM()}), MovementAttr());
-  return LoadScalesOp::create(b, type, load(Operand::ScaleA, {kBlock, tiles.getTileM()}));
+  Value m = tiles.getTileM();
+  if (!lhs().variesAlongK() || !lhs().isForEachRow() || !OperandGeometry::get(kernel, Operand::ScaleA).allowsTMA())
+    return LoadScalesOp::create(b, type, operand(Operand::ScaleA), offsetsOf(Operand::ScaleA, {m, k}), MovementAttr());
+  Value kBlock = arith::DivUIOp::create(b, k, arith::ConstantIndexOp::create(b, lhs().getK()));
+  return LoadScalesOp::create(b, type, load(Operand::ScaleA, {kBlock, m}));
+}
+
+Value KernelBody::loadColumnScales(Value k) {
+  int64_t count = rhs().getScalesOfTile(config.getBlockN());
+  Type type = rhs().isForEachRow() ? Type(FragType::get(b.getContext(), 1, count))
+                                   : Type(VectorType::get(count, b.getF32Type()));
+  return LoadScalesOp::create(b, type, operand(Operand::ScaleB), offsetsOf(Operand::ScaleB, {tiles.getTileN(), k}),
+                              MovementAttr());
 }
 
 Value KernelBody::createKBlock(Value k, FragType fragType, Value acc) {
   Value m = tiles.getTileM(), n = tiles.getTileN();
-  Value kBlock = arith::DivUIOp::create(b, k, arith::ConstantIndexOp::create(b, kernel.getProblem().getLhs().getK()));
-  auto scalesType = VectorType::get(kernel.getTileOf(Operand::ScaleB).getColumns(), b.getF32Type());
-  Value columnScales =
-      LoadScalesOp::create(b, scalesType, operand(Operand::ScaleB), offsetsOf(Operand::ScaleB, {n, k}), MovementAttr());
-  Value lhs = load(Operand::A, {m, k});
-  Value rhs = load(Operand::B, {n, k});
-  Value rowScales = loadRowScales(kBlock);
-  return ScaledMmaOp::create(b, fragType, lhs, rhs, rowScales, columnScales, n, acc);
+  Value columnScales = rhs().variesAlongK() ? loadColumnScales(k) : Value();
+  Value aTile = load(Operand::A, {m, k});
+  Value bTile = load(Operand::B, {n, k});
+  Value rowScales = lhs().variesAlongK() ? loadRowScales(k) : Value();
+  return ScaledMmaOp::create(b, fragType, aTile, bTile, rowScales, columnScales, columnScales ? n : Value(), acc);
+}
+
+Value KernelBody::scaleSum(Value acc) {
+  if (lhs().variesAlongK() && rhs().variesAlongK())
+    return acc;
+  Value zero = arith::ConstantIndexOp::create(b, 0);
+  Value columnScales = rhs().variesAlongK() ? Value() : loadColumnScales(zero);
+  Value rowScales = lhs().variesAlongK() ? Value() : loadRowScales(zero);
+  return PromoteOp::create(b, acc.getType(), acc, rowScales, columnScales, columnScales ? tiles.getTileN() : Value(),
+                           ZeroOp::create(b, acc.getType()));
 }
 
 void KernelBody::createStore(Value acc, Value m) {
@@ -204,7 +226,8 @@ static void tileProblem(func::FuncOp func, GemmOp gemm) {
         Value next = KernelBody(inner, kernel, tiles).createKBlock(kOffset, fragType, acc.front());
         scf::YieldOp::create(inner, next);
       });
-  KernelBody(b, kernel, tiles).createStore(loop.getResult(0), m);
+  KernelBody body(b, kernel, tiles);
+  body.createStore(body.scaleSum(loop.getResult(0)), m);
   func.erase();
 }
 

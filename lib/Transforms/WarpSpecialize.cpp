@@ -7,7 +7,8 @@
 //===----------------------------------------------------------------------===//
 //
 // Expects the kernel that dgemm-promote-accumulators leaves: one tile loop, in it one K loop of loads, mma and promote,
-// and one store. Both roles repeat the loops; the producer keeps the loads, the consumers keep the rest.
+// behind it the promote that scales its sum, where some scales are the same along K, and one store. Both roles repeat
+// the loops; the producer keeps the loads, the consumers keep the rest.
 //
 //===----------------------------------------------------------------------===//
 
@@ -35,12 +36,16 @@ struct KernelParts {
   ForEachTileOp tiles;
   scf::ForOp kLoop;
   SmallVector<LoadOp> loads;
-  /// Reads a tile, or global memory.
+  /// Reads a tile, or global memory; null where the scales are the same along K.
   LoadScalesOp tileRowScales;
   LoadScalesOp directRowScales;
   LoadScalesOp columnScales;
   MmaOp mma;
   PromoteOp promote;
+  /// Scales the sum of the K loop, and what it reads; null where all scales vary along K.
+  PromoteOp scaling;
+  LoadScalesOp sumRowScales;
+  LoadScalesOp sumColumnScales;
   /// Null without split_k.
   ReduceClusterOp reduce;
   StoreOp store;
@@ -64,17 +69,48 @@ OpTy findOnly(Operation *root) {
   return {};
 }
 
-/// The loads of the K loop that give the scales of A and of B.
+/// The dgemm.load_scales in `block` that gives `scales` of `promote`, null for none.
+FailureOr<LoadScalesOp> findScales(PromoteOp promote, Value scales, Block *block) {
+  if (!scales)
+    return LoadScalesOp();
+  auto load = scales.getDefiningOp<LoadScalesOp>();
+  if (!load || load->getBlock() != block)
+    return promote.emitOpError("expected scales that a dgemm.load_scales beside it gives"), failure();
+  return load;
+}
+
+/// The loads that give the scales of a K block and of the sum.
 LogicalResult findScales(KernelParts &parts) {
-  SmallVector<LoadScalesOp> rows, columns;
-  parts.kLoop.walk([&](LoadScalesOp load) { (load.isOfRows() ? rows : columns).push_back(load); });
-  if (rows.size() != 1 || columns.size() != 1)
-    return parts.kLoop.emitOpError() << "expected one dgemm.load_scales of A and one of B to divide between the warps, "
-                                     << "but got " << rows.size() << " and " << columns.size();
-  if (columns.front().isFromTile())
-    return columns.front().emitOpError("expected to load the scales of B from the operand");
-  (rows.front().isFromTile() ? parts.tileRowScales : parts.directRowScales) = rows.front();
-  parts.columnScales = columns.front();
+  Block *kBody = parts.kLoop.getBody(), *tileBody = parts.kLoop->getBlock();
+  for (PromoteOp promote : tileBody->getOps<PromoteOp>()) {
+    if (parts.scaling)
+      return promote.emitOpError("expected one dgemm.promote at most behind the K loop");
+    parts.scaling = promote;
+  }
+  FailureOr<LoadScalesOp> rows = findScales(parts.promote, parts.promote.getRowScales(), kBody);
+  FailureOr<LoadScalesOp> columns = findScales(parts.promote, parts.promote.getColumnScales(), kBody);
+  if (failed(rows) || failed(columns))
+    return failure();
+  int64_t expected = !!*rows + !!*columns, given = llvm::range_size(kBody->getOps<LoadScalesOp>());
+  if (given != expected)
+    return parts.kLoop.emitOpError() << "expected the dgemm.load_scales that its promote reads, " << expected
+                                     << ", to divide between the warps, but got " << given;
+  if (*columns && columns->isFromTile())
+    return columns->emitOpError("expected to load the scales of B from the operand");
+  if (*rows)
+    (rows->isFromTile() ? parts.tileRowScales : parts.directRowScales) = *rows;
+  parts.columnScales = *columns;
+  if (!parts.scaling)
+    return success();
+  FailureOr<LoadScalesOp> sumRows = findScales(parts.scaling, parts.scaling.getRowScales(), tileBody);
+  FailureOr<LoadScalesOp> sumColumns = findScales(parts.scaling, parts.scaling.getColumnScales(), tileBody);
+  if (failed(sumRows) || failed(sumColumns))
+    return failure();
+  for (LoadScalesOp load : {*sumRows, *sumColumns})
+    if (load && load.isFromTile())
+      return load.emitOpError("expected to load the scales of a sum from the operand");
+  parts.sumRowScales = *sumRows;
+  parts.sumColumnScales = *sumColumns;
   return success();
 }
 
@@ -84,8 +120,10 @@ LogicalResult verifyOps(KernelParts &parts) {
   auto isOf = [&](Operation &op, Block *block) {
     if (isa_and_nonnull<arith::ArithDialect>(op.getDialect()) || op.hasTrait<OpTrait::IsTerminator>())
       return true;
-    return block == kBody ? isa<LoadOp, LoadScalesOp, MmaOp, PromoteOp, WalkKOp>(op)
-                          : isa<ZeroOp, ReduceClusterOp, StoreOp>(op) || &op == parts.kLoop;
+    return block == kBody
+               ? isa<LoadOp, LoadScalesOp, MmaOp, PromoteOp, WalkKOp>(op)
+               : isa<ZeroOp, ReduceClusterOp, StoreOp>(op) || &op == parts.kLoop ||
+                     llvm::is_contained<Operation *>({parts.scaling, parts.sumRowScales, parts.sumColumnScales}, &op);
   };
   for (Block *block : {tileBody, kBody})
     for (Operation &op : *block)
@@ -108,8 +146,15 @@ LogicalResult verifySum(KernelOp kernel, KernelParts &parts) {
       parts.promote.getPart() != parts.mma.getResult() || parts.promote.getAcc() != loop.getRegionIterArgs()[0] ||
       loop.getBody()->getTerminator()->getOperand(0) != parts.promote.getResult())
     return loop.emitOpError("expected to carry the sum of the promoted parts, from a dgemm.zero on, and nothing else");
-  Value sum = parts.reduce ? parts.reduce.getSum() : loop.getResult(0);
-  if (parts.store.getValue() != sum || (parts.reduce && parts.reduce.getValue() != loop.getResult(0)))
+  Value sum = loop.getResult(0);
+  if (PromoteOp scaling = parts.scaling) {
+    if (scaling.getPart() != sum || !scaling.getAcc().getDefiningOp<ZeroOp>() ||
+        scaling.getPart().getType() != scaling.getType())
+      return scaling.emitOpError("expected to scale the sum of the K loop, into a dgemm.zero");
+    sum = scaling.getResult();
+  }
+  if (parts.store.getValue() != (parts.reduce ? parts.reduce.getSum() : sum) ||
+      (parts.reduce && parts.reduce.getValue() != sum))
     return parts.store.emitOpError("expected to store the sum of the K loop, or with split_k of the cluster");
   return success();
 }
@@ -194,6 +239,8 @@ private:
   }
   /// The scales of a 64-row slice: of the tile that starts at row `offset`.
   Value loadRowScales(Value stage, Value offset);
+  Value loadRowScales(LoadScalesOp direct, Value offset);
+  void scaleSums(ArrayRef<Value> rowOffsets, MutableArrayRef<Value> sums);
   KBlock openKBlock(ArrayRef<Value> rowOffsets, int64_t columns);
   SmallVector<Value> buildConsumerKBlock(ArrayRef<Value> rowOffsets, ValueRange sums);
   SmallVector<Value> buildConsumerKLoop(ArrayRef<Value> rowOffsets);
@@ -222,14 +269,18 @@ void RoleBuilder::buildProducer(Block *block) {
   });
 }
 
+Value RoleBuilder::loadRowScales(LoadScalesOp direct, Value offset) {
+  auto type = FragType::get(b.getContext(), hopper::kWgmmaM, 1);
+  SmallVector<Value> offsets = mapAll(direct.getOffsets());
+  Value &row = offsets[offsets.size() - 2];
+  row = arith::AddIOp::create(b, row, offset);
+  return LoadScalesOp::create(b, type, direct.getSource(), offsets, direct.getMovementAttr());
+}
+
 Value RoleBuilder::loadRowScales(Value stage, Value offset) {
   auto type = FragType::get(b.getContext(), hopper::kWgmmaM, 1);
-  if (parts.directRowScales) {
-    SmallVector<Value> offsets = mapAll(parts.directRowScales.getOffsets());
-    offsets.back() = arith::AddIOp::create(b, offsets.back(), offset);
-    return LoadScalesOp::create(b, type, parts.directRowScales.getSource(), offsets,
-                                parts.directRowScales.getMovementAttr());
-  }
+  if (parts.directRowScales)
+    return loadRowScales(parts.directRowScales, offset);
   auto slice = TileType::get(b.getContext(), 1, hopper::kWgmmaM, b.getF32Type(), 0);
   return LoadScalesOp::create(b, type, view(stage, parts.tileRowScales.getSource(), slice, offset));
 }
@@ -238,7 +289,7 @@ Value RoleBuilder::loadRowScales(Value stage, Value offset) {
 KBlock RoleBuilder::openKBlock(ArrayRef<Value> rowOffsets, int64_t columns) {
   MLIRContext *context = b.getContext();
   KBlock block;
-  if (!parts.stagesColumnScales)
+  if (parts.columnScales && !parts.stagesColumnScales && !parts.columnScales.isForEachRow())
     block.columnScales = b.clone(*parts.columnScales, map)->getResult(0);
   if (parts.directRowScales) // on their way while the stage fills
     for (Value offset : rowOffsets)
@@ -270,6 +321,7 @@ SmallVector<Value> RoleBuilder::buildConsumerKBlock(ArrayRef<Value> rowOffsets, 
   auto partFrag = FragType::get(b.getContext(), hopper::kWgmmaM, columns);
   KBlock block = openKBlock(rowOffsets, columns);
   SmallVector<Value> next(sums);
+  block.rowScales.resize(rowOffsets.size()); // null where they are the same along K
   size_t halves = block.rhs.size(), count = rowOffsets.size() * halves;
   Value part; // each mma takes over the registers of the one before it
   for (size_t i = 0; i < count; ++i) {
@@ -277,8 +329,12 @@ SmallVector<Value> RoleBuilder::buildConsumerKBlock(ArrayRef<Value> rowOffsets, 
     part = MmaOp::create(b, partFrag, block.lhs[slice], block.rhs[half], part);
     if (i + 1 == count)
       ReleaseOp::create(b, ring);
+    // A scale for each column takes too many registers to be kept while the tensor cores work.
+    if (parts.columnScales && parts.columnScales.isForEachRow())
+      block.columnScales = b.clone(*parts.columnScales, map)->getResult(0);
     next[slice] = PromoteOp::create(b, next[slice].getType(), part, block.rowScales[slice], block.columnScales,
-                                    map.lookupOrDefault(parts.promote.getN()), next[slice], half * columns);
+                                    block.columnScales ? map.lookupOrDefault(parts.promote.getN()) : Value(),
+                                    next[slice], half * columns);
   }
   return next;
 }
@@ -332,6 +388,19 @@ SmallVector<Value> RoleBuilder::buildSlicesOfGroup(ArrayRef<Value> rowOffsets, s
   return SmallVector<Value>(branch.getResults());
 }
 
+/// Multiplies the sums of these slices by the scales that are the same along K.
+void RoleBuilder::scaleSums(ArrayRef<Value> rowOffsets, MutableArrayRef<Value> sums) {
+  for (Operation &op : llvm::make_range(std::next(parts.kLoop->getIterator()), parts.scaling->getIterator()))
+    if (isa_and_nonnull<arith::ArithDialect>(op.getDialect()))
+      b.clone(op, map);
+  Value columnScales = parts.sumColumnScales ? b.clone(*parts.sumColumnScales, map)->getResult(0) : Value();
+  Value n = columnScales ? map.lookupOrDefault(parts.scaling.getN()) : Value();
+  for (auto [row, sum] : llvm::zip_equal(rowOffsets, sums)) {
+    Value rowScales = parts.sumRowScales ? loadRowScales(parts.sumRowScales, row) : Value();
+    sum = PromoteOp::create(b, sum.getType(), sum, rowScales, columnScales, n, ZeroOp::create(b, sum.getType()));
+  }
+}
+
 /// A slice of 64 rows, of which `row` is the first in the tile.
 void RoleBuilder::buildStore(Value sum, Value row) {
   SmallVector<Value> offsets = mapAll(parts.store.getOffsets());
@@ -357,6 +426,8 @@ void RoleBuilder::buildConsumer(Block *block, Value warpgroup, ConfigAttr config
   bool skips = parts.tiles.getLayout() == Layout::Masked && !parts.reduce;
   SmallVector<Value> sums = skips ? buildSlicesOfGroup(rowOffsets, rowOffsets.size(), /*mayHaveNone=*/warpgroups > 1)
                                   : buildConsumerKLoop(rowOffsets);
+  if (parts.scaling)
+    scaleSums(rowOffsets, sums);
   for (auto [row, acc] : llvm::zip_equal(rowOffsets, sums))
     buildStore(parts.reduce ? reduceCluster(acc) : acc, row);
 }
@@ -368,7 +439,7 @@ LogicalResult specialize(KernelOp kernel) {
   ConfigAttr config = kernel.getConfig();
   MLIRContext *context = kernel.getContext();
   bool loadsByTMA = llvm::all_of(parts->loads, [](LoadOp load) { return isBy(load, MovementKind::TMA); });
-  parts->stagesColumnScales = isBy(parts->columnScales, MovementKind::CpAsync);
+  parts->stagesColumnScales = parts->columnScales && isBy(parts->columnScales, MovementKind::CpAsync);
   SmallVector<TileType> tiles = llvm::map_to_vector(parts->loads, [](LoadOp load) { return load.getTile().getType(); });
   if (parts->stagesColumnScales) {
     int64_t blocks = cast<VectorType>(parts->columnScales.getScales().getType()).getNumElements();

@@ -2,19 +2,19 @@
 
 // What dgemm.gemm refuses, rule by rule (C1 to C6 of its description). The good problem is M = 64, N = 384, K = 512.
 
-// C1: both operands are e4m3.
-func.func @lhs_type(%a: memref<64x512xf8E5M2>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>) {
-  // expected-error @+1 {{'dgemm.gemm' op expected 'lhs' elements of type 'f8E4M3FN', but got 'f8E5M2'}}
+// C1: both operands are e4m3 or e5m2.
+func.func @lhs_type(%a: memref<64x512xf8E4M3FNUZ>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>) {
+  // expected-error @+1 {{'dgemm.gemm' op 'lhs': expected elements of type f8E4M3FN or f8E5M2, but got 'f8E4M3FNUZ'}}
   dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
-      : (memref<64x512xf8E5M2>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
+      : (memref<64x512xf8E4M3FNUZ>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
   return
 }
 
 // -----
 
-// C1: both operands are e4m3.
+// C1: both operands are e4m3 or e5m2.
 func.func @rhs_type(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf16>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>) {
-  // expected-error @+1 {{'dgemm.gemm' op expected 'rhs' elements of type 'f8E4M3FN', but got 'f16'}}
+  // expected-error @+1 {{'dgemm.gemm' op 'rhs': expected elements of type f8E4M3FN or f8E5M2, but got 'f16'}}
   dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
       : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf16>, memref<3x4xf32>, memref<64x384xbf16>)
   return
@@ -42,11 +42,11 @@ func.func @rhs_scale_type(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b
 
 // -----
 
-// C1: the output is bf16.
-func.func @out_type(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xf32>) {
-  // expected-error @+1 {{'dgemm.gemm' op expected 'out' elements of type 'bf16', but got 'f32'}}
+// C1: the output is bf16, f16 or f32.
+func.func @out_type(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xf64>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected 'out' elements of type bf16, f16 or f32, but got 'f64'}}
   dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
-      : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xf32>)
+      : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xf64>)
   return
 }
 
@@ -62,9 +62,9 @@ func.func @rank(%a: memref<2x64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref
 
 // -----
 
-// C2: a scale of A belongs to 128 elements of a row.
+// C2: blocks of scales are 128 deep, or as deep as K.
 func.func @lhs_granularity(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>) {
-  // expected-error @+1 {{'dgemm.gemm' op expected 'lhs' to be scaled by [1, 128], but got [1, 64]}}
+  // expected-error @+1 {{'dgemm.gemm' op 'lhs': expected scales by [1, 128], [128, 128], [1, full] or [full, full], but got [1, 64]}}
   dgemm.gemm dense lhs(%a scaled %sa by [1, 64]) rhs(%b scaled %sb by [128, 128]) out(%d)
       : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
   return
@@ -72,11 +72,62 @@ func.func @lhs_granularity(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %
 
 // -----
 
-// C2: a scale of B belongs to a block of 128x128.
+// C2: a scale of B belongs to a block of 128x128, a row or all of it.
 func.func @rhs_granularity(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>) {
-  // expected-error @+1 {{'dgemm.gemm' op expected 'rhs' to be scaled by [128, 128], but got [1, 128]}}
+  // expected-error @+1 {{'dgemm.gemm' op 'rhs': expected scales by [1, 128], [128, 128], [1, full] or [full, full], but got [64, full]}}
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [64, full]) out(%d)
+      : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
+  return
+}
+
+// -----
+
+// C2: a block has rows and K.
+func.func @block(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>) {
+  // expected-error @+1 {{'dgemm.gemm' op 'lhs': expected scales by a block of rows and K, but got 1 extents}}
+  "dgemm.gemm"(%a, %sa, %b, %sb, %d) {layout = 0 : i32, lhsGranularity = array<i64: 1>, rhsGranularity = array<i64: 128, 128>}
+      : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>) -> ()
+  return
+}
+
+// -----
+
+// C2: a block has an extent.
+func.func @extent(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>) {
+  // expected-error @+1 {{expected a positive extent or full}}
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 0]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
+  return
+}
+
+// -----
+
+// C3: scales for each row lie rows innermost, whichever operand they are of.
+func.func @rhs_row_scales(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected dimension 0 of 'rhs scale' to be ceil(K / 128) = 4, but got 3}}
   dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [1, 128]) out(%d)
       : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
+  return
+}
+
+// -----
+
+// C3: a tensor has one scale.
+func.func @tensor_scale(%a: memref<64x512xf8E4M3FN>, %sa: memref<1x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<1x1xf32>, %d: memref<64x384xbf16>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected dimension 1 of 'lhs scale' to be 1, but got 64}}
+  dgemm.gemm dense lhs(%a scaled %sa by [full, full]) rhs(%b scaled %sb by [full, full]) out(%d)
+      : (memref<64x512xf8E4M3FN>, memref<1x64xf32>, memref<384x512xf8E4M3FN>, memref<1x1xf32>, memref<64x384xbf16>)
+  return
+}
+
+// -----
+
+// C6: what is stored early has all its scales.
+func.func @early_store(%a: memref<64x512xf8E4M3FN>, %sa: memref<1x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<1x384xf32>, %d: memref<64x384xbf16>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected no early_store with #dgemm.scaled<f8E4M3FN by [1, full] of f32>, whose scales are multiplied in behind the K loop}}
+  dgemm.gemm dense lhs(%a scaled %sa by [1, full]) rhs(%b scaled %sb by [1, full]) out(%d)
+      config <tile = <block = 64x96x128>, schedule = <stages = 2, warpgroups = 1, early_store = true>>
+      : (memref<64x512xf8E4M3FN>, memref<1x64xf32>, memref<384x512xf8E4M3FN>, memref<1x384xf32>, memref<64x384xbf16>)
   return
 }
 

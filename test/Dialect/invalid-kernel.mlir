@@ -819,15 +819,10 @@ dgemm.kernel @scaled_mma_scales(
 
 // -----
 
-// #dgemm.problem C3: this is the GEMM of DeepSeek-V3.
-dgemm.kernel @types(
-    %a: memref<?x512xf8E5M2> {dgemm.operand = "a"},
-    %sa: memref<4x?xf32> {dgemm.operand = "scale_a"},
-    %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
-    %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
-    %d: memref<?x384xbf16> {dgemm.operand = "d"},
-    // expected-error @+1 {{expected A to be #dgemm.scaled<f8E4M3FN by [1, 128] of f32>, B #dgemm.scaled<f8E4M3FN by [128, 128] of f32> and D bf16, but got #dgemm.scaled<f8E5M2 by [1, 128] of f32>, #dgemm.scaled<f8E4M3FN by [128, 128] of f32> and 'bf16'}}
-    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512], lhs = <f8E5M2 by [1, 128] of f32>>
+// #dgemm.problem C3: what D is.
+dgemm.kernel @out(
+    // expected-error @+1 {{expected D to be bf16, f16 or f32, but got 'f64'}}
+    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512], out = f64>
     config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
 }
 

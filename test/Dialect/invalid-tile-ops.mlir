@@ -124,7 +124,7 @@ func.func @block_scales(%s: memref<4xf32>, %n: index) {
 
 // dgemm.mma C1: wgmma reads tiles of 128-byte rows with 128-byte swizzle.
 func.func @mma_swizzle(%a: !dgemm.tile<64x128xf8E4M3FN>, %b: !dgemm.tile<192x128xf8E4M3FN, swizzle = 128>) {
-  // expected-error @+1 {{'dgemm.mma' op expected 'lhs' to be f8E4M3FN with 128 columns and swizzle = 128, but got '!dgemm.tile<64x128xf8E4M3FN>'}}
+  // expected-error @+1 {{'dgemm.mma' op expected 'lhs' to be f8E4M3FN or f8E5M2 with 128 columns and swizzle = 128, but got '!dgemm.tile<64x128xf8E4M3FN>'}}
   %p = dgemm.mma %a, %b : !dgemm.tile<64x128xf8E4M3FN>, !dgemm.tile<192x128xf8E4M3FN, swizzle = 128> -> !dgemm.frag<64x192xf32>
   return
 }
@@ -133,7 +133,7 @@ func.func @mma_swizzle(%a: !dgemm.tile<64x128xf8E4M3FN>, %b: !dgemm.tile<192x128
 
 // dgemm.mma C1: both operands are e4m3.
 func.func @mma_element(%a: !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>, %b: !dgemm.tile<192x64xbf16, swizzle = 128>) {
-  // expected-error @+1 {{'dgemm.mma' op expected 'rhs' to be f8E4M3FN with 128 columns and swizzle = 128, but got '!dgemm.tile<192x64xbf16, swizzle = 128>'}}
+  // expected-error @+1 {{'dgemm.mma' op expected 'rhs' to be f8E4M3FN or f8E5M2 with 128 columns and swizzle = 128, but got '!dgemm.tile<192x64xbf16, swizzle = 128>'}}
   %p = dgemm.mma %a, %b : !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>, !dgemm.tile<192x64xbf16, swizzle = 128> -> !dgemm.frag<64x192xf32>
   return
 }
@@ -194,10 +194,10 @@ func.func @store_offsets(%d: memref<?x384xbf16>, %v: !dgemm.frag<64x96xf32>, %m:
 
 // -----
 
-// A store rounds to bf16.
-func.func @store_element(%d: memref<?x384xf32>, %v: !dgemm.frag<64x96xf32>, %m: index) {
-  // expected-error @+1 {{'dgemm.store' op expected a destination of bf16, but got 'memref<?x384xf32>'}}
-  dgemm.store %v, %d[%m, %m] : !dgemm.frag<64x96xf32>, memref<?x384xf32>
+// A store rounds to bf16 or f16, or keeps f32.
+func.func @store_element(%d: memref<?x384xf64>, %v: !dgemm.frag<64x96xf32>, %m: index) {
+  // expected-error @+1 {{'dgemm.store' op expected a destination of bf16, f16 or f32, but got 'memref<?x384xf64>'}}
+  dgemm.store %v, %d[%m, %m] : !dgemm.frag<64x96xf32>, memref<?x384xf64>
   return
 }
 
@@ -294,5 +294,76 @@ func.func @scales_offsets(%t: !dgemm.tile<1x2xf32>, %n: index) {
 func.func @row_scales_movement(%s: memref<4x?xf32>, %n: index) {
   // expected-error @+1 {{'dgemm.load_scales' op expected to move its data by registers, but got tma}}
   %r = dgemm.load_scales %s[%n, %n] by <tma> : memref<4x?xf32> -> !dgemm.frag<64x1xf32>
+  return
+}
+
+// -----
+
+// f32 does not go through the staging.
+dgemm.kernel @store_f32(
+    %a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"},
+    %sa: memref<4x?xf32> {dgemm.operand = "scale_a"},
+    %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
+    %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
+    %d: memref<?x384xf32> {dgemm.operand = "d"},
+    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512], out = f32>
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
+  %v = dgemm.zero : <64x96xf32>
+  // expected-error @+1 {{'dgemm.store' op expected f32 to be stored from registers}}
+  dgemm.store %v, %d[%M, %M] by <tma> : !dgemm.frag<64x96xf32>, memref<?x384xf32>
+}
+
+// -----
+
+// dgemm.load_scales C3: a vector has scales of blocks, a fragment of a row those of columns.
+dgemm.kernel @column_scales(
+    %a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"},
+    %sa: memref<4x?xf32> {dgemm.operand = "scale_a"},
+    %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
+    %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
+    %d: memref<?x384xbf16> {dgemm.operand = "d"},
+    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
+  // expected-error @+1 {{'dgemm.load_scales' op expected a vector of scales of #dgemm.scaled<f8E4M3FN by [128, 128] of f32>, but got '!dgemm.frag<1x96xf32>'}}
+  %x = dgemm.load_scales %sb[%M, %M] : memref<3x4xf32> -> !dgemm.frag<1x96xf32>
+}
+
+// -----
+
+dgemm.kernel @block_scales(
+    %a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"},
+    %sa: memref<4x?xf32> {dgemm.operand = "scale_a"},
+    %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
+    %sb: memref<1x384xf32> {dgemm.operand = "scale_b"},
+    %d: memref<?x384xbf16> {dgemm.operand = "d"},
+    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512], rhs = <f8E4M3FN by [1, full] of f32>>
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
+  // expected-error @+1 {{'dgemm.load_scales' op expected a fragment 1xC of scales of #dgemm.scaled<f8E4M3FN by [1, full] of f32>, but got 'vector<2xf32>'}}
+  %x = dgemm.load_scales %sb[%M, %M] : memref<1x384xf32> -> vector<2xf32>
+}
+
+// -----
+
+// Scales of columns come with the first of them.
+dgemm.kernel @columns_of_promote(
+    %a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"},
+    %sa: memref<4x?xf32> {dgemm.operand = "scale_a"},
+    %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
+    %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
+    %d: memref<?x384xbf16> {dgemm.operand = "d"},
+    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
+  %v = dgemm.zero : <64x96xf32>
+  %x = dgemm.zero : <1x96xf32>
+  // expected-error @+1 {{'dgemm.promote' op expected column scales of #dgemm.scaled<f8E4M3FN by [128, 128] of f32>, but got '!dgemm.frag<1x96xf32>'}}
+  %s = dgemm.promote %v scaled columns %x at %M into %v : !dgemm.frag<64x96xf32>, !dgemm.frag<1x96xf32> -> !dgemm.frag<64x96xf32>
+}
+
+// -----
+
+// What is summed and stored has whole rows.
+func.func @store_row(%d: memref<?x384xbf16>, %v: !dgemm.frag<1x96xf32>, %m: index) {
+  // expected-error @+1 {{'dgemm.store' op operand #0 must be a fragment of 64 rows or a multiple, but got '!dgemm.frag<1x96xf32>'}}
+  dgemm.store %v, %d[%m, %m] : !dgemm.frag<1x96xf32>, memref<?x384xbf16>
   return
 }

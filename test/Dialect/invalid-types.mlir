@@ -37,7 +37,7 @@ func.func private @frag_element(!dgemm.frag<64x64xf16>)
 // -----
 
 // wgmma gives 64 rows to a warpgroup.
-// expected-error @+1 {{expected fragment rows to be a multiple of 64, but got 96}}
+// expected-error @+1 {{expected fragment rows to be 1 or a multiple of 64, but got 96}}
 func.func private @frag_rows(!dgemm.frag<96x64xf32>)
 
 // -----
@@ -132,3 +132,21 @@ func.func private @movement_rows() attributes {x = #dgemm.movement<tma, few_rows
 // expected-error @+1 {{expected 'rows' to be a map of as many sizes as 'dims' to one extent, but got affine_map<(d0) -> (d0)>}}
 func.func private @box_rows() attributes {x = #dgemm.tensor_map<operand = a, element = f8E4M3FN,
   dims = (M, N, K) -> (K, M), strides = (M, N, K) -> (K), box = [128, 64], rows = (M) -> (M)>}
+
+// -----
+
+// #dgemm.scaled C1: wgmma takes FP8.
+// expected-error @+1 {{expected elements of type f8E4M3FN or f8E5M2, but got 'bf16'}}
+func.func private @scaled_elements() attributes {s = #dgemm.scaled<bf16 by [1, 128] of f32>}
+
+// -----
+
+// #dgemm.scaled C1: scales are f32.
+// expected-error @+1 {{expected scales of type f32, but got 'f16'}}
+func.func private @scale_type() attributes {s = #dgemm.scaled<f8E5M2 by [1, full] of f16>}
+
+// -----
+
+// #dgemm.scaled C2: the block is one of four.
+// expected-error @+1 {{expected scales by [1, 128], [128, 128], [1, full] or [full, full], but got [full, 128]}}
+func.func private @scale_block() attributes {s = #dgemm.scaled<f8E5M2 by [full, 128] of f32>}

@@ -21,14 +21,13 @@
 // Each tile is summed over K from zero.
 // CHECK-NEXT: %[[INIT:.*]] = dgemm.zero : <128x96xf32>
 // CHECK-NEXT: %[[D:.*]] = scf.for %[[TK:.*]] = %[[ZERO]] to %[[K]] step %[[STEP]] iter_args(%[[SUM:.*]] = %[[INIT]])
-// CHECK: %[[BLOCK:.*]] = arith.divui %[[TK]], %{{.*}} : index
-
 // 96 columns do not divide 128, so a tile may meet two blocks of B's scales.
 // CHECK-NEXT: %[[XB:.*]] = dgemm.load_scales %scale_b[%[[TN]], %[[TK]]] : memref<3x4xf32> -> vector<2xf32>
 
 // The scales of A come by K block, a row of them for the rows of the tile.
 // CHECK-NEXT: %[[TA:.*]] = dgemm.load %a[%[[TM]], %[[TK]]] : {{.*}} -> !dgemm.tile<128x128xf8E4M3FN, swizzle = 128>
 // CHECK-NEXT: %[[TB:.*]] = dgemm.load %b[%[[TN]], %[[TK]]] : {{.*}} -> !dgemm.tile<96x128xf8E4M3FN, swizzle = 128>
+// CHECK: %[[BLOCK:.*]] = arith.divui %[[TK]], %{{.*}} : index
 // CHECK-NEXT: %[[TS:.*]] = dgemm.load %scale_a[%[[BLOCK]], %[[TM]]] : {{.*}} -> !dgemm.tile<1x128xf32>
 // CHECK-NEXT: %[[RA:.*]] = dgemm.load_scales %[[TS]] : !dgemm.tile<1x128xf32> -> !dgemm.frag<128x1xf32>
 // CHECK-NEXT: %[[NEXT:.*]] = dgemm.scaled_mma %[[TA]], %[[TB]] scaled %[[RA]], %[[XB]] at %[[TN]] into %[[SUM]]

@@ -45,6 +45,11 @@ Expected<GemmShape> ShapeOptions::getShape() const {
   shape.layout = layout;
   shape.rowAlignment = rowAlignment;
   shape.expectedM = expectedM;
+  shape.scaleA = scaleA;
+  shape.scaleB = scaleB;
+  shape.aType = aType;
+  shape.bType = bType;
+  shape.outType = outType;
   shape.scaleAKInnermost = scaleAK;
   shape.scaleBNInnermost = scaleBN;
   shape.pdl = pdl;
@@ -77,6 +82,8 @@ std::vector<OptionRule> ShapeOptions::getRules() {
   return {{isDense, layoutIs, {&groups}},
           {layout != GemmLayout::Contiguous, layoutIs, {&rowAlignment}},
           {!hasExpectedM, "with a static M that is not masked", {&expectedM}},
+          {scaleA != ScaleGranularity::RowBlock, ("with --scale-a=" + toString(scaleA)).str(), {&scaleAK}},
+          {scaleB != ScaleGranularity::SquareBlock, ("with --scale-b=" + toString(scaleB)).str(), {&scaleBN}},
           {!isDynamic(SizeName::N, n), "without a dynamic --n", {&nDivisor}},
           {!isDynamic(SizeName::K, k), "without a dynamic --k", {&kDivisor}},
           {!isDynamic(SizeName::LDA, lda), "without a dynamic --lda", {&ldaDivisor}},

@@ -40,8 +40,9 @@ public:
   std::vector<const llvm::cl::Option *> getSizeOptions() const { return {&m, &n, &k, &groups, &lda, &ldb, &ldd}; }
   /// The rest: what a kernel is compiled for.
   std::vector<const llvm::cl::Option *> getKernelOptions() const {
-    return {&layout,   &rowAlignment, &expectedM,  &scaleAK,    &scaleBN,   &pdl, std::addressof(dynamic),
-            &nDivisor, &kDivisor,     &ldaDivisor, &ldbDivisor, &lddDivisor};
+    return {&layout,   &rowAlignment, &expectedM,  &scaleAK,    &scaleBN,    &pdl,    std::addressof(dynamic),
+            &nDivisor, &kDivisor,     &ldaDivisor, &ldbDivisor, &lddDivisor, &scaleA, &scaleB,
+            &aType,    &bType,        &outType};
   }
 
 private:
@@ -79,6 +80,31 @@ private:
                                  llvm::cl::init("0"), llvm::cl::cat(category)};
   llvm::cl::opt<std::string> ldd{"ldd", llvm::cl::desc("The same of D (default N)"), llvm::cl::value_desc("size"),
                                  llvm::cl::init("0"), llvm::cl::cat(category)};
+  static llvm::cl::ValuesClass getGranularities() {
+    return llvm::cl::values(clEnumValN(ScaleGranularity::Tensor, "tensor", "one"),
+                            clEnumValN(ScaleGranularity::Row, "row", "for each row: of A a token, of B a channel"),
+                            clEnumValN(ScaleGranularity::RowBlock, "1x128", "for each row and 128 columns"),
+                            clEnumValN(ScaleGranularity::SquareBlock, "128x128", "for each block of 128 x 128"));
+  }
+  static llvm::cl::ValuesClass getFP8Types() {
+    return llvm::cl::values(clEnumValN(ElementType::F8E4M3FN, "e4m3", "f8E4M3FN"),
+                            clEnumValN(ElementType::F8E5M2, "e5m2", "f8E5M2"));
+  }
+  llvm::cl::opt<ScaleGranularity> scaleA{"scale-a", llvm::cl::desc("Scales of A (default 1x128)"),
+                                         llvm::cl::init(ScaleGranularity::RowBlock), getGranularities(),
+                                         llvm::cl::cat(category)};
+  llvm::cl::opt<ScaleGranularity> scaleB{"scale-b", llvm::cl::desc("Scales of B (default 128x128)"),
+                                         llvm::cl::init(ScaleGranularity::SquareBlock), getGranularities(),
+                                         llvm::cl::cat(category)};
+  llvm::cl::opt<ElementType> aType{"a-type", llvm::cl::desc("Elements of A (default e4m3)"),
+                                   llvm::cl::init(ElementType::F8E4M3FN), getFP8Types(), llvm::cl::cat(category)};
+  llvm::cl::opt<ElementType> bType{"b-type", llvm::cl::desc("Elements of B (default e4m3)"),
+                                   llvm::cl::init(ElementType::F8E4M3FN), getFP8Types(), llvm::cl::cat(category)};
+  llvm::cl::opt<ElementType> outType{
+      "out", llvm::cl::desc("Elements of D (default bf16)"), llvm::cl::init(ElementType::BF16),
+      llvm::cl::values(clEnumValN(ElementType::BF16, "bf16", ""), clEnumValN(ElementType::F16, "f16", ""),
+                       clEnumValN(ElementType::F32, "f32", "")),
+      llvm::cl::cat(category)};
   llvm::cl::opt<bool> scaleAK{"scale-a-k-innermost", llvm::cl::desc("Scales of A lie as [M, K/128], row-major"),
                               llvm::cl::cat(category)};
   llvm::cl::opt<bool> scaleBN{"scale-b-n-innermost", llvm::cl::desc("Scales of B lie as [K/128, N/128], row-major"),

@@ -205,7 +205,7 @@ def DGemm_StoreFragmentOp : DGemm_Op<"store_fragment", [DGemm_InKernel, MemoryEf
 
     Example: `dgemm.store_fragment %acc[64] into %t : !dgemm.frag<64x192xf32>, !dgemm.tile<64x64xbf16, swizzle = 128>`.
   }];
-  let arguments = (ins DGemm_FragType:$value, I64Attr:$column, DGemm_TileType:$tile);
+  let arguments = (ins DGemm_SumType:$value, I64Attr:$column, DGemm_TileType:$tile);
   let assemblyFormat = [{
     $value `[` $column `]` `into` $tile attr-dict `:` qualified(type($value)) `,` qualified(type($tile))
   }];
@@ -221,7 +221,7 @@ def DGemm_SendFragmentOp : DGemm_Op<"send_fragment", [DGemm_InKernel]> {
 
     Example: `dgemm.send_fragment %acc to %buffer signal %barrier split = 4 : !dgemm.frag<64x128xf32>`.
   }];
-  let arguments = (ins DGemm_FragType:$value, LLVM_PointerInAddressSpace<3>:$buffer,
+  let arguments = (ins DGemm_SumType:$value, LLVM_PointerInAddressSpace<3>:$buffer,
                        LLVM_PointerInAddressSpace<3>:$barrier, I64Attr:$split);
   let assemblyFormat = [{
     $value `to` $buffer `signal` $barrier `split` `=` $split attr-dict `:` qualified(type($value))
@@ -237,8 +237,8 @@ def DGemm_AddReceivedOp : DGemm_Op<"add_received", [DGemm_InKernel, MemoryEffect
     Example:
     `%sum = dgemm.add_received %acc from %buffer split = 4 : !dgemm.frag<64x128xf32> -> !dgemm.frag<64x32xf32>`.
   }];
-  let arguments = (ins DGemm_FragType:$value, LLVM_PointerInAddressSpace<3>:$buffer, I64Attr:$split);
-  let results = (outs DGemm_FragType:$sum);
+  let arguments = (ins DGemm_SumType:$value, LLVM_PointerInAddressSpace<3>:$buffer, I64Attr:$split);
+  let results = (outs DGemm_SumType:$sum);
   let assemblyFormat = [{
     $value `from` $buffer `split` `=` $split attr-dict `:` qualified(type($value)) `->` qualified(type($sum))
   }];

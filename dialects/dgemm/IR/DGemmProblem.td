@@ -60,20 +60,36 @@ def DGemm_ScaledAttr : AttrDef<DGemm_Dialect, "Scaled"> {
   let mnemonic = "scaled";
   let summary = "the elements of A or B, and how they are scaled";
   let description = [{
-    Each block of `rows` rows and `k` columns has a scale.
+    Each block of `rows` rows and `k` columns has a scale; `full` stands for all rows, or for all of K.
 
-    Example: `#dgemm.scaled<f8E4M3FN by [1, 128] of f32>`, as A is.
+    | block | a scale for each | the operand of the scales |
+    | --- | --- | --- |
+    | `[1, 128]` | row and 128 columns | [ceil(K/128), rows] |
+    | `[128, 128]` | block of 128 x 128 | [ceil(rows/128), ceil(K/128)] |
+    | `[1, full]` | row (of A: a token; of B: a channel) | [1, rows] |
+    | `[full, full]` | tensor | [1, 1] |
+
+    - C1: the elements are f8E4M3FN or f8E5M2, which wgmma takes in any mix (PTX ISA 9.0, wgmma.mma_async), the scales f32.
+    - C2: the block is one of these.
+
+    Example: `#dgemm.scaled<f8E4M3FN by [1, 128] of f32>`, as A is if nothing else is said.
   }];
   let parameters = (ins "::mlir::Type":$element, "int64_t":$rows, "int64_t":$k, "::mlir::Type":$scale);
   let extraClassDeclaration = [{
-    /// A: a scale for each row and 128 columns. B: one for each block of 128 x 128.
+    /// Extent of a block that reaches over the whole dimension.
+    static constexpr int64_t kFull = -1;
+    /// Whether K blocks have scales of their own; else a scale is for all of K.
+    bool variesAlongK() const { return getK() != kFull; }
+    bool isForEachRow() const { return getRows() == 1; }
+    /// What is used where nothing else is said. A: a scale for each row and 128 columns. B: one for each block of 128 x 128.
     static ScaledAttr getOfA(::mlir::MLIRContext *context);
     static ScaledAttr getOfB(::mlir::MLIRContext *context);
     /// Scales along the rows that a tile of so many can meet, where tiles start at multiples of that.
-    int64_t getScalesOfTile(int64_t tileRows) const { return getScaleBlocksOfTile(tileRows, getRows()); }
+    int64_t getScalesOfTile(int64_t tileRows) const {
+      return getRows() == kFull ? 1 : getScaleBlocksOfTile(tileRows, getRows());
+    }
   }];
-  let assemblyFormat = "`<` $element `by` ` ` `[` $rows `,` $k `]` `of` $scale `>`";
-  let genVerifyDecl = 1;
+  let assemblyFormat = "`<` $element `by` custom<Granularity>($rows, $k) `of` $scale `>`";
   let genVerifyDecl = 1;
 }
 
@@ -96,7 +112,7 @@ def DGemm_ProblemAttr : AttrDef<DGemm_Dialect, "Problem"> {
 
     - C1: sizes are 1 to 2147483647, or -1.
     - C2: strides are at least 1, or -1; the innermost of A, B and D is 1, that of scales static.
-    - C3: A is f8E4M3FN scaled by [1, 128], B f8E4M3FN scaled by [128, 128], both in f32, D is bf16. (They are if left out.)
+    - C3: D is bf16, f16 or f32. (It is bf16 if left out; A is scaled by [1, 128] then, B by [128, 128].)
 
     Example: `#dgemm.problem<sizes = [-1, 384, 512], strides = {a = array<i64: 1024, 1>}>`.
   }];
@@ -110,8 +126,10 @@ def DGemm_ProblemAttr : AttrDef<DGemm_Dialect, "Problem"> {
   let builders = [AttrBuilder<(ins "Layout":$layout, "::llvm::ArrayRef<int64_t>":$sizes,
                                    "::mlir::DictionaryAttr":$strides, "DivisorsAttr":$divisors)>];
   let extraClassDeclaration = [{
-    /// A problem of this layout all of whose sizes are dynamic.
-    static ProblemAttr getSymbolic(::mlir::MLIRContext *context, Layout layout);
+    /// A problem all of whose sizes are dynamic.
+    static ProblemAttr getSymbolic(Layout layout, ScaledAttr lhs, ScaledAttr rhs, ::mlir::Type out);
+    /// How `operand`, A, B or their scales, is scaled.
+    ScaledAttr getScaledOf(Operand operand) const;
     /// The operands in order.
     ::llvm::SmallVector<Operand> getOperands() const;
     bool hasOperand(Operand operand) const { return ::llvm::is_contained(getOperands(), operand); }

@@ -17,16 +17,19 @@ include "mlir/IR/CommonTypeConstraints.td"
 def DGemm_GemmOp : DGemm_Op<"gemm"> {
   let summary = "a GEMM with block scales, dense or grouped";
   let description = [{
-    With A = `lhs` [M, K], B = `rhs` [N, K] (e4m3, K innermost), the scales of A [ceil(K/128), M] and of B
-    [ceil(N/128), ceil(K/128)] (f32), and D = `out` [M, N] (bf16):
+    With A = `lhs` [M, K], B = `rhs` [N, K] (e4m3 or e5m2, K innermost), their scales (f32), and D = `out` [M, N] (bf16, f16
+    or f32):
 
     ```
-    D[m, n] = bf16( sum over k blocks of 128:  (sum over k in block: A[m, k] * B[n, k]) * scale_A[k/128, m]
-                                                                                       * scale_B[n/128, k/128] )
+    D[m, n] = sum over k blocks of 128:  (sum over k in block: A[m, k] * B[n, k]) * scale of A[m, k] * scale of B[n, k]
     ```
 
-    The tensor core's FP8 accumulator keeps fewer bits than f32, so each 128-deep partial sum is promoted to f32.
-    The M stride of scale_A is M rounded up to a multiple of 4 (16 bytes), unless its type gives strides.
+    `by` says which block of an operand has one scale, as [rows, k], and so the shape of the scales (`#dgemm.scaled`):
+    `[1, 128]`, `[128, 128]`, `[1, full]` for a scale for each row, or `[full, full]` for one scale. Scales for each row
+    have a row pitch of their number rounded up to a multiple of 4 (16 bytes), unless their type gives strides.
+
+    The tensor core's FP8 accumulator keeps fewer bits than f32, so each 128-deep partial sum is promoted to f32. Scales
+    that are the same along K are multiplied in behind the sum.
 
     With G groups, each has its own B:
     - `contiguous(%m_indices)`: the rows of all groups stand in one A and D; `m_indices` [M] (i32) gives the group of each
@@ -35,9 +38,9 @@ def DGemm_GemmOp : DGemm_Op<"gemm"> {
     - `masked(%masked_m)`: all operands have G in front, with M rows for each group; only the first `masked_m`[g] (i32)
       of them are computed and written; below 0 counts as 0, above M as M. `expected` is a hint: how many these are (elsewhere: how large a dynamic M is).
 
-    - C1: `lhs` and `rhs` are f8E4M3FN, scales f32, `out` bf16.
-    - C2: the scales of `lhs` are by [1, 128], those of `rhs` by [128, 128].
-    - C3: M, N and K agree between the operands, and the scales have the extents above.
+    - C1: `lhs` and `rhs` are f8E4M3FN or f8E5M2, scales f32, `out` bf16, f16 or f32.
+    - C2: the block of a scale is one of those above.
+    - C3: M, N and K agree between the operands, and the scales have the extents that follow.
     `divisible` says what dynamic sizes are multiples of. An operand whose strides are not known to be multiples of 16
     bytes is read and written without TMA: a dynamic K wants `k = 16`, a dynamic N `n = 8` for it.
 
@@ -64,7 +67,7 @@ def DGemm_GemmOp : DGemm_Op<"gemm"> {
                        OptionalAttr<DGemm_ConfigAttr>:$config);
   let assemblyFormat = [{
     $layout (`(` $groups^ `)`)? (`aligned` $alignment^)? (`expected` $expectedRows^)? (`divisible` $divisors^)? (`pdl` $pdl^)?
-    `lhs` `(` $lhs `scaled` $lhsScale `by` $lhsGranularity `)` `rhs` `(` $rhs `scaled` $rhsScale `by` $rhsGranularity `)` `out` `(` $out `)` (`config` $config^)? attr-dict `:`
+    `lhs` `(` $lhs `scaled` $lhsScale `by` custom<Granularity>($lhsGranularity) `)` `rhs` `(` $rhs `scaled` $rhsScale `by` custom<Granularity>($rhsGranularity) `)` `out` `(` $out `)` (`config` $config^)? attr-dict `:`
     `(` type($lhs) `,` type($lhsScale) `,` type($rhs) `,` type($rhsScale) `,` type($out) (`,` type($groups)^)? `)`
   }];
   let hasVerifier = 1;

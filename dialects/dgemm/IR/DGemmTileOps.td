@@ -207,8 +207,8 @@ def DGemm_ReduceClusterOp : DGemm_Op<"reduce_cluster", [
     %sum, %column = dgemm.reduce_cluster %acc split = 4 : !dgemm.frag<64x128xf32> -> !dgemm.frag<64x32xf32>
     ```
   }];
-  let arguments = (ins DGemm_FragType:$value, I64Attr:$split);
-  let results = (outs DGemm_FragType:$sum, Index:$column);
+  let arguments = (ins DGemm_SumType:$value, I64Attr:$split);
+  let results = (outs DGemm_SumType:$sum, Index:$column);
   let extraClassDefinition = [{
     void $cppClass::getAsmResultNames(::mlir::OpAsmSetValueNameFn setName) {
       setName(getSum(), "sum");
@@ -242,20 +242,24 @@ def DGemm_LoadOp : DGemm_Op<"load", [DGemm_InKernel, MemoryEffects<[MemRead, Mem
   let hasVerifier = 1;
 }
 
+def DGemm_ColumnScales : AnyTypeOf<[DGemm_FragType, VectorOfRankAndType<[1], [F32]>]>;
+
 def DGemm_LoadScalesOp : DGemm_Op<"load_scales", [DGemm_InKernel, MemoryEffects<[MemRead]>]> {
   let summary = "scales of the rows of a fragment, or of the columns of a tile";
   let description = [{
-    What the result is says which: a fragment `Rx1` has the scales of A for its rows, of which each thread gets those of its
-    own; a vector has the scales of B that the columns of a tile meet, of which each thread gets all.
+    What the result is says which: a fragment `Rx1` has the scales of A for its rows, a fragment `1xC` those of B for its
+    columns, of which each thread gets those of its own; a vector has the scales of B that the columns of a tile meet, of
+    which each thread gets all.
 
-    The source is a row of shared memory, `1xR` or `1xC` of f32, or the operand. Of the scales of A the last offset is the
-    first row, and rows outside read as zero. Of the scales of B the offsets are those of B, n and k in elements, with the
-    group in front of them where there is one: element i of the result is the scale of row `n / 128 + i` at K block `k / 128`,
-    and a row past the last reads the last (its columns lie outside D). `by` says how scales of B come from the operand: by
-    `cp_async` through shared memory, by `registers` to each thread.
+    The source is a row of shared memory, `1xR` or `1xC` of f32, or the operand. Then the offsets are those of A or B itself,
+    row and k in elements, with the group in front of them where there is one. In a fragment the scales of rows of A or B
+    that do not exist are zero. Element i of a vector is the scale of row `n / 128 + i` of B, and a row past the last reads the
+    last (its columns lie outside D). `by` says how scales of B come from the operand: by `cp_async` through shared memory, by
+    `registers` to each thread.
 
     - C1: a row of shared memory has as many f32 as the result, without offsets and `by`.
     - C2: an operand is of f32, and has an offset for each dimension.
+    - C3: a fragment `1xC` is of a B that has a scale for each row, a vector of one that has not.
 
     Example:
     ```mlir
@@ -265,7 +269,7 @@ def DGemm_LoadScalesOp : DGemm_Op<"load_scales", [DGemm_InKernel, MemoryEffects<
   }];
   let arguments = (ins AnyTypeOf<[AnyMemRef, DGemm_TileType]>:$source, Variadic<Index>:$offsets,
                        OptionalAttr<DGemm_MovementAttr>:$movement);
-  let results = (outs AnyTypeOf<[DGemm_FragType, VectorOfRankAndType<[1], [F32]>]>:$scales);
+  let results = (outs DGemm_ColumnScales:$scales);
   let builders = [OpBuilder<(ins "Type":$scales, "Value":$tile), [{
     build($_builder, $_state, scales, tile, /*offsets=*/ValueRange(), /*movement=*/MovementAttr());
   }]>];
@@ -274,18 +278,24 @@ def DGemm_LoadScalesOp : DGemm_Op<"load_scales", [DGemm_InKernel, MemoryEffects<
   }];
   let extraClassDeclaration = [{
     /// Scales of A; else of B.
-    bool isOfRows() { return isa<FragType>(getScales().getType()); }
+    bool isOfRows() {
+      auto frag = dyn_cast<FragType>(getScales().getType());
+      return frag && frag.getRows() != 1;
+    }
+    /// A value for each row of A or of B; else one for each block of columns.
+    bool isForEachRow() { return isa<FragType>(getScales().getType()); }
     /// From shared memory; else from the operand.
     bool isFromTile() { return isa<TileType>(getSource().getType()); }
   }];
   let hasVerifier = 1;
 }
 
-def DGemm_ScaledMmaOp : DGemm_Op<"scaled_mma", [DGemm_InKernel, Pure, AllTypesMatch<["acc", "result"]>]> {
+def DGemm_ScaledMmaOp : DGemm_Op<"scaled_mma", [DGemm_InKernel, Pure, AttrSizedOperandSegments, AllTypesMatch<["acc", "result"]>]> {
   let summary = "acc + (lhs x rhs^T) scaled, over one K block";
   let description = [{
-    `result = acc + (lhs * rhs^T) * (rowScales (x) columnScales)`. Column c of the tile, which starts at column `n` of D,
-    takes scale `(n mod 128 + c) / 128` of `columnScales`.
+    `result = acc + (lhs * rhs^T) * (rowScales (x) columnScales)`, each of which may be left out. `columnScales` are a
+    fragment of a row, with a scale for each column, or a vector: column c of the tile, which starts at column `n` of D,
+    takes scale `(n mod 128 + c) / 128` of it.
 
     Example:
     ```mlir
@@ -294,12 +304,13 @@ def DGemm_ScaledMmaOp : DGemm_Op<"scaled_mma", [DGemm_InKernel, Pure, AllTypesMa
           !dgemm.frag<128x1xf32>, vector<2xf32>, !dgemm.frag<128x192xf32>
     ```
   }];
-  let arguments = (ins DGemm_TileType:$lhs, DGemm_TileType:$rhs, DGemm_FragType:$rowScales,
-                       VectorOfRankAndType<[1], [F32]>:$columnScales, Index:$n, DGemm_FragType:$acc);
-  let results = (outs DGemm_FragType:$result);
+  let arguments = (ins DGemm_TileType:$lhs, DGemm_TileType:$rhs, Optional<DGemm_FragType>:$rowScales,
+                       Optional<DGemm_ColumnScales>:$columnScales, Optional<Index>:$n, DGemm_SumType:$acc);
+  let results = (outs DGemm_SumType:$result);
   let assemblyFormat = [{
-    $lhs `,` $rhs `scaled` $rowScales `,` $columnScales `at` $n `into` $acc attr-dict `:` qualified(type($lhs)) `,`
-    qualified(type($rhs)) `,` qualified(type($rowScales)) `,` type($columnScales) `,` qualified(type($acc))
+    $lhs `,` $rhs `` custom<Scales>($rowScales, $columnScales, $n) `into` $acc attr-dict `:` qualified(type($lhs)) `,`
+    qualified(type($rhs)) `` custom<ScaleTypes>(ref($rowScales), ref($columnScales), type($rowScales), type($columnScales)) `,`
+    qualified(type($acc))
   }];
   let hasVerifier = 1;
 }
@@ -310,7 +321,7 @@ def DGemm_MmaOp : DGemm_Op<"mma", [DGemm_InKernel, MemoryEffects<[MemRead]>]> {
     The partial sum of one K block, complete when the op is: `wgmma` m64nNk32 over the depth of the tiles, committed and
     waited for. Both tiles lie in shared memory, K innermost, with 128-byte swizzle.
 
-    - C1: both tiles have the element type f8E4M3FN, 128 columns and swizzle 128.
+    - C1: both tiles have the element type f8E4M3FN or f8E5M2, 128 columns and swizzle 128.
     - C2: the result has the rows of `lhs` by the rows of `rhs`; the latter are a multiple of 8 up to 256.
     - C3: `over`, where given, has the type of the result.
     - C4: `lhs` is a tile of A and `rhs` one of B, as far as is known: loaded from there, or in their places of a stage.
@@ -324,8 +335,8 @@ def DGemm_MmaOp : DGemm_Op<"mma", [DGemm_InKernel, MemoryEffects<[MemRead]>]> {
                                  !dgemm.tile<192x128xf8E4M3FN, swizzle = 128> -> !dgemm.frag<64x192xf32>
     ```
   }];
-  let arguments = (ins DGemm_TileType:$lhs, DGemm_TileType:$rhs, Optional<DGemm_FragType>:$over);
-  let results = (outs DGemm_FragType:$result);
+  let arguments = (ins DGemm_TileType:$lhs, DGemm_TileType:$rhs, Optional<DGemm_SumType>:$over);
+  let results = (outs DGemm_SumType:$result);
   let builders = [OpBuilder<(ins "Type":$result, "Value":$lhs, "Value":$rhs), [{
     build($_builder, $_state, result, lhs, rhs, Value());
   }]>];
@@ -351,8 +362,8 @@ def DGemm_MmaStartOp : DGemm_Op<"mma_start", [DGemm_InKernel, MemoryEffects<[Mem
     %part0 = dgemm.mma_wait %0 pending = 1 : !dgemm.frag<64x64xf32>
     ```
   }];
-  let arguments = (ins DGemm_TileType:$lhs, DGemm_TileType:$rhs, Optional<DGemm_FragType>:$over);
-  let results = (outs DGemm_FragType:$result);
+  let arguments = (ins DGemm_TileType:$lhs, DGemm_TileType:$rhs, Optional<DGemm_SumType>:$over);
+  let results = (outs DGemm_SumType:$result);
   let assemblyFormat = [{
     $lhs `,` $rhs (`over` $over^ `:` qualified(type($over)))? attr-dict `:` qualified(type($lhs)) `,` qualified(type($rhs)) `->` qualified(type($result))
   }];
@@ -369,17 +380,17 @@ def DGemm_MmaWaitOp : DGemm_Op<"mma_wait", [DGemm_InKernel, MemoryEffects<[MemRe
 
     Example: `%part = dgemm.mma_wait %0 pending = 1 : !dgemm.frag<64x64xf32>`.
   }];
-  let arguments = (ins DGemm_FragType:$started, I64Attr:$pending);
-  let results = (outs DGemm_FragType:$result);
+  let arguments = (ins DGemm_SumType:$started, I64Attr:$pending);
+  let results = (outs DGemm_SumType:$result);
   let assemblyFormat = "$started `pending` `=` $pending attr-dict `:` qualified(type($started))";
   let hasVerifier = 1;
 }
 
-def DGemm_PromoteOp : DGemm_Op<"promote", [DGemm_InKernel, Pure, AllTypesMatch<["acc", "result"]>]> {
+def DGemm_PromoteOp : DGemm_Op<"promote", [DGemm_InKernel, Pure, AttrSizedOperandSegments, AllTypesMatch<["acc", "result"]>]> {
   let summary = "acc + part scaled, in f32 on the CUDA cores";
   let description = [{
     The second level of accumulation: `result = acc + part * (rowScales (x) columnScales)`, one fused multiply-add for
-    each element. Column scales as in `dgemm.scaled_mma`. With `from` c, `part` holds only some of the columns of `acc`, the
+    each element; scales as in `dgemm.scaled_mma`. Into a `dgemm.zero` it scales a sum, where scales are the same along K. With `from` c, `part` holds only some of the columns of `acc`, the
     first of which is c; the others stay as they are.
 
     Example:
@@ -388,27 +399,28 @@ def DGemm_PromoteOp : DGemm_Op<"promote", [DGemm_InKernel, Pure, AllTypesMatch<[
         : !dgemm.frag<64x96xf32>, !dgemm.frag<64x1xf32>, vector<2xf32> -> !dgemm.frag<64x192xf32>
     ```
   }];
-  let arguments = (ins DGemm_FragType:$part, DGemm_FragType:$rowScales,
-                       VectorOfRankAndType<[1], [F32]>:$columnScales, Index:$n, DGemm_FragType:$acc,
+  let arguments = (ins DGemm_SumType:$part, Optional<DGemm_FragType>:$rowScales,
+                       Optional<DGemm_ColumnScales>:$columnScales, Optional<Index>:$n, DGemm_SumType:$acc,
                        DefaultValuedAttr<I64Attr, "0">:$column);
-  let results = (outs DGemm_FragType:$result);
+  let results = (outs DGemm_SumType:$result);
   let assemblyFormat = [{
-    $part `scaled` $rowScales `,` $columnScales `at` $n `into` $acc (`from` $column^)? attr-dict `:` qualified(type($part)) `,`
-    qualified(type($rowScales)) `,` type($columnScales) `->` qualified(type($acc))
+    $part `` custom<Scales>($rowScales, $columnScales, $n) `into` $acc (`from` $column^)? attr-dict `:` qualified(type($part)) ``
+    custom<ScaleTypes>(ref($rowScales), ref($columnScales), type($rowScales), type($columnScales)) `->`
+    qualified(type($acc))
   }];
   let hasVerifier = 1;
 }
 
 def DGemm_StoreOp : DGemm_Op<"store", [DGemm_InKernel, MemoryEffects<[MemWrite]>, AttrSizedOperandSegments]> {
-  let summary = "a fragment to global memory, rounded to bf16";
+  let summary = "a fragment to global memory, as the element type of D";
   let description = [{
-    Rounds to nearest even. Elements outside the destination are not written, nor, where `rows` is given, are rows from
+    Rounds to bf16 or f16 to nearest even; f32 stays as it is, and comes from registers. Elements outside the destination are not written, nor, where `rows` is given, are rows from
     that one on, nor, where `columns` is given, columns from that one on. With `part` = [c, n] only n columns of the
     fragment are written, from c on, to where they go of the whole.
 
     Example: `dgemm.store %acc, %d[%m, %n] : !dgemm.frag<128x192xf32>, memref<?x4096xbf16>`.
   }];
-  let arguments = (ins DGemm_FragType:$value, AnyMemRef:$dest, Variadic<Index>:$offsets, Optional<Index>:$rows,
+  let arguments = (ins DGemm_SumType:$value, AnyMemRef:$dest, Variadic<Index>:$offsets, Optional<Index>:$rows,
                        Optional<Index>:$columns, OptionalAttr<DenseI64ArrayAttr>:$part,
                        OptionalAttr<DGemm_MovementAttr>:$movement);
   let assemblyFormat = [{

@@ -38,7 +38,8 @@ def DGemm_FragType : DGemm_Type<"Frag", "frag"> {
   let description = [{
     Spread over the threads of the math warpgroups as the accumulator of wgmma is (PTX ISA 9.0, "Register Fragments and
     Shared Memory Matrix Layouts" of wgmma): 64 rows a warpgroup, two rows a thread. A single column (`64x1`) holds one
-    value for each row, for example the scales of A.
+    value for each row, for example the scales of A; a single row (`1x192`) one for each column, of which a thread has
+    those of its columns.
 
     Example: `!dgemm.frag<64x192xf32>`.
   }];
@@ -46,6 +47,10 @@ def DGemm_FragType : DGemm_Type<"Frag", "frag"> {
   let hasCustomAssemblyFormat = 1;
   let genVerifyDecl = 1;
 }
+
+/// What the tensor cores sum: a fragment of whole rows, not one of scales of columns.
+def DGemm_SumType : Type<And<[DGemm_FragType.predicate, CPred<"::llvm::cast<::dgemm::FragType>($_self).getRows() != 1">]>,
+                         "a fragment of 64 rows or a multiple", "::dgemm::FragType">;
 
 def DGemm_StageType : DGemm_Type<"Stage", "stage"> {
   let summary = "one stage of a ring: the tiles of one K block";

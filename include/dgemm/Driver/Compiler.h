@@ -33,6 +33,17 @@ class ModuleOp;
 
 namespace dgemm {
 
+/// What of A (rows: M, tokens) or of B (rows: N, channels) one scale belongs to.
+enum class ScaleGranularity {
+  Tensor,     ///< all of it
+  Row,        ///< a row
+  RowBlock,   ///< 128 elements of a row
+  SquareBlock ///< 128 x 128
+};
+/// "tensor", "row", "1x128", "128x128".
+llvm::StringRef toString(ScaleGranularity granularity);
+std::optional<ScaleGranularity> parseScaleGranularity(llvm::StringRef name);
+
 /// D[M,N] = A[M,K] x B[N,K]^T: sizes in elements, kDynamic for one that is given at launch, and how it lies in memory.
 struct GemmShape {
   static constexpr int64_t kDynamic = -1;
@@ -54,9 +65,17 @@ struct GemmShape {
   /// the leading dimension) of 16 for A and B, N of 8 for D. Without the promise a kernel does without TMA and takes
   /// every value; with it a launch refuses what breaks it.
   int64_t nDivisor = 1, kDivisor = 1, ldaDivisor = 1, ldbDivisor = 1, lddDivisor = 1;
-  /// scale_A lies as [M, K/128] row-major, as quantisers write it, instead of M-innermost with a padded stride.
+  /// Scales are f32. Those for each row are [K/128, M] or [1, M], M innermost with a padded stride (of B: N), those of
+  /// square blocks [M/128, K/128]; one scale is [1, 1].
+  ScaleGranularity scaleA = ScaleGranularity::RowBlock, scaleB = ScaleGranularity::SquareBlock;
+  /// F8E4M3FN or F8E5M2, in any mix.
+  ElementType aType = ElementType::F8E4M3FN, bType = ElementType::F8E4M3FN;
+  /// Of D: BF16, F16 or F32.
+  ElementType outType = ElementType::BF16;
+  /// scale_A, by 1x128, lies as [M, K/128] row-major, as quantisers write it, instead of M-innermost with a padded
+  /// stride.
   bool scaleAKInnermost = false;
-  /// scale_B lies N-innermost instead of K-innermost.
+  /// scale_B, by 128x128, lies N-innermost instead of K-innermost.
   bool scaleBNInnermost = false;
   /// Programmatic dependent launch: the kernel sets itself up while the one in front of it in the stream still runs,
   /// and waits for it before it reads.

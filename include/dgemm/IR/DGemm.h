@@ -61,6 +61,25 @@ namespace dgemm {
 int64_t getScaleBlocksOfTile(int64_t extent, int64_t block = kScaleBlock);
 } // namespace dgemm
 
+namespace dgemm {
+/// "[1, 128]" or "[1, full]": the block of a scale.
+mlir::ParseResult parseGranularity(mlir::AsmParser &parser, int64_t &rows, int64_t &k);
+void printGranularity(mlir::AsmPrinter &printer, int64_t rows, int64_t k);
+/// "scaled %rows, %columns at %n", "scaled rows %rows", "scaled columns %columns at %n" or nothing; and their types,
+/// each behind a comma.
+using OptionalOperand = std::optional<mlir::OpAsmParser::UnresolvedOperand>;
+mlir::ParseResult parseScales(mlir::OpAsmParser &parser, OptionalOperand &rows, OptionalOperand &columns,
+                              OptionalOperand &n);
+void printScales(mlir::OpAsmPrinter &printer, mlir::Operation *op, mlir::Value rows, mlir::Value columns,
+                 mlir::Value n);
+mlir::ParseResult parseScaleTypes(mlir::OpAsmParser &parser, const OptionalOperand &rows,
+                                  const OptionalOperand &columns, mlir::Type &rowsType, mlir::Type &columnsType);
+void printScaleTypes(mlir::OpAsmPrinter &printer, mlir::Operation *op, mlir::Value rows, mlir::Value columns,
+                     mlir::Type rowsType, mlir::Type columnsType);
+mlir::ParseResult parseGranularity(mlir::OpAsmParser &parser, mlir::DenseI64ArrayAttr &block);
+void printGranularity(mlir::OpAsmPrinter &printer, mlir::Operation *op, mlir::DenseI64ArrayAttr block);
+} // namespace dgemm
+
 #define GET_ATTRDEF_CLASSES
 #include "dgemm/IR/DGemmAttrs.h.inc"
 

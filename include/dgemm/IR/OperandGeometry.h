@@ -46,7 +46,7 @@ struct OperandGeometry {
   SmallVector<AffineExpr> getMapStrides() const;
 
 private:
-  void setStrides(Operand operand);
+  void setStrides(Operand operand, bool padsRows);
   /// In elements.
   int64_t getKnownDivisor(AffineExpr expr) const;
 };
@@ -61,8 +61,9 @@ FailureOr<SmallVector<int64_t>> getExplicitStrides(MemRefType type);
 /// Whether an operand may have these explicit strides: at least 1 or dynamic; the innermost of scales is static, and 1
 /// of the others.
 bool areStridesOf(Operand operand, ArrayRef<int64_t> strides);
-/// A cluster that multicasts wants A and B by TMA; else an error at `op`.
-LogicalResult verifyMulticast(Operation *op, ConfigAttr config, ProblemAttr problem);
+/// Whether a kernel of `problem` can have `config`; else an error at `op`. A cluster that multicasts wants A and B by
+/// TMA, a K block is as deep as a block of scales, and what is stored early needs no scales behind the K loop.
+LogicalResult verifyConfigFor(Operation *op, ConfigAttr config, ProblemAttr problem);
 /// True if explicit strides of A, B or D leave that of the rows to the launch.
 inline bool hasDynamicLeadingDimension(ArrayRef<int64_t> strides) {
   return strides.size() > 1 && strides[strides.size() - 2] < 0;

@@ -1,0 +1,70 @@
+// RUN: dgemm-opt %s --dgemm-tile-problem | FileCheck %s
+// RUN: dgemm-opt %s --dgemm-tile-problem --dgemm-promote-accumulators --dgemm-choose-data-movement --dgemm-warp-specialize | FileCheck %s --check-prefix=ROLES
+
+// Scales that are the same along K are multiplied in behind the K loop; what varies along K is multiplied in for each K block.
+
+// A scale for each row of A and of B: the K loop only adds. Each consumer scales what it has of the sum.
+// CHECK-LABEL: dgemm.kernel @rows(
+// CHECK: scf.for
+// CHECK-NOT: dgemm.load_scales
+// CHECK: dgemm.scaled_mma %{{[^ ]*}}, %{{[^ ]*}} into %{{[^ ]*}} : !dgemm.tile<128x128xf8E4M3FN, swizzle = 128>, !dgemm.tile<96x128xf8E5M2, swizzle = 128>, !dgemm.frag<128x96xf32>
+// CHECK: }
+// CHECK: %[[XB:.*]] = dgemm.load_scales %scale_b[%n, %[[ZERO:.*]]] : memref<1x384xf32> -> !dgemm.frag<1x96xf32>
+// CHECK: %[[XA:.*]] = dgemm.load_scales %scale_a[%m, %[[ZERO]]] : memref<1x?xf32> -> !dgemm.frag<128x1xf32>
+// CHECK: %[[D:.*]] = dgemm.promote %{{.*}} scaled %[[XA]], %[[XB]] at %n into %{{.*}} : !dgemm.frag<128x96xf32>, !dgemm.frag<128x1xf32>, !dgemm.frag<1x96xf32> -> !dgemm.frag<128x96xf32>
+// CHECK: dgemm.store %[[D]], %d[%m, %n] : !dgemm.frag<128x96xf32>, memref<?x384xf16>
+
+// ROLES-LABEL: dgemm.kernel @rows(
+// ROLES: consumer
+// ROLES: scf.for
+// ROLES: dgemm.promote %{{[^ ]*}} into %{{[^ ]*}} : !dgemm.frag<64x96xf32> -> !dgemm.frag<64x96xf32>
+// ROLES: scf.yield
+// ROLES: %[[XB:.*]] = dgemm.load_scales %scale_b[%n, %{{.*}}] by <registers> : memref<1x384xf32> -> !dgemm.frag<1x96xf32>
+// ROLES: %[[ROW:.*]] = arith.addi %m, %{{.*}}
+// ROLES: %[[XA:.*]] = dgemm.load_scales %scale_a[%[[ROW]], %{{.*}}] by <registers> : memref<1x?xf32> -> !dgemm.frag<64x1xf32>
+// ROLES: %[[D:.*]] = dgemm.promote %{{.*}} scaled %[[XA]], %[[XB]] at %n into
+// ROLES: dgemm.store %[[D]],
+func.func @rows(%a: memref<?x512xf8E4M3FN>, %sa: memref<1x?xf32>, %b: memref<384x512xf8E5M2>, %sb: memref<1x384xf32>, %d: memref<?x384xf16>) {
+  dgemm.gemm dense lhs(%a scaled %sa by [1, full]) rhs(%b scaled %sb by [1, full]) out(%d)
+      config <tile = <block = 128x96x128>, schedule = <stages = 4, warpgroups = 2>>
+      : (memref<?x512xf8E4M3FN>, memref<1x?xf32>, memref<384x512xf8E5M2>, memref<1x384xf32>, memref<?x384xf16>)
+  return
+}
+
+// One scale of A, a scale for each row and 128 columns of B: the scales of B are in the loop, that of A is behind it. With
+// split_k each CTA scales its part of the sum.
+// CHECK-LABEL: dgemm.kernel @tensor_by_1x128(
+// CHECK: scf.for %[[K:[^ ]*]] =
+// CHECK: %[[XB:.*]] = dgemm.load_scales %scale_b[%n, %[[K]]] : memref<4x384xf32> -> !dgemm.frag<1x96xf32>
+// CHECK: dgemm.scaled_mma %{{[^ ]*}}, %{{[^ ]*}} scaled columns %[[XB]] at %n into
+// CHECK: %[[XA:.*]] = dgemm.load_scales %scale_a[%m, %{{.*}}] : memref<1x1xf32> -> !dgemm.frag<64x1xf32>
+// CHECK: %[[PART:.*]] = dgemm.promote %{{.*}} scaled rows %[[XA]] into %{{.*}} : !dgemm.frag<64x96xf32>, !dgemm.frag<64x1xf32> -> !dgemm.frag<64x96xf32>
+// CHECK: dgemm.reduce_cluster %[[PART]] split = 2
+
+// ROLES-LABEL: dgemm.kernel @tensor_by_1x128(
+// ROLES: consumer
+// ROLES: scf.for %[[K:[^ ]*]] =
+// ROLES: %[[XB:.*]] = dgemm.load_scales %scale_b[%n, %[[K]]] by <registers>
+// ROLES: dgemm.promote %{{.*}} scaled columns %[[XB]] at %n into
+// ROLES: %[[PART:.*]] = dgemm.promote %{{.*}} scaled rows
+// ROLES: dgemm.reduce_cluster %[[PART]]
+func.func @tensor_by_1x128(%a: memref<7x512xf8E4M3FN>, %sa: memref<1x1xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<4x384xf32>, %d: memref<7x384xf32>) {
+  dgemm.gemm dense lhs(%a scaled %sa by [full, full]) rhs(%b scaled %sb by [1, 128]) out(%d)
+      config <tile = <block = 64x96x128, split_k = 2>, schedule = <stages = 4, warpgroups = 1>>
+      : (memref<7x512xf8E4M3FN>, memref<1x1xf32>, memref<384x512xf8E4M3FN>, memref<4x384xf32>, memref<7x384xf32>)
+  return
+}
+
+// Blocks of 128 rows of A: each thread reads the scales of its rows. One scale of B is a vector of one.
+// CHECK-LABEL: dgemm.kernel @blocks_by_tensor(
+// CHECK: scf.for %[[K:[^ ]*]] =
+// CHECK: %[[XA:.*]] = dgemm.load_scales %scale_a[%m, %[[K]]] : memref<2x4xf32> -> !dgemm.frag<128x1xf32>
+// CHECK: dgemm.scaled_mma %{{[^ ]*}}, %{{[^ ]*}} scaled rows %[[XA]] into
+// CHECK: %[[XB:.*]] = dgemm.load_scales %scale_b[%n, %{{.*}}] : memref<1x1xf32> -> vector<1xf32>
+// CHECK: dgemm.promote %{{.*}} scaled columns %[[XB]] at %n into
+func.func @blocks_by_tensor(%a: memref<200x512xf8E5M2>, %sa: memref<2x4xf32>, %b: memref<384x512xf8E5M2>, %sb: memref<1x1xf32>, %d: memref<200x384xbf16>) {
+  dgemm.gemm dense lhs(%a scaled %sa by [128, 128]) rhs(%b scaled %sb by [full, full]) out(%d)
+      config <tile = <block = 128x96x128>, schedule = <stages = 4, warpgroups = 2>>
+      : (memref<200x512xf8E5M2>, memref<2x4xf32>, memref<384x512xf8E5M2>, memref<1x1xf32>, memref<200x384xbf16>)
+  return
+}
