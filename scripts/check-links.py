@@ -11,7 +11,7 @@ import sys
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # Pages of results are of their day.
 DATED = "benchmarks/results/"
-NAMED = re.compile(r"`((?:benchmarks|cmake|dialects|docs|fuzz|include|lib|python|scripts|test|tools)/[\w./-]+)`")
+NAMED = re.compile(r"`((?:benchmarks|cmake|dialects|docs|examples|fuzz|include|lib|python|scripts|test|tools)/[\w./-]+)`")
 CODE = ("dialects/", "include/", "lib/", "python/", "tools/")
 
 

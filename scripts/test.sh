@@ -18,7 +18,7 @@ scripts/setup.sh --python
 use_ptxas
 
 say "Checking the format of the C++ files (repair: clang-format-22 -i FILE)"
-find dialects fuzz include lib python test tools \( -name '*.h' -o -name '*.cpp' -o -name '*.c' \) -print0 |
+find dialects examples fuzz include lib python test tools \( -name '*.h' -o -name '*.cpp' -o -name '*.c' \) -print0 |
   xargs -0 clang-format-22 --dry-run --Werror
 
 say "Checking the links of the docs"
