@@ -33,6 +33,8 @@ public:
   llvm::Error write(llvm::StringRef path) const;
 
 private:
+  /// Of each slice the row of its lane that it stands in; those of a row are one after the other or within each other.
+  std::vector<unsigned> getRows() const;
   void print(llvm::raw_ostream &out) const;
 
   struct Slice {

@@ -9,13 +9,23 @@ _dgemm() {
     option=${COMP_WORDS[COMP_CWORD - 2]}
   fi
   case "${1##*/}:$option" in
+    dgemm-gen:--a-type) words='e4m3 e5m2' ;;
+    dgemm-gen:--b-type) words='e4m3 e5m2' ;;
     dgemm-gen:--dynamic) words='m n k groups lda ldb ldd' ;;
     dgemm-gen:--layout) words='dense contiguous masked' ;;
+    dgemm-gen:--out) words='bf16 f16 f32' ;;
+    dgemm-gen:--scale-a) words='tensor row 1x128 128x128' ;;
+    dgemm-gen:--scale-b) words='tensor row 1x128 128x128' ;;
     dgemm-gen:--emit) words='problem configured tiled promoted specialized tma wgmma nvvm llvm ptx cubin sass launch' ;;
     dgemm-gen:--interleave-ffma) words='none alternate alternate-9/16 all never' ;;
     dgemm-opt:--canonicalize) words='disabled normal aggressive' ;;
+    dgemm-run:--a-type) words='e4m3 e5m2' ;;
+    dgemm-run:--b-type) words='e4m3 e5m2' ;;
     dgemm-run:--dynamic) words='m n k groups lda ldb ldd' ;;
     dgemm-run:--layout) words='dense contiguous masked' ;;
+    dgemm-run:--out) words='bf16 f16 f32' ;;
+    dgemm-run:--scale-a) words='tensor row 1x128 128x128' ;;
+    dgemm-run:--scale-b) words='tensor row 1x128 128x128' ;;
     dgemm-run:--accumulator) words='exact hopper' ;;
     dgemm-run:--device) words='auto gpu emulator' ;;
     dgemm-run:--check) words='auto full sample none' ;;
@@ -24,9 +34,9 @@ _dgemm() {
   esac
   if [[ -z $words && $word == -* ]]; then
     case "${1##*/}" in
-      dgemm-gen) words='--dynamic= --expected-m= --groups= -k --k-divisor= --layout= --lda= --lda-divisor= --ldb= --ldb-divisor= --ldd= --ldd-divisor= -m -n --n-divisor= --pdl --row-alignment= --scale-a-k-innermost --scale-b-n-innermost --emit= --list-configs --list-neighbours= --list-orders= -o --output-dir= --print-config --print-row-alignment --time --config= --machine= --multiprocessors= --spill-data= --tuned-table= --chip= --entry= --interleave-ffma= --nvdisasm= --ptxas= --help --help-list --version' ;;
+      dgemm-gen) words='--a-type= --b-type= --dynamic= --expected-m= --groups= -k --k-divisor= --layout= --lda= --lda-divisor= --ldb= --ldb-divisor= --ldd= --ldd-divisor= -m -n --n-divisor= --out= --pdl --row-alignment= --scale-a= --scale-a-k-innermost --scale-b= --scale-b-n-innermost --emit= --list-configs --list-neighbours= --list-orders= -o --output-dir= --print-config --print-row-alignment --time --config= --machine= --multiprocessors= --spill-data= --tuned-table= --chip= --entry= --interleave-ffma= --nvdisasm= --ptxas= --help --help-list --version' ;;
       dgemm-opt) words='--canonicalize --cse --dgemm-assign-stage-phase --dgemm-choose-data-movement --dgemm-create-tensor-maps --dgemm-lower-reductions --dgemm-lower-ring --dgemm-lower-stores --dgemm-lower-to-nvvm --dgemm-lower-wgmma --dgemm-outline-kernels --dgemm-promote-accumulators --dgemm-schedule-k-loop --dgemm-select-config --dgemm-tile-problem --dgemm-warp-specialize --inline --dgemm-to-nvvm --mlir-print-debuginfo --mlir-print-ir-after-all --mlir-print-ir-before-all --mlir-timing -o --pass-pipeline= --verify-diagnostics --verify-each' ;;
-      dgemm-run) words='--cases= --config= --dynamic= --expected-m= --group-rows= --groups= -k --k-divisor= --kernel= --launch= --layout= --lda= --lda-divisor= --ldb= --ldb-divisor= --ldd= --ldd-divisor= -m -n --n-divisor= --pdl --ptxas= --row-alignment= --scale-a-k-innermost --scale-b-n-innermost --accumulator= --device= --independent-lanes --machine= --multiprocessors= --timeout= --trace= --check= --input-a= --input-b= --input-scale-a= --input-scale-b= --save-d= --seed= --seeds= --flush-mib= --json= --no-time --repeat= --time --help --help-list --version' ;;
+      dgemm-run) words='--a-type= --b-type= --cases= --config= --dynamic= --expected-m= --group-rows= --groups= -k --k-divisor= --kernel= --launch= --layout= --lda= --lda-divisor= --ldb= --ldb-divisor= --ldd= --ldd-divisor= -m -n --n-divisor= --out= --pdl --ptxas= --row-alignment= --scale-a= --scale-a-k-innermost --scale-b= --scale-b-n-innermost --accumulator= --device= --independent-lanes --machine= --multiprocessors= --timeout= --trace= --check= --input-a= --input-b= --input-scale-a= --input-scale-b= --save-d= --seed= --seeds= --flush-mib= --json= --no-time --repeat= --time --help --help-list --version' ;;
       dgemm-sass) words='--help --help-list --version --dry-run --list --loop-stats -o --policy=' ;;
       dgemm-tune) words='--best= --config= --finalists= --neighbour-rounds= --seed= --device= --jobs= --machine= --multiprocessors= --ptxas= --dry-run --list --table= --help --help-list --version' ;;
     esac
