@@ -307,16 +307,18 @@ NVVM::WGMMATypes getWGMMAType(TileType tile) {
   return isa<Float8E5M2Type>(tile.getElementType()) ? NVVM::WGMMATypes::e5m2 : NVVM::WGMMATypes::e4m3;
 }
 
-/// fence, wgmmas over the depth of the tiles, commit; the result is theirs, complete after a wait. `over` may be null.
-Value startMma(NVVMBuilder &b, Value lhs, Value rhs, Value over, Type fragment, TileType lhsType, TileType rhsType) {
+/// fence, wgmmas over the depth of the tiles, commit; the result is theirs, complete after a wait. `over` and `sum`, to
+/// which they add, may be null.
+Value startMma(NVVMBuilder &b, Value lhs, Value rhs, Value over, Value sum, Type fragment, TileType lhsType,
+               TileType rhsType) {
   int64_t columns = rhsType.getRows(), depth = lhsType.getColumns();
   auto shape = NVVM::MMAShapeAttr::get(b.getContext(), hopper::kWgmmaM, columns, hopper::kWgmmaK);
-  Value acc = over ? over : Value(LLVM::UndefOp::create(b, fragment));
+  Value acc = sum ? sum : over ? over : Value(LLVM::UndefOp::create(b, fragment));
   NVVM::WgmmaFenceAlignedOp::create(b);
   for (int64_t k = 0; k < depth; k += hopper::kWgmmaK)
     acc = NVVM::WgmmaMmaAsyncOp::create(b, fragment, acc, createDescriptor(b, lhs, k), createDescriptor(b, rhs, k),
                                         shape, getWGMMAType(lhsType), getWGMMAType(rhsType), NVVM::WGMMATypes::f32,
-                                        k ? NVVM::WGMMAScaleOut::one : NVVM::WGMMAScaleOut::zero,
+                                        k || sum ? NVVM::WGMMAScaleOut::one : NVVM::WGMMAScaleOut::zero,
                                         NVVM::WGMMAScaleIn::one, NVVM::WGMMAScaleIn::one, NVVM::MMALayout::row,
                                         NVVM::MMALayout::col, NVVM::MMAIntOverflowAttr{});
   NVVM::WgmmaGroupSyncAlignedOp::create(b);
@@ -334,8 +336,8 @@ struct LowerMma : OpConversionPattern<OpTy> {
     Type fragment = this->getTypeConverter()->convertType(type);
     if (!fragment)
       return rewriter.notifyMatchFailure(op, "expected a fragment of 64 rows");
-    Value result = startMma(b, adaptor.getLhs(), adaptor.getRhs(), adaptor.getOver(), fragment, op.getLhs().getType(),
-                            op.getRhs().getType());
+    Value result = startMma(b, adaptor.getLhs(), adaptor.getRhs(), adaptor.getOver(), adaptor.getAcc(), fragment,
+                            op.getLhs().getType(), op.getRhs().getType());
     if constexpr (std::is_same_v<OpTy, MmaOp>) {
       NVVM::WgmmaWaitGroupSyncOp::create(b, 0);
       result = createAccumulatorFence(b, result);

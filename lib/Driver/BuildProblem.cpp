@@ -159,6 +159,11 @@ static llvm::Error checkRecipe(const GemmShape &shape) {
       return makeError(llvm::formatv("expected {0} to be f8E4M3FN or f8E5M2, but got {1}", name, toString(type)));
   if (!llvm::is_contained({ElementType::BF16, ElementType::F16, ElementType::F32}, shape.outType))
     return makeError(llvm::formatv("expected D to be bf16, f16 or f32, but got {0}", toString(shape.outType)));
+  for (auto [name, scale] : {std::pair("A", shape.scaleA), {"B", shape.scaleB}})
+    if (shape.accuracy == Accuracy::Fast && scale != ScaleGranularity::Tensor && scale != ScaleGranularity::Row)
+      return makeError(llvm::formatv("expected scales of {0} by tensor or row for fast accuracy, as those by {1} are "
+                                     "multiplied in for each 128 of K",
+                                     name, toString(scale)));
   if (shape.scaleAKInnermost && shape.scaleA != ScaleGranularity::RowBlock)
     return makeError(
         llvm::formatv("expected scales of A by 1x128 where K is to be innermost, but got {0}", toString(shape.scaleA)));
@@ -221,6 +226,7 @@ static void buildFunction(mlir::ImplicitLocOpBuilder &b, const GemmShape &shape,
   gemm.lhs(body->getArgument(0), body->getArgument(1), types.lhsGranularity());
   gemm.rhs(body->getArgument(2), body->getArgument(3), types.rhsGranularity());
   gemm.out(body->getArgument(4)).divisible(makeDivisors(b.getContext(), shape)).pdl(shape.pdl);
+  gemm.accuracy(shape.accuracy == Accuracy::Fast ? AccuracyKind::Fast : AccuracyKind::Exact);
   if (shape.layout == GemmLayout::Contiguous)
     gemm.contiguous(body->getArgument(5), shape.rowAlignment);
   if (shape.layout == GemmLayout::Masked)

@@ -53,6 +53,11 @@ GemmBuilder &GemmBuilder::divisible(DivisorsAttr attr) {
   return *this;
 }
 
+GemmBuilder &GemmBuilder::accuracy(AccuracyKind kind) {
+  accuracyKind = kind;
+  return *this;
+}
+
 GemmBuilder &GemmBuilder::pdl(bool wanted) {
   isDependent = wanted;
   return *this;
@@ -68,6 +73,7 @@ GemmOp GemmBuilder::create() {
     return value ? builder.getI64IntegerAttr(*value) : mlir::IntegerAttr();
   };
   return GemmOp::create(builder, location, a, scaleA, b, scaleB, d, groups, layout, toAttr(alignment),
-                        toAttr(expectedRows), divisors, isDependent, builder.getDenseI64ArrayAttr(lhsGranularity),
-                        builder.getDenseI64ArrayAttr(rhsGranularity), chosen);
+                        toAttr(expectedRows), divisors, accuracyKind, isDependent,
+                        builder.getDenseI64ArrayAttr(lhsGranularity), builder.getDenseI64ArrayAttr(rhsGranularity),
+                        chosen);
 }

@@ -94,14 +94,14 @@ SmallVector<Operand> ProblemAttr::getOperands() const {
 ProblemAttr ProblemAttr::get(MLIRContext *context, Layout layout, ArrayRef<int64_t> sizes, DictionaryAttr strides,
                              DivisorsAttr divisors) {
   return get(context, DenseI64ArrayAttr::get(context, sizes), layout, strides, divisors, ScaledAttr::getOfA(context),
-             ScaledAttr::getOfB(context), BFloat16Type::get(context), /*pdl=*/false);
+             ScaledAttr::getOfB(context), BFloat16Type::get(context), AccuracyKind::Exact, /*pdl=*/false);
 }
 
 ProblemAttr ProblemAttr::getSymbolic(Layout layout, ScaledAttr lhs, ScaledAttr rhs, Type out) {
   MLIRContext *context = out.getContext();
   auto sizes = ArrayRef<int64_t>{-1, -1, -1, -1}.take_front(layout == Layout::Dense ? 3 : 4);
   return get(context, DenseI64ArrayAttr::get(context, sizes), layout, DictionaryAttr(), DivisorsAttr(), lhs, rhs, out,
-             /*pdl=*/false);
+             AccuracyKind::Exact, /*pdl=*/false);
 }
 
 ScaledAttr ProblemAttr::getScaledOf(Operand operand) const {
@@ -178,10 +178,15 @@ static LogicalResult verifyStrides(function_ref<InFlightDiagnostic()> emitError,
 
 LogicalResult ProblemAttr::verify(function_ref<InFlightDiagnostic()> emitError, DenseI64ArrayAttr sizes, Layout layout,
                                   DictionaryAttr strides, DivisorsAttr, ScaledAttr lhs, ScaledAttr rhs, Type out,
-                                  bool) {
+                                  AccuracyKind accuracy, bool) {
   if (failed(verifySizes(emitError, layout, sizes)))
     return failure();
   // C3.
+  for (ScaledAttr scaled : {lhs, rhs})
+    if (accuracy == AccuracyKind::Fast && scaled.variesAlongK())
+      return emitError() << "expected accuracy = exact with " << scaled
+                         << ", by whose scales each partial sum is multiplied, but got fast";
+  // C4.
   if (!out.isBF16() && !out.isF16() && !out.isF32())
     return emitError() << "expected D to be bf16, f16 or f32, but got " << out;
   return strides ? verifyStrides(emitError, ProblemAttr::getSymbolic(layout, lhs, rhs, out), strides) : success();

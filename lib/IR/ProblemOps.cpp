@@ -49,7 +49,7 @@ ProblemAttr GemmOp::getProblem() {
                           strides.empty() ? DictionaryAttr() : builder.getDictionaryAttr(strides), getDivisorsAttr(),
                           scaled(getLhsType(), getLhsGranularity(), getLhsScale()),
                           scaled(getRhsType(), getRhsGranularity(), getRhsScale()), getOutType().getElementType(),
-                          getPdl());
+                          getAccuracy(), getPdl());
 }
 
 /// What messages call an operand.
@@ -173,6 +173,11 @@ static ProblemAttr verifyRecipe(GemmOp op) {
     return nullptr;
   if (!out.isBF16() && !out.isF16() && !out.isF32())
     return op.emitOpError() << "expected 'out' elements of type bf16, f16 or f32, but got " << out, nullptr;
+  for (auto [name, scaled] : {std::pair("lhs", lhs), {"rhs", rhs}})
+    if (op.getAccuracy() == AccuracyKind::Fast && scaled.variesAlongK())
+      return op.emitOpError() << "expected accuracy(exact) where the scales of '" << name
+                              << "' vary along K, but got fast",
+             nullptr;
   return ProblemAttr::getSymbolic(op.getLayout(), lhs, rhs, out);
 }
 

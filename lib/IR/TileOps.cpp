@@ -232,21 +232,24 @@ LogicalResult ScaledMmaOp::verify() {
 }
 
 /// C3 of dgemm.mma.
-static LogicalResult verifyOver(Operation *op, Value over, FragType result) {
-  if (!over || over.getType() == result)
+static LogicalResult verifyOver(Operation *op, Value over, Value acc, FragType result) {
+  if (over && acc)
+    return op->emitOpError("expected 'over' or 'into', not both: the result takes the registers of either");
+  Value given = over ? over : acc;
+  if (!given || given.getType() == result)
     return success();
-  return op->emitOpError() << "expected 'over' to have the type of the result, " << result << ", but got "
-                           << over.getType();
+  return op->emitOpError() << "expected '" << (over ? "over" : "into") << "' to have the type of the result, " << result
+                           << ", but got " << given.getType();
 }
 
 LogicalResult MmaOp::verify() {
-  if (failed(verifyOver(*this, getOver(), getResult().getType())))
+  if (failed(verifyOver(*this, getOver(), getAcc(), getResult().getType())))
     return failure();
   return verifyMma(*this, getLhs(), getRhs(), getResult().getType());
 }
 
 LogicalResult MmaStartOp::verify() {
-  if (failed(verifyOver(*this, getOver(), getResult().getType())))
+  if (failed(verifyOver(*this, getOver(), getAcc(), getResult().getType())))
     return failure();
   return verifyMma(*this, getLhs(), getRhs(), getResult().getType());
 }

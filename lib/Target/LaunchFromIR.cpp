@@ -187,6 +187,7 @@ llvm::Expected<LaunchDescriptor> dgemm::getLaunchDescriptor(LLVM::LLVMFuncOp fun
     for (auto [name, divisor] : llvm::zip_equal(kSizeNames, divisors.getAll()))
       if (divisor != 1)
         descriptor.divisors.emplace_back(name.str(), divisor);
+  descriptor.accuracy = problem.getAccuracy() == AccuracyKind::Fast ? Accuracy::Fast : Accuracy::Exact;
   descriptor.operands = makeOperands(problem);
   descriptor.threads = launch.getThreads();
   descriptor.sharedMemory = launch.getSharedMemory();

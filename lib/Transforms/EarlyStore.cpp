@@ -156,7 +156,7 @@ static FailureOr<MmaOp> halveMma(MmaOp mma, PromoteOp promote) {
   };
   Value part = MmaOp::create(b, halfFrag, mma.getLhs(), rhs[0]);
   Value first = promoteHalf(part, promote.getAcc(), 0);
-  auto second = MmaOp::create(b, halfFrag, mma.getLhs(), rhs[1], part);
+  auto second = MmaOp::create(b, halfFrag, mma.getLhs(), rhs[1], part, /*acc=*/Value());
   b.setInsertionPoint(promote);
   promote.replaceAllUsesWith(promoteHalf(second, first, half).getResult());
   promote.erase();

@@ -63,7 +63,7 @@ static bool readsStage(Operation &op) {
 
 LogicalResult KLoopPipeliner::findAhead() {
   for (Operation &op : loop.getBody()->without_terminator()) {
-    if (isa<MmaOp>(op))
+    if (isa<MmaOp, MmaStartOp>(op))
       return success();
     if (!isa<arith::ArithDialect>(op.getDialect()) && !isa<WaitOp, ViewOp, LoadScalesOp, WalkKOp>(op))
       return op.emitOpError("expected only loads, views and index arithmetic before the first mma of a K block");
@@ -271,7 +271,7 @@ FailureOr<PipelinedKLoop> dgemm::pipelineKLoop(scf::ForOp loop, KLoopShape shape
 
 MmaWaitOp dgemm::splitMma(MmaOp mma) {
   ImplicitLocOpBuilder b(mma.getLoc(), mma);
-  Value started = MmaStartOp::create(b, mma.getType(), mma.getLhs(), mma.getRhs(), mma.getOver());
+  Value started = MmaStartOp::create(b, mma.getType(), mma.getLhs(), mma.getRhs(), mma.getOver(), mma.getAcc());
   auto wait = MmaWaitOp::create(b, started.getType(), started, /*pending=*/0);
   mma.replaceAllUsesWith(wait.getResult());
   mma.erase();

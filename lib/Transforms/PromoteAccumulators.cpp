@@ -22,6 +22,15 @@ struct PromoteAccumulators : dgemm::impl::PromoteAccumulatorsPassBase<PromoteAcc
   void runOnOperation() override {
     getOperation()->walk([](ScaledMmaOp op) {
       OpBuilder builder(op);
+      auto kernel = op->getParentOfType<KernelOp>();
+      if (kernel && kernel.getProblem().getAccuracy() == AccuracyKind::Fast) {
+        // Neither operand has scales that vary along K, which C3 of #dgemm.problem says.
+        Value sum = MmaOp::create(builder, op.getLoc(), op.getAcc().getType(), op.getLhs(), op.getRhs(),
+                                  /*over=*/Value(), op.getAcc());
+        op.replaceAllUsesWith(sum);
+        op.erase();
+        return;
+      }
       Value part = MmaOp::create(builder, op.getLoc(), op.getAcc().getType(), op.getLhs(), op.getRhs());
       Value sum = PromoteOp::create(builder, op.getLoc(), op.getAcc().getType(), part, op.getRowScales(),
                                     op.getColumnScales(), op.getN(), op.getAcc());

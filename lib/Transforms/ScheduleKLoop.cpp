@@ -76,7 +76,7 @@ struct ScheduleKLoop : dgemm::impl::ScheduleKLoopPassBase<ScheduleKLoop> {
         divideStores(roles.getConsumer());
       // A loop without mma only hands stages back.
       roles.getConsumer().walk([&](scf::ForOp loop) {
-        if (!loop.getBody()->getOps<MmaOp>().empty() && !loop.getBody()->getOps<PromoteOp>().empty())
+        if (!loop.getBody()->getOps<MmaOp>().empty())
           loops.emplace_back(loop, config);
       });
     });

@@ -28,9 +28,9 @@ static void reusePartialSums(Block &block) {
   for (Operation &op : block) {
     if (auto promote = dyn_cast<PromoteOp>(op))
       promoted.push_back(promote.getPart());
-    else if (auto mma = dyn_cast<MmaOp>(op))
+    else if (auto mma = dyn_cast<MmaOp>(op); mma && !mma.getAcc())
       takeOver(mma.getType(), mma.getOverMutable());
-    else if (auto start = dyn_cast<MmaStartOp>(op))
+    else if (auto start = dyn_cast<MmaStartOp>(op); start && !start.getAcc())
       takeOver(start.getType(), start.getOverMutable());
   }
 }

@@ -41,6 +41,7 @@ struct KernelParts {
   LoadScalesOp directRowScales;
   LoadScalesOp columnScales;
   MmaOp mma;
+  /// Null where the mma adds to the sum.
   PromoteOp promote;
   /// Scales the sum of the K loop, and what it reads; null where all scales vary along K.
   PromoteOp scaling;
@@ -87,8 +88,9 @@ LogicalResult findScales(KernelParts &parts) {
       return promote.emitOpError("expected one dgemm.promote at most behind the K loop");
     parts.scaling = promote;
   }
-  FailureOr<LoadScalesOp> rows = findScales(parts.promote, parts.promote.getRowScales(), kBody);
-  FailureOr<LoadScalesOp> columns = findScales(parts.promote, parts.promote.getColumnScales(), kBody);
+  PromoteOp promote = parts.promote;
+  FailureOr<LoadScalesOp> rows = findScales(promote, promote ? promote.getRowScales() : Value(), kBody);
+  FailureOr<LoadScalesOp> columns = findScales(promote, promote ? promote.getColumnScales() : Value(), kBody);
   if (failed(rows) || failed(columns))
     return failure();
   int64_t expected = !!*rows + !!*columns, given = llvm::range_size(kBody->getOps<LoadScalesOp>());
@@ -142,9 +144,11 @@ LogicalResult verifySum(KernelOp kernel, KernelParts &parts) {
   bool isPart = range && loop.getLowerBound() == range.getBegin() && loop.getUpperBound() == range.getEnd();
   if (kernel.getConfig().getSplitK() > 1 ? !isPart : !isWhole)
     return loop.emitOpError("expected to walk K from 0 on, or with split_k what dgemm.k_range gives");
+  PromoteOp promote = parts.promote;
   if (loop.getNumResults() != 1 || !loop.getInits()[0].getDefiningOp<ZeroOp>() ||
-      parts.promote.getPart() != parts.mma.getResult() || parts.promote.getAcc() != loop.getRegionIterArgs()[0] ||
-      loop.getBody()->getTerminator()->getOperand(0) != parts.promote.getResult())
+      (promote && promote.getPart() != parts.mma.getResult()) ||
+      (promote ? promote.getAcc() : parts.mma.getAcc()) != loop.getRegionIterArgs()[0] ||
+      loop.getBody()->getTerminator()->getOperand(0) != (promote ? promote.getResult() : parts.mma.getResult()))
     return loop.emitOpError("expected to carry the sum of the promoted parts, from a dgemm.zero on, and nothing else");
   Value sum = loop.getResult(0);
   if (PromoteOp scaling = parts.scaling) {
@@ -163,8 +167,9 @@ FailureOr<KernelParts> analyse(KernelOp kernel) {
   KernelParts parts;
   parts.tiles = findOnly<ForEachTileOp>(kernel);
   if (!parts.tiles || !(parts.kLoop = findOnly<scf::ForOp>(parts.tiles)) ||
-      !(parts.mma = findOnly<MmaOp>(parts.kLoop)) || !(parts.promote = findOnly<PromoteOp>(parts.kLoop)) ||
-      failed(findScales(parts)) || !(parts.store = findOnly<StoreOp>(parts.tiles)))
+      !(parts.mma = findOnly<MmaOp>(parts.kLoop)) ||
+      (!parts.mma.getAcc() && !(parts.promote = findOnly<PromoteOp>(parts.kLoop))) || failed(findScales(parts)) ||
+      !(parts.store = findOnly<StoreOp>(parts.tiles)))
     return failure();
   parts.tiles.walk([&](ReduceClusterOp reduce) { parts.reduce = reduce; });
   SmallVector<Value> tiles = {parts.mma.getLhs(), parts.mma.getRhs()};
@@ -242,6 +247,7 @@ private:
   Value loadRowScales(LoadScalesOp direct, Value offset);
   void scaleSums(ArrayRef<Value> rowOffsets, MutableArrayRef<Value> sums);
   KBlock openKBlock(ArrayRef<Value> rowOffsets, int64_t columns);
+  SmallVector<Value> addToSums(ArrayRef<Value> rowOffsets, ValueRange sums);
   SmallVector<Value> buildConsumerKBlock(ArrayRef<Value> rowOffsets, ValueRange sums);
   SmallVector<Value> buildConsumerKLoop(ArrayRef<Value> rowOffsets);
   SmallVector<Value> buildSlicesOfGroup(ArrayRef<Value> rowOffsets, size_t count, bool mayHaveNone);
@@ -314,9 +320,27 @@ KBlock RoleBuilder::openKBlock(ArrayRef<Value> rowOffsets, int64_t columns) {
   return block;
 }
 
+/// One K block of a consumer whose mma add to the sums: there is no partial sum, so each has all columns, and all run
+/// at once.
+SmallVector<Value> RoleBuilder::addToSums(ArrayRef<Value> rowOffsets, ValueRange sums) {
+  KBlock block = openKBlock(rowOffsets, parts.mma.getRhs().getType().getRows());
+  SmallVector<Value> next;
+  for (auto [lhs, sum] : llvm::zip_equal(ArrayRef(block.lhs).drop_back(), sums.drop_back()))
+    next.push_back(MmaStartOp::create(b, sum.getType(), lhs, block.rhs[0], /*over=*/Value(), sum));
+  next.push_back(
+      MmaOp::create(b, sums.back().getType(), block.lhs.back(), block.rhs[0], /*over=*/Value(), sums.back()));
+  // The last one has waited for all.
+  for (Value &sum : MutableArrayRef(next).drop_back())
+    sum = MmaWaitOp::create(b, sum.getType(), sum, /*pending=*/0);
+  ReleaseOp::create(b, ring);
+  return next;
+}
+
 /// One K block of a consumer: mma and promote for each 64-row slice, in columns that one partial accumulator holds.
 /// Scales are read before the stage is released, and the stage is released before the last promotion.
 SmallVector<Value> RoleBuilder::buildConsumerKBlock(ArrayRef<Value> rowOffsets, ValueRange sums) {
+  if (!parts.promote)
+    return addToSums(rowOffsets, sums);
   int64_t columns = getMmaColumns(parts.mma.getRhs().getType().getRows());
   auto partFrag = FragType::get(b.getContext(), hopper::kWgmmaM, columns);
   KBlock block = openKBlock(rowOffsets, columns);
@@ -326,7 +350,7 @@ SmallVector<Value> RoleBuilder::buildConsumerKBlock(ArrayRef<Value> rowOffsets, 
   Value part; // each mma takes over the registers of the one before it
   for (size_t i = 0; i < count; ++i) {
     size_t slice = i / halves, half = i % halves;
-    part = MmaOp::create(b, partFrag, block.lhs[slice], block.rhs[half], part);
+    part = MmaOp::create(b, partFrag, block.lhs[slice], block.rhs[half], part, /*acc=*/Value());
     if (i + 1 == count)
       ReleaseOp::create(b, ring);
     // A scale for each column takes too many registers to be kept while the tensor cores work.

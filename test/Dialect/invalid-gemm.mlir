@@ -322,3 +322,13 @@ func.func @config(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref
       : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
   return
 }
+
+// -----
+
+// C4: fast accuracy leaves no place for scales that vary along K.
+func.func @fast(%a: memref<64x512xf8E4M3FN>, %sa: memref<1x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected accuracy(exact) where the scales of 'rhs' vary along K, but got fast}}
+  dgemm.gemm dense accuracy(fast) lhs(%a scaled %sa by [1, full]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      : (memref<64x512xf8E4M3FN>, memref<1x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
+  return
+}

@@ -367,3 +367,12 @@ func.func @store_row(%d: memref<?x384xbf16>, %v: !dgemm.frag<1x96xf32>, %m: inde
   dgemm.store %v, %d[%m, %m] : !dgemm.frag<1x96xf32>, memref<?x384xbf16>
   return
 }
+
+// -----
+
+// dgemm.mma C3: the result takes the registers of one fragment.
+func.func @mma_over_into(%a: !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>, %b: !dgemm.tile<192x128xf8E4M3FN, swizzle = 128>, %f: !dgemm.frag<64x192xf32>) {
+  // expected-error @+1 {{'dgemm.mma' op expected 'over' or 'into', not both: the result takes the registers of either}}
+  %p = dgemm.mma %a, %b over %f : !dgemm.frag<64x192xf32> into %f : !dgemm.frag<64x192xf32> : !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>, !dgemm.tile<192x128xf8E4M3FN, swizzle = 128> -> !dgemm.frag<64x192xf32>
+  return
+}

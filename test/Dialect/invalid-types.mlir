@@ -150,3 +150,9 @@ func.func private @scale_type() attributes {s = #dgemm.scaled<f8E5M2 by [1, full
 // #dgemm.scaled C2: the block is one of four.
 // expected-error @+1 {{expected scales by [1, 128], [128, 128], [1, full] or [full, full], but got [full, 128]}}
 func.func private @scale_block() attributes {s = #dgemm.scaled<f8E5M2 by [full, 128] of f32>}
+
+// -----
+
+// #dgemm.problem C3: fast accuracy leaves no place for scales that vary along K.
+// expected-error @+1 {{expected accuracy = exact with #dgemm.scaled<f8E4M3FN by [1, 128] of f32>, by whose scales each partial sum is multiplied, but got fast}}
+func.func private @fast() attributes {s = #dgemm.problem<sizes = [-1, 384, 512], accuracy = fast>}

@@ -31,3 +31,21 @@ dgemm.kernel @scaled_mma(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scal
     dgemm.store %next, %d[%m, %n] : !dgemm.frag<128x192xf32>, memref<?x384xbf16>
   }
 }
+
+// With fast accuracy the tensor cores add to the running sum.
+// CHECK-LABEL: dgemm.kernel @fast(
+dgemm.kernel @fast(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<1x?xf32> {dgemm.operand = "scale_a"},
+                   %b: memref<384x512xf8E5M2> {dgemm.operand = "b"}, %scale_b: memref<1x1xf32> {dgemm.operand = "scale_b"},
+                   %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"})
+    problem <sizes = [-1, 384, 512], lhs = <f8E4M3FN by [1, full] of f32>, rhs = <f8E5M2 by [full, full] of f32>, accuracy = fast>
+    config <tile = <block = 128x192x128>, schedule = <stages = 4, warpgroups = 2>> {
+  // CHECK: %[[SUM:.*]] = dgemm.zero
+  %sum = dgemm.zero : <128x192xf32>
+  %ta = dgemm.load %a[%M, %M] : memref<?x512xf8E4M3FN> -> !dgemm.tile<128x128xf8E4M3FN, swizzle = 128>
+  %tb = dgemm.load %b[%M, %M] : memref<384x512xf8E5M2> -> !dgemm.tile<192x128xf8E5M2, swizzle = 128>
+  // CHECK: %[[NEXT:.*]] = dgemm.mma %{{.*}}, %{{.*}} into %[[SUM]] : !dgemm.frag<128x192xf32> : !dgemm.tile<128x128xf8E4M3FN, swizzle = 128>, !dgemm.tile<192x128xf8E5M2, swizzle = 128> -> !dgemm.frag<128x192xf32>
+  %next = dgemm.scaled_mma %ta, %tb into %sum
+      : !dgemm.tile<128x128xf8E4M3FN, swizzle = 128>, !dgemm.tile<192x128xf8E5M2, swizzle = 128>, !dgemm.frag<128x192xf32>
+  // CHECK-NEXT: dgemm.store %[[NEXT]]
+  dgemm.store %next, %d[%M, %M] : !dgemm.frag<128x192xf32>, memref<?x384xbf16>
+}

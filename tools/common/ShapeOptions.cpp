@@ -50,6 +50,7 @@ Expected<GemmShape> ShapeOptions::getShape() const {
   shape.aType = aType;
   shape.bType = bType;
   shape.outType = outType;
+  shape.accuracy = accuracy;
   shape.scaleAKInnermost = scaleAK;
   shape.scaleBNInnermost = scaleBN;
   shape.pdl = pdl;

@@ -42,7 +42,7 @@ public:
   std::vector<const llvm::cl::Option *> getKernelOptions() const {
     return {&layout,   &rowAlignment, &expectedM,  &scaleAK,    &scaleBN,    &pdl,    std::addressof(dynamic),
             &nDivisor, &kDivisor,     &ldaDivisor, &ldbDivisor, &lddDivisor, &scaleA, &scaleB,
-            &aType,    &bType,        &outType};
+            &aType,    &bType,        &outType,    &accuracy};
   }
 
 private:
@@ -104,6 +104,12 @@ private:
       "out", llvm::cl::desc("Elements of D (default bf16)"), llvm::cl::init(ElementType::BF16),
       llvm::cl::values(clEnumValN(ElementType::BF16, "bf16", ""), clEnumValN(ElementType::F16, "f16", ""),
                        clEnumValN(ElementType::F32, "f32", "")),
+      llvm::cl::cat(category)};
+  llvm::cl::opt<Accuracy> accuracy{
+      "accuracy", llvm::cl::desc("What is promised of D"), llvm::cl::init(Accuracy::Exact),
+      llvm::cl::values(
+          clEnumValN(Accuracy::Exact, "exact", "sums are promoted to f32 for each 128 of K (default)"),
+          clEnumValN(Accuracy::Fast, "fast", "the tensor cores sum along all of K; with scales by tensor or row")),
       llvm::cl::cat(category)};
   llvm::cl::opt<bool> scaleAK{"scale-a-k-innermost", llvm::cl::desc("Scales of A lie as [M, K/128], row-major"),
                               llvm::cl::cat(category)};

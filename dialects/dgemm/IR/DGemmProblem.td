@@ -31,6 +31,12 @@ def DGemm_Operand : I32EnumAttr<"Operand", "an operand of a problem", [
   let cppNamespace = "::dgemm";
 }
 
+def DGemm_AccuracyKind : I32EnumAttr<"AccuracyKind", "what is promised of D", [
+    I32EnumAttrCase<"Exact", 0, "exact">,
+    I32EnumAttrCase<"Fast", 1, "fast">]> {
+  let cppNamespace = "::dgemm";
+}
+
 // A parameter of this enum that is left out where it has this value.
 class DGemm_DefaultedEnum<EnumInfo enumInfo, string value> : EnumParameter<enumInfo> {
   let defaultValue = value;
@@ -108,11 +114,13 @@ def DGemm_ProblemAttr : AttrDef<DGemm_Dialect, "Problem"> {
     | `divisors` | what dynamic sizes are multiples of |
     | `lhs`, `rhs` | the elements of A and B and their scales |
     | `out` | the elements of D |
+    | `accuracy` | `exact`, which promotes the partial sums of 128 of K to f32; `fast`, where the tensor cores sum along all of K; `exact` if left out |
     | `pdl` | programmatic dependent launch is asked for; false if left out |
 
     - C1: sizes are 1 to 2147483647, or -1.
     - C2: strides are at least 1, or -1; the innermost of A, B and D is 1, that of scales static.
-    - C3: D is bf16, f16 or f32. (It is bf16 if left out; A is scaled by [1, 128] then, B by [128, 128].)
+    - C3: `fast` wants scales that are the same along K.
+    - C4: D is bf16, f16 or f32. (It is bf16 if left out; A is scaled by [1, 128] then, B by [128, 128].)
 
     Example: `#dgemm.problem<sizes = [-1, 384, 512], strides = {a = array<i64: 1024, 1>}>`.
   }];
@@ -122,6 +130,7 @@ def DGemm_ProblemAttr : AttrDef<DGemm_Dialect, "Problem"> {
                         DefaultValuedParameter<"::dgemm::ScaledAttr", "ScaledAttr::getOfA($_ctxt)">:$lhs,
                         DefaultValuedParameter<"::dgemm::ScaledAttr", "ScaledAttr::getOfB($_ctxt)">:$rhs,
                         DefaultValuedParameter<"::mlir::Type", "::mlir::BFloat16Type::get($_ctxt)">:$out,
+                        DGemm_DefaultedEnum<DGemm_AccuracyKind, "AccuracyKind::Exact">:$accuracy,
                         DefaultValuedParameter<"bool", "false">:$pdl);
   let builders = [AttrBuilder<(ins "Layout":$layout, "::llvm::ArrayRef<int64_t>":$sizes,
                                    "::mlir::DictionaryAttr":$strides, "DivisorsAttr":$divisors)>];

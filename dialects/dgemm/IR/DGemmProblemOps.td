@@ -29,7 +29,7 @@ def DGemm_GemmOp : DGemm_Op<"gemm"> {
     have a row pitch of their number rounded up to a multiple of 4 (16 bytes), unless their type gives strides.
 
     The tensor core's FP8 accumulator keeps fewer bits than f32, so each 128-deep partial sum is promoted to f32. Scales
-    that are the same along K are multiplied in behind the sum.
+    that are the same along K are multiplied in behind the sum. Where both are, `accuracy(fast)` leaves the promotion out.
 
     With G groups, each has its own B:
     - `contiguous(%m_indices)`: the rows of all groups stand in one A and D; `m_indices` [M] (i32) gives the group of each
@@ -50,7 +50,7 @@ def DGemm_GemmOp : DGemm_Op<"gemm"> {
     `pdl` asks for programmatic dependent launch: the next kernel of the stream may start while this one runs, and this one,
     once it has set itself up, waits for the one in front of it (PTX ISA 9.0, griddepcontrol).
 
-    - C4: sizes are positive and below 2^31; what is `divisible` is dynamic.
+    - C4: `fast` wants scales that are the same along K. Sizes are positive and below 2^31; what is `divisible` is dynamic.
     - C5: the innermost stride of A, B and D is 1; that of scales is static.
     - C6: `config`, where given, suits the machine (see `#dgemm.config`).
 
@@ -62,11 +62,11 @@ def DGemm_GemmOp : DGemm_Op<"gemm"> {
   }];
   let arguments = (ins AnyMemRef:$lhs, AnyMemRef:$lhsScale, AnyMemRef:$rhs, AnyMemRef:$rhsScale, AnyMemRef:$out,
                        Optional<AnyMemRef>:$groups, DGemm_Layout:$layout, OptionalAttr<I64Attr>:$alignment,
-                       OptionalAttr<I64Attr>:$expectedRows, OptionalAttr<DGemm_DivisorsAttr>:$divisors, UnitAttr:$pdl,
+                       OptionalAttr<I64Attr>:$expectedRows, OptionalAttr<DGemm_DivisorsAttr>:$divisors, DefaultValuedAttr<DGemm_AccuracyKind, "AccuracyKind::Exact">:$accuracy, UnitAttr:$pdl,
                        DenseI64ArrayAttr:$lhsGranularity, DenseI64ArrayAttr:$rhsGranularity,
                        OptionalAttr<DGemm_ConfigAttr>:$config);
   let assemblyFormat = [{
-    $layout (`(` $groups^ `)`)? (`aligned` $alignment^)? (`expected` $expectedRows^)? (`divisible` $divisors^)? (`pdl` $pdl^)?
+    $layout (`(` $groups^ `)`)? (`aligned` $alignment^)? (`expected` $expectedRows^)? (`divisible` $divisors^)? (`accuracy` `(` $accuracy^ `)`)? (`pdl` $pdl^)?
     `lhs` `(` $lhs `scaled` $lhsScale `by` custom<Granularity>($lhsGranularity) `)` `rhs` `(` $rhs `scaled` $rhsScale `by` custom<Granularity>($rhsGranularity) `)` `out` `(` $out `)` (`config` $config^)? attr-dict `:`
     `(` type($lhs) `,` type($lhsScale) `,` type($rhs) `,` type($rhsScale) `,` type($out) (`,` type($groups)^)? `)`
   }];

@@ -315,19 +315,20 @@ def DGemm_ScaledMmaOp : DGemm_Op<"scaled_mma", [DGemm_InKernel, Pure, AttrSizedO
   let hasVerifier = 1;
 }
 
-def DGemm_MmaOp : DGemm_Op<"mma", [DGemm_InKernel, MemoryEffects<[MemRead]>]> {
-  let summary = "lhs x rhs^T on the tensor cores, from a fresh accumulator";
+def DGemm_MmaOp : DGemm_Op<"mma", [DGemm_InKernel, MemoryEffects<[MemRead]>, AttrSizedOperandSegments]> {
+  let summary = "lhs x rhs^T on the tensor cores";
   let description = [{
     The partial sum of one K block, complete when the op is: `wgmma` m64nNk32 over the depth of the tiles, committed and
     waited for. Both tiles lie in shared memory, K innermost, with 128-byte swizzle.
 
     - C1: both tiles have the element type f8E4M3FN or f8E5M2, 128 columns and swizzle 128.
     - C2: the result has the rows of `lhs` by the rows of `rhs`; the latter are a multiple of 8 up to 256.
-    - C3: `over`, where given, has the type of the result.
+    - C3: `over` and `into` have the type of the result, and are not given both.
     - C4: `lhs` is a tile of A and `rhs` one of B, as far as is known: loaded from there, or in their places of a stage.
 
     `over` is a fragment of which nothing is needed any more: the result takes its registers. It orders the op behind
-    all reads of that fragment, so that two partial sums never live at once.
+    all reads of that fragment, so that two partial sums never live at once. The sum starts at zero, or with `into` at that
+    fragment, to which the tensor cores add: in their own precision, which is less than that of f32.
 
     Example:
     ```mlir
@@ -335,18 +336,19 @@ def DGemm_MmaOp : DGemm_Op<"mma", [DGemm_InKernel, MemoryEffects<[MemRead]>]> {
                                  !dgemm.tile<192x128xf8E4M3FN, swizzle = 128> -> !dgemm.frag<64x192xf32>
     ```
   }];
-  let arguments = (ins DGemm_TileType:$lhs, DGemm_TileType:$rhs, Optional<DGemm_SumType>:$over);
+  let arguments = (ins DGemm_TileType:$lhs, DGemm_TileType:$rhs, Optional<DGemm_SumType>:$over,
+                       Optional<DGemm_SumType>:$acc);
   let results = (outs DGemm_SumType:$result);
   let builders = [OpBuilder<(ins "Type":$result, "Value":$lhs, "Value":$rhs), [{
-    build($_builder, $_state, result, lhs, rhs, Value());
+    build($_builder, $_state, result, lhs, rhs, /*over=*/Value(), /*acc=*/Value());
   }]>];
   let assemblyFormat = [{
-    $lhs `,` $rhs (`over` $over^ `:` qualified(type($over)))? attr-dict `:` qualified(type($lhs)) `,` qualified(type($rhs)) `->` qualified(type($result))
+    $lhs `,` $rhs (`over` $over^ `:` qualified(type($over)))? (`into` $acc^ `:` qualified(type($acc)))? attr-dict `:` qualified(type($lhs)) `,` qualified(type($rhs)) `->` qualified(type($result))
   }];
   let hasVerifier = 1;
 }
 
-def DGemm_MmaStartOp : DGemm_Op<"mma_start", [DGemm_InKernel, MemoryEffects<[MemRead, MemWrite]>]> {
+def DGemm_MmaStartOp : DGemm_Op<"mma_start", [DGemm_InKernel, MemoryEffects<[MemRead, MemWrite]>, AttrSizedOperandSegments]> {
   let summary = "starts lhs x rhs^T on the tensor cores";
   let description = [{
     `dgemm.mma` that does not wait: the partial sum is there after a `dgemm.mma_wait` that names it. Until then the
@@ -362,10 +364,11 @@ def DGemm_MmaStartOp : DGemm_Op<"mma_start", [DGemm_InKernel, MemoryEffects<[Mem
     %part0 = dgemm.mma_wait %0 pending = 1 : !dgemm.frag<64x64xf32>
     ```
   }];
-  let arguments = (ins DGemm_TileType:$lhs, DGemm_TileType:$rhs, Optional<DGemm_SumType>:$over);
+  let arguments = (ins DGemm_TileType:$lhs, DGemm_TileType:$rhs, Optional<DGemm_SumType>:$over,
+                       Optional<DGemm_SumType>:$acc);
   let results = (outs DGemm_SumType:$result);
   let assemblyFormat = [{
-    $lhs `,` $rhs (`over` $over^ `:` qualified(type($over)))? attr-dict `:` qualified(type($lhs)) `,` qualified(type($rhs)) `->` qualified(type($result))
+    $lhs `,` $rhs (`over` $over^ `:` qualified(type($over)))? (`into` $acc^ `:` qualified(type($acc)))? attr-dict `:` qualified(type($lhs)) `,` qualified(type($rhs)) `->` qualified(type($result))
   }];
   let hasVerifier = 1;
 }

@@ -72,6 +72,8 @@ struct GemmShape {
   ElementType aType = ElementType::F8E4M3FN, bType = ElementType::F8E4M3FN;
   /// Of D: BF16, F16 or F32.
   ElementType outType = ElementType::BF16;
+  /// Fast wants scales that are the same along K: tensor or row.
+  Accuracy accuracy = Accuracy::Exact;
   /// scale_A, by 1x128, lies as [M, K/128] row-major, as quantisers write it, instead of M-innermost with a padded
   /// stride.
   bool scaleAKInnermost = false;

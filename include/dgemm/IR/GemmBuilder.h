@@ -33,6 +33,8 @@ public:
   GemmBuilder &expectRows(int64_t rows);
   /// What dynamic sizes are promised to be multiples of; null for nothing.
   GemmBuilder &divisible(DivisorsAttr divisors);
+  /// Exact unless said.
+  GemmBuilder &accuracy(AccuracyKind kind);
   /// Programmatic dependent launch.
   GemmBuilder &pdl(bool wanted = true);
   GemmBuilder &config(ConfigAttr config);
@@ -47,6 +49,7 @@ private:
   llvm::SmallVector<int64_t, 2> lhsGranularity, rhsGranularity;
   std::optional<int64_t> alignment, expectedRows;
   DivisorsAttr divisors;
+  AccuracyKind accuracyKind = AccuracyKind::Exact;
   bool isDependent = false;
   ConfigAttr chosen;
 };
