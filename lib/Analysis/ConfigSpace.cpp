@@ -35,8 +35,8 @@ static bool unrollingPays(const SpillData &spills, const SpillKey &key, int64_t 
 
 /// Where a rotated K loop is faster in most rows (docs/cost-model.md): a warpgroup has one slice. A third warpgroup,
 /// and tiles shared in a cluster, make it slower; of unrolled loops, those of two warpgroups are faster without, but
-/// for those with early_store; of masked ones 128x256 has no registers for it, and 128x224 is as fast without. Where a
-/// rotated loop does not fit the registers, one that is not may.
+/// for those with early_store; masked kernels of 128x256 lack registers for it, and those of 128x224 are as fast
+/// without. Where a rotated loop does not fit the registers, one that is not may.
 static bool rotationPays(const SpillData &spills, const SpillKey &key) {
   if (key.earlyStore)
     return !hasMaskedRows(key) && key.sharing != SpillKey::Sharing::Tiles && isWide(key) && !spills.spills(key);

@@ -144,8 +144,23 @@ def _tune(arguments: argparse.Namespace) -> int:
     return 0
 
 
+_EPILOG = """\
+examples:
+  python -m dgemm info                                          which assembler, driver and GPUs are used
+  python -m dgemm precompile --n=4096 --k=7168 --m=1:8192       every kernel that a layer can need
+  python -m dgemm bench --n=4096 --k=7168 --m=64                needs a Hopper GPU and torch
+  python -m dgemm cache verify --repair
+
+exit codes:
+  0  done
+  1  an error, which is on standard error, or a damaged cache
+  2  the command line is wrong
+"""
+
+
 def _make_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m dgemm", description="FP8 GEMM kernels for NVIDIA Hopper.")
+    parser = argparse.ArgumentParser(prog="python -m dgemm", description="FP8 GEMM kernels for NVIDIA Hopper.", epilog=_EPILOG,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--version", action="version", version=f"dgemm {dgemm.__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
 
