@@ -10,6 +10,7 @@ _dgemm() {
   fi
   case "${1##*/}:$option" in
     dgemm-gen:--a-type) words='e4m3 e5m2' ;;
+    dgemm-gen:--accuracy) words='exact fast' ;;
     dgemm-gen:--b-type) words='e4m3 e5m2' ;;
     dgemm-gen:--dynamic) words='m n k groups lda ldb ldd' ;;
     dgemm-gen:--layout) words='dense contiguous masked' ;;
@@ -20,6 +21,7 @@ _dgemm() {
     dgemm-gen:--interleave-ffma) words='none alternate alternate-9/16 all never' ;;
     dgemm-opt:--canonicalize) words='disabled normal aggressive' ;;
     dgemm-run:--a-type) words='e4m3 e5m2' ;;
+    dgemm-run:--accuracy) words='exact fast' ;;
     dgemm-run:--b-type) words='e4m3 e5m2' ;;
     dgemm-run:--dynamic) words='m n k groups lda ldb ldd' ;;
     dgemm-run:--layout) words='dense contiguous masked' ;;
@@ -34,9 +36,9 @@ _dgemm() {
   esac
   if [[ -z $words && $word == -* ]]; then
     case "${1##*/}" in
-      dgemm-gen) words='--a-type= --b-type= --dynamic= --expected-m= --groups= -k --k-divisor= --layout= --lda= --lda-divisor= --ldb= --ldb-divisor= --ldd= --ldd-divisor= -m -n --n-divisor= --out= --pdl --row-alignment= --scale-a= --scale-a-k-innermost --scale-b= --scale-b-n-innermost --emit= --list-configs --list-neighbours= --list-orders= -o --output-dir= --print-config --print-row-alignment --time --config= --machine= --multiprocessors= --spill-data= --tuned-table= --chip= --entry= --interleave-ffma= --nvdisasm= --ptxas= --help --help-list --version' ;;
+      dgemm-gen) words='--a-type= --accuracy= --b-type= --dynamic= --expected-m= --groups= -k --k-divisor= --layout= --lda= --lda-divisor= --ldb= --ldb-divisor= --ldd= --ldd-divisor= -m -n --n-divisor= --out= --pdl --row-alignment= --scale-a= --scale-a-k-innermost --scale-b= --scale-b-n-innermost --emit= --list-configs --list-neighbours= --list-orders= -o --output-dir= --print-config --print-row-alignment --time --config= --machine= --multiprocessors= --spill-data= --tuned-table= --chip= --entry= --interleave-ffma= --nvdisasm= --ptxas= --help --help-list --version' ;;
       dgemm-opt) words='--canonicalize --cse --dgemm-assign-stage-phase --dgemm-choose-data-movement --dgemm-create-tensor-maps --dgemm-lower-reductions --dgemm-lower-ring --dgemm-lower-stores --dgemm-lower-to-nvvm --dgemm-lower-wgmma --dgemm-outline-kernels --dgemm-promote-accumulators --dgemm-schedule-k-loop --dgemm-select-config --dgemm-tile-problem --dgemm-warp-specialize --inline --dgemm-to-nvvm --mlir-print-debuginfo --mlir-print-ir-after-all --mlir-print-ir-before-all --mlir-timing -o --pass-pipeline= --verify-diagnostics --verify-each' ;;
-      dgemm-run) words='--a-type= --b-type= --cases= --config= --dynamic= --expected-m= --group-rows= --groups= -k --k-divisor= --kernel= --launch= --layout= --lda= --lda-divisor= --ldb= --ldb-divisor= --ldd= --ldd-divisor= -m -n --n-divisor= --out= --pdl --ptxas= --row-alignment= --scale-a= --scale-a-k-innermost --scale-b= --scale-b-n-innermost --accumulator= --device= --independent-lanes --machine= --multiprocessors= --timeout= --trace= --check= --input-a= --input-b= --input-scale-a= --input-scale-b= --save-d= --seed= --seeds= --flush-mib= --json= --no-time --repeat= --time --help --help-list --version' ;;
+      dgemm-run) words='--a-type= --accuracy= --b-type= --cases= --config= --dynamic= --expected-m= --group-rows= --groups= -k --k-divisor= --kernel= --launch= --layout= --lda= --lda-divisor= --ldb= --ldb-divisor= --ldd= --ldd-divisor= -m -n --n-divisor= --out= --pdl --ptxas= --row-alignment= --scale-a= --scale-a-k-innermost --scale-b= --scale-b-n-innermost --accumulator= --device= --independent-lanes --machine= --multiprocessors= --timeout= --trace= --check= --input-a= --input-b= --input-scale-a= --input-scale-b= --save-d= --seed= --seeds= --flush-mib= --json= --no-time --repeat= --time --help --help-list --version' ;;
       dgemm-sass) words='--help --help-list --version --dry-run --list --loop-stats -o --policy=' ;;
       dgemm-tune) words='--best= --config= --finalists= --neighbour-rounds= --seed= --device= --jobs= --machine= --multiprocessors= --ptxas= --dry-run --list --table= --help --help-list --version' ;;
     esac
