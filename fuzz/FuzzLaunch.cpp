@@ -9,6 +9,7 @@
 #include "FuzzInput.h"
 #include "dgemm/Runtime/HostTensor.h"
 #include "dgemm/Runtime/LaunchPlan.h"
+#include "dgemm/Runtime/Recipe.h"
 
 using namespace dgemm;
 using namespace dgemm::fuzz;
@@ -27,6 +28,7 @@ static void plan(const LaunchDescriptor &launch) {
     llvm::Expected<TensorMapValues> map = evaluateTensorMap(parameter.name, parameter.tensorMap, *sizes);
     llvm::consumeError(map ? checkTensorMapAddress(*map, /*address=*/4096) : map.takeError());
   }
+  llvm::consumeError(Recipe::get(launch, *sizes).takeError());
   for (const OperandInfo &operand : launch.operands) {
     llvm::Expected<OperandLayout> layout = OperandLayout::evaluate(operand, *sizes);
     if (!layout) {

@@ -57,8 +57,10 @@ def prepare(args):
 def read(path):
     import numpy
 
-    bits = numpy.load(path).astype(numpy.uint32) << 16
-    return bits.view(numpy.float32).astype(numpy.float64)
+    values = numpy.load(path)
+    if values.dtype == numpy.uint16:  # the bits of bf16
+        values = (values.astype(numpy.uint32) << 16).view(numpy.float32)
+    return values.astype(numpy.float64)
 
 
 def compare(args):

@@ -6,17 +6,13 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Found on an H200 and checked there bit for bit on random operands (facts.md section 11). One wgmma of K = 32 adds 32
-// products and the accumulator: each is cut off, toward zero, below 2^-13 of the largest exponent among them; the sum
-// of what is left is exact, and is cut off to 13 bits behind its leading one. The exponent of a product is the sum of
-// those of its operands, and subnormal operands count with the least exponent of their type.
+// The rules are in docs/emulator.md, "How the tensor core sums".
 //
 //===----------------------------------------------------------------------===//
 
 #include "Wgmma.h"
-#include "llvm/Support/MathExtras.h"
+#include "llvm/ADT/bit.h"
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 
 using namespace dgemm::emulator;
@@ -26,118 +22,132 @@ namespace {
 constexpr int kKeptBits = 13;
 /// Exponent of a zero: below every sum of two others.
 constexpr int32_t kNoExponent = -4096;
+/// Of products: that of two subnormals of e5m2.
+constexpr int32_t kLeastExponent = -28;
+/// Columns that are summed side by side, in one or two registers of a vector unit. n of a wgmma is a multiple of 8: the
+/// last may be half as many.
+constexpr unsigned kColumns = 16;
+using Floats = float __attribute__((vector_size(4 * kColumns)));
+using Ints = int32_t __attribute__((vector_size(4 * kColumns)));
 
 #if defined(__x86_64__) && defined(__ELF__)
-#define DGEMM_CLONES __attribute__((target_clones("arch=haswell", "default")))
+#define DGEMM_VECTOR_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=haswell", "default")))
 #else
-#define DGEMM_CLONES
+#define DGEMM_VECTOR_CLONES
 #endif
 
-/// Matrix elements as significand * 2^(exponent - mantissa bits).
+bool isFinite(float value) { return (llvm::bit_cast<uint32_t>(value) & 0x7f800000) != 0x7f800000; }
+
+/// A matrix with zeros for what is not finite, and the exponents of its elements.
 struct Decoded {
-  std::vector<int32_t> significands, exponents;
-  unsigned mantissaBits;
-
-  Decoded(const float *values, size_t count, bool isE5M2) : significands(count), exponents(count) {
-    mantissaBits = isE5M2 ? 2 : 3;
-    int least = isE5M2 ? -14 : -6;
-    for (size_t i = 0; i < count; ++i) {
-      if (values[i] == 0 || !std::isfinite(values[i])) {
-        exponents[i] = kNoExponent;
-        continue;
-      }
-      exponents[i] = std::max(std::ilogb(values[i]), least);
-      significands[i] = int32_t(std::ldexp(values[i], int(mantissaBits) - exponents[i]));
-    }
-  }
+  std::vector<float> values;
+  std::vector<int32_t> exponents;
+  bool isFinite = true;
 };
 
-DGEMM_CLONES void findLargest(int32_t *largest, const int32_t *a, const int32_t *b, unsigned n) {
-  for (unsigned k = 0; k < kWgmmaK; ++k)
-    for (unsigned j = 0; j < n; ++j)
-      largest[j] = std::max(largest[j], a[k] + b[size_t(k) * n + j]);
+/// `values` are 8-bit floats whose least exponent is `least`, and so normal floats or zero.
+DGEMM_VECTOR_CLONES void decode(const float *values, size_t count, int32_t least, Decoded &out) {
+  out.values.resize(count);
+  out.exponents.resize(count);
+  float *finite = out.values.data();
+  int32_t *exponents = out.exponents.data();
+  uint32_t others = 0;
+  for (size_t i = 0; i < count; ++i) {
+    uint32_t bits = llvm::bit_cast<uint32_t>(values[i]), field = bits >> 23 & 0xff;
+    bool isOther = field == 0xff;
+    int32_t exponent = std::max(int32_t(field) - 127, least);
+    finite[i] = isOther ? 0.0f : values[i];
+    exponents[i] = field == 0 || isOther ? kNoExponent : exponent;
+    others |= isOther;
+  }
+  out.isFinite = others == 0;
 }
 
-/// Adds the products, in units of 2^(largest - kKeptBits).
-DGEMM_CLONES void addProducts(int32_t *sums, const int32_t *largest, const int32_t *aSignificands,
-                              const int32_t *aExponents, const int32_t *bSignificands, const int32_t *bExponents,
-                              unsigned n, unsigned shift) {
+inline __attribute__((always_inline)) Ints max(Ints x, Ints y) { return x > y ? x : y; }
+/// 2^exponent, for exponents of normal floats.
+inline __attribute__((always_inline)) Floats powerOfTwo(Ints exponents) { return Floats((exponents + 127) << 23); }
+/// Cut off behind the kept bits, toward zero; of a subnormal, behind those that its leading one would have.
+inline __attribute__((always_inline)) Floats cutOff(Floats values) {
+  return Floats(Ints(values) & ~((1 << (23 - kKeptBits)) - 1));
+}
+
+/// kColumns columns of B.
+struct Panel {
+  Floats values[kWgmmaK];
+  Ints exponents[kWgmmaK];
+};
+
+/// Adds to `bytes` of elements of a row of `d` the products of one row of A and as many columns of B. All are finite.
+inline __attribute__((always_inline)) void addProducts(float *d, const float *a, const int32_t *aExponents,
+                                                       const Panel &b, unsigned bytes) {
+  Floats before = {};
+  std::memcpy(&before, d, bytes);
+  Ints magnitude = Ints(before) & 0x7fffffff;
+  Ints largest = magnitude == 0 ? Ints{} + kNoExponent : max(magnitude >> 23, Ints{} + 1) - 127;
   for (unsigned k = 0; k < kWgmmaK; ++k)
+    largest = max(largest, aExponents[k] + b.exponents[k]);
+  Ints exponent = max(largest, Ints{} + kLeastExponent);
+  // In units of 2^(exponent - kKeptBits): a product is exact, its multiple by a power of two too, and the conversion
+  // cuts off toward zero.
+  Floats scale = powerOfTwo(kKeptBits - exponent);
+  Ints sums = __builtin_convertvector(before * scale, Ints);
+  for (unsigned k = 0; k < kWgmmaK; ++k)
+    sums += __builtin_convertvector(a[k] * b.values[k] * scale, Ints);
+  Floats after = cutOff(__builtin_convertvector(sums, Floats)) * powerOfTwo(exponent - kKeptBits);
+  // Below the least exponent there is no product, and the sum is the accumulator; that of a zero is +0.
+  after = largest < kLeastExponent ? cutOff(before) + 0.0f : after;
+  std::memcpy(d, &after, bytes);
+}
+
+DGEMM_VECTOR_CLONES void multiplyFinite(float *d, const Decoded &a, const Decoded &b, unsigned n) {
+  for (unsigned j = 0; j < n; j += kColumns) {
+    unsigned bytes = std::min(kColumns, n - j) * sizeof(float);
+    Panel panel = {};
+    for (unsigned k = 0; k < kWgmmaK; ++k) {
+      std::memcpy(&panel.values[k], &b.values[size_t(k) * n + j], bytes);
+      std::memcpy(&panel.exponents[k], &b.exponents[size_t(k) * n + j], bytes);
+    }
+    for (unsigned m = 0; m < kWgmmaRows; ++m)
+      addProducts(d + size_t(m) * n + j, &a.values[m * kWgmmaK], &a.exponents[m * kWgmmaK], panel, bytes);
+  }
+}
+
+/// NaN and infinity go through a plain sum as through the tensor core. Sets the elements of D that these reach.
+void addOthers(float *d, const float *before, const float *a, const float *b, unsigned n) {
+  auto isOther = [](const float *values, size_t stride) {
+    for (unsigned k = 0; k < kWgmmaK; ++k)
+      if (!isFinite(values[k * stride]))
+        return true;
+    return false;
+  };
+  std::vector<bool> columns(n);
+  for (unsigned j = 0; j < n; ++j)
+    columns[j] = isOther(b + j, n);
+  for (unsigned m = 0; m < kWgmmaRows; ++m) {
+    bool isOtherRow = isOther(a + m * kWgmmaK, 1);
     for (unsigned j = 0; j < n; ++j) {
-      int32_t product = aSignificands[k] * bSignificands[size_t(k) * n + j];
-      int32_t below = largest[j] - (aExponents[k] + bExponents[size_t(k) * n + j]);
-      uint32_t size = uint32_t(product < 0 ? -product : product) << shift >> std::min(below, 31);
-      sums[j] += product < 0 ? -int32_t(size) : int32_t(size);
+      double sum = before[size_t(m) * n + j];
+      if (!isOtherRow && !columns[j] && isFinite(float(sum)))
+        continue;
+      for (unsigned k = 0; k < kWgmmaK; ++k)
+        sum += double(a[m * kWgmmaK + k]) * double(b[size_t(k) * n + j]);
+      d[size_t(m) * n + j] = float(sum);
     }
-}
-
-struct Float {
-  bool negative;
-  int32_t exponent;
-  uint32_t mantissa; // of 24 bits
-
-  explicit Float(float value) {
-    uint32_t bits;
-    std::memcpy(&bits, &value, 4);
-    negative = bits >> 31;
-    uint32_t field = (bits >> 23) & 0xff;
-    mantissa = (bits & 0x7fffff) | (field ? 1u << 23 : 0);
-    exponent = mantissa ? int32_t(std::max(field, 1u)) - 127 : kNoExponent;
   }
-};
-
-float normalize(int32_t sum, int32_t largest) {
-  uint32_t size = uint32_t(sum < 0 ? -sum : sum);
-  if (!size)
-    return 0;
-  if (unsigned leading = llvm::Log2_32(size); leading > unsigned(kKeptBits))
-    size = size >> (leading - kKeptBits) << (leading - kKeptBits);
-  float value = std::ldexp(float(size), largest - kKeptBits);
-  return sum < 0 ? -value : value;
-}
-
-/// NaN and infinity go through a plain sum as through the tensor core.
-bool hasOther(const float *values, size_t count, size_t stride) {
-  for (size_t i = 0; i < count; ++i)
-    if (!std::isfinite(values[i * stride]))
-      return true;
-  return false;
-}
-
-float sumOfOthers(float accumulator, const float *a, const float *b, unsigned n) {
-  double sum = accumulator;
-  for (unsigned k = 0; k < kWgmmaK; ++k)
-    sum += double(a[k]) * double(b[size_t(k) * n]);
-  return float(sum);
 }
 
 } // namespace
 
 void dgemm::emulator::multiplyAsHopper(float *d, const float *a, const float *b, unsigned n, bool isE5M2A,
                                        bool isE5M2B) {
-  Decoded left(a, size_t(kWgmmaRows) * kWgmmaK, isE5M2A), right(b, size_t(kWgmmaK) * n, isE5M2B);
-  std::vector<bool> columns(n);
-  for (unsigned j = 0; j < n; ++j)
-    columns[j] = hasOther(b + j, kWgmmaK, n);
-  std::vector<int32_t> largest(n), sums(n);
-  unsigned shift = kKeptBits - left.mantissaBits - right.mantissaBits;
-  for (unsigned m = 0; m < kWgmmaRows; ++m) {
-    float *row = d + size_t(m) * n;
-    for (unsigned j = 0; j < n; ++j)
-      largest[j] = std::isfinite(row[j]) ? Float(row[j]).exponent : kNoExponent;
-    const int32_t *aSignificands = &left.significands[m * kWgmmaK], *aExponents = &left.exponents[m * kWgmmaK];
-    findLargest(largest.data(), aExponents, right.exponents.data(), n);
-    for (unsigned j = 0; j < n; ++j) {
-      Float accumulator(row[j]);
-      int32_t below = std::min(largest[j] - accumulator.exponent + 23 - kKeptBits, 31);
-      int32_t size = int32_t(accumulator.mantissa >> std::max(below, 0));
-      sums[j] = accumulator.negative ? -size : size;
-    }
-    addProducts(sums.data(), largest.data(), aSignificands, aExponents, right.significands.data(),
-                right.exponents.data(), n, shift);
-    bool rowHasOther = hasOther(a + m * kWgmmaK, kWgmmaK, 1);
-    for (unsigned j = 0; j < n; ++j)
-      row[j] = rowHasOther || columns[j] || !std::isfinite(row[j]) ? sumOfOthers(row[j], a + m * kWgmmaK, b + j, n)
-                                                                   : normalize(sums[j], largest[j]);
-  }
+  Decoded left, right;
+  size_t count = size_t(kWgmmaRows) * n;
+  decode(a, size_t(kWgmmaRows) * kWgmmaK, isE5M2A ? -14 : -6, left);
+  decode(b, size_t(kWgmmaK) * n, isE5M2B ? -14 : -6, right);
+  if (left.isFinite && right.isFinite && std::all_of(d, d + count, isFinite))
+    return multiplyFinite(d, left, right, n);
+  std::vector<float> before(d, d + count);
+  std::replace_if(d, d + count, [](float value) { return !isFinite(value); }, 0.0f);
+  multiplyFinite(d, left, right, n);
+  addOthers(d, before.data(), a, b, n);
 }

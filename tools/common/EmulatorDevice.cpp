@@ -125,8 +125,8 @@ Expected<RunResult> EmulatorDevice::run(const KernelImage &kernel, const GemmInp
   emulation.tracePath = options.tracePath;
   if (options.independentLanes)
     emulation.reconvergence = emulator::Reconvergence::Sync;
-  if (options.accumulator == AccumulatorModel::Hopper)
-    emulation.accumulator = emulator::Accumulator::Hopper;
+  if (options.accumulator == AccumulatorModel::Exact)
+    emulation.accumulator = emulator::Accumulator::Exact;
   emulation.timeoutSeconds = options.timeoutSeconds.value_or(0);
   emulation.progress = [&](const emulator::Progress &state) { return progress(state); };
   Expected<emulator::Report> report = emulator::run(kernel.ptx, kernel.launch, *sizes, operands.buffers, emulation);

@@ -73,10 +73,10 @@ struct CommandLine {
       cl::desc("Emulator: lanes that parted at a branch meet again at .sync instructions only, not where paths meet"),
       cl::cat(deviceGroup)};
   cl::opt<AccumulatorModel> accumulator{
-      "accumulator", cl::desc("Emulator: how wgmma sums"), cl::init(AccumulatorModel::Exact),
-      cl::values(clEnumValN(AccumulatorModel::Exact, "exact", "in f32 (default)"),
+      "accumulator", cl::desc("Emulator: how wgmma sums"), cl::init(AccumulatorModel::Hopper),
+      cl::values(clEnumValN(AccumulatorModel::Exact, "exact", "in f32"),
                  clEnumValN(AccumulatorModel::Hopper, "hopper",
-                            "with about 14 bits, as the tensor core of an H100 does; slower")),
+                            "with about 14 bits, as the tensor core of an H100 does (default)")),
       cl::cat(deviceGroup)};
   cl::opt<std::string> machine{"machine",
                                cl::desc("Emulator: GPU to be: h100 (default), h100-pcie, h200, gh200 or h20"),

@@ -55,7 +55,7 @@ enum class Reconvergence {
 /// How wgmma sums.
 enum class Accumulator {
   Exact, ///< in f32, one product after the other
-  Hopper ///< as the tensor core of an H100 does, bit for bit (about 14 bits); ten times slower
+  Hopper ///< as the tensor core of an H100 does, bit for bit (about 14 bits)
 };
 
 struct Options {
@@ -66,7 +66,7 @@ struct Options {
   /// CTAs that run at once; more are admitted when all of these wait. Bounds memory.
   unsigned residentCtas = 8;
   Reconvergence reconvergence = Reconvergence::PostDominator;
-  Accumulator accumulator = Accumulator::Exact;
+  Accumulator accumulator = Accumulator::Hopper;
   /// Writes a Chrome trace (chrome://tracing, ui.perfetto.dev) to this file; empty for none.
   std::string tracePath;
   /// Events kept in the trace.

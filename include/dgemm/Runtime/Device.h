@@ -47,7 +47,7 @@ struct RunOptions {
   /// Emulator: lanes of a warp that parted at a branch meet again at .sync instructions only.
   bool independentLanes = false;
   /// Emulator: how wgmma sums.
-  AccumulatorModel accumulator = AccumulatorModel::Exact;
+  AccumulatorModel accumulator = AccumulatorModel::Hopper;
   /// Emulator: writes a Chrome trace to this file; empty for none.
   std::string tracePath;
 };

@@ -53,13 +53,16 @@ TEST(Gemm, StagesAndGrid) {
 namespace {
 
 /// One element of D from 32 products, scales 1. Powers of two as e4m3: subnormal below 2^-6.
-double sumProducts(Accumulator accumulator, const std::vector<std::pair<uint8_t, uint8_t>> &products) {
+double sumProducts(Accumulator accumulator, const std::vector<std::pair<uint8_t, uint8_t>> &products,
+                   const std::string &types = "e4m3.e4m3") {
   Gemm gemm;
   gemm.m = 1;
   gemm.n = 8;
   gemm.k = 32;
   gemm.accumulator = accumulator;
   gemm.build();
+  if (types != "e4m3.e4m3")
+    EXPECT_TRUE(gemm.replace(".e4m3.e4m3 ", "." + types + " "));
   std::fill(gemm.a.begin(), gemm.a.end(), 0);
   std::fill(gemm.b.begin(), gemm.b.end(), 0);
   std::fill(gemm.scaleA.begin(), gemm.scaleA.end(), 1.0f);
@@ -76,6 +79,9 @@ double sumProducts(Accumulator accumulator, const std::vector<std::pair<uint8_t,
 }
 
 uint8_t power(int exponent) { return exponent < -6 ? 1 << (exponent + 9) : (exponent + 7) << 3; }
+
+/// As e5m2: subnormal below 2^-14.
+uint8_t wide(int exponent) { return exponent < -14 ? 1 << (exponent + 16) : (exponent + 15) << 2; }
 
 /// A GEMM with scales of 1 and long sums of positive numbers, whose accumulators grow.
 Gemm makeLongSum(Accumulator accumulator) {
@@ -124,6 +130,28 @@ TEST(Accumulator, AsFoundOnTheHardware) {
   EXPECT_EQ(sumProducts(kHopper, products), 3.0 / 8192);
   products = {{0x7f, 0}, {power(0), power(0)}};
   EXPECT_TRUE(std::isnan(sumProducts(kHopper, products)));
+}
+
+/// Each matrix is read as its own type, and its subnormals count with the least exponent of that.
+TEST(Accumulator, TakesEachMixOfTypes) {
+  constexpr Accumulator kExact = Accumulator::Exact, kHopper = Accumulator::Hopper;
+  constexpr uint8_t kMinus = 0x80, kInfinity = 0x7c, kNaN = 0x7e;
+  for (Accumulator accumulator : {kExact, kHopper}) {
+    EXPECT_EQ(sumProducts(accumulator, {{wide(10), wide(-12)}, {wide(-1), wide(3)}}, "e5m2.e5m2"), 4.25);
+    EXPECT_EQ(sumProducts(accumulator, {{wide(10), power(-8)}, {wide(-1), power(3)}}, "e5m2.e4m3"), 8);
+    EXPECT_EQ(sumProducts(accumulator, {{power(-8), wide(10)}, {power(3), wide(-1)}}, "e4m3.e5m2"), 8);
+    EXPECT_EQ(sumProducts(accumulator, {{kInfinity, wide(0)}, {wide(3), wide(3)}}, "e5m2.e5m2"), INFINITY);
+    EXPECT_TRUE(std::isnan(sumProducts(accumulator, {{kInfinity, 0}}, "e5m2.e4m3")));
+    EXPECT_TRUE(std::isnan(sumProducts(accumulator, {{power(0), kNaN}}, "e4m3.e5m2")));
+  }
+  // 2^-16 * 2^15 counts as 2^1, beside which 2^-13 is lost; 2^-14 * 2^13 counts as 2^-1, and it stays.
+  std::vector<std::pair<uint8_t, uint8_t>> products = {
+      {wide(-16), wide(15)}, {wide(-16) | kMinus, wide(15)}, {wide(-6), wide(-7)}};
+  EXPECT_EQ(sumProducts(kExact, products, "e5m2.e5m2"), std::ldexp(1, -13));
+  EXPECT_EQ(sumProducts(kHopper, products, "e5m2.e5m2"), 0);
+  products[0] = {wide(-14), wide(13)};
+  products[1] = {wide(-14) | kMinus, wide(13)};
+  EXPECT_EQ(sumProducts(kHopper, products, "e5m2.e5m2"), std::ldexp(1, -13));
 }
 
 /// The same sum, promoted to f32 after each K block or left to the tensor core to the end.

@@ -175,6 +175,28 @@ TEST(Convert, Halves) {
   EXPECT_EQ(eval32("cvt.rn.bf16.f32 %rs1, 0f40490FDB; cvt.u32.u16 %r1, %rs1;"), 0x4049u);
   EXPECT_EQ(eval32("cvt.rn.f16.f32 %rs1, 0f33800000; cvt.u32.u16 %r1, %rs1;"), 1u); // smallest subnormal
   EXPECT_EQ(eval32("mov.b16 %rs1, 0x3c01; cvt.f32.f16 %r1, %rs1;"), bits(1.0f + std::ldexp(1.0f, -10)));
+  // 65504 is the largest, and 65520 half way to what would follow; NaN is canonical.
+  EXPECT_EQ(eval32("cvt.rn.f16x2.f32 %r1, 0f477FEFFF, 0fC77FF000;"), 0x7bfffc00u);
+  EXPECT_EQ(eval32("cvt.rn.f16x2.f32 %r1, 0f7FC01234, 0f33000000;"), 0x7fff0000u);
+}
+
+/// Pairs and quadruples of f32, as an epilogue of an f32 D stores them and scales are read.
+TEST(Memory, VectorsOfFloats) {
+  std::vector<uint32_t> in(64);
+  for (unsigned i = 0; i < 64; ++i)
+    in[i] = bits(float(i));
+  auto out = evaluate("mul.wide.u32 %rd1, %lane, 8;\nadd.s64 %rd2, %rd1, %in;\nadd.s64 %rd3, %rd1, %out;\n"
+                      "ld.global.nc.v2.f32 {%r1, %r2}, [%rd2];\nmul.rn.f32 %r1, %r1, %r2;\n"
+                      "st.global.v2.f32 [%rd3], {%r2, %r1};",
+                      in);
+  EXPECT_EQ(out[2], bits(3.0f));
+  EXPECT_EQ(out[3], bits(6.0f));
+  out = evaluate("setp.lt.u32 %p1, %lane, 16;\nmul.wide.u32 %rd1, %lane, 16;\nadd.s64 %rd2, %rd1, %in;\n"
+                 "add.s64 %rd3, %rd1, %out;\n@%p1 ld.global.v4.f32 {%r1, %r2, %r3, %r4}, [%rd2];\n"
+                 "@%p1 st.global.v4.f32 [%rd3], {%r4, %r3, %r2, %r1};",
+                 in);
+  EXPECT_EQ(out[0], bits(3.0f));
+  EXPECT_EQ(out[63], bits(60.0f));
 }
 
 TEST(Move, PiecesAndPredicates) {
