@@ -1,6 +1,6 @@
 # `cmake --install`: headers (generated ones and TableGen files too), every library of ours as DGemm::NAME, the tools
 # (dgemm_add_tool), libdgemm.so, the plugin and a package for find_package(DGemm). The umbrella target DGemm::DGemm is the
-# compiler library. Tools, libdgemm.so and the plugin are installed where they are built: the quick start builds a few.
+# compiler library. Tools, shared libraries and the plugin are installed where they are built: the quick start builds a few.
 include(CMakePackageConfigHelpers)
 set(DGEMM_CMAKE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/DGemm)
 
@@ -14,7 +14,7 @@ install(TARGETS ${_dgemm_libraries} DGemm EXPORT DGemmTargets
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
         LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(EXPORT DGemmTargets NAMESPACE DGemm:: DESTINATION ${DGEMM_CMAKE_DIR})
-install(TARGETS DGemmC EXPORT DGemmCTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} OPTIONAL)
+install(TARGETS DGemmC DGemmRuntimeC EXPORT DGemmCTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} OPTIONAL)
 install(EXPORT DGemmCTargets NAMESPACE DGemm:: DESTINATION ${DGEMM_CMAKE_DIR})
 
 foreach(_root ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/dialects

@@ -3,7 +3,7 @@
 #
 # Features for REQUIRES lines: `ptxas` (found by the rules of findAssembler), `nvdisasm` (of findDisassembler), `hopper` (a
 # GPU of compute capability 9.0), `fake-cuda` (test/Unit/Runtime/FakeCuda.cpp is built), `plugin` (DGemmPlugin.so is),
-# `c-api` (libdgemm.so is) and `lsp-server` (dgemm-lsp-server is).
+# `runtime` (libdgemm_runtime.so is), `c-api` (libdgemm.so is) and `lsp-server` (dgemm-lsp-server is).
 import glob
 import os
 import shutil
@@ -63,6 +63,12 @@ if os.path.exists(plugin):
     load = f"--load-dialect-plugin={plugin} --load-pass-plugin={plugin}"
     config.substitutions.append(("%{mlir-opt}", os.path.join(config.llvm_tools_dir, "mlir-opt") + " " + load))
     config.substitutions.append(("%{plugin}", plugin))
+runtime = os.path.join(config.dgemm_build_dir, "lib", "libdgemm_runtime.so")
+if os.path.exists(runtime):
+    config.available_features.add("runtime")
+    config.substitutions.append(("%{runtime}", runtime))
+    config.substitutions.append(("%{mlir-runner}", os.path.join(config.llvm_tools_dir, "mlir-runner")))
+    config.substitutions.append(("%{mlir-libs}", os.path.join(os.path.dirname(config.llvm_tools_dir), "lib")))
 library = os.path.join(config.dgemm_build_dir, "lib", "libdgemm.so")
 if os.path.exists(library):
     config.available_features.add("c-api")

@@ -57,7 +57,11 @@ void dgemm_problem_destroy(dgemm_problem *problem);
  *                                    0 or 1
  * Error: there is no such field, or it does not take this value. */
 char *dgemm_problem_set_int(dgemm_problem *problem, const char *field, int64_t value);
-/*   layout                           "dense", "contiguous" or "masked" */
+/*   layout                           "dense", "contiguous" or "masked"
+ *   scale_a, scale_b                 "tensor", "row", "1x128" or "128x128": what has a scale of its own
+ *   a_type, b_type                   "f8E4M3FN" or "f8E5M2"
+ *   out_type                         "bf16", "f16" or "f32"
+ *   accuracy                         "exact" or "fast" */
 char *dgemm_problem_set_string(dgemm_problem *problem, const char *field, const char *value);
 
 /*===- Options --------------------------------------------------------------===*/

@@ -132,16 +132,38 @@ char *dgemm_problem_set_int(dgemm_problem *problem, const char *field, int64_t v
   return nullptr;
 }
 
+namespace {
+/// A field of an enumeration, read by its name. False: there is no such value.
+struct NamedField {
+  llvm::StringLiteral name;
+  bool (*set)(GemmShape &shape, llvm::StringRef value);
+};
+} // namespace
+template <auto parse, auto member>
+static bool setNamed(GemmShape &shape, llvm::StringRef value) {
+  auto parsed = parse(value);
+  if (parsed)
+    shape.*member = *parsed;
+  return bool(parsed);
+}
+static constexpr NamedField kNamedFields[] = {{"layout", setNamed<parseGemmLayout, &GemmShape::layout>},
+                                              {"scale_a", setNamed<parseScaleGranularity, &GemmShape::scaleA>},
+                                              {"scale_b", setNamed<parseScaleGranularity, &GemmShape::scaleB>},
+                                              {"a_type", setNamed<parseElementType, &GemmShape::aType>},
+                                              {"b_type", setNamed<parseElementType, &GemmShape::bType>},
+                                              {"out_type", setNamed<parseElementType, &GemmShape::outType>},
+                                              {"accuracy", setNamed<parseAccuracy, &GemmShape::accuracy>}};
+
 char *dgemm_problem_set_string(dgemm_problem *problem, const char *field, const char *value) {
   if (isAnyNull(problem, field, value))
     return failForNull("dgemm_problem_set_string");
-  if (llvm::StringRef(field) != "layout")
-    return fail("expected a text of a problem to be layout, but got '" + llvm::Twine(field) + "'");
-  std::optional<GemmLayout> layout = parseGemmLayout(value);
-  if (!layout)
-    return fail("expected layout to be dense, contiguous or masked, but got '" + llvm::Twine(value) + "'");
-  problem->shape.layout = *layout;
-  return nullptr;
+  const NamedField *found = find(kNamedFields, field);
+  if (!found)
+    return failForField(kNamedFields, "a text of a problem", field);
+  // Whether the problem may have this value is checked with the others, when it is compiled.
+  return found->set(problem->shape, value)
+             ? nullptr
+             : fail(found->name + " has no value '" + llvm::Twine(value) + "'; include/dgemm-c/DGemm.h lists them");
 }
 
 //===----------------------------------------------------------------------===//

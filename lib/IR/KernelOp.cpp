@@ -155,7 +155,7 @@ LogicalResult ArgumentVerifier::verifyOperand(BlockArgument arg, StringRef name)
   MemRefType expected = OperandGeometry::get(problem, *operand).getType();
   auto type = dyn_cast<MemRefType>(arg.getType());
   bool isSame = type && type.getElementType() == expected.getElementType() && type.getShape() == expected.getShape() &&
-                !type.getMemorySpace();
+                !type.getMemorySpace() && !hasOffset(type);
   if (isSame) {
     FailureOr<SmallVector<int64_t>> strides = getExplicitStrides(type);
     isSame = succeeded(strides) && ArrayRef(*strides) == problem.getStridesOf(*operand);

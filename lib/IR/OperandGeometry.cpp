@@ -170,12 +170,18 @@ FailureOr<SmallVector<int64_t>> dgemm::getExplicitStrides(MemRefType type) {
     return SmallVector<int64_t>();
   SmallVector<int64_t> strides;
   int64_t offset;
-  if (failed(type.getStridesAndOffset(strides, offset)) || offset ||
+  if (failed(type.getStridesAndOffset(strides, offset)) ||
       llvm::all_of(ArrayRef(strides).take_back(2), ShapedType::isDynamic))
     return failure();
   for (int64_t &stride : strides)
     stride = ShapedType::isDynamic(stride) ? -1 : stride;
   return strides;
+}
+
+bool dgemm::hasOffset(MemRefType type) {
+  SmallVector<int64_t> strides;
+  int64_t offset = 0;
+  return succeeded(type.getStridesAndOffset(strides, offset)) && offset != 0;
 }
 
 bool dgemm::areStridesOf(Operand operand, ArrayRef<int64_t> strides) {

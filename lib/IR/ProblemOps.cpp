@@ -80,12 +80,9 @@ static LogicalResult verifyOperand(GemmOp op, Operand operand, Value value, cons
   int64_t rank = geometry.shape.size();
   if (type.getRank() != rank)
     return op.emitOpError() << "expected '" << name << "' to have rank " << rank << ", but got " << type.getRank();
-  SmallVector<int64_t> anyStrides;
-  int64_t offset = 0;
-  if (succeeded(type.getStridesAndOffset(anyStrides, offset)) && offset)
-    return op.emitOpError() << "expected '" << name
-                            << "' to have no offset, as its first element is at the base address, "
-                            << "but got " << type;
+  if (type.getMemorySpace())
+    return op.emitOpError() << "expected '" << name << "' to lie in global memory, without a memory space, but got "
+                            << type;
   FailureOr<SmallVector<int64_t>> strides = getExplicitStrides(type);
   if (failed(strides))
     return op.emitOpError() << "expected '" << name

@@ -78,6 +78,12 @@ void dgemm::registerPassesAndPipelines() {
                                               [](OpPassManager &pm, const PipelineOptions &options) {
                                                 buildPipeline(pm, Level::Problem, Level::NVVM, options);
                                               });
+    PassPipelineRegistration<PipelineOptions>("dgemm-to-gpu",
+                                              "lower dgemm problems to kernels in host code that launches them",
+                                              [](OpPassManager &pm, const PipelineOptions &options) {
+                                                buildPipeline(pm, Level::Problem, Level::NVVM, options);
+                                                pm.addPass(createEmbedKernelsPass());
+                                              });
     return true;
   }();
   (void)once;

@@ -38,9 +38,14 @@ static LogicalResult verifyBody(func::FuncOp func, GemmOp gemm) {
 
 /// A kernel has the operands of the gemm as arguments, in its own order. It returns nothing, and nobody calls it.
 static LogicalResult verifySignature(func::FuncOp func, GemmOp gemm) {
-  for (Value operand : gemm.getOperands())
+  for (Value operand : gemm.getOperands()) {
     if (!isa<BlockArgument>(operand))
       return gemm.emitOpError("expected operands to be arguments of the function");
+    if (hasOffset(cast<MemRefType>(operand.getType())))
+      return gemm.emitOpError() << "expected operands of a kernel to begin at their base addresses; run "
+                                   "dgemm-outline-kernels first, but got "
+                                << operand.getType();
+  }
   for (BlockArgument arg : func.getArguments())
     if (!llvm::is_contained(gemm.getOperands(), arg))
       return emitError(arg.getLoc()) << "argument " << arg.getArgNumber() << " of '" << func.getSymName()

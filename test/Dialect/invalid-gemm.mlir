@@ -243,11 +243,11 @@ func.func @strides(%a: memref<64x512xf8E4M3FN, strided<[1024, 2]>>, %sa: memref<
 
 // -----
 
-// C5: an operand starts at its base address. Its other faults are named after that.
-func.func @offset(%a: memref<64x512xf8E4M3FN, strided<[1024, 2], offset: 16>>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>) {
-  // expected-error @+1 {{'dgemm.gemm' op expected 'lhs' to have no offset, as its first element is at the base address, but got 'memref<64x512xf8E4M3FN, strided<[1024, 2], offset: 16>>'}}
+// C5: operands lie in global memory.
+func.func @space(%a: memref<64x512xf8E4M3FN, 3>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected 'lhs' to lie in global memory, without a memory space, but got 'memref<64x512xf8E4M3FN, 3>'}}
   dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
-      : (memref<64x512xf8E4M3FN, strided<[1024, 2], offset: 16>>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
+      : (memref<64x512xf8E4M3FN, 3>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
   return
 }
 

@@ -124,3 +124,25 @@ module @other {
     return
   }
 }
+
+// -----
+
+// Parts of larger matrices, wherever in them they begin: the kernel is the same, and the call has the types at hand.
+// CHECK-LABEL: func.func @parts(
+// CHECK: call @parts_launch({{.*}}offset: 16>>,
+// CHECK: call @parts_launch_0({{.*}}offset: ?>>,
+// CHECK: gpu.module @dgemm_kernels {
+// CHECK-NEXT: func.func @parts(%{{.*}}: memref<64x128xf8E4M3FN, strided<[256, 1]>>,
+// CHECK-NOT: func.func @
+// CHECK: func.func private @parts_launch(
+// CHECK: func.func private @parts_launch_0({{.*}}dgemm.launches = @dgemm_kernels::@parts}
+func.func @parts(%a: memref<64x256xf8E4M3FN>, %k: index, %sa: memref<1x64xf32>, %b: memref<64x128xf8E4M3FN>, %sb: memref<1x1xf32>,
+                 %d: memref<64x64xbf16>) {
+  %a0 = memref.subview %a[0, 16] [64, 128] [1, 1] : memref<64x256xf8E4M3FN> to memref<64x128xf8E4M3FN, strided<[256, 1], offset: 16>>
+  dgemm.gemm dense lhs(%a0 scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      : (memref<64x128xf8E4M3FN, strided<[256, 1], offset: 16>>, memref<1x64xf32>, memref<64x128xf8E4M3FN>, memref<1x1xf32>, memref<64x64xbf16>)
+  %a1 = memref.subview %a[0, %k] [64, 128] [1, 1] : memref<64x256xf8E4M3FN> to memref<64x128xf8E4M3FN, strided<[256, 1], offset: ?>>
+  dgemm.gemm dense lhs(%a1 scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      : (memref<64x128xf8E4M3FN, strided<[256, 1], offset: ?>>, memref<1x64xf32>, memref<64x128xf8E4M3FN>, memref<1x1xf32>, memref<64x64xbf16>)
+  return
+}

@@ -143,3 +143,15 @@ func.func @caller(%a: memref<64x128xf8E4M3FN>, %sa: memref<1x64xf32>, %b: memref
       : (memref<64x128xf8E4M3FN>, memref<1x64xf32>, memref<64x128xf8E4M3FN>, memref<1x1xf32>, memref<64x64xbf16>) -> ()
   return
 }
+
+// -----
+
+// A kernel gets addresses of first elements.
+func.func @offset(%a: memref<64x128xf8E4M3FN, strided<[128, 1], offset: 16>>, %sa: memref<1x64xf32>,
+                  %b: memref<64x128xf8E4M3FN>, %sb: memref<1x1xf32>, %d: memref<64x64xbf16>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected operands of a kernel to begin at their base addresses; run dgemm-outline-kernels first, but got 'memref<64x128xf8E4M3FN, strided<[128, 1], offset: 16>>'}}
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      config <tile = <block = 64x64x128>, order = <group_m = 1>, schedule = <stages = 4, warpgroups = 1>>
+      : (memref<64x128xf8E4M3FN, strided<[128, 1], offset: 16>>, memref<1x64xf32>, memref<64x128xf8E4M3FN>, memref<1x1xf32>, memref<64x64xbf16>)
+  return
+}

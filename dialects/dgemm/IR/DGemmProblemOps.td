@@ -51,7 +51,8 @@ def DGemm_GemmOp : DGemm_Op<"gemm"> {
     once it has set itself up, waits for the one in front of it (PTX ISA 9.0, griddepcontrol).
 
     - C4: `fast` wants scales that are the same along K. Sizes are positive and below 2^31; what is `divisible` is dynamic.
-    - C5: the innermost stride of A, B and D is 1; that of scales is static.
+    - C5: the innermost stride of A, B and D is 1; that of scales is static. Where an operand begins in its memory is the
+      launch's concern. It lies in global memory, without a memory space.
     - C6: `config`, where given, suits the machine (see `#dgemm.config`).
 
     Example:

@@ -148,4 +148,29 @@ def LowerToNVVMPass : Pass<"dgemm-lower-to-nvvm", "::mlir::ModuleOp"> {
                            "::mlir::LLVM::LLVMDialect", "::mlir::NVVM::NVVMDialect"];
 }
 
+def EmbedKernelsPass : Pass<"dgemm-embed-kernels", "::mlir::ModuleOp"> {
+  let summary = "kernels as text in host code, launches as calls of the runtime";
+  let description = [{
+    Expects kernels after `dgemm-lower-to-nvvm`. Each declaration whose `dgemm.launches` names one gets a body, which
+    calls `dgemm_launch_or_abort` of libdgemm_runtime (`include/dgemm-c/Runtime.h`) with the descriptors of its memrefs. PTX and launch
+    descriptor of the kernel become constants beside it, and the kernel goes. What is left knows nothing of dgemm: stock passes lower
+    it, and stock `mlir-runner` runs it.
+
+    ```mlir
+    func.func private @layer_launch(...) attributes {dgemm.launches = @dgemm_kernels::@layer}
+    gpu.module @dgemm_kernels { llvm.func @layer(...) ... }
+    // becomes
+    func.func private @layer_launch(...) {
+      ...
+      llvm.call @dgemm_launch_or_abort(%layer_kernel, %count, %descriptors, %stream)
+      return
+    }
+    llvm.mlir.global internal @layer_kernel() ...
+    llvm.mlir.global internal constant @layer_ptx(".version ...")
+    llvm.mlir.global internal constant @layer_descriptor("{ ...")
+    ```
+  }];
+  let dependentDialects = ["::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect"];
+}
+
 #endif // DGEMM_CONVERSION_PASSES

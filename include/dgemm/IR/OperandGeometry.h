@@ -55,9 +55,10 @@ private:
 /// those that exist, up to a multiple of the 8 of a swizzle atom. At most `tileRows`; of M = kSizeNames[0].
 AffineExpr getRowsOfLastTile(KernelOp kernel, int64_t tileRows);
 
-/// Explicit strides of a memref, in elements, -1 for `?`; empty for a packed one. Failure: no stride is static, or
-/// there is an offset.
+/// Explicit strides of a memref, in elements, -1 for `?`; empty for a packed one. Failure: no stride is static.
 FailureOr<SmallVector<int64_t>> getExplicitStrides(MemRefType type);
+/// Whether the first element is not, or may not be, at the base address.
+bool hasOffset(MemRefType type);
 /// Whether an operand may have these explicit strides: at least 1 or dynamic; the innermost of scales is static, and 1
 /// of the others.
 bool areStridesOf(Operand operand, ArrayRef<int64_t> strides);

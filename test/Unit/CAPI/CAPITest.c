@@ -81,9 +81,16 @@ static void testGrouped(void) {
   EXPECT_SUCCESS(dgemm_problem_set_string(problem, "layout", "masked"));
   EXPECT_SUCCESS(dgemm_problem_set_int(problem, "groups", 4));
   EXPECT_SUCCESS(dgemm_problem_set_int(problem, "pdl", 1));
+  EXPECT_SUCCESS(dgemm_problem_set_string(problem, "scale_a", "row"));
+  EXPECT_SUCCESS(dgemm_problem_set_string(problem, "scale_b", "tensor"));
+  EXPECT_SUCCESS(dgemm_problem_set_string(problem, "b_type", "f8E5M2"));
+  EXPECT_SUCCESS(dgemm_problem_set_string(problem, "out_type", "f16"));
+  EXPECT_SUCCESS(dgemm_problem_set_string(problem, "accuracy", "fast"));
   char *text = NULL;
   EXPECT_SUCCESS(dgemm_lower_problem(problem, NULL, "problem", &text));
   CHECK(strstr(text, "dgemm.gemm masked(") != NULL && strstr(text, " pdl ") != NULL);
+  CHECK(strstr(text, "memref<4x128x256xf8E5M2>") != NULL && strstr(text, "memref<4x256x128xf16>") != NULL);
+  CHECK(strstr(text, "fast") != NULL);
   /* IR at any stage is an input again. */
   char *lowered = NULL;
   EXPECT_SUCCESS(dgemm_lower_ir(text, strlen(text), NULL, "specialized", &lowered));
@@ -107,7 +114,8 @@ static void testErrors(void) {
   EXPECT_ERROR(dgemm_compile_problem(NULL, NULL, DGEMM_TO_PTX, &kernels), "got NULL where it takes none");
   EXPECT_ERROR(dgemm_problem_set_int(problem, "rows", 1), "expected a number of a problem to be one of m, n, k, ");
   EXPECT_ERROR(dgemm_problem_set_int(problem, "pdl", 2), "expected pdl to be 0 or 1, but got 2");
-  EXPECT_ERROR(dgemm_problem_set_string(problem, "layout", "sparse"), "but got 'sparse'");
+  EXPECT_ERROR(dgemm_problem_set_string(problem, "layout", "sparse"), "layout has no value 'sparse'");
+  EXPECT_ERROR(dgemm_problem_set_string(problem, "type", "f32"), "expected a text of a problem to be one of layout, ");
   EXPECT_ERROR(dgemm_options_set_string(options, "chip", "sm_80"),
                "expected a text of the options to be one of config");
   EXPECT_ERROR(dgemm_options_set_string(options, "interleave_ffma", "some"), "but got 'some'");
