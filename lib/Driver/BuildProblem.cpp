@@ -43,7 +43,7 @@ public:
     return matrix(element(builder.getContext(), shape.outType), isMasked(), shape.m, shape.n, shape.ldd);
   }
   MemRefType scaleA() { return scales(isMasked(), lhs, shape.m, shape.scaleAKInnermost); }
-  MemRefType scaleB() { return scales(isGrouped(), rhs, shape.n, shape.scaleBNInnermost); }
+  MemRefType scaleB() { return scales(isGrouped(), rhs, shape.n, shape.scaleBNInnermost || shape.scaleBKInnermost); }
   MemRefType groups() { return MemRefType::get({extent(isMasked() ? shape.groups : shape.m)}, builder.getI32Type()); }
   bool isGrouped() const { return shape.layout != GemmLayout::Dense; }
   DenseI64ArrayAttr lhsGranularity() { return builder.getDenseI64ArrayAttr({lhs.getRows(), lhs.getK()}); }
@@ -164,9 +164,12 @@ static llvm::Error checkRecipe(const GemmShape &shape) {
       return makeError(llvm::formatv("expected scales of {0} by tensor or row for fast accuracy, as those by {1} are "
                                      "multiplied in for each 128 of K",
                                      name, toString(scale)));
-  if (shape.scaleAKInnermost && shape.scaleA != ScaleGranularity::RowBlock)
-    return makeError(
-        llvm::formatv("expected scales of A by 1x128 where K is to be innermost, but got {0}", toString(shape.scaleA)));
+  std::tuple<const char *, bool, ScaleGranularity> orders[] = {{"A", shape.scaleAKInnermost, shape.scaleA},
+                                                               {"B", shape.scaleBKInnermost, shape.scaleB}};
+  for (auto [name, isKInnermost, granularity] : orders)
+    if (isKInnermost && granularity != ScaleGranularity::RowBlock && granularity != ScaleGranularity::Row)
+      return makeError(llvm::formatv("expected scales of {0} by 1x128 or row where K is to be innermost, but got {1}",
+                                     name, toString(granularity)));
   if (shape.scaleBNInnermost && shape.scaleB != ScaleGranularity::SquareBlock)
     return makeError(llvm::formatv("expected scales of B by 128x128 where N is to be innermost, but got {0}",
                                    toString(shape.scaleB)));

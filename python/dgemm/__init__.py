@@ -20,6 +20,7 @@ from ._gemm import (
 )
 from ._groups import check_groups
 from ._kernel import Kernel
+from ._scaled_mm import scaled_mm
 from ._settings import (
     get_compile_only,
     get_num_sms,
@@ -55,6 +56,6 @@ __all__ = [
     "get_mn_major_tma_aligned_tensor", "get_num_sms", "get_pdl", "get_tc_util", "get_tma_aligned_size",
     "list_configs", "m_grouped_fp8_gemm_nt_contiguous", "m_grouped_fp8_gemm_nt_masked",
     "m_grouped_gemm_fp8_fp8_bf16_nt_contiguous", "m_grouped_gemm_fp8_fp8_bf16_nt_masked", "precompile",
-    "set_compile_only", "set_mk_alignment_for_contiguous_layout", "set_num_sms", "set_pdl", "set_tc_util", "testing",
+    "scaled_mm", "set_compile_only", "set_mk_alignment_for_contiguous_layout", "set_num_sms", "set_pdl", "set_tc_util", "testing",
     "transform_sf_into_required_layout", "tune", "utils",
 ]

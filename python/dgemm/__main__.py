@@ -10,6 +10,7 @@ import sys
 
 import dgemm
 from dgemm import _assembler, _cache, _dgemm, _env, _jit
+from dgemm._problem import ACCURACIES, FP8_DTYPES, GRANULARITIES, OUT_DTYPES
 
 
 def _range(text: str) -> tuple[int, int]:
@@ -31,6 +32,9 @@ def _add_problem(parser: argparse.ArgumentParser) -> None:
 def _precompile(arguments: argparse.Namespace) -> int:
     kernels = dgemm.precompile(arguments.n, arguments.k, m=arguments.m, layout=arguments.layout,
                                groups=arguments.groups, max_m=arguments.max_m, scale_a=arguments.scale_a,
+                               scale_b=arguments.scale_b, recipe_a=arguments.recipe_a, recipe_b=arguments.recipe_b,
+                               a_type=arguments.a_type, b_type=arguments.b_type, out=arguments.out,
+                               accuracy=arguments.accuracy,
                                row_alignment=arguments.row_alignment, lda=arguments.lda, ldb=arguments.ldb,
                                ldd=arguments.ldd, workers=arguments.jobs, progress=not arguments.quiet)
     lost = sum(_cache.read(_jit.disk_key(kernel.problem, kernel.config, kernel.assembler)) is None for kernel in kernels)
@@ -175,6 +179,16 @@ def _make_parser() -> argparse.ArgumentParser:
                                 "where rows are padded")
     precompile.add_argument("--max-m", type=int, help="masked: rows that each group has memory for")
     precompile.add_argument("--scale-a", choices=("mn", "k", "any"), default="any", help="innermost order of A's scales")
+    precompile.add_argument("--scale-b", choices=("mn", "k", "any"), default="any", help="the same of B's, where each row has "
+                            "scales")
+    for letter, default in (("a", "1x128"), ("b", "128x128")):
+        precompile.add_argument(f"--recipe-{letter}", choices=GRANULARITIES, default=default, help=f"what of "
+                                f"{letter.upper()} one scale belongs to, {default} by default")
+        precompile.add_argument(f"--{letter}-type", choices=tuple(FP8_DTYPES), default="e4m3", help=f"elements of "
+                                f"{letter.upper()}, e4m3 by default")
+    precompile.add_argument("--out", choices=tuple(OUT_DTYPES), default="bf16", help="elements of D, bf16 by default")
+    precompile.add_argument("--accuracy", choices=ACCURACIES, default="exact", help="fast: the tensor cores sum along all of K, "
+                            "where no scale varies along it")
     precompile.add_argument("-j", "--jobs", type=int, help="compilations at a time; the number of cores by default")
     precompile.add_argument("-q", "--quiet", action="store_true", help="no progress")
     precompile.set_defaults(run=_precompile)

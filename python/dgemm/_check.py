@@ -24,10 +24,16 @@ def optional_integer(name: str, value: Any, least: int = 1, most: int = MAX_SIZE
     return None if value is None else integer(name, value, least, most)
 
 
-def _listed(allowed: Iterable[Any]) -> str:
+def listed(allowed: Iterable[Any]) -> str:
     """"a, b and c"."""
     *most, last = map(str, allowed)
     return f"{', '.join(most)} and {last}" if most else last
+
+
+def allowed(values: Iterable[Any]) -> str:
+    """"allowed is a", "allowed are a, b and c"."""
+    values = list(values)
+    return f"allowed {'is' if len(values) == 1 else 'are'} {listed(values)}"
 
 
 def text(name: str, value: Any) -> str:
@@ -38,7 +44,7 @@ def text(name: str, value: Any) -> str:
 
 def choice(name: str, value: Any, allowed: tuple[str, ...]) -> str:
     if value not in allowed:
-        raise ValueError(f"{name} is {value!r}; allowed are {_listed(map(repr, allowed))}")
+        raise ValueError(f"{name} is {value!r}; allowed are {listed(map(repr, allowed))}")
     return value
 
 
@@ -56,5 +62,5 @@ def recipe(name: str, value: Any, allowed: Iterable[tuple[int, ...] | None]) -> 
     allowed = list(allowed)
     given = tuple(value) if isinstance(value, (tuple, list)) else value
     if given not in allowed:
-        raise ValueError(f"{name} is {given!r}; allowed are {_listed(allowed)}")
+        raise ValueError(f"{name} is {given!r}; allowed are {listed(allowed)}")
     return given

@@ -7,16 +7,19 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
+from itertools import product
+from typing import Any
 
-from . import _assembler, _check, _device, _dgemm, _env, _jit, _settings
+from . import _assembler, _check, _device, _dgemm, _env, _jit, _recipes, _settings
 from ._errors import CompileError
 from ._kernel import Kernel
-from ._problem import DYNAMIC, LAYOUTS, Problem
+from ._problem import ACCURACIES, DYNAMIC, LAYOUTS, Problem
 
 
 def make_problem(n: int, k: int, layout: str, groups: int | None, row_alignment: int | None = None, m: int = DYNAMIC,
-                 lda: int = 0, ldb: int = 0, ldd: int = 0, **orders: bool) -> Problem:
-    """The problem of these arguments in its canonical form; ValueError names the one that is not allowed."""
+                 lda: int = 0, ldb: int = 0, ldd: int = 0, **recipe: str | bool) -> Problem:
+    """The problem of these arguments in its canonical form; ValueError names the one that is not allowed. `recipe`: recipe_a,
+    recipe_b, a_type, b_type, out, and orders of scales."""
     _check.choice("layout", layout, LAYOUTS)
     if (groups is None) != (layout == "dense"):
         raise ValueError(f"groups is {groups!r} with layout '{layout}'; allowed is their number for 'contiguous' and "
@@ -27,7 +30,28 @@ def make_problem(n: int, k: int, layout: str, groups: int | None, row_alignment:
     return Problem(n=n, k=k, layout=layout, m=m, groups=DYNAMIC if groups is None else _check.integer("groups", groups),
                    row_alignment=_settings.row_alignment("row_alignment", row_alignment) if layout == "contiguous" else 128,
                    lda=_leading_dimension("lda", lda, "k", k), ldb=_leading_dimension("ldb", ldb, "k", k),
-                   ldd=_leading_dimension("ldd", ldd, "n", n), **orders).canonical()
+                   ldd=_leading_dimension("ldd", ldd, "n", n), **_read_recipe(**recipe)).canonical()
+
+
+def _read_recipe(recipe_a: Any = "1x128", recipe_b: Any = "128x128", a_type: Any = "e4m3", b_type: Any = "e4m3",
+                 out: Any = "bf16", accuracy: str = "exact", scale_a_k_innermost: bool = False, scale_b_k_innermost: bool = False,
+                 scale_b_n_innermost: bool = False) -> dict[str, Any]:
+    """Fields of Problem."""
+    of_a, of_b = _recipes.granularity("recipe_a", recipe_a), _recipes.granularity("recipe_b", recipe_b)
+    for name, order, granularity, allowed in (
+            ("scale_a_k_innermost", scale_a_k_innermost, of_a, ("row", "1x128")),
+            ("scale_b_k_innermost", scale_b_k_innermost, of_b, ("row", "1x128")),
+            ("scale_b_n_innermost", scale_b_n_innermost, of_b, ("128x128",))):
+        if order and granularity not in allowed:
+            raise ValueError(f"{name} is True with scales for '{granularity}'; {_check.allowed(map(repr, allowed))}")
+    _check.choice("accuracy", accuracy, ACCURACIES)
+    if accuracy == "fast" and not {of_a, of_b} <= {"tensor", "row"}:
+        raise ValueError(f"accuracy is 'fast' with scales for '{of_a}' and '{of_b}'; allowed is it with 'tensor' and 'row', which do "
+                         "not vary along K")
+    return {"scale_a": of_a, "scale_b": of_b, "accuracy": accuracy, "a_type": _recipes.fp8_type("a_type", a_type),
+            "b_type": _recipes.fp8_type("b_type", b_type), "out": _recipes.out_type("out", out),
+            "scale_a_k_innermost": bool(scale_a_k_innermost), "scale_b_k_innermost": bool(scale_b_k_innermost),
+            "scale_b_n_innermost": bool(scale_b_n_innermost)}
 
 
 def _leading_dimension(name: str, value: int, column_name: str, columns: int) -> int:
@@ -40,7 +64,8 @@ def _leading_dimension(name: str, value: int, column_name: str, columns: int) ->
 def compile(n: int, k: int, m: int | None = None, *, layout: str = "dense", groups: int | None = None,
             expected_m: int | None = None, config: str = "", row_alignment: int | None = None, lda: int = 0,
             ldb: int = 0, ldd: int = 0, scale_a_k_innermost: bool = False, scale_b_n_innermost: bool = False,
-            assemble: bool = True) -> Kernel:
+            scale_b_k_innermost: bool = False, recipe_a: Any = "1x128", recipe_b: Any = "128x128", a_type: Any = "e4m3",
+            b_type: Any = "e4m3", out: Any = "bf16", accuracy: str = "exact", assemble: bool = True) -> Kernel:
     """Compiles a kernel, or takes it from the cache.
 
     Args:
@@ -53,14 +78,23 @@ def compile(n: int, k: int, m: int | None = None, *, layout: str = "dense", grou
             others.
         row_alignment: contiguous: groups start at multiples of it.
         lda, ldb, ldd: elements from row to row; 0 for rows without padding.
-        scale_a_k_innermost, scale_b_n_innermost: how the scales lie.
+        recipe_a, recipe_b: what of A and B one scale belongs to: "tensor", "row" (of A a token, of B a channel), "1x128"
+            or "128x128"; also as a torch.nn.functional.ScalingType.
+        scale_a_k_innermost, scale_b_k_innermost: scales of "row" or "1x128" lie as [rows, K/128] row-major, instead of rows
+            innermost.
+        scale_b_n_innermost: scales of B of "128x128" lie N-innermost.
+        a_type, b_type: "e4m3" or "e5m2", or torch's or NumPy's dtype.
+        out: type of D: "bf16", "f16" or "f32", or torch's or NumPy's dtype.
+        accuracy: "exact", or "fast" where scales do not vary along K: the tensor cores sum along all of it.
         assemble: False stops at PTX, which needs no ptxas and runs on the emulator.
 
     Raises ValueError for a size that is not allowed, CompileError for a config that is not legal.
     """
     m, expected_m = _check.optional_integer("m", m), _check.optional_integer("expected_m", expected_m)
     problem = make_problem(n, k, layout, groups, row_alignment, DYNAMIC if m is None else m, lda, ldb, ldd,
-                           scale_a_k_innermost=bool(scale_a_k_innermost), scale_b_n_innermost=bool(scale_b_n_innermost))
+                           scale_a_k_innermost=scale_a_k_innermost, scale_b_n_innermost=scale_b_n_innermost,
+                           scale_b_k_innermost=scale_b_k_innermost, recipe_a=recipe_a, recipe_b=recipe_b, a_type=a_type,
+                           b_type=b_type, out=out, accuracy=accuracy)
     if problem.needs_m and m is None:
         raise ValueError("m is None; a masked kernel for K-innermost scales of A, lda or ldd is compiled for the rows that "
                          "each group has memory for")
@@ -76,9 +110,12 @@ def compile(n: int, k: int, m: int | None = None, *, layout: str = "dense", grou
 
 
 def list_configs(n: int, k: int, m: int = 4096, *, layout: str = "dense", groups: int | None = None,
-                 config: str = "") -> list[str]:
-    """Every legal config with the fields of `config`, in the order of the cost model, the best first."""
-    problem = make_problem(n, k, layout, groups)
+                 config: str = "", recipe_a: Any = "1x128", recipe_b: Any = "128x128", a_type: Any = "e4m3",
+                 b_type: Any = "e4m3", out: Any = "bf16", accuracy: str = "exact") -> list[str]:
+    """Every legal config with the fields of `config`, in the order of the cost model, the best first. The recipe is as in
+    compile()."""
+    problem = make_problem(n, k, layout, groups, recipe_a=recipe_a, recipe_b=recipe_b, a_type=a_type, b_type=b_type, out=out,
+                           accuracy=accuracy)
     m = _check.integer("m", m)
     shape = problem.shape(None, m) if layout == "masked" else problem.shape(m)
     try:
@@ -114,14 +151,14 @@ def _wanted(problem: Problem, first: int, last: int, multiprocessors: int, machi
     return list(found)
 
 
-def _problems_of_calls(base: Problem, scale_a: str, max_m: int | None, first: int) -> list[tuple[Problem, bool]]:
+def _problems_of_calls(base: Problem, scale_a: str, scale_b: str, max_m: int | None, first: int) -> list[tuple[Problem, bool]]:
     """The problems that calls with this N, K, layout and these leading dimensions are analysed into, each once; and
     whether only calls of a single row are of it."""
     found: dict[Problem, bool] = {}
-    for k_innermost in (False, True):
-        if scale_a != "any" and k_innermost != (scale_a == "k"):
-            continue
-        problem = replace(base, scale_a_k_innermost=k_innermost, m=DYNAMIC if max_m is None else max_m).canonical()
+    orders = {"any": (False, True), "mn": (False,), "k": (True,)}
+    for k_innermost, b_k_innermost in product(orders[scale_a], orders[scale_b]):
+        problem = replace(base, scale_a_k_innermost=k_innermost, scale_b_k_innermost=b_k_innermost,
+                          m=DYNAMIC if max_m is None else max_m).canonical()
         if not problem.needs_m:
             problem = replace(problem, m=DYNAMIC).canonical()
         if problem.needs_m and max_m is None:
@@ -147,8 +184,9 @@ def _rows(m: int | tuple[int, int]) -> tuple[int, int]:
 
 
 def precompile(n: int, k: int, *, m: int | tuple[int, int] = (1, 8192), layout: str = "dense",
-               groups: int | None = None, max_m: int | None = None, scale_a: str = "any",
-               row_alignment: int | None = None, lda: int = 0, ldb: int = 0, ldd: int = 0,
+               groups: int | None = None, max_m: int | None = None, scale_a: str = "any", scale_b: str = "any",
+               recipe_a: Any = "1x128", recipe_b: Any = "128x128", a_type: Any = "e4m3", b_type: Any = "e4m3",
+               out: Any = "bf16", accuracy: str = "exact", row_alignment: int | None = None, lda: int = 0, ldb: int = 0, ldd: int = 0,
                device: int | None = None, num_sms: int | None = None, workers: int | None = None,
                progress: bool = True) -> list[Kernel]:
     """Compiles every kernel that calls with this N, K and layout can need, in parallel, and launches nothing.
@@ -160,6 +198,8 @@ def precompile(n: int, k: int, *, m: int | tuple[int, int] = (1, 8192), layout: 
         max_m: masked: the rows that each group has memory for, which a kernel is compiled for where the scales of A
             are K-innermost, or lda or ldd is given; without it, only M-innermost scales are prepared.
         scale_a: "mn" or "k" for calls whose scales of A are M- or K-innermost, "any" for both.
+        scale_b: the same of B, where each row has scales ("row" and "1x128").
+        recipe_a, recipe_b, a_type, b_type, out, accuracy: as in compile().
         device: kernels are also loaded into this GPU. None: into torch's current one where torch has started CUDA, else
             none.
         num_sms: multiprocessors to choose configs for; None for those of the device, or 132.
@@ -170,6 +210,7 @@ def precompile(n: int, k: int, *, m: int | tuple[int, int] = (1, 8192), layout: 
     CUDA graph at once.
     """
     _check.choice("scale_a", scale_a, ("mn", "k", "any"))
+    _check.choice("scale_b", scale_b, ("mn", "k", "any"))
     first, last = _rows(m)
     max_m, num_sms = _check.optional_integer("max_m", max_m), _check.optional_integer("num_sms", num_sms)
     workers = _check.optional_integer("workers", workers)
@@ -177,8 +218,9 @@ def precompile(n: int, k: int, *, m: int | tuple[int, int] = (1, 8192), layout: 
     if max_m is not None and layout != "masked":
         raise ValueError(f"max_m is {max_m} with layout {layout!r}; allowed is None: it says how many rows each group of a "
                          "masked layout has memory for")
-    base = make_problem(n, k, layout, groups, row_alignment, DYNAMIC, lda, ldb, ldd)
-    problems = _problems_of_calls(base, scale_a, max_m, first)
+    base = make_problem(n, k, layout, groups, row_alignment, DYNAMIC, lda, ldb, ldd, recipe_a=recipe_a, recipe_b=recipe_b,
+                        a_type=a_type, b_type=b_type, out=out, accuracy=accuracy)
+    problems = _problems_of_calls(base, scale_a, scale_b, max_m, first)
     if device is None:
         device = _device.torch_device()
     multiprocessors = num_sms or (_jit.MULTIPROCESSORS if device is None else _device.multiprocessors(device))

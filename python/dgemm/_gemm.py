@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from . import _check, _launch
+from . import _check, _launch, _recipes
 from ._launch import call_contiguous, call_dense, call_masked, call_old_contiguous, call_old_dense, call_old_masked
+from ._problem import DEFAULT_RECIPE, Recipe
 
 # ----------------------------------------------------------------------------
 # torch.compile
@@ -19,10 +20,23 @@ def _is_compiling() -> bool:
     return torch is not None and torch.compiler.is_compiling()
 
 
-def _call_operator(layout: str, tensors: tuple[Any, ...], expected_m: int) -> None:
+def _call_operator(layout: str, tensors: tuple[Any, ...], expected_m: int,
+                   recipe: Recipe = DEFAULT_RECIPE) -> None:
     from . import _torch_ops  # which torch must be there for
 
-    _torch_ops.call(layout, tensors, expected_m)
+    _torch_ops.call(layout, tensors, expected_m, recipe)
+
+
+def call_scaled_mm(*arguments: Any) -> Any:
+    """The operator of scaled_mm."""
+    from . import _torch_ops
+
+    return _torch_ops.scaled_mm(*arguments)
+
+
+def is_compiling() -> bool:
+    """True while torch.compile traces the caller."""
+    return _is_compiling()
 
 
 class _TorchTracer(_launch.Tracer):
@@ -34,8 +48,8 @@ class _TorchTracer(_launch.Tracer):
         global _is_compiling
         _is_compiling = _torch_ops.is_compiling
 
-    def call(self, layout: str, tensors: tuple[Any, ...], expected_m: int) -> None:
-        _call_operator(layout, tensors, expected_m)
+    def call(self, layout: str, tensors: tuple[Any, ...], expected_m: int, recipe: Recipe) -> None:
+        _call_operator(layout, tensors, expected_m, recipe)
 
 
 TRACER = _TorchTracer()
@@ -48,16 +62,24 @@ _launch.set_tracer(TRACER)
 Pair = tuple[Any, Any]
 
 
-def _check_keywords(c: Any, recipe: Any, recipe_a: Any, recipe_b: Any, alpha: Any) -> None:
+def _check_keywords(c: Any, alpha: Any) -> None:
     """Refuses what would change the result; what merely steers Blackwell's kernels passes."""
     if c is not None:
         raise ValueError(f"c is {type(c).__name__}; allowed is None: accumulating into an output is not supported")
     if alpha is not None:
         raise ValueError(f"alpha is {alpha!r}; allowed is None on Hopper")
-    for name, value, allowed in (("recipe", recipe, (1, 128, 128)), ("recipe_a", recipe_a, (1, 128)),
-                                 ("recipe_b", recipe_b, (128, 128))):
-        if value is not None:
-            _check.recipe(name, value, [None, allowed])
+
+
+def _read_recipe(recipe: Any, recipe_a: Any, recipe_b: Any) -> Recipe:
+    """`recipe` is (rows of A, rows of B, columns of K), as in DeepGEMM."""
+    if recipe is not None:
+        if recipe_a is not None or recipe_b is not None:
+            raise ValueError("recipe is given beside recipe_a or recipe_b; allowed is either")
+        rows_a, rows_b, columns = _check.recipe("recipe", recipe, [(x, y, 128) for x in (1, 128) for y in (128, 1)])
+        return Recipe(_recipes.granularity("recipe", (rows_a, columns)), _recipes.granularity("recipe", (rows_b, columns)))
+    of_a, of_b, _ = DEFAULT_RECIPE
+    return Recipe(of_a if recipe_a is None else _recipes.granularity("recipe_a", recipe_a),
+                  of_b if recipe_b is None else _recipes.granularity("recipe_b", recipe_b))
 
 
 def _check_pairs(**pairs: Any) -> None:
@@ -69,28 +91,35 @@ def _check_pairs(**pairs: Any) -> None:
 def fp8_gemm_nt(a: Pair, b: Pair, d: Any, c: None = None, recipe: tuple[int, int, int] | None = None,
                 recipe_a: tuple[int, int] | None = None, recipe_b: tuple[int, int] | None = None,
                 compiled_dims: str = "nk", disable_ue8m0_cast: bool = False, alpha: None = None) -> None:
-    """d = a @ b.T, with FP8 operands that are scaled by block.
+    """d = a @ b.T, with FP8 operands that have scales.
 
     Args:
-        a: (A, scale): A is [M, K] float8_e4m3fn, rows contiguous; scale is [M, ceil(K/128)] float32, K innermost as a
-            quantiser writes it, or M innermost as get_mn_major_tma_aligned_tensor makes it.
-        b: (B, scale): B is [N, K] float8_e4m3fn; scale is [ceil(N/128), ceil(K/128)] float32, either order.
-        d: [M, N] bfloat16, written.
+        a: (A, scale): A is [M, K] float8_e4m3fn or float8_e5m2, rows contiguous; scale is [M, ceil(K/128)] float32, K
+            innermost as a quantiser writes it, or M innermost as get_mn_major_tma_aligned_tensor makes it.
+        b: (B, scale): B is [N, K] float8_e4m3fn or float8_e5m2; scale is [ceil(N/128), ceil(K/128)] float32, either order.
+        d: [M, N] bfloat16, float16 or float32, written.
         c, alpha: None; anything else would change the result and is refused.
-        recipe, recipe_a, recipe_b: None, or the granularity above: (1, 128, 128), (1, 128) and (128, 128).
+        recipe: None, or (rows of A, rows of B, columns) that one scale belongs to: (1, 128, 128), as above, (1, 1, 128),
+            (128, 128, 128) or (128, 1, 128).
+        recipe_a, recipe_b: the same of one operand: None, (1, 128) or (128, 128); or "1x128", "128x128", "row" for one scale a
+            row, [M, 1] and [N, 1], or "tensor" for one in all, [1, 1].
         compiled_dims, disable_ue8m0_cast: mean nothing on Hopper.
 
     D is zero where K is 0. Runs on the tensors' device and the current stream of their library; NumPy arrays run on
     the emulator. Raises TypeError or ValueError, naming the argument; CompileError; DeviceError for a GPU that is no
     Hopper.
     """
-    if c is not None or recipe is not None or recipe_a is not None or recipe_b is not None or alpha is not None:
-        _check_keywords(c, recipe, recipe_a, recipe_b, alpha)
+    if c is not None or alpha is not None:
+        _check_keywords(c, alpha)
+    call, known = call_dense, DEFAULT_RECIPE
+    if recipe is not None or recipe_a is not None or recipe_b is not None:
+        known = _read_recipe(recipe, recipe_a, recipe_b)
+        call = _launch.dispatcher("dense", known)
     if _is_compiling():
-        return _call_operator("dense", (*a, *b, d, None), 0)
+        return _call_operator("dense", (*a, *b, d, None), 0, known)
     try:
         (x, scale_x), (y, scale_y) = a, b
-        call_dense(x, scale_x, y, scale_y, d, None, 0)
+        call(x, scale_x, y, scale_y, d, None, 0)
     except (TypeError, ValueError):
         _check_pairs(a=a, b=b)
         raise
@@ -108,21 +137,23 @@ def m_grouped_fp8_gemm_nt_contiguous(a: Pair, b: Pair, d: Any, m_indices: Any,
         a: (A, scale) of [M, K] and [M, ceil(K/128)], as in fp8_gemm_nt: the rows of all groups, each group at a multiple
             of get_mk_alignment_for_contiguous_layout() rows.
         b: (B, scale) of [G, N, K] and [G, ceil(N/128), ceil(K/128)].
-        d: [M, N] bfloat16, written; rows of padding may hold anything afterwards.
+        d: [M, N], written; rows of padding may hold anything afterwards.
         m_indices: [M] int32, the group of each row, -1 for padding.
         use_psum_layout: False; another meaning of m_indices is refused.
         others: as in fp8_gemm_nt.
     """
+    call, known = call_contiguous, DEFAULT_RECIPE
     if recipe is not None or recipe_a is not None or recipe_b is not None:
-        _check_keywords(None, recipe, recipe_a, recipe_b, None)
+        known = _read_recipe(recipe, recipe_a, recipe_b)
+        call = _launch.dispatcher("contiguous", known)
     if use_psum_layout or expected_m_for_psum_layout is not None:
         raise ValueError("use_psum_layout and expected_m_for_psum_layout are given; allowed are False and None: "
                          "m_indices holds the group of each row")
     if _is_compiling():
-        return _call_operator("contiguous", (*a, *b, d, m_indices), 0)
+        return _call_operator("contiguous", (*a, *b, d, m_indices), 0, known)
     try:
         (x, scale_x), (y, scale_y) = a, b
-        call_contiguous(x, scale_x, y, scale_y, d, m_indices, 0)
+        call(x, scale_x, y, scale_y, d, m_indices, 0)
     except (TypeError, ValueError):
         _check_pairs(a=a, b=b)
         raise
@@ -137,18 +168,20 @@ def m_grouped_fp8_gemm_nt_masked(a: Pair, b: Pair, d: Any, masked_m: Any, expect
     Args:
         a: (A, scale) of [G, M, K] and [G, M, ceil(K/128)].
         b: (B, scale) of [G, N, K] and [G, ceil(N/128), ceil(K/128)].
-        d: [G, M, N] bfloat16, written.
+        d: [G, M, N], written.
         masked_m: [G] int32, read on the device when the kernel runs: one CUDA graph serves any values.
         expected_m: about how many rows a group will have; steers the choice of the config, not the result.
         others: as in fp8_gemm_nt.
     """
+    call, known = call_masked, DEFAULT_RECIPE
     if recipe is not None or recipe_a is not None or recipe_b is not None:
-        _check_keywords(None, recipe, recipe_a, recipe_b, None)
+        known = _read_recipe(recipe, recipe_a, recipe_b)
+        call = _launch.dispatcher("masked", known)
     if _is_compiling():
-        return _call_operator("masked", (*a, *b, d, masked_m), expected_m)
+        return _call_operator("masked", (*a, *b, d, masked_m), expected_m, known)
     try:
         (x, scale_x), (y, scale_y) = a, b
-        call_masked(x, scale_x, y, scale_y, d, masked_m, expected_m)
+        call(x, scale_x, y, scale_y, d, masked_m, expected_m)
     except (TypeError, ValueError):
         _check_pairs(a=a, b=b)
         raise

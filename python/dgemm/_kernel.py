@@ -14,10 +14,9 @@ from . import _check, _dgemm, _env, _settings, _tensors
 from ._assembler import Assembler
 from ._errors import CompileError, DeviceError
 from ._operands import GROUPS, Operands, analyze, view_all
-from ._problem import Problem
+from ._problem import ELEMENT_BYTES, Problem, Recipe
 
 NVDISASM_SECONDS = 60
-_ELEMENT_BYTES = {"float8_e4m3fn": 1, "float8_e5m2": 1, "float8_e8m0fnu": 1, "bfloat16": 2, "float16": 2}
 
 
 class Kernel:
@@ -128,8 +127,7 @@ class Kernel:
         for operand in self._handle.operands:
             view = operands.by_operand(operand)
             elements = 1 + sum((extent - 1) * stride for extent, stride in zip(view.shape, view.strides))
-            width = _ELEMENT_BYTES.get(view.dtype, 4)
-            buffers.append((operand, view.address, elements * width))
+            buffers.append((operand, view.address, elements * ELEMENT_BYTES[view.dtype]))
         limit = _env.emulator_timeout() if timeout is None else timeout
         try:
             return self._handle.emulate(sizes, buffers, seed, timeout=limit or 0.0)
@@ -166,7 +164,7 @@ class Kernel:
         if len(tensors) != count:
             raise TypeError(f"launch_on got {len(tensors)} tensors; this kernel takes {', '.join(filter(None, names))}")
         operands = view_all(names, tensors + (None,) * (6 - count))
-        problem, sizes = analyze(operands, wanted.layout, wanted.row_alignment)
+        problem, sizes = analyze(operands, wanted.layout, wanted.row_alignment, Recipe(wanted.scale_a, wanted.scale_b, wanted.accuracy))
         problem = replace(problem, pdl=wanted.pdl)
         if sizes["M"] == wanted.m:
             problem = replace(problem, m=wanted.m).canonical()

@@ -7,23 +7,26 @@ from typing import Any
 
 from . import _assembler, _check, _dgemm, _device, _env, _jit, _settings, _tensors
 from ._operands import GROUPS, Operands, analyze, view_all
+from ._problem import DEFAULT_RECIPE, ELEMENT_BYTES, Recipe
 
 _NEW = ("a[0]", "a[1]", "b[0]", "b[1]", "d")
 _OLD = ("lhs[0]", "lhs[1]", "rhs[0]", "rhs[1]", "out")
 
 
 class Operation:
-    """One layout: its dispatcher, and what happens to the calls that the dispatcher does not know."""
+    """One layout and recipe: its dispatcher, and what happens to the calls that the
+    dispatcher does not know."""
 
-    def __init__(self, layout: str, names: tuple[str, ...]):
+    def __init__(self, layout: str, names: tuple[str, ...], recipe: Recipe = DEFAULT_RECIPE):
         self.layout = layout
         self.names = names
+        self.recipe = recipe
         self.dispatcher = _dgemm.Dispatcher(self.miss)
 
     def miss(self, *arguments: Any) -> None:
         tensors = arguments[:6]
         if _is_traced(tensors):
-            return _tracer.call(self.layout, tensors, arguments[6])
+            return _tracer.call(self.layout, tensors, arguments[6], self.recipe)
         expected_m = _check.integer("expected_m", arguments[6], 0)
         operands = view_all(self.names, tensors)
         first = next((t for t in tensors if not isinstance(t, _dgemm.TensorView)), None)
@@ -42,7 +45,7 @@ class Operation:
 
     def first_call(self, operands: Operands, expected_m: int, device: int, stream: int) -> None:
         settings = _settings.current()
-        problem, sizes = analyze(operands, self.layout, settings.row_alignment)
+        problem, sizes = analyze(operands, self.layout, settings.row_alignment, self.recipe)
         m = sizes["M"]
         if m == 0 or problem.n == 0:
             return
@@ -78,7 +81,8 @@ class Operation:
         d = operands.d
         rows, columns = d.shape
         pitch = d.strides[0] if rows > 1 else columns
-        _dgemm.zero(d, rows, columns * 2, pitch * 2, stream)
+        size = ELEMENT_BYTES[d.dtype]
+        _dgemm.zero(d, rows, columns * size, pitch * size, stream)
 
 
 # The older names of the functions go with older names of the arguments; errors name what the caller wrote.
@@ -93,9 +97,22 @@ call_old_contiguous = _OLD_OPERATIONS["contiguous"].dispatcher
 call_old_masked = _OLD_OPERATIONS["masked"].dispatcher
 
 
+_OTHER_OPERATIONS: dict[tuple[str, Recipe, tuple[str, ...]], Operation] = {}
+
+
+def dispatcher(layout: str, recipe: Recipe, names: tuple[str, ...] = _NEW) -> _dgemm.Dispatcher:
+    """That of calls by this recipe; `names` are those of a, scale_a, b, scale_b and d."""
+    if recipe == DEFAULT_RECIPE and names is _NEW:
+        return _NEW_OPERATIONS[layout].dispatcher
+    key = (layout, recipe, names)
+    if (operation := _OTHER_OPERATIONS.get(key)) is None:
+        operation = _OTHER_OPERATIONS.setdefault(key, Operation(layout, (*names, GROUPS[layout]), recipe))
+    return operation.dispatcher
+
+
 def forget_launches() -> None:
     """Makes each call look at its settings again. Kernels stay in memory."""
-    for operation in (*_NEW_OPERATIONS.values(), *_OLD_OPERATIONS.values()):
+    for operation in (*_NEW_OPERATIONS.values(), *_OLD_OPERATIONS.values(), *_OTHER_OPERATIONS.values()):
         operation.dispatcher.clear()
 
 
@@ -113,7 +130,7 @@ class Tracer:
     def see_torch(self) -> None:
         """Is called with each tensor of torch that the dispatcher does not know; the first time, operators are defined."""
 
-    def call(self, layout: str, tensors: tuple[Any, ...], expected_m: int) -> None:
+    def call(self, layout: str, tensors: tuple[Any, ...], expected_m: int, recipe: Recipe) -> None:
         """Calls the operator of a layout, which tracers keep in their graph."""
 
 

@@ -5,14 +5,27 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from . import _groups, _tensors
+from . import _check, _groups, _tensors
 from ._dgemm import TensorView
-from ._problem import BLOCK, DYNAMIC, Problem, align, ceil_div
+from ._problem import (
+    DEFAULT_RECIPE,
+    DYNAMIC,
+    FP8_DTYPES,
+    OUT_DTYPES,
+    Problem,
+    Recipe,
+    align,
+    is_for_each_row,
+    scale_shape,
+)
 
 GROUPS = {"dense": "", "contiguous": "m_indices", "masked": "masked_m"}
 """What the last operand of each layout is called."""
 
-_DTYPES = ("float8_e4m3fn", "float32", "float8_e4m3fn", "float32", "bfloat16", "int32")
+_FP8 = tuple(FP8_DTYPES.values())
+_DTYPES = (_FP8, ("float32",), _FP8, ("float32",), tuple(OUT_DTYPES.values()), ("int32",))
+_FP8_NAMES = {dtype: name for name, dtype in FP8_DTYPES.items()}
+_OUT_NAMES = {dtype: name for name, dtype in OUT_DTYPES.items()}
 
 
 @dataclass(frozen=True)
@@ -39,20 +52,20 @@ class Operands:
 
 def view_all(names: tuple[str, ...], tensors: tuple[Any, ...]) -> Operands:
     """Views of the six operands of a call; the last has no name where there are no groups."""
-    views = [_tensors.view(name, tensor, dtype) if name else None
-             for name, tensor, dtype in zip(names, tensors, _DTYPES)]
+    views = [_tensors.view(name, tensor, dtypes) if name else None
+             for name, tensor, dtypes in zip(names, tensors, _DTYPES)]
     return Operands(*views, names=names)
 
 
 def _check_types(operands: Operands) -> None:
-    for (name, view), dtype in zip(operands.items(), _DTYPES):
-        if view.dtype == dtype:
+    for (name, view), dtypes in zip(operands.items(), _DTYPES):
+        if view.dtype in dtypes:
             continue
         hint = ""
         if "scale" in name or name.endswith("[1]"):
-            if view.dtype == "int32":
-                hint = "; packed UE8M0 scales are for Blackwell"
-        raise TypeError(f"{name} has dtype {view.dtype}; allowed is {dtype}{hint}")
+            if view.dtype in ("int32", "float8_e8m0fnu"):
+                hint = "; packed UE8M0 scales are for Blackwell" if view.dtype == "int32" else "; UE8M0 scales are for Blackwell"
+        raise TypeError(f"{name} has dtype {view.dtype}; {_check.allowed(dtypes)}{hint}")
 
 
 def _check_devices(operands: Operands) -> None:
@@ -96,7 +109,8 @@ def _leading_dimension(name: str, view: TensorView) -> int:
     return 0 if pitch == columns else pitch
 
 
-def _is_scale_a_k_innermost(name: str, view: TensorView) -> bool:
+def _is_k_innermost(name: str, view: TensorView) -> bool:
+    """Of scales that each row has: how they lie."""
     rows, blocks = view.shape[-2:]
     aligned = align(rows, 4)
     groups = view.shape[:-2]
@@ -106,12 +120,14 @@ def _is_scale_a_k_innermost(name: str, view: TensorView) -> bool:
         return False
     if _same_strides(view, k_strides):
         return True
+    letter = "N" if name.startswith(("b", "rhs", "scale_b")) else "M"
     raise ValueError(f"{name} has shape {list(view.shape)} and strides {list(view.strides)}; allowed are strides "
-                     f"{list(k_strides)} (K innermost, as a quantiser writes them) and {list(mn_strides)} (M innermost, "
+                     f"{list(k_strides)} (K innermost, as a quantiser writes them) and {list(mn_strides)} ({letter} innermost, "
                      "rows padded to 16 bytes, as get_mn_major_tma_aligned_tensor makes them)")
 
 
-def _is_scale_b_n_innermost(name: str, view: TensorView) -> bool:
+def _is_n_innermost(name: str, view: TensorView) -> bool:
+    """Of scales of B by 128x128."""
     n_blocks, k_blocks = view.shape[-2:]
     outer = (n_blocks * k_blocks,) * (view.ndim - 2)
     if _same_strides(view, outer + (k_blocks, 1)):
@@ -122,21 +138,50 @@ def _is_scale_b_n_innermost(name: str, view: TensorView) -> bool:
                      f"{list(outer + (k_blocks, 1))} (K innermost) and {list(outer + (1, n_blocks))} (N innermost)")
 
 
-def _check_ranks(operands: Operands, layout: str) -> None:
+def _check_contiguous(name: str, view: TensorView) -> None:
+    rows, columns = view.shape[-2:]
+    strides = (rows * columns,) * (view.ndim - 2) + (columns, 1)
+    if not _same_strides(view, strides):
+        raise ValueError(f"{name} has shape {list(view.shape)} and strides {list(view.strides)}; allowed are strides "
+                         f"{list(strides)}")
+
+
+def _orders(operands: Operands, recipe: Recipe) -> dict[str, bool]:
+    """How the scales lie, as fields of Problem."""
+    of_a, of_b = recipe.scale_a, recipe.scale_b
+    a, b = (operands.names[1], operands.scale_a), (operands.names[3], operands.scale_b)
+    if not is_for_each_row(of_a):
+        _check_contiguous(*a)
+    if of_b == "tensor":
+        _check_contiguous(*b)
+    return {"scale_a_k_innermost": is_for_each_row(of_a) and _is_k_innermost(*a),
+            "scale_b_k_innermost": is_for_each_row(of_b) and _is_k_innermost(*b),
+            "scale_b_n_innermost": of_b == "128x128" and _is_n_innermost(*b)}
+
+
+def _scale_meaning(granularity: str, rows: str) -> str:
+    """What the extents of scales are, in words."""
+    high = {"tensor": "1", "128x128": f"ceil({rows}/128)"}.get(granularity, rows)
+    return f"[{high}, {'ceil(K/128)' if granularity.endswith('128') else '1'}]"
+
+
+def _check_ranks(operands: Operands, layout: str, recipe: Recipe) -> None:
     ranks = {"dense": (2, 2, 2, 2, 2), "contiguous": (2, 2, 3, 3, 2), "masked": (3, 3, 3, 3, 3)}[layout]
-    meanings = ("[M, K]", "[M, ceil(K/128)]", "[N, K]", "[ceil(N/128), ceil(K/128)]", "[M, N]")
+    meanings = ("[M, K]", _scale_meaning(recipe.scale_a, "M"), "[N, K]", _scale_meaning(recipe.scale_b, "N"), "[M, N]")
     for (name, view), rank, meaning in zip(operands.items(), ranks, meanings):
         if view.ndim != rank:
             meaning = meaning if rank == 2 else "[G, " + meaning[1:]
             raise ValueError(f"{name} has {view.ndim} dimensions, shape {list(view.shape)}; allowed are {rank}, {meaning}")
 
 
-def analyze(operands: Operands, layout: str, row_alignment: int) -> tuple[Problem, dict[str, int]]:
-    """The problem of a call and its sizes M, N, K (and G). Raises TypeError or ValueError, naming the argument."""
+def analyze(operands: Operands, layout: str, row_alignment: int,
+            recipe: Recipe = DEFAULT_RECIPE) -> tuple[Problem, dict[str, int]]:
+    """The problem of a call by this recipe, and its sizes M, N, K (and G). Raises
+    TypeError or ValueError, naming the argument."""
     a_name, sa_name, b_name, sb_name, d_name, groups_name = operands.names
     _check_types(operands)
     _check_devices(operands)
-    _check_ranks(operands, layout)
+    _check_ranks(operands, layout, recipe)
     m, k = operands.a.shape[-2:]
     n = operands.b.shape[-2]
     grouped, masked = layout != "dense", layout == "masked"
@@ -149,9 +194,9 @@ def analyze(operands: Operands, layout: str, row_alignment: int) -> tuple[Proble
     b_front = (groups,) if grouped else ()
     _check_shape(b_name, operands.b, b_front + (n, k), f"[N, K] with K of {a_name}")
     _check_shape(d_name, operands.d, front + (m, n), f"[M, N] with M of {a_name} and N of {b_name}")
-    _check_shape(sa_name, operands.scale_a, front + (m, ceil_div(k, BLOCK)), "[M, ceil(K/128)]")
-    _check_shape(sb_name, operands.scale_b, b_front + (ceil_div(n, BLOCK), ceil_div(k, BLOCK)),
-                 "[ceil(N/128), ceil(K/128)]")
+    of_a, of_b = recipe.scale_a, recipe.scale_b
+    _check_shape(sa_name, operands.scale_a, front + scale_shape(of_a, m, k), _scale_meaning(of_a, "M"))
+    _check_shape(sb_name, operands.scale_b, b_front + scale_shape(of_b, n, k), _scale_meaning(of_b, "N"))
     if grouped:
         _check_shape(groups_name, operands.groups, (groups,) if masked else (m,),
                      "one for each group" if masked else "one for each row")
@@ -162,9 +207,9 @@ def analyze(operands: Operands, layout: str, row_alignment: int) -> tuple[Proble
     problem = Problem(
         n=n, k=k, layout=layout, groups=groups, row_alignment=row_alignment if layout == "contiguous" else 128, m=m,
         lda=_leading_dimension(a_name, operands.a), ldb=_leading_dimension(b_name, operands.b),
-        ldd=_leading_dimension(d_name, operands.d),
-        scale_a_k_innermost=_is_scale_a_k_innermost(sa_name, operands.scale_a),
-        scale_b_n_innermost=_is_scale_b_n_innermost(sb_name, operands.scale_b)).canonical()
+        ldd=_leading_dimension(d_name, operands.d), scale_a=of_a, scale_b=of_b, accuracy=recipe.accuracy, a_type=_FP8_NAMES[operands.a.dtype],
+        b_type=_FP8_NAMES[operands.b.dtype], out=_OUT_NAMES[operands.d.dtype],
+        **_orders(operands, recipe)).canonical()
     if not problem.needs_m:
         problem = replace(problem, m=DYNAMIC)
     if layout == "contiguous" and operands.groups.device == "cpu":

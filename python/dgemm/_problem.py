@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
+from typing import NamedTuple
 
 from . import _dgemm, _settings
 
 DYNAMIC = -1
 BLOCK = 128
-"""Columns of K and of N for which there is one scale."""
+"""Rows and columns of a block that has one scale."""
 LAYOUTS = ("dense", "contiguous", "masked")
+GRANULARITIES = ("tensor", "row", "1x128", "128x128")
+"""What of A (rows: tokens) or of B (rows: channels) one scale belongs to."""
+ACCURACIES = ("exact", "fast")
+FP8_DTYPES = {"e4m3": "float8_e4m3fn", "e5m2": "float8_e5m2"}
+OUT_DTYPES = {"bf16": "bfloat16", "f16": "float16", "f32": "float32"}
+"""Types by their names here, and the names that libraries have for them."""
+ELEMENT_BYTES = {"float8_e4m3fn": 1, "float8_e5m2": 1, "bfloat16": 2, "float16": 2, "float32": 4, "int32": 4}
+"""Of all types that operands have."""
+
+
+class Recipe(NamedTuple):
+    """What of a call its tensors do not say; DeepGEMM's is the default."""
+
+    scale_a: str = "1x128"
+    scale_b: str = "128x128"
+    accuracy: str = "exact"
+
+
+DEFAULT_RECIPE = Recipe()
 
 
 def ceil_div(x: int, y: int) -> int:
@@ -22,9 +42,19 @@ def align(x: int, y: int) -> int:
     return ceil_div(x, y) * y
 
 
+def is_for_each_row(granularity: str) -> bool:
+    return granularity in ("row", "1x128")
+
+
+def scale_shape(granularity: str, rows: int, k: int) -> tuple[int, int]:
+    """Extents of the scales of `rows` rows of `k` columns, as (rows, along K)."""
+    high = {"tensor": 1, "128x128": ceil_div(rows, BLOCK)}.get(granularity, rows)
+    return high, ceil_div(k, BLOCK) if granularity.endswith("128") else 1
+
+
 @dataclass(frozen=True)
 class Problem:
-    """D[M, N] = A[M, K] x B[N, K]^T with FP8 operands and scales per 1x128 (A) and 128x128 (B).
+    """D[M, N] = A[M, K] x B[N, K]^T with FP8 operands that have scales.
 
     One kernel serves every M unless `m` is given. Sizes are in elements; a leading dimension of 0 means that rows
     follow each other without padding.
@@ -41,6 +71,13 @@ class Problem:
     ldd: int = 0
     scale_a_k_innermost: bool = False
     scale_b_n_innermost: bool = False
+    scale_b_k_innermost: bool = False
+    scale_a: str = DEFAULT_RECIPE.scale_a
+    scale_b: str = DEFAULT_RECIPE.scale_b
+    a_type: str = "e4m3"
+    b_type: str = "e4m3"
+    out: str = "bf16"
+    accuracy: str = "exact"
     pdl: bool = field(default_factory=lambda: _settings.current().pdl)
 
     def canonical(self) -> Problem:
@@ -51,14 +88,20 @@ class Problem:
         """
         one_matrix = self.layout == "dense" or self.groups == 1
         one_row = self.m == 1 and (one_matrix or self.layout == "contiguous")
-        # Between groups, M innermost has rows padded to 16 bytes.
-        same_pitch = one_matrix or self.layout == "contiguous" or (self.m != DYNAMIC and self.m % 4 == 0)
+        # Between groups, rows of scales that are innermost are padded to 16 bytes.
+        same_pitch_a = one_matrix or self.layout == "contiguous" or (self.m != DYNAMIC and self.m % 4 == 0)
+        same_pitch_b = one_matrix or self.n % 4 == 0
+
+        def differs(granularity: str, same_pitch: bool) -> bool:
+            return is_for_each_row(granularity) and not (scale_shape(granularity, 1, self.k)[1] <= 1 and same_pitch)
+
         return replace(
             self, lda=0 if self.lda == self.k or one_row else self.lda,
             ldb=0 if self.ldb == self.k or (self.n == 1 and one_matrix) else self.ldb,
             ldd=0 if self.ldd == self.n or one_row else self.ldd,
-            scale_a_k_innermost=self.scale_a_k_innermost and not (self.k <= BLOCK and same_pitch),
-            scale_b_n_innermost=self.scale_b_n_innermost and self.k > BLOCK and self.n > BLOCK)
+            scale_a_k_innermost=self.scale_a_k_innermost and differs(self.scale_a, same_pitch_a),
+            scale_b_k_innermost=self.scale_b_k_innermost and differs(self.scale_b, same_pitch_b),
+            scale_b_n_innermost=self.scale_b_n_innermost and self.scale_b == "128x128" and self.k > BLOCK and self.n > BLOCK)
 
     @property
     def needs_m(self) -> bool:
@@ -69,7 +112,15 @@ class Problem:
     def symbol(self) -> str:
         """Name of the kernel, in which those who profile find "fp8_gemm", as in DeepGEMM's."""
         layout = "" if self.layout == "dense" else f"_{self.layout}_g{self.groups}"
-        return f"dgemm_fp8_gemm{layout}_n{self.n}_k{self.k}"
+        recipe = "_" + self.recipe.replace(" ", "_") if self.recipe else ""
+        return f"dgemm_fp8_gemm{layout}{recipe}_n{self.n}_k{self.k}"
+
+    @property
+    def recipe(self) -> str:
+        """Types and granularities in words; empty for those of DeepGEMM."""
+        parts = [self.a_type, self.scale_a, self.b_type, self.scale_b, self.out]
+        parts += [self.accuracy] if self.accuracy != "exact" else []
+        return "" if parts == ["e4m3", "1x128", "e4m3", "128x128", "bf16"] else " ".join(parts)
 
     def shape(self, m: int | None = None, expected_m: int = 0) -> _dgemm.Shape:
         """For the compiler; `m` and `expected_m` as the choice of a config wants them."""
@@ -82,12 +133,15 @@ class Problem:
         parts = [self.layout] if self.layout == "dense" else [f"{self.layout} G={self.groups}"]
         parts += [f"M={'?' if self.m == DYNAMIC else self.m}", f"N={self.n}", f"K={self.k}"]
         parts += [f"{name}={getattr(self, name)}" for name in ("lda", "ldb", "ldd") if getattr(self, name)]
+        parts += [self.recipe] if self.recipe else []
         if self.layout == "contiguous":
             parts.append(f"row_alignment={self.row_alignment}")
         if self.scale_a_k_innermost:
             parts.append("scale_a=k-innermost")
         if self.scale_b_n_innermost:
             parts.append("scale_b=n-innermost")
+        if self.scale_b_k_innermost:
+            parts.append("scale_b=k-innermost")
         if self.pdl:
             parts.append("pdl")
         return " ".join(parts)

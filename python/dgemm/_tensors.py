@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from . import _dgemm
+from . import _check, _dgemm
 from ._dgemm import TensorView
 
-# CuPy has neither type, and __cuda_array_interface__ no name for them: their bytes come as integers.
-_BYTES_OF = {("uint8", "float8_e4m3fn"), ("int8", "float8_e4m3fn"), ("void8", "float8_e4m3fn"),
-             ("uint16", "bfloat16"), ("int16", "bfloat16"), ("void16", "bfloat16")}
+# CuPy has neither type, and __cuda_array_interface__ no name for them: their bytes come as integers, and mean the first
+# of the types that are allowed.
+_BYTES = {"uint8": "float8", "int8": "float8", "void8": "float8", "uint16": "bfloat16", "int16": "bfloat16",
+          "void16": "bfloat16"}
 MAX_RANK = 4
 _TYPESTR = {"f4": "float32", "f8": "float64", "f2": "float16", "i4": "int32", "i8": "int64", "i1": "int8",
             "u1": "uint8", "u2": "uint16", "i2": "int16", "V1": "void8", "V2": "void16"}
@@ -28,10 +29,10 @@ def library(tensor: Any) -> str:
 def _make(name, address, shape, strides, size, dtype, device, wanted, names_bytes=False) -> TensorView:
     """A view; `strides` are in bytes, elements have `size`. `names_bytes`: the library has no name for FP8 and bfloat16,
     whose bytes come as integers. Raises TypeError and ValueError, naming the argument."""
-    if names_bytes and (dtype, wanted) in _BYTES_OF:
-        dtype = wanted
+    if names_bytes and dtype in _BYTES and wanted[0].startswith(_BYTES[dtype]):
+        dtype = wanted[0]
     if dtype not in _dgemm.DTYPES:
-        raise TypeError(f"{name} has dtype {dtype}; allowed is {wanted}")
+        raise TypeError(f"{name} has dtype {dtype}; {_check.allowed(wanted)}")
     if len(shape) > MAX_RANK:
         raise ValueError(f"{name} has {len(shape)} dimensions, shape {list(shape)}; allowed are {MAX_RANK} at most")
     if any(stride % size for extent, stride in zip(shape, strides) if extent > 1):
@@ -49,11 +50,11 @@ def _dense_strides(shape, size) -> list[int]:
 
 
 def _view_numpy(name, array, wanted) -> TensorView:
-    if wanted == "bfloat16" and not array.flags.writeable:
+    if "bfloat16" in wanted and not array.flags.writeable:
         raise ValueError(f"{name} is a read-only array; the result is written into it")
     if not array.dtype.isnative:
-        raise TypeError(f"{name} has dtype {array.dtype.str}, whose bytes are in the order of another machine; allowed is "
-                        f"{wanted} in the order of this one")
+        raise TypeError(f"{name} has dtype {array.dtype.str}, whose bytes are in the order of another machine; "
+                        f"{_check.allowed(wanted)} in the order of this one")
     return _make(name, array.ctypes.data, array.shape, array.strides, array.dtype.itemsize, array.dtype.name, -1, wanted)
 
 
@@ -75,9 +76,9 @@ def _view_cuda_array(name, array, wanted) -> TensorView:
     typestr, shape = interface["typestr"], interface["shape"]
     dtype = _TYPESTR.get(typestr[1:], "")
     if not dtype or typestr[0] == ">":
-        raise TypeError(f"{name} has dtype {typestr}; allowed is {wanted}")
+        raise TypeError(f"{name} has dtype {typestr}; {_check.allowed(wanted)}")
     address, read_only = interface["data"]
-    if wanted == "bfloat16" and read_only:
+    if "bfloat16" in wanted and read_only:
         raise ValueError(f"{name} is read-only; the result is written into it")
     size = int(typestr[2:])
     strides = interface.get("strides") or _dense_strides(shape, size)
@@ -85,8 +86,8 @@ def _view_cuda_array(name, array, wanted) -> TensorView:
     return _make(name, address, shape, strides, size, dtype, device, wanted, names_bytes=True)
 
 
-def view(name: str, tensor: Any, wanted: str) -> TensorView:
-    """A view of `tensor`, the argument `name`, which should have the dtype `wanted`. Raises TypeError for what is no
+def view(name: str, tensor: Any, wanted: tuple[str, ...]) -> TensorView:
+    """A view of `tensor`, the argument `name`, which should have one of the dtypes `wanted`. Raises TypeError for what is no
     tensor, and ValueError for one that a kernel cannot reach."""
     if isinstance(tensor, TensorView):
         return tensor
@@ -98,7 +99,7 @@ def view(name: str, tensor: Any, wanted: str) -> TensorView:
     kind = library(tensor)
     if kind == "torch":
         raise ValueError(f"{name} is a {type(tensor).__name__} of dtype {tensor.dtype} on {tensor.device} with "
-                         f"{tensor.dim()} dimensions; allowed is {wanted} on a CUDA device")
+                         f"{tensor.dim()} dimensions; {_check.allowed(wanted)} on a CUDA device")
     if kind == "numpy" and hasattr(tensor, "ctypes"):
         return _view_numpy(name, tensor, wanted)
     if kind == "jax":

@@ -9,7 +9,9 @@ from typing import Any
 
 import torch
 
-from ._launch import call_contiguous, call_dense, call_masked
+from . import _matmul
+from ._launch import dispatcher
+from ._problem import DEFAULT_RECIPE, OUT_DTYPES, Recipe
 
 is_compiling = torch.compiler.is_dynamo_compiling
 
@@ -24,18 +26,47 @@ def _define(name: str, arguments: str, function: Any) -> None:
     torch.library.register_fake(f"dgemm::{name}", lambda *arguments: None, lib=_library)
 
 
-_define("fp8_gemm_nt", _PAIRS, lambda a, scale_a, b, scale_b, d: call_dense(a, scale_a, b, scale_b, d, None, 0))
-_define("m_grouped_fp8_gemm_nt_contiguous", f"{_PAIRS}, Tensor m_indices",
-        lambda *tensors: call_contiguous(*tensors, 0))
-_define("m_grouped_fp8_gemm_nt_masked", f"{_PAIRS}, Tensor masked_m, int expected_m",
-        lambda *tensors_and_m: call_masked(*tensors_and_m))
+_RECIPE = "str scale_recipe_a='{}', str scale_recipe_b='{}', str accuracy='{}'".format(*DEFAULT_RECIPE)
 
 
-def call(layout: str, tensors: tuple[Any, ...], expected_m: int) -> None:
+def _dense(a, scale_a, b, scale_b, d, *recipe) -> None:
+    dispatcher("dense", Recipe(*recipe))(a, scale_a, b, scale_b, d, None, 0)
+
+
+def _contiguous(a, scale_a, b, scale_b, d, m_indices, *recipe) -> None:
+    dispatcher("contiguous", Recipe(*recipe))(a, scale_a, b, scale_b, d, m_indices, 0)
+
+
+def _masked(a, scale_a, b, scale_b, d, masked_m, expected_m, *recipe) -> None:
+    dispatcher("masked", Recipe(*recipe))(a, scale_a, b, scale_b, d, masked_m, expected_m)
+
+
+_define("fp8_gemm_nt", f"{_PAIRS}, {_RECIPE}", _dense)
+_define("m_grouped_fp8_gemm_nt_contiguous", f"{_PAIRS}, Tensor m_indices, {_RECIPE}", _contiguous)
+_define("m_grouped_fp8_gemm_nt_masked", f"{_PAIRS}, Tensor masked_m, int expected_m, {_RECIPE}", _masked)
+
+
+def _fake_scaled_mm(mat_a, mat_b, scale_a, scale_recipe_a, scale_b, scale_recipe_b, out_type, accuracy="exact"):
+    return mat_a.new_empty((mat_a.shape[0], mat_b.shape[1]), dtype=getattr(torch, OUT_DTYPES[out_type]))
+
+
+_library.define("scaled_mm(Tensor mat_a, Tensor mat_b, Tensor scale_a, str scale_recipe_a, Tensor scale_b, str scale_recipe_b, "
+                "str out_type, str accuracy='exact') -> Tensor", tags=(torch.Tag.pt2_compliant_tag,))
+_library.impl("scaled_mm", _matmul.multiply, "CUDA")
+torch.library.register_fake("dgemm::scaled_mm", _fake_scaled_mm, lib=_library)
+
+
+def scaled_mm(*arguments: Any) -> Any:
+    """The operator of a product whose result is new."""
+    return torch.ops.dgemm.scaled_mm(*arguments)
+
+
+def call(layout: str, tensors: tuple[Any, ...], expected_m: int,
+         recipe: Recipe = DEFAULT_RECIPE) -> None:
     """The operator of a layout."""
     if layout == "dense":
-        torch.ops.dgemm.fp8_gemm_nt(*tensors[:5])
+        torch.ops.dgemm.fp8_gemm_nt(*tensors[:5], *recipe)
     elif layout == "contiguous":
-        torch.ops.dgemm.m_grouped_fp8_gemm_nt_contiguous(*tensors)
+        torch.ops.dgemm.m_grouped_fp8_gemm_nt_contiguous(*tensors, *recipe)
     else:
-        torch.ops.dgemm.m_grouped_fp8_gemm_nt_masked(*tensors, expected_m)
+        torch.ops.dgemm.m_grouped_fp8_gemm_nt_masked(*tensors, expected_m, *recipe)

@@ -49,26 +49,55 @@ static nb::dict compile(const GemmShape &shape, const CompileOptions &options, b
   return toDict(take(std::move(kernel)));
 }
 
+/// Raises ValueError for `name` = `value`, which is none of `allowed`.
+[[noreturn]] static void refuse(const char *name, const std::string &value, const char *allowed) {
+  throw nb::value_error(
+      llvm::formatv("{0} = '{1}' is not allowed; allowed are {2}", name, value, allowed).str().c_str());
+}
+
 static std::string lower(const GemmShape &shape, const std::string &stageName, const CompileOptions &options) {
   nb::gil_scoped_release release;
   std::optional<Stage> stage = parseStage(stageName);
   if (!stage || *stage > Stage::LLVM)
-    throw nb::value_error(llvm::formatv("stage = '{0}' is not allowed; allowed are problem, configured, tiled, "
-                                        "promoted, specialized, tma, wgmma, nvvm and llvm",
-                                        stageName)
-                              .str()
-                              .c_str());
+    refuse("stage", stageName, "problem, configured, tiled, promoted, specialized, tma, wgmma, nvvm and llvm");
   return take(lowerToText(shape, *stage, options));
 }
 
 static GemmLayout readLayout(const std::string &name) {
   std::optional<GemmLayout> layout = parseGemmLayout(name);
   if (!layout)
-    throw nb::value_error(
-        llvm::formatv("layout = '{0}' is not allowed; allowed are 'dense', 'contiguous' and 'masked'", name)
-            .str()
-            .c_str());
+    refuse("layout", name, "'dense', 'contiguous' and 'masked'");
   return *layout;
+}
+
+static ScaleGranularity readGranularity(const char *name, const std::string &value) {
+  std::optional<ScaleGranularity> granularity = parseScaleGranularity(value);
+  if (!granularity)
+    refuse(name, value, "'tensor', 'row', '1x128' and '128x128'");
+  return *granularity;
+}
+
+/// As the options of the tools spell them.
+static ElementType readFP8Type(const char *name, const std::string &value) {
+  if (value != "e4m3" && value != "e5m2")
+    refuse(name, value, "'e4m3' and 'e5m2'");
+  return value == "e4m3" ? ElementType::F8E4M3FN : ElementType::F8E5M2;
+}
+static ElementType readOutType(const std::string &value) {
+  if (value == "bf16")
+    return ElementType::BF16;
+  if (value == "f16")
+    return ElementType::F16;
+  if (value != "f32")
+    refuse("out", value, "'bf16', 'f16' and 'f32'");
+  return ElementType::F32;
+}
+
+static Accuracy readAccuracy(const std::string &value) {
+  std::optional<Accuracy> accuracy = parseAccuracy(value);
+  if (!accuracy)
+    refuse("accuracy", value, "'exact' and 'fast'");
+  return *accuracy;
 }
 
 static void bindShape(nb::module_ &module) {
@@ -77,7 +106,9 @@ static void bindShape(nb::module_ &module) {
           "__init__",
           [](GemmShape *self, int64_t m, int64_t n, int64_t k, const std::string &layout, int64_t groups,
              int64_t rowAlignment, int64_t expectedM, int64_t lda, int64_t ldb, int64_t ldd, bool scaleAKInnermost,
-             bool scaleBNInnermost, bool pdl) {
+             bool scaleBNInnermost, bool pdl, const std::string &scaleA, const std::string &scaleB,
+             const std::string &aType, const std::string &bType, const std::string &out, bool scaleBKInnermost,
+             const std::string &accuracy) {
             GemmShape *shape = new (self) GemmShape();
             shape->m = m;
             shape->n = n;
@@ -91,12 +122,21 @@ static void bindShape(nb::module_ &module) {
             shape->ldd = ldd;
             shape->scaleAKInnermost = scaleAKInnermost;
             shape->scaleBNInnermost = scaleBNInnermost;
+            shape->scaleBKInnermost = scaleBKInnermost;
             shape->pdl = pdl;
+            shape->scaleA = readGranularity("scale_a", scaleA);
+            shape->scaleB = readGranularity("scale_b", scaleB);
+            shape->aType = readFP8Type("a_type", aType);
+            shape->bType = readFP8Type("b_type", bType);
+            shape->outType = readOutType(out);
+            shape->accuracy = readAccuracy(accuracy);
           },
           nb::arg("m"), nb::arg("n"), nb::arg("k"), nb::kw_only(), nb::arg("layout") = "dense", nb::arg("groups") = -1,
           nb::arg("row_alignment") = 128, nb::arg("expected_m") = 0, nb::arg("lda") = 0, nb::arg("ldb") = 0,
           nb::arg("ldd") = 0, nb::arg("scale_a_k_innermost") = false, nb::arg("scale_b_n_innermost") = false,
-          nb::arg("pdl") = false);
+          nb::arg("pdl") = false, nb::arg("scale_a") = "1x128", nb::arg("scale_b") = "128x128",
+          nb::arg("a_type") = "e4m3", nb::arg("b_type") = "e4m3", nb::arg("out") = "bf16",
+          nb::arg("scale_b_k_innermost") = false, nb::arg("accuracy") = "exact");
 }
 
 void dgemm::python::bindCompiler(nb::module_ &module) {

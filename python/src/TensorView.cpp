@@ -26,7 +26,7 @@ struct TypeName {
   dlpack::DataType type;
   const char *name;
 };
-/// The first four are those that operands have; the others are named in errors.
+/// Those that operands have, and others that errors name.
 constexpr TypeName kTypeNames[] = {{{dlpack::kFloat8E4M3FN, 8, 1}, "float8_e4m3fn"},
                                    {{dlpack::kBFloat, 16, 1}, "bfloat16"},
                                    {{dlpack::kFloat, 32, 1}, "float32"},

@@ -74,9 +74,11 @@ struct GemmShape {
   ElementType outType = ElementType::BF16;
   /// Fast wants scales that are the same along K: tensor or row.
   Accuracy accuracy = Accuracy::Exact;
-  /// scale_A, by 1x128, lies as [M, K/128] row-major, as quantisers write it, instead of M-innermost with a padded
-  /// stride.
+  /// scale_A, by 1x128 or row, lies as [M, K/128] row-major, as quantisers write it, instead of M-innermost with a
+  /// padded stride.
   bool scaleAKInnermost = false;
+  /// The same of scale_B: as [N, K/128] row-major instead of N-innermost.
+  bool scaleBKInnermost = false;
   /// scale_B, by 128x128, lies N-innermost instead of K-innermost.
   bool scaleBNInnermost = false;
   /// Programmatic dependent launch: the kernel sets itself up while the one in front of it in the stream still runs,
