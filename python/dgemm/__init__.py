@@ -6,6 +6,7 @@ the same and what is not.
 
 import sys
 
+from ._casts import ceil_to_ue8m0, per_block_cast_to_fp8, per_channel_cast_to_fp8, per_token_cast_to_fp8
 from ._compile import compile, list_configs, precompile
 from ._dgemm import __version__
 from ._errors import CompileError, DeviceError, HazardError
@@ -49,8 +50,19 @@ if "torch" in sys.modules:
     TRACER.see_torch()  # now, and not in the first call
 del TRACER
 
+
+def __getattr__(name: str):
+    """dgemm.torch, which imports torch, when it is first named."""
+    if name == "torch":
+        import importlib
+
+        return importlib.import_module(".torch", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 __all__ = [
     "CompileError", "DeviceError", "HazardError", "Kernel", "__version__", "bench_kineto", "calc_diff", "ceil_div",
+    "ceil_to_ue8m0", "per_block_cast_to_fp8", "per_channel_cast_to_fp8", "per_token_cast_to_fp8",
     "check_groups", "compile", "fp8_gemm_nt", "gemm_fp8_fp8_bf16_nt", "get_col_major_tma_aligned_tensor",
     "get_compile_only", "get_m_alignment_for_contiguous_layout", "get_mk_alignment_for_contiguous_layout",
     "get_mn_major_tma_aligned_tensor", "get_num_sms", "get_pdl", "get_tc_util", "get_tma_aligned_size",

@@ -1,4 +1,4 @@
-"""Sizes, alignments and layouts of scales, with the names of both generations of DeepGEMM."""
+"""Sizes, casts, alignments and layouts of scales, with the names of both generations of DeepGEMM."""
 
 from __future__ import annotations
 
@@ -6,6 +6,15 @@ import sys
 from typing import Any
 
 from . import _check, _tensors
+from ._casts import (
+    ceil_to_ue8m0,
+    pack_ue8m0_to_int,
+    per_block_cast_to_fp8,
+    per_channel_cast_to_fp8,
+    per_custom_dims_cast_to_fp8,
+    per_token_cast_to_fp8,
+    unpack_ue8m0_from_int,
+)
 from ._problem import align, ceil_div
 from ._settings import (
     get_m_alignment_for_contiguous_layout,
@@ -14,9 +23,10 @@ from ._settings import (
 )
 
 __all__ = [
-    "align", "ceil_div", "get_col_major_tma_aligned_tensor", "get_m_alignment_for_contiguous_layout",
+    "align", "ceil_div", "ceil_to_ue8m0", "get_col_major_tma_aligned_tensor", "get_m_alignment_for_contiguous_layout",
     "get_mk_alignment_for_contiguous_layout", "get_mn_major_tma_aligned_tensor", "get_tma_aligned_size",
-    "set_mk_alignment_for_contiguous_layout", "transform_sf_into_required_layout",
+    "pack_ue8m0_to_int", "per_block_cast_to_fp8", "per_channel_cast_to_fp8", "per_custom_dims_cast_to_fp8",
+    "per_token_cast_to_fp8", "set_mk_alignment_for_contiguous_layout", "transform_sf_into_required_layout", "unpack_ue8m0_from_int",
 ]
 
 
@@ -69,14 +79,15 @@ def transform_sf_into_required_layout(sf: Any, mn: int, k: int, recipe: tuple[in
                                       is_sfa: bool = False, disable_ue8m0_cast: bool = False) -> Any:
     """Scales as the kernels like them best: those of A M-innermost and aligned, those of B as they are.
 
-    `recipe` is (1, 128, 128), of which `is_sfa` picks A's part, or the granularity itself: (1, 128) or (128, 128).
+    `recipe` is (1, 128, 128) or (1, 1, 128), of which `is_sfa` picks A's part, or the granularity itself: (1, 128) or (128, 128).
     Scales stay float32 on Hopper; `disable_ue8m0_cast` changes nothing.
     """
     mn, k = _check.integer("mn", mn, 0), _check.integer("k", k, 0)
     num_groups = _check.optional_integer("num_groups", num_groups)
-    granularity = _check.recipe("recipe", recipe, [(1, 128, 128), (1, 128), (128, 128)])
-    if granularity == (1, 128, 128):
-        granularity = (1, 128) if is_sfa else (128, 128)
+    granularity = _check.recipe("recipe", recipe, [(1, 128, 128), (1, 1, 128), (1, 128), (128, 128)])
+    if len(granularity) == 3:
+        rows_a, rows_b, columns = granularity
+        granularity = (rows_a if is_sfa else rows_b, columns)
     shape = (() if num_groups is None else (num_groups,)) + (ceil_div(mn, granularity[0]), ceil_div(k, granularity[1]))
     given = tuple(getattr(sf, "shape", ()))
     if given != shape:

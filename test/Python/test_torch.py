@@ -186,3 +186,37 @@ def test_other_dtypes_have_names(library):
     a, scale_a, b, scale_b, d = put_all(library, make_case(8, 64, 128))
     with pytest.raises(TypeError, match=r"a\[0\] has dtype float8_e4m3fnuz; allowed are float8_e4m3fn and"):
         dgemm.fp8_gemm_nt((a.view(torch.float8_e4m3fnuz), scale_a), (b, scale_b), d)
+
+
+def make_rowwise(m=64, n=512, k=1024):
+    a, b = (torch.randn(rows, k, device="cuda").to(torch.float8_e4m3fn) for rows in (m, n))
+    return a, b.t(), torch.rand(m, 1, device="cuda") + 0.5, torch.rand(1, n, device="cuda") + 0.5
+
+
+def test_override_of_scaled_mm():
+    """scripts/gpu-scaled-mm.py has every recipe."""
+    a, b, scale_a, scale_b = make_rowwise()
+    expected = (a.double() * scale_a) @ (b.double() * scale_b)
+    theirs = torch._scaled_mm(a, b, scale_a, scale_b, out_dtype=torch.bfloat16)
+    direct = dgemm.scaled_mm(a, b, scale_a, "RowWise", scale_b, torch.nn.functional.ScalingType.RowWise,
+                             output_dtype=torch.bfloat16)
+    assert float(dgemm.calc_diff(direct.double(), expected)) < LIMIT
+    with dgemm.torch.override_scaled_mm(), dgemm.torch.override_scaled_mm():
+        assert torch.equal(torch._scaled_mm(a, b, scale_a, scale_b, out_dtype=torch.bfloat16), direct)
+        bias = torch.zeros(512, device="cuda", dtype=torch.bfloat16)
+        assert torch.equal(torch._scaled_mm(a, b, scale_a, scale_b, bias=bias, out_dtype=torch.bfloat16), theirs)
+        with pytest.raises(Exception, match="nvalid scaling configuration"):
+            torch._scaled_mm(a, b, scale_a[:3], scale_b, out_dtype=torch.bfloat16)
+        compiled = torch.compile(lambda *x: torch._scaled_mm(*x, out_dtype=torch.bfloat16).float() + 1, fullgraph=True)
+        assert torch.equal(compiled(a, b, scale_a, scale_b), direct.float() + 1)
+    assert torch.equal(torch._scaled_mm(a, b, scale_a, scale_b, out_dtype=torch.bfloat16), theirs)
+
+
+def test_torch_compile_keeps_scaled_mm():
+    a, b, scale_a, scale_b = make_rowwise()
+    recipe = torch.nn.functional.ScalingType.RowWise
+
+    def layer(a, b, scale_a, scale_b):
+        return dgemm.scaled_mm(a, b, scale_a, recipe, scale_b, recipe, output_dtype=torch.float32) + 1
+
+    assert torch.equal(torch.compile(layer, fullgraph=True)(a, b, scale_a, scale_b), layer(a, b, scale_a, scale_b))

@@ -1,0 +1,178 @@
+"""dgemm in the place of torch's own scaled matrix multiplication."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from . import _matmul, _recipes
+from ._problem import BLOCK, OUT_DTYPES, ceil_div
+
+__all__ = ["Override", "override_scaled_mm"]
+
+_FP8 = (torch.float8_e4m3fn, torch.float8_e5m2)
+_OUT = {getattr(torch, dtype): name for name, dtype in OUT_DTYPES.items()}
+_PAIRS = {("tensor", "tensor"), ("row", "row"), ("1x128", "128x128"), ("128x128", "1x128"), ("1x128", "1x128")}
+"""What torch takes; all else it refuses, in its own words."""
+_RECIPES = {0: "tensor", 1: "row", 4: "1x128", 5: "128x128"}
+"""torch.nn.functional.ScalingType by value."""
+
+_lock = threading.Lock()
+_handles: list[Override] = []
+_library: torch.library.Library | None = None
+
+
+class Override:
+    """What override_scaled_mm returns: undo() gives torch its own back, and so does the end of a `with`."""
+
+    def undo(self) -> None:
+        """Once for each override; what is undone already stays so."""
+        with _lock:
+            if self in _handles:
+                _handles.remove(self)
+                if not _handles:
+                    _uninstall()
+
+    def __enter__(self) -> Override:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.undo()
+
+
+def override_scaled_mm() -> Override:
+    """Puts dgemm under torch._scaled_mm and torch.nn.functional.scaled_mm, for the calls that it serves.
+
+    Those are products on a Hopper GPU of float8_e4m3fn and float8_e5m2, with a result of bfloat16, float16 or float32, neither bias
+    nor scale of the result, and scales TensorWise, RowWise, or BlockWise1x128 and BlockWise128x128 in the pairs that torch
+    takes. All others go to torch, which also refuses what it does not take. It is the operators' kernel for CUDA that is
+    replaced: torch.compile, CUDA graphs and callers in C++ see no difference. RuntimeError for a torch before 2.10, which cannot do
+    that.
+    """
+    if not hasattr(torch.library, "get_kernel"):
+        raise RuntimeError(f"torch {torch.__version__} has no torch.library.get_kernel; override_scaled_mm needs torch 2.10")
+    handle = Override()
+    with _lock:
+        _handles.append(handle)
+        if len(_handles) == 1:
+            _install("CUDA")
+    return handle
+
+
+def _install(key: str) -> None:
+    global _library
+    _library = torch.library.Library("aten", "IMPL")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Warning only once for all operators")  # that a kernel is replaced
+        _register(key)
+
+
+def _register(key: str) -> None:
+    for name, serve in (("_scaled_mm", _serve), ("_scaled_mm.out", _serve), ("_scaled_mm_v2", _serve_v2),
+                        ("_scaled_mm_v2.out", _serve_v2)):
+        if torch._C._dispatch_has_kernel_for_dispatch_key(f"aten::{name}", key):
+            _library.impl(name, _either(serve, torch.library.get_kernel(f"aten::{name}", key)), key, with_keyset=True)
+
+
+def _uninstall() -> None:
+    global _library
+    _library._destroy()
+    _library = None
+
+
+def _either(serve: Callable[..., Any], original: Any) -> Callable[..., Any]:
+    """`serve`, or torch's own kernel where that returns None."""
+
+    def kernel(keys: Any, *arguments: Any, **keywords: Any) -> Any:
+        result = serve(*arguments, **keywords)
+        return original.call_boxed(keys, *arguments, **keywords) if result is None else result
+
+    return kernel
+
+
+def _is_hopper(device: torch.device) -> bool:
+    return device.type == "cuda" and torch.cuda.get_device_capability(device) == (9, 0)
+
+
+def _lies_right(matrix: torch.Tensor) -> bool:
+    """As torch and the kernels want it: rows of K, 16 bytes apart."""
+    rows, k = matrix.shape
+    row, column = matrix.stride()
+    return column == 1 and row >= k and row % 16 == 0 and matrix.data_ptr() % 16 == 0 and k % 16 == 0 and rows > 0 and k > 0
+
+
+def _is_served(a: torch.Tensor, b: torch.Tensor, dtype: torch.dtype | None, out: torch.Tensor | None) -> bool:
+    """All but the scales."""
+    if a.dtype not in _FP8 or b.dtype not in _FP8 or torch.float8_e4m3fn not in (a.dtype, b.dtype) or dtype not in _OUT:
+        return False
+    if a.dim() != 2 or b.dim() != 2 or a.shape[1] != b.shape[0] or b.shape[1] % 16 or not _is_hopper(a.device):
+        return False
+    if out is not None and (out.dtype != dtype or out.shape != (a.shape[0], b.shape[1]) or not out.is_contiguous() or
+                            out.data_ptr() % 16 or out.device != a.device):
+        return False
+    return b.device == a.device and _lies_right(a) and _lies_right(b.t())
+
+
+def _multiply(a: torch.Tensor, b: torch.Tensor, scale_a: torch.Tensor, recipe_a: str, scale_b: torch.Tensor, recipe_b: str,
+              dtype: torch.dtype, out: torch.Tensor | None, use_fast_accum: bool) -> torch.Tensor | None:
+    if (recipe_a, recipe_b) not in _PAIRS or any(
+            scale.dtype != torch.float32 or scale.device != a.device for scale in (scale_a, scale_b)):
+        return None
+    try:
+        return _matmul.multiply(a, b, scale_a, recipe_a, scale_b, recipe_b, _OUT[dtype] if out is None else out,
+                                _recipes.accuracy((recipe_a, recipe_b), use_fast_accum))
+    except ValueError:  # scales that do not fit: torch says so in its own words
+        return None
+
+
+def _find_recipe(matrix: torch.Tensor, scale: torch.Tensor) -> list[str]:
+    """Of torch._scaled_mm, which tells by shapes and strides: what the scales of `matrix`, rows of K, can be."""
+    rows, k = matrix.shape
+    found = ["tensor"] if scale.numel() == 1 else []
+    if scale.dim() != 2:
+        return found
+    blocks, row_blocks = ceil_div(k, BLOCK), ceil_div(rows, BLOCK)
+    shape, (row, column) = tuple(scale.shape), scale.stride()
+    if shape == (rows, 1) and scale.is_contiguous():
+        found.append("row")
+    if shape == (rows, blocks) and (rows <= 1 or row == 1) and (blocks <= 1 or column == rows):
+        found.append("1x128")
+    if shape == (row_blocks, blocks) and (row_blocks <= 1 or row == blocks) and (blocks <= 1 or column == 1):
+        found.append("128x128")
+    return found
+
+
+def _serve(a: torch.Tensor, b: torch.Tensor, scale_a: torch.Tensor, scale_b: torch.Tensor, bias: torch.Tensor | None = None,
+           scale_result: torch.Tensor | None = None, out_dtype: torch.dtype | None = None, use_fast_accum: bool = False, *,
+           out: torch.Tensor | None = None) -> torch.Tensor | None:
+    """aten::_scaled_mm; None for a call that is not served."""
+    dtype = out.dtype if out is not None and out_dtype is None else out_dtype
+    if bias is not None or scale_result is not None or not _is_served(a, b, dtype, out):
+        return None
+    of_a, of_b = _find_recipe(a, scale_a), _find_recipe(b.t(), scale_b.t())
+    # In torch's order, so that what could be either is what torch takes it for.
+    for pair in (("tensor", "tensor"), ("row", "row"), ("128x128", "1x128"), ("1x128", "128x128"), ("1x128", "1x128")):
+        if pair[0] in of_a and pair[1] in of_b:
+            # Scales of B by 1x128 are [K/128, N] here, and [N, K/128] in scaled_mm.
+            return _multiply(a, b, scale_a, pair[0], scale_b.t() if pair[1] == "1x128" else scale_b, pair[1], dtype, out,
+                             use_fast_accum)
+    return None
+
+
+def _serve_v2(a: torch.Tensor, b: torch.Tensor, scale_a: list[torch.Tensor], recipe_a: list[int], swizzle_a: list[int],
+              scale_b: list[torch.Tensor], recipe_b: list[int], swizzle_b: list[int], bias: torch.Tensor | None = None,
+              out_dtype: torch.dtype | None = None, contraction_dim: list[int] = (), use_fast_accum: bool = False, *,
+              out: torch.Tensor | None = None) -> torch.Tensor | None:
+    """aten::_scaled_mm_v2, which torch.nn.functional.scaled_mm calls; None for a call that is not served."""
+    dtype = out.dtype if out is not None and out_dtype is None else out_dtype
+    lists = (scale_a, recipe_a, scale_b, recipe_b)
+    if bias is not None or contraction_dim or any(len(each) != 1 for each in lists) or any(swizzle_a) or any(swizzle_b):
+        return None
+    if not _is_served(a, b, dtype, out):
+        return None
+    pair = _RECIPES.get(recipe_a[0], ""), _RECIPES.get(recipe_b[0], "")
+    return _multiply(a, b, scale_a[0], pair[0], scale_b[0], pair[1], dtype, out, use_fast_accum)
