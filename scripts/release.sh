@@ -40,6 +40,8 @@ sdist=$output/dgemm-$version.tar.gz
 missing=$(comm -13 <(tar -tzf "$sdist" | sed "s,^dgemm-$version/,," | sort) \
   <(git ls-files CMakeLists.txt CHANGELOG.md LICENSE README.md pyproject.toml cmake dialects include lib python tools | sort))
 [[ -z $missing ]] || die "the sdist lacks: $missing"
+extra=$(comm -23 <(tar -tzf "$sdist" | sed "s,^dgemm-$version/,," | grep -vx PKG-INFO | sort) <(git ls-files | sort))
+[[ -z $extra ]] || die "the sdist has files that git does not track: $extra"
 
 say "Packing the tools"
 tools=(dgemm-gen dgemm-opt dgemm-run dgemm-sass dgemm-tune)
