@@ -58,15 +58,9 @@ static bool serpentinePays(const SpillKey &key, int64_t kBlocks) {
   return key.warpgroups == 2 && key.sharing != SpillKey::Sharing::SplitK && !hasMaskedRows(key) && kBlocks >= 32;
 }
 
-SmallVector<ConfigAttr> dgemm::enumerateConfigs(MLIRContext *context, const ConfigFields &fields,
-                                                const SpillData &spills, int64_t rows, int64_t k, bool isMasked) {
+void dgemm::forEachCandidate(const ConfigFields &fields, const SpillData &spills, int64_t rows, int64_t k,
+                             bool isMasked, function_ref<void(const ConfigFields &)> visit) {
   constexpr int64_t kEnoughStages = 16;
-  SmallVector<ConfigAttr> configs;
-  // What is legal the verifier knows; what it says of the others is of no use here, unlike what others say meanwhile.
-  Location nowhere = NameLoc::get(StringAttr::get(context, "enumerated config"));
-  ScopedDiagnosticHandler silence(context,
-                                  [&](Diagnostic &diagnostic) { return success(diagnostic.getLocation() == nowhere); });
-  auto emitNowhere = [&] { return emitError(nowhere); };
   auto add = [&](int64_t blockM, int64_t blockN, int64_t warpgroups, Extents<2> cluster, int64_t splitK) {
     // Of a split K the CTAs take their parts at run time.
     int64_t kBlocks = ShapedType::isDynamic(k) || splitK > 1 ? 0 : llvm::divideCeil(k, kScaleBlock);
@@ -101,8 +95,7 @@ SmallVector<ConfigAttr> dgemm::enumerateConfigs(MLIRContext *context, const Conf
     choose(all.schedule.rotate, rotationPays(spills, rotated));
     choose(all.schedule.earlyStore, key.earlyStore);
     choose(all.loads.b, readsBOnce ? CachePolicy::EvictFirst : CachePolicy::Normal);
-    if (ConfigAttr config = all.get(emitNowhere, context); config && fields.match(config))
-      configs.push_back(config);
+    visit(all);
   };
   auto addAll = [&](int64_t blockM, int64_t blockN, int64_t warpgroups) {
     for (int64_t clusterM = 1; clusterM <= 2; ++clusterM)
@@ -119,5 +112,14 @@ SmallVector<ConfigAttr> dgemm::enumerateConfigs(MLIRContext *context, const Conf
       for (int64_t blockN = hopper::kWgmmaNStep; blockN <= hopper::kWgmmaMaxN; blockN += hopper::kWgmmaNStep)
         addAll(blockM, blockN, warpgroups);
     }
-  return configs;
+}
+
+LegalConfigs::LegalConfigs(MLIRContext *context)
+    : context(context), nowhere(NameLoc::get(StringAttr::get(context, "enumerated config"))),
+      silence(context,
+              [nowhere = nowhere](Diagnostic &diagnostic) { return success(diagnostic.getLocation() == nowhere); }) {}
+
+ConfigAttr LegalConfigs::get(const ConfigFields &candidate, const ConfigFields &given) {
+  ConfigAttr config = candidate.get([&] { return emitError(nowhere); }, context);
+  return config && given.match(config) ? config : ConfigAttr();
 }

@@ -13,22 +13,13 @@
 #include "dgemm/IR/RegisterBudget.h"
 #include "dgemm/IR/SharedMemoryLayout.h"
 #include "llvm/Support/MathExtras.h"
+#include <algorithm>
 #include <cmath>
 
 using namespace mlir;
 using namespace dgemm;
 
 namespace {
-// SM clocks at about 1.6 GHz on an H100 with 132 SMs. Which of these were measured and which are assumed stands in
-// docs/cost-model.md.
-constexpr double kL2BytesPerClock = 51;      // L2 to shared memory, for one SM, CTAs of a wave sharing lines
-constexpr double kDramBytesPerClock = 1700;  // 2.7 TB/s for the chip
-constexpr double kLaunchClocks = 4000;       // launch, barrier set-up, first fill
-constexpr double kTileClocks = 1500;         // drain of the ring and epilogue of a tile
-constexpr double kPairCost = 1.03;           // time in a multicast cluster of 2, over that without one
-constexpr double kQuadCost = 1.08;           // of 4
-constexpr double kReduceClocks = 600;        // latency of the sum over a cluster
-constexpr double kReduceBytesPerClock = 2.5; // distributed shared memory, for one SM
 constexpr int64_t kAssumedSize = 4096;
 constexpr int64_t kAssumedGroups = 8;
 } // namespace
@@ -71,79 +62,127 @@ bool ChoiceData::leavesOut(const ProblemSize &size, ConfigAttr config) const {
   return spills->spills(key) || llvm::is_contained(avoided, config);
 }
 
-/// Clocks of one K block on the tensor cores and CUDA cores, fitted to sweeps of whole kernels.
-static double mathClocks(ConfigAttr config) {
-  double tensor = config.getBlockM() * config.getBlockN() / 32.0;
+namespace {
+/// What the model asks of a config.
+struct Shape {
+  int64_t blockM, blockN, blockK, clusterM, clusterN, splitK, groupM, stages, warpgroups, unroll;
+  bool isRotated;
+
+  /// Of a config all of whose fields are given.
+  explicit Shape(const ConfigFields &all)
+      : blockM((*all.tile.block)[0]), blockN((*all.tile.block)[1]), blockK((*all.tile.block)[2]),
+        clusterM((*all.tile.cluster)[0]), clusterN((*all.tile.cluster)[1]), splitK(*all.tile.splitK),
+        groupM(*all.order.groupM), stages(*all.schedule.stages), warpgroups(*all.schedule.warpgroups),
+        unroll(*all.schedule.unroll), isRotated(*all.schedule.rotate) {}
+};
+} // namespace
+
+/// A K block on the tensor cores and CUDA cores.
+static double estimateMath(const Shape &config, const MachineCosts &costs) {
+  int64_t blockN = config.blockN;
+  double tensor = double(config.blockM * blockN) / 32;
+  bool isOdd = blockN % 16;
+  if (config.warpgroups == 1) // nothing hides the wait and the promotion
+    return costs.wait * (config.isRotated ? costs.waitRotated : 1) + costs.tensor1 * tensor + isOdd * costs.oddColumns1;
+  bool hasTwoScales = kScaleBlock % blockN && blockN % kScaleBlock;
+  double more = hasTwoScales * costs.twoScales + isOdd * costs.oddColumns;
+  if (config.warpgroups == 3)
+    return costs.tensor3 * tensor + more;
   // The mma that a warpgroup has in each K block: slices of 64 rows, or halves of a wide block.
-  int64_t columns = getMmaColumns(config.getBlockN());
-  int64_t mmas = config.getBlockM() / (hopper::kWgmmaM * config.getWarpgroups()) * (config.getBlockN() / columns);
-  switch (config.getWarpgroups()) {
-  case 1: // nothing hides the wait and the promotion
-    return 75 + 1.74 * tensor;
-  case 2: // the other warpgroup hides most of it
-    return tensor + std::max(6.0, 85 - 0.11 * tensor / double(mmas)) + (mmas > 1 ? (columns % 64 ? 120 : 16) : 0) +
-           (config.getSchedule().getRotate() || config.getSchedule().getUnroll() > 2 ? 0 : 90);
-  default:
-    return tensor + 28;
-  }
+  int64_t mmas = config.blockM / (hopper::kWgmmaM * 2) * (blockN / getMmaColumns(blockN));
+  bool isPlain = !config.isRotated && config.unroll <= 2;
+  return costs.tensor2 * tensor + (mmas > 1) * costs.secondMma + isPlain * costs.plainLoop + more;
 }
 
-/// Clusters that run at a time. Those of two are a TPC; larger ones lie in one GPC of 16 SMs (some have 18).
-static int64_t countClusters(ConfigAttr config, int64_t multiprocessors) {
-  constexpr int64_t kGpc = 16;
-  int64_t size = config.getClusterSize();
-  int64_t clusters = size > 2 ? multiprocessors / kGpc * (kGpc / size) : multiprocessors / size;
-  return std::max<int64_t>(1, clusters);
+/// Of times that overlap: the longest, and a share of the others that is the larger the nearer they are to it.
+static double combine(double power, std::initializer_list<double> times) {
+  double longest = std::max(times), sum = 0;
+  for (double time : times)
+    sum += std::pow(time / longest, power);
+  return longest * std::pow(sum, 1 / power);
 }
 
 /// Tiles of the problem times CTAs for each, at most: more only wait for each other.
-static bool isSplitUseful(const ProblemSize &size, ConfigAttr config, const ConfigFields &fields) {
+static bool isSplitUseful(const ProblemSize &size, const Shape &config, const ConfigFields &fields) {
   constexpr int64_t kMaxCTAs = 264; // two waves of an H100
-  if (config.getSplitK() == 1 || fields.tile.splitK)
+  if (config.splitK == 1 || fields.tile.splitK)
     return true;
   int64_t groups = size.isMasked ? (ShapedType::isDynamic(size.groups) ? kAssumedGroups : size.groups) : 1;
-  int64_t tiles =
-      llvm::divideCeil(known(size.m), config.getBlockM()) * llvm::divideCeil(known(size.n), config.getBlockN());
-  return groups * tiles * config.getSplitK() <= kMaxCTAs &&
-         static_cast<int64_t>(llvm::divideCeil(known(size.k), config.getBlockK())) >= config.getSplitK();
+  int64_t tiles = llvm::divideCeil(known(size.m), config.blockM) * llvm::divideCeil(known(size.n), config.blockN);
+  return groups * tiles * config.splitK <= kMaxCTAs &&
+         static_cast<int64_t>(llvm::divideCeil(known(size.k), config.blockK)) >= config.splitK;
 }
 
-/// Of a problem whose groups, if masked, have `m` rows each.
-static double estimateRows(const ProblemSize &size, ConfigAttr config, int64_t multiprocessors, int64_t m) {
-  int64_t n = known(size.n), k = known(size.k);
+/// Of a problem with `tilesM` row tiles.
+static Estimate estimateTiles(const ProblemSize &size, const Shape &config, const Machine &machine, double tilesM) {
+  const MachineCosts &costs = machine.costs;
+  int64_t m = known(size.m), n = known(size.n), k = known(size.k);
   int64_t groups = ShapedType::isDynamic(size.groups) ? kAssumedGroups : size.groups;
-  int64_t copies = size.isMasked ? groups : 1;
-  double tilesM = double(copies) * double(llvm::divideCeil(m, config.getBlockM() * config.getClusterM()));
-  double tilesN = double(llvm::divideCeil(n, config.getBlockN() * config.getClusterN()));
-  double waves = std::ceil(tilesM * tilesN / double(countClusters(config, multiprocessors)));
-  int64_t kBlocks = llvm::divideCeil(llvm::divideCeil(k, config.getBlockK()), config.getSplitK());
-  // Rows past M are not fetched, only zero-filled.
-  double stageBytes = (std::min(m, config.getBlockM()) + config.getBlockN()) * double(config.getBlockK());
-  double kBlock = std::max(mathClocks(config), stageBytes / kL2BytesPerClock);
-  // A ring that holds less than about 96 KiB in flight does not cover the latency of DRAM.
-  double inFlight = config.getStages() * stageBytes;
-  double latency = std::max(1.0, 98304 / inFlight);
-  double epilogue = kTileClocks + config.getBlockM() * config.getBlockN() / 24.0;
-  if (config.getSplitK() > 1) // all rows are sent, also those past M
-    epilogue += kReduceClocks + config.getBlockM() * config.getBlockN() * 4.0 * (1 - 1.0 / double(config.getSplitK())) /
-                                    kReduceBytesPerClock;
-  double compute = waves * (kBlocks * kBlock * latency + epilogue);
-  double dram = (double(copies) * m * k + double(groups) * n * k + 2.0 * copies * m * n) / kDramBytesPerClock;
-  double clocks = std::max(compute, dram) + 0.05 * std::min(compute, dram) + kLaunchClocks;
-  // What multicast saves at the L2 has not outweighed what it costs to keep CTAs in step.
-  return clocks * (!config.isMulticast() ? 1 : config.getClusterSize() == 2 ? kPairCost : kQuadCost);
+  int64_t blockM = config.blockM, blockN = config.blockN, splitK = config.splitK;
+  int64_t clusterM = config.clusterM, clusterN = config.clusterN, ctas = clusterM * clusterN * splitK;
+  double allRows = double(size.isMasked ? m * groups : m);
+
+  Estimate e;
+  double tilesN = double(llvm::divideCeil(n, blockN * clusterN));
+  double rowTiles = tilesM / double(groups); // of a group
+  e.tiles = tilesM * tilesN;
+  e.atATime = machine.countClusters(ctas);
+  e.waves = std::ceil(e.tiles / double(e.atATime));
+  double active = std::min(e.tiles, double(e.atATime));
+
+  // Rows past the end of A are not loaded, but for a contiguous layout, whose groups end at tiles.
+  double rows = double(blockM);
+  if (!size.rowAlignment)
+    rows = std::min(rows, std::ceil(allRows / tilesM / double(clusterM) / 8) * 8);
+  e.math = estimateMath(config, costs);
+  e.fill = (rows + double(blockN)) * costs.row;
+  // A line that several CTAs of a wave read crosses from the L2 once; the row tiles of a split K do not keep step.
+  double groupM = double(config.groupM);
+  double sharingA = std::clamp(active / std::max(1.0, std::min(tilesM, groupM)), 1.0, tilesN);
+  double sharingB = splitK > 1 ? 1 : std::clamp(rowTiles, 1.0, groupM);
+  e.l2 = active * double(ctas) * double(kScaleBlock) *
+         (rows / double(clusterN) / sharingA + double(blockN) / double(clusterM) / sharingB) / costs.l2;
+  e.latency = costs.latency / double(config.stages);
+  e.kBlock = combine(costs.overlap, {e.math, e.fill, e.l2, e.latency});
+  e.kBlocks = llvm::divideCeil(llvm::divideCeil(k, config.blockK), splitK);
+
+  // All rows are sent, also those past M.
+  double sent = double(blockM * blockN) * 4 * (1 - 1 / double(splitK));
+  e.end = costs.tile + costs.tileElement * double(blockM * blockN) + sent / costs.dsmem +
+          active * double(ctas) * sent / costs.dsmemAll;
+  double readsOfB = size.isMasked ? 1 + costs.reread * std::max(0.0, rowTiles - 1) : 1;
+  e.dram = (allRows * double(k) + double(groups) * double(n * k) * readsOfB + 2 * allRows * double(n)) / costs.dram;
+  e.compute = e.waves * double(e.kBlocks) * e.kBlock + (e.waves - 1) * e.end;
+  e.launch = costs.launch;
+  e.total = (combine(costs.dramOverlap, {e.compute, e.dram}) + e.end + e.launch) *
+            (clusterM * clusterN > 1 ? costs.multicast : 1);
+  return e;
 }
 
-double dgemm::estimateClocks(const ProblemSize &size, ConfigAttr config, int64_t multiprocessors) {
-  int64_t m = known(size.m);
+static Estimate estimateShape(const ProblemSize &size, const Shape &config, const Machine &machine) {
+  int64_t m = known(size.m), rows = config.blockM * config.clusterM;
   if (!size.isMasked)
-    return estimateRows(size, config, multiprocessors, m);
-  // The rows of a masked group are a guess: they are taken to spread 30 % to both sides of it.
-  constexpr double kSpread[] = {0.7, 0.85, 1, 1.15, 1.3};
-  double clocks = 0;
+    return estimateTiles(size, config, machine, double(llvm::divideCeil(m, rows)));
+  // The rows of a masked group are a guess: they are taken to spread 30 % to both sides of it. The more groups there
+  // are, the less their sum spreads.
+  constexpr double kSpread[] = {1, 0.7, 0.85, 1.15, 1.3};
+  double groups = double(ShapedType::isDynamic(size.groups) ? kAssumedGroups : size.groups);
+  auto countTiles = [&](double factor) {
+    return double(llvm::divideCeil(std::max<int64_t>(1, int64_t(double(m) * factor)), rows));
+  };
+  double mean = 0, total = 0;
   for (double factor : kSpread)
-    clocks += estimateRows(size, config, multiprocessors, std::max<int64_t>(1, int64_t(double(m) * factor)));
-  return clocks / double(std::size(kSpread));
+    mean += countTiles(factor) / double(std::size(kSpread));
+  Estimate guessed;
+  for (double factor : kSpread) {
+    double tilesM = groups * mean + std::sqrt(groups) * (countTiles(factor) - mean);
+    Estimate one = estimateTiles(size, config, machine, tilesM);
+    total += one.total / double(std::size(kSpread));
+    if (factor == 1)
+      guessed = one;
+  }
+  guessed.total = total;
+  return guessed;
 }
 
 /// Whether the scales of some columns find registers beside the accumulators. Of 43 configs that are neither unrolled
@@ -152,9 +191,19 @@ static bool hasRoomForColumnScales(ConfigAttr config) {
   return getAccumulatorRegisters(config.getBlockM(), config.getBlockN(), config.getWarpgroups()) < 192;
 }
 
-SmallVector<ConfigAttr> dgemm::enumerateConfigs(MLIRContext *context, const ProblemSize &size,
-                                                const ConfigFields &given, const ChoiceData &data) {
-  ConfigFields fields = given;
+/// Whether a legal config may be chosen for the problem.
+static bool suits(ConfigAttr config, const ProblemSize &size, const ChoiceData &data) {
+  return size.allows(config) && !(size.scalesColumns && !hasRoomForColumnScales(config)) &&
+         !data.leavesOut(size, config);
+}
+
+Estimate dgemm::estimate(const ProblemSize &size, ConfigAttr config, const Machine &machine) {
+  return estimateShape(size, Shape(ConfigFields(config)), machine);
+}
+
+/// Calls `visit` for each candidate that may suit the problem.
+static void visitCandidates(const ProblemSize &size, ConfigFields fields, const SpillData &spills,
+                            function_ref<void(const ConfigFields &, const Shape &)> visit) {
   if (size.scalesSum && !fields.schedule.earlyStore)
     fields.schedule.earlyStore = false;
   // Of an unrolled or rotated loop ptxas 13.0 reads the scales of several K blocks ahead, and spills.
@@ -167,13 +216,44 @@ SmallVector<ConfigAttr> dgemm::enumerateConfigs(MLIRContext *context, const Prob
   if (size.isMasked && (ShapedType::isDynamic(size.groups) || size.groups > kFewGroups) && !fields.order.evenWaves)
     fields.order.evenWaves = false;
   // Of a contiguous layout M says nothing about the rows of a group.
-  SmallVector<ConfigAttr> configs = enumerateConfigs(
-      context, fields, *data.spills, size.rowAlignment ? ShapedType::kDynamic : size.m, size.k, size.isMasked);
-  llvm::erase_if(configs, [&](ConfigAttr config) {
-    return !size.allows(config) || (size.scalesColumns && !hasRoomForColumnScales(config)) ||
-           data.leavesOut(size, config) || !isSplitUseful(size, config, fields);
+  int64_t rows = size.rowAlignment ? ShapedType::kDynamic : size.m;
+  forEachCandidate(fields, spills, rows, size.k, size.isMasked, [&](const ConfigFields &candidate) {
+    Shape shape(candidate);
+    if (shape.stages >= 2 && isSplitUseful(size, shape, fields))
+      visit(candidate, shape);
+  });
+}
+
+SmallVector<ConfigAttr> dgemm::enumerateConfigs(MLIRContext *context, const ProblemSize &size,
+                                                const ConfigFields &fields, const ChoiceData &data) {
+  SmallVector<ConfigAttr> configs;
+  LegalConfigs legal(context);
+  visitCandidates(size, fields, *data.spills, [&](const ConfigFields &candidate, const Shape &) {
+    ConfigAttr config = legal.get(candidate, fields);
+    if (config && suits(config, size, data))
+      configs.push_back(config);
   });
   return configs;
+}
+
+/// The cheapest of enumerateConfigs, null if there is none. To make all of them takes longer than to compare them.
+static ConfigAttr findCheapest(MLIRContext *context, const ProblemSize &size, const ConfigFields &fields,
+                               const Machine &machine, const ChoiceData &data) {
+  std::vector<std::tuple<double, size_t, ConfigFields>> candidates;
+  visitCandidates(size, fields, *data.spills, [&](const ConfigFields &candidate, const Shape &shape) {
+    candidates.emplace_back(estimateShape(size, shape, machine).total, candidates.size(), candidate);
+  });
+  // Of equal ones the first counts.
+  llvm::sort(candidates, [](const auto &a, const auto &b) {
+    return std::tie(std::get<0>(a), std::get<1>(a)) < std::tie(std::get<0>(b), std::get<1>(b));
+  });
+  LegalConfigs legal(context);
+  for (const auto &[time, index, candidate] : candidates) {
+    ConfigAttr config = legal.get(candidate, fields);
+    if (config && suits(config, size, data))
+      return config;
+  }
+  return {};
 }
 
 FailureOr<SelectedConfig> dgemm::selectConfig(MLIRContext *context, const ProblemSize &size, const ConfigFields &fields,
@@ -181,17 +261,8 @@ FailureOr<SelectedConfig> dgemm::selectConfig(MLIRContext *context, const Proble
                                               const ChoiceData &data) {
   if (std::optional<ConfigAttr> tuned = findTunedConfig(context, size, fields, machine, data))
     return SelectedConfig{*tuned, /*isTuned=*/true};
-  ConfigAttr best;
-  double bestClocks = 0;
-  for (ConfigAttr config : enumerateConfigs(context, size, fields, data)) {
-    double clocks = estimateClocks(size, config, machine.multiprocessors);
-    if (!best || clocks < bestClocks) {
-      best = config;
-      bestClocks = clocks;
-    }
-  }
-  if (best)
-    return SelectedConfig{best};
+  if (ConfigAttr cheapest = findCheapest(context, size, fields, machine, data))
+    return SelectedConfig{cheapest};
   // Nothing legal has these fields: fill in the rest, so that the verifier names the rule that is broken.
   ConfigFields all = fields;
   if (!all.tile.block)

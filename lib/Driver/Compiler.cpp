@@ -36,8 +36,7 @@ static Machine getMachine(const CompileOptions &options) {
   return machine;
 }
 
-/// "<tile = <...>, ...>".
-static std::string toText(ConfigAttr config) {
+std::string dgemm::toText(ConfigAttr config) {
   std::string text;
   llvm::raw_string_ostream(text) << config;
   return text.substr(text.find('<'));
@@ -72,7 +71,7 @@ static llvm::Expected<llvm::SmallVector<ConfigAttr>> rankConfigs(Session &sessio
   // Equal ones stay in the order in which the model takes them.
   llvm::SmallVector<std::tuple<double, size_t, ConfigAttr>> ranked;
   for (ConfigAttr config : enumerateConfigs(session.getModule().getContext(), size, *fields, data))
-    ranked.emplace_back(estimateClocks(size, config, machine.multiprocessors), ranked.size(), config);
+    ranked.emplace_back(estimate(size, config, machine).total, ranked.size(), config);
   llvm::sort(ranked, [](const auto &a, const auto &b) {
     return std::tie(std::get<0>(a), std::get<1>(a)) < std::tie(std::get<0>(b), std::get<1>(b));
   });

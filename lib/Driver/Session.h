@@ -10,6 +10,7 @@
 #define DGEMM_LIB_DRIVER_SESSION_H
 
 #include "dgemm/Driver/Compiler.h"
+#include "dgemm/IR/DGemm.h"
 #include "dgemm/Pipelines/Pipelines.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/Diagnostics.h"
@@ -21,6 +22,8 @@
 namespace dgemm {
 
 llvm::Error makeError(const llvm::Twine &message);
+/// "<tile = <...>, ...>".
+std::string toText(ConfigAttr config);
 
 /// Adds the wall time of its scope to `times`.
 class StageTimer {

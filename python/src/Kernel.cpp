@@ -142,7 +142,7 @@ static nb::dict describeDevice(int device) {
   result["capability"] = std::pair(info.major, info.minor);
   result["multiprocessors"] = info.multiprocessors;
   const Machine *machine = Machine::findGpu(info.name);
-  result["machine"] = (machine ? *machine : Machine::getDefault()).name.str();
+  result["machine"] = (machine ? *machine : Machine::getDefault()).name;
   result["shared_memory_per_cta"] = info.maxSharedMemory;
   return result;
 }

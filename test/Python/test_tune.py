@@ -43,7 +43,7 @@ def test_calls_look_into_the_table_of_the_user(empty_cache, monkeypatch, tmp_pat
 
 
 class FakeBench:
-    """Times by the width of a block, of which 16 wins; blocks of 64 columns are wrong."""
+    """Times by the width of a block, of which 8 wins; blocks of 64 columns are wrong."""
 
     seen: list[tuple[str, int]] = []
 
@@ -56,7 +56,7 @@ class FakeBench:
         width = int(kernel.config.split("x")[1])
         if width == 64:
             raise ArithmeticError("the result is wrong: difference 1")
-        return 16.0 + abs(width - 16)
+        return 8.0 + abs(width - 8)
 
 
 @pytest.fixture
@@ -67,16 +67,16 @@ def gpu(monkeypatch):
 
 
 def test_the_quickest_right_config_is_kept(empty_cache, gpu, capsys):
-    fields = ["block = 64x64x128", "block = 64x24x128", "block = 64x16x128, stages = 3"]
+    fields = ["block = 64x64x128", "block = 64x24x128", "block = 64x8x128, stages = 3"]
     ranked = dgemm.tune(PROBLEM.n, PROBLEM.k, 100, config=fields, best=1, workers=2)
-    assert ranked[0][0] == 16.0 and "block = 64x16x128" in ranked[0][1] and "stages = 3" in ranked[0][1]
+    assert ranked[0][0] == 8.0 and "block = 64x8x128" in ranked[0][1] and "stages = 3" in ranked[0][1]
     assert len(ranked) == 3 and not any("64x64" in config for _, config in ranked)
     output = capsys.readouterr().err
-    assert "the result is wrong" in output and "16.00 us" in output
+    assert "the result is wrong" in output and "8.00 us" in output
     assert {repeat for _, repeat in FakeBench.seen} == {_tune.SCREEN_REPEAT, _tune.FINAL_REPEAT}
     table = json.loads((empty_cache / "tuned.json").read_text())
     (entry,) = table["entries"]
-    assert (entry["m"], entry["n"], entry["k"], entry["microseconds"]) == (100, PROBLEM.n, PROBLEM.k, 16.0)
+    assert (entry["m"], entry["n"], entry["k"], entry["microseconds"]) == (100, PROBLEM.n, PROBLEM.k, 8.0)
     assert entry["config"] == ranked[0][1] == _jit.choose_config(PROBLEM, 100)
     dgemm.tune(PROBLEM.n, PROBLEM.k, 100, config=fields[:2], best=1, progress=False)
     dgemm.tune(PROBLEM.n, PROBLEM.k, 100, layout="masked", groups=2, config=fields[:2], best=1, progress=False)

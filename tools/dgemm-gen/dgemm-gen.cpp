@@ -102,6 +102,9 @@ static cl::opt<std::string> ordersOf("list-orders",
 static cl::opt<bool> printAlignment("print-row-alignment",
                                     cl::desc("Print the rows that contiguous groups start at multiples of"),
                                     cl::cat(outputGroup));
+static cl::opt<bool> explain("explain",
+                             cl::desc("Print what the config is expected to take on the machine, and what bounds it"),
+                             cl::cat(outputGroup));
 static cl::opt<bool> printTimes("time", cl::desc("Print the time of each stage on standard error"),
                                 cl::cat(outputGroup));
 
@@ -214,11 +217,12 @@ static Error writeAll(ArrayRef<CompiledKernel> kernels) {
 static Error checkCommandLine(Stage stage) {
   bool lists = listAll || !neighboursOf.empty() || !ordersOf.empty();
   bool hasFile = inputFile.getNumOccurrences(), writesAll = outputDir.getNumOccurrences(),
-       onlyPrints = lists || printAlignment;
+       onlyPrints = lists || printAlignment || explain;
   std::string what = listAll                 ? "--list-configs"
                      : !neighboursOf.empty() ? "--list-neighbours"
                      : !ordersOf.empty()     ? "--list-orders"
                      : printAlignment        ? "--print-row-alignment"
+                     : explain               ? "--explain"
                                              : "--output-dir";
   if (!onlyPrints && !writesAll)
     what = "--emit=" + emit;
@@ -229,7 +233,8 @@ static Error checkCommandLine(Stage stage) {
   std::vector<OptionRule> rules = {
       {onlyPrints, what, {&inputFile, &emit, &outputDir, &entry, &ptxas, &nvdisasm, &interleaveFFMA, &printConfig}},
       {onlyPrints, what, {&printTimes}},
-      {lists, what, {&printAlignment, &tunedTable}},
+      {lists, what, {&printAlignment, &explain, &tunedTable}},
+      {printAlignment, what, {&explain}},
       {!ordersOf.empty(), what, {&config, &machine, &multiprocessors}},
       {hasFile && isText, what + " of an IR file", {&entry}},
       {hasFile, "with an IR file", shapeOptions.getSizeOptions()},
@@ -239,7 +244,8 @@ static Error checkCommandLine(Stage stage) {
       {!writesAll && stage == Stage::Problem, what, {&config, &machine, &multiprocessors, &tunedTable}},
       {!hasCubin, what, {&ptxas, &interleaveFFMA}},
       {writesAll || stage != Stage::SASS, what, {&nvdisasm}},
-      {isWhole, "with a --config that is whole", {&multiprocessors, &tunedTable}}};
+      {isWhole && !explain, "with a --config that is whole", {&multiprocessors}},
+      {isWhole, "with a --config that is whole", {&tunedTable}}};
   if (!hasFile)
     append_range(rules, shapeOptions.getRules());
   if (Error error = checkOptions(rules))
@@ -273,6 +279,13 @@ static Error run() {
     if (!shape)
       return shape.takeError();
     return writeLines(listAll ? listConfigs(*shape, options) : listNeighbours(*shape, neighboursOf, options));
+  }
+  if (explain) {
+    Expected<GemmShape> shape = getShape();
+    if (!shape)
+      return shape.takeError();
+    Expected<std::string> text = explainConfig(*shape, options);
+    return text ? writeFiles({{outputFile, *text}}) : text.takeError();
   }
   if (printAlignment) {
     Expected<GemmShape> shape = getShape();

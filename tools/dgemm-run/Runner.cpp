@@ -57,7 +57,7 @@ static Expected<KernelImage> compile(const Options &options, const DeviceInfo &d
   compileOptions.machine = options.machine;
   // The GPU knows better.
   if (const Machine *machine = Machine::findGpu(device.name))
-    compileOptions.machine = machine->name.str();
+    compileOptions.machine = machine->name;
   compileOptions.config = options.config;
   compileOptions.ptxas = options.ptxas;
   Expected<CompiledKernel> kernel = compileKernel(options.shape, compileOptions, last);

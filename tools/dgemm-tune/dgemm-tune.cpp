@@ -138,7 +138,7 @@ static Error compileOnly(const Problem &problem, const Options &options) {
 /// What an earlier run has found, or an empty table for `device`. Error: a table of another GPU, or none that parses.
 static Expected<dgemm::TunedTable> openTable(const DeviceInfo &device, const Machine &machine) {
   if (!sys::fs::exists(tablePath))
-    return dgemm::TunedTable(machine.name.str(), device.multiprocessors, device.name);
+    return dgemm::TunedTable(machine.name, device.multiprocessors, device.name);
   if (!sys::fs::is_regular_file(tablePath))
     return createStringError("'" + tablePath + "' is no regular file, and --table is read to go on with");
   Expected<dgemm::TunedTable> table = dgemm::TunedTable::read(tablePath);
@@ -186,7 +186,7 @@ static Error tuneAll(ArrayRef<Problem> problems, Options options) {
   const DeviceInfo &info = (*device)->getInfo();
   if (const Machine *known = Machine::findGpu(info.name))
     *machine = *known;
-  options.compile.machine = machine->name.str();
+  options.compile.machine = machine->name;
   options.compile.multiprocessors = info.multiprocessors;
   // A table that cannot be gone on with is said before hours of measuring.
   if (Error error = openTable(info, *machine).takeError())

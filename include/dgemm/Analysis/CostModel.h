@@ -6,8 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// SM clocks of a problem under a configuration. The terms and the source of each constant stand in
-// docs/cost-model.md.
+// What a problem takes under a configuration. The terms stand in docs/cost-model.md, the constants in Machine.h.
 //
 //===----------------------------------------------------------------------===//
 
@@ -43,8 +42,25 @@ struct ProblemSize {
   bool allows(ConfigAttr config) const;
 };
 
-/// Predicted SM clocks of the whole problem on `multiprocessors` SMs.
-double estimateClocks(const ProblemSize &size, ConfigAttr config, int64_t multiprocessors);
+/// What the cost model expects, in microseconds.
+struct Estimate {
+  /// Parts of a K block, which overlap: tensor and CUDA cores; filling shared memory; the L2; waiting for a stage.
+  double math, fill, l2, latency;
+  /// A K block, and how many of them a CTA walks for each of its tiles.
+  double kBlock;
+  int64_t kBlocks;
+  /// Clusters that the problem is made of, those that run at a time, and how often each of these has a tile.
+  double tiles;
+  int64_t atATime;
+  double waves;
+  /// The end of a tile, with the sum over a cluster.
+  double end;
+  /// All waves but for the last end, and what moves from and to DRAM meanwhile.
+  double compute, dram;
+  double launch;
+  double total;
+};
+Estimate estimate(const ProblemSize &size, ConfigAttr config, const Machine &machine);
 
 class TunedTable;
 

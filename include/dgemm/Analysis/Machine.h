@@ -5,6 +5,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+//
+// A machine is data: lib/Analysis/Machines/NAME.json, one file for each that is known. docs/cost-model.md says what the
+// costs mean, and each file where its figures come from.
+//
+//===----------------------------------------------------------------------===//
 
 #ifndef DGEMM_ANALYSIS_MACHINE_H
 #define DGEMM_ANALYSIS_MACHINE_H
@@ -14,27 +19,66 @@
 
 namespace dgemm {
 
+/// Constants of the cost model: microseconds, or bytes in a microsecond.
+struct MachineCosts {
+  double launch = 0;
+  /// The end of a tile, and what each of its elements adds.
+  double tile = 0, tileElement = 0;
+  /// Of a K block of one warpgroup: the wait for its mma and the promotion, and the share of it in a rotated loop.
+  double wait = 0, waitRotated = 0;
+  /// What the tensor cores take for 32 elements of a tile and a K block, by math warpgroups.
+  double tensor1 = 0, tensor2 = 0, tensor3 = 0;
+  /// Of a K block: a second mma of a warpgroup; a loop that is neither rotated nor unrolled.
+  double secondMma = 0, plainLoop = 0;
+  /// Of a K block: columns of two scale blocks in an mma; columns that are no multiple of 16, with one warpgroup and
+  /// with more.
+  double twoScales = 0, oddColumns1 = 0, oddColumns = 0;
+  /// 128 bytes of a row that reach shared memory.
+  double row = 0;
+  /// Bytes in a microsecond: from the L2 and from DRAM, for the chip.
+  double l2 = 1, dram = 1;
+  /// From asking for a stage to having it.
+  double latency = 0;
+  /// Bytes in a microsecond of distributed shared memory, for one multiprocessor and for all.
+  double dsmem = 1, dsmemAll = 1;
+  /// Share of B that another row tile of a masked group reads from DRAM again.
+  double reread = 0;
+  /// Time in a cluster that shares tiles, over that without one.
+  double multicast = 1;
+  /// Exponents of the norm by which the parts of a K block, and compute and DRAM, overlap.
+  double overlap = 1, dramOverlap = 1;
+};
+
 struct Machine {
   /// As --machine spells it.
-  llvm::StringRef name;
-  /// What CUDA's name of the GPU begins with; the first machine that fits is meant.
-  llvm::StringRef gpu;
-  int64_t multiprocessors;
+  std::string name;
+  /// What CUDA's names of such GPUs begin with; the longest that fits counts.
+  std::vector<std::string> gpus;
+  int64_t multiprocessors = 0;
   /// Names of the machines whose tuned tables serve it, the first goes first.
-  llvm::ArrayRef<llvm::StringRef> tables;
+  std::vector<std::string> tables;
+  /// Clusters of 1, 2, ... 8 CTAs that run at a time, if each CTA takes a multiprocessor, with all multiprocessors.
+  std::vector<int64_t> clusters;
+  MachineCosts costs;
 
+  /// Reads a machine; what it leaves out is as in `like`, null for one that stands by itself. Error: malformed, or
+  /// something is missing.
+  static llvm::Expected<Machine> read(StringRef json, const Machine *like);
   /// All of the target.
-  static llvm::ArrayRef<Machine> getKnown();
+  static ArrayRef<Machine> getKnown();
   /// What is chosen for unless somebody says otherwise.
   static const Machine &getDefault();
   /// Null for a name that is none.
-  static const Machine *find(llvm::StringRef name);
+  static const Machine *find(StringRef name);
   /// That of a module. Error: an unknown name.
   static llvm::Expected<Machine> get(MachineAttr attribute);
   /// What --machine=`name` stands for; the default for an empty name. Error: another name.
-  static llvm::Expected<Machine> parse(llvm::StringRef name);
+  static llvm::Expected<Machine> parse(StringRef name);
   /// The machine of a GPU by CUDA's name ("NVIDIA H100 80GB HBM3"), null for another.
-  static const Machine *findGpu(llvm::StringRef gpu);
+  static const Machine *findGpu(StringRef gpu);
+
+  /// Clusters of `ctas` CTAs that run at a time on `multiprocessors`, at least 1.
+  int64_t countClusters(int64_t ctas) const;
 };
 
 } // namespace dgemm

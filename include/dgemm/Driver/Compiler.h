@@ -179,6 +179,10 @@ llvm::Expected<std::vector<std::string>> listOrders(llvm::StringRef config);
 /// M of its config. At most shape.rowAlignment, which it divides; 64 where the config has such tiles.
 llvm::Expected<int64_t> getMAlignmentForContiguousLayout(const GemmShape &shape, const CompileOptions &options = {});
 
+/// Some lines on the config that the compiler chooses for the problem: what it is expected to take on the machine, what
+/// bounds it, and what is the best other. Error: no legal config has the fields of options.config.
+llvm::Expected<std::string> explainConfig(const GemmShape &shape, const CompileOptions &options = {});
+
 /// The config that the compiler chooses for the problem, in full, as #dgemm.config text without the name. Error: no
 /// legal config has the fields of options.config.
 llvm::Expected<std::string> chooseConfig(const GemmShape &shape, const CompileOptions &options = {});

@@ -169,6 +169,7 @@ TEST(Machine, Names) {
   EXPECT_EQ(Machine::find("h20")->multiprocessors, 78);
   EXPECT_EQ(Machine::find("b200"), nullptr);
   EXPECT_EQ(Machine::findGpu("NVIDIA H100 80GB HBM3")->name, "h100");
+  EXPECT_EQ(Machine::findGpu("NVIDIA H800")->name, "h100");
   EXPECT_EQ(Machine::findGpu("NVIDIA H100 PCIe")->name, "h100-pcie");
   EXPECT_EQ(Machine::findGpu("NVIDIA H200")->name, "h200");
   EXPECT_EQ(Machine::findGpu("NVIDIA H20")->name, "h20");
