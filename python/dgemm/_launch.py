@@ -25,7 +25,7 @@ class Operation:
 
     def miss(self, *arguments: Any) -> None:
         tensors = arguments[:6]
-        if _is_traced(tensors):
+        if is_traced(tensors):
             return _tracer.call(self.layout, tensors, arguments[6], self.recipe)
         expected_m = _check.integer("expected_m", arguments[6], 0)
         operands = view_all(self.names, tensors)
@@ -142,7 +142,7 @@ def set_tracer(tracer: Tracer) -> None:
     _tracer = tracer
 
 
-def _is_traced(tensors: tuple[Any, ...]) -> bool:
+def is_traced(tensors: tuple[Any, ...]) -> bool:
     """True for tensors that hold no data: of torch.compile, torch.export and the like."""
     torch = sys.modules.get("torch")
     if torch is None or not isinstance(tensors[0], torch.Tensor):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import _gemm, _matmul, _recipes
+from . import _gemm, _launch, _matmul, _recipes
 
 
 def _one(name: str, value: Any) -> Any:
@@ -53,7 +53,7 @@ def scaled_mm(mat_a: Any, mat_b: Any, scale_a: Any, scale_recipe_a: Any, scale_b
     scale_a, scale_b = _one("scale_a", scale_a), _one("scale_b", scale_b)
     result = _recipes.out_type("output_dtype", output_dtype)
     accuracy = _recipes.accuracy(pair, use_fast_accum)
-    if _gemm.is_compiling():
+    if _gemm.is_compiling() or _launch.is_traced((mat_a, mat_b, scale_a, scale_b)):
         product = _gemm.call_scaled_mm(mat_a, mat_b, scale_a, pair[0], scale_b, pair[1], result, accuracy)
         return product if out is None else out.copy_(product)
     return _matmul.multiply(mat_a, mat_b, scale_a, pair[0], scale_b, pair[1], result if out is None else out, accuracy, a_type, b_type)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import warnings
 from collections.abc import Callable
@@ -94,6 +95,7 @@ def _either(serve: Callable[..., Any], original: Any) -> Callable[..., Any]:
     return kernel
 
 
+@functools.lru_cache
 def _is_hopper(device: torch.device) -> bool:
     return device.type == "cuda" and torch.cuda.get_device_capability(device) == (9, 0)
 

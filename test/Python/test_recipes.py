@@ -170,6 +170,14 @@ def test_refused_by_the_extension(arguments, message):
         _dgemm.Shape(1, 2, 3, **arguments)
 
 
+def test_orders_that_there_are_not():
+    for operand, granularity in (("a", "tensor"), ("b", "128x128")):
+        shape = _dgemm.Shape(64, 64, 256, **{f"scale_{operand}": granularity, f"scale_{operand}_k_innermost": True})
+        with pytest.raises(RuntimeError, match=f"expected scales of {operand.upper()} by 1x128 or row where K is to be innermost, "
+                           f"but got {granularity}"):
+            _dgemm.lower(shape, "problem", _dgemm.Options())
+
+
 def test_scales_of_another_recipe():
     x = Operands(("row", "row"), 8, 64, 256)
     with pytest.raises(ValueError, match=r"a\[1\] has shape \[8, 1\]; allowed is \[8, 2\], \[M, ceil\(K/128\)\]"):

@@ -212,6 +212,15 @@ def test_override_of_scaled_mm():
     assert torch.equal(torch._scaled_mm(a, b, scale_a, scale_b, out_dtype=torch.bfloat16), theirs)
 
 
+def test_fake_tensors_of_scaled_mm():
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    with FakeTensorMode():
+        d = dgemm.scaled_mm(*make_rowwise()[:2], torch.ones(64, 1, device="cuda"), "row", torch.ones(1, 512, device="cuda"), "row",
+                            output_dtype=torch.float16)
+        assert d.shape == (64, 512) and d.dtype is torch.float16
+
+
 def test_torch_compile_keeps_scaled_mm():
     a, b, scale_a, scale_b = make_rowwise()
     recipe = torch.nn.functional.ScalingType.RowWise
