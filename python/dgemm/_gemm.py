@@ -40,11 +40,16 @@ def is_compiling() -> bool:
 
 
 class _TorchTracer(_launch.Tracer):
+    has_seen_torch = False
+
     def see_torch(self) -> None:
         """From now on torch's own function takes the place of _is_compiling, which costs each call less. Tracers other
         than torch.compile hand over tensors of their own types, which the dispatcher does not take."""
+        if self.has_seen_torch:
+            return
         from . import _torch_ops  # so that the operators are known from the first call on
 
+        self.has_seen_torch = True
         global _is_compiling
         _is_compiling = _torch_ops.is_compiling
 

@@ -29,13 +29,10 @@ def granularity(name: str, value: Any) -> str:
         key = getattr(value, "name", None)  # of an enumeration
     found = _NAMES.get(key)
     if found is None:
-        if isinstance(value, list) or (isinstance(value, tuple) and key not in _NAMES):
-            why = ""
-        else:
-            why = _UNSUPPORTED.get(key, "")
+        why = _UNSUPPORTED.get(key, "") if isinstance(key, (str, int)) else ""
         raise ValueError(f"{name} is {value!r}; allowed are {', '.join(map(repr, GRANULARITIES))}, and TensorWise, RowWise, "
                          "BlockWise1x128 and BlockWise128x128 of torch.nn.functional.ScalingType" +
-                         (f"; {why} has no tensor core on Hopper" if why else ""))
+                         (f"; Hopper has no {why}" if why else ""))
     return found
 
 
