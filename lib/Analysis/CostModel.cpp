@@ -40,16 +40,14 @@ ProblemSize ProblemSize::get(GemmOp gemm) {
   size.loadsByTMA = allowsTMA(Operand::A) && allowsTMA(Operand::B);
   ProblemAttr problem = gemm.getProblem();
   ScaledAttr lhs = problem.getLhs(), rhs = problem.getRhs();
-  size.scalesSum = !lhs.variesAlongK() || !rhs.variesAlongK();
   size.scalesColumns = rhs.isForEachRow() && rhs.variesAlongK();
-  size.isOfTables = !size.scalesSum && lhs.isForEachRow() && !rhs.isForEachRow() && !problem.getOut().isF32();
+  size.isOfTables = lhs.variesAlongK() && rhs.variesAlongK() && lhs.isForEachRow() && !rhs.isForEachRow() &&
+                    !problem.getOut().isF32();
   return size;
 }
 
 bool ProblemSize::allows(ConfigAttr config) const {
   if (rowAlignment && rowAlignment % config.getBlockM())
-    return false;
-  if (scalesSum && config.getSchedule().getEarlyStore())
     return false;
   return loadsByTMA || !config.isMulticast();
 }
@@ -204,8 +202,6 @@ Estimate dgemm::estimate(const ProblemSize &size, ConfigAttr config, const Machi
 /// Calls `visit` for each candidate that may suit the problem.
 static void visitCandidates(const ProblemSize &size, ConfigFields fields, const SpillData &spills,
                             function_ref<void(const ConfigFields &, const Shape &)> visit) {
-  if (size.scalesSum && !fields.schedule.earlyStore)
-    fields.schedule.earlyStore = false;
   // Of an unrolled or rotated loop ptxas 13.0 reads the scales of several K blocks ahead, and spills.
   if (size.scalesColumns && !fields.schedule.unroll)
     fields.schedule.unroll = 1;

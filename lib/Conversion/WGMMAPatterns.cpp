@@ -167,8 +167,6 @@ public:
     stride = geometry.strides.back();
     auto one = dyn_cast<AffineConstantExpr>(stride);
     isPaired = one && one.getValue() == 1 && geometry.getAccessBytes() >= 2 * geometry.getElementBytes();
-    // Read anew for each mma: LLVM would keep them in registers.
-    isInvariant = !scaled.variesAlongK();
   }
 
   /// Those of `columns` columns; zero where B has no such row.
@@ -197,8 +195,9 @@ private:
     b.setInsertionPointToStart(choice.thenBlock());
     Value offset = arith::AddIOp::create(b, base, access.expand(stride * column));
     LLVM::LoadOp load = access.load(type, offset);
-    if (!isInvariant)
-      load.setInvariant(false);
+    // It stays where it is: LLVM would keep in registers what is read anew for each mma, and read behind the K loop
+    // what is to be on its way in it.
+    load.setInvariant(false);
     scf::YieldOp::create(b, load.getResult());
     return choice.getResult(0);
   }
@@ -208,7 +207,7 @@ private:
   /// Of the first column, in elements; how many columns there are from it on (i32).
   Value base, left;
   AffineExpr stride;
-  bool isPaired, isInvariant;
+  bool isPaired;
 };
 
 struct LowerLoadScales : OpConversionPattern<LoadScalesOp> {

@@ -192,14 +192,10 @@ bool dgemm::areStridesOf(Operand operand, ArrayRef<int64_t> strides) {
 }
 
 LogicalResult dgemm::verifyConfigFor(Operation *op, ConfigAttr config, ProblemAttr problem) {
-  for (ScaledAttr scaled : {problem.getLhs(), problem.getRhs()}) {
+  for (ScaledAttr scaled : {problem.getLhs(), problem.getRhs()})
     if (scaled.variesAlongK() && config.getBlockK() != scaled.getK())
       return op->emitOpError() << "expected block K to be the depth of the blocks of scales, " << scaled.getK()
                                << ", but got " << config.getBlockK();
-    if (!scaled.variesAlongK() && config.getSchedule().getEarlyStore())
-      return op->emitOpError() << "expected no early_store with " << scaled
-                               << ", whose scales are multiplied in behind the K loop";
-  }
   if (!config.isMulticast())
     return success();
   for (Operand operand : {Operand::A, Operand::B})

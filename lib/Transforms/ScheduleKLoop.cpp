@@ -27,11 +27,16 @@ using namespace dgemm;
 
 namespace {
 
+/// Scales that are the same along K are still to be multiplied in.
+bool isScaledBehind(scf::ForOp loop) {
+  return llvm::any_of(loop->getUsers(), [](Operation *user) { return isa<PromoteOp>(user); });
+}
+
 /// With one K block there is nothing to run ahead of, nor to take out of the loop.
 KLoopShape chooseShape(scf::ForOp loop, ConfigAttr config) {
   std::optional<APInt> count = loop.getStaticTripCount();
   KLoopShape shape;
-  shape.peelsLast = config.getSchedule().getEarlyStore() && count && count->sge(2) &&
+  shape.peelsLast = config.getSchedule().getEarlyStore() && !isScaledBehind(loop) && count && count->sge(2) &&
                     getConstantIntValue(loop.getLowerBound()) && getConstantIntValue(loop.getStep());
   shape.runsAhead = config.getSchedule().getRotate() && (!count || count->sgt(shape.peelsLast ? 2 : 1));
   return shape;

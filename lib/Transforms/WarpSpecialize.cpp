@@ -245,7 +245,14 @@ private:
   /// The scales of a 64-row slice: of the tile that starts at row `offset`.
   Value loadRowScales(Value stage, Value offset);
   Value loadRowScales(LoadScalesOp direct, Value offset);
-  void scaleSums(ArrayRef<Value> rowOffsets, MutableArrayRef<Value> sums);
+  /// The scales of sums: of each slice, and of the columns.
+  struct SumScales {
+    SmallVector<Value> rows;
+    Value columns;
+  };
+  SumScales loadSumScales(ArrayRef<Value> rowOffsets);
+  bool hasRoomForSumScales(ConfigAttr config, size_t slices);
+  void scaleSums(const SumScales &scales, MutableArrayRef<Value> sums);
   KBlock openKBlock(ArrayRef<Value> rowOffsets, int64_t columns);
   SmallVector<Value> addToSums(ArrayRef<Value> rowOffsets, ValueRange sums);
   SmallVector<Value> buildConsumerKBlock(ArrayRef<Value> rowOffsets, ValueRange sums);
@@ -412,17 +419,39 @@ SmallVector<Value> RoleBuilder::buildSlicesOfGroup(ArrayRef<Value> rowOffsets, s
   return SmallVector<Value>(branch.getResults());
 }
 
-/// Multiplies the sums of these slices by the scales that are the same along K.
-void RoleBuilder::scaleSums(ArrayRef<Value> rowOffsets, MutableArrayRef<Value> sums) {
+/// Loads the scales that are the same along K.
+RoleBuilder::SumScales RoleBuilder::loadSumScales(ArrayRef<Value> rowOffsets) {
   for (Operation &op : llvm::make_range(std::next(parts.kLoop->getIterator()), parts.scaling->getIterator()))
     if (isa_and_nonnull<arith::ArithDialect>(op.getDialect()))
       b.clone(op, map);
-  Value columnScales = parts.sumColumnScales ? b.clone(*parts.sumColumnScales, map)->getResult(0) : Value();
-  Value n = columnScales ? map.lookupOrDefault(parts.scaling.getN()) : Value();
-  for (auto [row, sum] : llvm::zip_equal(rowOffsets, sums)) {
-    Value rowScales = parts.sumRowScales ? loadRowScales(parts.sumRowScales, row) : Value();
-    sum = PromoteOp::create(b, sum.getType(), sum, rowScales, columnScales, n, ZeroOp::create(b, sum.getType()));
-  }
+  SumScales scales;
+  if (parts.sumColumnScales)
+    scales.columns = b.clone(*parts.sumColumnScales, map)->getResult(0);
+  for (Value row : rowOffsets)
+    scales.rows.push_back(parts.sumRowScales ? loadRowScales(parts.sumRowScales, row) : Value());
+  return scales;
+}
+
+/// Whether a thread can hold the scales of sums beside its accumulators: then they are on their way while K is walked.
+bool RoleBuilder::hasRoomForSumScales(ConfigAttr config, size_t slices) {
+  // With less left over ptxas has the scales arrive before the K loop starts: 128x256 took 5 % longer on an H200.
+  constexpr int64_t kOthers = 72;
+  int64_t columns = config.getBlockN(), warpgroups = config.getWarpgroups();
+  int64_t sums = parts.promote ? getAccumulatorRegisters(config.getBlockM(), columns, warpgroups)
+                               : columns * static_cast<int64_t>(slices) / 2;
+  int64_t scales = 2 * static_cast<int64_t>(slices);
+  if (parts.sumColumnScales && parts.sumColumnScales.isForEachRow())
+    scales += columns / 4;
+  RegisterBudget budget =
+      RegisterBudget::get(warpgroups, config.getSplitK(), /*loadsByTMA=*/true, config.isMulticast());
+  return sums + scales + kOthers <= budget.consumer;
+}
+
+/// Multiplies the sums of slices by the scales that are the same along K.
+void RoleBuilder::scaleSums(const SumScales &scales, MutableArrayRef<Value> sums) {
+  Value n = scales.columns ? map.lookupOrDefault(parts.scaling.getN()) : Value();
+  for (auto [row, sum] : llvm::zip_equal(scales.rows, sums))
+    sum = PromoteOp::create(b, sum.getType(), sum, row, scales.columns, n, ZeroOp::create(b, sum.getType()));
 }
 
 /// A slice of 64 rows, of which `row` is the first in the tile.
@@ -448,10 +477,12 @@ void RoleBuilder::buildConsumer(Block *block, Value warpgroup, ConfigAttr config
   openTileLoop(block);
   // A sum over a cluster wants all slices of each CTA.
   bool skips = parts.tiles.getLayout() == Layout::Masked && !parts.reduce;
+  bool isAhead = parts.scaling && hasRoomForSumScales(config, rowOffsets.size());
+  SumScales scales = isAhead ? loadSumScales(rowOffsets) : SumScales();
   SmallVector<Value> sums = skips ? buildSlicesOfGroup(rowOffsets, rowOffsets.size(), /*mayHaveNone=*/warpgroups > 1)
                                   : buildConsumerKLoop(rowOffsets);
   if (parts.scaling)
-    scaleSums(rowOffsets, sums);
+    scaleSums(isAhead ? scales : loadSumScales(rowOffsets), sums);
   for (auto [row, acc] : llvm::zip_equal(rowOffsets, sums))
     buildStore(parts.reduce ? reduceCluster(acc) : acc, row);
 }

@@ -122,17 +122,6 @@ func.func @tensor_scale(%a: memref<64x512xf8E4M3FN>, %sa: memref<1x64xf32>, %b: 
 
 // -----
 
-// C6: what is stored early has all its scales.
-func.func @early_store(%a: memref<64x512xf8E4M3FN>, %sa: memref<1x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<1x384xf32>, %d: memref<64x384xbf16>) {
-  // expected-error @+1 {{'dgemm.gemm' op expected no early_store with #dgemm.scaled<f8E4M3FN by [1, full] of f32>, whose scales are multiplied in behind the K loop}}
-  dgemm.gemm dense lhs(%a scaled %sa by [1, full]) rhs(%b scaled %sb by [1, full]) out(%d)
-      config <tile = <block = 64x96x128>, schedule = <stages = 2, warpgroups = 1, early_store = true>>
-      : (memref<64x512xf8E4M3FN>, memref<1x64xf32>, memref<384x512xf8E4M3FN>, memref<1x384xf32>, memref<64x384xbf16>)
-  return
-}
-
-// -----
-
 // C3: A and D have the same rows.
 func.func @m(%a: memref<72x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>) {
   // expected-error @+1 {{'dgemm.gemm' op expected dimension 0 of 'lhs' to be M = 64, but got 72}}

@@ -3,7 +3,8 @@
 
 // Scales that are the same along K are multiplied in behind the K loop; what varies along K is multiplied in for each K block.
 
-// A scale for each row of A and of B: the K loop only adds. Each consumer scales what it has of the sum.
+// A scale for each row of A and of B: the K loop only adds. Each consumer scales what it has of the sum. It has registers for the
+// scales, so they are on their way while it walks K.
 // CHECK-LABEL: dgemm.kernel @rows(
 // CHECK: scf.for
 // CHECK-NOT: dgemm.load_scales
@@ -16,12 +17,12 @@
 
 // ROLES-LABEL: dgemm.kernel @rows(
 // ROLES: consumer
-// ROLES: scf.for
-// ROLES: dgemm.promote %{{[^ ]*}} into %{{[^ ]*}} : !dgemm.frag<64x96xf32> -> !dgemm.frag<64x96xf32>
-// ROLES: scf.yield
 // ROLES: %[[XB:.*]] = dgemm.load_scales %scale_b[%n, %{{.*}}] by <registers> : memref<1x384xf32> -> !dgemm.frag<1x96xf32>
 // ROLES: %[[ROW:.*]] = arith.addi %m, %{{.*}}
 // ROLES: %[[XA:.*]] = dgemm.load_scales %scale_a[%[[ROW]], %{{.*}}] by <registers> : memref<1x?xf32> -> !dgemm.frag<64x1xf32>
+// ROLES: scf.for
+// ROLES: dgemm.promote %{{[^ ]*}} into %{{[^ ]*}} : !dgemm.frag<64x96xf32> -> !dgemm.frag<64x96xf32>
+// ROLES: scf.yield
 // ROLES: %[[D:.*]] = dgemm.promote %{{.*}} scaled %[[XA]], %[[XB]] at %n into
 // ROLES: dgemm.store %[[D]],
 func.func @rows(%a: memref<?x512xf8E4M3FN>, %sa: memref<1x?xf32>, %b: memref<384x512xf8E5M2>, %sb: memref<1x384xf32>, %d: memref<?x384xf16>) {

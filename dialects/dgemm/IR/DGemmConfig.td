@@ -133,7 +133,7 @@ def DGemm_ScheduleAttr : DGemm_ConfigPart<"Schedule", "schedule"> {
       DGemm_DefaultField<"bool", "false",
           "math warpgroups wait for a stage and load its scales in the K block before">:$rotate,
       DGemm_DefaultField<"bool", "false",
-          "of what a warpgroup has of a tile, the first slice or the first half of the columns is stored while the tensor cores compute the last K block of the second (where the number of K blocks is known), and D goes through shared memory in halves, which leaves room for stages">:$early_store);
+          "of what a warpgroup has of a tile, the first slice or the first half of the columns is stored while the tensor cores compute the last K block of the second (where the number of K blocks is known, and no scales are the same along K), and D goes through shared memory in halves, which leaves room for stages">:$early_store);
   let description = [{
     - C4: 1 to 3 math warpgroups.
     - C5: 2 to 32 stages.

@@ -30,8 +30,6 @@ struct ProblemSize {
   int64_t rowAlignment = 0;
   /// A and B come by TMA, which multicasts in a cluster.
   bool loadsByTMA = true;
-  /// Some scales are the same along K: they are multiplied in behind the K loop, before which nothing can be stored.
-  bool scalesSum = false;
   /// Each column of B has a scale for each K block.
   bool scalesColumns = false;
   /// What tuned tables are of: A scaled by [1, 128], B by [128, 128], and D of 16 bits.
