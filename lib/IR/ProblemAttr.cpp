@@ -99,7 +99,8 @@ ProblemAttr ProblemAttr::get(MLIRContext *context, Layout layout, ArrayRef<int64
 
 ProblemAttr ProblemAttr::getSymbolic(Layout layout, ScaledAttr lhs, ScaledAttr rhs, Type out) {
   MLIRContext *context = out.getContext();
-  auto sizes = ArrayRef<int64_t>{-1, -1, -1, -1}.take_front(layout == Layout::Dense ? 3 : 4);
+  constexpr int64_t kDynamic[] = {-1, -1, -1, -1};
+  auto sizes = ArrayRef(kDynamic).take_front(layout == Layout::Dense ? 3 : 4);
   return get(context, DenseI64ArrayAttr::get(context, sizes), layout, DictionaryAttr(), DivisorsAttr(), lhs, rhs, out,
              AccuracyKind::Exact, /*pdl=*/false);
 }
