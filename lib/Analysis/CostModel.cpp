@@ -135,12 +135,12 @@ static Estimate estimateTiles(const ProblemSize &size, const Shape &config, cons
   e.math = estimateMath(config, costs);
   e.fill = (rows + double(blockN)) * costs.row;
   // A line that several CTAs of a wave read crosses from the L2 once; the row tiles of a split K do not keep step.
-  double groupM = double(config.groupM);
+  double groupM = std::max(1.0, double(config.groupM)); // fields as they were given: the verifier comes later
   double sharingA = std::clamp(active / std::max(1.0, std::min(tilesM, groupM)), 1.0, tilesN);
   double sharingB = splitK > 1 ? 1 : std::clamp(rowTiles, 1.0, groupM);
   e.l2 = active * double(ctas) * double(kScaleBlock) *
          (rows / double(clusterN) / sharingA + double(blockN) / double(clusterM) / sharingB) / costs.l2;
-  e.latency = costs.latency / double(config.stages);
+  e.latency = costs.latency / std::max(1.0, double(config.stages));
   e.kBlock = combine(costs.overlap, {e.math, e.fill, e.l2, e.latency});
   e.kBlocks = llvm::divideCeil(llvm::divideCeil(k, config.blockK), splitK);
 
