@@ -61,7 +61,9 @@ private:
     TypeConverter converter;
     addFragmentConversions(converter);
     RewritePatternSet patterns(&getContext());
-    populateWGMMAPatterns(converter, patterns);
+    for (auto *populate : {populateFragmentPatterns, populateLoadScalesPatterns, populateMmaPatterns,
+                           populatePromotePatterns, populateStoreFragmentPatterns})
+      populate(converter, patterns);
     populateClusterReductionPatterns(converter, patterns);
     ConversionTarget target(getContext());
     target.addLegalDialect<arith::ArithDialect, LLVM::LLVMDialect, NVVM::NVVMDialect>();

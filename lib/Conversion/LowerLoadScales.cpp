@@ -1,0 +1,191 @@
+//===- LowerLoadScales.cpp - dgemm.load_scales -*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Addressing.h"
+#include "WGMMAPatterns.h"
+#include "dgemm/IR/DGemm.h"
+#include "mlir/Dialect/LLVMIR/LLVMTypes.h"
+
+using namespace mlir;
+using namespace dgemm;
+
+namespace {
+
+/// Reads the scales of rows of A from the operand, at one K block.
+class ScaleAccess {
+public:
+  ScaleAccess(NVVMBuilder &b, LoadScalesOp op)
+      : b(b), access(b, op->getParentOfType<KernelOp>(), op.getSource()), offsets(op.getOffsets()),
+        scaled(op->getParentOfType<KernelOp>().getProblem().getLhs()) {
+    if (scaled.variesAlongK())
+      kBlock = arith::DivUIOp::create(b, offsets.back(), b.index(scaled.getK()));
+    else
+      kBlock = b.index(0);
+    first = access.toI64(offsets[offsets.size() - 2]);
+    zero = LLVM::ConstantOp::create(b, b.getF32Type(), b.getF32FloatAttr(0));
+    none = arith::ConstantOp::create(b, b.getI64IntegerAttr(0));
+  }
+
+  /// That of row `row` (i32) from the first one on; zero for one that does not exist.
+  Value load(Value row) {
+    SmallVector<Value> indices(offsets.drop_back(2));
+    if (scaled.getRows() == ScaledAttr::kFull) {
+      indices.append({none, kBlock});
+      return access.load(b.getF32Type(), access.getOffset(indices));
+    }
+    Value own = arith::AddIOp::create(b, first, access.toI64(row));
+    Value extent = access.getExtent(scaled.isForEachRow() ? 0 : 1);
+    if (!scaled.isForEachRow())
+      own = arith::DivUIOp::create(b, own, arith::ConstantOp::create(b, b.getI64IntegerAttr(scaled.getRows())));
+    indices.append({kBlock, own});
+    if (!scaled.isForEachRow())
+      std::swap(indices.back(), indices[indices.size() - 2]);
+    Value inside = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, own, extent);
+    Value offset = arith::SelectOp::create(b, inside, access.getOffset(indices), none);
+    return arith::SelectOp::create(b, inside, access.load(b.getF32Type(), offset), zero);
+  }
+
+private:
+  NVVMBuilder &b;
+  OperandAccess access;
+  ValueRange offsets;
+  ScaledAttr scaled;
+  Value kBlock, first, zero, none;
+};
+
+/// Reads a scale for each of a thread's columns from the operand, at one K block. All addresses are a few bytes from
+/// one: there are no registers for others.
+class ColumnScaleAccess {
+public:
+  ColumnScaleAccess(NVVMBuilder &b, LoadScalesOp op)
+      : b(b), access(b, op->getParentOfType<KernelOp>(), op.getSource()) {
+    ScaledAttr scaled = op->getParentOfType<KernelOp>().getProblem().getRhs();
+    ValueRange offsets = op.getOffsets();
+    Value first =
+        access.toI64(b.add(b.toI32(offsets[offsets.size() - 2]), b.shiftLeft(b.bitAnd(b.threadIndex(), 3), 1)));
+    SmallVector<Value> indices(offsets.drop_back(2));
+    indices.push_back(scaled.variesAlongK() ? arith::DivUIOp::create(b, offsets.back(), b.index(scaled.getK()))
+                                            : Value(b.index(0)));
+    indices.push_back(first);
+    base = access.getOffset(indices);
+    left = arith::TruncIOp::create(b, b.getI32Type(), arith::SubIOp::create(b, access.getExtent(0), first));
+    const OperandGeometry &geometry = access.getGeometry();
+    stride = geometry.strides.back();
+    auto one = dyn_cast<AffineConstantExpr>(stride);
+    isPaired = one && one.getValue() == 1 && geometry.getAccessBytes() >= 2 * geometry.getElementBytes();
+  }
+
+  /// Those of `columns` columns; zero where B has no such row.
+  SmallVector<Value> load(int64_t columns) {
+    SmallVector<Value> values;
+    for (int64_t group = 0; group < columns; group += 8) {
+      if (isPaired) {
+        Value pair = loadInside(VectorType::get(2, b.getF32Type()), group);
+        values.push_back(LLVM::ExtractElementOp::create(b, pair, b.i32(0)));
+        values.push_back(LLVM::ExtractElementOp::create(b, pair, b.i32(1)));
+        continue;
+      }
+      values.push_back(loadInside(b.getF32Type(), group));
+      values.push_back(loadInside(b.getF32Type(), group + 1));
+    }
+    return values;
+  }
+
+private:
+  Value loadInside(Type type, int64_t column) {
+    Value inside = arith::CmpIOp::create(b, arith::CmpIPredicate::sgt, left, b.i32(column));
+    auto choice = scf::IfOp::create(b, type, inside, /*addThenBlock=*/true, /*addElseBlock=*/true);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(choice.elseBlock());
+    scf::YieldOp::create(b, LLVM::ZeroOp::create(b, type).getResult());
+    b.setInsertionPointToStart(choice.thenBlock());
+    Value offset = arith::AddIOp::create(b, base, access.expand(stride * column));
+    LLVM::LoadOp load = access.load(type, offset);
+    // It stays where it is: LLVM would keep in registers what is read anew for each mma, and read behind the K loop
+    // what is to be on its way in it.
+    load.setInvariant(false);
+    scf::YieldOp::create(b, load.getResult());
+    return choice.getResult(0);
+  }
+
+  NVVMBuilder &b;
+  OperandAccess access;
+  /// Of the first column, in elements; how many columns there are from it on (i32).
+  Value base, left;
+  AffineExpr stride;
+  bool isPaired;
+};
+
+struct LowerLoadScales : OpConversionPattern<LoadScalesOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(LoadScalesOp op, OpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    NVVMBuilder b(op.getLoc(), rewriter);
+    if (op.isOfRows())
+      rewriter.replaceOp(op, op.isFromTile() ? readRows(b, adaptor.getSource()) : loadRows(b, op));
+    else if (op.isForEachRow())
+      rewriter.replaceOp(op, loadForEachColumn(b, op));
+    else
+      rewriter.replaceOp(op, op.isFromTile() ? readColumns(b, op, adaptor.getSource()) : loadColumns(b, op));
+    return success();
+  }
+
+private:
+  /// Scales of A in shared memory from `tile` on: those of the two rows of the thread.
+  static Value readRows(NVVMBuilder &b, Value tile) {
+    Value row = getFirstRow(b, b.threadIndex());
+    SmallVector<Value> values;
+    for (int64_t half = 0; half < 2; ++half) {
+      Value address = b.offsetPointer(tile, b.mul(b.add(row, 8 * half), 4));
+      values.push_back(LLVM::LoadOp::create(b, b.getF32Type(), address));
+    }
+    return pack(b, values);
+  }
+
+  /// Scales of A from the operand: those of the two rows of the thread.
+  static Value loadRows(NVVMBuilder &b, LoadScalesOp op) {
+    ScaleAccess access(b, op);
+    Value row = getFirstRow(b, b.threadIndex());
+    SmallVector<Value> values;
+    for (int64_t half = 0; half < 2; ++half)
+      values.push_back(access.load(b.add(row, 8 * half)));
+    return pack(b, values);
+  }
+
+  /// Scales of B from the operand: those of the columns of the thread.
+  static Value loadForEachColumn(NVVMBuilder &b, LoadScalesOp op) {
+    return pack(b, ColumnScaleAccess(b, op).load(cast<FragType>(op.getScales().getType()).getColumns()));
+  }
+
+  static Value readColumns(NVVMBuilder &b, LoadScalesOp op, Value tile) {
+    Value vector = LLVM::UndefOp::create(b, op.getScales().getType());
+    for (int64_t i = 0, e = cast<VectorType>(op.getScales().getType()).getNumElements(); i < e; ++i) {
+      Value element = LLVM::LoadOp::create(b, b.getF32Type(), b.offsetPointer(tile, b.i32(4 * i)));
+      vector = LLVM::InsertElementOp::create(b, vector, element, b.i32(i));
+    }
+    return vector;
+  }
+
+  static Value loadColumns(NVVMBuilder &b, LoadScalesOp op) {
+    auto type = cast<VectorType>(op.getScales().getType());
+    auto kernel = op->getParentOfType<KernelOp>();
+    Value vector = LLVM::UndefOp::create(b, type);
+    for (auto [i, address] :
+         llvm::enumerate(getBlockScaleAddresses(b, kernel, op.getSource(), op.getOffsets(), type.getNumElements()))) {
+      Value load = loadOperand(b, kernel, b.getF32Type(), address);
+      vector = LLVM::InsertElementOp::create(b, vector, load, b.i32(i));
+    }
+    return vector;
+  }
+};
+
+} // namespace
+
+void dgemm::populateLoadScalesPatterns(const TypeConverter &converter, RewritePatternSet &patterns) {
+  patterns.add<LowerLoadScales>(converter, patterns.getContext());
+}

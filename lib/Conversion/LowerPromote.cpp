@@ -1,0 +1,146 @@
+//===- LowerPromote.cpp - dgemm.promote -*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "WGMMAPatterns.h"
+#include "dgemm/IR/DGemm.h"
+#include "mlir/Dialect/LLVMIR/LLVMTypes.h"
+#include <numeric>
+
+using namespace mlir;
+using namespace dgemm;
+
+/// The values of a thread that belong to one of its rows: pairs alternate between the two.
+static int64_t rowOfValue(int64_t value) { return value / 2 % 2; }
+
+namespace {
+
+/// The scale products of blocks of B with the two rows of a thread, for each 8-column group of a tile. Without row
+/// scales they are the scales of B.
+class ScaleProducts {
+public:
+  /// The largest n % `extent` (columns of a scale block) of a tile of a problem, all of which are `columns` wide. The
+  /// first tile has 0.
+  static int64_t getLastStart(ProblemAttr problem, int64_t columns) {
+    int64_t size = problem.getN(), extent = problem.getRhs().getRows();
+    if (extent == ScaledAttr::kFull)
+      return 0;
+    int64_t period = extent / std::gcd(columns, extent);
+    bool isDynamic = size < 0;
+    int64_t tiles = isDynamic ? period : std::min(period, llvm::divideCeilSigned(size, columns)), last = 0;
+    for (int64_t tile = 0; tile < tiles; ++tile)
+      last = std::max(last, tile * columns % extent);
+    return last;
+  }
+
+  ScaleProducts(NVVMBuilder &b, ProblemAttr problem, Value rowScales, Value columnScales, Value n, int64_t columns)
+      : b(b), extent(problem.getRhs().getRows()), lastStart(getLastStart(problem, columns)) {
+    if (extent == ScaledAttr::kFull)
+      extent = columns;
+    SmallVector<Value> rows = rowScales ? unpack(b, rowScales) : SmallVector<Value>();
+    int64_t blocks = cast<VectorType>(columnScales.getType()).getNumElements();
+    for (int64_t block = 0; block < blocks; ++block) {
+      Value column = LLVM::ExtractElementOp::create(b, columnScales, b.i32(block));
+      if (rows.empty())
+        products.push_back({column, column});
+      else
+        products.push_back({LLVM::FMulOp::create(b, rows[0], column), LLVM::FMulOp::create(b, rows[1], column)});
+    }
+    step = std::gcd(columns, extent);
+    if (blocks > 1)
+      columnInBlock = b.toI32(arith::RemUIOp::create(b, n, b.index(extent)));
+  }
+
+  /// Columns [column, column + 8) lie in scale block (n % extent + column) / extent, and n % extent is a multiple of
+  /// `step`: at most two blocks to choose from, and one choice for each `step` columns.
+  Value get(int64_t column, int64_t row) {
+    int64_t chunk = column / step * step;
+    int64_t low = chunk / extent, high = (lastStart + chunk) / extent;
+    if (low == high)
+      return products[low][row];
+    auto [entry, isNew] = selected.try_emplace(chunk);
+    if (isNew) {
+      Value isHigh = arith::CmpIOp::create(b, arith::CmpIPredicate::uge, columnInBlock, b.i32(high * extent - chunk));
+      for (int64_t r = 0; r < 2; ++r)
+        entry->second[r] = arith::SelectOp::create(b, isHigh, products[high][r], products[low][r]);
+    }
+    return entry->second[row];
+  }
+
+private:
+  NVVMBuilder &b;
+  int64_t extent;
+  int64_t lastStart;
+  SmallVector<std::array<Value, 2>> products;
+  int64_t step;
+  Value columnInBlock;
+  llvm::DenseMap<int64_t, std::array<Value, 2>> selected;
+};
+
+/// What a partial sum is multiplied by: row and column scales, either of which may be none.
+class PromotionScales {
+public:
+  PromotionScales(NVVMBuilder &b, PromoteOp op, Value rowScales, Value columnScales) : b(b) {
+    auto kernel = op->getParentOfType<KernelOp>();
+    if (op.getColumnScales() && isa<VectorType>(op.getColumnScales().getType())) {
+      blocks.emplace(b, kernel.getProblem(), rowScales, columnScales, op.getN(), op.getAcc().getType().getColumns());
+      return;
+    }
+    if (rowScales)
+      rows = unpack(b, rowScales);
+    if (columnScales)
+      columns = unpack(b, columnScales);
+  }
+
+  /// That of value `i` of a fragment; null for 1.
+  Value get(int64_t i) {
+    int64_t row = rowOfValue(i);
+    if (blocks)
+      return blocks->get(i / 4 * 8, row);
+    if (columns.empty())
+      return rows.empty() ? Value() : rows[row];
+    Value column = columns[i / 4 * 2 + i % 2];
+    return rows.empty() ? column : LLVM::FMulOp::create(b, rows[row], column);
+  }
+
+private:
+  NVVMBuilder &b;
+  std::optional<ScaleProducts> blocks;
+  SmallVector<Value> rows, columns;
+};
+
+struct LowerPromote : OpConversionPattern<PromoteOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(PromoteOp op, OpAdaptor adaptor, ConversionPatternRewriter &rewriter) const override {
+    NVVMBuilder b(op.getLoc(), rewriter);
+    PromotionScales scales(b, op, adaptor.getRowScales(), adaptor.getColumnScales());
+    SmallVector<Value> parts = unpack(b, adaptor.getPart()), sums = unpack(b, adaptor.getAcc());
+    size_t first = op.getColumn() / 2;
+    for (size_t i = first; i < first + parts.size(); ++i)
+      sums[i] = addScaled(b, parts[i - first], scales.get(i), sums[i]);
+    // Held here: LLVM would sink the multiply-adds to the end of the loop, and with them a second partial accumulator
+    // would stay live under the next wgmma.
+    Value held = createAccumulatorFence(b, pack(b, ArrayRef(sums).slice(first, parts.size())));
+    llvm::copy(unpack(b, held), sums.begin() + first);
+    rewriter.replaceOp(op, pack(b, sums));
+    return success();
+  }
+
+private:
+  /// `scale` is null for 1.
+  static Value addScaled(NVVMBuilder &b, Value part, Value scale, Value sum) {
+    if (!scale)
+      return LLVM::FAddOp::create(b, part, sum);
+    return LLVM::FMAOp::create(b, part, scale, sum);
+  }
+};
+
+} // namespace
+
+void dgemm::populatePromotePatterns(const TypeConverter &converter, RewritePatternSet &patterns) {
+  patterns.add<LowerPromote>(converter, patterns.getContext());
+}
