@@ -207,7 +207,7 @@ static void visitCandidates(const ProblemSize &size, ConfigFields fields, const 
     fields.schedule.unroll = 1;
   if (size.scalesColumns && !fields.schedule.rotate)
     fields.schedule.rotate = false;
-  // Each CTA reads the rows of all groups before it starts, one after the other (measured with up to 32).
+  // Each CTA reads the rows of all groups before it starts (measured with up to 32).
   constexpr int64_t kFewGroups = 32;
   if (size.isMasked && (ShapedType::isDynamic(size.groups) || size.groups > kFewGroups) && !fields.order.evenWaves)
     fields.order.evenWaves = false;

@@ -46,6 +46,7 @@ RingLowering::RingLowering(KernelOp kernel, RingOp ring, WarpSpecializeOp roles)
     clusterM = cluster[0];
     clusterN = cluster[1];
     splitK = cluster.size() > 2 ? cluster[2] : 1;
+    searchesGroups = tiles.searchesGroups();
   });
   bytes = getType().getStage().getByteSize();
   roles.getProducer().walk([&](LoadAsyncOp load) {
@@ -61,6 +62,10 @@ RingLowering::RingLowering(KernelOp kernel, RingOp ring, WarpSpecializeOp roles)
 
 int64_t RingLowering::getCopyingThreads() const {
   return hasCopies ? hopper::kWarpgroupThreads : bringsScalesOfB ? hopper::kWarpThreads : 0;
+}
+
+int64_t RingLowering::getThreads() const {
+  return std::max(getCopyingThreads(), searchesGroups ? hopper::kWarpThreads : 1);
 }
 
 SmallVector<Value> dgemm::getCoordinates(NVVMBuilder &b, ValueRange offsets) {
@@ -333,7 +338,7 @@ static void createLeader(RingLowering &lowering) {
   b.setInsertionPointToStart(&lowering.roles.getProducer().front());
   if (lowering.hasCopies)
     lowering.leader = b.isFirstOfWarpgroup();
-  else if (lowering.bringsScalesOfB)
+  else if (lowering.getThreads() > 1)
     lowering.leader = NVVM::ElectSyncOp::create(b, b.getI1Type(), Value{});
 }
 
@@ -345,8 +350,7 @@ static LogicalResult lowerKernel(KernelOp kernel) {
   RingLowering lowering(kernel, rings.front(), roles.front());
   if (failed(verifyOps(lowering)) || failed(createPrologue(lowering)))
     return failure();
-  if (int64_t threads = lowering.getCopyingThreads())
-    lowering.roles.setProducerThreads(threads);
+  lowering.roles.setProducerThreads(lowering.getThreads());
 
   NVVMBuilder start(lowering.ring.getLoc(), lowering.ring);
   int64_t readers = lowering.clusterM + lowering.clusterN - 1;

@@ -148,8 +148,15 @@ FailureOr<LLVM::LLVMFuncOp> KernelLowering::lower() {
   kernel.walk([](KRangeOp range) { lowerKRange(range); });
   SmallVector<ForEachTileOp> loops;
   kernel.walk([&](ForEachTileOp loop) { loops.push_back(loop); });
-  for (ForEachTileOp loop : loops)
+  for (ForEachTileOp loop : loops) {
+    if (loop.searchesGroups() && roles.front().getProducerThreads() < hopper::kWarpThreads)
+      return loop.emitOpError()
+                 << "expected a producer of whole warps, all lanes of which look for the group of a tile, "
+                    "but got one of "
+                 << roles.front().getProducerThreads() << " thread; run dgemm-lower-ring first",
+             failure();
     lowerTileLoop(loop);
+  }
   lowerRoles(roles.front());
 
   SmallVector<Type> types;

@@ -40,6 +40,8 @@ struct RingLowering {
   bool hasCopies = false;
   /// The producer's warp brings the scales of B (CopyBlockScales.cpp).
   bool bringsScalesOfB = false;
+  /// All lanes of the producer's warp look for the group of a tile (GroupSearch.h).
+  bool searchesGroups = false;
   /// The most rows of which cp.async brings the scales of A (CopyFewRows.cpp).
   int64_t fewRows = 0;
   /// Holds on one thread of the producer; null where it has only one.
@@ -48,6 +50,8 @@ struct RingLowering {
   RingType getType() { return ring.getRing().getType(); }
   /// Threads of the producer that arrive at the full barrier of a stage, beside the one that arms it.
   int64_t getCopyingThreads() const;
+  /// Threads of the producer.
+  int64_t getThreads() const;
   /// Runs `body` on one thread of the producer.
   void onOneThread(NVVMBuilder &b, function_ref<void()> body) const { leader ? b.when(leader, body) : body(); }
 };

@@ -7,9 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "TileLoop.h"
-#include "Addressing.h"
-#include "NVVMBuilder.h"
-#include "dgemm/IR/OperandGeometry.h"
+#include "GroupSearch.h"
 #include "mlir/IR/Matchers.h"
 
 using namespace mlir;
@@ -59,8 +57,6 @@ private:
     int64_t extent = op.getTile()[dim] * op.getCluster()[dim];
     return arith::DivUIOp::create(b, b.add(size, b.index(extent - 1)), b.index(extent));
   }
-  /// i32 element `position` of the group operand.
-  Value loadGroupValue(Value position);
   /// A loop over tiles from `first` to `end`; `body` builds an iteration and returns what it carries on.
   ResultRange createLoop(Value first, Value end, Value step, ValueRange inits,
                          function_ref<SmallVector<Value>(Value, ValueRange)> body);
@@ -69,10 +65,10 @@ private:
   TileOffsets offsetsOf(Value tile, Value tilesM);
   std::pair<Value, Value> loadGroupsOfPair(Value clusterM);
   SmallVector<Value> createContiguousTile(TileOffsets offsets, ValueRange carried);
-  Value loadGroupRows(Value group);
-  Value countMaskedTiles(Value groups);
+  Value isGroup(Value label);
   void evenWaves(Value tiles, Value &first, Value &step);
-  ResultRange lowerMasked(Value first, Value step, ValueRange inits);
+  ResultRange createTilesOfGroup(GroupSearch &search, const GroupTiles &group, Value step, ValueRange state);
+  ResultRange lowerSearched(Value first, Value step, ValueRange inits);
   SmallVector<Value> createTile(ValueRange values, function_ref<SmallVector<Value>(ValueRange)> body);
   void lowerWalk(WalkKOp walk, Value isBackwards);
 
@@ -93,19 +89,6 @@ TileOffsets TileLoopLowering::offsetsOf(Value tile, Value tilesM) {
     return {m, n, m};
   auto [row, column] = b.clusterPosition(cluster[1]);
   return {b.add(m, b.toIndex(b.mul(row, extent[0]))), b.add(n, b.toIndex(b.mul(column, extent[1]))), m};
-}
-
-Value TileLoopLowering::loadGroupValue(Value position) {
-  Value base = getOperandPointer(b, op.getGroups());
-  Value address =
-      LLVM::GEPOp::create(b, base.getType(), b.getI32Type(), base, ArrayRef<LLVM::GEPArg>{b.toI32(position)});
-  return loadOperand(b, op->getParentOfType<KernelOp>(), b.getI32Type(), address);
-}
-
-/// Whatever masked_m holds, a group has no more than M rows, and no fewer than none.
-Value TileLoopLowering::loadGroupRows(Value group) {
-  Value rows = arith::MaxSIOp::create(b, loadGroupValue(group), b.i32(0));
-  return arith::MinSIOp::create(b, b.toIndex(rows), op.getM());
 }
 
 ResultRange TileLoopLowering::createLoop(Value first, Value end, Value step, ValueRange inits,
@@ -134,17 +117,22 @@ SmallVector<Value> TileLoopLowering::moveBody(TileOffsets offsets, ArrayRef<Valu
   return next;
 }
 
-/// The groups (i32, negative for padding) of this CTA's tile and of the other row of its cluster, of which the one that
-/// is padding takes the group of the other.
+/// Whether there is a group of this number (i32): what is negative is padding, and what is too large belongs to none.
+Value TileLoopLowering::isGroup(Value label) {
+  Value groups = b.toI32(getNumGroups(b, op->getParentOfType<KernelOp>()));
+  return arith::CmpIOp::create(b, arith::CmpIPredicate::ult, label, groups);
+}
+
+/// The groups (i32, those that are none for padding) of this CTA's tile and of the other row of its cluster, of which
+/// the one that is padding takes the group of the other.
 std::pair<Value, Value> TileLoopLowering::loadGroupsOfPair(Value clusterM) {
   Value secondM = b.add(clusterM, b.index(op.getTile()[0]));
   // The second tile may lie past the end of the indices.
   Value exists = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, secondM, op.getM());
-  Value first = loadGroupValue(clusterM);
-  Value second = loadGroupValue(arith::SelectOp::create(b, exists, secondM, clusterM));
+  Value first = loadGroupValue(b, op, clusterM);
+  Value second = loadGroupValue(b, op, arith::SelectOp::create(b, exists, secondM, clusterM));
   auto orElse = [&](Value group, Value other) -> Value {
-    Value isPadding = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, group, b.i32(0));
-    return arith::SelectOp::create(b, isPadding, other, group);
+    return arith::SelectOp::create(b, isGroup(group), group, other);
   };
   Value firstGroup = orElse(first, second), secondGroup = orElse(second, first);
   Value isSecond = b.equal(b.clusterPosition(op.getCluster()[1]).first, 1);
@@ -159,10 +147,9 @@ SmallVector<Value> TileLoopLowering::createContiguousTile(TileOffsets offsets, V
     auto [own, peer] = loadGroupsOfPair(offsets.clusterM);
     groups = {own, peer};
   } else {
-    groups = {loadGroupValue(offsets.m)};
+    groups = {loadGroupValue(b, op, offsets.m)};
   }
-  Value isValid = arith::CmpIOp::create(b, arith::CmpIPredicate::sge, groups.front(), b.i32(0));
-  auto branch = scf::IfOp::create(b, carried.getTypes(), isValid, /*withElseRegion=*/true);
+  auto branch = scf::IfOp::create(b, carried.getTypes(), isGroup(groups.front()), /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(b);
   for (Block *block : {branch.thenBlock(), branch.elseBlock()}) {
     if (!block->empty()) // a branch without results comes with its terminator
@@ -175,14 +162,6 @@ SmallVector<Value> TileLoopLowering::createContiguousTile(TileOffsets offsets, V
       scf::YieldOp::create(b, carried);
   }
   return SmallVector<Value>(branch.getResults());
-}
-
-/// Tiles of all groups.
-Value TileLoopLowering::countMaskedTiles(Value groups) {
-  return createLoop(b.index(0), groups, b.index(1), b.index(0), [&](Value group, ValueRange sum) -> SmallVector<Value> {
-    Value tiles = arith::MulIOp::create(b, tilesOf(loadGroupRows(group), 0), tilesN);
-    return {arith::AddIOp::create(b, sum.front(), tiles)};
-  })[0];
 }
 
 /// Takes no more CTAs than do the tiles in as many waves; the others get a first tile past the last. How many tiles
@@ -220,37 +199,71 @@ void TileLoopLowering::lowerWalk(WalkKOp walk, Value isBackwards) {
   walk.erase();
 }
 
-/// Group after group; `next` is the next tile of this CTA's cluster, `base` the first of the group, counted over all
-/// groups.
-ResultRange TileLoopLowering::lowerMasked(Value first, Value step, ValueRange tileInits) {
-  OperandGeometry geometry = OperandGeometry::get(op->getParentOfType<KernelOp>(), Operand::MaskedM);
-  Value groups;
-  if (auto count = dyn_cast<AffineConstantExpr>(geometry.shape[0]))
-    groups = b.index(count.getValue());
-  else
-    groups = op->getParentOfType<KernelOp>().findSize("G");
-  if (op->getParentOfType<KernelOp>().getConfig().getOrder().getEvenWaves())
-    evenWaves(countMaskedTiles(groups), first, step);
-  SmallVector<Value> inits = {first, b.index(0)};
-  llvm::append_range(inits, tileInits);
-  return createLoop(b.index(0), groups, b.index(1), inits, [&](Value group, ValueRange state) {
-    Value next = state[0], base = state[1];
-    Value rows = loadGroupRows(group);
-    Value tilesM = tilesOf(rows, 0);
-    Value end = b.add(base, arith::MulIOp::create(b, tilesM, tilesN));
-    ResultRange carried = createLoop(next, end, step, state.drop_front(2), [&](Value tile, ValueRange values) {
-      Value inGroup = arith::SubIOp::create(b, tile, base);
-      return createTile(
-          values, [&](ValueRange carried) { return moveBody(offsetsOf(inGroup, tilesM), {group, rows}, carried); });
+/// A while loop that goes on where `condition`, built from the state, says so; `body` returns the next state.
+static ResultRange createWhile(NVVMBuilder &b, ValueRange inits, function_ref<Value(ValueRange)> condition,
+                               function_ref<SmallVector<Value>(ValueRange)> body) {
+  SmallVector<Type> types(inits.getTypes());
+  SmallVector<Location> locs(types.size(), b.getLoc());
+  auto loop = scf::WhileOp::create(b, types, inits);
+  OpBuilder::InsertionGuard guard(b);
+  Block *before = b.createBlock(&loop.getBefore(), {}, types, locs);
+  scf::ConditionOp::create(b, condition(before->getArguments()), before->getArguments());
+  Block *after = b.createBlock(&loop.getAfter(), {}, types, locs);
+  scf::YieldOp::create(b, body(after->getArguments()));
+  return loop.getResults();
+}
+
+/// The tiles of one group; of `state` the first value is the next tile of this CTA's cluster, counted over all groups.
+ResultRange TileLoopLowering::createTilesOfGroup(GroupSearch &search, const GroupTiles &group, Value step,
+                                                 ValueRange state) {
+  Value tilesM = search.countTilesM(group.rows);
+  Value end = b.add(group.firstTile, arith::MulIOp::create(b, tilesM, tilesN));
+  auto isInside = [&](ValueRange state) -> Value {
+    return arith::CmpIOp::create(b, arith::CmpIPredicate::ult, state.front(), end);
+  };
+  return createWhile(b, state, isInside, [&](ValueRange state) {
+    Value inGroup = arith::SubIOp::create(b, state.front(), group.firstTile);
+    SmallVector<Value> next = createTile(state.drop_front(), [&](ValueRange carried) {
+      return moveBody(offsetsOf(inGroup, tilesM), {group.group, group.rows}, carried);
     });
-    // The first of next, next + step, ... that is not below `end`.
-    Value left = arith::SubIOp::create(b, arith::MaxUIOp::create(b, end, next), next);
-    Value rounds =
-        arith::DivUIOp::create(b, arith::AddIOp::create(b, left, arith::SubIOp::create(b, step, b.index(1))), step);
-    SmallVector<Value> yielded = {b.add(next, arith::MulIOp::create(b, rounds, step)), end};
-    llvm::append_range(yielded, carried);
-    return yielded;
+    next.insert(next.begin(), b.add(state.front(), step));
+    return next;
   });
+}
+
+/// From group to group that has a tile of this CTA. The state: the group from which on to search, the number of its
+/// first tile, the next tile, and what is carried.
+ResultRange TileLoopLowering::lowerSearched(Value first, Value step, ValueRange tileInits) {
+  GroupSearch search(b, op, tilesN);
+  if (op->getParentOfType<KernelOp>().getConfig().getOrder().getEvenWaves())
+    evenWaves(search.countAllTiles(), first, step);
+  SmallVector<Value> inits = {b.index(0), b.index(0), first};
+  llvm::append_range(inits, tileInits);
+  if (search.hasOneGroup())
+    return createTilesOfGroup(search, {inits[0], search.loadRows(inits[0]), inits[1]}, step,
+                              ArrayRef(inits).drop_front(2));
+  SmallVector<Type> types(ValueRange(inits).getTypes());
+  types.insert(types.begin() + 1, b.getIndexType());
+  auto loop = scf::WhileOp::create(b, types, inits);
+  OpBuilder::InsertionGuard guard(b);
+  SmallVector<Type> stateTypes(ValueRange(inits).getTypes());
+  Block *before =
+      b.createBlock(&loop.getBefore(), {}, stateTypes, SmallVector<Location>(stateTypes.size(), b.getLoc()));
+  ValueRange state = before->getArguments();
+  GroupTiles found = search.find(state[2], {state[0], Value(), state[1]});
+  SmallVector<Value> forwarded = {found.group, found.rows, found.firstTile};
+  llvm::append_range(forwarded, state.drop_front(2));
+  Value exists = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, found.group, search.getGroups());
+  scf::ConditionOp::create(b, exists, forwarded);
+  Block *after = b.createBlock(&loop.getAfter(), {}, types, SmallVector<Location>(types.size(), b.getLoc()));
+  ValueRange args = after->getArguments();
+  GroupTiles group = {args[0], args[1], args[2]};
+  ResultRange tiles = createTilesOfGroup(search, group, step, args.drop_front(3));
+  Value end = b.add(group.firstTile, arith::MulIOp::create(b, search.countTilesM(group.rows), tilesN));
+  SmallVector<Value> yielded = {b.add(group.group, b.index(1)), end};
+  llvm::append_range(yielded, tiles);
+  scf::YieldOp::create(b, yielded);
+  return loop.getResults().drop_front(3);
 }
 
 void TileLoopLowering::lower() {
@@ -273,8 +286,8 @@ void TileLoopLowering::lower() {
   if (!walks.empty())
     inits.push_back(b.index(0));
   unsigned count = op.getNumResults();
-  if (op.getLayout() == Layout::Masked) {
-    op.replaceAllUsesWith(lowerMasked(first, step, inits).slice(2, count));
+  if (op.searchesGroups()) {
+    op.replaceAllUsesWith(lowerSearched(first, step, inits).slice(1, count));
     op.erase();
     return;
   }

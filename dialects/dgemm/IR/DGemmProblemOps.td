@@ -33,7 +33,7 @@ def DGemm_GemmOp : DGemm_Op<"gemm"> {
 
     With G groups, each has its own B:
     - `contiguous(%m_indices)`: the rows of all groups stand in one A and D; `m_indices` [M] (i32) gives the group of each
-      row, -1 for padding, whose rows of D may hold anything. B is [G, N, K], its scales have G in front too. Each group
+      row, -1 (or what is no group) for padding, whose rows of D may hold anything. B is [G, N, K], its scales have G in front too. Each group
       starts at a multiple of `aligned` rows (default 128).
     - `masked(%masked_m)`: all operands have G in front, with M rows for each group; only the first `masked_m`[g] (i32)
       of them are computed and written; below 0 counts as 0, above M as M. `expected` is a hint: how many these are (elsewhere: how large a dynamic M is).

@@ -129,6 +129,8 @@ def DGemm_ForEachTileOp : DGemm_Op<"for_each_tile", [
     Value getPeerGroup() {
       return getLayout() == Layout::Contiguous && getNumTileArgs() > 3 ? getBody().getArgument(3) : Value();
     }
+    /// A group has as many tiles as its rows want, so that the group of a tile has to be looked for.
+    bool searchesGroups() { return getLayout() == Layout::Masked; }
     /// Region arguments before the loop-carried ones.
     unsigned getNumTileArgs() { return countTileArgs(getLayout(), getCluster()); }
     static unsigned countTileArgs(Layout layout, ArrayRef<int64_t> cluster) {
