@@ -7,7 +7,7 @@
   gpu-agreement.py compare GPU_OUT EMULATOR_OUT
 
 The kernels differ in shape, tails and config, and every second one in its recipe and layout too (check-recipes.py), drawn
-from the seed. The emulator sums as the tensor core does, so outputs are equal to the bit: `compare` prints how many elements
+from the seed; their inputs have one of the distributions of dgemm-run. The emulator sums as the tensor core does, so outputs are equal to the bit: `compare` prints how many elements
 of each pair differ, and 1 - 2 sum(xy) / sum(x^2 + y^2), and fails where one does.
 """
 import argparse
@@ -19,16 +19,17 @@ import sys
 
 # (math warpgroups, block M, largest block N)
 TILES = [(1, 64, 200), (1, 128, 128), (2, 128, 192), (2, 256, 128), (3, 192, 128)]
+DISTRIBUTIONS = ["normal", "heavy-tailed", "same-sign"]
 RUN = """#!/usr/bin/env bash
 # run.sh DGEMM_RUN DEVICE OUT: runs every kernel of this folder and keeps its output.
 set -u
 cd "$(dirname "$0")" && mkdir -p "$3"
 failed=0
-while read -r stem m seed; do
+while read -r stem m seed distribution; do
   suffix=cubin
   [ "$2" = emulator ] && suffix=ptx
   timeout 120 "$1" --device="$2" --kernel="$stem.$suffix" --launch="$stem.json" --m="$m" --seed="$seed" --no-time \\
-    --save-d="$3/$stem.npy" || failed=1
+    --distribution="$distribution" --check=none --save-d="$3/$stem.npy" || failed=1
 done <list.txt
 exit $failed
 """
@@ -67,7 +68,8 @@ def prepare(args):
         for stage, suffix in (("cubin", "cubin"), ("ptx", "ptx"), ("launch", "json")):
             subprocess.run([args.gen, *flags, f"--emit={stage}", "-o", str(out / f"{stem}.{suffix}")], check=True)
         (out / f"{stem}.txt").write_text(" ".join(flags) + "\n")
-        lines.append(f"{stem} {m} {draw.randrange(1 << 30)}\n")
+        distribution = draw.choice(DISTRIBUTIONS)
+        lines.append(f"{stem} {m} {draw.randrange(1 << 30)} {distribution}\n")
     (out / "list.txt").write_text("".join(lines))
     script = out / "run.sh"
     script.write_text(RUN)

@@ -83,6 +83,23 @@ static const float *getNormalTable() {
   return table.data();
 }
 
+/// The same of Student's t with two degrees of freedom, whose quantiles have a closed form.
+static const float *getHeavyTailedTable() {
+  static const std::vector<float> table = [] {
+    std::vector<float> values(65536);
+    for (auto [i, value] : enumerate(values)) {
+      double p = (double(i) + 0.5) / 65536;
+      value = float((2 * p - 1) * std::sqrt(2 / (4 * p * (1 - p))));
+    }
+    return values;
+  }();
+  return table.data();
+}
+
+static const float *getTable(Distribution distribution) {
+  return distribution == Distribution::HeavyTailed ? getHeavyTailedTable() : getNormalTable();
+}
+
 /// SplitMix64 (Steele, Lea, Flood 2014): a counter and a mixing function, so that each tile has a stream of its own.
 static uint64_t mix(uint64_t z) {
   z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
@@ -96,8 +113,8 @@ using TileData = std::array<std::array<float, kTile>, kTile>;
 } // namespace
 
 /// Fills the first `rows` rows.
-static void fillNormal(TileData &tile, int64_t rows, uint64_t stream) {
-  const float *table = getNormalTable();
+static void fillRandom(TileData &tile, int64_t rows, uint64_t stream, Distribution distribution) {
+  const float *table = getTable(distribution);
   uint64_t state = mix(stream);
   for (int64_t row = 0; row < rows; ++row)
     for (int64_t column = 0; column < kTile; column += 4) {
@@ -105,6 +122,10 @@ static void fillNormal(TileData &tile, int64_t rows, uint64_t stream) {
       for (int64_t i = 0; i < 4; ++i)
         tile[row][column + i] = table[bits >> (16 * i) & 0xffff];
     }
+  if (distribution == Distribution::SameSign)
+    for (auto &line : MutableArrayRef(tile).take_front(rows))
+      for (float &value : line)
+        value = std::fabs(value);
 }
 
 namespace {
@@ -114,16 +135,16 @@ struct Piece {
 };
 } // namespace
 
-/// Calls `body(tile, where it lies)` for every 128x128 tile of normal data, in parallel.
-static void forEachTile(int64_t rows, int64_t columns, uint64_t seed,
+/// Calls `body(tile, where it lies)` for every 128x128 tile of random data, in parallel.
+static void forEachTile(int64_t rows, int64_t columns, uint64_t seed, Distribution distribution,
                         function_ref<void(TileData &, const Piece &)> body) {
   int64_t tileRows = divideCeil(rows, kTile), tileColumns = divideCeil(columns, kTile);
-  getNormalTable(); // not from inside a parallel loop: it has one of its own
+  getTable(distribution); // not from inside a parallel loop: it has one of its own
   parallelFor(0, tileRows * tileColumns, [&](size_t index) {
     auto tile = std::make_unique<TileData>();
     int64_t row = int64_t(index) / tileColumns * kTile, column = int64_t(index) % tileColumns * kTile;
     Piece whole{row, column, std::min(kTile, rows - row), std::min(kTile, columns - column)};
-    fillNormal(*tile, whole.rows, mix(seed) + index);
+    fillRandom(*tile, whole.rows, mix(seed) + index, distribution);
     body(*tile, whole);
   });
 }
@@ -132,14 +153,16 @@ namespace {
 /// Fills A or B of one group, and its scales.
 class Quantizer {
 public:
-  Quantizer(const ScaledType &type, int64_t rows, int64_t k, uint8_t *values, uint8_t *scales)
-      : type(type), rows(rows), k(k), values(values), scales(scales) {}
+  Quantizer(const ScaledType &type, int64_t rows, int64_t k, Distribution distribution, uint8_t *values,
+            uint8_t *scales)
+      : type(type), rows(rows), k(k), distribution(distribution), values(values), scales(scales) {}
 
   void fill(uint64_t seed) {
     if (!type.granularity)
-      forEachTile(rows, k, seed, [&](TileData &tile, const Piece &whole) { encode(tile, whole, whole, 1.0f); });
+      forEachTile(rows, k, seed, distribution,
+                  [&](TileData &tile, const Piece &whole) { encode(tile, whole, whole, 1.0f); });
     else if (kTile % type.granularity->rows == 0 && kTile % type.granularity->k == 0)
-      forEachTile(rows, k, seed, [&](TileData &tile, const Piece &whole) {
+      forEachTile(rows, k, seed, distribution, [&](TileData &tile, const Piece &whole) {
         forEachBlock(whole, [&](const Piece &part, int64_t index) {
           encode(tile, whole, part, storeScale(index, getAmax(tile, whole, part)));
         });
@@ -153,7 +176,7 @@ private:
   void fillTwice(uint64_t seed) {
     auto [outer, inner] = type.granularity->getShape(rows, k);
     std::vector<std::atomic<float>> largest(outer * inner);
-    forEachTile(rows, k, seed, [&](TileData &tile, const Piece &whole) {
+    forEachTile(rows, k, seed, distribution, [&](TileData &tile, const Piece &whole) {
       forEachBlock(whole, [&](const Piece &part, int64_t index) {
         float amax = getAmax(tile, whole, part), before = largest[index].load(std::memory_order_relaxed);
         while (before < amax && !largest[index].compare_exchange_weak(before, amax, std::memory_order_relaxed)) {
@@ -163,7 +186,7 @@ private:
     std::vector<float> stored(largest.size());
     for (const auto &[index, amax] : enumerate(largest))
       stored[index] = storeScale(int64_t(index), amax);
-    forEachTile(rows, k, seed, [&](TileData &tile, const Piece &whole) {
+    forEachTile(rows, k, seed, distribution, [&](TileData &tile, const Piece &whole) {
       forEachBlock(whole, [&](const Piece &part, int64_t index) { encode(tile, whole, part, stored[index]); });
     });
   }
@@ -213,16 +236,18 @@ private:
 
   const ScaledType &type;
   int64_t rows, k;
+  Distribution distribution;
   uint8_t *values, *scales;
 };
 } // namespace
 
 /// `groups` matrices of so many rows.
 static void fillOperand(const ScaledType &type, HostTensor &values, HostTensor &scales, int64_t groups, int64_t rows,
-                        int64_t k, uint64_t seed) {
+                        int64_t k, uint64_t seed, Distribution distribution) {
   size_t scaleBytes = scales.data.size() / size_t(std::max<int64_t>(groups, 1));
   for (int64_t group = 0; group < groups; ++group)
-    Quantizer(type, rows, k, values.data.data() + group * rows * k, scales.data.data() + size_t(group) * scaleBytes)
+    Quantizer(type, rows, k, distribution, values.data.data() + group * rows * k,
+              scales.data.data() + size_t(group) * scaleBytes)
         .fill(seed + (uint64_t(group) << 40));
 }
 
@@ -395,7 +420,7 @@ static Expected<GemmInputs> createInputs(const GemmSizes &sizes, const Recipe &r
 }
 
 Expected<GemmInputs> makeRandomInputs(const GemmSizes &sizes, uint64_t seed, ArrayRef<int64_t> groupRows,
-                                      int64_t rowAlignment, const Recipe &recipe) {
+                                      int64_t rowAlignment, const Recipe &recipe, Distribution distribution) {
   if (Error error = checkSizes(sizes, groupRows, rowAlignment))
     return error;
   Expected<GemmInputs> created = createInputs(sizes, recipe);
@@ -403,8 +428,9 @@ Expected<GemmInputs> makeRandomInputs(const GemmSizes &sizes, uint64_t seed, Arr
     return created;
   GemmInputs inputs = std::move(*created);
   bool isMasked = sizes.layout == GemmLayout::Masked, isGrouped = sizes.layout != GemmLayout::Dense;
-  fillOperand(recipe.a, inputs.a, inputs.scaleA, isMasked ? sizes.groups : 1, sizes.m, sizes.k, 2 * seed);
-  fillOperand(recipe.b, inputs.b, inputs.scaleB, isGrouped ? sizes.groups : 1, sizes.n, sizes.k, 2 * seed + 1);
+  fillOperand(recipe.a, inputs.a, inputs.scaleA, isMasked ? sizes.groups : 1, sizes.m, sizes.k, 2 * seed, distribution);
+  fillOperand(recipe.b, inputs.b, inputs.scaleB, isGrouped ? sizes.groups : 1, sizes.n, sizes.k, 2 * seed + 1,
+              distribution);
   if (!isGrouped) {
     inputs.groupOfRow.assign(sizes.m, 0);
     return inputs;

@@ -89,6 +89,13 @@ struct CommandLine {
                          cl::init(0), cl::cat(inputGroup)};
   IntegerOption<1, 1000000> seeds{"seeds", cl::desc("Run with so many seeds, counting up from --seed (default 1)"),
                                   cl::init(1), cl::value_desc("count"), cl::cat(inputGroup)};
+  cl::opt<Distribution> distribution{
+      "distribution", cl::desc("How the random values of A and B are distributed before they are quantised"),
+      cl::init(Distribution::Normal),
+      cl::values(clEnumValN(Distribution::Normal, "normal", "normally (default)"),
+                 clEnumValN(Distribution::HeavyTailed, "heavy-tailed", "Student's t with two degrees of freedom"),
+                 clEnumValN(Distribution::SameSign, "same-sign", "magnitudes of normal values: no sum cancels")),
+      cl::cat(inputGroup)};
   cl::opt<std::string> inputA{"input-a", cl::desc("A from a .npy file: uint8 [M, K], the bytes of FP8"),
                               cl::value_desc("file.npy"), cl::cat(inputGroup)};
   cl::opt<std::string> inputScaleA{"input-scale-a", cl::desc("Scales of A: float32, of one row each [M, ceil(K/128)]"),
@@ -143,6 +150,7 @@ struct CommandLine {
     options.run.accumulator = accumulator;
     options.seed = seed;
     options.seeds = seeds;
+    options.distribution = distribution;
     options.inputs = {inputA, inputScaleA, inputB, inputScaleB};
     options.saveD = saveD;
     if (timeout.getNumOccurrences())

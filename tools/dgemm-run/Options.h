@@ -39,6 +39,7 @@ struct Options {
   std::string machine;
   uint64_t seed = 0;
   unsigned seeds = 1;
+  Distribution distribution = Distribution::Normal;
   InputFiles inputs;
   std::string saveD;
   RunOptions run;

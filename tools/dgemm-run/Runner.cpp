@@ -123,7 +123,7 @@ Error Runner::makeProblem(const GemmSizes &sizes, const Recipe &recipe, uint64_t
     return Error::success();
   inputs.reset(); // frees memory before more is taken
   reference = Reference();
-  Expected<GemmInputs> made = makeRandomInputs(sizes, seed, options.groupRows, alignment, recipe);
+  Expected<GemmInputs> made = makeRandomInputs(sizes, seed, options.groupRows, alignment, recipe, options.distribution);
   if (!made)
     return made.takeError();
   if (Error error = readInputs(options.inputs, *made))

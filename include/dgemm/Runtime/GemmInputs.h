@@ -61,14 +61,24 @@ struct InputFiles {
   std::string a, scaleA, b, scaleB;
 };
 
-/// Normally distributed values, quantised to FP8 with one scale for each block of the recipe: its largest magnitude /
-/// 448 (e5m2: 57344), in f8E8M0FNU rounded up to a power of two; without scales rounded as they are. So D is about
-/// sqrt(K) whatever the recipe, which no output type cuts off. The result depends on the arguments only, not on the
-/// number of threads. Rows that are not computed are NaN. `groupRows`: the rows of each group; empty for random ones.
-/// Contiguous groups start at multiples of `rowAlignment`. Error: they do not fit `sizes`.
+/// How the random values of A and B are distributed before they are quantised. What FP8 sums lose depends on it.
+enum class Distribution {
+  Normal,
+  /// Student's t with two degrees of freedom: its variance is infinite, so that some values are far larger than others.
+  HeavyTailed,
+  /// Magnitudes of normal values: all products have one sign, and no sum cancels.
+  SameSign
+};
+
+/// Values of `distribution`, quantised to FP8 with one scale for each block of the recipe: its largest magnitude /
+/// 448 (e5m2: 57344), in f8E8M0FNU rounded up to a power of two; without scales rounded as they are. So D of normal
+/// values is about sqrt(K) whatever the recipe, which no output type cuts off. The result depends on the arguments
+/// only, not on the number of threads. Rows that are not computed are NaN. `groupRows`: the rows of each group; empty
+/// for random ones. Contiguous groups start at multiples of `rowAlignment`. Error: they do not fit `sizes`.
 llvm::Expected<GemmInputs> makeRandomInputs(const GemmSizes &sizes, uint64_t seed,
                                             llvm::ArrayRef<int64_t> groupRows = {}, int64_t rowAlignment = 1,
-                                            const Recipe &recipe = {});
+                                            const Recipe &recipe = {},
+                                            Distribution distribution = Distribution::Normal);
 
 /// Replaces inputs by the given files. Scales of blocks of one row are read as a quantiser writes them, [rows,
 /// ceil(K / k)], and transposed. Error: a file cannot be used, or holds scales that the recipe has not.

@@ -38,6 +38,24 @@ TEST(GemmInputs, DependsOnTheSeedOnly) {
   EXPECT_NE(one.b.data, other.b.data);
 }
 
+TEST(GemmInputs, HasValuesOfTheDistribution) {
+  // Magnitudes below 1/16 of the largest of their block, and values with a sign.
+  auto count = [](Distribution distribution) {
+    GemmInputs inputs = cantFail(makeRandomInputs({64, 128, 1024}, 1, {}, 1, {}, distribution));
+    int64_t small = count_if(inputs.a.data, [](uint8_t byte) { return decodeF8E4M3FN(byte & 0x7f) < 28; });
+    return std::pair(small, count_if(inputs.a.data, [](uint8_t byte) { return byte & 0x80; }));
+  };
+  auto [normalSmall, normalSigns] = count(Distribution::Normal);
+  auto [heavySmall, heavySigns] = count(Distribution::HeavyTailed);
+  auto [sameSmall, sameSigns] = count(Distribution::SameSign);
+  EXPECT_LT(normalSmall, 64 * 1024 / 5);
+  EXPECT_GT(heavySmall, 64 * 1024 / 3);
+  EXPECT_EQ(sameSmall, normalSmall);
+  EXPECT_NEAR(double(normalSigns), 64 * 1024 / 2, 1000);
+  EXPECT_NEAR(double(heavySigns), 64 * 1024 / 2, 1000);
+  EXPECT_EQ(sameSigns, 0);
+}
+
 /// Largest magnitude in a block of FP8 values.
 float getMax(const HostTensor &tensor, int64_t row, int64_t column, int64_t rows, int64_t columns) {
   float result = 0;
