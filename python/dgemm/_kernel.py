@@ -10,9 +10,10 @@ import tempfile
 from dataclasses import replace
 from typing import Any
 
-from . import _check, _dgemm, _env, _settings, _tensors
+from . import _check, _dgemm, _env, _explain, _settings, _tensors
 from ._assembler import Assembler
 from ._errors import CompileError, DeviceError
+from ._explain import Explanation
 from ._operands import GROUPS, Operands, analyze, view_all
 from ._problem import ELEMENT_BYTES, Problem, Recipe
 
@@ -87,19 +88,13 @@ class Kernel:
             raise CompileError(f"nvdisasm {tool} fails with exit code {run.returncode}: {run.stderr.strip()}")
         return run.stdout
 
-    def explain(self, m: int = 4096, count: int = 8) -> str:
-        """What the cost model thinks of `m` rows: its order of configs, the best first, and where this one stands."""
-        m, count = _check.integer("m", m), _check.integer("count", count)
-        shape = self.problem.shape(m if self.problem.layout != "masked" else None,
-                                   m if self.problem.layout == "masked" else 0)
-        configs = _dgemm.list_configs(shape, _dgemm.Options())
-        rank = configs.index(self.config) + 1 if self.config in configs else None
-        lines = [f"{self.problem.describe()}: {len(configs)} legal configs, in the order of the cost model for M={m}"]
-        lines += [f"{'*' if config == self.config else ' '} {index:4d}  {config}"
-                  for index, config in enumerate(configs[:count], 1)]
-        if rank is None or rank > count:
-            lines.append(f"* {rank if rank else '?':>4}  {self.config}")
-        return "\n".join(lines)
+    def explain(self, m: int = 4096, count: int = 8, machine: str | None = None) -> Explanation:
+        """What the config is expected to take for `m` rows, what bounds it, and the configs that the cost model prefers.
+
+        `machine` is h100, h100-pcie, h200, gh200 or h20; without it, that of the current GPU, or h100. `count` configs are
+        listed. The result is a str, which a notebook shows as tables.
+        """
+        return _explain.explain(self.problem, self.config, _check.integer("m", m, 1), _check.integer("count", count, 0), machine)
 
     def load(self, device: int = 0) -> None:
         """Loads the kernel into a device, so that the first launch need not. DeviceError for a GPU that is no Hopper."""

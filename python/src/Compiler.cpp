@@ -176,6 +176,13 @@ void dgemm::python::bindCompiler(nb::module_ &module) {
       },
       nb::arg("shape"), nb::arg("options"), "Every legal config, in the order of the cost model.");
   module.def(
+      "explain",
+      [](const GemmShape &shape, const CompileOptions &options) {
+        nb::gil_scoped_release release;
+        return take(explainConfig(shape, options));
+      },
+      nb::arg("shape"), nb::arg("options"), "What the config is expected to take, what bounds it, and the best other.");
+  module.def(
       "find_assembler",
       [](const std::string &path) {
         nb::gil_scoped_release release;

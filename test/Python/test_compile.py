@@ -30,6 +30,23 @@ def test_kernel():
         kernel.mlir("sass")
 
 
+def test_explanation():
+    kernel = dgemm.compile(4096, 7168, config="block = 64x64x128, stages = 3", assemble=False)
+    explanation = kernel.explain(m=64, count=3, machine="h200")
+    assert "us expected on h200 with 132 multiprocessors, bound by" in explanation.summary
+    assert "the best other by the cost model" in explanation.summary
+    assert len(explanation.configs) == 3 and kernel.config not in explanation.configs
+    assert explanation.rank is None or explanation.rank > 3
+    assert str(explanation).splitlines()[-1].split(maxsplit=2)[0] == "*"
+    page = explanation._repr_html_()
+    assert page.count("<tr") == 1 + 3 + 1 and "&lt;tile = &lt;block = 64x64x128" in page
+    assert "on h20 with 78 multiprocessors" in kernel.explain(m=64, machine="h20")
+    with pytest.raises(dgemm.CompileError, match="b200"):
+        kernel.explain(machine="b200")
+    with pytest.raises(ValueError, match="m is 0"):
+        kernel.explain(m=0)
+
+
 def test_config_is_a_choice_of_the_caller():
     kernel = dgemm.compile(128, 256, config="block = 64x64x128, stages = 3", assemble=False)
     assert "block = 64x64x128" in kernel.config and "stages = 3" in kernel.config
