@@ -19,7 +19,7 @@ PACKAGES=(
 )
 
 # What builds and tests the Python package.
-PYTHON_PACKAGES=(nanobind==3.1.0 scikit-build-core==1.1.2 wheel auditwheel==6.8.2 numpy ml_dtypes pytest mkdocs-material==9.8.2)
+PYTHON_PACKAGES=(nanobind==3.1.0 scikit-build-core==1.1.2 wheel auditwheel==6.8.2 numpy ml_dtypes pytest mkdocs-material==9.8.2 matplotlib)
 
 is_installed() {
   [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed* ]]

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import statistics
 import subprocess
 import sys
 
 import dgemm
-from dgemm import _assembler, _cache, _dgemm, _env, _jit
+from dgemm import _assembler, _bench, _cache, _device, _dgemm, _env, _jit
 from dgemm._problem import ACCURACIES, FP8_DTYPES, GRANULARITIES, OUT_DTYPES
 
 
@@ -20,6 +19,13 @@ def _range(text: str) -> tuple[int, int]:
         return int(first), int(last or first)
     except ValueError:
         raise argparse.ArgumentTypeError(f"'{text}' is neither a number nor FIRST:LAST") from None
+
+
+def _count(text: str) -> int:
+    """A positive number."""
+    if text.isdigit() and int(text) > 0:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"'{text}' is no positive number")
 
 
 def _add_problem(parser: argparse.ArgumentParser) -> None:
@@ -107,33 +113,24 @@ def _install_ptxas(_: argparse.Namespace) -> int:
     return subprocess.run([sys.executable, "-m", "pip", "install", "--no-deps", _assembler.PTXAS_PACKAGE]).returncode
 
 
-def _bench(arguments: argparse.Namespace) -> int:
+def _time(arguments: argparse.Namespace) -> int:
     try:
         import torch
     except ImportError:
         raise SystemExit("error: bench needs torch, which makes its tensors; dgemm-run needs nothing but a GPU") from None
     if not torch.cuda.is_available():
         raise SystemExit("error: bench needs a GPU, and torch sees none")
-    m, n, k = arguments.m, arguments.n, arguments.k
-    a = torch.randn(m, k, device="cuda").to(torch.float8_e4m3fn)
-    b = torch.randn(n, k, device="cuda").to(torch.float8_e4m3fn)
-    scale_a = dgemm.get_mn_major_tma_aligned_tensor(torch.rand(m, -(-k // 128), device="cuda") + 0.5)
-    scale_b = torch.rand(-(-n // 128), -(-k // 128), device="cuda") + 0.5
-    d = torch.empty(m, n, device="cuda", dtype=torch.bfloat16)
-    flush = torch.empty(256 << 20, device="cuda", dtype=torch.uint8)
-    dgemm.fp8_gemm_nt((a, scale_a), (b, scale_b), d)
-    times = []
-    for _ in range(arguments.repeat):
-        start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-        flush.zero_()
-        start.record()
-        dgemm.fp8_gemm_nt((a, scale_a), (b, scale_b), d)
-        end.record()
-        torch.cuda.synchronize()
-        times.append(start.elapsed_time(end) * 1e3)
-    median = statistics.median(times)
-    print(f"M={m} N={n} K={k}  {median:.1f} us median of {arguments.repeat}, cold L2, with launch  "
-          f"{2 * m * n * k / median / 1e6:.0f} TFLOPS  {torch.cuda.get_device_name()}")
+    if arguments.plot:
+        try:
+            import matplotlib  # noqa: F401: before minutes of measuring
+        except ImportError:
+            raise SystemExit("error: --plot needs matplotlib: pip install matplotlib") from None
+    print(f"{torch.cuda.get_device_name()}, median of {arguments.repeat}, cold L2, with launch")
+    results = _bench.run(torch, arguments.m, arguments.n, arguments.k, arguments.repeat, print)
+    if arguments.plot:
+        title = f"N={arguments.n} K={arguments.k}, {torch.cuda.get_device_name()}"
+        _bench.draw(results, _device.machine(torch.cuda.current_device()), title, arguments.plot)
+        print(f"drawn into {arguments.plot}")
     return 0
 
 
@@ -152,7 +149,7 @@ _EPILOG = """\
 examples:
   python -m dgemm info                                          which assembler, driver and GPUs are used
   python -m dgemm precompile --n=4096 --k=7168 --m=1:8192       every kernel that a layer can need
-  python -m dgemm bench --n=4096 --k=7168 --m=64                needs a Hopper GPU and torch
+  python -m dgemm bench --n=4096 --k=7168 --m 1 16 64 512       needs a Hopper GPU and torch; --plot=speed.svg draws it
   python -m dgemm cache verify --repair
 
 exit codes:
@@ -205,12 +202,14 @@ def _make_parser() -> argparse.ArgumentParser:
                                         "NVVM that it depends on")
     install_ptxas.set_defaults(run=_install_ptxas)
 
-    bench = commands.add_parser("bench", help="time one dense shape on the GPU, with torch")
-    bench.add_argument("--n", type=int, required=True, help="columns of D, rows of B")
-    bench.add_argument("--k", type=int, required=True, help="columns of A and B")
-    bench.add_argument("--m", type=int, required=True, help="rows")
-    bench.add_argument("--repeat", type=int, default=50)
-    bench.set_defaults(run=_bench)
+    bench = commands.add_parser("bench", help="time dense shapes on the GPU, beside torch and DeepGEMM where they are installed")
+    bench.add_argument("--n", type=_count, required=True, help="columns of D, rows of B")
+    bench.add_argument("--k", type=_count, required=True, help="columns of A and B")
+    bench.add_argument("--m", type=_count, nargs="+", required=True, help="rows, several for a curve")
+    bench.add_argument("--repeat", type=_count, default=50, help="samples of each, 50 by default")
+    bench.add_argument("--plot", metavar="FILE", help="draw TFLOPS, the roofline and the speed beside each peer into this .svg or .png "
+                       "(needs matplotlib)")
+    bench.set_defaults(run=_time)
 
     tune = commands.add_parser("tune", help="measure configs on the GPU, with torch, and keep the quickest for later calls")
     _add_problem(tune)
