@@ -102,14 +102,30 @@ def links(path: Path) -> set[Path]:
     return {(path.parent / target).resolve() for target in targets if not re.match(r"[a-z]+:", target)}
 
 
-def test_readers_find_their_page():
-    first = links(ROOT / "README.md")
-    second = set().union(*(links(page) for page in first if page.suffix == ".md" and page.exists()))
-    for reader, page in READERS.items():
-        path = ROOT / page
-        assert path in first | second, f"who {reader} does not find {page} within two clicks from the README"
-        assert any(block.language in RUN and not block.note.startswith("not run") for block in read_blocks(path)), \
-            f"{page} has nothing to try"
+def clicks_from_readme() -> dict[Path, int]:
+    """Each page that links lead to, with the fewest clicks from the README."""
+    clicks, pages = {ROOT / "README.md": 0}, [ROOT / "README.md"]
+    for page in pages:
+        for target in sorted(links(page)):
+            if target not in clicks and target.suffix == ".md" and target.exists():
+                clicks[target] = clicks[page] + 1
+                pages.append(target)
+    return clicks
+
+
+@pytest.mark.parametrize("reader, page", READERS.items(), ids=[Path(page).stem for page in READERS.values()])
+def test_readers_find_their_page(reader, page):
+    clicks = clicks_from_readme().get(ROOT / page)
+    assert clicks is not None and clicks <= 2, f"{page}, for a reader who {reader}, is {clicks} clicks from README.md; at most 2 are allowed"
+    assert any(block.language in RUN and not block.note.startswith("not run") for block in read_blocks(ROOT / page)), \
+        f"{page} has no command that a test runs"
+
+
+def test_every_page_is_near_the_readme():
+    clicks = clicks_from_readme()
+    pages = set((ROOT / "docs").rglob("*.md")) - {ROOT / "docs/index.md"}  # the front page of the site
+    far = sorted(str(page.relative_to(ROOT)) for page in pages if clicks.get(page, 3) > 2)
+    assert not far, f"more than two clicks from README.md: {far}"
 
 
 def test_the_readme_is_short():
