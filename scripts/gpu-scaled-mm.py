@@ -11,6 +11,7 @@ fails. Then times of row-wise and tensor-wise products, torch's and ours, with a
 
 import argparse
 import itertools
+import math
 import statistics
 import sys
 
@@ -136,8 +137,10 @@ def check_against_torch(dtype):
                     report(same, f"{text}: torch: {str(theirs)[:70]!r}, with override: {str(ours)[:70]!r}")
                 continue
             error, reference = difference(ours, expected), difference(theirs, expected)
-            report(is_ours and error <= max(reference * 1.02, 1e-12) and error < 1e-5,
-                   f"{text}: {error:.2e}, torch {reference:.2e}" + ("" if is_ours else "; no kernel of dgemm ran"))
+            # torch 2.11 gives NaN for 1x128 by 128x128 at M=1000 N=1024 K=1040: nothing to be as close as.
+            limit = 1e-5 if math.isnan(reference) else min(max(reference * 1.02, 1e-12), 1e-5)
+            report(is_ours and error <= limit, f"{text}: {error:.2e}, torch {reference:.2e}" +
+                   ("" if is_ours else "; no kernel of dgemm ran") + ("; NaN by torch itself" if math.isnan(reference) else ""))
 
 
 def check_all_pairs():
@@ -181,6 +184,33 @@ def check_the_rest():
     handle.undo()
     result, is_ours = launches(lambda: case.by_v1(torch.bfloat16))
     report(not is_ours and torch.equal(result, theirs), "undo gives torch's own back")
+
+
+def check_inductor():
+    """dgemm.torch.inductor_pass: one graph, our kernel in it, the bits of the call outside of a graph, CUDA graphs of Inductor."""
+    import torch._inductor.config as config
+
+    for pair in (("row", "row"), ("1x128", "128x128")):
+        case = Case(64, 512, 1024, pair)
+        recipes = [getattr(functional.ScalingType, TYPES[name]) for name in pair]
+        scales = v2(case.scale_a, pair[0], False), v2(case.scale_b, pair[1], True)
+        wanted = dgemm.scaled_mm(case.a, case.b.t(), scales[0], recipes[0], scales[1], recipes[1], output_dtype=torch.bfloat16)
+
+        def layer(a, b, scale_a, scale_b):
+            product = functional.scaled_mm(a, b.t(), scale_a, recipes[0], scale_b, recipes[1], output_dtype=torch.bfloat16)
+            return torch.nn.functional.relu(product)
+
+        for mode in ("default", "reduce-overhead"):
+            torch._dynamo.reset()
+            with config.patch(post_grad_custom_post_pass=dgemm.torch.inductor_pass(), force_disable_caches=True):
+                compiled = torch.compile(layer, fullgraph=True, mode=mode)
+                call = lambda: attempt(lambda: compiled(case.a, case.b, *scales).clone())  # noqa: E731
+                for _ in range(3):
+                    call()
+                result, is_ours = launches(call)
+            good = isinstance(result, torch.Tensor) and torch.equal(result, torch.nn.functional.relu(wanted))
+            report(good and is_ours, f"inductor_pass {pair[0]} x {pair[1]}, mode {mode}" + ("" if good else f": {str(result)[:200]}") +
+                   ("" if is_ours else "; no kernel of dgemm ran"))
 
 
 def measure(calls, flush, repeat):
@@ -229,6 +259,7 @@ def main():
     check_against_torch(torch.bfloat16)
     check_all_pairs()
     check_the_rest()
+    check_inductor()
     print(f"{failed} failed")
     if not options.no_time:
         time_all(options.repeat)

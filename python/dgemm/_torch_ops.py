@@ -5,6 +5,8 @@ Imported with the package where torch is there already, else when tensors of tor
 
 from __future__ import annotations
 
+import contextlib
+import functools
 from typing import Any
 
 import torch
@@ -51,14 +53,35 @@ def _fake_scaled_mm(mat_a, mat_b, scale_a, scale_recipe_a, scale_b, scale_recipe
 
 
 _library.define("scaled_mm(Tensor mat_a, Tensor mat_b, Tensor scale_a, str scale_recipe_a, Tensor scale_b, str scale_recipe_b, "
-                "str out_type, str accuracy='exact') -> Tensor", tags=(torch.Tag.pt2_compliant_tag,))
+                "str out_type, str accuracy='exact') -> Tensor",
+                # Inductor keeps the order of strides that was traced: K of both operands stays innermost.
+                tags=(torch.Tag.pt2_compliant_tag, torch.Tag.needs_fixed_stride_order))
 _library.impl("scaled_mm", _matmul.multiply, "CUDA")
 torch.library.register_fake("dgemm::scaled_mm", _fake_scaled_mm, lib=_library)
+
+
+scaled_mm_operator = torch.ops.dgemm.scaled_mm.default
 
 
 def scaled_mm(*arguments: Any) -> Any:
     """The operator of a product whose result is new."""
     return torch.ops.dgemm.scaled_mm(*arguments)
+
+
+@functools.cache
+def make_traceable() -> None:
+    """Lets torch.compile trace torch._scaled_mm_v2, which torch.nn.functional.scaled_mm calls: torch 2.10 and 2.11 know it as an
+    operator of ATen only."""
+    function = getattr(torch, "_scaled_mm_v2", None)
+    substitute = getattr(torch.compiler, "substitute_in_graph", None)
+    if function is None or substitute is None:
+        return
+
+    def operator(*arguments: Any, **keywords: Any) -> Any:
+        return torch.ops.aten._scaled_mm_v2(*arguments, **keywords)
+
+    with contextlib.suppress(ValueError, TypeError):  # of a torch that traces the function itself
+        substitute(function, skip_signature_check=True)(operator)
 
 
 def call(layout: str, tensors: tuple[Any, ...], expected_m: int,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import threading
 import warnings
 from collections.abc import Callable
@@ -10,17 +9,9 @@ from typing import Any
 
 import torch
 
-from . import _matmul, _recipes
-from ._problem import BLOCK, OUT_DTYPES, ceil_div
+from . import _matmul, _override, _recipes, _torch_ops
 
-__all__ = ["Override", "override_scaled_mm"]
-
-_FP8 = (torch.float8_e4m3fn, torch.float8_e5m2)
-_OUT = {getattr(torch, dtype): name for name, dtype in OUT_DTYPES.items()}
-_PAIRS = {("tensor", "tensor"), ("row", "row"), ("1x128", "128x128"), ("128x128", "1x128"), ("1x128", "1x128")}
-"""What torch takes; all else it refuses, in its own words."""
-_RECIPES = {0: "tensor", 1: "row", 4: "1x128", 5: "128x128"}
-"""torch.nn.functional.ScalingType by value."""
+__all__ = ["Override", "inductor_pass", "override_scaled_mm"]
 
 _lock = threading.Lock()
 _handles: list[Override] = []
@@ -56,12 +47,28 @@ def override_scaled_mm() -> Override:
     """
     if not hasattr(torch.library, "get_kernel"):
         raise RuntimeError(f"torch {torch.__version__} has no torch.library.get_kernel; override_scaled_mm needs torch 2.10")
+    _torch_ops.make_traceable()
     handle = Override()
     with _lock:
         _handles.append(handle)
         if len(_handles) == 1:
             _install("CUDA")
     return handle
+
+
+def inductor_pass(first: Any = None) -> Any:
+    """A pass for torch._inductor.config.post_grad_custom_post_pass, which puts dgemm.scaled_mm into compiled graphs.
+
+        torch._inductor.config.post_grad_custom_post_pass = dgemm.torch.inductor_pass()
+
+    It replaces torch._scaled_mm, torch.nn.functional.scaled_mm and the products of torchao's blockwise layers (ao::blockwise_fp8_gemm,
+    torchao::blockwise_scaled_mm) in the calls that override_scaled_mm would serve, as far as the graph says: nothing is done for
+    sizes that may not fit. `first` is a pass that runs before, such as one that stands in the config already.
+    """
+    from . import _inductor  # which takes seconds to import
+
+    _torch_ops.make_traceable()
+    return _inductor.InductorPass(first)
 
 
 def _install(key: str) -> None:
@@ -95,11 +102,6 @@ def _either(serve: Callable[..., Any], original: Any) -> Callable[..., Any]:
     return kernel
 
 
-@functools.lru_cache
-def _is_hopper(device: torch.device) -> bool:
-    return device.type == "cuda" and torch.cuda.get_device_capability(device) == (9, 0)
-
-
 def _lies_right(matrix: torch.Tensor) -> bool:
     """As torch and the kernels want it: rows of K, 16 bytes apart."""
     rows, k = matrix.shape
@@ -109,9 +111,9 @@ def _lies_right(matrix: torch.Tensor) -> bool:
 
 def _is_served(a: torch.Tensor, b: torch.Tensor, dtype: torch.dtype | None, out: torch.Tensor | None) -> bool:
     """All but the scales."""
-    if a.dtype not in _FP8 or b.dtype not in _FP8 or torch.float8_e4m3fn not in (a.dtype, b.dtype) or dtype not in _OUT:
+    if a.dtype not in _override.FP8 or b.dtype not in _override.FP8 or torch.float8_e4m3fn not in (a.dtype, b.dtype) or dtype not in _override.OUT:
         return False
-    if a.dim() != 2 or b.dim() != 2 or a.shape[1] != b.shape[0] or b.shape[1] % 16 or not _is_hopper(a.device):
+    if a.dim() != 2 or b.dim() != 2 or a.shape[1] != b.shape[0] or b.shape[1] % 16 or not _override.is_hopper(a.device):
         return False
     if out is not None and (out.dtype != dtype or out.shape != (a.shape[0], b.shape[1]) or not out.is_contiguous() or
                             out.data_ptr() % 16 or out.device != a.device):
@@ -121,31 +123,14 @@ def _is_served(a: torch.Tensor, b: torch.Tensor, dtype: torch.dtype | None, out:
 
 def _multiply(a: torch.Tensor, b: torch.Tensor, scale_a: torch.Tensor, recipe_a: str, scale_b: torch.Tensor, recipe_b: str,
               dtype: torch.dtype, out: torch.Tensor | None, use_fast_accum: bool) -> torch.Tensor | None:
-    if (recipe_a, recipe_b) not in _PAIRS or any(
+    if (recipe_a, recipe_b) not in _override.PAIRS or any(
             scale.dtype != torch.float32 or scale.device != a.device for scale in (scale_a, scale_b)):
         return None
     try:
-        return _matmul.multiply(a, b, scale_a, recipe_a, scale_b, recipe_b, _OUT[dtype] if out is None else out,
+        return _matmul.multiply(a, b, scale_a, recipe_a, scale_b, recipe_b, _override.OUT[dtype] if out is None else out,
                                 _recipes.accuracy((recipe_a, recipe_b), use_fast_accum))
     except ValueError:  # scales that do not fit: torch says so in its own words
         return None
-
-
-def _find_recipe(matrix: torch.Tensor, scale: torch.Tensor) -> list[str]:
-    """Of torch._scaled_mm, which tells by shapes and strides: what the scales of `matrix`, rows of K, can be."""
-    rows, k = matrix.shape
-    found = ["tensor"] if scale.numel() == 1 else []
-    if scale.dim() != 2:
-        return found
-    blocks, row_blocks = ceil_div(k, BLOCK), ceil_div(rows, BLOCK)
-    shape, (row, column) = tuple(scale.shape), scale.stride()
-    if shape == (rows, 1) and scale.is_contiguous():
-        found.append("row")
-    if shape == (rows, blocks) and (rows <= 1 or row == 1) and (blocks <= 1 or column == rows):
-        found.append("1x128")
-    if shape == (row_blocks, blocks) and (row_blocks <= 1 or row == blocks) and (blocks <= 1 or column == 1):
-        found.append("128x128")
-    return found
 
 
 def _serve(a: torch.Tensor, b: torch.Tensor, scale_a: torch.Tensor, scale_b: torch.Tensor, bias: torch.Tensor | None = None,
@@ -155,14 +140,11 @@ def _serve(a: torch.Tensor, b: torch.Tensor, scale_a: torch.Tensor, scale_b: tor
     dtype = out.dtype if out is not None and out_dtype is None else out_dtype
     if bias is not None or scale_result is not None or not _is_served(a, b, dtype, out):
         return None
-    of_a, of_b = _find_recipe(a, scale_a), _find_recipe(b.t(), scale_b.t())
-    # In torch's order, so that what could be either is what torch takes it for.
-    for pair in (("tensor", "tensor"), ("row", "row"), ("128x128", "1x128"), ("1x128", "128x128"), ("1x128", "1x128")):
-        if pair[0] in of_a and pair[1] in of_b:
-            # Scales of B by 1x128 are [K/128, N] here, and [N, K/128] in scaled_mm.
-            return _multiply(a, b, scale_a, pair[0], scale_b.t() if pair[1] == "1x128" else scale_b, pair[1], dtype, out,
-                             use_fast_accum)
-    return None
+    pair = _override.find_recipes(a, b, scale_a, scale_b)
+    if pair is None:
+        return None
+    # Scales of B by 1x128 are [K/128, N] here, and [N, K/128] in scaled_mm.
+    return _multiply(a, b, scale_a, pair[0], scale_b.t() if pair[1] == "1x128" else scale_b, pair[1], dtype, out, use_fast_accum)
 
 
 def _serve_v2(a: torch.Tensor, b: torch.Tensor, scale_a: list[torch.Tensor], recipe_a: list[int], swizzle_a: list[int],
@@ -176,5 +158,5 @@ def _serve_v2(a: torch.Tensor, b: torch.Tensor, scale_a: list[torch.Tensor], rec
         return None
     if not _is_served(a, b, dtype, out):
         return None
-    pair = _RECIPES.get(recipe_a[0], ""), _RECIPES.get(recipe_b[0], "")
+    pair = _override.RECIPES.get(recipe_a[0], ""), _override.RECIPES.get(recipe_b[0], "")
     return _multiply(a, b, scale_a[0], pair[0], scale_b[0], pair[1], dtype, out, use_fast_accum)
