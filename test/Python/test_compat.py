@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import pathlib
 import re
+import subprocess
+import sys
 
 import deep_gemm
 import ml_dtypes
@@ -251,3 +254,52 @@ def test_helpers_of_tests(monkeypatch, capsys):
     deep_gemm.set_num_sms(7)
     assert dgemm.get_num_sms() == 7
     deep_gemm.set_num_sms(before)
+
+
+FOREIGN_TEST = """
+def enumerate_cases():
+    yield from ((1, 2.0), (2, 0.0))
+
+def ask_for(cases):
+    raise NotImplementedError
+
+def test_cases():
+    scores = []
+    for case, seconds in enumerate_cases():
+        assert case < 3
+        if seconds > 0:
+            scores.append(1 / seconds)
+    print(sum(scores) / len(scores))
+
+def test_of_another_gpu():
+    if True:
+        return
+    for case in enumerate_cases():
+        pass
+
+def test_wrong():
+    for case, _ in enumerate_cases():
+        assert case == 1
+
+if __name__ == '__main__':
+    test_cases()
+    test_of_another_gpu()
+    test_wrong()
+"""
+
+
+def test_runner_of_foreign_tests(tmp_path):
+    """scripts/gpu-deepgemm-tests.py: a function that returns early has one case, and one case may have no statistics."""
+    folder = tmp_path / "9.9/tests"
+    folder.mkdir(parents=True)
+    (folder / "test_cases.py").write_text(FOREIGN_TEST)
+    script = pathlib.Path(__file__).resolve().parents[2] / "scripts/gpu-deepgemm-tests.py"
+    result = subprocess.run([sys.executable, str(script), str(tmp_path), "--output", str(tmp_path / "out")], capture_output=True, text=True)
+    lines = result.stdout.splitlines()
+    assert [line for line in lines if line.startswith(("ok", "failed"))] == [
+        "ok       9.9-test_cases test_cases (1, 2.0)",
+        "ok       9.9-test_cases test_cases (2, 0.0): but its own statistics divide by zero: print(sum(scores) / len(scores))",
+        "ok       9.9-test_cases test_of_another_gpu ()",
+        "ok       9.9-test_cases test_wrong (1, 2.0)",
+        "failed   9.9-test_cases test_wrong (2, 0.0): AssertionError: "], result.stdout + result.stderr
+    assert lines[-1] == "4 ok, 0 refused, 1 failed, 0 timeout" and result.returncode == 1
