@@ -40,7 +40,8 @@ ProblemSize ProblemSize::get(GemmOp gemm) {
   size.loadsByTMA = allowsTMA(Operand::A) && allowsTMA(Operand::B);
   ProblemAttr problem = gemm.getProblem();
   ScaledAttr lhs = problem.getLhs(), rhs = problem.getRhs();
-  size.scalesColumns = rhs.isForEachRow() && rhs.variesAlongK();
+  size.scalesColumns = rhs.isForEachRowOfKBlock();
+  size.readsColumnScales = size.scalesColumns && !allowsTMA(Operand::ScaleB);
   size.isOfTables = lhs.variesAlongK() && rhs.variesAlongK() && lhs.isForEachRow() && !rhs.isForEachRow() &&
                     !problem.getOut().isF32();
   return size;
@@ -48,6 +49,11 @@ ProblemSize ProblemSize::get(GemmOp gemm) {
 
 bool ProblemSize::allows(ConfigAttr config) const {
   if (rowAlignment && rowAlignment % config.getBlockM())
+    return false;
+  if (scalesColumns &&
+      SharedMemoryLayout::getMaxStages(config.getBlockM(), config.getBlockN(), config.getBlockK(), config.getStages(),
+                                       config.getSplitK(), config.getSchedule().getEarlyStore(),
+                                       /*scalesColumns=*/true) < config.getStages())
     return false;
   return loadsByTMA || !config.isMulticast();
 }
@@ -75,14 +81,23 @@ struct Shape {
 };
 } // namespace
 
+/// The clocks by which a scale for each column makes the promotion of a warpgroup longer: for each value of a thread
+/// the product of both scales, for each two columns a read of 8 bytes, which takes two. Counted in the machine code,
+/// not measured.
+static double countColumnScaleClocks(const Shape &config) {
+  double rows = double(config.blockM) / double(config.warpgroups * hopper::kWgmmaM);
+  return rows * double(config.blockN) * (0.5 + 0.25);
+}
+
 /// A K block on the tensor cores and CUDA cores.
-static double estimateMath(const Shape &config, const MachineCosts &costs) {
+static double estimateMath(const Shape &config, const MachineCosts &costs, bool scalesColumns) {
   int64_t blockN = config.blockN;
   double tensor = double(config.blockM * blockN) / 32;
   bool isOdd = blockN % 16;
   if (config.warpgroups == 1) // nothing hides the wait and the promotion
-    return costs.wait * (config.isRotated ? costs.waitRotated : 1) + costs.tensor1 * tensor + isOdd * costs.oddColumns1;
-  bool hasTwoScales = kScaleBlock % blockN && blockN % kScaleBlock;
+    return costs.wait * (config.isRotated ? costs.waitRotated : 1) + costs.tensor1 * tensor +
+           isOdd * costs.oddColumns1 + scalesColumns * countColumnScaleClocks(config);
+  bool hasTwoScales = !scalesColumns && kScaleBlock % blockN && blockN % kScaleBlock;
   double more = hasTwoScales * costs.twoScales + isOdd * costs.oddColumns;
   if (config.warpgroups == 3)
     return costs.tensor3 * tensor + more;
@@ -132,7 +147,7 @@ static Estimate estimateTiles(const ProblemSize &size, const Shape &config, cons
   double rows = double(blockM);
   if (!size.rowAlignment)
     rows = std::min(rows, std::ceil(allRows / tilesM / double(clusterM) / 8) * 8);
-  e.math = estimateMath(config, costs);
+  e.math = estimateMath(config, costs, size.scalesColumns);
   e.fill = (rows + double(blockN)) * costs.row;
   // A line that several CTAs of a wave read crosses from the L2 once; the row tiles of a split K do not keep step.
   double groupM = std::max(1.0, double(config.groupM)); // fields as they were given: the verifier comes later
@@ -183,15 +198,15 @@ static Estimate estimateShape(const ProblemSize &size, const Shape &config, cons
   return guessed;
 }
 
-/// Whether the scales of some columns find registers beside the accumulators. Of 43 configs that are neither unrolled
-/// nor rotated ptxas 13.0 spilled three, those with 192 registers of accumulators.
+/// Whether scales of columns that are read from the operand find registers beside the accumulators. Of 43 configs that
+/// are neither unrolled nor rotated ptxas 13.0 spilled three, those with 192 registers of accumulators.
 static bool hasRoomForColumnScales(ConfigAttr config) {
   return getAccumulatorRegisters(config.getBlockM(), config.getBlockN(), config.getWarpgroups()) < 192;
 }
 
 /// Whether a legal config may be chosen for the problem.
 static bool suits(ConfigAttr config, const ProblemSize &size, const ChoiceData &data) {
-  return size.allows(config) && !(size.scalesColumns && !hasRoomForColumnScales(config)) &&
+  return size.allows(config) && !(size.readsColumnScales && !hasRoomForColumnScales(config)) &&
          !data.leavesOut(size, config);
 }
 
@@ -203,9 +218,9 @@ Estimate dgemm::estimate(const ProblemSize &size, ConfigAttr config, const Machi
 static void visitCandidates(const ProblemSize &size, ConfigFields fields, const SpillData &spills,
                             function_ref<void(const ConfigFields &, const Shape &)> visit) {
   // Of an unrolled or rotated loop ptxas 13.0 reads the scales of several K blocks ahead, and spills.
-  if (size.scalesColumns && !fields.schedule.unroll)
+  if (size.readsColumnScales && !fields.schedule.unroll)
     fields.schedule.unroll = 1;
-  if (size.scalesColumns && !fields.schedule.rotate)
+  if (size.readsColumnScales && !fields.schedule.rotate)
     fields.schedule.rotate = false;
   // Each CTA reads the rows of all groups before it starts (measured with up to 32).
   constexpr int64_t kFewGroups = 32;
@@ -213,7 +228,7 @@ static void visitCandidates(const ProblemSize &size, ConfigFields fields, const 
     fields.order.evenWaves = false;
   // Of a contiguous layout M says nothing about the rows of a group.
   int64_t rows = size.rowAlignment ? ShapedType::kDynamic : size.m;
-  forEachCandidate(fields, spills, rows, size.k, size.isMasked, [&](const ConfigFields &candidate) {
+  forEachCandidate(fields, spills, rows, size.k, size.isMasked, size.scalesColumns, [&](const ConfigFields &candidate) {
     Shape shape(candidate);
     if (shape.stages >= 2 && isSplitUseful(size, shape, fields))
       visit(candidate, shape);
@@ -267,9 +282,10 @@ FailureOr<SelectedConfig> dgemm::selectConfig(MLIRContext *context, const Proble
   if (!all.schedule.warpgroups)
     all.schedule.warpgroups = blockM <= 64 ? 1 : blockM == 192 ? 3 : 2;
   int64_t splitK = all.tile.splitK.value_or(1);
-  int64_t fit = splitK < 1 ? 0
-                           : SharedMemoryLayout::getMaxStages(blockM, blockN, blockK, 16, splitK,
-                                                              all.schedule.earlyStore.value_or(false));
+  int64_t fit = splitK < 1
+                    ? 0
+                    : SharedMemoryLayout::getMaxStages(blockM, blockN, blockK, 16, splitK,
+                                                       all.schedule.earlyStore.value_or(false), size.scalesColumns);
   if (!all.schedule.stages)
     all.schedule.stages = std::max<int64_t>(2, fit);
   ConfigAttr config = all.get(emitError, context);

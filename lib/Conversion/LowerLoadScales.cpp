@@ -129,7 +129,8 @@ struct LowerLoadScales : OpConversionPattern<LoadScalesOp> {
     if (op.isOfRows())
       rewriter.replaceOp(op, op.isFromTile() ? readRows(b, adaptor.getSource()) : loadRows(b, op));
     else if (op.isForEachRow())
-      rewriter.replaceOp(op, loadForEachColumn(b, op));
+      rewriter.replaceOp(op,
+                         op.isFromTile() ? readForEachColumn(b, op, adaptor.getSource()) : loadForEachColumn(b, op));
     else
       rewriter.replaceOp(op, op.isFromTile() ? readColumns(b, op, adaptor.getSource()) : loadColumns(b, op));
     return success();
@@ -154,6 +155,20 @@ private:
     SmallVector<Value> values;
     for (int64_t half = 0; half < 2; ++half)
       values.push_back(access.load(b.add(row, 8 * half)));
+    return pack(b, values);
+  }
+
+  /// Scales of B in shared memory from `tile` on: those of the columns of the thread, of which two are neighbours.
+  static Value readForEachColumn(NVVMBuilder &b, LoadScalesOp op, Value tile) {
+    int64_t columns = cast<FragType>(op.getScales().getType()).getColumns();
+    Value first = b.offsetPointer(tile, b.shiftLeft(b.bitAnd(b.threadIndex(), 3), 3));
+    SmallVector<Value> values;
+    for (int64_t column = 0; column < columns; column += 8) {
+      Value address = b.offsetPointer(first, b.i32(4 * column));
+      Value pair = LLVM::LoadOp::create(b, VectorType::get(2, b.getF32Type()), address);
+      for (int64_t i : {0, 1})
+        values.push_back(LLVM::ExtractElementOp::create(b, pair, b.i32(i)));
+    }
     return pack(b, values);
   }
 

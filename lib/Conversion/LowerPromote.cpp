@@ -84,7 +84,8 @@ private:
 /// What a partial sum is multiplied by: row and column scales, either of which may be none.
 class PromotionScales {
 public:
-  PromotionScales(NVVMBuilder &b, PromoteOp op, Value rowScales, Value columnScales) : b(b) {
+  PromotionScales(NVVMBuilder &b, PromoteOp op, Value rowScales, Value columnScales)
+      : b(b), first(static_cast<int64_t>(op.getColumn()) / 2) {
     auto kernel = op->getParentOfType<KernelOp>();
     if (op.getColumnScales() && isa<VectorType>(op.getColumnScales().getType())) {
       blocks.emplace(b, kernel.getProblem(), rowScales, columnScales, op.getN(), op.getAcc().getType().getColumns());
@@ -103,12 +104,14 @@ public:
       return blocks->get(i / 4 * 8, row);
     if (columns.empty())
       return rows.empty() ? Value() : rows[row];
-    Value column = columns[i / 4 * 2 + i % 2];
+    Value column = columns[(i - first) / 4 * 2 + i % 2];
     return rows.empty() ? column : LLVM::FMulOp::create(b, rows[row], column);
   }
 
 private:
   NVVMBuilder &b;
+  /// Value of the fragment that is the first of the part, whose columns a fragment of scales has.
+  int64_t first;
   std::optional<ScaleProducts> blocks;
   SmallVector<Value> rows, columns;
 };

@@ -48,15 +48,14 @@ RingLowering::RingLowering(KernelOp kernel, RingOp ring, WarpSpecializeOp roles)
     splitK = cluster.size() > 2 ? cluster[2] : 1;
     searchesGroups = tiles.searchesGroups();
   });
-  bytes = getType().getStage().getByteSize();
   roles.getProducer().walk([&](LoadAsyncOp load) {
     if (!load.getMovement())
       return; // an error of its own
     fewRows = std::max(fewRows, load.getMovement()->getFewRows());
     hasCopies |= isBy(load, MovementKind::Registers);
     bringsScalesOfB |= isBy(load, MovementKind::CpAsync);
-    if (!isBy(load, MovementKind::TMA))
-      bytes -= load.getStage().getType().getTiles()[load.getIndex()].getByteSize();
+    if (isBy(load, MovementKind::TMA))
+      bytes += load.getStage().getType().getTiles()[load.getIndex()].getByteSize();
   });
 }
 
@@ -94,11 +93,11 @@ static LogicalResult verifyLoad(RingLowering &lowering, LoadAsyncOp load) {
   return success();
 }
 
-static LogicalResult verifyView(ViewOp view) {
+static LogicalResult verifyView(RingLowering &lowering, ViewOp view) {
   auto wait = view.getStage().getDefiningOp<WaitOp>();
   if (!wait)
     return view.emitOpError("expected a stage that dgemm.wait gives");
-  if (view.getIndex() == kScalesOfB && !wait.getSlot())
+  if (view.getIndex() == kScalesOfB && lowering.bringsScalesOfB && !wait.getSlot())
     return view.emitOpError("expected a stage with a slot, which has the scales of B");
   return success();
 }
@@ -117,7 +116,7 @@ static LogicalResult verifyOps(RingLowering &lowering) {
         .Case<AcquireOp, WaitOp, CommitOp, ReleaseOp>(
             [&](auto ringOp) { return verifyPosition(op, ringOp.getIndex()); })
         .Case([&](LoadAsyncOp load) { return verifyLoad(lowering, load); })
-        .Case([](ViewOp view) { return verifyView(view); })
+        .Case([&](ViewOp view) { return verifyView(lowering, view); })
         .Default(success());
   });
   return failure(result.wasInterrupted());
@@ -145,6 +144,8 @@ public:
   void lower(NVVMBuilder &b, CommitOp commit);
   void lower(NVVMBuilder &b, ViewOp view);
   void lower(NVVMBuilder &b, ReleaseOp release);
+  LogicalResult lower(NVVMBuilder &b, FetchScalesOp fetch) { return fetched.lower(b, fetch); }
+  void lower(NVVMBuilder &b, AwaitScalesOp await) { fetched.lower(b, await); }
 
 private:
   /// M, i32.
@@ -170,6 +171,7 @@ private:
 
   RingLowering &lowering;
   const SharedMemory &shared;
+  FetchedScales fetched{lowering};
   /// What the stage that is loaded lacks of its bytes because rows are clipped (i32); null if nothing.
   Value clippedBytes;
 };
@@ -266,8 +268,9 @@ void OpLowering::lower(NVVMBuilder &b, ViewOp view) {
   TileType tile = view.getTile().getType();
   int64_t bytes = tile.getRows() == 1 ? tile.getElementType().getIntOrFloatBitWidth() / 8 : tile.getRowBytes();
   auto wait = view.getStage().getDefiningOp<WaitOp>();
-  Value base = view.getIndex() == kScalesOfB ? shared.blockScaleAddress(b, wait.getSlot(), tile.getColumns())
-                                             : shared.tileAddress(b, wait.getIndex(), view.getIndex());
+  bool isOfSlot = view.getIndex() == kScalesOfB && lowering.bringsScalesOfB;
+  Value base = isOfSlot ? shared.blockScaleAddress(b, wait.getSlot(), tile.getColumns())
+                        : shared.tileAddress(b, wait.getIndex(), view.getIndex());
   Value address = b.offsetPointer(base, b.mul(b.toI32(view.getOffset()), bytes));
   view.replaceAllUsesWith(Value(TileAtOp::create(b, tile, address)));
 }
@@ -304,16 +307,15 @@ static LogicalResult lowerRole(RingLowering &lowering, Region &role) {
       TypeSwitch<Operation *>(op).Case<AcquireOp, WaitOp>([&](auto stage) { ops.lower(b, stage); });
       continue;
     }
-    if (auto load = dyn_cast<LoadAsyncOp>(op)) {
-      if (failed(ops.lower(b, load)))
-        return failure();
-      load.erase();
-      continue;
-    }
-    TypeSwitch<Operation *>(op).Case<CommitOp, ViewOp, ReleaseOp>([&](auto ringOp) {
-      ops.lower(b, ringOp);
-      ringOp.erase();
-    });
+    bool isLowered = true;
+    TypeSwitch<Operation *>(op)
+        .Case<LoadAsyncOp, FetchScalesOp>([&](auto copy) { isLowered = succeeded(ops.lower(b, copy)); })
+        .Case<CommitOp, ViewOp, ReleaseOp, AwaitScalesOp>([&](auto other) { ops.lower(b, other); })
+        .Default([&](Operation *) { op = nullptr; });
+    if (!isLowered)
+      return failure();
+    if (op)
+      op->erase();
   }
   for (Operation *stage : stages)
     stage->erase();

@@ -174,8 +174,9 @@ FailureOr<LLVM::LLVMFuncOp> KernelLowering::lower() {
   func->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(), b.getI32IntegerAttr(1));
   if (int64_t size = kernel.getConfig().getClusterSize(); size > 1)
     func->setAttr(NVVM::NVVMDialect::getClusterDimAttrName(), b.getDenseI32ArrayAttr({static_cast<int32_t>(size)}));
-  func->setAttr(kLaunchAttr, LaunchAttr::get(b.getContext(), kernel.getProblem(), kernel.getConfig(), threads,
-                                             SharedMemoryLayout::get(kernel.getConfig()).totalBytes));
+  func->setAttr(kLaunchAttr,
+                LaunchAttr::get(b.getContext(), kernel.getProblem(), kernel.getConfig(), threads,
+                                SharedMemoryLayout::get(kernel.getConfig(), kernel.getProblem()).totalBytes));
   func.setAllArgAttrs(attrs);
   Block *entry = func.addEntryBlock(b);
   b.setInsertionPointToStart(entry);

@@ -67,6 +67,23 @@ void initBarriers(RingLowering &lowering, NVVMBuilder &b, int64_t emptyCount, in
 /// How lines that `load` brings are to be kept in the L2 (i64, PTX ISA 9.0, createpolicy); null for as usual.
 Value getCacheHint(NVVMBuilder &b, LoadAsyncOp load);
 
+/// Scales that each warpgroup fetches of the sums of a tile, one after the other in its part of shared memory.
+class FetchedScales {
+public:
+  explicit FetchedScales(RingLowering &lowering) : lowering(lowering) {}
+
+  LogicalResult lower(NVVMBuilder &b, FetchScalesOp fetch);
+  void lower(NVVMBuilder &b, AwaitScalesOp await);
+
+private:
+  static constexpr int64_t kAlignment = 16;
+  /// Where the next tile of the block of `fetch` lies. Failure: there is no room left for it.
+  FailureOr<Value> place(NVVMBuilder &b, FetchScalesOp fetch);
+
+  RingLowering &lowering;
+  llvm::DenseMap<Block *, int64_t> usedBytes;
+};
+
 /// Where the tile of a load lies (i32), innermost first.
 SmallVector<Value> getCoordinates(NVVMBuilder &b, ValueRange offsets);
 

@@ -27,7 +27,7 @@ static LLVM::GlobalOp getGlobal(KernelOp kernel) {
                                 hopper::kSwizzleAtom, static_cast<unsigned>(NVVM::NVVMMemorySpace::Shared));
 }
 
-SharedMemory::SharedMemory(KernelOp kernel) : layout(SharedMemoryLayout::get(kernel.getConfig())) {
+SharedMemory::SharedMemory(KernelOp kernel) : layout(SharedMemoryLayout::get(kernel.getConfig(), kernel.getProblem())) {
   for (auto address : kernel.getBody().getOps<LLVM::AddressOfOp>())
     if (address.getGlobalName() == kSharedMemoryName)
       start = address;

@@ -34,6 +34,10 @@ public:
   Value blockScaleAddress(NVVMBuilder &b, Value slot, int64_t count) const {
     return b.offsetPointer(start, b.add(b.mul(slot, 4 * count), layout.blockScalesOffset));
   }
+  /// `bytes` (i32) into the scales of sums.
+  Value sumScaleAddress(NVVMBuilder &b, Value bytes, int64_t more) const {
+    return b.offsetPointer(start, b.add(bytes, layout.sumScalesOffset + more));
+  }
   /// `bytes` (i32) into the output.
   Value outputAddress(NVVMBuilder &b, Value bytes, int64_t more = 0) const {
     return b.offsetPointer(start, b.add(bytes, layout.outputOffset + more));

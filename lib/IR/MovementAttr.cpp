@@ -40,8 +40,8 @@ LogicalResult MovementAttr::verifyFor(Operation *op, Operand operand) const {
     return op->emitOpError("expected to move its data without TMA, which does not take these strides");
   if (isByTMA && operand == Operand::D && config.getSplitK() > 1)
     return op->emitOpError("expected to store from registers, as each CTA of a split K has columns of its own");
-  if (!isByTMA && operand == Operand::ScaleA)
-    return op->emitOpError("expected to load scales of A by TMA; dgemm.load_scales does without");
+  if (!isByTMA && isScale(operand))
+    return op->emitOpError("expected to load a tile of scales by TMA; dgemm.load_scales does without");
   Multicast multicast = operand == Operand::A && config.getClusterN() > 1   ? Multicast::Row
                         : operand == Operand::B && config.getClusterM() > 1 ? Multicast::Column
                                                                             : Multicast::None;
@@ -49,7 +49,7 @@ LogicalResult MovementAttr::verifyFor(Operation *op, Operand operand) const {
     return op->emitOpError() << "expected multicast = " << stringifyMulticast(multicast)
                              << ", as the cluster of the kernel says, but got " << stringifyMulticast(getMulticast());
   bool isAlone = kernel.getLayout() == Layout::Dense && !config.isMulticast();
-  if (getPrefetchFrom() && (!isAlone || operand == Operand::ScaleA))
+  if (getPrefetchFrom() && (!isAlone || isScale(operand)))
     return op->emitOpError("expected 'prefetch_from' for A and B of a dense layout without multicast only");
   if (getClipRows() && (!isAlone || operand != Operand::A))
     return op->emitOpError("expected 'clip_rows' for A of a dense layout without multicast only");

@@ -8,6 +8,7 @@
 
 #include "dgemm/IR/OperandGeometry.h"
 #include "dgemm/IR/HopperLimits.h"
+#include "dgemm/IR/SharedMemoryLayout.h"
 #include "llvm/ADT/Sequence.h"
 #include <numeric>
 
@@ -191,11 +192,27 @@ bool dgemm::areStridesOf(Operand operand, ArrayRef<int64_t> strides) {
                           : strides.back() == 1;
 }
 
+/// What C8 of #dgemm.config does not know: scale rows of B.
+static LogicalResult verifySharedMemory(Operation *op, ConfigAttr config, ProblemAttr problem) {
+  int64_t bytes = SharedMemoryLayout::get(config, problem).totalBytes;
+  if (bytes <= hopper::kMaxSharedMemory)
+    return success();
+  int64_t fit = SharedMemoryLayout::getMaxStages(config.getBlockM(), config.getBlockN(), config.getBlockK(), kMaxStages,
+                                                 config.getSplitK(), config.getSchedule().getEarlyStore(),
+                                                 /*scalesColumns=*/true);
+  return op->emitOpError() << "expected at most " << fit
+                           << " stages with a scale for each row of B in each K block, as " << config.getStages()
+                           << " need " << bytes << " bytes of shared memory, but a CTA has "
+                           << hopper::kMaxSharedMemory;
+}
+
 LogicalResult dgemm::verifyConfigFor(Operation *op, ConfigAttr config, ProblemAttr problem) {
   for (ScaledAttr scaled : {problem.getLhs(), problem.getRhs()})
     if (scaled.variesAlongK() && config.getBlockK() != scaled.getK())
       return op->emitOpError() << "expected block K to be the depth of the blocks of scales, " << scaled.getK()
                                << ", but got " << config.getBlockK();
+  if (failed(verifySharedMemory(op, config, problem)))
+    return failure();
   if (!config.isMulticast())
     return success();
   for (Operand operand : {Operand::A, Operand::B})

@@ -171,7 +171,7 @@ void AcquireOp::setPosition(Value index, Value parity, Value slot) { assignPosit
 
 void WaitOp::setPosition(Value index, Value parity, Value slot) { assignPosition(*this, index, parity, slot); }
 
-/// A tile of A, B or the scales of A.
+/// A tile of A, B or of scales for each row.
 static LogicalResult verifyTileLoad(LoadAsyncOp op, TileType tile, Operand operand) {
   // TMA box limits (cuda.h, cuTensorMapEncodeTiled).
   if (tile.getRows() > hopper::kTmaMaxBox || tile.getColumns() > hopper::kTmaMaxBox)
@@ -187,7 +187,7 @@ static LogicalResult verifyTileLoad(LoadAsyncOp op, TileType tile, Operand opera
   return movement ? movement->verifyFor(op, operand) : success();
 }
 
-/// Scales of B.
+/// Scales of blocks of B.
 static LogicalResult verifyBlockScalesLoad(LoadAsyncOp op, TileType tile) {
   if (std::optional<MovementAttr> movement = op.getMovement())
     if (failed(movement->verifyKind(op, {MovementKind::CpAsync})))
@@ -210,7 +210,33 @@ LogicalResult LoadAsyncOp::verify() {
   if (getIndex() >= std::size(kStageOperands))
     return emitOpError("expected a tile of A, B or their scales");
   Operand operand = kStageOperands[getIndex()];
-  return operand == Operand::ScaleB ? verifyBlockScalesLoad(*this, tile) : verifyTileLoad(*this, tile, operand);
+  auto kernel = (*this)->getParentOfType<KernelOp>();
+  bool isOfBlocks = operand == Operand::ScaleB && !(kernel && kernel.getProblem().getRhs().isForEachRowOfKBlock());
+  return isOfBlocks ? verifyBlockScalesLoad(*this, tile) : verifyTileLoad(*this, tile, operand);
+}
+
+LogicalResult FetchScalesOp::verify() {
+  TileType tile = getTile().getType();
+  MemRefType type = getSource().getType();
+  if (tile.getRows() != 1 || !tile.getElementType().isF32() || !type.getElementType().isF32())
+    return emitOpError() << "expected a row of f32 and a source of f32, but got " << tile << " and " << type;
+  if (type.getRank() != static_cast<int64_t>(getOffsets().size()))
+    return emitOpError() << "expected " << type.getRank() << " offsets for " << type << ", but got "
+                         << getOffsets().size();
+  auto kernel = (*this)->getParentOfType<KernelOp>();
+  if (!kernel)
+    return success(); // an error of its own
+  std::optional<Operand> operand = kernel.getOperandOf(getSource());
+  if (!operand || !isScale(*operand))
+    return emitOpError("expected the source to be the kernel argument scale_a or scale_b");
+  ProblemAttr problem = kernel.getProblem();
+  if (problem.getLhs().variesAlongK() || problem.getRhs().variesAlongK())
+    return emitOpError()
+           << "expected scales of A and B that are the same along K, which leave room for the tile, but got "
+           << problem.getLhs() << " and " << problem.getRhs();
+  if (!problem.getScaledOf(*operand).isForEachRow())
+    return emitOpError() << "expected a scale for each row, but got " << problem.getScaledOf(*operand);
+  return success();
 }
 
 LogicalResult ViewOp::verify() {

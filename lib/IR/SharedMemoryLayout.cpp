@@ -32,7 +32,7 @@ int64_t dgemm::getSplitBytes(int64_t columns, int64_t splitK) {
 }
 
 SharedMemoryLayout SharedMemoryLayout::get(int64_t blockM, int64_t blockN, int64_t blockK, int64_t stages,
-                                           int64_t splitK, bool earlyStore) {
+                                           int64_t splitK, bool earlyStore, bool scalesColumns) {
   SharedMemoryLayout layout;
   layout.outputOffset = 0;
   int64_t slices = blockM / hopper::kWgmmaM;
@@ -40,13 +40,15 @@ SharedMemoryLayout SharedMemoryLayout::get(int64_t blockM, int64_t blockN, int64
                                                  : slices * (splitK - 1) * getSplitBytes(blockN, splitK),
                                      hopper::kSwizzleAtom);
   int64_t offset = layout.outputBytes;
-  int64_t bytes[3] = {blockM * blockK, blockN * blockK,
-                      static_cast<int64_t>(llvm::alignTo(blockM * 4, hopper::kBulkAlignment))};
-  for (int tile = 0; tile < 3; ++tile) {
+  auto getScaleBytes = [](int64_t rows) -> int64_t { return llvm::alignTo(rows * 4, hopper::kBulkAlignment); };
+  int64_t bytes[] = {blockM * blockK, blockN * blockK, getScaleBytes(blockM),
+                     scalesColumns ? getScaleBytes(blockN) : 0};
+  for (size_t tile = 0; tile < std::size(bytes); ++tile) {
     layout.tileOffset[tile] = offset;
     layout.tileBytes[tile] = bytes[tile];
     offset += stages * bytes[tile];
   }
+  layout.sumScalesOffset = layout.tileOffset[2];
   layout.blockScalesOffset = offset;
   layout.blockScalesBytes = getScaleBlocksOfTile(blockN) * 4 * kBlockScaleSlots;
   static_assert(4 * kBlockScaleSlots % hopper::kMbarrierBytes == 0, "barriers follow");
@@ -58,15 +60,19 @@ SharedMemoryLayout SharedMemoryLayout::get(int64_t blockM, int64_t blockN, int64
   return layout;
 }
 
-SharedMemoryLayout SharedMemoryLayout::get(ConfigAttr config) {
-  return get(config.getBlockM(), config.getBlockN(), config.getBlockK(), config.getStages(), config.getSplitK(),
-             config.getSchedule().getEarlyStore());
+SharedMemoryLayout SharedMemoryLayout::get(ConfigAttr config, ProblemAttr problem) {
+  SharedMemoryLayout layout =
+      get(config.getBlockM(), config.getBlockN(), config.getBlockK(), config.getStages(), config.getSplitK(),
+          config.getSchedule().getEarlyStore(), problem.getRhs().isForEachRowOfKBlock());
+  if (!problem.getLhs().variesAlongK() && !problem.getRhs().variesAlongK())
+    layout.sumScalesBytes = layout.fullBarrierOffset - layout.sumScalesOffset;
+  return layout;
 }
 
 int64_t SharedMemoryLayout::getMaxStages(int64_t blockM, int64_t blockN, int64_t blockK, int64_t limit, int64_t splitK,
-                                         bool earlyStore) {
-  int64_t fixed = get(blockM, blockN, blockK, 0, splitK, earlyStore).totalBytes;
-  int64_t each = get(blockM, blockN, blockK, 1, splitK, earlyStore).totalBytes - fixed;
+                                         bool earlyStore, bool scalesColumns) {
+  int64_t fixed = get(blockM, blockN, blockK, 0, splitK, earlyStore, scalesColumns).totalBytes;
+  int64_t each = get(blockM, blockN, blockK, 1, splitK, earlyStore, scalesColumns).totalBytes - fixed;
   if (fixed > hopper::kMaxSharedMemory)
     return 0;
   return std::min(limit, (hopper::kMaxSharedMemory - fixed) / each);

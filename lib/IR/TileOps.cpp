@@ -35,6 +35,8 @@ LogicalResult dgemm::verifyIsOperand(Operation *op, StringRef what, Value value,
 static LogicalResult verifyIsTileOf(Operation *op, StringRef what, Value tile, Operand operand) {
   if (auto load = tile.getDefiningOp<LoadOp>())
     return verifyIsOperand(op, (what + ", which is loaded,").str(), load.getSource(), operand);
+  if (auto fetch = tile.getDefiningOp<FetchScalesOp>())
+    return verifyIsOperand(op, (what + ", which is fetched,").str(), fetch.getSource(), operand);
   auto view = tile.getDefiningOp<ViewOp>();
   if (!view || (view.getIndex() < std::size(kStageOperands) && kStageOperands[view.getIndex()] == operand))
     return success();
@@ -69,9 +71,9 @@ static LogicalResult verifyMma(Operation *op, TypedValue<TileType> lhsTile, Type
   return verifyIsTileOf(op, "rhs", rhsTile, Operand::B);
 }
 
-/// Scales of the rows and columns of `acc`.
+/// Scales of the rows and columns of `acc`; a fragment of column scales has those of `columns` columns.
 template <typename OpTy>
-static LogicalResult verifyScales(OpTy op) {
+static LogicalResult verifyScales(OpTy op, int64_t columnsOfPart) {
   FragType acc = op.getAcc().getType();
   if (Value rows = op.getRowScales())
     if (rows.getType() != FragType::get(op.getContext(), acc.getRows(), 1))
@@ -86,13 +88,13 @@ static LogicalResult verifyScales(OpTy op) {
   auto vector = dyn_cast<VectorType>(columns.getType());
   if (!vector != scaled.isForEachRow())
     return op.emitOpError() << "expected column scales of " << scaled << ", but got " << columns.getType();
-  int64_t expected = scaled.getScalesOfTile(acc.getColumns());
+  int64_t width = vector ? acc.getColumns() : columnsOfPart, expected = scaled.getScalesOfTile(width);
   int64_t given = vector ? vector.getNumElements() : cast<FragType>(columns.getType()).getColumns();
   if (!vector && cast<FragType>(columns.getType()).getRows() != 1)
     return op.emitOpError() << "expected a row of column scales, but got " << columns.getType();
   if (given != expected)
-    return op.emitOpError() << "expected " << expected << " column scales for " << acc.getColumns()
-                            << " columns, but got " << given;
+    return op.emitOpError() << "expected " << expected << " column scales for " << width << " columns, but got "
+                            << given;
   return success();
 }
 
@@ -154,8 +156,11 @@ LogicalResult LoadOp::verify() {
   if (!kernel)
     return success(); // an error of its own
   std::optional<Operand> operand = kernel.getOperandOf(getSource());
-  if (operand != Operand::A && operand != Operand::B && operand != Operand::ScaleA)
-    return emitOpError("expected the source to be the kernel argument a, b or scale_a");
+  bool hasColumnScales = kernel.getProblem().getRhs().isForEachRowOfKBlock();
+  if (operand != Operand::A && operand != Operand::B && operand != Operand::ScaleA &&
+      !(operand == Operand::ScaleB && hasColumnScales))
+    return emitOpError() << "expected the source to be the kernel argument "
+                         << (hasColumnScales ? "a, b, scale_a or scale_b" : "a, b or scale_a");
   if (getTile().getType() != kernel.getTileOf(*operand))
     return emitOpError() << "expected the tile of " << stringifyOperand(*operand)
                          << " that the config of the kernel says, " << kernel.getTileOf(*operand) << ", but got "
@@ -171,13 +176,13 @@ static LogicalResult verifyTileScales(LoadScalesOp op) {
     return op.emitOpError("expected neither offsets nor 'by' for scales in shared memory");
   auto frag = dyn_cast<FragType>(scales);
   bool isRow = tile.getRows() == 1 && tile.getElementType().isF32();
-  if (frag && frag.getRows() == 1)
-    return op.emitOpError() << "expected a fragment of Rx1 or a vector from shared memory, but got " << frag;
-  if (frag && (!isRow || frag.getColumns() != 1 || frag.getRows() != tile.getColumns()))
+  if (frag && op.isOfRows() && (!isRow || frag.getColumns() != 1 || frag.getRows() != tile.getColumns()))
     return op.emitOpError() << "expected a 1xR tile of f32 and a fragment of Rx1, but got " << tile << " and " << frag;
+  if (frag && !op.isOfRows() && (!isRow || frag.getColumns() != tile.getColumns()))
+    return op.emitOpError() << "expected a 1xC tile of f32 and a fragment of 1xC, but got " << tile << " and " << frag;
   if (!frag && (!isRow || cast<VectorType>(scales).getNumElements() != tile.getColumns()))
     return op.emitOpError() << "expected a 1xC tile of f32 and a vector of C, but got " << tile << " and " << scales;
-  return verifyIsTileOf(op, "tile", op.getSource(), frag ? Operand::ScaleA : Operand::ScaleB);
+  return verifyIsTileOf(op, "tile", op.getSource(), op.isOfRows() ? Operand::ScaleA : Operand::ScaleB);
 }
 
 /// C2 of dgemm.load_scales for a scale for each row of A or of B.
@@ -228,7 +233,7 @@ LogicalResult LoadScalesOp::verify() {
 LogicalResult ScaledMmaOp::verify() {
   if (failed(verifyMma(*this, getLhs(), getRhs(), getAcc().getType())))
     return failure();
-  return verifyScales(*this);
+  return verifyScales(*this, getAcc().getType().getColumns());
 }
 
 /// C3 of dgemm.mma.
@@ -268,7 +273,7 @@ LogicalResult PromoteOp::verify() {
     return emitOpError() << "expected a part with the rows of " << acc
                          << " and columns inside it from a multiple of 8, "
                          << "but got " << part << " from " << first;
-  return verifyScales(*this);
+  return verifyScales(*this, part.getColumns());
 }
 
 static LogicalResult verifySplit(Operation *op, int64_t split) {

@@ -90,11 +90,11 @@ int64_t MovementChoice::chooseFewRows(bool stagesBlockScales) {
 
 FailureOr<MovementAttr> MovementChoice::chooseLoad(LoadOp load, bool stagesBlockScales) {
   Operand operand = *kernel.getOperandOf(load.getSource()); // verified
-  if (operand == Operand::ScaleA) {
+  if (isScale(operand)) {
     if (!allowsTMA(operand))
       return load.emitOpError("expected strides that TMA takes; dgemm.load_scales does without"), failure();
-    return byTMA(Multicast::None, CachePolicy::Normal, /*prefetchFrom=*/0, chooseFewRows(stagesBlockScales),
-                 /*clipRows=*/false);
+    return byTMA(Multicast::None, CachePolicy::Normal, /*prefetchFrom=*/0,
+                 operand == Operand::ScaleA ? chooseFewRows(stagesBlockScales) : 0, /*clipRows=*/false);
   }
   Multicast multicast = Multicast::None;
   if (operand == Operand::A && config.getClusterN() > 1)
@@ -114,11 +114,12 @@ LogicalResult MovementChoice::choose() {
   kernel.walk([&](LoadScalesOp load) { accesses.scales.push_back(load); });
   kernel.walk([&](StoreOp store) { accesses.stores.push_back(store); });
 
-  // The scales of B come through shared memory where TMA brings all else: the producer then has little to do.
+  // The scales of blocks of B come through shared memory where TMA brings all else: the producer then has little to do.
   bool loadsScalesOfA = llvm::any_of(
       accesses.loads, [&](LoadOp load) { return kernel.getOperandOf(load.getSource()) == Operand::ScaleA; });
+  ScaledAttr rhs = kernel.getProblem().getRhs();
   bool stagesBlockScales =
-      loadsScalesOfA && allowsTMA(Operand::A) && allowsTMA(Operand::B) && kernel.getProblem().getRhs().variesAlongK();
+      loadsScalesOfA && allowsTMA(Operand::A) && allowsTMA(Operand::B) && rhs.variesAlongK() && !rhs.isForEachRow();
   for (LoadOp load : accesses.loads) {
     FailureOr<MovementAttr> movement = chooseLoad(load, stagesBlockScales);
     if (failed(movement))

@@ -129,6 +129,32 @@ static PromoteOp findPromote(StoreOp store) {
   return promote && promote->getBlock() == store->getBlock() ? promote : PromoteOp();
 }
 
+/// Half `i` of a view, along its rows or, of one row, along its columns.
+static ViewOp halve(ImplicitLocOpBuilder &b, ViewOp view, int64_t i) {
+  TileType tile = view.getTile().getType();
+  bool isRow = tile.getRows() == 1;
+  int64_t rows = isRow ? 1 : tile.getRows() / 2, columns = isRow ? tile.getColumns() / 2 : tile.getColumns();
+  auto type = TileType::get(b.getContext(), rows, columns, tile.getElementType(), tile.getSwizzle());
+  Value offset =
+      b.createOrFold<arith::AddIOp>(view.getOffset(), arith::ConstantIndexOp::create(b, i * (isRow ? columns : rows)));
+  return ViewOp::create(b, type, view.getStage(), view.getIndex(), offset);
+}
+
+/// Whether scales for each column come from a view or the operand, of which each half can be read for itself.
+static bool canHalve(LoadScalesOp load) { return !load.isFromTile() || load.getSource().getDefiningOp<ViewOp>(); }
+
+/// Half `i` of the scales for each column that `load` gives, read where the builder stands.
+static Value halveColumnScales(ImplicitLocOpBuilder &b, LoadScalesOp load, int64_t i) {
+  int64_t half = cast<FragType>(load.getScales().getType()).getColumns() / 2;
+  auto type = FragType::get(b.getContext(), 1, half);
+  if (load.isFromTile())
+    return LoadScalesOp::create(b, type, halve(b, load.getSource().getDefiningOp<ViewOp>(), i));
+  SmallVector<Value> offsets(load.getOffsets());
+  Value &n = offsets[offsets.size() - 2];
+  n = b.createOrFold<arith::AddIOp>(n, arith::ConstantIndexOp::create(b, i * half));
+  return LoadScalesOp::create(b, type, load.getSource(), offsets, load.getMovementAttr());
+}
+
 /// Divides an mma, and the promote of what it computes, into two halves of the columns. Returns the second mma.
 static FailureOr<MmaOp> halveMma(MmaOp mma, PromoteOp promote) {
   auto view = mma.getRhs().getDefiningOp<ViewOp>();
@@ -136,30 +162,38 @@ static FailureOr<MmaOp> halveMma(MmaOp mma, PromoteOp promote) {
     Operation *op = value.getDefiningOp();
     return !op || op->getBlock() != mma->getBlock() || op->isBeforeInBlock(mma);
   };
-  if (!view || !llvm::all_of(promote->getOperands().drop_front(), isAhead))
+  LoadScalesOp columns; // of a scale for each column, which each half has for itself
+  if (Value scales = promote.getColumnScales(); scales && isa<FragType>(scales.getType()))
+    columns = scales.getDefiningOp<LoadScalesOp>();
+  auto isKnown = [&](Value value) { return isAhead(value) || (columns && value == columns.getScales()); };
+  if (!view || !llvm::all_of(promote->getOperands().drop_front(), isKnown) || (columns && !canHalve(columns)))
     return mma.emitOpError("expected a view of a stage as rhs, and scales that are loaded before it, as each half of "
                            "its columns is stored for itself");
   ImplicitLocOpBuilder b(mma.getLoc(), view);
-  TileType tile = mma.getRhs().getType();
-  int64_t half = tile.getRows() / 2;
-  auto halfTile = TileType::get(b.getContext(), half, tile.getColumns(), tile.getElementType(), tile.getSwizzle());
+  int64_t half = mma.getRhs().getType().getRows() / 2;
   auto halfFrag = FragType::get(b.getContext(), mma.getType().getRows(), half);
-  Value rhs[2];
-  for (int64_t i : {0, 1}) {
-    Value offset = b.createOrFold<arith::AddIOp>(view.getOffset(), arith::ConstantIndexOp::create(b, i * half));
-    rhs[i] = ViewOp::create(b, halfTile, view.getStage(), view.getIndex(), offset);
-  }
-  b.setInsertionPoint(mma);
-  auto promoteHalf = [&](Value part, Value acc, int64_t column) {
-    return PromoteOp::create(b, acc.getType(), part, promote.getRowScales(), promote.getColumnScales(), promote.getN(),
-                             acc, promote.getColumn() + column);
+  Value rhs[] = {halve(b, view, 0), halve(b, view, 1)};
+  auto promoteHalf = [&](Value part, Value acc, int64_t i) {
+    Value scales = promote.getColumnScales();
+    if (columns) {
+      // Where the whole is read, but of the first half no later than its promote.
+      OpBuilder::InsertionGuard guard(b);
+      if (i || isAhead(scales))
+        b.setInsertionPoint(columns);
+      scales = halveColumnScales(b, columns, i);
+    }
+    return PromoteOp::create(b, acc.getType(), part, promote.getRowScales(), scales, promote.getN(), acc,
+                             promote.getColumn() + i * half);
   };
+  b.setInsertionPoint(mma);
   Value part = MmaOp::create(b, halfFrag, mma.getLhs(), rhs[0]);
   Value first = promoteHalf(part, promote.getAcc(), 0);
   auto second = MmaOp::create(b, halfFrag, mma.getLhs(), rhs[1], part, /*acc=*/Value());
   b.setInsertionPoint(promote);
-  promote.replaceAllUsesWith(promoteHalf(second, first, half).getResult());
+  promote.replaceAllUsesWith(promoteHalf(second, first, 1).getResult());
   promote.erase();
+  if (columns && columns->use_empty())
+    columns.erase();
   mma.erase();
   if (view->use_empty())
     view.erase();

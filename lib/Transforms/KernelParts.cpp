@@ -53,8 +53,6 @@ LogicalResult findScales(KernelParts &parts) {
   if (given != expected)
     return parts.kLoop.emitOpError() << "expected the dgemm.load_scales that its promote reads, " << expected
                                      << ", to divide between the warps, but got " << given;
-  if (*columns && columns->isFromTile())
-    return columns->emitOpError("expected to load the scales of B from the operand");
   if (*rows)
     (rows->isFromTile() ? parts.tileRowScales : parts.directRowScales) = *rows;
   parts.columnScales = *columns;
@@ -121,6 +119,14 @@ LogicalResult verifySum(KernelOp kernel, KernelParts &parts) {
 
 } // namespace
 
+int64_t dgemm::getStageIndex(Operand operand) {
+  return llvm::find(kStageOperands, operand) - std::begin(kStageOperands);
+}
+
+int64_t dgemm::getStageIndex(LoadOp load) {
+  return getStageIndex(*load->getParentOfType<KernelOp>().getOperandOf(load.getSource())); // verified
+}
+
 FailureOr<KernelParts> KernelParts::get(KernelOp kernel) {
   KernelParts parts;
   parts.tiles = findOnly<ForEachTileOp>(kernel);
@@ -131,8 +137,9 @@ FailureOr<KernelParts> KernelParts::get(KernelOp kernel) {
     return failure();
   parts.tiles.walk([&](ReduceClusterOp reduce) { parts.reduce = reduce; });
   SmallVector<Value> tiles = {parts.mma.getLhs(), parts.mma.getRhs()};
-  if (parts.tileRowScales)
-    tiles.push_back(parts.tileRowScales.getSource());
+  for (LoadScalesOp scales : {parts.tileRowScales, parts.columnScales})
+    if (scales && scales.isFromTile())
+      tiles.push_back(scales.getSource());
   for (Value tile : tiles) {
     parts.loads.push_back(tile.getDefiningOp<LoadOp>());
     if (!parts.loads.back() || parts.loads.back()->getBlock() != parts.kLoop.getBody())

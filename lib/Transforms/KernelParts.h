@@ -25,6 +25,7 @@ struct KernelParts {
   /// Reads a tile, or global memory; null where the scales are the same along K.
   LoadScalesOp tileRowScales;
   LoadScalesOp directRowScales;
+  /// Likewise: from a tile where TMA brings a scale for each column.
   LoadScalesOp columnScales;
   MmaOp mma;
   /// Null where the mma adds to the sum.
@@ -37,12 +38,14 @@ struct KernelParts {
   ReduceClusterOp reduce;
   StoreOp store;
 
-  /// Whether the producer also brings the scales of B, behind the tiles of `loads`.
-  bool stagesColumnScales = false;
-
-  /// Index of the load that makes `tile` among `loads`, which is its place in a stage.
-  int64_t getStageIndex(Value tile) const { return llvm::find(loads, tile.getDefiningOp<LoadOp>()) - loads.begin(); }
+  /// Whether the producer copies the scales of blocks of B, which no load of `loads` makes a tile of.
+  bool stagesBlockScales() const { return columnScales && isBy(columnScales, MovementKind::CpAsync); }
 };
+
+/// The place of the tiles of an operand of which a stage holds one.
+int64_t getStageIndex(Operand operand);
+/// That of the tile that `load` makes.
+int64_t getStageIndex(LoadOp load);
 
 } // namespace dgemm
 

@@ -130,6 +130,16 @@ private:
   }
   ScaledAttr lhs() { return kernel.getProblem().getLhs(); }
   ScaledAttr rhs() { return kernel.getProblem().getRhs(); }
+  /// Scales for each row of a K block come with its tiles, where TMA takes their strides.
+  bool isLoadedWithTiles(Operand scales) {
+    return kernel.getProblem().getScaledOf(scales).isForEachRowOfKBlock() &&
+           OperandGeometry::get(kernel, scales).allowsTMA();
+  }
+  /// Those from `row` on, of the K block at `k`.
+  Value loadScaleTile(Operand scales, Value k, Value row) {
+    int64_t depth = kernel.getProblem().getScaledOf(scales).getK();
+    return load(scales, {arith::DivUIOp::create(b, k, arith::ConstantIndexOp::create(b, depth)), row});
+  }
   Value loadRowScales(Value k);
   Value loadColumnScales(Value k);
 
@@ -140,21 +150,22 @@ private:
 };
 } // namespace
 
-/// By TMA through a tile where there is one for each row and the strides allow it, else by each thread for its own
-/// rows.
+/// By TMA through a tile, or by each thread for its own rows.
 Value KernelBody::loadRowScales(Value k) {
   auto type = FragType::get(b.getContext(), config.getBlockM(), 1);
   Value m = tiles.getTileM();
-  if (!lhs().variesAlongK() || !lhs().isForEachRow() || !OperandGeometry::get(kernel, Operand::ScaleA).allowsTMA())
+  if (!isLoadedWithTiles(Operand::ScaleA))
     return LoadScalesOp::create(b, type, operand(Operand::ScaleA), offsetsOf(Operand::ScaleA, {m, k}), MovementAttr());
-  Value kBlock = arith::DivUIOp::create(b, k, arith::ConstantIndexOp::create(b, lhs().getK()));
-  return LoadScalesOp::create(b, type, load(Operand::ScaleA, {kBlock, m}));
+  return LoadScalesOp::create(b, type, loadScaleTile(Operand::ScaleA, k, m));
 }
 
+/// As the scales of rows.
 Value KernelBody::loadColumnScales(Value k) {
   int64_t count = rhs().getScalesOfTile(config.getBlockN());
   Type type = rhs().isForEachRow() ? Type(FragType::get(b.getContext(), 1, count))
                                    : Type(VectorType::get(count, b.getF32Type()));
+  if (isLoadedWithTiles(Operand::ScaleB))
+    return LoadScalesOp::create(b, type, loadScaleTile(Operand::ScaleB, k, tiles.getTileN()));
   return LoadScalesOp::create(b, type, operand(Operand::ScaleB), offsetsOf(Operand::ScaleB, {tiles.getTileN(), k}),
                               MovementAttr());
 }

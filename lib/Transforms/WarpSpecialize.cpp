@@ -16,6 +16,7 @@
 #include "dgemm/IR/DGemm.h"
 #include "dgemm/IR/HopperLimits.h"
 #include "dgemm/IR/RegisterBudget.h"
+#include "dgemm/IR/SharedMemoryLayout.h"
 #include "dgemm/Transforms/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -36,8 +37,15 @@ namespace {
 struct KBlock {
   SmallVector<Value> lhs, rowScales;
   SmallVector<Value> rhs;
-  Value columnScales;
+  /// Scales of blocks of B.
+  Value blockScales;
+  /// Tiles of scales for each column, where the stage has them, and what has been read of them so far.
+  SmallVector<Value> columnTiles, columnScales;
 };
+
+/// Registers of a math thread beside accumulators and scales that it holds ahead of their use. With less left over
+/// ptxas has the scales of sums arrive before the K loop starts: 128x256 took 5 % longer on an H200.
+constexpr int64_t kOtherRegisters = 72;
 
 /// Builds one role at a time; `map` holds what its copies of the loops' values are.
 class RoleBuilder {
@@ -85,8 +93,9 @@ private:
   }
   /// Rows of the tile that `tile` was in the sequential kernel.
   Value view(Value stage, Value tile, TileType type, Value offset) {
-    return ViewOp::create(b, type, stage, parts.getStageIndex(tile), offset);
+    return ViewOp::create(b, type, stage, getStageIndex(tile.getDefiningOp<LoadOp>()), offset);
   }
+  ProblemAttr getProblem() { return parts.tiles->getParentOfType<KernelOp>().getProblem(); }
   /// The scales of a 64-row slice: of the tile that starts at row `offset`.
   Value loadRowScales(Value stage, Value offset);
   Value loadRowScales(LoadScalesOp direct, Value offset);
@@ -95,8 +104,14 @@ private:
     SmallVector<Value> rows;
     Value columns;
   };
+  void cloneSumArithmetic();
   SumScales loadSumScales(ArrayRef<Value> rowOffsets);
+  SumScales fetchSumScales(ArrayRef<Value> rowOffsets);
+  SumScales readSumScales(const SumScales &fetched);
   bool hasRoomForSumScales(ConfigAttr config, size_t slices);
+  bool canFetchSumScales(ConfigAttr config, size_t slices);
+  bool hasRoomForColumnScales(ConfigAttr config, int64_t columns);
+  Value loadColumnScales(const KBlock &block, size_t half, int64_t columns);
   void scaleSums(const SumScales &scales, MutableArrayRef<Value> sums);
   KBlock openKBlock(ArrayRef<Value> rowOffsets, int64_t columns);
   SmallVector<Value> addToSums(ArrayRef<Value> rowOffsets, ValueRange sums);
@@ -117,11 +132,12 @@ void RoleBuilder::buildProducer(Block *block) {
   openTileLoop(block);
   buildKLoop({}, [&](ValueRange) -> SmallVector<Value> {
     Value stage = AcquireOp::create(b, stageType, ring);
-    for (auto [index, load] : llvm::enumerate(parts.loads))
-      LoadAsyncOp::create(b, load.getSource(), mapAll(load.getOffsets()), stage, index, load.getMovementAttr());
-    if (parts.stagesColumnScales)
+    for (LoadOp load : parts.loads)
+      LoadAsyncOp::create(b, load.getSource(), mapAll(load.getOffsets()), stage, getStageIndex(load),
+                          load.getMovementAttr());
+    if (parts.stagesBlockScales())
       LoadAsyncOp::create(b, parts.columnScales.getSource(), mapAll(parts.columnScales.getOffsets()), stage,
-                          parts.loads.size(), parts.columnScales.getMovementAttr());
+                          getStageIndex(Operand::ScaleB), parts.columnScales.getMovementAttr());
     CommitOp::create(b, ring);
     return {};
   });
@@ -147,8 +163,8 @@ Value RoleBuilder::loadRowScales(Value stage, Value offset) {
 KBlock RoleBuilder::openKBlock(ArrayRef<Value> rowOffsets, int64_t columns) {
   MLIRContext *context = b.getContext();
   KBlock block;
-  if (parts.columnScales && !parts.stagesColumnScales && !parts.columnScales.isForEachRow())
-    block.columnScales = b.clone(*parts.columnScales, map)->getResult(0);
+  if (parts.columnScales && !parts.stagesBlockScales() && !parts.columnScales.isForEachRow())
+    block.blockScales = b.clone(*parts.columnScales, map)->getResult(0);
   if (parts.directRowScales) // on their way while the stage fills
     for (Value offset : rowOffsets)
       block.rowScales.push_back(loadRowScales(Value(), offset));
@@ -158,12 +174,18 @@ KBlock RoleBuilder::openKBlock(ArrayRef<Value> rowOffsets, int64_t columns) {
       TileType::get(context, hopper::kWgmmaM, lhsType.getColumns(), lhsType.getElementType(), lhsType.getSwizzle());
   auto rhsPart = TileType::get(context, columns, rhsType.getColumns(), rhsType.getElementType(), rhsType.getSwizzle());
   Value zero = arith::ConstantIndexOp::create(b, 0);
-  if (parts.stagesColumnScales) {
-    Value tile = ViewOp::create(b, stageType.getTiles().back(), stage, parts.loads.size(), zero);
-    block.columnScales = LoadScalesOp::create(b, parts.columnScales.getScales().getType(), tile);
+  if (parts.stagesBlockScales()) {
+    Value tile = ViewOp::create(b, stageType.getTiles().back(), stage, getStageIndex(Operand::ScaleB), zero);
+    block.blockScales = LoadScalesOp::create(b, parts.columnScales.getScales().getType(), tile);
   }
   for (int64_t column = 0; column < rhsType.getRows(); column += columns)
     block.rhs.push_back(view(stage, parts.mma.getRhs(), rhsPart, arith::ConstantIndexOp::create(b, column)));
+  if (parts.columnScales && parts.columnScales.isFromTile()) {
+    auto part = TileType::get(context, 1, columns, b.getF32Type(), 0);
+    for (int64_t column = 0; column < rhsType.getRows(); column += columns)
+      block.columnTiles.push_back(
+          view(stage, parts.columnScales.getSource(), part, arith::ConstantIndexOp::create(b, column)));
+  }
   for (Value offset : rowOffsets) {
     if (parts.tileRowScales)
       block.rowScales.push_back(loadRowScales(stage, offset));
@@ -188,6 +210,33 @@ SmallVector<Value> RoleBuilder::addToSums(ArrayRef<Value> rowOffsets, ValueRange
   return next;
 }
 
+/// Whether a thread can hold a scale for each column of an mma beside its accumulators, so that they are read before
+/// the mma: of a rotated K loop those of the next K block, too.
+bool RoleBuilder::hasRoomForColumnScales(ConfigAttr config, int64_t columns) {
+  int64_t warpgroups = config.getWarpgroups();
+  int64_t sums = getAccumulatorRegisters(config.getBlockM(), config.getBlockN(), warpgroups);
+  int64_t scales = columns / 4 * (config.getSchedule().getRotate() ? 2 : 1);
+  RegisterBudget budget =
+      RegisterBudget::get(warpgroups, config.getSplitK(), /*loadsByTMA=*/true, config.isMulticast());
+  return sums + scales + kOtherRegisters <= budget.consumer;
+}
+
+/// The scales of columns `half * columns` to `(half + 1) * columns`, for one promote.
+Value RoleBuilder::loadColumnScales(const KBlock &block, size_t half, int64_t columns) {
+  if (!parts.columnScales || !parts.columnScales.isForEachRow())
+    return block.blockScales;
+  if (!block.columnScales.empty())
+    return block.columnScales[half];
+  auto type = FragType::get(b.getContext(), 1, columns);
+  if (parts.columnScales.isFromTile())
+    return LoadScalesOp::create(b, type, block.columnTiles[half]);
+  SmallVector<Value> offsets = mapAll(parts.columnScales.getOffsets());
+  Value &n = offsets[offsets.size() - 2];
+  if (half)
+    n = arith::AddIOp::create(b, n, arith::ConstantIndexOp::create(b, static_cast<int64_t>(half) * columns));
+  return LoadScalesOp::create(b, type, parts.columnScales.getSource(), offsets, parts.columnScales.getMovementAttr());
+}
+
 /// One K block of a consumer: mma and promote for each 64-row slice, in columns that one partial accumulator holds.
 /// Scales are read before the stage is released, and the stage is released before the last promotion.
 SmallVector<Value> RoleBuilder::buildConsumerKBlock(ArrayRef<Value> rowOffsets, ValueRange sums) {
@@ -196,6 +245,9 @@ SmallVector<Value> RoleBuilder::buildConsumerKBlock(ArrayRef<Value> rowOffsets, 
   int64_t columns = getMmaColumns(parts.mma.getRhs().getType().getRows());
   auto partFrag = FragType::get(b.getContext(), hopper::kWgmmaM, columns);
   KBlock block = openKBlock(rowOffsets, columns);
+  if (hasRoomForColumnScales(parts.tiles->getParentOfType<KernelOp>().getConfig(), columns))
+    for (Value tile : block.columnTiles)
+      block.columnScales.push_back(LoadScalesOp::create(b, FragType::get(b.getContext(), 1, columns), tile));
   SmallVector<Value> next(sums);
   block.rowScales.resize(rowOffsets.size()); // null where they are the same along K
   size_t halves = block.rhs.size(), count = rowOffsets.size() * halves;
@@ -203,13 +255,12 @@ SmallVector<Value> RoleBuilder::buildConsumerKBlock(ArrayRef<Value> rowOffsets, 
   for (size_t i = 0; i < count; ++i) {
     size_t slice = i / halves, half = i % halves;
     part = MmaOp::create(b, partFrag, block.lhs[slice], block.rhs[half], part, /*acc=*/Value());
+    // What the mma before left in registers may be all that there is room for.
+    Value columnScales = loadColumnScales(block, half, columns);
     if (i + 1 == count)
       ReleaseOp::create(b, ring);
-    // A scale for each column takes too many registers to be kept while the tensor cores work.
-    if (parts.columnScales && parts.columnScales.isForEachRow())
-      block.columnScales = b.clone(*parts.columnScales, map)->getResult(0);
-    next[slice] = PromoteOp::create(b, next[slice].getType(), part, block.rowScales[slice], block.columnScales,
-                                    block.columnScales ? map.lookupOrDefault(parts.promote.getN()) : Value(),
+    Value n = columnScales ? map.lookupOrDefault(parts.promote.getN()) : Value();
+    next[slice] = PromoteOp::create(b, next[slice].getType(), part, block.rowScales[slice], columnScales, n,
                                     next[slice], half * columns);
   }
   return next;
@@ -264,11 +315,16 @@ SmallVector<Value> RoleBuilder::buildSlicesOfGroup(ArrayRef<Value> rowOffsets, s
   return SmallVector<Value>(branch.getResults());
 }
 
-/// Loads the scales that are the same along K.
-RoleBuilder::SumScales RoleBuilder::loadSumScales(ArrayRef<Value> rowOffsets) {
+/// Copies the index arithmetic in front of the scaling of a sum.
+void RoleBuilder::cloneSumArithmetic() {
   for (Operation &op : llvm::make_range(std::next(parts.kLoop->getIterator()), parts.scaling->getIterator()))
     if (isa_and_nonnull<arith::ArithDialect>(op.getDialect()))
       b.clone(op, map);
+}
+
+/// Loads the scales that are the same along K.
+RoleBuilder::SumScales RoleBuilder::loadSumScales(ArrayRef<Value> rowOffsets) {
+  cloneSumArithmetic();
   SumScales scales;
   if (parts.sumColumnScales)
     scales.columns = b.clone(*parts.sumColumnScales, map)->getResult(0);
@@ -279,8 +335,6 @@ RoleBuilder::SumScales RoleBuilder::loadSumScales(ArrayRef<Value> rowOffsets) {
 
 /// Whether a thread can hold the scales of sums beside its accumulators: then they are on their way while K is walked.
 bool RoleBuilder::hasRoomForSumScales(ConfigAttr config, size_t slices) {
-  // With less left over ptxas has the scales arrive before the K loop starts: 128x256 took 5 % longer on an H200.
-  constexpr int64_t kOthers = 72;
   int64_t columns = config.getBlockN(), warpgroups = config.getWarpgroups();
   int64_t sums = parts.promote ? getAccumulatorRegisters(config.getBlockM(), columns, warpgroups)
                                : columns * static_cast<int64_t>(slices) / 2;
@@ -289,7 +343,60 @@ bool RoleBuilder::hasRoomForSumScales(ConfigAttr config, size_t slices) {
     scales += columns / 4;
   RegisterBudget budget =
       RegisterBudget::get(warpgroups, config.getSplitK(), /*loadsByTMA=*/true, config.isMulticast());
-  return sums + scales + kOthers <= budget.consumer;
+  return sums + scales + kOtherRegisters <= budget.consumer;
+}
+
+/// Starts copies to shared memory of those that there is one of for each row; a single one is loaded.
+RoleBuilder::SumScales RoleBuilder::fetchSumScales(ArrayRef<Value> rowOffsets) {
+  cloneSumArithmetic();
+  auto fetch = [&](LoadScalesOp load, int64_t count, Value more) -> Value {
+    SmallVector<Value> offsets = mapAll(load.getOffsets());
+    Value &row = offsets[offsets.size() - 2];
+    if (more)
+      row = arith::AddIOp::create(b, row, more);
+    return FetchScalesOp::create(b, TileType::get(b.getContext(), 1, count, b.getF32Type(), 0), load.getSource(),
+                                 offsets);
+  };
+  AwaitScalesOp::create(b); // until no thread reads those of the tile before
+  SumScales fetched;
+  if (LoadScalesOp columns = parts.sumColumnScales)
+    fetched.columns = columns.isForEachRow()
+                          ? fetch(columns, cast<FragType>(columns.getScales().getType()).getColumns(), Value())
+                          : b.clone(*columns, map)->getResult(0);
+  bool hasRows = parts.sumRowScales && getProblem().getLhs().isForEachRow();
+  for (Value row : rowOffsets)
+    fetched.rows.push_back(!parts.sumRowScales ? Value()
+                           : hasRows           ? fetch(parts.sumRowScales, hopper::kWgmmaM, row)
+                                               : loadRowScales(parts.sumRowScales, row));
+  return fetched;
+}
+
+/// What has been fetched, from shared memory.
+RoleBuilder::SumScales RoleBuilder::readSumScales(const SumScales &fetched) {
+  AwaitScalesOp::create(b);
+  auto read = [&](Value scales, bool isOfRows) -> Value {
+    auto tile = scales ? dyn_cast<TileType>(scales.getType()) : TileType();
+    if (!tile)
+      return scales;
+    int64_t count = tile.getColumns();
+    return LoadScalesOp::create(b, FragType::get(b.getContext(), isOfRows ? count : 1, isOfRows ? 1 : count), scales);
+  };
+  SumScales scales;
+  scales.columns = read(fetched.columns, /*isOfRows=*/false);
+  for (Value rows : fetched.rows)
+    scales.rows.push_back(read(rows, /*isOfRows=*/true));
+  return scales;
+}
+
+/// Whether shared memory has room for the scales of sums of each warpgroup.
+bool RoleBuilder::canFetchSumScales(ConfigAttr config, size_t slices) {
+  ProblemAttr problem = getProblem();
+  int64_t count = 0;
+  if (parts.sumRowScales && problem.getLhs().isForEachRow())
+    count += hopper::kWgmmaM * static_cast<int64_t>(slices);
+  if (parts.sumColumnScales && problem.getRhs().isForEachRow())
+    count += config.getBlockN();
+  return count && count * 4 * config.getWarpgroups() <= SharedMemoryLayout::get(config, problem).sumScalesBytes;
 }
 
 /// Multiplies the sums of slices by the scales that are the same along K.
@@ -322,12 +429,14 @@ void RoleBuilder::buildConsumer(Block *block, Value warpgroup, ConfigAttr config
   openTileLoop(block);
   // A sum over a cluster wants all slices of each CTA.
   bool skips = parts.tiles.getLayout() == Layout::Masked && !parts.reduce;
+  // Scales of sums are on their way while K is walked, if there is any room for them.
   bool isAhead = parts.scaling && hasRoomForSumScales(config, rowOffsets.size());
-  SumScales scales = isAhead ? loadSumScales(rowOffsets) : SumScales();
+  bool isFetched = parts.scaling && !isAhead && canFetchSumScales(config, rowOffsets.size());
+  SumScales scales = isAhead ? loadSumScales(rowOffsets) : isFetched ? fetchSumScales(rowOffsets) : SumScales();
   SmallVector<Value> sums = skips ? buildSlicesOfGroup(rowOffsets, rowOffsets.size(), /*mayHaveNone=*/warpgroups > 1)
                                   : buildConsumerKLoop(rowOffsets);
   if (parts.scaling)
-    scaleSums(isAhead ? scales : loadSumScales(rowOffsets), sums);
+    scaleSums(isAhead ? scales : isFetched ? readSumScales(scales) : loadSumScales(rowOffsets), sums);
   for (auto [row, acc] : llvm::zip_equal(rowOffsets, sums))
     buildStore(parts.reduce ? reduceCluster(acc) : acc, row);
 }
@@ -339,13 +448,11 @@ LogicalResult specialize(KernelOp kernel) {
   ConfigAttr config = kernel.getConfig();
   MLIRContext *context = kernel.getContext();
   bool loadsByTMA = llvm::all_of(parts->loads, [](LoadOp load) { return isBy(load, MovementKind::TMA); });
-  parts->stagesColumnScales = parts->columnScales && isBy(parts->columnScales, MovementKind::CpAsync);
-  SmallVector<TileType> tiles = llvm::map_to_vector(parts->loads, [](LoadOp load) { return load.getTile().getType(); });
-  if (parts->stagesColumnScales) {
-    int64_t blocks = cast<VectorType>(parts->columnScales.getScales().getType()).getNumElements();
-    tiles.push_back(TileType::get(context, 1, blocks, Float32Type::get(context), 0));
-  }
-  auto stageType = StageType::get(context, tiles);
+  int64_t last = parts->stagesBlockScales() ? getStageIndex(Operand::ScaleB) : 0;
+  for (LoadOp load : parts->loads)
+    last = std::max(last, getStageIndex(load));
+  auto stageType = StageType::get(context, llvm::map_to_vector(ArrayRef(kStageOperands).take_front(last + 1),
+                                                               [&](Operand role) { return kernel.getTileOf(role); }));
 
   ImplicitLocOpBuilder b(parts->tiles.getLoc(), parts->tiles);
   Value ring = RingOp::create(b, RingType::get(context, config.getStages(), stageType));

@@ -696,7 +696,7 @@ dgemm.kernel @movement_scales(
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
-  // expected-error @+1 {{'dgemm.load' op expected to load scales of A by TMA; dgemm.load_scales does without}}
+  // expected-error @+1 {{'dgemm.load' op expected to load a tile of scales by TMA; dgemm.load_scales does without}}
   %t = dgemm.load %sa[%M, %M] by <registers> : memref<4x?xf32> -> !dgemm.tile<1x64xf32>
 }
 

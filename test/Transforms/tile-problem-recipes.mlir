@@ -36,16 +36,24 @@ func.func @rows(%a: memref<?x512xf8E4M3FN>, %sa: memref<1x?xf32>, %b: memref<384
 // split_k each CTA scales its part of the sum.
 // CHECK-LABEL: dgemm.kernel @tensor_by_1x128(
 // CHECK: scf.for %[[K:[^ ]*]] =
-// CHECK: %[[XB:.*]] = dgemm.load_scales %scale_b[%n, %[[K]]] : memref<4x384xf32> -> !dgemm.frag<1x96xf32>
+// CHECK: %[[BLOCK:.*]] = arith.divui %[[K]]
+// CHECK: %[[TILE:.*]] = dgemm.load %scale_b[%[[BLOCK]], %n] : memref<4x384xf32> -> !dgemm.tile<1x96xf32>
+// CHECK: %[[XB:.*]] = dgemm.load_scales %[[TILE]] : !dgemm.tile<1x96xf32> -> !dgemm.frag<1x96xf32>
 // CHECK: dgemm.scaled_mma %{{[^ ]*}}, %{{[^ ]*}} scaled columns %[[XB]] at %n into
 // CHECK: %[[XA:.*]] = dgemm.load_scales %scale_a[%m, %{{.*}}] : memref<1x1xf32> -> !dgemm.frag<64x1xf32>
 // CHECK: %[[PART:.*]] = dgemm.promote %{{.*}} scaled rows %[[XA]] into %{{.*}} : !dgemm.frag<64x96xf32>, !dgemm.frag<64x1xf32> -> !dgemm.frag<64x96xf32>
 // CHECK: dgemm.reduce_cluster %[[PART]] split = 2
 
+// They come with the tiles of the stage, which keeps the place of a tile that A has none for. There are registers for them before
+// the mma.
 // ROLES-LABEL: dgemm.kernel @tensor_by_1x128(
+// ROLES: dgemm.load_async %scale_b[%{{.*}}, %n] into %stage[3] by <tma>
 // ROLES: consumer
 // ROLES: scf.for %[[K:[^ ]*]] =
-// ROLES: %[[XB:.*]] = dgemm.load_scales %scale_b[%n, %[[K]]] by <registers>
+// ROLES: %[[TILE:.*]] = dgemm.view %stage[3] from %{{.*}} -> !dgemm.tile<1x96xf32>
+// ROLES: %[[XB:.*]] = dgemm.load_scales %[[TILE]]
+// ROLES: dgemm.mma
+// ROLES: dgemm.release
 // ROLES: dgemm.promote %{{.*}} scaled columns %[[XB]] at %n into
 // ROLES: %[[PART:.*]] = dgemm.promote %{{.*}} scaled rows
 // ROLES: dgemm.reduce_cluster %[[PART]]
@@ -67,5 +75,26 @@ func.func @blocks_by_tensor(%a: memref<200x512xf8E5M2>, %sa: memref<2x4xf32>, %b
   dgemm.gemm dense lhs(%a scaled %sa by [128, 128]) rhs(%b scaled %sb by [full, full]) out(%d)
       config <tile = <block = 128x96x128>, schedule = <stages = 4, warpgroups = 2>>
       : (memref<200x512xf8E5M2>, memref<2x4xf32>, memref<384x512xf8E5M2>, memref<1x1xf32>, memref<200x384xbf16>)
+  return
+}
+
+// Strides that TMA does not take: each thread reads the scales of its columns, behind the mma.
+// CHECK-LABEL: dgemm.kernel @strided_1x128(
+// CHECK: dgemm.load_scales %scale_b[%n, %{{.*}}] : memref<4x384xf32, strided<[1, 4]>> -> !dgemm.frag<1x208xf32>
+
+// ROLES-LABEL: dgemm.kernel @strided_1x128(
+// ROLES: consumer
+// ROLES: %[[P0:.*]] = dgemm.mma
+// ROLES: %[[X0:.*]] = dgemm.load_scales %scale_b[%n, %{{.*}}] by <registers> : memref<4x384xf32, strided<[1, 4]>> -> !dgemm.frag<1x104xf32>
+// ROLES: dgemm.promote %[[P0]] scaled %{{.*}}, %[[X0]] at %n
+// ROLES: %[[P1:.*]] = dgemm.mma
+// ROLES: %[[N1:.*]] = arith.addi %n, %c104
+// ROLES: %[[X1:.*]] = dgemm.load_scales %scale_b[%[[N1]], %{{.*}}] by <registers>
+// ROLES: dgemm.release
+// ROLES: dgemm.promote %[[P1]] scaled %{{.*}}, %[[X1]] at %n
+func.func @strided_1x128(%a: memref<200x512xf8E4M3FN>, %sa: memref<4x200xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<4x384xf32, strided<[1, 4]>>, %d: memref<200x384xbf16>) {
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [1, 128]) out(%d)
+      config <tile = <block = 64x208x128>, schedule = <stages = 4, warpgroups = 1>>
+      : (memref<200x512xf8E4M3FN>, memref<4x200xf32>, memref<384x512xf8E4M3FN>, memref<4x384xf32, strided<[1, 4]>>, memref<200x384xbf16>)
   return
 }

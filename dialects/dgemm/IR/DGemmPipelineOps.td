@@ -18,7 +18,7 @@ def DGemm_RingOp : DGemm_Op<"ring", [
   let summary = "the ring of stages of a kernel, all empty";
   let description = [{
     - C1: the ring has the stages of the kernel's config, and these the tiles of A, B, the scales of A and those of B, in
-      this order; the last or the last two may be missing.
+      this order; the last or the last two may be missing. A tile that nothing loads keeps the place of those behind it.
   }];
   let results = (outs DGemm_RingType:$ring);
   let extraClassDefinition = [{
@@ -103,9 +103,9 @@ def DGemm_AcquireOp : DGemm_Op<"acquire", [
 def DGemm_LoadAsyncOp : DGemm_Op<"load_async", [DGemm_InProducer, MemoryEffects<[MemRead, MemWrite]>]> {
   let summary = "starts a copy from global memory to a tile of an acquired stage";
   let description = [{
-    By `tma` or `registers` the box of A, B or the scales of A that starts at the element offsets. By `cp_async` what
-    `dgemm.load_scales` reads of the scales of B, which have a place of their own in shared memory, not one in each stage:
-    `dgemm-lower-ring` copies those of 32 K blocks of the K loop at once.
+    By `tma` or `registers` the box of A, B or of scales for each row that starts at the element offsets. By `cp_async`
+    what `dgemm.load_scales` reads of the scales of blocks of B, which have a place of their own in shared memory, not one
+    in each stage: `dgemm-lower-ring` copies those of 32 K blocks of the K loop at once.
 
     - C1: the tile is that of the operand, in the order of A, B, the scales of A and those of B.
 
@@ -179,6 +179,35 @@ def DGemm_ReleaseOp : DGemm_Op<"release", [DGemm_InConsumer]> {
   let arguments = (ins DGemm_RingType:$ring, Optional<I32>:$index);
   let builders = [OpBuilder<(ins "Value":$ring), [{ build($_builder, $_state, ring, /*index=*/Value()); }]>];
   let assemblyFormat = "$ring (`[` $index^ `]`)? attr-dict `:` qualified(type($ring))";
+}
+
+def DGemm_FetchScalesOp : DGemm_Op<"fetch_scales", [DGemm_InConsumer, MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "starts a copy of scales of a sum to shared memory";
+  let description = [{
+    The threads of a math warpgroup copy the scales that are the same along K, of rows of A or of B from the row offset on:
+    as many as the tile has, zeros for rows that do not exist. They are on their way while K is walked and take no
+    registers meanwhile. The tile is the warpgroup's own, where the scales of K blocks have their place in other kernels;
+    it may be read after a `dgemm.await_scales`.
+
+    - C1: the tile is a row of f32.
+    - C2: the source is the kernel argument scale_a or scale_b, with a scale for each row that is the same along K, and no
+      scales of the kernel vary along K.
+
+    Example: `%xb = dgemm.fetch_scales %scale_b[%n, %c0] : memref<1x4096xf32> -> !dgemm.tile<1x256xf32>`.
+  }];
+  let arguments = (ins AnyMemRef:$source, Variadic<Index>:$offsets);
+  let results = (outs DGemm_TileType:$tile);
+  let assemblyFormat = "$source `[` $offsets `]` attr-dict `:` type($source) `->` qualified(type($tile))";
+  let hasVerifier = 1;
+}
+
+def DGemm_AwaitScalesOp : DGemm_Op<"await_scales", [DGemm_InConsumer]> {
+  let summary = "waits until the scales that a warpgroup fetches are there for all of its threads";
+  let description = [{
+    All threads of the warpgroup come this far, and the copies that they have started by `dgemm.fetch_scales` have landed.
+    In front of a `dgemm.fetch_scales` it keeps threads from overwriting what others still read of the tile before.
+  }];
+  let assemblyFormat = "attr-dict";
 }
 
 def DGemm_TileAtOp : DGemm_Op<"tile_at", [DGemm_InKernel, Pure]> {

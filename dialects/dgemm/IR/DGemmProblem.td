@@ -87,6 +87,8 @@ def DGemm_ScaledAttr : AttrDef<DGemm_Dialect, "Scaled"> {
     /// Whether K blocks have scales of their own; else a scale is for all of K.
     bool variesAlongK() const { return getK() != kFull; }
     bool isForEachRow() const { return getRows() == 1; }
+    /// Whether each K block has a scale for each row: TMA brings those of a tile with it, where strides allow.
+    bool isForEachRowOfKBlock() const { return isForEachRow() && variesAlongK(); }
     /// What is used where nothing else is said. A: a scale for each row and 128 columns. B: one for each block of 128 x 128.
     static ScaledAttr getOfA(::mlir::MLIRContext *context);
     static ScaledAttr getOfB(::mlir::MLIRContext *context);

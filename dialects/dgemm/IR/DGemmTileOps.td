@@ -396,7 +396,7 @@ def DGemm_PromoteOp : DGemm_Op<"promote", [DGemm_InKernel, Pure, AttrSizedOperan
   let description = [{
     The second level of accumulation: `result = acc + part * (rowScales (x) columnScales)`, one fused multiply-add for
     each element; scales as in `dgemm.scaled_mma`. Into a `dgemm.zero` it scales a sum, where scales are the same along K. With `from` c, `part` holds only some of the columns of `acc`, the
-    first of which is c; the others stay as they are.
+    first of which is c; the others stay as they are. A fragment of column scales then has those of the part's columns.
 
     Example:
     ```mlir

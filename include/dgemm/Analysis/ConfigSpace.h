@@ -26,7 +26,7 @@ namespace dgemm {
 /// where one row of tiles covers all `rows`, unless `fields` says. Of two ways to schedule a tile the one that `spills`
 /// leaves out is not taken, but configs that spill are visited.
 void forEachCandidate(const ConfigFields &fields, const SpillData &spills, int64_t rows, int64_t k, bool isMasked,
-                      function_ref<void(const ConfigFields &)> visit);
+                      bool scalesColumns, function_ref<void(const ConfigFields &)> visit);
 
 /// Tells candidates that are legal. What is, the verifier of #dgemm.config knows; while this lives, what it says of the
 /// others is not heard.

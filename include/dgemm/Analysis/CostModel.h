@@ -30,8 +30,10 @@ struct ProblemSize {
   int64_t rowAlignment = 0;
   /// A and B come by TMA, which multicasts in a cluster.
   bool loadsByTMA = true;
-  /// Each column of B has a scale for each K block.
+  /// Each row of B has a scale for each K block, for which a stage has a place.
   bool scalesColumns = false;
+  /// Threads read these from the operand, as TMA does not take their strides.
+  bool readsColumnScales = false;
   /// What tuned tables are of: A scaled by [1, 128], B by [128, 128], and D of 16 bits.
   bool isOfTables = true;
 

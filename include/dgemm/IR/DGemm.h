@@ -124,7 +124,7 @@ bool isKernelName(StringRef name);
 /// "a, scale_a", as messages list operands.
 std::string joinNames(ArrayRef<Operand> operands);
 inline bool isScale(Operand operand) { return operand == Operand::ScaleA || operand == Operand::ScaleB; }
-/// The operands of which a stage holds a tile, in order. A stage may do without the last, or the last two.
+/// The operands of which a stage has a place for a tile, in order. A stage may do without the last, or the last two.
 constexpr Operand kStageOperands[] = {Operand::A, Operand::B, Operand::ScaleA, Operand::ScaleB};
 /// `value`, which `op` reads or writes, is the argument of its kernel for `operand`; else an error that calls it
 /// `what`.

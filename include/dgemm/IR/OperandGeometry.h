@@ -63,7 +63,7 @@ bool hasOffset(MemRefType type);
 /// of the others.
 bool areStridesOf(Operand operand, ArrayRef<int64_t> strides);
 /// Whether a kernel of `problem` can have `config`; else an error at `op`. A cluster that multicasts wants A and B by
-/// TMA, and a K block is as deep as a block of scales.
+/// TMA, a K block is as deep as a block of scales, and a scale for each row of B in each K block has a place in stages.
 LogicalResult verifyConfigFor(Operation *op, ConfigAttr config, ProblemAttr problem);
 /// True if explicit strides of A, B or D leave that of the rows to the launch.
 inline bool hasDynamicLeadingDimension(ArrayRef<int64_t> strides) {

@@ -6,13 +6,16 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Offsets of stages, output staging and barriers in the dynamic shared memory of a CTA, from the configuration alone:
+// Offsets of stages, output staging and barriers in the dynamic shared memory of a CTA, from the configuration, and
+// from whether a K block has a scale for each row of B:
 //
-//   output panels | A tiles | B tiles | scale rows of A | block scales of B | full barriers | empty barriers
+//   output panels | A tiles | B tiles | scale rows of A | scale rows of B | block scales of B | full barriers |
+//   empty barriers
 //
-// Of the tiles there are as many as stages; of the block scales a slot for each of kBlockScaleSlots K blocks.
-// With split_k D is written from registers; in place of the output panels lies what other CTAs of the cluster send, and
-// after the empty barriers two for each 64 rows of the tile: received and drained.
+// Of the tiles there are as many as stages; of the block scales a slot for each of kBlockScaleSlots K blocks. Scale
+// rows of B have a place only where a K block has a scale for each row of B. With split_k D is written from registers;
+// in place of the output panels lies what other CTAs of the cluster send, and after the empty barriers two for each 64
+// rows of the tile: received and drained.
 //
 //===----------------------------------------------------------------------===//
 
@@ -25,6 +28,7 @@
 namespace dgemm {
 
 class ConfigAttr;
+class ProblemAttr;
 
 /// A column range of the output tile that one TMA store writes: 64, 32, 16 or 8 columns of bf16, so that a row is as
 /// wide as its swizzle and no store reaches past the tile.
@@ -54,24 +58,28 @@ constexpr int64_t kBlockScaleSlots = 64;
 struct SharedMemoryLayout {
   int64_t outputOffset;
   int64_t outputBytes;
-  /// First stage of each tile kind (A, B, scales of A) and the bytes from one stage to the next.
-  int64_t tileOffset[3];
-  int64_t tileBytes[3];
+  /// First stage of each tile kind (A, B, scale rows of A, those of B) and the bytes from one stage to the next.
+  int64_t tileOffset[4];
+  int64_t tileBytes[4];
   int64_t blockScalesOffset;
   int64_t blockScalesBytes;
+  /// Scales of sums, where no scale varies along K: in place of those of K blocks.
+  int64_t sumScalesOffset;
+  int64_t sumScalesBytes = 0;
   int64_t fullBarrierOffset;
   int64_t emptyBarrierOffset;
   int64_t receivedBarrierOffset;
   int64_t drainedBarrierOffset;
   int64_t totalBytes;
 
-  /// The layout for these choices, whether it fits or not. With `earlyStore` half of the output at a time has a place.
+  /// The layout for these choices, whether it fits or not. With `earlyStore` half of the output at a time has a place;
+  /// with `scalesColumns` scale rows of B have one.
   static SharedMemoryLayout get(int64_t blockM, int64_t blockN, int64_t blockK, int64_t stages, int64_t splitK = 1,
-                                bool earlyStore = false);
-  static SharedMemoryLayout get(ConfigAttr config);
+                                bool earlyStore = false, bool scalesColumns = false);
+  static SharedMemoryLayout get(ConfigAttr config, ProblemAttr problem);
   /// The deepest ring that fits, at most `limit`; 0 if not even one stage does.
   static int64_t getMaxStages(int64_t blockM, int64_t blockN, int64_t blockK, int64_t limit, int64_t splitK = 1,
-                              bool earlyStore = false);
+                              bool earlyStore = false, bool scalesColumns = false);
 };
 
 } // namespace dgemm

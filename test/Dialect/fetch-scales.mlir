@@ -1,0 +1,163 @@
+// RUN: dgemm-opt %s --verify-diagnostics --split-input-file | FileCheck %s
+
+// A warpgroup fetches scales of rows of A or of B that are the same along K; the tile is of the operand that it was fetched from.
+// CHECK-LABEL: dgemm.kernel @fetch(
+// CHECK: %[[TILE:.*]] = dgemm.fetch_scales %scale_b[%{{.*}}, %{{.*}}] : memref<1x384xf32> -> !dgemm.tile<1x96xf32>
+// CHECK: dgemm.await_scales
+// CHECK: dgemm.load_scales %[[TILE]] : !dgemm.tile<1x96xf32> -> !dgemm.frag<1x96xf32>
+dgemm.kernel @fetch(
+    %a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: memref<1x64xf32> {dgemm.operand = "scale_a"},
+    %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %sb: memref<1x384xf32> {dgemm.operand = "scale_b"},
+    %d: memref<64x384xbf16> {dgemm.operand = "d"})
+    problem <sizes = [64, 384, 512], lhs = <f8E4M3FN by [1, full] of f32>, rhs = <f8E4M3FN by [1, full] of f32>>
+    config <tile = <block = 64x96x128>, schedule = <stages = 2, warpgroups = 1>> {
+  %c0 = arith.constant 0 : index
+  dgemm.warp_specialize producer registers = 40 {
+  } consumer (%wg) x 1 registers = 240 {
+    %t = dgemm.fetch_scales %sb[%c0, %c0] : memref<1x384xf32> -> !dgemm.tile<1x96xf32>
+    dgemm.await_scales
+    %x = dgemm.load_scales %t : !dgemm.tile<1x96xf32> -> !dgemm.frag<1x96xf32>
+  }
+}
+
+// -----
+
+dgemm.kernel @rows(
+    %a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: memref<1x1xf32> {dgemm.operand = "scale_a"},
+    %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %sb: memref<1x384xf32> {dgemm.operand = "scale_b"},
+    %d: memref<64x384xf32> {dgemm.operand = "d"})
+    problem <sizes = [64, 384, 512], lhs = <f8E4M3FN by [full, full] of f32>, rhs = <f8E4M3FN by [1, full] of f32>, out = f32>
+    config <tile = <block = 64x96x128>, schedule = <stages = 2, warpgroups = 1>> {
+  %c0 = arith.constant 0 : index
+  dgemm.warp_specialize producer registers = 40 {
+  } consumer (%wg) x 1 registers = 240 {
+    // expected-error @+1 {{'dgemm.fetch_scales' op expected a row of f32 and a source of f32, but got '!dgemm.tile<2x96xf32>' and 'memref<1x384xf32>'}}
+    %t = dgemm.fetch_scales %sb[%c0, %c0] : memref<1x384xf32> -> !dgemm.tile<2x96xf32>
+  }
+}
+
+// -----
+
+dgemm.kernel @offsets(
+    %a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: memref<1x1xf32> {dgemm.operand = "scale_a"},
+    %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %sb: memref<1x384xf32> {dgemm.operand = "scale_b"},
+    %d: memref<64x384xf32> {dgemm.operand = "d"})
+    problem <sizes = [64, 384, 512], lhs = <f8E4M3FN by [full, full] of f32>, rhs = <f8E4M3FN by [1, full] of f32>, out = f32>
+    config <tile = <block = 64x96x128>, schedule = <stages = 2, warpgroups = 1>> {
+  %c0 = arith.constant 0 : index
+  dgemm.warp_specialize producer registers = 40 {
+  } consumer (%wg) x 1 registers = 240 {
+    // expected-error @+1 {{'dgemm.fetch_scales' op expected 2 offsets for 'memref<1x384xf32>', but got 1}}
+    %t = dgemm.fetch_scales %sb[%c0] : memref<1x384xf32> -> !dgemm.tile<1x96xf32>
+  }
+}
+
+// -----
+
+dgemm.kernel @source(
+    %a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: memref<1x1xf32> {dgemm.operand = "scale_a"},
+    %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %sb: memref<1x384xf32> {dgemm.operand = "scale_b"},
+    %d: memref<64x384xf32> {dgemm.operand = "d"})
+    problem <sizes = [64, 384, 512], lhs = <f8E4M3FN by [full, full] of f32>, rhs = <f8E4M3FN by [1, full] of f32>, out = f32>
+    config <tile = <block = 64x96x128>, schedule = <stages = 2, warpgroups = 1>> {
+  %c0 = arith.constant 0 : index
+  dgemm.warp_specialize producer registers = 40 {
+  } consumer (%wg) x 1 registers = 240 {
+    // expected-error @+1 {{'dgemm.fetch_scales' op expected the source to be the kernel argument scale_a or scale_b}}
+    %t = dgemm.fetch_scales %d[%c0, %c0] : memref<64x384xf32> -> !dgemm.tile<1x96xf32>
+  }
+}
+
+// -----
+
+dgemm.kernel @single(
+    %a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: memref<1x1xf32> {dgemm.operand = "scale_a"},
+    %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %sb: memref<1x384xf32> {dgemm.operand = "scale_b"},
+    %d: memref<64x384xf32> {dgemm.operand = "d"})
+    problem <sizes = [64, 384, 512], lhs = <f8E4M3FN by [full, full] of f32>, rhs = <f8E4M3FN by [1, full] of f32>, out = f32>
+    config <tile = <block = 64x96x128>, schedule = <stages = 2, warpgroups = 1>> {
+  %c0 = arith.constant 0 : index
+  dgemm.warp_specialize producer registers = 40 {
+  } consumer (%wg) x 1 registers = 240 {
+    // expected-error @+1 {{'dgemm.fetch_scales' op expected a scale for each row, but got #dgemm.scaled<f8E4M3FN by [full, full] of f32>}}
+    %t = dgemm.fetch_scales %sa[%c0, %c0] : memref<1x1xf32> -> !dgemm.tile<1x64xf32>
+  }
+}
+
+// -----
+
+dgemm.kernel @rows_of_b(
+    %a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: memref<1x1xf32> {dgemm.operand = "scale_a"},
+    %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %sb: memref<1x384xf32> {dgemm.operand = "scale_b"},
+    %d: memref<64x384xf32> {dgemm.operand = "d"})
+    problem <sizes = [64, 384, 512], lhs = <f8E4M3FN by [full, full] of f32>, rhs = <f8E4M3FN by [1, full] of f32>, out = f32>
+    config <tile = <block = 64x96x128>, schedule = <stages = 2, warpgroups = 1>> {
+  %c0 = arith.constant 0 : index
+  dgemm.warp_specialize producer registers = 40 {
+  } consumer (%wg) x 1 registers = 240 {
+    %t = dgemm.fetch_scales %sb[%c0, %c0] : memref<1x384xf32> -> !dgemm.tile<1x64xf32>
+    // expected-error @+1 {{'dgemm.load_scales' op expected the tile, which is fetched, to be the kernel argument scale_a}}
+    %x = dgemm.load_scales %t : !dgemm.tile<1x64xf32> -> !dgemm.frag<64x1xf32>
+  }
+}
+
+// -----
+
+dgemm.kernel @columns(
+    %a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: memref<1x1xf32> {dgemm.operand = "scale_a"},
+    %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %sb: memref<1x384xf32> {dgemm.operand = "scale_b"},
+    %d: memref<64x384xf32> {dgemm.operand = "d"})
+    problem <sizes = [64, 384, 512], lhs = <f8E4M3FN by [full, full] of f32>, rhs = <f8E4M3FN by [1, full] of f32>, out = f32>
+    config <tile = <block = 64x96x128>, schedule = <stages = 2, warpgroups = 1>> {
+  %c0 = arith.constant 0 : index
+  dgemm.warp_specialize producer registers = 40 {
+  } consumer (%wg) x 1 registers = 240 {
+    %t = dgemm.fetch_scales %sb[%c0, %c0] : memref<1x384xf32> -> !dgemm.tile<1x96xf32>
+    // expected-error @+1 {{'dgemm.load_scales' op expected a 1xC tile of f32 and a fragment of 1xC, but got '!dgemm.tile<1x96xf32>' and '!dgemm.frag<1x48xf32>'}}
+    %x = dgemm.load_scales %t : !dgemm.tile<1x96xf32> -> !dgemm.frag<1x48xf32>
+  }
+}
+
+// -----
+
+// There is room only where no scales of K blocks are.
+dgemm.kernel @varies(
+    %a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: memref<4x64xf32> {dgemm.operand = "scale_a"},
+    %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %sb: memref<1x384xf32> {dgemm.operand = "scale_b"},
+    %d: memref<64x384xbf16> {dgemm.operand = "d"})
+    problem <sizes = [64, 384, 512], rhs = <f8E4M3FN by [1, full] of f32>>
+    config <tile = <block = 64x96x128>, schedule = <stages = 2, warpgroups = 1>> {
+  %c0 = arith.constant 0 : index
+  dgemm.warp_specialize producer registers = 40 {
+  } consumer (%wg) x 1 registers = 240 {
+    // expected-error @+1 {{'dgemm.fetch_scales' op expected scales of A and B that are the same along K, which leave room for the tile, but got #dgemm.scaled<f8E4M3FN by [1, 128] of f32> and #dgemm.scaled<f8E4M3FN by [1, full] of f32>}}
+    %t = dgemm.fetch_scales %sb[%c0, %c0] : memref<1x384xf32> -> !dgemm.tile<1x96xf32>
+  }
+}
+
+// -----
+
+// Scale rows of B take of the shared memory of stages.
+// expected-error @+1 {{'dgemm.kernel' op expected at most 3 stages with a scale for each row of B in each K block, as 4 need 236096 bytes of shared memory, but a CTA has 232448}}
+dgemm.kernel @stages(
+    %a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: memref<4x64xf32> {dgemm.operand = "scale_a"},
+    %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %sb: memref<4x384xf32> {dgemm.operand = "scale_b"},
+    %d: memref<64x384xbf16> {dgemm.operand = "d"})
+    problem <sizes = [64, 384, 512], rhs = <f8E4M3FN by [1, 128] of f32>>
+    config <tile = <block = 128x256x128>, schedule = <stages = 4, warpgroups = 2, early_store = true>> {
+}
+
+// -----
+
+// Only where there is a scale for each row in each K block is there a tile of scales of B to load.
+dgemm.kernel @load(
+    %a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: memref<4x64xf32> {dgemm.operand = "scale_a"},
+    %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %sb: memref<4x384xf32> {dgemm.operand = "scale_b"},
+    %d: memref<64x384xf32> {dgemm.operand = "d"})
+    problem <sizes = [64, 384, 512], rhs = <f8E4M3FN by [1, 128] of f32>, out = f32>
+    config <tile = <block = 64x96x128>, schedule = <stages = 2, warpgroups = 1>> {
+  %c0 = arith.constant 0 : index
+  %t = dgemm.load %sb[%c0, %c0] by <tma> : memref<4x384xf32> -> !dgemm.tile<1x96xf32>
+  // expected-error @+1 {{'dgemm.load' op expected the source to be the kernel argument a, b, scale_a or scale_b}}
+  %u = dgemm.load %d[%c0, %c0] : memref<64x384xf32> -> !dgemm.tile<1x96xf32>
+}
