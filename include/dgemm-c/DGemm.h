@@ -53,7 +53,7 @@ void dgemm_problem_destroy(dgemm_problem *problem);
  *   lda, ldb, ldd                    elements from row to row; 0 where rows follow each other
  *   n_divisor, k_divisor, lda_divisor, ldb_divisor, ldd_divisor
  *                                    what a dynamic size is promised to be a multiple of
- *   scale_a_k_innermost, scale_b_n_innermost, pdl
+ *   scale_a_k_innermost, scale_b_k_innermost, scale_b_n_innermost, pdl
  *                                    0 or 1
  * Error: there is no such field, or it does not take this value. */
 char *dgemm_problem_set_int(dgemm_problem *problem, const char *field, int64_t value);

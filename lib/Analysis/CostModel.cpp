@@ -39,11 +39,10 @@ ProblemSize ProblemSize::get(GemmOp gemm) {
   };
   size.loadsByTMA = allowsTMA(Operand::A) && allowsTMA(Operand::B);
   ProblemAttr problem = gemm.getProblem();
-  ScaledAttr lhs = problem.getLhs(), rhs = problem.getRhs();
+  ScaledAttr rhs = problem.getRhs();
   size.scalesColumns = rhs.isForEachRowOfKBlock();
   size.readsColumnScales = size.scalesColumns && !allowsTMA(Operand::ScaleB);
-  size.isOfTables = lhs.variesAlongK() && rhs.variesAlongK() && lhs.isForEachRow() && !rhs.isForEachRow() &&
-                    !problem.getOut().isF32();
+  size.recipe = getRecipeName(problem);
   return size;
 }
 

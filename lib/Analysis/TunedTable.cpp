@@ -47,7 +47,7 @@ static bool fromJSON(const llvm::json::Value &value, TunedEntry &entry, llvm::js
   llvm::json::ObjectMapper map(value, path);
   return map && map.map("layout", entry.layout) && map.map("groups", entry.groups) && map.map("m", entry.m) &&
          map.map("n", entry.n) && map.map("k", entry.k) && map.map("config", entry.config) &&
-         map.mapOptional("microseconds", entry.microseconds);
+         map.mapOptional("microseconds", entry.microseconds) && map.mapOptional("recipe", entry.recipe);
 }
 } // namespace dgemm
 
@@ -83,7 +83,7 @@ llvm::Expected<TunedTable> TunedTable::read(StringRef path) {
 
 /// Whether both entries are of one problem.
 static bool isSameProblem(const TunedEntry &a, const TunedEntry &b) {
-  return std::tie(a.layout, a.groups, a.m, a.n, a.k) == std::tie(b.layout, b.groups, b.m, b.n, b.k);
+  return std::tie(a.recipe, a.layout, a.groups, a.m, a.n, a.k) == std::tie(b.recipe, b.layout, b.groups, b.m, b.n, b.k);
 }
 
 void TunedTable::insert(TunedEntry entry) {
@@ -103,8 +103,9 @@ std::string TunedTable::toJSON() const {
   for (const auto &[index, entry] : llvm::enumerate(entries))
     os << (index ? "," : "")
        << llvm::formatv(
-              "\n    {{\"layout\": {0}, \"groups\": {1}, \"m\": {2}, \"n\": {3}, \"k\": {4}, \"config\": {5}, "
-              "\"microseconds\": {6:F2}}",
+              "\n    {{{0}\"layout\": {1}, \"groups\": {2}, \"m\": {3}, \"n\": {4}, \"k\": {5}, \"config\": {6}, "
+              "\"microseconds\": {7:F2}}",
+              entry.recipe.empty() ? "" : llvm::formatv("\"recipe\": {0}, ", llvm::json::Value(entry.recipe)).str(),
               llvm::json::Value(stringifyLayout(entry.layout)), entry.groups, entry.m, entry.n, entry.k,
               llvm::json::Value(entry.config), entry.microseconds);
   os << (entries.empty() ? "]\n}\n" : "\n  ]\n}\n");
@@ -127,6 +128,23 @@ ArrayRef<TunedTable> TunedTable::getShipped() {
   return tables;
 }
 
+static std::string getScaleName(ScaledAttr scaled) {
+  if (scaled.variesAlongK())
+    return llvm::formatv("{0}x{1}", scaled.getRows(), scaled.getK());
+  return scaled.isForEachRow() ? "row" : "tensor";
+}
+
+std::string dgemm::getRecipeName(StringRef lhs, StringRef rhs, bool isFast, bool isF32) {
+  if (lhs == "1x128" && rhs == "128x128" && !isF32)
+    return "";
+  return (lhs + " x " + rhs + (isFast ? " fast" : "") + (isF32 ? " f32" : "")).str();
+}
+
+std::string dgemm::getRecipeName(ProblemAttr problem) {
+  return getRecipeName(getScaleName(problem.getLhs()), getScaleName(problem.getRhs()),
+                       problem.getAccuracy() == AccuracyKind::Fast, problem.getOut().isF32());
+}
+
 int64_t dgemm::getRowBucket(int64_t m) {
   int64_t above = int64_t(llvm::PowerOf2Ceil(uint64_t(m)));
   // The number of row tiles counts while there are few of them, so few rows are rounded up.
@@ -138,12 +156,13 @@ static Layout getLayout(const ProblemSize &size) {
 }
 
 const TunedEntry *TunedTable::find(const ProblemSize &size) const {
-  if (!size.loadsByTMA || !size.isOfTables)
+  if (!size.loadsByTMA || size.readsColumnScales)
     return nullptr;
   const TunedEntry *best = nullptr;
   for (const TunedEntry &entry : entries) {
     // A dynamic size equals none of the entries'.
-    if (entry.layout != getLayout(size) || entry.groups != size.groups || entry.n != size.n || entry.k != size.k)
+    if (entry.recipe != size.recipe || entry.layout != getLayout(size) || entry.groups != size.groups ||
+        entry.n != size.n || entry.k != size.k)
       continue;
     if (ShapedType::isDynamic(size.m)) {
       if (!best || entry.m > best->m)

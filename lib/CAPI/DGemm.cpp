@@ -104,6 +104,7 @@ static constexpr SizeField kSizeFields[] = {{"m", &GemmShape::m},
                                             {"ldb_divisor", &GemmShape::ldbDivisor},
                                             {"ldd_divisor", &GemmShape::lddDivisor}};
 static constexpr FlagField kFlagFields[] = {{"scale_a_k_innermost", &GemmShape::scaleAKInnermost},
+                                            {"scale_b_k_innermost", &GemmShape::scaleBKInnermost},
                                             {"scale_b_n_innermost", &GemmShape::scaleBNInnermost},
                                             {"pdl", &GemmShape::pdl}};
 

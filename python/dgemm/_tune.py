@@ -126,7 +126,7 @@ class Table:
         with _files.open_folder(self.path.parent, create=True, trusted=False) as folder, \
                 _files.lock(folder, self.path.name + ".lock"):
             content = self._read()
-            others = [entry for entry in content["entries"] if any(entry[name] != key[name] for name in key)]
+            others = [entry for entry in content["entries"] if entry.get("recipe") or any(entry[name] != key[name] for name in key)]
             content["entries"] = others + [{**key, "config": config, "microseconds": round(microseconds, 2)}]
             _files.write(folder, self.path.name, (json.dumps(content, indent=1) + "\n").encode())
 

@@ -33,6 +33,15 @@ int64_t &ShapeOptions::getSize(GemmShape &shape, SizeName name) {
   llvm_unreachable("unknown size");
 }
 
+void RecipeOptions::setRecipe(GemmShape &shape) const {
+  shape.scaleA = scaleA;
+  shape.scaleB = scaleB;
+  shape.aType = aType;
+  shape.bType = bType;
+  shape.outType = outType;
+  shape.accuracy = accuracy;
+}
+
 StringRef ShapeOptions::getMissingSize() const {
   for (const cl::opt<std::string> *option : {&m, &n, &k})
     if (option->empty())
@@ -45,13 +54,9 @@ Expected<GemmShape> ShapeOptions::getShape() const {
   shape.layout = layout;
   shape.rowAlignment = rowAlignment;
   shape.expectedM = expectedM;
-  shape.scaleA = scaleA;
-  shape.scaleB = scaleB;
-  shape.aType = aType;
-  shape.bType = bType;
-  shape.outType = outType;
-  shape.accuracy = accuracy;
+  recipe.setRecipe(shape);
   shape.scaleAKInnermost = scaleAK;
+  shape.scaleBKInnermost = scaleBK;
   shape.scaleBNInnermost = scaleBN;
   shape.pdl = pdl;
   shape.nDivisor = nDivisor;
@@ -78,13 +83,15 @@ Expected<GemmShape> ShapeOptions::getShape() const {
 }
 
 std::vector<OptionRule> ShapeOptions::getRules() {
+  ScaleGranularity ofA = recipe.getScaleA(), ofB = recipe.getScaleB();
   std::string layoutIs = ("with --layout=" + toString(layout)).str();
   bool isDense = layout == GemmLayout::Dense, hasExpectedM = layout == GemmLayout::Masked || isDynamic(SizeName::M, m);
   return {{isDense, layoutIs, {&groups}},
           {layout != GemmLayout::Contiguous, layoutIs, {&rowAlignment}},
           {!hasExpectedM, "with a static M that is not masked", {&expectedM}},
-          {scaleA != ScaleGranularity::RowBlock, ("with --scale-a=" + toString(scaleA)).str(), {&scaleAK}},
-          {scaleB != ScaleGranularity::SquareBlock, ("with --scale-b=" + toString(scaleB)).str(), {&scaleBN}},
+          {ofA != ScaleGranularity::RowBlock, ("with --scale-a=" + toString(ofA)).str(), {&scaleAK}},
+          {ofB != ScaleGranularity::RowBlock, ("with --scale-b=" + toString(ofB)).str(), {&scaleBK}},
+          {ofB != ScaleGranularity::SquareBlock, ("with --scale-b=" + toString(ofB)).str(), {&scaleBN}},
           {!isDynamic(SizeName::N, n), "without a dynamic --n", {&nDivisor}},
           {!isDynamic(SizeName::K, k), "without a dynamic --k", {&kDivisor}},
           {!isDynamic(SizeName::LDA, lda), "without a dynamic --lda", {&ldaDivisor}},

@@ -17,69 +17,20 @@
 namespace dgemm {
 
 /// --m, --layout, --lda and so on, common to dgemm-gen and dgemm-run.
-class ShapeOptions {
+/// What scales and elements a problem has.
+class RecipeOptions {
 public:
-  explicit ShapeOptions(llvm::cl::OptionCategory &category) : category(category) {}
+  explicit RecipeOptions(llvm::cl::OptionCategory &category) : category(category) {}
 
-  /// True if one of --m, --n and --k was given.
-  bool hasSizes() const { return m.getNumOccurrences() + n.getNumOccurrences() + k.getNumOccurrences() > 0; }
-  /// "m", "n" or "k" where that was not given; empty if all were.
-  llvm::StringRef getMissingSize() const;
-  /// The problem as given; kDynamic for a size of `?` or none. Error: a size that is neither an integer of 0 to
-  /// 2147483647 nor `?`.
-  llvm::Expected<GemmShape> getShape() const;
-  /// `shape` with the sizes that --dynamic names left dynamic.
-  GemmShape leaveDynamic(GemmShape shape);
-  bool isDense() const { return layout == GemmLayout::Dense; }
-
-  /// Which options have no effect on a new problem of these sizes and layout.
-  std::vector<OptionRule> getRules();
-  /// Error: a grouped layout without --groups, or --dynamic names a size that there is not.
-  llvm::Error check();
-  /// --m, --n, --k, --groups and the leading dimensions, which a compiled kernel may leave open.
-  std::vector<const llvm::cl::Option *> getSizeOptions() const { return {&m, &n, &k, &groups, &lda, &ldb, &ldd}; }
-  /// The rest: what a kernel is compiled for.
-  std::vector<const llvm::cl::Option *> getKernelOptions() const {
-    return {&layout,   &rowAlignment, &expectedM,  &scaleAK,    &scaleBN,    &pdl,    std::addressof(dynamic),
-            &nDivisor, &kDivisor,     &ldaDivisor, &ldbDivisor, &lddDivisor, &scaleA, &scaleB,
-            &aType,    &bType,        &outType,    &accuracy};
+  void setRecipe(GemmShape &shape) const;
+  std::vector<const llvm::cl::Option *> getOptions() const {
+    return {&scaleA, &scaleB, &aType, &bType, &outType, &accuracy};
   }
+  ScaleGranularity getScaleA() const { return scaleA; }
+  ScaleGranularity getScaleB() const { return scaleB; }
 
 private:
-  enum class SizeName { M, N, K, Groups, LDA, LDB, LDD };
-  static int64_t &getSize(GemmShape &shape, SizeName name);
-  bool isDynamic(SizeName name, const llvm::cl::opt<std::string> &option) {
-    return option == "?" || dynamic.isSet(name);
-  }
-
   llvm::cl::OptionCategory &category;
-
-  llvm::cl::opt<std::string> m{"m", llvm::cl::desc("Rows of A and D; ? for a size given at launch"),
-                               llvm::cl::value_desc("size"), llvm::cl::cat(category)};
-  llvm::cl::opt<std::string> n{"n", llvm::cl::desc("Rows of B, columns of D"), llvm::cl::value_desc("size"),
-                               llvm::cl::cat(category)};
-  llvm::cl::opt<std::string> k{"k", llvm::cl::desc("Columns of A and B"), llvm::cl::value_desc("size"),
-                               llvm::cl::cat(category)};
-  llvm::cl::opt<GemmLayout> layout{
-      "layout", llvm::cl::desc("How rows are grouped"), llvm::cl::init(GemmLayout::Dense),
-      llvm::cl::values(clEnumValN(GemmLayout::Dense, "dense", "one matrix (default)"),
-                       clEnumValN(GemmLayout::Contiguous, "contiguous", "groups one after the other, m_indices[M]"),
-                       clEnumValN(GemmLayout::Masked, "masked", "M rows for each group, masked_m[G] of them used")),
-      llvm::cl::cat(category)};
-  llvm::cl::opt<std::string> groups{"groups", llvm::cl::desc("Number of groups"), llvm::cl::value_desc("size"),
-                                    llvm::cl::init("?"), llvm::cl::cat(category)};
-  IntegerOption<1, kMaxSize> rowAlignment{"row-alignment",
-                                          llvm::cl::desc("Contiguous: groups start at multiples of it (default 128)"),
-                                          llvm::cl::value_desc("rows"), llvm::cl::init(128), llvm::cl::cat(category)};
-  IntegerOption<1, kMaxSize> expectedM{
-      "expected-m", llvm::cl::desc("Rows to choose the config for: of a dynamic M, or of a masked group"),
-      llvm::cl::value_desc("rows"), llvm::cl::init(0), llvm::cl::cat(category)};
-  llvm::cl::opt<std::string> lda{"lda", llvm::cl::desc("Elements from one row of A to the next (default K)"),
-                                 llvm::cl::value_desc("size"), llvm::cl::init("0"), llvm::cl::cat(category)};
-  llvm::cl::opt<std::string> ldb{"ldb", llvm::cl::desc("The same of B"), llvm::cl::value_desc("size"),
-                                 llvm::cl::init("0"), llvm::cl::cat(category)};
-  llvm::cl::opt<std::string> ldd{"ldd", llvm::cl::desc("The same of D (default N)"), llvm::cl::value_desc("size"),
-                                 llvm::cl::init("0"), llvm::cl::cat(category)};
   static llvm::cl::ValuesClass getGranularities() {
     return llvm::cl::values(clEnumValN(ScaleGranularity::Tensor, "tensor", "one"),
                             clEnumValN(ScaleGranularity::Row, "row", "for each row: of A a token, of B a channel"),
@@ -111,7 +62,79 @@ private:
           clEnumValN(Accuracy::Exact, "exact", "sums are promoted to f32 for each 128 of K (default)"),
           clEnumValN(Accuracy::Fast, "fast", "the tensor cores sum along all of K; with scales by tensor or row")),
       llvm::cl::cat(category)};
+};
+
+class ShapeOptions {
+public:
+  explicit ShapeOptions(llvm::cl::OptionCategory &category) : category(category) {}
+
+  /// True if one of --m, --n and --k was given.
+  bool hasSizes() const { return m.getNumOccurrences() + n.getNumOccurrences() + k.getNumOccurrences() > 0; }
+  /// "m", "n" or "k" where that was not given; empty if all were.
+  llvm::StringRef getMissingSize() const;
+  /// The problem as given; kDynamic for a size of `?` or none. Error: a size that is neither an integer of 0 to
+  /// 2147483647 nor `?`.
+  llvm::Expected<GemmShape> getShape() const;
+  /// `shape` with the sizes that --dynamic names left dynamic.
+  GemmShape leaveDynamic(GemmShape shape);
+  bool isDense() const { return layout == GemmLayout::Dense; }
+
+  /// Which options have no effect on a new problem of these sizes and layout.
+  std::vector<OptionRule> getRules();
+  /// Error: a grouped layout without --groups, or --dynamic names a size that there is not.
+  llvm::Error check();
+  /// --m, --n, --k, --groups and the leading dimensions, which a compiled kernel may leave open.
+  std::vector<const llvm::cl::Option *> getSizeOptions() const { return {&m, &n, &k, &groups, &lda, &ldb, &ldd}; }
+  /// The rest: what a kernel is compiled for.
+  std::vector<const llvm::cl::Option *> getKernelOptions() const {
+    std::vector<const llvm::cl::Option *> options = {
+        &layout,   &rowAlignment, &expectedM,  &scaleAK,    &scaleBK,   &scaleBN, &pdl, std::addressof(dynamic),
+        &nDivisor, &kDivisor,     &ldaDivisor, &ldbDivisor, &lddDivisor};
+    for (const llvm::cl::Option *option : recipe.getOptions())
+      options.push_back(option);
+    return options;
+  }
+
+private:
+  enum class SizeName { M, N, K, Groups, LDA, LDB, LDD };
+  static int64_t &getSize(GemmShape &shape, SizeName name);
+  bool isDynamic(SizeName name, const llvm::cl::opt<std::string> &option) {
+    return option == "?" || dynamic.isSet(name);
+  }
+
+  llvm::cl::OptionCategory &category;
+  RecipeOptions recipe{category};
+
+  llvm::cl::opt<std::string> m{"m", llvm::cl::desc("Rows of A and D; ? for a size given at launch"),
+                               llvm::cl::value_desc("size"), llvm::cl::cat(category)};
+  llvm::cl::opt<std::string> n{"n", llvm::cl::desc("Rows of B, columns of D"), llvm::cl::value_desc("size"),
+                               llvm::cl::cat(category)};
+  llvm::cl::opt<std::string> k{"k", llvm::cl::desc("Columns of A and B"), llvm::cl::value_desc("size"),
+                               llvm::cl::cat(category)};
+  llvm::cl::opt<GemmLayout> layout{
+      "layout", llvm::cl::desc("How rows are grouped"), llvm::cl::init(GemmLayout::Dense),
+      llvm::cl::values(clEnumValN(GemmLayout::Dense, "dense", "one matrix (default)"),
+                       clEnumValN(GemmLayout::Contiguous, "contiguous", "groups one after the other, m_indices[M]"),
+                       clEnumValN(GemmLayout::Masked, "masked", "M rows for each group, masked_m[G] of them used")),
+      llvm::cl::cat(category)};
+  llvm::cl::opt<std::string> groups{"groups", llvm::cl::desc("Number of groups"), llvm::cl::value_desc("size"),
+                                    llvm::cl::init("?"), llvm::cl::cat(category)};
+  IntegerOption<1, kMaxSize> rowAlignment{"row-alignment",
+                                          llvm::cl::desc("Contiguous: groups start at multiples of it (default 128)"),
+                                          llvm::cl::value_desc("rows"), llvm::cl::init(128), llvm::cl::cat(category)};
+  IntegerOption<1, kMaxSize> expectedM{
+      "expected-m", llvm::cl::desc("Rows to choose the config for: of a dynamic M, or of a masked group"),
+      llvm::cl::value_desc("rows"), llvm::cl::init(0), llvm::cl::cat(category)};
+  llvm::cl::opt<std::string> lda{"lda", llvm::cl::desc("Elements from one row of A to the next (default K)"),
+                                 llvm::cl::value_desc("size"), llvm::cl::init("0"), llvm::cl::cat(category)};
+  llvm::cl::opt<std::string> ldb{"ldb", llvm::cl::desc("The same of B"), llvm::cl::value_desc("size"),
+                                 llvm::cl::init("0"), llvm::cl::cat(category)};
+  llvm::cl::opt<std::string> ldd{"ldd", llvm::cl::desc("The same of D (default N)"), llvm::cl::value_desc("size"),
+                                 llvm::cl::init("0"), llvm::cl::cat(category)};
   llvm::cl::opt<bool> scaleAK{"scale-a-k-innermost", llvm::cl::desc("Scales of A lie as [M, K/128], row-major"),
+                              llvm::cl::cat(category)};
+  llvm::cl::opt<bool> scaleBK{"scale-b-k-innermost",
+                              llvm::cl::desc("Scales of B by row or 1x128 lie as [N, K/128], row-major"),
                               llvm::cl::cat(category)};
   llvm::cl::opt<bool> scaleBN{"scale-b-n-innermost", llvm::cl::desc("Scales of B lie as [K/128, N/128], row-major"),
                               llvm::cl::cat(category)};

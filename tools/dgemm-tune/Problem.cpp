@@ -7,7 +7,9 @@
 //===----------------------------------------------------------------------===//
 
 #include "Problem.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/MathExtras.h"
+#include <tuple>
 
 using namespace llvm;
 
@@ -51,7 +53,7 @@ int64_t Problem::getRows() const {
 }
 
 GemmShape Problem::getShape() const {
-  GemmShape shape;
+  GemmShape shape = recipe;
   shape.m = getRows();
   shape.n = n;
   shape.k = k;
@@ -64,6 +66,32 @@ GemmShape Problem::getShape() const {
   return shape;
 }
 
+static ScaledType getScaledType(ElementType element, ScaleGranularity scale, int64_t rows, int64_t k) {
+  bool isSquare = scale == ScaleGranularity::SquareBlock;
+  bool varies = isSquare || scale == ScaleGranularity::RowBlock, isTensor = scale == ScaleGranularity::Tensor;
+  return {element, Granularity{isSquare ? kScaleBlock : isTensor ? rows : 1, varies ? kScaleBlock : k}};
+}
+
+Recipe Problem::getRecipe() const {
+  Recipe result;
+  result.a = getScaledType(recipe.aType, recipe.scaleA, getRows(), k);
+  result.b = getScaledType(recipe.bType, recipe.scaleB, n, k);
+  result.out = recipe.outType;
+  result.accuracy = recipe.accuracy;
+  return result;
+}
+
+std::string Problem::getKey() const {
+  GemmShape plain;
+  auto getParts = [](const GemmShape &shape) {
+    return std::tie(shape.scaleA, shape.scaleB, shape.aType, shape.bType, shape.outType, shape.accuracy);
+  };
+  if (getParts(recipe) == getParts(plain))
+    return text;
+  return formatv("{0} {1} {2} by {3} {4}, {5} {6}", text, toString(recipe.aType), toString(recipe.scaleA),
+                 toString(recipe.bType), toString(recipe.scaleB), toString(recipe.outType), toString(recipe.accuracy));
+}
+
 Expected<GemmInputs> Problem::makeInputs(uint64_t seed) const {
   GemmSizes sizes;
   sizes.m = getRows();
@@ -74,7 +102,7 @@ Expected<GemmInputs> Problem::makeInputs(uint64_t seed) const {
   std::vector<int64_t> rows;
   if (layout != GemmLayout::Dense)
     rows.assign(groups, m);
-  return makeRandomInputs(sizes, seed, rows, layout == GemmLayout::Contiguous ? kRowAlignment : 1);
+  return makeRandomInputs(sizes, seed, rows, layout == GemmLayout::Contiguous ? kRowAlignment : 1, getRecipe());
 }
 
 dgemm::TunedEntry Problem::getEntry() const {
@@ -84,6 +112,8 @@ dgemm::TunedEntry Problem::getEntry() const {
   entry.m = layout == GemmLayout::Masked ? m : getRows();
   entry.n = n;
   entry.k = k;
+  entry.recipe = getRecipeName(toString(recipe.scaleA), toString(recipe.scaleB), recipe.accuracy == Accuracy::Fast,
+                               recipe.outType == ElementType::F32);
   return entry;
 }
 

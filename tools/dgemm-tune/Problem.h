@@ -22,6 +22,8 @@ struct Problem {
   int64_t groups = 1;
   /// Rows; with groups, of each group.
   int64_t m = 0, n = 0, k = 0;
+  /// Scales and elements; sizes and layout are not read.
+  GemmShape recipe;
 
   /// Reads MxNxK, contiguous:GxMxNxK or masked:GxMxNxK. Error: another form, or a size that is not 1 to 2147483647.
   static llvm::Expected<Problem> parse(llvm::StringRef text);
@@ -31,10 +33,13 @@ struct Problem {
   llvm::Expected<GemmInputs> makeInputs(uint64_t seed) const;
   /// With no config yet.
   dgemm::TunedEntry getEntry() const;
+  /// What a journal calls it: as it was written, and the recipe if that is not the default one.
+  std::string getKey() const;
 
 private:
   /// Of A and D: of all groups together, masked of each.
   int64_t getRows() const;
+  Recipe getRecipe() const;
 };
 
 } // namespace dgemm::tune

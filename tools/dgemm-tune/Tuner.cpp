@@ -102,7 +102,7 @@ Expected<double> Tuner::measure(CompiledKernel kernel, unsigned repeat) {
 
 Error Tuner::tryKernel(const Problem &problem, StringRef config, Expected<CompiledKernel> kernel, unsigned repeat) {
   Trial trial;
-  if (Error error = journal.add(problem.text, config, trial)) {
+  if (Error error = journal.add(problem.getKey(), config, trial)) {
     consumeError(kernel.takeError());
     return error;
   }
@@ -124,14 +124,14 @@ Error Tuner::tryKernel(const Problem &problem, StringRef config, Expected<Compil
                     trial.error.empty() ? formatv("{0:F2} {1}", trial.microseconds, unit).str() : "failed", config);
   if (!trial.error.empty())
     errs() << "             " << StringRef(trial.error).split('\n').first << '\n';
-  return joinErrors(journal.add(problem.text, config, trial), std::move(lost));
+  return joinErrors(journal.add(problem.getKey(), config, trial), std::move(lost));
 }
 
 Error Tuner::screen(const Problem &problem, ArrayRef<std::string> configs) {
   constexpr size_t kBatch = 32; // compiled ahead, in memory
   std::vector<std::string> fresh;
   for (const std::string &config : configs)
-    if (!journal.find(problem.text, config) && !is_contained(fresh, config))
+    if (!journal.find(problem.getKey(), config) && !is_contained(fresh, config))
       fresh.push_back(config);
   for (size_t start = 0; start < fresh.size(); start += kBatch) {
     ArrayRef<std::string> batch = ArrayRef(fresh).slice(start).take_front(kBatch);
@@ -153,7 +153,7 @@ Error Tuner::screen(const Problem &problem, ArrayRef<std::string> configs) {
 std::vector<std::string> Tuner::rank(const Problem &problem, size_t limit) const {
   std::vector<std::pair<double, std::string>> timed;
   for (const std::string &config : legal)
-    if (const Trial *trial = journal.find(problem.text, config); trial && trial->state == Trial::State::Timed)
+    if (const Trial *trial = journal.find(problem.getKey(), config); trial && trial->state == Trial::State::Timed)
       timed.emplace_back(trial->microseconds, config);
   llvm::sort(timed);
   timed.resize(std::min(limit, timed.size()));
@@ -207,7 +207,7 @@ Expected<dgemm::TunedEntry> Tuner::choose(const Problem &problem, ArrayRef<std::
       continue;
     }
     error = tryKernel(problem, config, std::move(kernel), options.finalRepeat);
-    const Trial *trial = journal.find(problem.text, config);
+    const Trial *trial = journal.find(problem.getKey(), config);
     if (trial->state == Trial::State::Timed && (entry.config.empty() || trial->microseconds < entry.microseconds)) {
       entry.config = config;
       entry.microseconds = trial->microseconds;

@@ -9,6 +9,7 @@
 #include "../common/EmulatorDevice.h"
 #include "../common/OptionRules.h"
 #include "../common/OutOfMemory.h"
+#include "../common/ShapeOptions.h"
 #include "Tuner.h"
 #include "dgemm/Support/OutputFile.h"
 #include "llvm/ADT/ScopeExit.h"
@@ -26,6 +27,7 @@ using namespace dgemm;
 using namespace dgemm::tune;
 
 static cl::OptionCategory searchGroup("1. What to try");
+static RecipeOptions recipe(searchGroup);
 static cl::OptionCategory deviceGroup("2. The device and programs");
 static cl::OptionCategory outputGroup("3. What to write");
 static cl::extrahelp moreHelp(R"(
@@ -33,6 +35,7 @@ EXAMPLES:
 
   dgemm-tune 4096x7168x2048 --config='rotate = true' --config='split_k = 4' --table=tuned.json
   dgemm-tune contiguous:4x8192x4096x7168 --list                    what would be tried first
+  dgemm-tune 4096x7168x2048 --scale-a=row --scale-b=row --accuracy=fast    another recipe, of which the table has its own
   dgemm-gen --m=4096 --n=7168 --k=2048 --tuned-table=tuned.json    takes what was found
 
 EXIT CODES:
@@ -101,6 +104,7 @@ static Expected<std::vector<Problem>> parseProblems() {
     Expected<Problem> problem = Problem::parse(text);
     if (!problem)
       return problem.takeError();
+    recipe.setRecipe(problem->recipe);
     problems.push_back(std::move(*problem));
   }
   return problems;

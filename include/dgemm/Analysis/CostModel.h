@@ -34,8 +34,8 @@ struct ProblemSize {
   bool scalesColumns = false;
   /// Threads read these from the operand, as TMA does not take their strides.
   bool readsColumnScales = false;
-  /// What tuned tables are of: A scaled by [1, 128], B by [128, 128], and D of 16 bits.
-  bool isOfTables = true;
+  /// What tuned tables call the recipe (getRecipeName).
+  std::string recipe;
 
   static ProblemSize get(GemmOp gemm);
   /// Whether the verifier of dgemm.gemm takes `config` for it.

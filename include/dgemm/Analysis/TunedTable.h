@@ -18,6 +18,12 @@
 
 namespace dgemm {
 
+/// How tuned tables name scales and output: empty for A scaled by [1, 128], B by [128, 128] and D of 16 bits, else such
+/// as "row x row", "tensor x tensor fast" and "1x128 x 1x128 f32". The FP8 types of elements make no difference.
+std::string getRecipeName(ProblemAttr problem);
+/// The same of scales as options name them: tensor, row, 1x128 or 128x128.
+std::string getRecipeName(StringRef lhs, StringRef rhs, bool isFast, bool isF32);
+
 struct TunedEntry {
   Layout layout;
   int64_t groups;
@@ -28,6 +34,8 @@ struct TunedEntry {
   std::string config;
   /// What it took when it was measured; informative, 0 if unknown.
   double microseconds = 0;
+  /// See getRecipeName.
+  std::string recipe;
 };
 
 class TunedTable {
@@ -46,9 +54,9 @@ public:
   /// The tables of the library, parsed once.
   static ArrayRef<TunedTable> getShipped();
 
-  /// The entry of the same layout, groups, N and K whose M lies in the bucket of the problem's, the nearest of them;
-  /// for a dynamic M the one of the largest M. Null if there is none, if another size is dynamic, or if A and B do not
-  /// come by TMA: what was measured did.
+  /// The entry of the same recipe, layout, groups, N and K whose M lies in the bucket of the problem's, the nearest of
+  /// them; for a dynamic M the one of the largest M. Null if there is none, if another size is dynamic, or if A and B
+  /// do not come by TMA: what was measured did.
   const TunedEntry *find(const ProblemSize &size) const;
 
   ArrayRef<TunedEntry> getEntries() const { return entries; }

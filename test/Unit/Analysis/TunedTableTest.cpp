@@ -125,6 +125,26 @@ TEST(TunedTable, KeepsLayoutsApart) {
 }
 
 /// What ships parses, and each entry is a legal config that the lookup finds.
+TEST(TunedTable, KeepsRecipesApart) {
+  TunedEntry plain = {Layout::Dense, 1, 64, 576, 7168, "plain"}, row = plain;
+  row.config = "row";
+  row.recipe = getRecipeName("row", "row", /*isFast=*/true, /*isF32=*/false);
+  EXPECT_EQ(row.recipe, "row x row fast");
+  EXPECT_EQ(getRecipeName("1x128", "128x128", /*isFast=*/false, /*isF32=*/false), "");
+  EXPECT_EQ(getRecipeName("1x128", "128x128", /*isFast=*/false, /*isF32=*/true), "1x128 x 128x128 f32");
+  TunedTable table = llvm::cantFail(TunedTable::parse(makeTable({plain, row}).toJSON()));
+  ProblemSize size = {64, 576, 7168};
+  EXPECT_EQ(find(table, size), "plain");
+  size.recipe = "row x row fast";
+  EXPECT_EQ(find(table, size), "row");
+  size.recipe = "row x row";
+  EXPECT_EQ(find(table, size), "none");
+  // Scales that threads read from the operand were not measured.
+  size.recipe = "";
+  size.readsColumnScales = true;
+  EXPECT_EQ(find(table, size), "none");
+}
+
 TEST(TunedTable, ShippedTablesAreLegal) {
   MLIRContext context;
   context.loadDialect<DGemmDialect>();
