@@ -2,9 +2,10 @@
 """Times the other scaling recipes against torch (cuBLASLt and CUTLASS), all kernels interleaved in one run with a cold L2.
 
   recipes.py --gen build-static/bin/dgemm-gen --out out/recipes.json [--configs 10] [--samples 15] [--only row_fast]
+  recipes.py ... --only 1x128 --configs 40 --fields 'warpgroups = 1' --fields 'block = 128x256x128'    a sweep
 
-For each recipe and row: the config that the compiler chooses, the next best ones by its cost model, and what torch has for the
-same recipe. Prints medians in microseconds; writes all samples. Every result is compared with torch's where torch has one.
+For each recipe and row: the config that the compiler chooses, the next best ones by its cost model (with --fields the best with each
+of these fields, too), and what torch has for the same recipe. Prints medians in microseconds; writes all samples. Every result is compared with torch's where torch has one.
 """
 import argparse
 import dataclasses
@@ -168,6 +169,7 @@ def main():
     parser.add_argument("--out", required=True)
     parser.add_argument("--kernels", default="/tmp/dgemm-recipes", help="where compiled kernels are kept")
     parser.add_argument("--configs", type=int, default=10)
+    parser.add_argument("--fields", action="append", default=[], help="config fields, of which the best are tried, too")
     parser.add_argument("--samples", type=int, default=15)
     parser.add_argument("--only", default="", help="rows whose name has this text")
     options = parser.parse_args()
@@ -176,8 +178,10 @@ def main():
     rows = [row for row in rows if options.only in row.slug]
     configs = {}
     for row in rows:
-        listed = store.list_configs(row)[: options.configs] if options.configs else []
-        configs[row] = {"chosen": "", **{str(i): config for i, config in enumerate(listed[1:], 1)}}
+        listed = store.list_configs(row)[1 : options.configs] if options.configs else []
+        for fields in options.fields:
+            listed += store.list_configs(row, fields)[: options.configs]
+        configs[row] = {"chosen": "", **{str(i): config for i, config in enumerate(dict.fromkeys(listed), 1)}}
         for config in configs[row].values():
             store.submit(row, config)
     store.wait_for_all()
