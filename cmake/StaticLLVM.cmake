@@ -34,7 +34,7 @@ target_link_libraries(dgemm_llvm_support INTERFACE ${_llvm_support})
 target_link_libraries(dgemm_llvm_object INTERFACE ${_llvm_object})
 target_link_libraries(dgemm_mlir INTERFACE
   MLIROptLib MLIRParser MLIRPass MLIRTransforms MLIRSCFDialect MLIRSCFTransforms MLIRSCFToControlFlow
-  MLIRArithDialect MLIRGPUDialect MLIRArithToLLVM MLIRControlFlowToLLVM MLIRFuncDialect MLIRMemRefDialect MLIRVectorDialect
+  MLIRArithDialect MLIRGPUDialect MLIRArithToLLVM MLIRMathDialect MLIRMathTransforms MLIRMathToLLVM MLIRControlFlowToLLVM MLIRFuncDialect MLIRMemRefDialect MLIRVectorDialect
   MLIRNVVMDialect MLIRNVVMToLLVM MLIRLLVMDialect MLIRLLVMCommonConversion MLIRReconcileUnrealizedCasts
   MLIRToLLVMIRTranslationRegistration MLIRLLVMToLLVMIRTranslation MLIRNVVMToLLVMIRTranslation
   MLIRBuiltinToLLVMIRTranslation dgemm_llvm_static)

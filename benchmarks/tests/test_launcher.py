@@ -7,7 +7,7 @@ import unittest
 import launcher
 
 DESCRIPTOR = {
-    "version": 2,
+    "version": 3,
     "entry": "gemm",
     "target": "sm_90a",
     "layout": "dense",

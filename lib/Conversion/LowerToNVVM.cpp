@@ -22,8 +22,10 @@
 #include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
 #include "mlir/Conversion/LLVMCommon/ConversionTarget.h"
 #include "mlir/Conversion/LLVMCommon/TypeConverter.h"
+#include "mlir/Conversion/MathToLLVM/MathToLLVM.h"
 #include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Dominance.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/Transforms/CSE.h"
@@ -98,8 +100,8 @@ static LogicalResult verifyOps(KernelOp kernel) {
     if (op == kernel ||
         isa<UnrealizedConversionCastOp, WarpSpecializeOp, ForEachTileOp, YieldOp, WalkKOp, KRangeOp>(op))
       return WalkResult::advance();
-    if (isa_and_nonnull<arith::ArithDialect, scf::SCFDialect, cf::ControlFlowDialect, LLVM::LLVMDialect,
-                        NVVM::NVVMDialect>(op->getDialect()))
+    if (isa_and_nonnull<arith::ArithDialect, math::MathDialect, scf::SCFDialect, cf::ControlFlowDialect,
+                        LLVM::LLVMDialect, NVVM::NVVMDialect>(op->getDialect()))
       return WalkResult::advance();
     op->emitOpError("expected only what dgemm-lower-wgmma leaves");
     return WalkResult::interrupt();
@@ -253,9 +255,10 @@ private:
     LLVMTypeConverter converter(&getContext(), options);
     RewritePatternSet patterns(&getContext());
     arith::populateArithToLLVMConversionPatterns(converter, patterns);
+    populateMathToLLVMConversionPatterns(converter, patterns);
     cf::populateControlFlowToLLVMConversionPatterns(converter, patterns);
     ConversionTarget target(getContext());
-    target.addIllegalDialect<arith::ArithDialect, cf::ControlFlowDialect>();
+    target.addIllegalDialect<arith::ArithDialect, math::MathDialect, cf::ControlFlowDialect>();
     target.markUnknownOpDynamicallyLegal([](Operation *) { return true; });
     return applyPartialConversion(func, target, std::move(patterns));
   }

@@ -61,8 +61,8 @@ private:
     TypeConverter converter;
     addFragmentConversions(converter);
     RewritePatternSet patterns(&getContext());
-    for (auto *populate : {populateFragmentPatterns, populateLoadScalesPatterns, populateMmaPatterns,
-                           populatePromotePatterns, populateStoreFragmentPatterns})
+    for (auto *populate : {populateFragmentPatterns, populateLoadScalesPatterns, populateMapPatterns,
+                           populateMmaPatterns, populatePromotePatterns, populateStoreFragmentPatterns})
       populate(converter, patterns);
     populateClusterReductionPatterns(converter, patterns);
     ConversionTarget target(getContext());

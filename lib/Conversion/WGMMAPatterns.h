@@ -37,6 +37,8 @@ Value packHalves(NVVMBuilder &b, Type type, Value low, Value high);
 void populateFragmentPatterns(const TypeConverter &converter, RewritePatternSet &patterns);
 /// LowerLoadScales.cpp.
 void populateLoadScalesPatterns(const TypeConverter &converter, RewritePatternSet &patterns);
+/// LowerMap.cpp: epilogues.
+void populateMapPatterns(const TypeConverter &converter, RewritePatternSet &patterns);
 /// LowerMma.cpp: dgemm.mma, dgemm.mma_start, dgemm.mma_wait.
 void populateMmaPatterns(const TypeConverter &converter, RewritePatternSet &patterns);
 /// LowerPromote.cpp.

@@ -118,14 +118,19 @@ Step execFloatUnary(Context &c, const Instruction &inst) {
   }
   return Step::Next;
 }
-Step execFloatRcp(Context &c, const Instruction &inst) {
+/// A function of one value, to the nearest f32: an approximation of the hardware is some value near it.
+template <double (*function)(double)>
+Step execFunction(Context &c, const Instruction &inst) {
   bool ftz = inst.mods[Field::Ftz];
   for (LaneMask m = c.mask; m; m &= m - 1) {
     unsigned l = __builtin_ctz(m);
-    row(c, c.op(inst, 0))[l] = canonical(flush(1.0f / flush(row(c, c.op(inst, 1))[l], ftz), ftz));
+    auto value = static_cast<float>(function(flush(row(c, c.op(inst, 1))[l], ftz)));
+    row(c, c.op(inst, 0))[l] = canonical(flush(value, ftz));
   }
   return Step::Next;
 }
+double reciprocal(double value) { return 1 / value; }
+double reciprocalRoot(double value) { return 1 / std::sqrt(value); }
 
 Handler onlyF32(const Modifiers &mods, Handler handler) { return mods.type() == Type::F32 ? handler : nullptr; }
 
@@ -320,7 +325,12 @@ Handler dgemm::emulator::selectFloatMin(const Modifiers &m) { return onlyF32(m, 
 Handler dgemm::emulator::selectFloatMax(const Modifiers &m) { return onlyF32(m, floatBinary<FMax>); }
 Handler dgemm::emulator::selectFloatNeg(const Modifiers &m) { return onlyF32(m, execFloatUnary); }
 Handler dgemm::emulator::selectFloatAbs(const Modifiers &m) { return onlyF32(m, execFloatUnary); }
-Handler dgemm::emulator::selectFloatRcp(const Modifiers &m) { return onlyF32(m, execFloatRcp); }
+Handler dgemm::emulator::selectFloatRcp(const Modifiers &m) { return onlyF32(m, execFunction<reciprocal>); }
+Handler dgemm::emulator::selectFloatSqrt(const Modifiers &m) { return onlyF32(m, execFunction<std::sqrt>); }
+Handler dgemm::emulator::selectFloatRsqrt(const Modifiers &m) { return onlyF32(m, execFunction<reciprocalRoot>); }
+Handler dgemm::emulator::selectFloatEx2(const Modifiers &m) { return onlyF32(m, execFunction<std::exp2>); }
+Handler dgemm::emulator::selectFloatLg2(const Modifiers &m) { return onlyF32(m, execFunction<std::log2>); }
+Handler dgemm::emulator::selectFloatTanh(const Modifiers &m) { return onlyF32(m, execFunction<std::tanh>); }
 Handler dgemm::emulator::selectSetp(const Modifiers &m) {
   // PTX ISA, "setp": the comparisons of each type.
   Compare compare = Compare(m[Field::Compare]);

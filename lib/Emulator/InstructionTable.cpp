@@ -411,6 +411,13 @@ const InstructionRow kRows[] = {
     {"$abs [$ftz] $f32", "d s", selectFloatAbs},
     {"div rn [$ftz] $f32", "d s s", selectFloatDiv},
     {"rcp rn [$ftz] $f32", "d s", selectFloatRcp},
+    {"rcp approx [$ftz] $f32", "d s", selectFloatRcp},
+    {"sqrt rn [$ftz] $f32", "d s", selectFloatSqrt},
+    {"sqrt approx [$ftz] $f32", "d s", selectFloatSqrt},
+    {"rsqrt approx [$ftz] $f32", "d s", selectFloatRsqrt},
+    {"ex2 approx [$ftz] $f32", "d s", selectFloatEx2},
+    {"lg2 approx [$ftz] $f32", "d s", selectFloatLg2},
+    {"tanh approx $f32", "d s", selectFloatTanh},
     {"cvt [$round] [$ftz] $type $from", "d s2", selectCvt},
     {"cvt rn [$relu] $packed f32", "db32 sf32 sf32", only<execPackedCvt>},
     // Data movement.

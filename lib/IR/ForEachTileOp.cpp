@@ -153,9 +153,9 @@ static LogicalResult verifyInKernel(ForEachTileOp op, KernelOp kernel) {
   if (op.getLayout() != kernel.getLayout())
     return op.emitOpError() << "expected the layout of the kernel, " << stringifyLayout(kernel.getLayout())
                             << ", but got " << stringifyLayout(op.getLayout());
-  if (Operand groups = kernel.getProblem().getOperands().back();
-      op.getGroups() && op.getGroups() != kernel.findOperand(groups))
-    return op.emitOpError() << "expected the groups to be the kernel argument " << stringifyOperand(groups);
+  if (std::optional<Operand> groups = kernel.getProblem().getGroupsOperand();
+      op.getGroups() && op.getGroups() != kernel.findOperand(*groups))
+    return op.emitOpError() << "expected the groups to be the kernel argument " << stringifyOperand(*groups);
   if (!kernel.isSize(op.getM(), 0) || !kernel.isSize(op.getN(), 1))
     return op.emitOpError("expected to walk the M and N of the kernel: the argument, or the constant that it is");
   return success();

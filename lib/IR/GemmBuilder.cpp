@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dgemm/IR/GemmBuilder.h"
+#include "dgemm/IR/Epilogue.h"
 
 using namespace dgemm;
 
@@ -63,6 +64,12 @@ GemmBuilder &GemmBuilder::pdl(bool wanted) {
   return *this;
 }
 
+GemmBuilder &GemmBuilder::epilogue(EpilogueAttr attr, mlir::ValueRange operands) {
+  fused = attr;
+  epilogueOperands.assign(operands.begin(), operands.end());
+  return *this;
+}
+
 GemmBuilder &GemmBuilder::config(ConfigAttr attr) {
   chosen = attr;
   return *this;
@@ -72,8 +79,14 @@ GemmOp GemmBuilder::create() {
   auto toAttr = [&](std::optional<int64_t> value) {
     return value ? builder.getI64IntegerAttr(*value) : mlir::IntegerAttr();
   };
-  return GemmOp::create(builder, location, a, scaleA, b, scaleB, d, groups, layout, toAttr(alignment),
-                        toAttr(expectedRows), divisors, accuracyKind, isDependent,
-                        builder.getDenseI64ArrayAttr(lhsGranularity), builder.getDenseI64ArrayAttr(rhsGranularity),
-                        chosen);
+  mlir::ArrayAttr roles;
+  if (fused && !epilogueOperands.empty())
+    roles = builder.getArrayAttr(llvm::to_vector_of<mlir::Attribute>(fused.getOperands()));
+  auto gemm = GemmOp::create(builder, location, a, scaleA, b, scaleB, d, groups, epilogueOperands, layout,
+                             toAttr(alignment), toAttr(expectedRows), divisors, accuracyKind, isDependent,
+                             builder.getDenseI64ArrayAttr(lhsGranularity), builder.getDenseI64ArrayAttr(rhsGranularity),
+                             roles, chosen);
+  if (fused)
+    buildEpilogue(builder, location, fused, gemm.getEpilogue());
+  return gemm;
 }

@@ -18,9 +18,10 @@ using namespace dgemm;
 namespace {
 /// M, N, K and G: constants where static.
 struct SizeExprs {
+  MLIRContext *context;
   AffineExpr m, n, k, g;
 
-  SizeExprs(MLIRContext *context, ArrayRef<int64_t> sizes) {
+  SizeExprs(MLIRContext *context, ArrayRef<int64_t> sizes) : context(context) {
     AffineExpr *fields[] = {&m, &n, &k, &g};
     for (auto [i, size] : llvm::enumerate(sizes))
       *fields[i] = size < 0 ? getAffineDimExpr(i, context) : getAffineConstantExpr(size, context);
@@ -39,7 +40,29 @@ static SmallVector<AffineExpr> getScaleShape(ScaledAttr scaled, AffineExpr rows,
                                : SmallVector<AffineExpr>{rowBlocks, kBlocks};
 }
 
-/// Extents without the group.
+/// Extents of an operand of an epilogue.
+static SmallVector<AffineExpr> getEpilogueShape(EpilogueAxisKind along, Layout layout, const SizeExprs &size) {
+  auto inGroups = [&](bool isGrouped, SmallVector<AffineExpr> shape) {
+    if (isGrouped)
+      shape.insert(shape.begin(), size.g);
+    return shape;
+  };
+  switch (along) {
+  case EpilogueAxisKind::N:
+    return inGroups(layout != Layout::Dense, {size.n});
+  case EpilogueAxisKind::M:
+    return inGroups(layout == Layout::Masked, {size.m});
+  case EpilogueAxisKind::MN:
+    return inGroups(layout == Layout::Masked, {size.m, size.n});
+  case EpilogueAxisKind::G:
+    return {size.g};
+  case EpilogueAxisKind::None:
+    return {getAffineConstantExpr(1, size.context)};
+  }
+  llvm_unreachable("no other axis");
+}
+
+/// Extents without the group, but for operands of the epilogue.
 static SmallVector<AffineExpr> getMatrixShape(ProblemAttr problem, Operand operand, const SizeExprs &size) {
   switch (operand) {
   case Operand::A:
@@ -56,8 +79,9 @@ static SmallVector<AffineExpr> getMatrixShape(ProblemAttr problem, Operand opera
     return {size.m};
   case Operand::MaskedM:
     return {size.g};
+  default:
+    return getEpilogueShape(problem.getEpilogueOperand(operand).getAlong(), problem.getLayout(), size);
   }
-  llvm_unreachable("no other operand");
 }
 
 OperandGeometry OperandGeometry::get(ProblemAttr problem, Operand operand) {
@@ -68,7 +92,9 @@ OperandGeometry OperandGeometry::get(ProblemAttr problem, Operand operand) {
   geometry.shape = getMatrixShape(problem, operand, size);
   Layout layout = problem.getLayout();
   bool isOfB = operand == Operand::B || operand == Operand::ScaleB;
-  if (geometry.shape.size() == 2 && (layout == Layout::Masked || (layout == Layout::Contiguous && isOfB)))
+  bool isOfEpilogue = !!problem.getEpilogueOperand(operand);
+  if (!isOfEpilogue && geometry.shape.size() == 2 &&
+      (layout == Layout::Masked || (layout == Layout::Contiguous && isOfB)))
     geometry.shape.insert(geometry.shape.begin(), size.g);
   llvm::append_range(geometry.explicitStrides, problem.getStridesOf(operand));
   geometry.setStrides(operand, /*padsRows=*/isScale(operand) && problem.getScaledOf(operand).isForEachRow());
@@ -81,7 +107,7 @@ AffineExpr dgemm::getRowsOfLastTile(KernelOp kernel, int64_t tileRows) {
   return ((m - 1) % tileRows).floorDiv(kAtomRows) * kAtomRows + kAtomRows;
 }
 
-/// The size that the row stride of A, B or D is where it is given at launch.
+/// The size that the row stride of A, B or D is where it is given at launch; that of D is an epilogue operand's too.
 static AffineExpr getLeadingDimension(MLIRContext *context, Operand operand) {
   unsigned index = operand == Operand::A ? 0 : operand == Operand::B ? 1 : 2;
   return getAffineDimExpr(kFirstLeadingDimension + index, context);
@@ -106,7 +132,7 @@ void OperandGeometry::setStrides(Operand operand, bool padsRows) {
   bool isTransposed = !given.empty() && rank > 1 && isRowInnermost(shape, given);
   if (isTransposed)
     std::swap(inner[0], inner[1]);
-  bool isMatrix = operand == Operand::A || operand == Operand::B || operand == Operand::D;
+  bool isMatrix = !isScale(operand) && rank > 1;
   strides.resize(rank);
   AffineExpr next = getAffineConstantExpr(1, context);
   for (size_t dim : inner) {

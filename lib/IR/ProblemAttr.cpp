@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "dgemm/IR/Epilogue.h"
 #include "dgemm/IR/OperandGeometry.h"
 
 using namespace mlir;
@@ -84,25 +85,40 @@ ScaledAttr ScaledAttr::getOfB(MLIRContext *context) {
 //===----------------------------------------------------------------------===//
 
 SmallVector<Operand> ProblemAttr::getOperands() const {
-  Layout layout = getLayout();
   SmallVector<Operand> operands = {Operand::A, Operand::ScaleA, Operand::B, Operand::ScaleB, Operand::D};
-  if (layout != Layout::Dense)
-    operands.push_back(layout == Layout::Masked ? Operand::MaskedM : Operand::MIndices);
+  if (std::optional<Operand> groups = getGroupsOperand())
+    operands.push_back(*groups);
+  for (size_t i = 0, e = getEpilogue() ? getEpilogue().getOperands().size() : 0; i < e; ++i)
+    operands.push_back(dgemm::getEpilogueOperand(i));
   return operands;
+}
+
+std::optional<Operand> ProblemAttr::getGroupsOperand() const {
+  if (getLayout() == Layout::Dense)
+    return std::nullopt;
+  return getLayout() == Layout::Masked ? Operand::MaskedM : Operand::MIndices;
+}
+
+EpilogueOperandAttr ProblemAttr::getEpilogueOperand(Operand operand) const {
+  std::optional<unsigned> index = getEpilogueIndex(operand);
+  if (!index || !getEpilogue() || *index >= getEpilogue().getOperands().size())
+    return {};
+  return getEpilogue().getOperands()[*index];
 }
 
 ProblemAttr ProblemAttr::get(MLIRContext *context, Layout layout, ArrayRef<int64_t> sizes, DictionaryAttr strides,
                              DivisorsAttr divisors) {
   return get(context, DenseI64ArrayAttr::get(context, sizes), layout, strides, divisors, ScaledAttr::getOfA(context),
-             ScaledAttr::getOfB(context), BFloat16Type::get(context), AccuracyKind::Exact, /*pdl=*/false);
+             ScaledAttr::getOfB(context), BFloat16Type::get(context), AccuracyKind::Exact, /*pdl=*/false,
+             EpilogueAttr());
 }
 
-ProblemAttr ProblemAttr::getSymbolic(Layout layout, ScaledAttr lhs, ScaledAttr rhs, Type out) {
+ProblemAttr ProblemAttr::getSymbolic(Layout layout, ScaledAttr lhs, ScaledAttr rhs, Type out, EpilogueAttr epilogue) {
   MLIRContext *context = out.getContext();
   constexpr int64_t kDynamic[] = {-1, -1, -1, -1};
   auto sizes = ArrayRef(kDynamic).take_front(layout == Layout::Dense ? 3 : 4);
   return get(context, DenseI64ArrayAttr::get(context, sizes), layout, DictionaryAttr(), DivisorsAttr(), lhs, rhs, out,
-             AccuracyKind::Exact, /*pdl=*/false);
+             AccuracyKind::Exact, /*pdl=*/false, epilogue);
 }
 
 ScaledAttr ProblemAttr::getScaledOf(Operand operand) const {
@@ -129,6 +145,8 @@ Type ProblemAttr::getElementOf(Operand operand) const {
   case Operand::MIndices:
   case Operand::MaskedM:
     return IntegerType::get(getContext(), 32);
+  default:
+    return getEpilogueOperand(operand).getElement();
   }
   llvm_unreachable("no other operand");
 }
@@ -158,6 +176,23 @@ static LogicalResult verifySizes(function_ref<InFlightDiagnostic()> emitError, L
   return success();
 }
 
+/// Of the epilogue only what has the shape of D may have strides, and those of the rows are dynamic only with D's.
+static LogicalResult verifyEpilogueStrides(function_ref<InFlightDiagnostic()> emitError, ProblemAttr symbolic,
+                                           Operand operand, DictionaryAttr all) {
+  EpilogueOperandAttr role = symbolic.getEpilogueOperand(operand);
+  if (!role)
+    return success();
+  if (role.getAlong() != EpilogueAxisKind::MN)
+    return emitError() << "expected no 'strides' of '" << stringifyOperand(operand) << "', which is along "
+                       << stringifyEpilogueAxisKind(role.getAlong());
+  auto own = all.getAs<DenseI64ArrayAttr>(stringifyOperand(operand));
+  auto ofD = all.getAs<DenseI64ArrayAttr>(stringifyOperand(Operand::D));
+  if (hasDynamicLeadingDimension(own) && !(ofD && hasDynamicLeadingDimension(ofD)))
+    return emitError() << "expected the row stride of '" << stringifyOperand(operand)
+                       << "' to be static, as that of D is";
+  return success();
+}
+
 /// C2.
 static LogicalResult verifyStrides(function_ref<InFlightDiagnostic()> emitError, ProblemAttr symbolic,
                                    DictionaryAttr all) {
@@ -173,13 +208,15 @@ static LogicalResult verifyStrides(function_ref<InFlightDiagnostic()> emitError,
       return emitError() << "expected 'strides' of '" << entry.getName().getValue() << "' to be " << rank
                          << " of at least 1, or -1 where dynamic, the innermost "
                          << (isScale(*operand) ? "static" : "1") << ", but got " << entry.getValue();
+    if (failed(verifyEpilogueStrides(emitError, symbolic, *operand, all)))
+      return failure();
   }
   return success();
 }
 
 LogicalResult ProblemAttr::verify(function_ref<InFlightDiagnostic()> emitError, DenseI64ArrayAttr sizes, Layout layout,
                                   DictionaryAttr strides, DivisorsAttr, ScaledAttr lhs, ScaledAttr rhs, Type out,
-                                  AccuracyKind accuracy, bool) {
+                                  AccuracyKind accuracy, bool, EpilogueAttr epilogue) {
   if (failed(verifySizes(emitError, layout, sizes)))
     return failure();
   // C3.
@@ -190,5 +227,13 @@ LogicalResult ProblemAttr::verify(function_ref<InFlightDiagnostic()> emitError, 
   // C4.
   if (!out.isBF16() && !out.isF16() && !out.isF32())
     return emitError() << "expected D to be bf16, f16 or f32, but got " << out;
-  return strides ? verifyStrides(emitError, ProblemAttr::getSymbolic(layout, lhs, rhs, out), strides) : success();
+  // C5.
+  for (EpilogueOperandAttr operand : epilogue ? epilogue.getOperands() : ArrayRef<EpilogueOperandAttr>())
+    if (operand.getAlong() == EpilogueAxisKind::G && layout == Layout::Dense)
+      return emitError() << "expected '" << operand.getName()
+                         << "' not to be along g in a dense layout, which has no "
+                            "groups";
+  if (!strides)
+    return success();
+  return verifyStrides(emitError, ProblemAttr::getSymbolic(layout, lhs, rhs, out, epilogue), strides);
 }

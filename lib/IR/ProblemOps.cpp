@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dgemm/IR/DGemm.h"
+#include "dgemm/IR/Epilogue.h"
 #include "dgemm/IR/OperandGeometry.h"
 
 using namespace mlir;
@@ -32,7 +33,15 @@ SmallVector<std::pair<Operand, Value>> GemmOp::getRoles() {
                                                   {Operand::D, getOut()}};
   if (getGroups())
     roles.emplace_back(getLayout() == Layout::Masked ? Operand::MaskedM : Operand::MIndices, getGroups());
+  for (auto [i, value] : llvm::enumerate(getEpilogueOperands()))
+    roles.emplace_back(getEpilogueOperand(i), value);
   return roles;
+}
+
+/// The operands of the epilogue as attributes.
+static SmallVector<EpilogueOperandAttr> getEpilogueRoles(GemmOp op) {
+  std::optional<ArrayAttr> roles = op.getEpilogueRoles();
+  return roles ? llvm::to_vector(roles->getAsRange<EpilogueOperandAttr>()) : SmallVector<EpilogueOperandAttr>();
 }
 
 ProblemAttr GemmOp::getProblem() {
@@ -45,11 +54,12 @@ ProblemAttr GemmOp::getProblem() {
     return ScaledAttr::get(getContext(), type.getElementType(), granularity[0], granularity[1],
                            cast<MemRefType>(scale.getType()).getElementType());
   };
-  return ProblemAttr::get(getContext(), builder.getDenseI64ArrayAttr(::getSizes(*this)), getLayout(),
-                          strides.empty() ? DictionaryAttr() : builder.getDictionaryAttr(strides), getDivisorsAttr(),
-                          scaled(getLhsType(), getLhsGranularity(), getLhsScale()),
-                          scaled(getRhsType(), getRhsGranularity(), getRhsScale()), getOutType().getElementType(),
-                          getAccuracy(), getPdl());
+  return ProblemAttr::get(
+      getContext(), builder.getDenseI64ArrayAttr(::getSizes(*this)), getLayout(),
+      strides.empty() ? DictionaryAttr() : builder.getDictionaryAttr(strides), getDivisorsAttr(),
+      scaled(getLhsType(), getLhsGranularity(), getLhsScale()),
+      scaled(getRhsType(), getRhsGranularity(), getRhsScale()), getOutType().getElementType(), getAccuracy(), getPdl(),
+      hasEpilogue() ? dgemm::getEpilogue(getEpilogue(), ::getEpilogueRoles(*this)) : EpilogueAttr());
 }
 
 /// What messages call an operand.
@@ -70,7 +80,13 @@ static StringRef getDiagnosticName(Operand operand) {
   }
 }
 
-/// C1 and C5, for one operand, and its rank.
+/// The operand of the epilogue that `operand` is; null for any other.
+static EpilogueOperandAttr getEpilogueRole(GemmOp op, Operand operand) {
+  std::optional<unsigned> index = getEpilogueIndex(operand);
+  return index ? ::getEpilogueRoles(op)[*index] : EpilogueOperandAttr();
+}
+
+/// C1, C5 and C7, for one operand, and its rank.
 static LogicalResult verifyOperand(GemmOp op, Operand operand, Value value, const OperandGeometry &geometry) {
   auto type = cast<MemRefType>(value.getType());
   StringRef name = getDiagnosticName(operand);
@@ -87,6 +103,13 @@ static LogicalResult verifyOperand(GemmOp op, Operand operand, Value value, cons
   if (failed(strides))
     return op.emitOpError() << "expected '" << name
                             << "' to be packed or to have strides of which the innermost is static, but got " << type;
+  EpilogueOperandAttr role = ::getEpilogueRole(op, operand);
+  if (role && role.getAlong() != EpilogueAxisKind::MN && !strides->empty())
+    return op.emitOpError() << "expected '" << name << "', which is along "
+                            << stringifyEpilogueAxisKind(role.getAlong()) << ", to be packed, but got " << type;
+  if (role && hasDynamicLeadingDimension(*strides) && !hasDynamicLeadingDimension(*getExplicitStrides(op.getOutType())))
+    return op.emitOpError() << "expected the row stride of '" << name << "' to be static, as that of 'out' is, but got "
+                            << type;
   if (!isScale(operand) && !strides->empty() && strides->back() != 1)
     return op.emitOpError() << "expected '" << name << "' rows to be contiguous (innermost stride 1), but got " << type;
   if (!strides->empty() && !areStridesOf(operand, *strides))
@@ -134,6 +157,27 @@ static LogicalResult verifyLayout(GemmOp op) {
   return success();
 }
 
+/// C7 and C8, but for types of operands. Their roles are known then.
+static LogicalResult verifyEpilogue(GemmOp op) {
+  std::optional<ArrayAttr> roles = op.getEpilogueRoles();
+  size_t given = op.getEpilogueOperands().size();
+  if ((roles ? roles->size() : 0) != given ||
+      (roles && !llvm::all_of(*roles, [](Attribute role) { return isa<EpilogueOperandAttr>(role); })))
+    return op.emitOpError() << "expected a #dgemm.epilogue_operand for each of the " << given
+                            << " operands of the epilogue";
+  SmallVector<EpilogueOperandAttr> all = ::getEpilogueRoles(op);
+  if (!EpilogueAttr::getChecked([&] { return op.emitOpError(); }, op.getContext(), ArrayRef<EpilogueOperandAttr>(all),
+                                ArrayRef<EpilogueStepAttr>(), int64_t(0)))
+    return failure();
+  for (EpilogueOperandAttr role : all)
+    if (role.getAlong() == EpilogueAxisKind::G && op.getLayout() == Layout::Dense)
+      return op.emitOpError() << "expected '" << role.getName()
+                              << "' not to be along g in a dense layout, which has no groups";
+  if (op.hasEpilogue())
+    return dgemm::verifyEpilogue(op, op.getEpilogue(), 1 + given);
+  return given ? op.emitOpError("expected operands of an epilogue to come with its region") : success();
+}
+
 /// C4: promises are about what is not known.
 static LogicalResult verifyDivisors(GemmOp op) {
   if (!op.getDivisors())
@@ -175,11 +219,12 @@ static ProblemAttr verifyRecipe(GemmOp op) {
       return op.emitOpError() << "expected accuracy(exact) where the scales of '" << name
                               << "' vary along K, but got fast",
              nullptr;
-  return ProblemAttr::getSymbolic(op.getLayout(), lhs, rhs, out);
+  auto epilogue = EpilogueAttr::get(op.getContext(), ::getEpilogueRoles(op), {}, /*result=*/0);
+  return ProblemAttr::getSymbolic(op.getLayout(), lhs, rhs, out, epilogue);
 }
 
 LogicalResult GemmOp::verify() {
-  if (failed(verifyLayout(*this)))
+  if (failed(verifyLayout(*this)) || failed(::verifyEpilogue(*this)))
     return failure();
   ProblemAttr unknown = verifyRecipe(*this);
   if (!unknown)

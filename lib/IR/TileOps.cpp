@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dgemm/IR/DGemm.h"
+#include "dgemm/IR/Epilogue.h"
 #include "dgemm/IR/HopperLimits.h"
 #include "dgemm/IR/SharedMemoryLayout.h"
 
@@ -322,6 +323,33 @@ LogicalResult AddReceivedOp::verify() {
   return verifySplitFragment(*this, getSplit(), getValue().getType(), getSum().getType());
 }
 
+/// A first column and a number of columns of `frag`.
+static LogicalResult verifyPart(Operation *op, std::optional<ArrayRef<int64_t>> part, FragType frag) {
+  if (!part || (part->size() == 2 && part->back() != 0 && part->front() + part->back() <= frag.getColumns() &&
+                llvm::none_of(*part, [](int64_t i) { return i < 0 || i % hopper::kWgmmaNStep; })))
+    return success();
+  return op->emitOpError() << "expected 'part' to be a first column and a number of columns, multiples of 8 inside "
+                           << frag;
+}
+
+LogicalResult MapOp::verify() {
+  if (failed(verifyPart(*this, getPart(), getValue().getType())) ||
+      failed(verifyScalarRegion(*this, getBody(), 1 + getSources().size())))
+    return failure();
+  auto kernel = (*this)->getParentOfType<KernelOp>();
+  if (!kernel)
+    return success(); // an error of its own
+  if ((kernel.getLayout() == Layout::Dense) != !getGroup())
+    return emitOpError() << "expected " << (getGroup() ? "no group" : "a group") << " in a kernel of the layout "
+                         << stringifyLayout(kernel.getLayout());
+  for (Value source : getSources()) {
+    std::optional<Operand> operand = kernel.getOperandOf(source);
+    if (!operand || !kernel.getProblem().getEpilogueOperand(*operand))
+      return emitOpError("expected sources to be kernel arguments for operands of the epilogue");
+  }
+  return success();
+}
+
 LogicalResult StoreOp::verify() {
   MemRefType type = getDest().getType();
   if (failed(verifyOffsets(*this, type, getOffsets())))
@@ -329,11 +357,8 @@ LogicalResult StoreOp::verify() {
   Type element = type.getElementType();
   if (!element.isBF16() && !element.isF16() && !element.isF32())
     return emitOpError() << "expected a destination of bf16, f16 or f32, but got " << type;
-  if (std::optional<ArrayRef<int64_t>> part = getPart())
-    if (part->size() != 2 || llvm::any_of(*part, [](int64_t i) { return i < 0 || i % hopper::kWgmmaNStep; }) ||
-        part->back() == 0 || part->front() + part->back() > getValue().getType().getColumns())
-      return emitOpError() << "expected 'part' to be a first column and a number of columns, multiples of 8 inside "
-                           << getValue().getType();
+  if (failed(verifyPart(*this, getPart(), getValue().getType())))
+    return failure();
   std::optional<MovementAttr> movement = getMovement();
   if (movement && failed(movement->verifyKind(*this, {MovementKind::TMA, MovementKind::Registers})))
     return failure();

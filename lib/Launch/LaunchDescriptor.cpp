@@ -91,6 +91,27 @@ std::optional<GemmLayout> parseGemmLayout(StringRef name) {
   return parseName<GemmLayout>(name, {GemmLayout::Dense, GemmLayout::Contiguous, GemmLayout::Masked});
 }
 
+StringRef toString(EpilogueAxis axis) {
+  switch (axis) {
+  case EpilogueAxis::N:
+    return "n";
+  case EpilogueAxis::M:
+    return "m";
+  case EpilogueAxis::MN:
+    return "mn";
+  case EpilogueAxis::G:
+    return "g";
+  case EpilogueAxis::None:
+    return "none";
+  }
+  llvm_unreachable("unknown axis");
+}
+
+std::optional<EpilogueAxis> parseEpilogueAxis(StringRef name) {
+  return parseName<EpilogueAxis>(
+      name, {EpilogueAxis::N, EpilogueAxis::M, EpilogueAxis::MN, EpilogueAxis::G, EpilogueAxis::None});
+}
+
 const OperandInfo *LaunchDescriptor::findOperand(StringRef name) const {
   auto it = find_if(operands, [&](const OperandInfo &operand) { return operand.name == name; });
   return it == operands.end() ? nullptr : &*it;

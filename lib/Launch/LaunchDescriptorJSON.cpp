@@ -12,7 +12,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "dgemm/Launch/LaunchDescriptor.h"
+#include "EpilogueJSON.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/raw_ostream.h"
@@ -25,8 +25,7 @@ namespace dgemm {
 // Writing
 //===----------------------------------------------------------------------===//
 
-/// Writes `value` on one line: lists of expressions are easier to read that way.
-static void writeCompact(json::OStream &os, StringRef key, const json::Value &value) {
+void writeCompact(json::OStream &os, StringRef key, const json::Value &value) {
   os.attributeBegin(key);
   os.rawValue([&](raw_ostream &out) { out << value; });
   os.attributeEnd();
@@ -122,6 +121,8 @@ std::string LaunchDescriptor::toJSON() const {
       for (const OperandInfo &operand : operands)
         write(os, operand);
     });
+    if (epilogue)
+      write(os, *epilogue);
     os.attribute("threads", threads);
     writeCompact(os, "cluster", dgemm::toJSON(cluster));
     os.attribute("shared_memory", sharedMemory);
@@ -158,7 +159,7 @@ static bool fromJSON(const json::Value &value, SizeExpr &out, json::Path path) {
   return false;
 }
 
-static bool fromJSON(const json::Value &value, ElementType &out, json::Path path) {
+bool fromJSON(const json::Value &value, ElementType &out, json::Path path) {
   if (std::optional<ElementType> type = parseElementType(value.getAsString().value_or(""))) {
     out = *type;
     return true;
@@ -375,8 +376,8 @@ static bool fromJSON(const json::Value &value, LaunchDescriptor &out, json::Path
   if (!object || !object.map("version", version))
     return false;
   if (version != kLaunchDescriptorVersion) {
-    static_assert(kLaunchDescriptorVersion == 2, "the message below names the version");
-    path.field("version").report("expected 2, the only version that this reader knows (compile the kernel anew),");
+    static_assert(kLaunchDescriptorVersion == 3, "the message below names the version");
+    path.field("version").report("expected 3, the only version that this reader knows (compile the kernel anew),");
     return false;
   }
   if (!object.map("generator", out.generator) || !object.map("entry", out.entry) || !object.map("target", out.target) ||
@@ -430,6 +431,8 @@ static bool fromJSON(const json::Value &value, LaunchDescriptor &out, json::Path
     path.field("grid").report("missing value");
     return false;
   }
+  if (!object.map("epilogue", out.epilogue))
+    return false;
   const json::Value *divisors = members.get("divisors");
   if (divisors && !divisors->getAsObject()) {
     path.field("divisors").report("expected object");
@@ -437,7 +440,8 @@ static bool fromJSON(const json::Value &value, LaunchDescriptor &out, json::Path
   }
   return readSizes(*sizes, out.sizes, path.field("sizes")) &&
          (!divisors || readDivisors(*divisors->getAsObject(), out, path.field("divisors"))) &&
-         readGrid(*grid, out, path.field("grid")) && checkOperandNames(out, path);
+         readGrid(*grid, out, path.field("grid")) && checkOperandNames(out, path) &&
+         checkEpilogueOperands(out, path.field("epilogue"));
 }
 
 /// The JSON parser calls itself for each level; a descriptor has 7, and a size expression a few more.

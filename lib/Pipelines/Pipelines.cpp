@@ -16,6 +16,7 @@
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Pass/PassRegistry.h"
@@ -47,6 +48,7 @@ void dgemm::buildPipeline(OpPassManager &pm, Level from, Level to, const Pipelin
   }
   // -> tensor maps, bulk copies, mbarriers.
   if (crosses(Level::TMA)) {
+    pm.addPass(createExpandEpiloguesPass());
     pm.addPass(createCreateTensorMapsPass());
     pm.addPass(createAssignStagePhasePass());
     pm.addPass(createLowerRingPass());
@@ -66,7 +68,7 @@ void dgemm::buildPipeline(OpPassManager &pm, Level from, Level to, const Pipelin
 
 void dgemm::registerDialects(DialectRegistry &registry) {
   registry.insert<DGemmDialect, arith::ArithDialect, cf::ControlFlowDialect, func::FuncDialect, gpu::GPUDialect,
-                  LLVM::LLVMDialect, memref::MemRefDialect, NVVM::NVVMDialect, scf::SCFDialect>();
+                  LLVM::LLVMDialect, math::MathDialect, memref::MemRefDialect, NVVM::NVVMDialect, scf::SCFDialect>();
 }
 
 void dgemm::registerPassesAndPipelines() {

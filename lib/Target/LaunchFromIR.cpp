@@ -8,6 +8,7 @@
 
 #include "dgemm/Target/LaunchFromIR.h"
 #include "dgemm/IR/OperandGeometry.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/AffineExpr.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -71,6 +72,33 @@ static TensorMapInfo convert(TensorMapAttr map) {
   return info;
 }
 
+static EpilogueOpInfo convert(EpilogueStepAttr step) {
+  EpilogueOpInfo op;
+  op.op = step.getOp().str();
+  llvm::append_range(op.args, step.getArgNumbers());
+  if (auto predicate = dyn_cast_or_null<StringAttr>(step.getValue()))
+    op.predicate = predicate.str();
+  else if (auto flag = dyn_cast_or_null<BoolAttr>(step.getValue())) {
+    op.isBool = true;
+    op.value = flag.getValue();
+  } else if (auto number = dyn_cast_or_null<mlir::FloatAttr>(step.getValue()))
+    op.value = number.getValueAsDouble();
+  auto flags = mlir::arith::symbolizeFastMathFlags(step.getFastmath());
+  op.isApproximate = flags && mlir::arith::bitEnumContainsAll(*flags, mlir::arith::FastMathFlags::afn);
+  return op;
+}
+
+static EpilogueInfo convert(EpilogueAttr epilogue) {
+  EpilogueInfo info;
+  for (EpilogueOperandAttr operand : epilogue.getOperands())
+    info.operands.push_back({operand.getName().str(), *parseEpilogueAxis(stringifyEpilogueAxisKind(operand.getAlong())),
+                             convert(operand.getElement())});
+  for (EpilogueStepAttr step : epilogue.getOps())
+    info.ops.push_back(convert(step));
+  info.result = epilogue.getResult();
+  return info;
+}
+
 /// kSizeNames[index].
 static SizeExpr getSize(ProblemAttr problem, unsigned index) {
   int64_t size = problem.getSizes()[index];
@@ -87,13 +115,19 @@ static std::array<SizeExpr, 2> getGranularity(ProblemAttr problem, Operand scale
   return {convert(scaled.getRows(), isOfA ? 0 : 1), convert(scaled.getK(), 2)};
 }
 
+/// What the descriptor calls an operand.
+static std::string getOperandName(ProblemAttr problem, Operand operand) {
+  EpilogueOperandAttr role = problem.getEpilogueOperand(operand);
+  return role ? role.getName().str() : stringifyOperand(operand).str();
+}
+
 /// The operands of the problem, as dgemm.gemm describes them.
 static std::vector<OperandInfo> makeOperands(ProblemAttr problem) {
   std::vector<OperandInfo> operands;
   for (Operand role : problem.getOperands()) {
     OperandGeometry geometry = OperandGeometry::get(problem, role);
     OperandInfo &operand = operands.emplace_back();
-    operand.name = stringifyOperand(role).str();
+    operand.name = getOperandName(problem, role);
     operand.type = convert(geometry.element);
     for (auto [extent, stride] : llvm::zip_equal(geometry.shape, geometry.strides)) {
       operand.shape.push_back(convert(extent));
@@ -122,7 +156,7 @@ static llvm::Expected<ParameterInfo> makeParameter(LLVM::LLVMFuncOp func, unsign
     std::optional<Operand> role = symbolizeOperand(operand);
     if (role && problem.hasOperand(*role)) {
       parameter.kind = ParameterInfo::Kind::Pointer;
-      parameter.operand = parameter.name = operand.getValue().str();
+      parameter.operand = parameter.name = getOperandName(problem, *role);
       return parameter;
     }
   }
@@ -189,6 +223,8 @@ llvm::Expected<LaunchDescriptor> dgemm::getLaunchDescriptor(LLVM::LLVMFuncOp fun
         descriptor.divisors.emplace_back(name.str(), divisor);
   descriptor.accuracy = problem.getAccuracy() == AccuracyKind::Fast ? Accuracy::Fast : Accuracy::Exact;
   descriptor.operands = makeOperands(problem);
+  if (EpilogueAttr epilogue = problem.getEpilogue())
+    descriptor.epilogue = convert(epilogue);
   descriptor.threads = launch.getThreads();
   descriptor.sharedMemory = launch.getSharedMemory();
   descriptor.cluster = {config.getClusterSize(), 1, 1};

@@ -22,22 +22,45 @@ using namespace dgemm;
 // Behind the K loop
 //===----------------------------------------------------------------------===//
 
+/// The epilogue that makes what `store` writes; null without one.
+static MapOp findMap(StoreOp store) { return store.getValue().getDefiningOp<MapOp>(); }
+
+/// The sum that `store` writes, in front of its epilogue.
+static Value findSum(StoreOp store) {
+  MapOp map = findMap(store);
+  return map ? map.getValue() : store.getValue();
+}
+
 static void halve(StoreOp store) {
   int64_t half = store.getNumColumns() / 2;
   OpBuilder b(store);
-  for (int64_t first : {int64_t(0), half})
-    cast<StoreOp>(b.clone(*store)).setPart(ArrayRef<int64_t>{first, half});
+  MapOp map = findMap(store);
+  for (int64_t first : {int64_t(0), half}) {
+    int64_t part[] = {first, half};
+    Value value = store.getValue();
+    if (map) {
+      auto own = cast<MapOp>(b.clone(*map));
+      own.setPart(part);
+      value = own.getResult();
+    }
+    auto own = cast<StoreOp>(b.clone(*store));
+    own.getValueMutable().assign(value);
+    own.setPart(part);
+  }
   store.erase();
+  if (map && map->use_empty())
+    map.erase();
 }
 
 /// The stores of what `branch` yields; none if it yields anything that has other users.
 static SmallVector<StoreOp> findStores(scf::IfOp branch) {
+  auto isStore = [&](Operation *user) { return isa<StoreOp>(user) && user->getBlock() == branch->getBlock(); };
   for (Operation *user : branch->getUsers())
-    if (!isa<StoreOp>(user) || user->getBlock() != branch->getBlock())
+    if (!isStore(user) && !(isa<MapOp>(user) && llvm::all_of(user->getUsers(), isStore)))
       return {};
   SmallVector<StoreOp> stores;
   for (Operation *op = branch->getNextNode(); op; op = op->getNextNode())
-    if (auto store = dyn_cast<StoreOp>(op); store && store.getValue().getDefiningOp() == branch)
+    if (auto store = dyn_cast<StoreOp>(op); store && findSum(store).getDefiningOp() == branch)
       stores.push_back(store);
   return stores;
 }
@@ -49,7 +72,8 @@ static void eraseDead(ArrayRef<Operation *> ops) {
       op->erase();
 }
 
-/// The index arithmetic behind `branch` that makes the offsets of its stores, in order; none if other ops are among it.
+/// What stands behind `branch` for its stores, in order: their epilogues, and the index arithmetic that makes offsets;
+/// none if other ops are among it.
 static FailureOr<SetVector<Operation *>> findArithmetic(ArrayRef<StoreOp> stores, scf::IfOp branch) {
   SetVector<Operation *> arithmetic;
   BackwardSliceOptions options;
@@ -58,7 +82,9 @@ static FailureOr<SetVector<Operation *>> findArithmetic(ArrayRef<StoreOp> stores
   for (StoreOp store : stores)
     if (failed(getBackwardSlice(store.getOperation(), &arithmetic, options)))
       return failure();
-  if (!llvm::all_of(arithmetic, [](Operation *op) { return isMemoryEffectFree(op) && !op->getNumRegions(); }))
+  // Nothing writes what an epilogue reads.
+  auto isMovable = [](Operation *op) { return isa<MapOp>(op) || (isMemoryEffectFree(op) && !op->getNumRegions()); };
+  if (!llvm::all_of(arithmetic, isMovable))
     return failure();
   return arithmetic;
 }
@@ -77,7 +103,7 @@ static void sinkStores(scf::IfOp branch) {
     for (Operation *op : *arithmetic)
       b.clone(*op, map);
     for (StoreOp store : stores)
-      if (!map.lookup(store.getValue()).getDefiningOp<ZeroOp>())
+      if (!map.lookup(findSum(store)).getDefiningOp<ZeroOp>())
         b.clone(*store, map);
   }
   for (StoreOp store : stores)
@@ -119,7 +145,7 @@ void dgemm::divideStores(Region &consumer) {
 /// The promote that completes the columns of a store; null if there is none in the store's block.
 static PromoteOp findPromote(StoreOp store) {
   int64_t first = store.getFirstColumn(), end = first + store.getNumColumns();
-  auto promote = store.getValue().getDefiningOp<PromoteOp>();
+  auto promote = findSum(store).getDefiningOp<PromoteOp>();
   auto isOfOtherColumns = [&] {
     int64_t column = promote.getColumn();
     return end <= column || column + promote.getPart().getType().getColumns() <= first;
@@ -223,7 +249,8 @@ LogicalResult dgemm::storeEarly(PipelinedKLoop kLoop) {
     PromoteOp promote = findPromote(store);
     if (!promote)
       continue;
-    store.getValueMutable().assign(promote.getResult());
+    MapOp map = findMap(store);
+    (map ? map.getValueMutable() : store.getValueMutable()).assign(promote.getResult());
     if (promote->isBeforeInBlock(last) && succeeded(moveOperationDependencies(rewriter, store, last)))
       store->moveBefore(last);
   }

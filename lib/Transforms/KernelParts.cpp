@@ -78,7 +78,7 @@ LogicalResult verifyOps(KernelParts &parts) {
       return true;
     return block == kBody
                ? isa<LoadOp, LoadScalesOp, MmaOp, PromoteOp, WalkKOp>(op)
-               : isa<ZeroOp, ReduceClusterOp, StoreOp>(op) || &op == parts.kLoop ||
+               : isa<ZeroOp, ReduceClusterOp, MapOp, StoreOp>(op) || &op == parts.kLoop ||
                      llvm::is_contained<Operation *>({parts.scaling, parts.sumRowScales, parts.sumColumnScales}, &op);
   };
   for (Block *block : {tileBody, kBody})
@@ -111,9 +111,19 @@ LogicalResult verifySum(KernelOp kernel, KernelParts &parts) {
       return scaling.emitOpError("expected to scale the sum of the K loop, into a dgemm.zero");
     sum = scaling.getResult();
   }
-  if (parts.store.getValue() != (parts.reduce ? parts.reduce.getSum() : sum) ||
-      (parts.reduce && parts.reduce.getValue() != sum))
-    return parts.store.emitOpError("expected to store the sum of the K loop, or with split_k of the cluster");
+  if (ReduceClusterOp reduce = parts.reduce) {
+    if (reduce.getValue() != sum)
+      return reduce.emitOpError("expected to add the sums of the K loops");
+    sum = reduce.getSum();
+  }
+  if (MapOp map = parts.map) {
+    if (map.getValue() != sum || map.getPart())
+      return map.emitOpError("expected to map the whole sum that is stored otherwise");
+    sum = map.getResult();
+  }
+  if (parts.store.getValue() != sum)
+    return parts.store.emitOpError("expected to store the sum of the K loop, or with split_k of the cluster, and with "
+                                   "an epilogue what that makes of it");
   return success();
 }
 
@@ -136,6 +146,7 @@ FailureOr<KernelParts> KernelParts::get(KernelOp kernel) {
       !(parts.store = findOnly<StoreOp>(parts.tiles)))
     return failure();
   parts.tiles.walk([&](ReduceClusterOp reduce) { parts.reduce = reduce; });
+  parts.tiles.walk([&](MapOp map) { parts.map = map; });
   SmallVector<Value> tiles = {parts.mma.getLhs(), parts.mma.getRhs()};
   for (LoadScalesOp scales : {parts.tileRowScales, parts.columnScales})
     if (scales && scales.isFromTile())

@@ -36,6 +36,8 @@ struct KernelParts {
   LoadScalesOp sumColumnScales;
   /// Null without split_k.
   ReduceClusterOp reduce;
+  /// The epilogue; null without one.
+  MapOp map;
   StoreOp store;
 
   /// Whether the producer copies the scales of blocks of B, which no load of `loads` makes a tile of.

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dgemm/IR/DGemm.h"
+#include "dgemm/IR/Epilogue.h"
 #include "dgemm/IR/OperandGeometry.h"
 #include "dgemm/IR/SharedMemoryLayout.h"
 #include "dgemm/Transforms/Passes.h"
@@ -113,8 +114,9 @@ public:
   Value createKBlock(Value k, FragType fragType, Value acc);
   /// `acc` times the scales that are the same along K.
   Value scaleSum(Value acc);
-  /// To D, whose rows end at `m`; with split_k after the sum over the cluster, of which each CTA stores its columns.
-  void createStore(Value acc, Value m);
+  /// To D; with split_k after the sum over the cluster, of which each CTA stores its columns. Behind the sum comes the
+  /// epilogue of `gemm`.
+  void createStore(Value acc, GemmOp gemm);
 
 private:
   Value operand(Operand operand) { return kernel.findOperand(operand); }
@@ -142,6 +144,7 @@ private:
   }
   Value loadRowScales(Value k);
   Value loadColumnScales(Value k);
+  Value mapSum(Value acc, Value n, GemmOp gemm);
 
   ImplicitLocOpBuilder &b;
   KernelOp kernel;
@@ -189,7 +192,20 @@ Value KernelBody::scaleSum(Value acc) {
                            ZeroOp::create(b, acc.getType()));
 }
 
-void KernelBody::createStore(Value acc, Value m) {
+/// The epilogue of `gemm` on columns of D from `n` on.
+Value KernelBody::mapSum(Value acc, Value n, GemmOp gemm) {
+  if (!gemm.hasEpilogue())
+    return acc;
+  SmallVector<Value> sources;
+  for (size_t i = 0; i < gemm.getEpilogueOperands().size(); ++i)
+    sources.push_back(operand(getEpilogueOperand(i)));
+  auto map = MapOp::create(b, acc.getType(), acc, tiles.getTileM(), n, tiles.getGroup(), sources,
+                           /*part=*/DenseI64ArrayAttr());
+  map.getBody().takeBody(gemm.getEpilogue());
+  return map;
+}
+
+void KernelBody::createStore(Value acc, GemmOp gemm) {
   Value n = tiles.getTileN(), end;
   if (int64_t split = config.getSplitK(); split > 1) {
     auto type = FragType::get(b.getContext(), config.getBlockM(), getSplitColumns(config.getBlockN(), split));
@@ -200,6 +216,7 @@ void KernelBody::createStore(Value acc, Value m) {
     n = arith::AddIOp::create(b, n, reduce.getColumn());
     acc = reduce.getSum();
   }
+  acc = mapSum(acc, n, gemm);
   StoreOp::create(b, acc, operand(Operand::D), offsetsOf(Operand::D, {tiles.getTileM(), n}), tiles.getGroupRows(), end,
                   /*part=*/DenseI64ArrayAttr{}, MovementAttr());
 }
@@ -227,8 +244,8 @@ static void tileProblem(func::FuncOp func, GemmOp gemm) {
     cluster.push_back(config.getSplitK());
   }
   Value groups;
-  if (gemm.getGroups())
-    groups = kernel.findOperand(kernel.getProblem().getOperands().back());
+  if (std::optional<Operand> operand = kernel.getProblem().getGroupsOperand())
+    groups = kernel.findOperand(*operand);
   auto tiles = ForEachTileOp::create(b, m, n, gemm.getLayout(), groups, {config.getBlockM(), config.getBlockN()},
                                      config.getOrder().getGroupM(), cluster);
   b.setInsertionPointToStart(&tiles.getBody().front());
@@ -243,7 +260,7 @@ static void tileProblem(func::FuncOp func, GemmOp gemm) {
         scf::YieldOp::create(inner, next);
       });
   KernelBody body(b, kernel, tiles);
-  body.createStore(body.scaleSum(loop.getResult(0)), m);
+  body.createStore(body.scaleSum(loop.getResult(0)), gemm);
   func.erase();
 }
 

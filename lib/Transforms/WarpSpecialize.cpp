@@ -118,6 +118,7 @@ private:
   SmallVector<Value> buildConsumerKBlock(ArrayRef<Value> rowOffsets, ValueRange sums);
   SmallVector<Value> buildConsumerKLoop(ArrayRef<Value> rowOffsets);
   SmallVector<Value> buildSlicesOfGroup(ArrayRef<Value> rowOffsets, size_t count, bool mayHaveNone);
+  Value mapSum(Value sum, Value row);
   void buildStore(Value sum, Value row);
   Value reduceCluster(Value sum);
 
@@ -406,6 +407,19 @@ void RoleBuilder::scaleSums(const SumScales &scales, MutableArrayRef<Value> sums
     sum = PromoteOp::create(b, sum.getType(), sum, row, scales.columns, n, ZeroOp::create(b, sum.getType()));
 }
 
+/// The epilogue of a slice of 64 rows, of which `row` is the first in the tile.
+Value RoleBuilder::mapSum(Value sum, Value row) {
+  if (!parts.map)
+    return sum;
+  MapOp old = parts.map;
+  Value m = arith::AddIOp::create(b, map.lookupOrDefault(old.getM()), row);
+  auto copy = MapOp::create(b, sum.getType(), sum, m, map.lookupOrDefault(old.getN()), map.lookupOrNull(old.getGroup()),
+                            old.getSources(), old.getPartAttr());
+  IRMapping inner;
+  old.getBody().cloneInto(&copy.getBody(), inner);
+  return copy;
+}
+
 /// A slice of 64 rows, of which `row` is the first in the tile.
 void RoleBuilder::buildStore(Value sum, Value row) {
   SmallVector<Value> offsets = mapAll(parts.store.getOffsets());
@@ -438,7 +452,7 @@ void RoleBuilder::buildConsumer(Block *block, Value warpgroup, ConfigAttr config
   if (parts.scaling)
     scaleSums(isAhead ? scales : isFetched ? readSumScales(scales) : loadSumScales(rowOffsets), sums);
   for (auto [row, acc] : llvm::zip_equal(rowOffsets, sums))
-    buildStore(parts.reduce ? reduceCluster(acc) : acc, row);
+    buildStore(mapSum(parts.reduce ? reduceCluster(acc) : acc, row), row);
 }
 
 LogicalResult specialize(KernelOp kernel) {

@@ -71,7 +71,7 @@ func.func @offsets(%M: index) {
 
 // A yield ends the body of a tile loop.
 func.func @yield() {
-  // expected-error @+1 {{'dgemm.yield' op expects parent op 'dgemm.for_each_tile'}}
+  // expected-error @+1 {{'dgemm.yield' op expects parent op to be one of 'dgemm.for_each_tile, dgemm.gemm, dgemm.map'}}
   dgemm.yield
 }
 

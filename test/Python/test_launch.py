@@ -19,7 +19,7 @@ def tensor_map(operand, type, dims, stride, box, swizzle):
 def operand(name, type, shape, strides, output=False):
     return {"name": name, "type": type, "shape": shape, "strides": strides, "output": output}
 LAUNCH = {
-    "version": 2, "generator": "test", "entry": "good", "target": "sm_90a", "layout": "dense", "config": "",
+    "version": 3, "generator": "test", "entry": "good", "target": "sm_90a", "layout": "dense", "config": "",
     "sizes": {"M": "?", "N": N, "K": K}, "threads": 384, "cluster": [1, 1, 1], "shared_memory": 200000,
     "grid": {"rule": "persistent", "tiles": ["ceildiv", "M", 8]},
     "operands": [operand("a", "f8E4M3FN", ["M", K], [K, 1]), operand("scale_a", "f32", [2, "M"], [up("M", 4), 1]),

@@ -27,7 +27,25 @@ def DGemm_Operand : I32EnumAttr<"Operand", "an operand of a problem", [
     I32EnumAttrCase<"ScaleB", 3, "scale_b">,
     I32EnumAttrCase<"D", 4, "d">,
     I32EnumAttrCase<"MIndices", 5, "m_indices">,
-    I32EnumAttrCase<"MaskedM", 6, "masked_m">]> {
+    I32EnumAttrCase<"MaskedM", 6, "masked_m">,
+    // Those of the epilogue, in order; getEpilogueOperand and getEpilogueIndex tell which.
+    I32EnumAttrCase<"Epilogue0", 7, "epilogue0">,
+    I32EnumAttrCase<"Epilogue1", 8, "epilogue1">,
+    I32EnumAttrCase<"Epilogue2", 9, "epilogue2">,
+    I32EnumAttrCase<"Epilogue3", 10, "epilogue3">,
+    I32EnumAttrCase<"Epilogue4", 11, "epilogue4">,
+    I32EnumAttrCase<"Epilogue5", 12, "epilogue5">,
+    I32EnumAttrCase<"Epilogue6", 13, "epilogue6">,
+    I32EnumAttrCase<"Epilogue7", 14, "epilogue7">]> {
+  let cppNamespace = "::dgemm";
+}
+
+def DGemm_EpilogueAxis : I32EnumAttr<"EpilogueAxisKind", "what an operand of an epilogue has a value for", [
+    I32EnumAttrCase<"N", 0, "n">,
+    I32EnumAttrCase<"M", 1, "m">,
+    I32EnumAttrCase<"MN", 2, "mn">,
+    I32EnumAttrCase<"G", 3, "g">,
+    I32EnumAttrCase<"None", 4, "none">]> {
   let cppNamespace = "::dgemm";
 }
 
@@ -101,6 +119,87 @@ def DGemm_ScaledAttr : AttrDef<DGemm_Dialect, "Scaled"> {
   let genVerifyDecl = 1;
 }
 
+def DGemm_EpilogueOperandAttr : AttrDef<DGemm_Dialect, "EpilogueOperand"> {
+  let mnemonic = "epilogue_operand";
+  let summary = "an operand of an epilogue";
+  let description = [{
+    `along` says what it has a value for, and so its shape:
+
+    | along | a value for each | dense | contiguous | masked |
+    | --- | --- | --- | --- | --- |
+    | `n` | column of D | [N] | [G, N] | [G, N] |
+    | `m` | row of D | [M] | [M] | [G, M] |
+    | `mn` | element of D | [M, N] | [M, N] | [G, M, N] |
+    | `g` | group | | [G] | [G] |
+    | `none` | problem | [1] | [1] | [1] |
+
+    `name` is what a launch descriptor calls it.
+
+    - C1: elements are f32, bf16 or f16.
+    - C2: the name is a letter or _ with letters, digits and _ behind it, and that of no other kind of operand.
+
+    Example: `#dgemm.epilogue_operand<name = "bias", along = n, element = f32>`.
+  }];
+  let parameters = (ins StringRefParameter<"in launch descriptors">:$name, EnumParameter<DGemm_EpilogueAxis>:$along,
+                        "::mlir::Type":$element);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+}
+
+def DGemm_EpilogueStepAttr : AttrDef<DGemm_Dialect, "EpilogueStep"> {
+  let mnemonic = "epilogue_step";
+  let summary = "an op of an epilogue";
+  let description = [{
+    `args` are the numbers of the values that the op takes (see `#dgemm.epilogue`). `value` is that of an `arith.constant`,
+    or the predicate of an `arith.cmpf`. `fastmath` has the flags of the op as the arith dialect spells them.
+
+    Example: `#dgemm.epilogue_step<op = "math.tanh", args = [0], fastmath = "afn">`.
+  }];
+  let parameters = (ins StringRefParameter<"name of the op">:$op, OptionalParameter<"::mlir::DenseI64ArrayAttr">:$args,
+                        OptionalParameter<"::mlir::Attribute">:$value,
+                        StringRefParameter<"flags", "\"\"">:$fastmath);
+  let builders = [AttrBuilder<(ins "::llvm::StringRef":$op, "::llvm::ArrayRef<int64_t>":$args,
+                                   "::mlir::Attribute":$value, "::llvm::StringRef":$fastmath), [{
+    auto numbers = args.empty() ? ::mlir::DenseI64ArrayAttr() : ::mlir::DenseI64ArrayAttr::get($_ctxt, args);
+    return $_get($_ctxt, op, numbers, value, fastmath);
+  }]>];
+  let extraClassDeclaration = [{
+    ::llvm::ArrayRef<int64_t> getArgNumbers() const {
+      return getArgs() ? getArgs().asArrayRef() : ::llvm::ArrayRef<int64_t>();
+    }
+  }];
+  let assemblyFormat = "`<` struct(params) `>`";
+}
+
+def DGemm_EpilogueAttr : AttrDef<DGemm_Dialect, "Epilogue"> {
+  let mnemonic = "epilogue";
+  let summary = "what becomes of a sum before it is stored";
+  let description = [{
+    The region of a `dgemm.gemm` as data. Values have numbers: 0 is the scaled sum, then come the operands, and then one
+    for each op. `result` is the number of what is stored.
+
+    - C1: there are at most 8 operands, with names of their own.
+    - C2: ops take values in front of them, and `result` is there.
+
+    Example:
+    ```mlir
+    #dgemm.epilogue<operands = [<name = "bias", along = n, element = f32>],
+                    ops = [<op = "arith.addf", args = [0, 1]>], result = 2>
+    ```
+  }];
+  let parameters = (ins OptionalArrayRefParameter<"::dgemm::EpilogueOperandAttr">:$operands,
+                        OptionalArrayRefParameter<"::dgemm::EpilogueStepAttr">:$ops, "int64_t":$result);
+  let extraClassDeclaration = [{
+    static constexpr unsigned kMaxOperands = 8;
+    /// Values before that of the first op: the sum and the operands.
+    int64_t getNumArguments() const { return 1 + static_cast<int64_t>(getOperands().size()); }
+  }];
+  let assemblyFormat = [{
+    `<` (`operands` `=` `[` $operands^ `]` `,` ` `)? (`ops` `=` `[` $ops^ `]` `,` ` `)? `result` `=` $result `>`
+  }];
+  let genVerifyDecl = 1;
+}
+
 def DGemm_ProblemAttr : AttrDef<DGemm_Dialect, "Problem"> {
   let mnemonic = "problem";
   let summary = "what a kernel computes";
@@ -118,11 +217,13 @@ def DGemm_ProblemAttr : AttrDef<DGemm_Dialect, "Problem"> {
     | `out` | the elements of D |
     | `accuracy` | `exact`, which promotes the partial sums of 128 of K to f32; `fast`, where the tensor cores sum along all of K; `exact` if left out |
     | `pdl` | programmatic dependent launch is asked for; false if left out |
+    | `epilogue` | what becomes of the sums before they are stored; nothing if left out |
 
     - C1: sizes are 1 to 2147483647, or -1.
     - C2: strides are at least 1, or -1; the innermost of A, B and D is 1, that of scales static.
     - C3: `fast` wants scales that are the same along K.
     - C4: D is bf16, f16 or f32. (It is bf16 if left out; A is scaled by [1, 128] then, B by [128, 128].)
+    - C5: an operand of the epilogue along `g` is one of a grouped layout.
 
     Example: `#dgemm.problem<sizes = [-1, 384, 512], strides = {a = array<i64: 1024, 1>}>`.
   }];
@@ -133,16 +234,22 @@ def DGemm_ProblemAttr : AttrDef<DGemm_Dialect, "Problem"> {
                         DefaultValuedParameter<"::dgemm::ScaledAttr", "ScaledAttr::getOfB($_ctxt)">:$rhs,
                         DefaultValuedParameter<"::mlir::Type", "::mlir::BFloat16Type::get($_ctxt)">:$out,
                         DGemm_DefaultedEnum<DGemm_AccuracyKind, "AccuracyKind::Exact">:$accuracy,
-                        DefaultValuedParameter<"bool", "false">:$pdl);
+                        DefaultValuedParameter<"bool", "false">:$pdl,
+                        OptionalParameter<"::dgemm::EpilogueAttr">:$epilogue);
   let builders = [AttrBuilder<(ins "Layout":$layout, "::llvm::ArrayRef<int64_t>":$sizes,
                                    "::mlir::DictionaryAttr":$strides, "DivisorsAttr":$divisors)>];
   let extraClassDeclaration = [{
     /// A problem all of whose sizes are dynamic.
-    static ProblemAttr getSymbolic(Layout layout, ScaledAttr lhs, ScaledAttr rhs, ::mlir::Type out);
+    static ProblemAttr getSymbolic(Layout layout, ScaledAttr lhs, ScaledAttr rhs, ::mlir::Type out,
+                                   EpilogueAttr epilogue);
     /// How `operand`, A, B or their scales, is scaled.
     ScaledAttr getScaledOf(Operand operand) const;
     /// The operands in order.
     ::llvm::SmallVector<Operand> getOperands() const;
+    /// That which gives the groups; none for a dense problem.
+    ::std::optional<Operand> getGroupsOperand() const;
+    /// An operand of the epilogue; null for any other.
+    EpilogueOperandAttr getEpilogueOperand(Operand operand) const;
     bool hasOperand(Operand operand) const { return ::llvm::is_contained(getOperands(), operand); }
     /// Explicit strides in elements, -1 for `?`; empty for an operand that is packed.
     ::llvm::ArrayRef<int64_t> getStridesOf(Operand operand) const;

@@ -14,7 +14,7 @@ include "mlir/IR/BuiltinAttributes.td"
 include "mlir/IR/CommonAttrConstraints.td"
 include "mlir/IR/CommonTypeConstraints.td"
 
-def DGemm_GemmOp : DGemm_Op<"gemm"> {
+def DGemm_GemmOp : DGemm_Op<"gemm", [AttrSizedOperandSegments, IsolatedFromAbove, SingleBlock]> {
   let summary = "a GEMM with block scales, dense or grouped";
   let description = [{
     With A = `lhs` [M, K], B = `rhs` [N, K] (e4m3 or e5m2, K innermost), their scales (f32), and D = `out` [M, N] (bf16, f16
@@ -38,6 +38,11 @@ def DGemm_GemmOp : DGemm_Op<"gemm"> {
     - `masked(%masked_m)`: all operands have G in front, with M rows for each group; only the first `masked_m`[g] (i32)
       of them are computed and written; below 0 counts as 0, above M as M. `expected` is a hint: how many these are (elsewhere: how large a dynamic M is).
 
+    `epilogue` gives what D gets in place of the sum: a region of scalar arithmetic, whose first argument is the scaled sum
+    in f32. The others are values of the operands that it names, each `along` what it has a value for (see
+    `#dgemm.epilogue_operand`), as f32. `named` says what a launch descriptor calls an operand: `epilogue0` and so on
+    if left out. With `fastmath<afn>` an op may be the approximation of the hardware.
+
     - C1: `lhs` and `rhs` are f8E4M3FN or f8E5M2, scales f32, `out` bf16, f16 or f32.
     - C2: the block of a scale is one of those above.
     - C3: M, N and K agree between the operands, and the scales have the extents that follow.
@@ -54,21 +59,32 @@ def DGemm_GemmOp : DGemm_Op<"gemm"> {
     - C5: the innermost stride of A, B and D is 1; that of scales is static. Where an operand begins in its memory is the
       launch's concern. It lies in global memory, without a memory space.
     - C6: `config`, where given, suits the machine (see `#dgemm.config`).
+    - C7: operands of the epilogue are f32, bf16 or f16, have the shapes of `#dgemm.epilogue_operand`, and are packed; one
+      along `mn` may have strides as D may. A row stride of it that is `?` is LDD, as that of D is.
+    - C8: the region takes nothing from outside of it, its values are f32 or i1, and each of its ops is one that has a
+      form in PTX.
 
     Example:
     ```mlir
     dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+        epilogue(%bias : memref<4096xf32> along n named "bias") {
+      ^bb0(%x: f32, %b0: f32):
+        %y = arith.addf %x, %b0 : f32
+        dgemm.yield %y : f32
+      }
         : (memref<?x7168xf8E4M3FN>, memref<56x?xf32>, memref<4096x7168xf8E4M3FN>, memref<32x56xf32>, memref<?x4096xbf16>)
     ```
   }];
   let arguments = (ins AnyMemRef:$lhs, AnyMemRef:$lhsScale, AnyMemRef:$rhs, AnyMemRef:$rhsScale, AnyMemRef:$out,
-                       Optional<AnyMemRef>:$groups, DGemm_Layout:$layout, OptionalAttr<I64Attr>:$alignment,
+                       Optional<AnyMemRef>:$groups, Variadic<AnyMemRef>:$epilogueOperands, DGemm_Layout:$layout, OptionalAttr<I64Attr>:$alignment,
                        OptionalAttr<I64Attr>:$expectedRows, OptionalAttr<DGemm_DivisorsAttr>:$divisors, DefaultValuedAttr<DGemm_AccuracyKind, "AccuracyKind::Exact">:$accuracy, UnitAttr:$pdl,
                        DenseI64ArrayAttr:$lhsGranularity, DenseI64ArrayAttr:$rhsGranularity,
-                       OptionalAttr<DGemm_ConfigAttr>:$config);
+                       OptionalAttr<ArrayAttr>:$epilogueRoles, OptionalAttr<DGemm_ConfigAttr>:$config);
+  let regions = (region AnyRegion:$epilogue);
   let assemblyFormat = [{
     $layout (`(` $groups^ `)`)? (`aligned` $alignment^)? (`expected` $expectedRows^)? (`divisible` $divisors^)? (`accuracy` `(` $accuracy^ `)`)? (`pdl` $pdl^)?
-    `lhs` `(` $lhs `scaled` $lhsScale `by` custom<Granularity>($lhsGranularity) `)` `rhs` `(` $rhs `scaled` $rhsScale `by` custom<Granularity>($rhsGranularity) `)` `out` `(` $out `)` (`config` $config^)? attr-dict `:`
+    `lhs` `(` $lhs `scaled` $lhsScale `by` custom<Granularity>($lhsGranularity) `)` `rhs` `(` $rhs `scaled` $rhsScale `by` custom<Granularity>($rhsGranularity) `)` `out` `(` $out `)` (`config` $config^)?
+    `` custom<Epilogue>($epilogueOperands, type($epilogueOperands), $epilogueRoles, $epilogue) attr-dict `:`
     `(` type($lhs) `,` type($lhsScale) `,` type($rhs) `,` type($rhsScale) `,` type($out) (`,` type($groups)^)? `)`
   }];
   let hasVerifier = 1;
@@ -86,6 +102,7 @@ def DGemm_GemmOp : DGemm_Op<"gemm"> {
     int64_t getRowAlignment() { return getAlignment().value_or(128); }
     /// What the operand types and attributes say. The op has been verified.
     ProblemAttr getProblem();
+    bool hasEpilogue() { return !getEpilogue().empty(); }
     /// The operands with their roles, in order.
     SmallVector<std::pair<Operand, Value>> getRoles();
   }];

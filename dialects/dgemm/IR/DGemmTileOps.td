@@ -140,8 +140,9 @@ def DGemm_ForEachTileOp : DGemm_Op<"for_each_tile", [
   }];
 }
 
-def DGemm_YieldOp : DGemm_Op<"yield", [Pure, Terminator, HasParent<"ForEachTileOp">]> {
-  let summary = "values carried to the next tile";
+def DGemm_YieldOp : DGemm_Op<"yield", [Pure, Terminator, 
+                                       ParentOneOf<["ForEachTileOp", "GemmOp", "MapOp"]>]> {
+  let summary = "values carried to the next tile, or the result of an epilogue";
   let arguments = (ins Variadic<AnyType>:$values);
   let builders = [OpBuilder<(ins), [{ (void)$_state; }]>];
   let assemblyFormat = "attr-dict ($values^ `:` type($values))?";
@@ -412,6 +413,47 @@ def DGemm_PromoteOp : DGemm_Op<"promote", [DGemm_InKernel, Pure, AttrSizedOperan
     $part `` custom<Scales>($rowScales, $columnScales, $n) `into` $acc (`from` $column^)? attr-dict `:` qualified(type($part)) ``
     custom<ScaleTypes>(ref($rowScales), ref($columnScales), type($rowScales), type($columnScales)) `->`
     qualified(type($acc))
+  }];
+  let hasVerifier = 1;
+}
+
+def DGemm_MapOp : DGemm_Op<"map", [
+    DGemm_InKernel, MemoryEffects<[MemRead]>, AttrSizedOperandSegments, IsolatedFromAbove, SingleBlock,
+    AllTypesMatch<["value", "result"]>]> {
+  let summary = "a region on each element of a fragment";
+  let description = [{
+    Each element of the result is what the region yields for that of `value`, its first argument. The other arguments
+    are values of `sources`, operands of the epilogue, for the row and column that the element has in D: the fragment starts
+    at row `m` and column `n` of D, and of the group `group` in a grouped layout. Of a row or column that D has not, some
+    value inside of the operand is read. With `part` = [c, n] only n columns from c on are mapped; the others stay as they are.
+
+    Sources are read where they are used, a few columns at a time: there are no registers for all of them.
+
+    - C1: sources are arguments of the kernel for operands of its epilogue; the region has an f32 for each, behind that of
+      the element, and yields one f32.
+    - C2: `group` is there in grouped layouts only.
+    - C3: the region is one of scalars: that of `dgemm.gemm`, or what `dgemm-expand-epilogues` made of it.
+
+    Example:
+    ```mlir
+    %y = dgemm.map %sum at [%m, %n] with (%epilogue0 : memref<4096xf32>) {
+    ^bb0(%x: f32, %bias: f32):
+      %0 = arith.addf %x, %bias : f32
+      dgemm.yield %0 : f32
+    } : !dgemm.frag<128x192xf32>
+    ```
+  }];
+  let arguments = (ins DGemm_SumType:$value, Index:$m, Index:$n, Optional<Index>:$group, Variadic<AnyMemRef>:$sources,
+                       OptionalAttr<DenseI64ArrayAttr>:$part);
+  let results = (outs DGemm_SumType:$result);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = [{
+    $value `at` ` ` `[` $m `,` $n `]` (`group` $group^)? (`part` $part^)? (`with` ` ` `(` $sources^ `:` type($sources) `)`)? $body
+    attr-dict `:` qualified(type($value))
+  }];
+  let extraClassDeclaration = [{
+    int64_t getFirstColumn() { return getPart() ? getPart()->front() : 0; }
+    int64_t getNumColumns() { return getPart() ? getPart()->back() : getValue().getType().getColumns(); }
   }];
   let hasVerifier = 1;
 }

@@ -11,6 +11,23 @@
 
 include "mlir/Pass/PassBase.td"
 
+def ExpandEpiloguesPass : Pass<"dgemm-expand-epilogues"> {
+  let summary = "functions of epilogues to what the hardware has";
+  let description = [{
+    In each `dgemm.map`, functions that PTX has no instruction for become arithmetic: MLIR's polynomials; or where their
+    `fastmath` has `afn`, the approximations of the hardware (`ex2.approx`, `lg2.approx`, `tanh.approx`, ...).
+
+    ```mlir
+    %1 = math.exp %0 fastmath<afn> : f32
+    // becomes
+    %t = arith.mulf %0, %log2e : f32
+    %1 = llvm.call_intrinsic "llvm.nvvm.ex2.approx.ftz.f32"(%t) : (f32) -> f32
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect",
+                           "::mlir::NVVM::NVVMDialect", "::mlir::vector::VectorDialect"];
+}
+
 def CreateTensorMapsPass : Pass<"dgemm-create-tensor-maps"> {
   let summary = "tensor maps of the operands that move by TMA";
   let description = [{

@@ -78,6 +78,12 @@ void printScaleTypes(mlir::OpAsmPrinter &printer, mlir::Operation *op, mlir::Val
                      mlir::Type rowsType, mlir::Type columnsType);
 mlir::ParseResult parseGranularity(mlir::OpAsmParser &parser, mlir::DenseI64ArrayAttr &block);
 void printGranularity(mlir::OpAsmPrinter &printer, mlir::Operation *op, mlir::DenseI64ArrayAttr block);
+/// "epilogue(%bias : memref<4096xf32> along n named "bias") {...}", or nothing.
+mlir::ParseResult parseEpilogue(mlir::OpAsmParser &parser,
+                                llvm::SmallVectorImpl<mlir::OpAsmParser::UnresolvedOperand> &operands,
+                                llvm::SmallVectorImpl<mlir::Type> &types, mlir::ArrayAttr &roles, mlir::Region &region);
+void printEpilogue(mlir::OpAsmPrinter &printer, mlir::Operation *op, mlir::OperandRange operands, mlir::TypeRange types,
+                   mlir::ArrayAttr roles, mlir::Region &region);
 } // namespace dgemm
 
 #define GET_ATTRDEF_CLASSES
@@ -92,7 +98,8 @@ void printGranularity(mlir::OpAsmPrinter &printer, mlir::Operation *op, mlir::De
 namespace dgemm {
 
 /// Kernel argument attributes that tie arguments to the problem: the operand ("a", "scale_a", "b", "scale_b", "d",
-/// "m_indices", "masked_m"), the dynamic size (one of kSizeNames), and the tensor map of a TMA operand.
+/// "m_indices", "masked_m", "epilogue0" ...), the dynamic size (one of kSizeNames), and the tensor map of a TMA
+/// operand.
 constexpr llvm::StringLiteral kOperandAttr = "dgemm.operand";
 constexpr llvm::StringLiteral kSizeAttr = "dgemm.size";
 /// The sizes of a problem in the order of the `sizes` of a kernel; a dense one has no G. Behind them the leading

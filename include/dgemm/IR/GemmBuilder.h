@@ -37,6 +37,8 @@ public:
   GemmBuilder &accuracy(AccuracyKind kind);
   /// Programmatic dependent launch.
   GemmBuilder &pdl(bool wanted = true);
+  /// What becomes of the sums before they are stored, and its operands.
+  GemmBuilder &epilogue(EpilogueAttr epilogue, mlir::ValueRange operands);
   GemmBuilder &config(ConfigAttr config);
 
   GemmOp create();
@@ -51,6 +53,8 @@ private:
   DivisorsAttr divisors;
   AccuracyKind accuracyKind = AccuracyKind::Exact;
   bool isDependent = false;
+  EpilogueAttr fused;
+  llvm::SmallVector<Value> epilogueOperands;
   ConfigAttr chosen;
 };
 

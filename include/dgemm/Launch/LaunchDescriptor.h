@@ -23,7 +23,7 @@
 namespace dgemm {
 
 /// Version of the JSON document; a reader refuses any other.
-constexpr int64_t kLaunchDescriptorVersion = 2;
+constexpr int64_t kLaunchDescriptorVersion = 3;
 
 /// Largest M, N, K, number of groups and leading dimension: kernels take them in 32 bits.
 constexpr int64_t kMaxSize = 2147483647;
@@ -75,6 +75,54 @@ struct OperandInfo {
   bool isOutput = false;
   /// Of scales: [rows, k], the block of elements of A or B that one scale covers.
   std::optional<std::array<SizeExpr, 2>> granularity = std::nullopt;
+};
+
+/// What an operand of an epilogue has a value for.
+enum class EpilogueAxis {
+  N,   ///< each column
+  M,   ///< each row
+  MN,  ///< each element of D
+  G,   ///< each group
+  None ///< nothing: there is one
+};
+/// "n", "m", "mn", "g" and "none".
+llvm::StringRef toString(EpilogueAxis axis);
+std::optional<EpilogueAxis> parseEpilogueAxis(llvm::StringRef name);
+
+struct EpilogueOperandInfo {
+  /// That of an entry of the descriptor's operands.
+  std::string name;
+  EpilogueAxis along = EpilogueAxis::None;
+  /// f32, bf16 or f16.
+  ElementType type = ElementType::F32;
+};
+
+struct EpilogueOpInfo {
+  /// The name that MLIR has for it: "arith.addf".
+  std::string op;
+  /// Numbers of earlier values.
+  std::vector<int64_t> args;
+  /// Of arith.constant; 0 or 1 where it is a truth value.
+  std::optional<double> value = std::nullopt;
+  bool isBool = false;
+  /// Of arith.cmpf, as MLIR spells it: "olt".
+  std::string predicate = "";
+  /// It may be as inexact as the hardware's approximation.
+  bool isApproximate = false;
+};
+
+/// What becomes of the sum on its way into D. Values have numbers: first the sum (gated: those of two columns), then
+/// one for each operand, then one for each op, in order.
+struct EpilogueInfo {
+  std::vector<EpilogueOperandInfo> operands;
+  std::vector<EpilogueOpInfo> ops;
+  /// Number of the value that is stored.
+  int64_t result = 0;
+  bool isGated = false;
+
+  int64_t getNumSums() const { return isGated ? 2 : 1; }
+  /// Values before the first op.
+  int64_t getNumArguments() const { return getNumSums() + int64_t(operands.size()); }
 };
 
 /// Arguments of cuTensorMapEncodeTiled, innermost dimension first as there (cuda.h, CUDA 13.0). FP8 is encoded as
@@ -137,6 +185,8 @@ struct LaunchDescriptor {
   /// What sizes given at launch must be multiples of, by name: the kernel was compiled on that promise.
   std::vector<std::pair<std::string, int64_t>> divisors;
   std::vector<OperandInfo> operands;
+  /// None: D is the sum, rounded.
+  std::optional<EpilogueInfo> epilogue;
   /// Threads of a CTA (x only).
   int64_t threads = 0;
   /// Cluster dimensions; 1x1x1 for none.

@@ -8,6 +8,7 @@
 
 #include "dgemm/Launch/LaunchDescriptor.h"
 #include "gtest/gtest.h"
+#include <limits>
 
 using namespace dgemm;
 using namespace llvm;
@@ -108,15 +109,15 @@ TEST(LaunchDescriptor, SaysWhatIsNotExact) {
 
 TEST(LaunchDescriptor, WritesReadableJSON) {
   std::string text = makeDescriptor().toJSON();
-  EXPECT_EQ(text.find("{\n  \"version\": 2,\n  \"generator\": \"dgemm 0.1.0\",\n"), 0u) << text;
+  EXPECT_EQ(text.find("{\n  \"version\": 3,\n  \"generator\": \"dgemm 0.1.0\",\n"), 0u) << text;
   EXPECT_NE(text.find("\"M\": \"?\",\n    \"N\": 7168"), std::string::npos) << text;
   EXPECT_NE(text.find("\"tiles\": [\"*\",[\"ceildiv\",\"M\",128],56]"), std::string::npos) << text;
   EXPECT_NE(text.find("\"cluster\": [2,1,1]"), std::string::npos) << text;
 }
 
 TEST(LaunchDescriptor, NamesWhatIsWrongByItsPath) {
-  EXPECT_EQ(readEdited("\"version\": 2", "\"version\": 1"),
-            "bad launch descriptor: expected 2, the only version that this reader knows (compile the kernel anew), at "
+  EXPECT_EQ(readEdited("\"version\": 3", "\"version\": 1"),
+            "bad launch descriptor: expected 3, the only version that this reader knows (compile the kernel anew), at "
             "launch.version");
   EXPECT_EQ(readEdited("\"entry\"", "\"entrance\""), "bad launch descriptor: missing value at launch.entry");
   EXPECT_EQ(readEdited("384", "\"384\""), "bad launch descriptor: expected integer at launch.threads");
@@ -164,6 +165,81 @@ TEST(LaunchDescriptor, NamesWhatIsWrongByItsPath) {
             "bad launch descriptor: expected the name of an entry of operands at launch.parameters[1].operand");
   EXPECT_EQ(readEdited("\"kind\": \"size\"", "\"kind\": \"float\""),
             "bad launch descriptor: expected \"tensor_map\", \"pointer\" or \"size\" at launch.parameters[2].kind");
+}
+
+/// x + bias where that is above 0.5, else an infinity times the residual.
+LaunchDescriptor makeDescriptorWithEpilogue() {
+  LaunchDescriptor launch = makeDescriptor();
+  launch.operands.push_back({"bias", ElementType::F32, {7168}, {1}, false});
+  launch.operands.push_back({"residual", ElementType::BF16, {SizeExpr::name("M"), 7168}, {7168, 1}, false});
+  EpilogueInfo &epilogue = launch.epilogue.emplace();
+  epilogue.operands = {{"bias", EpilogueAxis::N, ElementType::F32}, {"residual", EpilogueAxis::MN, ElementType::BF16}};
+  epilogue.ops = {{"arith.addf", {0, 1}},
+                  {"arith.constant", {}, 0.5},
+                  {"arith.cmpf", {3, 4}, std::nullopt, /*isBool=*/false, "ogt"},
+                  {"arith.constant", {}, std::numeric_limits<double>::infinity()},
+                  {"arith.mulf", {6, 2}, std::nullopt, /*isBool=*/false, "", /*isApproximate=*/true},
+                  {"arith.constant", {}, 1, /*isBool=*/true},
+                  {"arith.select", {5, 3, 7}}};
+  epilogue.result = 9;
+  return launch;
+}
+
+TEST(LaunchDescriptor, HasAnEpilogue) {
+  std::string text = makeDescriptorWithEpilogue().toJSON();
+  StringRef written = R"(
+  "epilogue": {
+    "operands": [
+      {"along":"n","name":"bias","type":"f32"},
+      {"along":"mn","name":"residual","type":"bf16"}
+    ],
+    "ops": [
+      {"args":[0,1],"op":"arith.addf"},
+      {"op":"arith.constant","value":0.5},
+      {"args":[3,4],"op":"arith.cmpf","predicate":"ogt"},
+      {"op":"arith.constant","value":"inf"},
+      {"approximate":true,"args":[6,2],"op":"arith.mulf"},
+      {"op":"arith.constant","value":true},
+      {"args":[5,3,7],"op":"arith.select"}
+    ],
+    "result": 9
+  },
+)";
+  EXPECT_NE(text.find(written.str()), std::string::npos) << text;
+  LaunchDescriptor read = cantFail(LaunchDescriptor::fromJSON(text));
+  ASSERT_TRUE(read.epilogue);
+  EXPECT_EQ(read.toJSON(), text);
+  EXPECT_FALSE(cantFail(LaunchDescriptor::fromJSON(makeDescriptor().toJSON())).epilogue);
+
+  LaunchDescriptor gated = makeDescriptorWithEpilogue();
+  gated.epilogue->isGated = true;
+  gated.epilogue->result = 10; // there is one more value
+  EXPECT_TRUE(cantFail(LaunchDescriptor::fromJSON(gated.toJSON())).epilogue->isGated);
+}
+
+TEST(LaunchDescriptor, NamesWhatIsWrongInAnEpilogue) {
+  std::string text = makeDescriptorWithEpilogue().toJSON();
+  auto readWith = [&](StringRef from, StringRef to) {
+    std::string edited = text;
+    edited.replace(edited.find(from.str()), from.size(), to.str());
+    return toString(LaunchDescriptor::fromJSON(edited).takeError());
+  };
+  EXPECT_EQ(readWith(R"("args":[0,1])", R"("args":[0,3])"),
+            "bad launch descriptor: expected the number of a value before it at launch.epilogue.ops[0].args[1]");
+  EXPECT_EQ(readWith(R"("result": 9)", R"("result": 10)"),
+            "bad launch descriptor: expected the number of a value before it at launch.epilogue.result");
+  EXPECT_EQ(readWith(R"("along":"n")", R"("along":"k")"),
+            "bad launch descriptor: expected n, m, mn, g or none at launch.epilogue.operands[0].along");
+  EXPECT_EQ(readWith(R"("name":"bias")", R"("name":"base")"),
+            "bad launch descriptor: expected the name of an entry of operands at launch.epilogue.operands[0].name");
+  EXPECT_EQ(readWith(R"("name":"bias","type":"f32")", R"("name":"bias","type":"bf16")"),
+            "bad launch descriptor: expected the type of the operand of this name at "
+            "launch.epilogue.operands[0].type");
+  EXPECT_EQ(readWith(R"("name":"bias","type":"f32")", R"("name":"bias","type":"i32")"),
+            "bad launch descriptor: expected bf16, f16 or f32 at launch.epilogue.operands[0].type");
+  EXPECT_EQ(readWith(R"("value":0.5)", R"("value":"half")"),
+            "bad launch descriptor: expected a number, true, false, \"nan\", \"inf\" or \"-inf\" at "
+            "launch.epilogue.ops[1].value");
 }
 
 TEST(LaunchDescriptor, RefusesDeepNesting) {

@@ -1,0 +1,397 @@
+// RUN: dgemm-opt %s -split-input-file -verify-diagnostics
+
+// What is refused of an epilogue: C7 and C8 of dgemm.gemm, the rules of #dgemm.epilogue, and those of dgemm.map.
+
+// C8: an op that PTX has no form of.
+func.func @op(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>) {
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d) epilogue {
+    ^bb0(%x: f32):
+      // expected-error @+1 {{'math.atan' op has no form in an epilogue, whose ops are arith.constant, arith.addf,}}
+      %0 = math.atan %x : f32
+      dgemm.yield %0 : f32
+    } : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
+  return
+}
+
+// -----
+
+// C8: values are f32 or i1.
+func.func @f64(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>) {
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d) epilogue {
+    ^bb0(%x: f32):
+      // expected-error @+1 {{'arith.constant' op expected values of an epilogue to be f32 or i1, but got 'f64'}}
+      %0 = arith.constant 1.0 : f64
+      dgemm.yield %x : f32
+    } : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
+  return
+}
+
+// -----
+
+// C8: an argument for the element and one for each operand.
+func.func @args(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected an epilogue of 1 f32 arguments, the element and a value of each operand, but got ('f32', 'f32')}}
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d) epilogue {
+    ^bb0(%x: f32, %y: f32):
+      dgemm.yield %x : f32
+    } : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
+  return
+}
+
+// -----
+
+// C8: arguments are f32, whatever the operands are.
+func.func @argtype(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>, %e: memref<384xbf16>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected an epilogue of 2 f32 arguments, the element and a value of each operand, but got ('f32', 'bf16')}}
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d) epilogue(%e : memref<384xbf16> along n) {
+    ^bb0(%x: f32, %y: bf16):
+      dgemm.yield %x : f32
+    } : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
+  return
+}
+
+// -----
+
+// C8: it yields one f32.
+func.func @yields(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>) {
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d) epilogue {
+    ^bb0(%x: f32):
+      %0 = arith.cmpf olt, %x, %x : f32
+      // expected-error @+1 {{'dgemm.yield' op expected an epilogue to yield one f32 of its own, but got ('i1')}}
+      dgemm.yield %0 : i1
+    } : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
+  return
+}
+
+// -----
+
+// C8: it ends with dgemm.yield.
+func.func @terminator(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected an epilogue to end with dgemm.yield}}
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d) epilogue {
+    ^bb0(%x: f32):
+      cf.br ^bb0(%x : f32)
+    } : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
+  return
+}
+
+// -----
+
+// C7: elements of operands.
+func.func @element(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>, %e: memref<384xf32>, %g: memref<384xf64>) {
+  // expected-error @+2 {{expected elements of type f32, bf16 or f16 of an operand of an epilogue, but got 'f64'}}
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      epilogue(%e : memref<384xf32> along n, %g : memref<384xf64> along n) {
+    ^bb0(%x: f32, %y: f32, %z: f32):
+      dgemm.yield %x : f32
+    } : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
+  return
+}
+
+// -----
+
+// An axis that there is not.
+func.func @axis(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>, %e: memref<384xf32>) {
+  // expected-error @+1 {{expected n, m, mn, g or none, but got 'k'}}
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d) epilogue(%e : memref<384xf32> along k) {
+    ^bb0(%x: f32, %y: f32):
+      dgemm.yield %x : f32
+    } : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
+  return
+}
+
+// -----
+
+// A name that another operand has.
+func.func @name(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>, %e: memref<384xf32>) {
+  // expected-error @+1 {{expected the name of an operand of an epilogue to be letters, digits and _, no digit first, and no other operand's, but got 'scale_a'}}
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d) epilogue(%e : memref<384xf32> along n named "scale_a") {
+    ^bb0(%x: f32, %y: f32):
+      dgemm.yield %x : f32
+    } : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
+  return
+}
+
+// -----
+
+// C1 of the attribute: names of their own.
+func.func @names(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>, %e: memref<384xf32>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected operands of an epilogue to have names of their own, but got 'e' twice}}
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d) epilogue(%e : memref<384xf32> along n named "e", %e : memref<384xf32> along n named "e") {
+    ^bb0(%x: f32, %y: f32, %z: f32):
+      dgemm.yield %x : f32
+    } : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
+  return
+}
+
+// -----
+
+// C1 of the attribute: at most 8.
+func.func @many(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>, %e: memref<384xf32>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected at most 8 operands of an epilogue, but got 9}}
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d) epilogue(%e : memref<384xf32> along n, %e : memref<384xf32> along n, %e : memref<384xf32> along n, %e : memref<384xf32> along n, %e : memref<384xf32> along n, %e : memref<384xf32> along n, %e : memref<384xf32> along n, %e : memref<384xf32> along n, %e : memref<384xf32> along n) {
+    ^bb0(%x: f32):
+      dgemm.yield %x : f32
+    } : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
+  return
+}
+
+// -----
+
+// C7: a bias has a value for each column.
+func.func @shape(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>, %e: memref<64xf32>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected dimension 0 of 'epilogue0' to be N = 384, but got 64}}
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d) epilogue(%e : memref<64xf32> along n) {
+    ^bb0(%x: f32, %y: f32):
+      dgemm.yield %x : f32
+    } : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
+  return
+}
+
+// -----
+
+// C7: a residual is as D.
+func.func @rank(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>, %e: memref<384xf32>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected 'epilogue0' to have rank 2, but got 1}}
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d) epilogue(%e : memref<384xf32> along mn) {
+    ^bb0(%x: f32, %y: f32):
+      dgemm.yield %x : f32
+    } : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
+  return
+}
+
+// -----
+
+// C7: a scalar is one element.
+func.func @scalar(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>, %e: memref<2xf32>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected dimension 0 of 'epilogue0' to be 1, but got 2}}
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d) epilogue(%e : memref<2xf32> along none) {
+    ^bb0(%x: f32, %y: f32):
+      dgemm.yield %x : f32
+    } : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
+  return
+}
+
+// -----
+
+// C5 of #dgemm.problem: a dense layout has no groups.
+func.func @groups(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>, %e: memref<2xf32>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected 's' not to be along g in a dense layout, which has no groups}}
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d) epilogue(%e : memref<2xf32> along g named "s") {
+    ^bb0(%x: f32, %y: f32):
+      dgemm.yield %x : f32
+    } : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
+  return
+}
+
+// -----
+
+// C7: a bias is packed.
+func.func @packed(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>, %e: memref<384xf32, strided<[2]>>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected 'epilogue0', which is along n, to be packed, but got 'memref<384xf32, strided<[2]>>'}}
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d) epilogue(%e : memref<384xf32, strided<[2]>> along n) {
+    ^bb0(%x: f32, %y: f32):
+      dgemm.yield %x : f32
+    } : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
+  return
+}
+
+// -----
+
+// C7: a residual takes its row stride from D where it is dynamic.
+func.func @ldd(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>, %e: memref<64x384xf32, strided<[?, 1]>>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected the row stride of 'epilogue0' to be static, as that of 'out' is, but got 'memref<64x384xf32, strided<[?, 1]>>'}}
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d) epilogue(%e : memref<64x384xf32, strided<[?, 1]>> along mn) {
+    ^bb0(%x: f32, %y: f32):
+      dgemm.yield %x : f32
+    } : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
+  return
+}
+
+// -----
+
+// An operand is a memref.
+func.func @memref(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>, %e: tensor<384xf32>) {
+  // expected-error @+1 {{expected an operand of an epilogue to be a memref, but got 'tensor<384xf32>'}}
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d) epilogue(%e : tensor<384xf32> along n) {
+    ^bb0(%x: f32, %y: f32):
+      dgemm.yield %x : f32
+    } : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
+  return
+}
+
+// -----
+
+// C8: nothing comes from outside.
+func.func @outside(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>, %y: f32) {
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d) epilogue {
+    ^bb0(%x: f32):
+      // expected-error @+1 {{'arith.addf' op expected to take values of the epilogue that come before it; what comes from outside is an operand of the epilogue}}
+      %0 = arith.addf %x, %y : f32
+      dgemm.yield %0 : f32
+    } : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
+  return
+}
+
+// -----
+
+// Operands come with a region, and with what they are.
+func.func @roles(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>, %e: memref<384xf32>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected a #dgemm.epilogue_operand for each of the 1 operands of the epilogue}}
+  "dgemm.gemm"(%a, %sa, %b, %sb, %d, %e) <{layout = 0 : i32, lhsGranularity = array<i64: 1, 128>, rhsGranularity = array<i64: 128, 128>, operandSegmentSizes = array<i32: 1, 1, 1, 1, 1, 0, 1>}> ({})
+      : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>, memref<384xf32>) -> ()
+  return
+}
+
+// -----
+
+// Operands come with a region.
+func.func @region(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>, %e: memref<384xf32>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected operands of an epilogue to come with its region}}
+  "dgemm.gemm"(%a, %sa, %b, %sb, %d, %e) <{layout = 0 : i32, lhsGranularity = array<i64: 1, 128>, rhsGranularity = array<i64: 128, 128>, operandSegmentSizes = array<i32: 1, 1, 1, 1, 1, 0, 1>,
+      epilogueRoles = [#dgemm.epilogue_operand<name = "bias", along = n, element = f32>]}> ({})
+      : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>, memref<384xf32>) -> ()
+  return
+}
+
+// -----
+
+// C2 of the attribute: an op of the table.
+// expected-error @+1 {{expected an op of an epilogue, which are arith.constant, arith.addf,}}
+#epilogue = #dgemm.epilogue<ops = [<op = "math.sinh", args = [0]>], result = 1>
+
+// -----
+
+// It has its number of args.
+// expected-error @+1 {{expected 2 args of 'arith.addf', but got 1}}
+#epilogue = #dgemm.epilogue<ops = [<op = "arith.addf", args = [0]>], result = 1>
+
+// -----
+
+// They come before it.
+// expected-error @+1 {{expected args of 'arith.addf' to be among the 1 values in front of it, but got 1}}
+#epilogue = #dgemm.epilogue<ops = [<op = "arith.addf", args = [0, 1]>], result = 1>
+
+// -----
+
+// A constant has a value.
+// expected-error @+1 {{expected 'arith.constant' to have a value of f32 or i1, but got unit}}
+#epilogue = #dgemm.epilogue<ops = [<op = "arith.constant">], result = 1>
+
+// -----
+
+// A comparison has a predicate.
+// expected-error @+1 {{expected 'arith.cmpf' to have a predicate of arith.cmpf as its value, but got "above"}}
+#epilogue = #dgemm.epilogue<ops = [<op = "arith.cmpf", args = [0, 0], value = "above">], result = 1>
+
+// -----
+
+// Another op has no value.
+// expected-error @+1 {{expected 'arith.negf' to have no value, but got 1.000000e+00 : f32}}
+#epilogue = #dgemm.epilogue<ops = [<op = "arith.negf", args = [0], value = 1.0 : f32>], result = 1>
+
+// -----
+
+// Flags are those of arith.
+// expected-error @+1 {{expected 'fastmath' to be flags of the arith dialect, but got 'quick'}}
+#epilogue = #dgemm.epilogue<ops = [<op = "arith.negf", args = [0], fastmath = "quick">], result = 1>
+
+// -----
+
+// The result is there.
+// expected-error @+1 {{expected the result to be one of the 1 values of the epilogue, but got 1}}
+#epilogue = #dgemm.epilogue<result = 1>
+
+// -----
+
+// C5 of #dgemm.problem.
+// expected-error @+1 {{expected 's' not to be along g in a dense layout, which has no groups}}
+#problem = #dgemm.problem<sizes = [64, 384, 512], epilogue = <operands = [<name = "s", along = g, element = f32>], result = 0>>
+
+// -----
+
+// C2 of #dgemm.problem, of an operand of the epilogue.
+// expected-error @+1 {{expected no 'strides' of 'epilogue0', which is along n}}
+#problem = #dgemm.problem<sizes = [64, 384, 512], strides = {epilogue0 = array<i64: 1>}, epilogue = <operands = [<name = "s", along = n, element = f32>], result = 0>>
+
+// -----
+
+// The same.
+// expected-error @+1 {{expected the row stride of 'epilogue0' to be static, as that of D is}}
+#problem = #dgemm.problem<sizes = [64, 384, 512], strides = {epilogue0 = array<i64: -1, 1>}, epilogue = <operands = [<name = "s", along = mn, element = f32>], result = 0>>
+
+// -----
+
+// C1 of dgemm.map: sources are operands of the epilogue.
+dgemm.kernel @kernel(%a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: memref<4x64xf32> {dgemm.operand = "scale_a"},
+                     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
+                     %d: memref<64x384xbf16> {dgemm.operand = "d"}, %e: memref<384xf32> {dgemm.operand = "epilogue0"})
+    problem <sizes = [64, 384, 512], epilogue = <operands = [<name = "bias", along = n, element = f32>], result = 0>> config <tile = <block = 64x64x128>, schedule = <stages = 4, warpgroups = 1>> {
+  %m = arith.constant 64 : index
+  %n = arith.constant 384 : index
+  dgemm.for_each_tile (%tm, %tn) of (%m, %n) tile = [64, 64] group_m = 8 {
+    %zero = dgemm.zero : <64x64xf32>
+    // expected-error @+1 {{'dgemm.map' op expected sources to be kernel arguments for operands of the epilogue}}
+    %0 = dgemm.map %zero at [%tm, %tn] with (%sb : memref<3x4xf32>) {
+    ^bb0(%x: f32, %y: f32):
+      dgemm.yield %x : f32
+    } : !dgemm.frag<64x64xf32>
+  }
+}
+
+// -----
+
+// C1: there is a value of each source.
+dgemm.kernel @kernel(%a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: memref<4x64xf32> {dgemm.operand = "scale_a"},
+                     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
+                     %d: memref<64x384xbf16> {dgemm.operand = "d"}, %e: memref<384xf32> {dgemm.operand = "epilogue0"})
+    problem <sizes = [64, 384, 512], epilogue = <operands = [<name = "bias", along = n, element = f32>], result = 0>> config <tile = <block = 64x64x128>, schedule = <stages = 4, warpgroups = 1>> {
+  %m = arith.constant 64 : index
+  %n = arith.constant 384 : index
+  dgemm.for_each_tile (%tm, %tn) of (%m, %n) tile = [64, 64] group_m = 8 {
+    %zero = dgemm.zero : <64x64xf32>
+    // expected-error @+1 {{'dgemm.map' op expected an epilogue of 3 f32 arguments, the element and a value of each operand, but got ('f32', 'f32')}}
+    %0 = dgemm.map %zero at [%tm, %tn] with (%e, %e : memref<384xf32>, memref<384xf32>) {
+    ^bb0(%x: f32, %y: f32):
+      dgemm.yield %x : f32
+    } : !dgemm.frag<64x64xf32>
+  }
+}
+
+// -----
+
+// C2: a dense layout has no groups.
+dgemm.kernel @kernel(%a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: memref<4x64xf32> {dgemm.operand = "scale_a"},
+                     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
+                     %d: memref<64x384xbf16> {dgemm.operand = "d"}, %e: memref<384xf32> {dgemm.operand = "epilogue0"})
+    problem <sizes = [64, 384, 512], epilogue = <operands = [<name = "bias", along = n, element = f32>], result = 0>> config <tile = <block = 64x64x128>, schedule = <stages = 4, warpgroups = 1>> {
+  %m = arith.constant 64 : index
+  %n = arith.constant 384 : index
+  dgemm.for_each_tile (%tm, %tn) of (%m, %n) tile = [64, 64] group_m = 8 {
+    %zero = dgemm.zero : <64x64xf32>
+    // expected-error @+1 {{'dgemm.map' op expected no group in a kernel of the layout dense}}
+    %0 = dgemm.map %zero at [%tm, %tn] group %tm with (%e : memref<384xf32>) {
+    ^bb0(%x: f32, %y: f32):
+      dgemm.yield %x : f32
+    } : !dgemm.frag<64x64xf32>
+  }
+}
+
+// -----
+
+// Columns come in groups of 8.
+dgemm.kernel @kernel(%a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: memref<4x64xf32> {dgemm.operand = "scale_a"},
+                     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
+                     %d: memref<64x384xbf16> {dgemm.operand = "d"}, %e: memref<384xf32> {dgemm.operand = "epilogue0"})
+    problem <sizes = [64, 384, 512], epilogue = <operands = [<name = "bias", along = n, element = f32>], result = 0>> config <tile = <block = 64x64x128>, schedule = <stages = 4, warpgroups = 1>> {
+  %m = arith.constant 64 : index
+  %n = arith.constant 384 : index
+  dgemm.for_each_tile (%tm, %tn) of (%m, %n) tile = [64, 64] group_m = 8 {
+    %zero = dgemm.zero : <64x64xf32>
+    // expected-error @+1 {{'dgemm.map' op expected 'part' to be a first column and a number of columns, multiples of 8 inside '!dgemm.frag<64x64xf32>'}}
+    %0 = dgemm.map %zero at [%tm, %tn] part [0, 12] with (%e : memref<384xf32>) {
+    ^bb0(%x: f32, %y: f32):
+      dgemm.yield %x : f32
+    } : !dgemm.frag<64x64xf32>
+  }
+}
