@@ -268,11 +268,10 @@ static ParseResult parseOperand(OpAsmParser &parser, OpAsmParser::UnresolvedOper
   std::string name = "epilogue" + std::to_string(index);
   if (succeeded(parser.parseOptionalKeyword("named")) && parser.parseString(&name))
     return failure();
-  auto memref = dyn_cast<MemRefType>(type);
-  if (!memref)
-    return parser.emitError(loc, "expected an operand of an epilogue to be a memref, but got ") << type;
+  if (!isa<MemRefType, RankedTensorType>(type))
+    return parser.emitError(loc, "expected an operand of an epilogue to be a memref or a tensor, but got ") << type;
   role = EpilogueOperandAttr::getChecked([&] { return parser.emitError(loc); }, parser.getContext(), StringRef(name),
-                                         *axis, memref.getElementType());
+                                         *axis, cast<ShapedType>(type).getElementType());
   return success(!!role);
 }
 

@@ -121,8 +121,8 @@ static bool isRowInnermost(ArrayRef<AffineExpr> shape, ArrayRef<int64_t> strides
   return row >= 0 && (column < 0 || row < column);
 }
 
-/// A stride that is not given is that of the dimension inside, times its extent; with `padsRows` rows that are
-/// innermost are padded to a multiple of 16 bytes.
+/// A stride that is not given is that of the dimension inside, times its extent; with `padsRows`, where none is given,
+/// rows that are innermost are padded to a multiple of 16 bytes.
 void OperandGeometry::setStrides(Operand operand, bool padsRows) {
   ArrayRef<int64_t> given = explicitStrides;
   MLIRContext *context = element.getContext();
@@ -142,18 +142,22 @@ void OperandGeometry::setStrides(Operand operand, bool padsRows) {
       strides[dim] = getLeadingDimension(context, operand);
     else
       strides[dim] = next;
-    bool isPadded = padsRows && dim == inner[0] && !isTransposed;
+    bool isPadded = padsRows && given.empty() && dim == inner[0];
     next = strides[dim] * (isPadded ? shape[dim].ceilDiv(4) * 4 : shape[dim]);
   }
 }
 
-int64_t OperandGeometry::getKnownDivisor(AffineExpr expr) const {
+AffineExpr OperandGeometry::insertDivisors(AffineExpr expr) const {
   if (!divisors)
-    return expr.getLargestKnownDivisor();
+    return expr;
   SmallVector<AffineExpr> multiples;
   for (auto [i, divisor] : llvm::enumerate(divisors.getAll()))
     multiples.push_back(getAffineDimExpr(i, expr.getContext()) * divisor);
-  return expr.replaceDims(multiples).getLargestKnownDivisor();
+  return expr.replaceDims(multiples);
+}
+
+int64_t OperandGeometry::getKnownDivisor(AffineExpr expr) const {
+  return insertDivisors(expr).getLargestKnownDivisor();
 }
 
 bool OperandGeometry::allowsTMA() const {
@@ -192,8 +196,19 @@ int64_t OperandGeometry::getAccessBytes() const {
   return bytes;
 }
 
-FailureOr<SmallVector<int64_t>> dgemm::getExplicitStrides(MemRefType type) {
-  if (type.getLayout().isIdentity())
+bool OperandGeometry::isPacked() const {
+  AffineExpr next = getAffineConstantExpr(1, element.getContext());
+  for (auto [extent, stride] : llvm::reverse(llvm::zip_equal(shape, strides))) {
+    if (extent != 1 && insertDivisors(stride - next) != 0)
+      return false;
+    next = next * extent;
+  }
+  return true;
+}
+
+FailureOr<SmallVector<int64_t>> dgemm::getExplicitStrides(ShapedType shaped) {
+  auto type = dyn_cast<MemRefType>(shaped);
+  if (!type || type.getLayout().isIdentity())
     return SmallVector<int64_t>();
   SmallVector<int64_t> strides;
   int64_t offset;

@@ -48,11 +48,11 @@ ProblemAttr GemmOp::getProblem() {
   Builder builder(getContext());
   SmallVector<NamedAttribute> strides;
   for (auto [operand, value] : getRoles())
-    if (SmallVector<int64_t> own = *getExplicitStrides(cast<MemRefType>(value.getType())); !own.empty())
+    if (SmallVector<int64_t> own = *getExplicitStrides(cast<ShapedType>(value.getType())); !own.empty())
       strides.push_back(builder.getNamedAttr(stringifyOperand(operand), builder.getDenseI64ArrayAttr(own)));
-  auto scaled = [&](MemRefType type, ArrayRef<int64_t> granularity, Value scale) {
+  auto scaled = [&](ShapedType type, ArrayRef<int64_t> granularity, Value scale) {
     return ScaledAttr::get(getContext(), type.getElementType(), granularity[0], granularity[1],
-                           cast<MemRefType>(scale.getType()).getElementType());
+                           cast<ShapedType>(scale.getType()).getElementType());
   };
   return ProblemAttr::get(
       getContext(), builder.getDenseI64ArrayAttr(::getSizes(*this)), getLayout(),
@@ -88,7 +88,7 @@ static EpilogueOperandAttr getEpilogueRole(GemmOp op, Operand operand) {
 
 /// C1, C5 and C7, for one operand, and its rank.
 static LogicalResult verifyOperand(GemmOp op, Operand operand, Value value, const OperandGeometry &geometry) {
-  auto type = cast<MemRefType>(value.getType());
+  auto type = cast<ShapedType>(value.getType());
   StringRef name = getDiagnosticName(operand);
   if (type.getElementType() != geometry.element)
     return op.emitOpError() << "expected '" << name << "' elements of type " << geometry.element << ", but got "
@@ -96,7 +96,9 @@ static LogicalResult verifyOperand(GemmOp op, Operand operand, Value value, cons
   int64_t rank = geometry.shape.size();
   if (type.getRank() != rank)
     return op.emitOpError() << "expected '" << name << "' to have rank " << rank << ", but got " << type.getRank();
-  if (type.getMemorySpace())
+  if (auto tensor = dyn_cast<RankedTensorType>(type); tensor && tensor.getEncoding())
+    return op.emitOpError() << "expected '" << name << "' to have no encoding, but got " << type;
+  if (auto memref = dyn_cast<MemRefType>(type); memref && memref.getMemorySpace())
     return op.emitOpError() << "expected '" << name << "' to lie in global memory, without a memory space, but got "
                             << type;
   FailureOr<SmallVector<int64_t>> strides = getExplicitStrides(type);
@@ -133,7 +135,7 @@ static std::string describe(AffineExpr extent) {
 static LogicalResult verifyExtents(GemmOp op, Operand operand, Value value, ProblemAttr unknown) {
   OperandGeometry geometry = OperandGeometry::get(op.getProblem(), operand);
   OperandGeometry symbolic = OperandGeometry::get(unknown, operand);
-  for (auto [i, given] : llvm::enumerate(cast<MemRefType>(value.getType()).getShape())) {
+  for (auto [i, given] : llvm::enumerate(cast<ShapedType>(value.getType()).getShape())) {
     auto constant = dyn_cast<AffineConstantExpr>(geometry.shape[i]);
     int64_t expected = constant ? constant.getValue() : ShapedType::kDynamic;
     if (given == expected)
@@ -201,7 +203,7 @@ static LogicalResult verifyConfig(GemmOp op, ConfigAttr config) {
 /// C1 and C2. The problem without sizes; null after an error.
 static ProblemAttr verifyRecipe(GemmOp op) {
   Type f32 = Float32Type::get(op.getContext());
-  auto getScaled = [&](StringRef name, MemRefType type, ArrayRef<int64_t> block) -> ScaledAttr {
+  auto getScaled = [&](StringRef name, ShapedType type, ArrayRef<int64_t> block) -> ScaledAttr {
     auto emitError = [&] { return op.emitOpError() << "'" << name << "': "; };
     if (block.size() != 2)
       return emitError() << "expected scales by a block of rows and K, but got " << block.size() << " extents", nullptr;
@@ -223,8 +225,36 @@ static ProblemAttr verifyRecipe(GemmOp op) {
   return ProblemAttr::getSymbolic(op.getLayout(), lhs, rhs, out, epilogue);
 }
 
+/// C5: where the operands are. DestinationStyleOpInterface ties the result to `out`.
+static LogicalResult verifyStorage(GemmOp op) {
+  bool isTensor = isa<RankedTensorType>(op.getOut().getType());
+  for (auto [operand, value] : op.getRoles())
+    if (isa<RankedTensorType>(value.getType()) != isTensor)
+      return op.emitOpError() << "expected all operands to be memrefs, or all to be tensors, but 'out' is "
+                              << op.getOut().getType() << " and '" << getDiagnosticName(operand) << "' is "
+                              << value.getType();
+  return success();
+}
+
+void GemmOp::getEffects(SmallVectorImpl<MemoryEffects::EffectInstance> &effects) {
+  for (OpOperand &operand : getOperation()->getOpOperands()) {
+    if (!isa<MemRefType>(operand.get().getType()))
+      continue;
+    if (isDpsInit(&operand))
+      effects.emplace_back(MemoryEffects::Write::get(), &operand);
+    else
+      effects.emplace_back(MemoryEffects::Read::get(), &operand);
+  }
+}
+
+LogicalResult dgemm::verifyIsBufferized(GemmOp gemm) {
+  if (!isa<RankedTensorType>(gemm.getOut().getType()))
+    return success();
+  return gemm.emitOpError("expected operands to be memrefs, but got tensors; run one-shot-bufferize first");
+}
+
 LogicalResult GemmOp::verify() {
-  if (failed(verifyLayout(*this)) || failed(::verifyEpilogue(*this)))
+  if (failed(verifyStorage(*this)) || failed(verifyLayout(*this)) || failed(::verifyEpilogue(*this)))
     return failure();
   ProblemAttr unknown = verifyRecipe(*this);
   if (!unknown)

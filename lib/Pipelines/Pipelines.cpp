@@ -9,6 +9,8 @@
 #include "dgemm/Pipelines/Pipelines.h"
 #include "dgemm/Conversion/Passes.h"
 #include "dgemm/IR/DGemm.h"
+#include "dgemm/Target/TargetAttr.h"
+#include "dgemm/Transforms/BufferizeGemm.h"
 #include "dgemm/Transforms/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
@@ -34,7 +36,7 @@ void dgemm::buildPipeline(OpPassManager &pm, Level from, Level to, const Pipelin
                                        SmallVector<std::string>(options.avoided.begin(), options.avoided.end())}));
   // -> dgemm.kernel, sequential over tiles.
   if (crosses(Level::Tiled)) {
-    pm.addPass(createOutlineKernelsPass());
+    pm.addPass(createOutlineKernelsPass({options.attachTarget}));
     pm.addPass(createTileProblemPass());
   }
   // -> mma + promote.
@@ -69,6 +71,8 @@ void dgemm::buildPipeline(OpPassManager &pm, Level from, Level to, const Pipelin
 void dgemm::registerDialects(DialectRegistry &registry) {
   registry.insert<DGemmDialect, arith::ArithDialect, cf::ControlFlowDialect, func::FuncDialect, gpu::GPUDialect,
                   LLVM::LLVMDialect, math::MathDialect, memref::MemRefDialect, NVVM::NVVMDialect, scf::SCFDialect>();
+  registerBufferizableGemm(registry);
+  registerTarget(registry);
 }
 
 void dgemm::registerPassesAndPipelines() {

@@ -42,7 +42,7 @@ static std::string makeKernelName(GemmOp gemm) {
 namespace {
 class Outliner {
 public:
-  explicit Outliner(ModuleOp module);
+  Outliner(ModuleOp module, bool attachTarget);
   LogicalResult outline(GemmOp gemm);
 
 private:
@@ -52,6 +52,7 @@ private:
   gpu::GPUModuleOp getContainer();
 
   ModuleOp module;
+  bool attachTarget;
   /// Where the kernels go; null before the first one.
   gpu::GPUModuleOp container;
   /// Names of kernels anywhere in the module: one PTX may hold them all.
@@ -64,7 +65,7 @@ private:
 };
 } // namespace
 
-Outliner::Outliner(ModuleOp module) : module(module) {
+Outliner::Outliner(ModuleOp module, bool attachTarget) : module(module), attachTarget(attachTarget) {
   module.walk([&](Operation *op) {
     if (isa<KernelOp>(op) || isKernelFunction(op) || op->hasAttr(kLaunchAttr))
       names.insert(SymbolTable::getSymbolName(op));
@@ -74,7 +75,10 @@ Outliner::Outliner(ModuleOp module) : module(module) {
 gpu::GPUModuleOp Outliner::getContainer() {
   if (!container) {
     OpBuilder b(module.getContext());
-    container = gpu::GPUModuleOp::create(b, module.getLoc(), kContainerName);
+    SmallVector<Attribute> targets;
+    if (attachTarget)
+      targets.push_back(TargetAttr::get(b.getContext()));
+    container = gpu::GPUModuleOp::create(b, module.getLoc(), kContainerName, targets);
     tables.getSymbolTable(module).insert(container);
   }
   return container;
@@ -126,6 +130,8 @@ func::FuncOp Outliner::getLauncher(GemmOp gemm, func::FuncOp kernel, Operation *
 }
 
 LogicalResult Outliner::outline(GemmOp gemm) {
+  if (failed(verifyIsBufferized(gemm)))
+    return failure();
   Operation *table = SymbolTable::getNearestSymbolTable(gemm->getParentOp());
   if (!table)
     return gemm.emitOpError("expected to stand in ops that are registered: a call takes its place, and has to find "
@@ -142,13 +148,15 @@ LogicalResult Outliner::outline(GemmOp gemm) {
 
 namespace {
 struct OutlineKernels : dgemm::impl::OutlineKernelsPassBase<OutlineKernels> {
+  using OutlineKernelsPassBase::OutlineKernelsPassBase;
+
   void runOnOperation() override {
     SmallVector<GemmOp> gemms;
     getOperation().walk([&](GemmOp gemm) {
       if (!isKernelFunction(gemm->getParentOp()))
         gemms.push_back(gemm);
     });
-    Outliner outliner(getOperation());
+    Outliner outliner(getOperation(), attachTarget);
     for (GemmOp gemm : gemms)
       if (failed(outliner.outline(gemm)))
         return signalPassFailure();

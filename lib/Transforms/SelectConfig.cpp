@@ -30,6 +30,8 @@ struct SelectConfig : dgemm::impl::SelectConfigPassBase<SelectConfig> {
     bool hasProblems = false;
     WalkResult result = getOperation()->walk([&](GemmOp gemm) {
       hasProblems = true;
+      if (failed(verifyIsBufferized(gemm)))
+        return WalkResult::interrupt();
       if (gemm.getConfig())
         return WalkResult::advance();
       if (whole) {

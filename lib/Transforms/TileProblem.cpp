@@ -70,6 +70,8 @@ static LogicalResult verifySignature(func::FuncOp func, GemmOp gemm) {
 
 /// The function that `gemm` becomes a kernel in place of; null after an error.
 static func::FuncOp getFunction(GemmOp gemm) {
+  if (failed(verifyIsBufferized(gemm)))
+    return nullptr;
   auto func = dyn_cast<func::FuncOp>(gemm->getParentOp());
   if (!func)
     return gemm.emitOpError("expected to stand in the entry block of a function, which becomes a kernel; run "

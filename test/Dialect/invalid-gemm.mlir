@@ -321,3 +321,46 @@ func.func @fast(%a: memref<64x512xf8E4M3FN>, %sa: memref<1x64xf32>, %b: memref<3
       : (memref<64x512xf8E4M3FN>, memref<1x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
   return
 }
+
+// -----
+
+// C5: all operands are in memory, or none is.
+func.func @mixed(%a: memref<64x512xf8E4M3FN>, %sa: tensor<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected all operands to be memrefs, or all to be tensors, but 'out' is 'memref<64x384xbf16>' and 'lhs scale' is 'tensor<4x64xf32>'}}
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      : (memref<64x512xf8E4M3FN>, tensor<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
+  return
+}
+
+// -----
+
+// C5: a tensor is plain.
+func.func @encoding(%a: tensor<64x512xf8E4M3FN, "packed">, %sa: tensor<4x64xf32>, %b: tensor<384x512xf8E4M3FN>, %sb: tensor<3x4xf32>, %d: tensor<64x384xbf16>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected 'lhs' to have no encoding, but got 'tensor<64x512xf8E4M3FN, "packed">'}}
+  %0 = dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      : (tensor<64x512xf8E4M3FN, "packed">, tensor<4x64xf32>, tensor<384x512xf8E4M3FN>, tensor<3x4xf32>, tensor<64x384xbf16>)
+      -> tensor<64x384xbf16>
+  return
+}
+
+// -----
+
+// The result is the tensor of `out`, with its type.
+func.func @result_type(%a: tensor<64x512xf8E4M3FN>, %sa: tensor<4x64xf32>, %b: tensor<384x512xf8E4M3FN>, %sb: tensor<3x4xf32>, %d: tensor<64x384xbf16>) {
+  // expected-error @+1 {{expected type of operand #4 ('tensor<64x384xbf16>') to match type of corresponding result ('tensor<?x384xbf16>')}}
+  %0 = dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      : (tensor<64x512xf8E4M3FN>, tensor<4x64xf32>, tensor<384x512xf8E4M3FN>, tensor<3x4xf32>, tensor<64x384xbf16>)
+      -> tensor<?x384xbf16>
+  return
+}
+
+// -----
+
+// Memory is written; there is no result.
+func.func @result_of_memory(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>) {
+  // expected-error @+1 {{expected the number of tensor results (1) to be equal to the number of output tensors (0)}}
+  %0 = dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
+      -> tensor<64x384xbf16>
+  return
+}

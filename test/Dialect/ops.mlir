@@ -29,6 +29,18 @@ func.func @gemm(%a: memref<?x512xf8E4M3FN>, %sa: memref<4x?xf32>, %b: memref<384
   return
 }
 
+// On tensors the result is D, which starts as the tensor in `out`.
+// CHECK-LABEL: func.func @tensors(
+func.func @tensors(%a: tensor<2x?x512xf8E4M3FN>, %sa: tensor<2x4x?xf32>, %b: tensor<2x384x512xf8E4M3FN>,
+                   %sb: tensor<2x3x4xf32>, %d: tensor<2x?x384xbf16>, %rows: tensor<2xi32>) -> tensor<2x?x384xbf16> {
+  // CHECK: %[[D:.*]] = dgemm.gemm masked(%{{.*}}) lhs({{.*}} out(%{{.*}}) : (tensor<2x?x512xf8E4M3FN>, {{.*}}, tensor<2x?x384xbf16>, tensor<2xi32>) -> tensor<2x?x384xbf16>
+  %0 = dgemm.gemm masked(%rows) lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      : (tensor<2x?x512xf8E4M3FN>, tensor<2x4x?xf32>, tensor<2x384x512xf8E4M3FN>, tensor<2x3x4xf32>, tensor<2x?x384xbf16>,
+         tensor<2xi32>) -> tensor<2x?x384xbf16>
+  // CHECK: return %[[D]]
+  return %0 : tensor<2x?x384xbf16>
+}
+
 //===----------------------------------------------------------------------===//
 // Tiles
 //===----------------------------------------------------------------------===//

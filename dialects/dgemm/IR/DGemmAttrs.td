@@ -28,6 +28,18 @@ def DGemm_MachineAttr : AttrDef<DGemm_Dialect, "Machine"> {
   let genVerifyDecl = 1;
 }
 
+def DGemm_TargetAttr : AttrDef<DGemm_Dialect, "Target"> {
+  let mnemonic = "target";
+  let summary = "how a gpu.module becomes PTX or a cubin";
+  let description = [{
+    Stands in the `targets` of a `gpu.module` of kernels that dgemm-lower-to-nvvm has made. Upstream's `gpu-module-to-binary`
+    then makes an object of it as this compiler does: PTX with `format=isa`, and with `format=bin` or `fatbin` a cubin of the
+    only kernel, which ptxas assembles. The object's target is a `#nvvm.target`, which other tools know; its properties have the launch
+    descriptors as JSON, by the names of the kernels, in `dgemm.launch`.
+    Example: `gpu.module @dgemm_kernels [#dgemm.target] { ... }`.
+  }];
+}
+
 def DGemm_TensorMapAttr : AttrDef<DGemm_Dialect, "TensorMap"> {
   let mnemonic = "tensor_map";
   let summary = "how the host encodes a CUtensorMap kernel parameter";

@@ -13,8 +13,14 @@ include "DGemmAttrs.td"
 include "mlir/IR/BuiltinAttributes.td"
 include "mlir/IR/CommonAttrConstraints.td"
 include "mlir/IR/CommonTypeConstraints.td"
+include "mlir/Interfaces/DestinationStyleOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
 
-def DGemm_GemmOp : DGemm_Op<"gemm", [AttrSizedOperandSegments, IsolatedFromAbove, SingleBlock]> {
+def DGemm_MemRefOrTensor : AnyTypeOf<[AnyMemRef, AnyRankedTensor]>;
+
+def DGemm_GemmOp : DGemm_Op<"gemm", [
+    AttrSizedOperandSegments, IsolatedFromAbove, SingleBlock, DestinationStyleOpInterface,
+    DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
   let summary = "a GEMM with block scales, dense or grouped";
   let description = [{
     With A = `lhs` [M, K], B = `rhs` [N, K] (e4m3 or e5m2, K innermost), their scales (f32), and D = `out` [M, N] (bf16, f16
@@ -55,9 +61,13 @@ def DGemm_GemmOp : DGemm_Op<"gemm", [AttrSizedOperandSegments, IsolatedFromAbove
     `pdl` asks for programmatic dependent launch: the next kernel of the stream may start while this one runs, and this one,
     once it has set itself up, waits for the one in front of it (PTX ISA 9.0, griddepcontrol).
 
+    Operands are memrefs, or tensors in destination style: `out` is what the result starts from, as rows beyond `masked_m`
+    keep what they held. One-shot bufferization makes memrefs of them; those of scales are packed, without padding.
+
     - C4: `fast` wants scales that are the same along K. Sizes are positive and below 2^31; what is `divisible` is dynamic.
     - C5: the innermost stride of A, B and D is 1; that of scales is static. Where an operand begins in its memory is the
-      launch's concern. It lies in global memory, without a memory space.
+      launch's concern. It lies in global memory, without a memory space. Tensors have no encoding. Either all operands
+      are memrefs, or all are tensors.
     - C6: `config`, where given, suits the machine (see `#dgemm.config`).
     - C7: operands of the epilogue are f32, bf16 or f16, have the shapes of `#dgemm.epilogue_operand`, and are packed; one
       along `mn` may have strides as D may. A row stride of it that is `?` is LDD, as that of D is.
@@ -73,25 +83,33 @@ def DGemm_GemmOp : DGemm_Op<"gemm", [AttrSizedOperandSegments, IsolatedFromAbove
         dgemm.yield %y : f32
       }
         : (memref<?x7168xf8E4M3FN>, memref<56x?xf32>, memref<4096x7168xf8E4M3FN>, memref<32x56xf32>, memref<?x4096xbf16>)
+    %d1 = dgemm.gemm dense lhs(%ta scaled %tsa by [1, full]) rhs(%tb scaled %tsb by [full, full]) out(%d0)
+        : (tensor<64x256xf8E4M3FN>, tensor<1x64xf32>, tensor<128x256xf8E4M3FN>, tensor<1x1xf32>, tensor<64x128xf32>)
+        -> tensor<64x128xf32>
     ```
   }];
-  let arguments = (ins AnyMemRef:$lhs, AnyMemRef:$lhsScale, AnyMemRef:$rhs, AnyMemRef:$rhsScale, AnyMemRef:$out,
-                       Optional<AnyMemRef>:$groups, Variadic<AnyMemRef>:$epilogueOperands, DGemm_Layout:$layout, OptionalAttr<I64Attr>:$alignment,
+  let arguments = (ins DGemm_MemRefOrTensor:$lhs, DGemm_MemRefOrTensor:$lhsScale, DGemm_MemRefOrTensor:$rhs,
+                       DGemm_MemRefOrTensor:$rhsScale, DGemm_MemRefOrTensor:$out, Optional<DGemm_MemRefOrTensor>:$groups,
+                       Variadic<DGemm_MemRefOrTensor>:$epilogueOperands, DGemm_Layout:$layout, OptionalAttr<I64Attr>:$alignment,
                        OptionalAttr<I64Attr>:$expectedRows, OptionalAttr<DGemm_DivisorsAttr>:$divisors, DefaultValuedAttr<DGemm_AccuracyKind, "AccuracyKind::Exact">:$accuracy, UnitAttr:$pdl,
                        DenseI64ArrayAttr:$lhsGranularity, DenseI64ArrayAttr:$rhsGranularity,
                        OptionalAttr<ArrayAttr>:$epilogueRoles, OptionalAttr<DGemm_ConfigAttr>:$config);
   let regions = (region AnyRegion:$epilogue);
+  let results = (outs Optional<AnyRankedTensor>:$result);
   let assemblyFormat = [{
     $layout (`(` $groups^ `)`)? (`aligned` $alignment^)? (`expected` $expectedRows^)? (`divisible` $divisors^)? (`accuracy` `(` $accuracy^ `)`)? (`pdl` $pdl^)?
     `lhs` `(` $lhs `scaled` $lhsScale `by` custom<Granularity>($lhsGranularity) `)` `rhs` `(` $rhs `scaled` $rhsScale `by` custom<Granularity>($rhsGranularity) `)` `out` `(` $out `)` (`config` $config^)?
     `` custom<Epilogue>($epilogueOperands, type($epilogueOperands), $epilogueRoles, $epilogue) attr-dict `:`
-    `(` type($lhs) `,` type($lhsScale) `,` type($rhs) `,` type($rhsScale) `,` type($out) (`,` type($groups)^)? `)`
+    `(` type($lhs) `,` type($lhsScale) `,` type($rhs) `,` type($rhsScale) `,` type($out) (`,` type($groups)^)? `)` (`->` type($result)^)?
   }];
   let hasVerifier = 1;
   let extraClassDeclaration = [{
-    MemRefType getLhsType() { return cast<MemRefType>(getLhs().getType()); }
-    MemRefType getRhsType() { return cast<MemRefType>(getRhs().getType()); }
-    MemRefType getOutType() { return cast<MemRefType>(getOut().getType()); }
+    ShapedType getLhsType() { return cast<ShapedType>(getLhs().getType()); }
+    ShapedType getRhsType() { return cast<ShapedType>(getRhs().getType()); }
+    ShapedType getOutType() { return cast<ShapedType>(getOut().getType()); }
+    ::mlir::MutableOperandRange getDpsInitsMutable() { return getOutMutable(); }
+    /// Elements of the result may be those of `out` before.
+    bool keepsElementsOfOut() { return getLayout() == Layout::Masked; }
     /// Extents in elements, ShapedType::kDynamic for `?`.
     int64_t getM() { return getOutType().getShape().drop_back().back(); }
     int64_t getN() { return getOutType().getShape().back(); }

@@ -26,6 +26,7 @@
 #include "mlir/IR/OpDefinition.h"
 #include "mlir/IR/OpImplementation.h"
 #include "mlir/IR/SymbolTable.h"
+#include "mlir/Interfaces/DestinationStyleOpInterface.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
 #include "mlir/Interfaces/LoopLikeInterface.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
@@ -136,6 +137,9 @@ constexpr Operand kStageOperands[] = {Operand::A, Operand::B, Operand::ScaleA, O
 /// `value`, which `op` reads or writes, is the argument of its kernel for `operand`; else an error that calls it
 /// `what`.
 LogicalResult verifyIsOperand(Operation *op, StringRef what, Value value, Operand operand);
+
+/// The operands of `gemm` are memrefs; else an error that says what makes them so.
+LogicalResult verifyIsBufferized(GemmOp gemm);
 
 /// Whether `op`, a load or a store, says that it moves its data by `kind`.
 template <typename OpTy>

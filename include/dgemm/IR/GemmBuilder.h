@@ -14,7 +14,7 @@
 namespace dgemm {
 
 /// Builds a `dgemm.gemm`: what is not said is not there. lhs, rhs and out are needed; the verifier holds the rest
-/// together.
+/// together. With tensors the result of the op is D.
 ///
 ///   GemmOp gemm = GemmBuilder(b, loc).lhs(a, scaleA).rhs(b, scaleB).out(d).masked(maskedM).create();
 class GemmBuilder {

@@ -37,6 +37,8 @@ struct OperandGeometry {
   /// The largest power of two, up to 16 bytes, that the innermost extent and all outer strides are known to be
   /// multiples of.
   int64_t getAccessBytes() const;
+  /// Elements follow each other without a space: the strides are those of a packed memref.
+  bool isPacked() const;
   int64_t getElementBytes() const { return element.getIntOrFloatBitWidth() / 8; }
   /// Of the memref. What is not static is `?`.
   MemRefType getType() const;
@@ -47,6 +49,8 @@ struct OperandGeometry {
 
 private:
   void setStrides(Operand operand, bool padsRows);
+  /// `expr` with each size as a multiple of what it is known to be one of.
+  AffineExpr insertDivisors(AffineExpr expr) const;
   /// In elements.
   int64_t getKnownDivisor(AffineExpr expr) const;
 };
@@ -55,8 +59,9 @@ private:
 /// those that exist, up to a multiple of the 8 of a swizzle atom. At most `tileRows`; of M = kSizeNames[0].
 AffineExpr getRowsOfLastTile(KernelOp kernel, int64_t tileRows);
 
-/// Explicit strides of a memref, in elements, -1 for `?`; empty for a packed one. Failure: no stride is static.
-FailureOr<SmallVector<int64_t>> getExplicitStrides(MemRefType type);
+/// Explicit strides of a memref, in elements, -1 for `?`; empty for a packed one and a tensor. Failure: no stride is
+/// static.
+FailureOr<SmallVector<int64_t>> getExplicitStrides(ShapedType type);
 /// Whether the first element is not, or may not be, at the base address.
 bool hasOffset(MemRefType type);
 /// Whether an operand may have these explicit strides: at least 1 or dynamic; the innermost of scales is static, and 1

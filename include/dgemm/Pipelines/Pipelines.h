@@ -37,6 +37,10 @@ struct PipelineOptions : mlir::PassPipelineOptions<PipelineOptions> {
   PassOptions::Option<std::string> spillData{
       *this, "spill-data", llvm::cl::desc("file that says which configs ptxas spills, in place of the library's"),
       llvm::cl::init("")};
+  PassOptions::Option<bool> attachTarget{
+      *this, "attach-target",
+      llvm::cl::desc("the gpu.module of the kernels has #dgemm.target, of which gpu-module-to-binary makes an object"),
+      llvm::cl::init(false)};
   PassOptions::ListOption<std::string> avoided{*this, "avoid",
                                                llvm::cl::desc("whole configs that are not to be chosen")};
 };

@@ -11,6 +11,32 @@
 
 include "mlir/Pass/PassBase.td"
 
+def RaiseGemmPass : Pass<"dgemm-raise"> {
+  let summary = "scaled FP8 products in linalg to dgemm.gemm";
+  let description = [{
+    A `linalg.generic` on tensors that sums products of two FP8 operands, K innermost in both, and of their f32 scales, from zero
+    and in f32, becomes a `dgemm.gemm`. Scales may be one for each row and 128 of K ([M, K/128] or [K/128, M]), for each 128x128
+    block, for each row or for all, told by their indexing maps; without scales they are 1. An element-wise rounding to bf16 or
+    f16 becomes the type of D. Scales are multiplied to partial sums, and not to each product.
+
+    Operands that are dequantised by ops of their own, and `linalg.matmul` or `linalg.contract` of these, come into this form
+    by `linalg-generalize-named-ops,linalg-fuse-elementwise-ops`. What sums FP8 products in another way is left alone, with a
+    remark that says why.
+
+    ```mlir
+    %d = linalg.generic {
+        indexing_maps = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (m, k floordiv 128)>,
+                         affine_map<(m, n, k) -> (n, k)>, affine_map<(m, n, k) -> (n floordiv 128, k floordiv 128)>,
+                         affine_map<(m, n, k) -> (m, n)>], iterator_types = ["parallel", "parallel", "reduction"]}
+        ins(%a, %sa, %b, %sb : ...) outs(%zeros : tensor<64x256xf32>) { // acc + ext(a) * sa * (ext(b) * sb)
+    // becomes
+    %transposed = linalg.transpose ins(%sa : tensor<64x4xf32>) outs(%empty : tensor<4x64xf32>) permutation = [1, 0]
+    %d = dgemm.gemm dense lhs(%a scaled %transposed by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%zeros) : ...
+    ```
+  }];
+  let dependentDialects = ["::dgemm::DGemmDialect", "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
+}
+
 def SelectConfigPass : Pass<"dgemm-select-config"> {
   let summary = "attach a #dgemm.config to each problem";
   let description = [{
@@ -73,6 +99,10 @@ def OutlineKernelsPass : Pass<"dgemm-outline-kernels", "::mlir::ModuleOp"> {
     }
     ```
   }];
+  let options = [
+    Option<"attachTarget", "attach-target", "bool", "false",
+           "the gpu.module has #dgemm.target, of which gpu-module-to-binary makes an object">,
+  ];
   let dependentDialects = ["::mlir::func::FuncDialect", "::mlir::gpu::GPUDialect"];
 }
 

@@ -1,0 +1,276 @@
+//===- RaiseGemm.cpp - dgemm-raise -*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dgemm/IR/GemmBuilder.h"
+#include "dgemm/Transforms/Passes.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "mlir/IR/Matchers.h"
+#include "mlir/IR/Verifier.h"
+
+namespace dgemm {
+#define GEN_PASS_DEF_RAISEGEMMPASS
+#include "dgemm/Transforms/Passes.h.inc"
+} // namespace dgemm
+
+using namespace mlir;
+using namespace dgemm;
+
+namespace {
+/// Where the scales of an operand lie: how to make [K blocks, rows] or [row blocks, K blocks] of their tensor.
+enum class ScaleForm { AsIs, Transposed, Expanded, Flattened };
+
+/// A is lhs, B rhs: what of a generic belongs to it.
+struct RaisedOperand {
+  Value value, scale;
+  SmallVector<int64_t, 2> granularity = {ScaledAttr::kFull, ScaledAttr::kFull};
+  ScaleForm form = ScaleForm::AsIs;
+};
+
+/// Reads one linalg.generic; `why` says what is not as it has to be.
+class ScaledProduct {
+public:
+  explicit ScaledProduct(linalg::GenericOp op) : op(op) {}
+
+  bool match();
+  StringRef getReason() const { return why; }
+  /// Null, with `why`, if the operands do not fit together.
+  GemmOp raise();
+
+private:
+  bool fail(const Twine &reason) {
+    why = reason.str();
+    return false;
+  }
+  bool matchLoops();
+  bool matchBody();
+  bool addFactor(Value value, SmallVectorImpl<BlockArgument> &factors);
+  bool takeFactor(BlockArgument factor, bool isMatrix);
+  bool takeScale(RaisedOperand &operand, AffineMap map, AffineExpr row);
+  bool startsFromZero();
+  linalg::GenericOp findRounding();
+  Value arrangeScale(ImplicitLocOpBuilder &b, const RaisedOperand &operand);
+
+  linalg::GenericOp op;
+  AffineExpr m, n, k;
+  RaisedOperand lhs, rhs;
+  std::string why;
+};
+} // namespace
+
+/// Two parallel loops and a sum over the third; D is indexed by the parallel ones.
+bool ScaledProduct::matchLoops() {
+  SmallVector<utils::IteratorType> kinds = op.getIteratorTypesArray();
+  if (kinds.size() != 3 || llvm::count(kinds, utils::IteratorType::reduction) != 1 || op.getNumDpsInits() != 1)
+    return fail("expected a sum over one loop within two");
+  AffineMap out = op.getIndexingMapsArray().back();
+  if (!out.isProjectedPermutation() || out.getNumResults() != 2)
+    return fail("expected a result that is indexed by the two outer loops");
+  m = out.getResult(0);
+  n = out.getResult(1);
+  for (unsigned dim = 0; dim < 3; ++dim)
+    if (kinds[dim] == utils::IteratorType::reduction)
+      k = getAffineDimExpr(dim, op.getContext());
+  if (m == k || n == k)
+    return fail("expected a result that is indexed by the two outer loops");
+  return true;
+}
+
+/// The arguments of the body that a product is made of, widened or not.
+bool ScaledProduct::addFactor(Value value, SmallVectorImpl<BlockArgument> &factors) {
+  if (auto product = value.getDefiningOp<arith::MulFOp>())
+    return addFactor(product.getLhs(), factors) && addFactor(product.getRhs(), factors);
+  if (auto wide = value.getDefiningOp<arith::ExtFOp>())
+    value = wide.getIn();
+  auto argument = dyn_cast<BlockArgument>(value);
+  if (!argument || argument.getOwner() != op.getBody())
+    return fail("expected a product of operands and their scales");
+  factors.push_back(argument);
+  return true;
+}
+
+/// A factor of the sum: a matrix of FP8, or scales.
+bool ScaledProduct::takeFactor(BlockArgument factor, bool isMatrix) {
+  if (isa<Float8E4M3FNType, Float8E5M2Type>(factor.getType()) != isMatrix)
+    return true;
+  OpOperand *operand = op.getMatchingOpOperand(factor);
+  AffineMap map = op.getMatchingIndexingMap(operand);
+  if (!isMatrix) {
+    if (!factor.getType().isF32())
+      return fail("expected scales of type f32");
+    bool isOfLhs = map.isFunctionOfDim(cast<AffineDimExpr>(m).getPosition());
+    bool isOfRhs = map.isFunctionOfDim(cast<AffineDimExpr>(n).getPosition());
+    RaisedOperand &owner = isOfLhs || (!isOfRhs && !lhs.scale) ? lhs : rhs;
+    if (owner.scale || (isOfLhs && isOfRhs))
+      return fail("expected one scale for each operand");
+    owner.scale = operand->get();
+    return takeScale(owner, map, &owner == &lhs ? m : n);
+  }
+  if (map.getNumResults() != 2 || map.getResult(1) != k)
+    return fail("expected FP8 operands with K innermost");
+  RaisedOperand &owner = map.getResult(0) == m ? lhs : rhs;
+  if (owner.value || (map.getResult(0) != m && map.getResult(0) != n))
+    return fail("expected one FP8 operand for each outer loop");
+  owner.value = operand->get();
+  return true;
+}
+
+/// By the indices of the scales, which blocks of [rows, K] have one.
+bool ScaledProduct::takeScale(RaisedOperand &operand, AffineMap map, AffineExpr row) {
+  AffineExpr zero = getAffineConstantExpr(0, op.getContext());
+  AffineExpr kBlock = k.floorDiv(kScaleBlock), rowBlock = row.floorDiv(kScaleBlock);
+  struct Known {
+    SmallVector<AffineExpr> indices;
+    SmallVector<int64_t, 2> granularity;
+    ScaleForm form;
+  };
+  constexpr int64_t full = ScaledAttr::kFull;
+  const Known known[] = {{{kBlock, row}, {1, kScaleBlock}, ScaleForm::AsIs},
+                         {{row, kBlock}, {1, kScaleBlock}, ScaleForm::Transposed},
+                         {{rowBlock, kBlock}, {kScaleBlock, kScaleBlock}, ScaleForm::AsIs},
+                         {{zero, row}, {1, full}, ScaleForm::AsIs},
+                         {{row, zero}, {1, full}, ScaleForm::Flattened},
+                         {{row}, {1, full}, ScaleForm::Expanded},
+                         {{zero, zero}, {full, full}, ScaleForm::AsIs},
+                         {{zero}, {full, full}, ScaleForm::Expanded},
+                         {{}, {full, full}, ScaleForm::Expanded}};
+  for (const Known &each : known)
+    if (map.getResults() == ArrayRef(each.indices)) {
+      operand.granularity = each.granularity;
+      operand.form = each.form;
+      return true;
+    }
+  return fail("expected a scale for each row and 128 of K, for each block of 128 by 128, for each row, or for all");
+}
+
+/// acc + (product of factors).
+bool ScaledProduct::matchBody() {
+  Block *body = op.getBody();
+  auto sum = body->getTerminator()->getOperand(0).getDefiningOp<arith::AddFOp>();
+  Value accumulator = body->getArguments().back();
+  if (!sum || !accumulator.getType().isF32() || (sum.getLhs() != accumulator && sum.getRhs() != accumulator))
+    return fail("expected products that are added to f32");
+  SmallVector<BlockArgument> factors;
+  if (!addFactor(sum.getLhs() == accumulator ? sum.getRhs() : sum.getLhs(), factors))
+    return false;
+  for (bool isMatrix : {true, false})
+    for (BlockArgument factor : factors)
+      if (!takeFactor(factor, isMatrix))
+        return false;
+  if (!lhs.value || !rhs.value)
+    return fail("expected two FP8 operands");
+  return true;
+}
+
+bool ScaledProduct::startsFromZero() {
+  Value init = op.getDpsInits().front();
+  if (auto fill = init.getDefiningOp<linalg::FillOp>())
+    return matchPattern(fill.getInputs().front(), m_AnyZeroFloat());
+  return matchPattern(init, m_AnyZeroFloat());
+}
+
+bool ScaledProduct::match() {
+  if (!op.hasPureTensorSemantics())
+    return fail("expected tensors");
+  return matchLoops() && matchBody() && (startsFromZero() || fail("expected a sum that starts from zero"));
+}
+
+/// What rounds the sum to bf16 or f16, element by element, where nobody else reads it.
+linalg::GenericOp ScaledProduct::findRounding() {
+  Value sum = op.getResult(0);
+  auto user = sum.hasOneUse() ? dyn_cast<linalg::GenericOp>(*sum.user_begin()) : nullptr;
+  if (!user || user.getNumDpsInputs() != 1 || user.getNumDpsInits() != 1 || user.getDpsInputs().front() != sum ||
+      user.getNumParallelLoops() != 2 || user.getNumLoops() != 2 ||
+      !llvm::all_of(user.getIndexingMapsArray(), [](AffineMap map) { return map.isIdentity(); }))
+    return nullptr;
+  auto rounding = user.getBody()->getTerminator()->getOperand(0).getDefiningOp<arith::TruncFOp>();
+  if (!rounding || rounding.getIn() != user.getBody()->getArgument(0) ||
+      (!rounding.getType().isBF16() && !rounding.getType().isF16()))
+    return nullptr;
+  return user;
+}
+
+/// As the gemm takes them.
+Value ScaledProduct::arrangeScale(ImplicitLocOpBuilder &b, const RaisedOperand &operand) {
+  Value scale = operand.scale;
+  if (!scale)
+    return arith::ConstantOp::create(
+        b, DenseElementsAttr::get(RankedTensorType::get({1, 1}, b.getF32Type()), b.getF32FloatAttr(1)));
+  auto type = cast<RankedTensorType>(scale.getType());
+  if (operand.form == ScaleForm::AsIs)
+    return scale;
+  if (operand.form == ScaleForm::Transposed) {
+    SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(b, b.getLoc(), scale);
+    std::swap(sizes[0], sizes[1]);
+    Value empty = tensor::EmptyOp::create(b, sizes, type.getElementType());
+    return linalg::TransposeOp::create(b, scale, empty, ArrayRef<int64_t>{1, 0})->getResult(0);
+  }
+  if (operand.form == ScaleForm::Flattened) {
+    scale = tensor::CollapseShapeOp::create(b, scale, SmallVector<ReassociationIndices>{{0, 1}});
+    type = cast<RankedTensorType>(scale.getType());
+  }
+  int64_t extent = type.getRank() ? type.getDimSize(0) : 1;
+  SmallVector<ReassociationIndices> indices;
+  if (type.getRank())
+    indices.push_back({0, 1});
+  return tensor::ExpandShapeOp::create(b, RankedTensorType::get({1, extent}, type.getElementType()), scale, indices);
+}
+
+GemmOp ScaledProduct::raise() {
+  linalg::GenericOp rounding = findRounding();
+  linalg::GenericOp last = rounding ? rounding : op;
+  Operation *before = last->getPrevNode();
+  ImplicitLocOpBuilder b(op.getLoc(), last);
+  Value scaleA = arrangeScale(b, lhs), scaleB = arrangeScale(b, rhs);
+  GemmOp gemm = GemmBuilder(b, op.getLoc())
+                    .lhs(lhs.value, scaleA, lhs.granularity)
+                    .rhs(rhs.value, scaleB, rhs.granularity)
+                    .out(last.getDpsInits().front())
+                    .create();
+  // Extents may not fit together, which linalg does not mind where they are dynamic.
+  {
+    ScopedDiagnosticHandler handler(op.getContext(), [&](Diagnostic &diagnostic) { why = diagnostic.str(); });
+    if (failed(verify(gemm))) {
+      while (last->getPrevNode() != before)
+        last->getPrevNode()->erase();
+      return nullptr;
+    }
+  }
+  last->replaceAllUsesWith(gemm->getResults());
+  last->erase();
+  if (rounding)
+    op->erase();
+  return gemm;
+}
+
+/// A sum of products with FP8 in it: worth a remark where it is left alone.
+static bool looksLikeProduct(linalg::GenericOp op) {
+  return op.getNumReductionLoops() > 0 &&
+         llvm::count_if(op.getDpsInputs(), [](Value input) {
+           return isa<Float8E4M3FNType, Float8E5M2Type>(getElementTypeOrSelf(input.getType()));
+         }) >= 2;
+}
+
+namespace {
+struct RaiseGemm : dgemm::impl::RaiseGemmPassBase<RaiseGemm> {
+  void runOnOperation() override {
+    SmallVector<linalg::GenericOp> products;
+    getOperation()->walk([&](linalg::GenericOp op) {
+      if (looksLikeProduct(op))
+        products.push_back(op);
+    });
+    for (linalg::GenericOp op : products) {
+      ScaledProduct product(op);
+      if (!product.match() || !product.raise())
+        op.emitRemark() << "left alone by dgemm-raise: " << product.getReason();
+    }
+  }
+};
+} // namespace
