@@ -24,7 +24,7 @@ extern "C" {
 #endif
 
 /* Goes up with each addition. What has been there stays as it is within one SONAME of the library. */
-#define DGEMM_C_API_VERSION 1
+#define DGEMM_C_API_VERSION 2
 
 /* The DGEMM_C_API_VERSION that the library was built with: at least that of the header, or do not use it. */
 uint32_t dgemm_c_api_version(void);
@@ -96,6 +96,11 @@ char *dgemm_compile_problem(const dgemm_problem *problem, const dgemm_options *o
                             dgemm_kernels **kernels);
 /* IR text of any level; the result holds a kernel for each problem in it, in order. */
 char *dgemm_compile_ir(const char *ir, size_t length, const dgemm_options *options, int last, dgemm_kernels **kernels);
+/* Ahead of time, what launches with any of the `count` numbers in `rows` are best served by, for a problem whose m is
+ * DGEMM_DYNAMIC (masked: rows that a group is expected to have). The result holds each kernel once; `indices[i]`
+ * becomes the index of that for `rows[i]`. Since version 2. */
+char *dgemm_precompile(const dgemm_problem *problem, const dgemm_options *options, const int64_t *rows, size_t count,
+                       int last, dgemm_kernels **kernels, size_t *indices);
 void dgemm_kernels_destroy(dgemm_kernels *kernels);
 
 size_t dgemm_kernels_count(const dgemm_kernels *kernels);
@@ -111,6 +116,21 @@ const char *dgemm_kernels_config(const dgemm_kernels *kernels, size_t index);
 const char *dgemm_kernels_config_source(const dgemm_kernels *kernels, size_t index);
 /* What the compiler wants to say of a kernel that is right, a line each; empty as a rule. */
 const char *dgemm_kernels_remarks(const dgemm_kernels *kernels, size_t index);
+
+/*===- Launching ------------------------------------------------------------===*/
+
+/* A kernel with its grid and tensor maps for one combination of sizes, on one Hopper GPU. Since version 2. */
+typedef struct dgemm_launcher dgemm_launcher;
+
+/* Loads the kernel into the primary context of `device`, as CUDA numbers it, unless it is there, and prepares launches.
+ * `names` and `values` are the `count` sizes that the launch descriptor leaves open, such as "M". `multiprocessors` to
+ * use at most; 0 for all. `kernels` has to live as long. The module stays loaded until the process ends. */
+char *dgemm_launcher_create(dgemm_kernels *kernels, size_t index, int device, const char *const *names,
+                            const int64_t *values, size_t count, int64_t multiprocessors, dgemm_launcher **launcher);
+void dgemm_launcher_destroy(dgemm_launcher *launcher);
+/* Queues one launch on `stream`, a CUstream of the device. `addresses` are the `count` addresses of the operands, in
+ * the order of the launch descriptor. Waits for nothing and allocates nothing, so that a CUDA graph can capture it. */
+char *dgemm_launcher_launch(dgemm_launcher *launcher, const uint64_t *addresses, size_t count, void *stream);
 
 /*===- IR and configs -------------------------------------------------------===*/
 

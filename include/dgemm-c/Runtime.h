@@ -6,7 +6,8 @@
 |*                                                                            *|
 \*===----------------------------------------------------------------------===*/
 
-/* libdgemm_runtime launches kernels that the pipeline dgemm-to-gpu has embedded into host code: on the emulator. The
+/* libdgemm_runtime launches kernels that the pipeline dgemm-to-gpu has embedded into host code: on GPU 0 where that is
+ * a Hopper, else on the emulator. DGEMM_RUNTIME_DEVICE=gpu or =emulator in the environment decides otherwise. The
  * operands are memrefs, as MLIR's host code passes them. */
 
 #ifndef DGEMM_C_RUNTIME_H
@@ -34,8 +35,11 @@ typedef struct dgemm_kernel {
 
 /* Runs the kernel. `operands` are `count` addresses of ranked memref descriptors (MLIR's StridedMemRefType), in the
  * order of the operands of the launch descriptor. Their sizes give those of the launch; sizes, strides and alignment
- * are held against the descriptor. `stream` has to be NULL: D is there when the function returns. Returns NULL, or an
- * error in words, which the caller frees with dgemm_runtime_string_free. May be called from several threads at once. */
+ * are held against the descriptor. On a GPU, operands in memory of a GPU are used there; those in host memory are
+ * copied to it, and D back. `stream`, a CUstream, is queued on without waiting where all operands are on the GPU; D is
+ * there when the function returns where one is not, and where `stream` is NULL, as it has to be on the emulator.
+ * Returns NULL, or an error in words, which the caller frees with dgemm_runtime_string_free. May be called from several
+ * threads. */
 char *dgemm_launch(dgemm_kernel *kernel, int64_t count, void *const *operands, void *stream);
 
 /* The same, for code that cannot handle an error: prints it and ends the process. */

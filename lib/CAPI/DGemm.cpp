@@ -8,9 +8,11 @@
 
 #include "dgemm-c/DGemm.h"
 #include "dgemm/Driver/Compiler.h"
+#include "dgemm/Runtime/CudaLaunch.h"
 #include "llvm/ADT/StringExtras.h"
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
 
 using namespace dgemm;
 
@@ -24,8 +26,14 @@ struct dgemm_kernels {
   struct Kernel {
     CompiledKernel compiled;
     std::string launch, remarks;
+    /// For launches; null before the first launcher, under the mutex.
+    std::unique_ptr<CudaKernel> cuda;
   };
   std::vector<Kernel> kernels;
+  std::mutex mutex;
+};
+struct dgemm_launcher {
+  std::unique_ptr<CudaLaunch> launch;
 };
 
 //===----------------------------------------------------------------------===//
@@ -244,7 +252,7 @@ static dgemm_kernels *toHandle(std::vector<CompiledKernel> compiled) {
     std::string launch = kernel.launch.toJSON(), remarks;
     for (const std::string &remark : kernel.remarks)
       remarks += remark + "\n";
-    result->kernels.push_back({std::move(kernel), std::move(launch), std::move(remarks)});
+    result->kernels.push_back({std::move(kernel), std::move(launch), std::move(remarks), nullptr});
   }
   return result;
 }
@@ -274,6 +282,44 @@ char *dgemm_compile_ir(const char *ir, size_t length, const dgemm_options *optio
   if (!compiled)
     return fail(compiled.takeError());
   *kernels = toHandle(std::move(*compiled));
+  return nullptr;
+}
+
+/// `shape` with a guess at how many rows there will be.
+static GemmShape expectRows(GemmShape shape, int64_t rows) {
+  shape.expectedM = rows;
+  return shape;
+}
+
+char *dgemm_precompile(const dgemm_problem *problem, const dgemm_options *options, const int64_t *rows, size_t count,
+                       int last, dgemm_kernels **kernels, size_t *indices) {
+  if (isAnyNull(problem, kernels) || (count && isAnyNull(rows, indices)))
+    return failForNull("dgemm_precompile");
+  std::optional<Stage> stage = getStage(last);
+  if (!stage)
+    return failForStage(last);
+  if (problem->shape.m != DGEMM_DYNAMIC && problem->shape.layout != GemmLayout::Masked)
+    return fail("expected m of a problem for many numbers of rows to be dynamic, but got " +
+                llvm::Twine(problem->shape.m));
+  std::vector<CompiledKernel> compiled;
+  std::vector<size_t> found;
+  llvm::StringMap<size_t> known;
+  for (int64_t each : llvm::ArrayRef(rows, count)) {
+    llvm::Expected<std::string> config = chooseConfig(expectRows(problem->shape, each), getOptions(options));
+    if (!config)
+      return fail(config.takeError());
+    auto [entry, isNew] = known.try_emplace(*config, compiled.size());
+    found.push_back(entry->second);
+    if (!isNew)
+      continue;
+    CompileOptions fixed = getOptions(options);
+    fixed.config = *config;
+    if (llvm::Error error =
+            compileKernel(expectRows(problem->shape, each), fixed, *stage).moveInto(compiled.emplace_back()))
+      return fail(std::move(error));
+  }
+  *kernels = toHandle(std::move(compiled));
+  llvm::copy(found, indices);
   return nullptr;
 }
 
@@ -312,6 +358,50 @@ const char *dgemm_kernels_config_source(const dgemm_kernels *kernels, size_t ind
 const char *dgemm_kernels_remarks(const dgemm_kernels *kernels, size_t index) {
   const auto *kernel = getKernel(kernels, index);
   return kernel ? kernel->remarks.c_str() : nullptr;
+}
+
+//===----------------------------------------------------------------------===//
+// Launching
+//===----------------------------------------------------------------------===//
+
+/// Loaded once, however many launchers there are.
+static CudaKernel &getCudaKernel(dgemm_kernels &kernels, size_t index) {
+  std::lock_guard<std::mutex> lock(kernels.mutex);
+  dgemm_kernels::Kernel &kernel = kernels.kernels[index];
+  if (!kernel.cuda)
+    kernel.cuda =
+        std::make_unique<CudaKernel>(KernelImage{kernel.compiled.ptx, kernel.compiled.cubin, kernel.compiled.launch});
+  return *kernel.cuda;
+}
+
+char *dgemm_launcher_create(dgemm_kernels *kernels, size_t index, int device, const char *const *names,
+                            const int64_t *values, size_t count, int64_t multiprocessors, dgemm_launcher **launcher) {
+  if (isAnyNull(kernels, launcher) || (count && isAnyNull(names, values)))
+    return failForNull("dgemm_launcher_create");
+  if (index >= dgemm_kernels_count(kernels))
+    return fail("expected a kernel below " + llvm::Twine(dgemm_kernels_count(kernels)) + ", but got " +
+                llvm::Twine(index));
+  Sizes sizes;
+  for (size_t i = 0; i < count; ++i) {
+    if (!names[i])
+      return failForNull("dgemm_launcher_create");
+    sizes[names[i]] = values[i];
+  }
+  auto launch = getCudaKernel(*kernels, index).prepare(device, sizes, multiprocessors);
+  if (!launch)
+    return fail(launch.takeError());
+  *launcher = new dgemm_launcher{std::move(*launch)};
+  return nullptr;
+}
+
+void dgemm_launcher_destroy(dgemm_launcher *launcher) { delete launcher; }
+
+char *dgemm_launcher_launch(dgemm_launcher *launcher, const uint64_t *addresses, size_t count, void *stream) {
+  if (isAnyNull(launcher, addresses))
+    return failForNull("dgemm_launcher_launch");
+  if (llvm::Error error = launcher->launch->launch(llvm::ArrayRef(addresses, count), stream))
+    return fail(std::move(error));
+  return nullptr;
 }
 
 //===----------------------------------------------------------------------===//

@@ -7,8 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dgemm-c/Runtime.h"
-#include "dgemm/Emulator/Emulator.h"
-#include "dgemm/Launch/LaunchDescriptor.h"
+#include "RuntimeLaunch.h"
 #include "dgemm/Launch/OperandBytes.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/JSON.h"
@@ -36,34 +35,25 @@ private:
   const int64_t *words; // allocated, aligned, offset, sizes, strides
   size_t rank;
 };
-
-/// What the runtime makes of a dgemm_kernel, once.
-struct State {
-  LaunchDescriptor launch;
-  emulator::Program program;
-};
 } // namespace
 
 static llvm::Error makeError(const llvm::Twine &message) { return llvm::createStringError(message); }
 
 /// Never freed: host code may launch until the process ends.
-static llvm::Expected<const State *> getState(dgemm_kernel &kernel) {
+static llvm::Expected<RuntimeKernel *> getKernel(dgemm_kernel &kernel) {
   static std::mutex mutex;
   std::lock_guard<std::mutex> lock(mutex);
   if (kernel.version != DGEMM_KERNEL_VERSION)
     return makeError("expected a kernel of version " + llvm::Twine(DGEMM_KERNEL_VERSION) + ", but got " +
                      llvm::Twine(kernel.version));
   if (kernel.state)
-    return static_cast<const State *>(kernel.state);
-  llvm::Expected<LaunchDescriptor> launch =
-      LaunchDescriptor::fromJSON(llvm::StringRef(kernel.launch, kernel.launch_size));
-  if (!launch)
-    return launch.takeError();
-  llvm::Expected<emulator::Program> program =
-      emulator::Program::parse(llvm::StringRef(kernel.ptx, kernel.ptx_size), launch->entry);
-  if (!program)
-    return program.takeError();
-  auto *state = new State{std::move(*launch), std::move(*program)};
+    return static_cast<RuntimeKernel *>(kernel.state);
+  KernelImage image;
+  image.ptx.assign(kernel.ptx, kernel.ptx_size);
+  if (llvm::Error error =
+          LaunchDescriptor::fromJSON(llvm::StringRef(kernel.launch, kernel.launch_size)).moveInto(image.launch))
+    return std::move(error);
+  auto *state = new RuntimeKernel(std::move(image));
   kernel.state = state;
   return state;
 }
@@ -104,8 +94,7 @@ static llvm::Error check(const OperandInfo &operand, llvm::StringRef what, llvm:
 }
 
 /// The memory of `operand`, after a check of its memref.
-static llvm::Expected<emulator::HostBuffer> getBuffer(const OperandInfo &operand, const MemRef &memref,
-                                                      const Sizes &sizes) {
+static llvm::Expected<OperandMemory> getMemory(const OperandInfo &operand, const MemRef &memref, const Sizes &sizes) {
   if (llvm::Error error = check(operand, "shape", operand.shape, memref.getShape(), memref.getShape(), sizes))
     return std::move(error);
   if (llvm::Error error = check(operand, "strides", operand.strides, memref.getStrides(), memref.getShape(), sizes))
@@ -118,19 +107,23 @@ static llvm::Expected<emulator::HostBuffer> getBuffer(const OperandInfo &operand
   llvm::Expected<uint64_t> bytes = countBytes(operand.name, operand.type, memref.getShape(), strides);
   if (!bytes)
     return bytes.takeError();
-  char *data = memref.getData(getByteWidth(operand.type));
-  return emulator::HostBuffer{operand.name, data, *bytes, unsigned(reinterpret_cast<uintptr_t>(data) % 256)};
+  return OperandMemory{memref.getData(getByteWidth(operand.type)), *bytes};
 }
 
 //===----------------------------------------------------------------------===//
 // Launch
 //===----------------------------------------------------------------------===//
 
-static llvm::Error launch(dgemm_kernel &kernel, llvm::ArrayRef<void *> operands) {
-  llvm::Expected<const State *> state = getState(kernel);
-  if (!state)
-    return state.takeError();
-  const LaunchDescriptor &launch = (*state)->launch;
+static llvm::Error launch(dgemm_kernel &handle, llvm::ArrayRef<void *> operands, void *stream) {
+  llvm::Expected<bool> onGpu = usesGpu();
+  if (!onGpu)
+    return onGpu.takeError();
+  if (stream && !*onGpu)
+    return makeError("the emulator has no streams: expected none");
+  llvm::Expected<RuntimeKernel *> kernel = getKernel(handle);
+  if (!kernel)
+    return kernel.takeError();
+  const LaunchDescriptor &launch = (*kernel)->getLaunch();
   if (operands.size() != launch.operands.size())
     return makeError(llvm::formatv("expected {0} operands, but got {1}", launch.operands.size(), operands.size()));
   std::vector<MemRef> memrefs;
@@ -143,24 +136,19 @@ static llvm::Error launch(dgemm_kernel &kernel, llvm::ArrayRef<void *> operands)
   llvm::Expected<Sizes> sizes = launch.bindSizes(given);
   if (!sizes)
     return sizes.takeError();
-  std::vector<emulator::HostBuffer> buffers;
+  std::vector<OperandMemory> memory;
   for (auto [operand, memref] : llvm::zip_equal(launch.operands, memrefs))
-    if (llvm::Error error = getBuffer(operand, memref, *sizes).moveInto(buffers.emplace_back()))
+    if (llvm::Error error = getMemory(operand, memref, *sizes).moveInto(memory.emplace_back()))
       return error;
-  llvm::Expected<emulator::Report> report = emulator::run((*state)->program, launch, *sizes, buffers);
-  if (!report)
-    return report.takeError();
-  return report->hazard ? makeError(report->hazard->str()) : llvm::Error::success();
+  return *onGpu ? (*kernel)->launchOnGpu(*sizes, memory, stream) : (*kernel)->emulate(*sizes, memory);
 }
 
 char *dgemm_launch(dgemm_kernel *kernel, int64_t count, void *const *operands, void *stream) {
   llvm::Error error = llvm::Error::success();
   if (!kernel || count < 0 || !operands)
     error = llvm::joinErrors(std::move(error), makeError("dgemm_launch got NULL where it takes none"));
-  else if (stream)
-    error = llvm::joinErrors(std::move(error), makeError("the emulator has no streams: expected none"));
   else
-    error = llvm::joinErrors(std::move(error), launch(*kernel, llvm::ArrayRef(operands, size_t(count))));
+    error = llvm::joinErrors(std::move(error), launch(*kernel, llvm::ArrayRef(operands, size_t(count)), stream));
   if (!error)
     return nullptr;
   return strdup(llvm::toString(std::move(error)).c_str());

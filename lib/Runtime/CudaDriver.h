@@ -32,6 +32,7 @@ using Event = struct OpaqueEvent *;
 
 // CUresult
 constexpr Result kSuccess = 0;
+constexpr Result kErrorInvalidValue = 1;
 constexpr Result kErrorNotReady = 600;
 // CUdevice_attribute
 constexpr int kMultiprocessorCount = 16;
@@ -39,6 +40,12 @@ constexpr int kL2CacheSize = 38;
 constexpr int kComputeCapabilityMajor = 75;
 constexpr int kComputeCapabilityMinor = 76;
 constexpr int kMaxSharedMemoryPerBlockOptin = 97;
+// CUpointer_attribute
+constexpr int kPointerMemoryType = 2;
+constexpr int kPointerIsManaged = 8;
+constexpr int kPointerDeviceOrdinal = 9;
+// CUmemorytype
+constexpr unsigned kMemoryTypeDevice = 2;
 // CUfunction_attribute
 constexpr int kMaxDynamicSharedSizeBytes = 8;
 constexpr int kNonPortableClusterSizeAllowed = 14;
@@ -100,6 +107,7 @@ static_assert(sizeof(LaunchConfig) == 56, "CUlaunchConfig");
   X(ctxPushCurrent, "cuCtxPushCurrent_v2", Context)                                                                    \
   X(ctxPopCurrent, "cuCtxPopCurrent_v2", Context *)                                                                    \
   X(streamSynchronize, "cuStreamSynchronize", Stream)                                                                  \
+  X(pointerGetAttribute, "cuPointerGetAttribute", void *, int, DevicePtr)                                              \
   X(memAlloc, "cuMemAlloc_v2", DevicePtr *, size_t)                                                                    \
   X(memFree, "cuMemFree_v2", DevicePtr)                                                                                \
   X(memcpyHtoD, "cuMemcpyHtoD_v2", DevicePtr, const void *, size_t)                                                    \

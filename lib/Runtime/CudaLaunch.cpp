@@ -8,6 +8,7 @@
 
 #include "dgemm/Runtime/CudaLaunch.h"
 #include "KernelModule.h"
+#include "PrimaryContext.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/FormatVariadic.h"
 #include <algorithm>
@@ -23,8 +24,7 @@ namespace dgemm {
 // Driver and devices
 //===----------------------------------------------------------------------===//
 
-/// The driver, loaded on first use and never unloaded. A failure is not remembered: the next call tries again.
-static Expected<const cuda::Driver *> getDriver() {
+Expected<const cuda::Driver *> getDriver() {
   static std::mutex mutex;
   static const cuda::Driver *driver = nullptr;
   std::lock_guard<std::mutex> lock(mutex);
@@ -119,8 +119,7 @@ private:
 };
 } // namespace
 
-/// Calls `function` with the driver, while the primary context of `device` is current.
-static Error withDevice(int device, function_ref<Error(const cuda::Driver &)> function) {
+Error withDevice(int device, function_ref<Error(const cuda::Driver &)> function) {
   Expected<const cuda::Driver *> driver = getDriver();
   if (!driver)
     return driver.takeError();

@@ -104,6 +104,40 @@ static void testGrouped(void) {
   dgemm_problem_destroy(problem);
 }
 
+static void testPrecompile(void) {
+  dgemm_problem *problem = dgemm_problem_create(DGEMM_DYNAMIC, 384, 512);
+  const int64_t rows[] = {1, 4096, 2, 4096};
+  size_t indices[4];
+  dgemm_kernels *kernels = NULL;
+  EXPECT_SUCCESS(dgemm_precompile(problem, NULL, rows, 4, DGEMM_TO_PTX, &kernels, indices));
+  CHECK(dgemm_kernels_count(kernels) >= 2 && dgemm_kernels_count(kernels) <= 3);
+  CHECK(indices[0] == 0 && indices[1] == 1 && indices[3] == 1 && indices[2] < dgemm_kernels_count(kernels));
+  CHECK(strcmp(dgemm_kernels_config(kernels, 0), dgemm_kernels_config(kernels, 1)) != 0);
+  CHECK(strstr(dgemm_kernels_launch(kernels, 1), "\"M\": \"?\"") != NULL);
+
+  /* Launching wants a GPU; test/CAPI/launcher.test has the driver of one. */
+  dgemm_launcher *launcher = NULL;
+  const char *names[] = {"M"};
+  EXPECT_ERROR(dgemm_launcher_create(kernels, 7, 0, names, rows, 1, 0, &launcher), "expected a kernel below ");
+  EXPECT_ERROR(dgemm_launcher_create(kernels, 0, 0, NULL, rows, 1, 0, &launcher), "got NULL where it takes none");
+  EXPECT_ERROR(dgemm_launcher_launch(launcher, NULL, 0, NULL), "got NULL where it takes none");
+  CHECK(launcher == NULL);
+  dgemm_launcher_destroy(launcher);
+  dgemm_kernels_destroy(kernels);
+
+  kernels = NULL;
+  EXPECT_SUCCESS(dgemm_precompile(problem, NULL, NULL, 0, DGEMM_TO_PTX, &kernels, NULL));
+  CHECK(dgemm_kernels_count(kernels) == 0);
+  dgemm_kernels_destroy(kernels);
+  kernels = NULL;
+  EXPECT_SUCCESS(dgemm_problem_set_int(problem, "m", 64));
+  EXPECT_ERROR(dgemm_precompile(problem, NULL, rows, 4, DGEMM_TO_PTX, &kernels, indices),
+               "expected m of a problem for many numbers of rows to be dynamic, but got 64");
+  EXPECT_ERROR(dgemm_precompile(problem, NULL, NULL, 4, DGEMM_TO_PTX, &kernels, indices), "got NULL");
+  CHECK(kernels == NULL);
+  dgemm_problem_destroy(problem);
+}
+
 static void testErrors(void) {
   dgemm_problem *problem = dgemm_problem_create(64, 64, 0);
   dgemm_options *options = dgemm_options_create();
@@ -138,6 +172,7 @@ int main(void) {
   dgemm_string_free(NULL);
   testProblem();
   testGrouped();
+  testPrecompile();
   testErrors();
   return failures ? EXIT_FAILURE : EXIT_SUCCESS;
 }

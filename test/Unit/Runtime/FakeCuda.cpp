@@ -174,6 +174,12 @@ Result cuMemFree_v2(Address address) {
     return kInvalidValue;
   return std::free(block), kOk;
 }
+Result cuPointerGetAttribute(void *value, int attribute, Address address) {
+  if (!owner.memory.count(reinterpret_cast<void *>(address)))
+    return kInvalidValue;                                   // memory of the host
+  *static_cast<unsigned *>(value) = attribute == 2 ? 2 : 0; // of the device, which is number 0; not managed
+  return kOk;
+}
 Result cuMemcpyHtoD_v2(Address to, const void *from, size_t bytes) {
   return std::memcpy(reinterpret_cast<void *>(to), from, bytes), kOk;
 }
