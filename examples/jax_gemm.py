@@ -1,4 +1,5 @@
-"""A product of JAX arrays. Needs a Hopper GPU and JAX. A call waits for its inputs and for its result; it is not for jax.jit."""
+"""A product of JAX arrays. Needs a Hopper GPU and JAX. A call waits for its inputs and for its result;
+jax_jit.py does not."""
 
 import jax
 import jax.numpy as jnp

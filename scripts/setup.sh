@@ -19,7 +19,8 @@ PACKAGES=(
 )
 
 # What builds and tests the Python package.
-PYTHON_PACKAGES=(nanobind==3.1.0 scikit-build-core==1.1.2 wheel auditwheel==6.8.2 numpy ml_dtypes pytest mkdocs-material==9.8.2 matplotlib)
+PYTHON_PACKAGES=(nanobind==3.1.0 scikit-build-core==1.1.2 wheel auditwheel==6.8.2 numpy ml_dtypes pytest mkdocs-material==9.8.2 matplotlib
+  jax==0.6.1 jaxlib==0.6.1)
 
 is_installed() {
   [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed* ]]

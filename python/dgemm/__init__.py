@@ -52,11 +52,11 @@ del TRACER
 
 
 def __getattr__(name: str):
-    """dgemm.torch, which imports torch, when it is first named."""
-    if name == "torch":
+    """dgemm.torch and dgemm.jax, which import torch and jax, when they are first named."""
+    if name in ("torch", "jax"):
         import importlib
 
-        return importlib.import_module(".torch", __name__)
+        return importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

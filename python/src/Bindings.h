@@ -22,6 +22,7 @@ void bindCompiler(nb::module_ &module);
 void bindKernel(nb::module_ &module);
 void bindTensor(nb::module_ &module);
 void bindDispatcher(nb::module_ &module);
+void bindJax(nb::module_ &module);
 
 /// Raises RuntimeError; needs no GIL.
 inline void check(llvm::Error error) {

@@ -53,4 +53,5 @@ NB_MODULE(_dgemm, module) {
   dgemm::python::bindKernel(module);
   dgemm::python::bindTensor(module);
   dgemm::python::bindDispatcher(module);
+  dgemm::python::bindJax(module);
 }

@@ -6,6 +6,7 @@ A comment on the line above a block says how it is tested:
   <!-- output, numbers vary -->  the same, and any number may stand where one stands
   <!-- from FILE -->        its lines stand in FILE, in this order
   <!-- needs gpu -->        it runs where there are torch and a Hopper GPU
+  <!-- needs jax -->        it runs where there is JAX
   <!-- not run: REASON -->  it is not run
 Every other block of sh or python is run: those of one page in their order, in one folder, which looks like the checkout after a build.
 """

@@ -88,7 +88,9 @@ def test_commands(path, tmp_path):
         printed = None
         if block.note.startswith("not run: ") and len(block.note) > 12 or block.note == "needs gpu" and not has_gpu():
             continue
-        assert block.note in ("", "needs gpu"), f"{where}: {block.note}"
+        if block.note == "needs jax" and importlib.util.find_spec("jax") is None:
+            continue
+        assert block.note in ("", "needs gpu", "needs jax"), f"{where}: {block.note}"
         command = ["bash", "-euc"] if block.language == "sh" else [sys.executable, "-c"]
         print(f"{where}: running", flush=True)
         result = subprocess.run([*command, block.text], cwd=tmp_path, env=environment(tmp_path, build), text=True,
