@@ -210,10 +210,10 @@ func.func @ldd(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<38
 
 // -----
 
-// An operand is a memref.
-func.func @memref(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>, %e: tensor<384xf32>) {
-  // expected-error @+1 {{expected an operand of an epilogue to be a memref or a tensor, but got 'tensor<384xf32>'}}
-  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d) epilogue(%e : tensor<384xf32> along n) {
+// An operand is a memref or a tensor.
+func.func @memref(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>, %e: vector<384xf32>) {
+  // expected-error @+1 {{expected an operand of an epilogue to be a memref or a tensor, but got 'vector<384xf32>'}}
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d) epilogue(%e : vector<384xf32> along n) {
     ^bb0(%x: f32, %y: f32):
       dgemm.yield %x : f32
     } : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
