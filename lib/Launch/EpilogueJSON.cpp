@@ -134,8 +134,9 @@ bool fromJSON(const json::Value &value, EpilogueInfo &out, json::Path path) {
 bool checkEpilogueOperands(const LaunchDescriptor &launch, json::Path path) {
   if (!launch.epilogue)
     return true;
+  json::Path all = path.field("operands"); // a path points to the one in front of it
   for (const auto &[index, operand] : enumerate(launch.epilogue->operands)) {
-    json::Path at = path.field("operands").index(index);
+    json::Path at = all.index(index);
     const OperandInfo *memory = launch.findOperand(operand.name);
     if (memory && memory->type == operand.type)
       continue;

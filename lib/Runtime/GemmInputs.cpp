@@ -52,6 +52,10 @@ const HostTensor *GemmInputs::find(StringRef name) const {
   for (const HostTensor *tensor : {&a, &scaleA, &b, &scaleB, &groups})
     if (!name.empty() && tensor->name == name)
       return tensor;
+  if (epilogue)
+    for (const HostTensor &tensor : epilogue->getOperands())
+      if (tensor.name == name)
+        return &tensor;
   return nullptr;
 }
 
@@ -447,6 +451,22 @@ Expected<GemmInputs> makeRandomInputs(const GemmSizes &sizes, uint64_t seed, Arr
   return inputs;
 }
 
+void shrinkSums(GemmInputs &inputs) {
+  const Recipe &recipe = inputs.recipe;
+  if (!recipe.a.granularity && !recipe.b.granularity)
+    return;
+  HostTensor &scales = recipe.a.granularity ? inputs.scaleA : inputs.scaleB;
+  int exponent = int(std::lround(std::log2(2 / std::sqrt(double(std::max<int64_t>(inputs.sizes.k, 1))))));
+  if (scales.type == ElementType::F32) {
+    for (float &scale : scales.as<float>())
+      scale = std::ldexp(scale, exponent);
+    return;
+  }
+  constexpr uint8_t kNaN = 0xff;
+  for (uint8_t &scale : scales.data)
+    scale = scale == kNaN ? kNaN : uint8_t(std::max(int(scale) + exponent, 0));
+}
+
 //===----------------------------------------------------------------------===//
 // Given data
 //===----------------------------------------------------------------------===//
@@ -481,8 +501,26 @@ static Error readScales(StringRef path, StringRef name, const ScaledType &type, 
   return Error::success();
 }
 
+/// Each file is for an operand of the epilogue.
+static Error readEpilogue(const InputFiles &files, GemmInputs &inputs) {
+  MutableArrayRef<HostTensor> operands;
+  if (inputs.epilogue)
+    operands = inputs.epilogue->getOperands();
+  for (const auto &file : files.epilogue) {
+    const auto &[name, path] = file;
+    HostTensor *found = find_if(operands, [&](const HostTensor &tensor) { return tensor.name == file.first; });
+    if (found == operands.end())
+      return createStringError(
+          formatv("'{0}' is given for {1}, but the kernel's epilogue has no such operand", path, name));
+    if (Error error = readInto(path, *found))
+      return error;
+  }
+  return Error::success();
+}
+
 Error readInputs(const InputFiles &files, GemmInputs &inputs) {
-  bool any = !files.a.empty() || !files.scaleA.empty() || !files.b.empty() || !files.scaleB.empty();
+  bool any =
+      !files.a.empty() || !files.scaleA.empty() || !files.b.empty() || !files.scaleB.empty() || !files.epilogue.empty();
   if (any && inputs.sizes.layout != GemmLayout::Dense)
     return createStringError("inputs from files are for a dense layout");
   if (Error error = readInto(files.a, inputs.a))
@@ -491,7 +529,9 @@ Error readInputs(const InputFiles &files, GemmInputs &inputs) {
     return error;
   if (Error error = readInto(files.b, inputs.b))
     return error;
-  return readScales(files.scaleB, "scale_b", inputs.recipe.b, inputs.scaleB);
+  if (Error error = readScales(files.scaleB, "scale_b", inputs.recipe.b, inputs.scaleB))
+    return error;
+  return readEpilogue(files, inputs);
 }
 
 } // namespace dgemm

@@ -205,6 +205,44 @@ static std::vector<double> computeChecksums(const View &view, ArrayRef<double> s
 }
 
 //===----------------------------------------------------------------------===//
+// Norms
+//===----------------------------------------------------------------------===//
+
+/// The fourth root of the sum of the squares of `k` numbers: table[bytes[i]] times the scale of its segment.
+template <typename GetScale>
+static double getNorm(const View &view, const uint8_t *bytes, const std::array<double, 256> &table, GetScale getScale) {
+  double sum = 0;
+  for (Segment segment : view.segments) {
+    double scale = getScale(segment.begin), part = 0;
+    for (int64_t k = segment.begin; k < segment.end; ++k)
+      part += table[bytes[k]] * table[bytes[k]];
+    sum += scale * scale * part;
+  }
+  return std::sqrt(std::sqrt(sum));
+}
+
+/// Of rows of A; `view` is one of squares.
+static std::vector<double> computeNormsA(const View &view, ArrayRef<int64_t> rows) {
+  std::vector<double> norms(rows.size());
+  parallelFor(0, norms.size(), [&](size_t i) {
+    norms[i] =
+        getNorm(view, view.a + rows[i] * view.k, view.tableA, [&](int64_t k) { return view.getScaleA(rows[i], k); });
+  });
+  return norms;
+}
+
+/// Of all rows of B: [groups, n].
+static std::vector<double> computeNormsB(const View &view) {
+  std::vector<double> norms(view.groups * view.n);
+  parallelFor(0, norms.size(), [&](size_t i) {
+    int64_t group = int64_t(i) / view.n, row = int64_t(i) % view.n;
+    norms[i] = getNorm(view, view.getB(group) + row * view.k, view.tableB,
+                       [&](int64_t k) { return view.scaleB.get(group, row, k); });
+  });
+  return norms;
+}
+
+//===----------------------------------------------------------------------===//
 // Reference
 //===----------------------------------------------------------------------===//
 
@@ -246,14 +284,20 @@ Reference Reference::compute(const GemmInputs &inputs, CheckMode mode, uint64_t 
       valid.push_back(int64_t(row));
   if (reference.mode == CheckMode::Full)
     reference.rows = valid;
-  if (reference.mode == CheckMode::Sample) {
+  if (reference.mode == CheckMode::Sample)
     reference.rows = sampleRows(valid, random);
+  reference.epilogue = inputs.epilogue;
+  if (reference.mode == CheckMode::Sample && !reference.epilogue) {
     for (int64_t column = 0; column < view.n; ++column)
       reference.signs.push_back(random() >> 63 ? 1.0 : -1.0);
     reference.checksums = computeChecksums(view, reference.signs);
   }
   reference.values = computeRows(view, reference.rows);
-  if (int64_t(reference.values.size()) <= kFewElements) {
+  if (reference.epilogue && reference.mode != CheckMode::None) {
+    View squares(inputs, /*squares=*/true);
+    reference.normsA = computeNormsA(squares, reference.rows);
+    reference.normsB = computeNormsB(squares);
+  } else if (int64_t(reference.values.size()) <= kFewElements) {
     reference.magnitudes = computeRows(View(inputs, /*squares=*/true), reference.rows);
     for (double &square : reference.magnitudes)
       square = std::sqrt(square);

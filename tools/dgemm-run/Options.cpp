@@ -104,6 +104,9 @@ struct CommandLine {
   cl::opt<std::string> inputScaleB{"input-scale-b",
                                    cl::desc("Scales of B: float32, of 128 rows each [ceil(N/128), ceil(K/128)]"),
                                    cl::value_desc("file.npy"), cl::cat(inputGroup)};
+  cl::list<std::string> inputEpilogue{"input-epilogue",
+                                      cl::desc("Operands of the epilogue by name, in their types (bf16: uint16)"),
+                                      cl::CommaSeparated, cl::value_desc("name=file.npy,..."), cl::cat(inputGroup)};
   cl::opt<std::string> saveD{"save-d",
                              cl::desc("Write D as .npy: [M, N], float32, float16 or uint16, the bits of bf16"),
                              cl::value_desc("file.npy"), cl::cat(inputGroup)};
@@ -152,6 +155,8 @@ struct CommandLine {
     options.seeds = seeds;
     options.distribution = distribution;
     options.inputs = {inputA, inputScaleA, inputB, inputScaleB};
+    if (Error error = collectEpilogueInputs(options))
+      return error;
     options.saveD = saveD;
     if (timeout.getNumOccurrences())
       options.run.timeoutSeconds = timeout;
@@ -165,7 +170,8 @@ struct CommandLine {
   /// Error: an option that has no effect on what is to be run.
   Error checkUse() {
     bool hasKernel = kernel.getNumOccurrences(), hasCases = cases.getNumOccurrences();
-    std::vector<const cl::Option *> inputFiles = {&inputA, &inputScaleA, &inputB, &inputScaleB};
+    std::vector<const cl::Option *> inputFiles = {&inputA, &inputScaleA, &inputB, &inputScaleB,
+                                                  std::addressof(inputEpilogue)};
     std::vector<OptionRule> rules = {
         {hasCases, "with --cases, which names kernels and sizes itself", {&kernel, &launch, &config, &ptxas}},
         {hasCases, "with --cases, which names kernels and sizes itself", shape.getSizeOptions()},
@@ -192,6 +198,19 @@ private:
   std::vector<const cl::Option *> getGpuOptions() { return {&time, &repeat, &flush}; }
   std::vector<const cl::Option *> getEmulatorOptions() {
     return {&machine, &multiprocessors, &trace, &independentLanes, &accumulator};
+  }
+
+  Error collectEpilogueInputs(Options &options) {
+    for (StringRef text : inputEpilogue) {
+      auto [name, file] = text.split('=');
+      if (name.empty() || file.empty())
+        return createStringError(
+            formatv("--input-epilogue={0}: expected the name of an operand of the epilogue, '=' and "
+                    "a file",
+                    text));
+      options.inputs.epilogue.emplace_back(name, file);
+    }
+    return Error::success();
   }
 
   /// The sizes to run, and the shape to compile for them.

@@ -116,16 +116,22 @@ Error Runner::loadKernel(const Case &entry) {
   return Error::success();
 }
 
-Error Runner::makeProblem(const GemmSizes &sizes, const Recipe &recipe, uint64_t seed) {
+Error Runner::makeProblem(const GemmSizes &sizes, const Sizes &bound, const Recipe &recipe, uint64_t seed) {
   int64_t alignment = image->launch.rowAlignment;
-  if (inputs && isSameProblem(inputs->sizes, sizes) && inputs->recipe == recipe && inputSeed == seed &&
-      inputAlignment == alignment)
+  bool hasEpilogue = bool(image->launch.epilogue);
+  if (inputs && !inputs->epilogue && !hasEpilogue && isSameProblem(inputs->sizes, sizes) && inputs->recipe == recipe &&
+      inputSeed == seed && inputAlignment == alignment)
     return Error::success();
   inputs.reset(); // frees memory before more is taken
   reference = Reference();
   Expected<GemmInputs> made = makeRandomInputs(sizes, seed, options.groupRows, alignment, recipe, options.distribution);
   if (!made)
     return made.takeError();
+  if (hasEpilogue) {
+    shrinkSums(*made);
+    if (Error error = Epilogue::makeRandom(image->launch, bound, seed).moveInto(made->epilogue))
+      return error;
+  }
   if (Error error = readInputs(options.inputs, *made))
     return error;
   reference = Reference::compute(*made, options.check, seed);
@@ -146,7 +152,7 @@ Error Runner::runInto(const Case &entry, RunReport &report) {
     return error;
   if (Error error = Recipe::get(image->launch, bound).moveInto(report.recipe))
     return error;
-  if (Error error = makeProblem(report.sizes, report.recipe, entry.seed))
+  if (Error error = makeProblem(report.sizes, bound, report.recipe, entry.seed))
     return error;
   report.sizes = inputs->sizes;
   RunOptions runOptions = options.run;

@@ -29,7 +29,7 @@ private:
   Runner(const Options &options, std::unique_ptr<Device> device) : options(options), device(std::move(device)) {}
   llvm::Error runInto(const Case &entry, RunReport &report);
   llvm::Error loadKernel(const Case &entry);
-  llvm::Error makeProblem(const GemmSizes &sizes, const Recipe &recipe, uint64_t seed);
+  llvm::Error makeProblem(const GemmSizes &sizes, const Sizes &bound, const Recipe &recipe, uint64_t seed);
 
   const Options &options;
   std::unique_ptr<Device> device;

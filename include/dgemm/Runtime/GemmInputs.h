@@ -13,6 +13,7 @@
 #ifndef DGEMM_RUNTIME_GEMMINPUTS_H
 #define DGEMM_RUNTIME_GEMMINPUTS_H
 
+#include "dgemm/Runtime/Epilogue.h"
 #include "dgemm/Runtime/HostTensor.h"
 #include "dgemm/Runtime/Recipe.h"
 
@@ -49,6 +50,8 @@ struct GemmInputs {
   GemmSizes sizes;
   Recipe recipe;
   HostTensor a, scaleA, b, scaleB, groups;
+  /// With its operands; none: D is the sum.
+  std::optional<Epilogue> epilogue;
   /// Group of each row of A and D (all groups' rows together); -1 for one that is not computed.
   std::vector<int32_t> groupOfRow;
 
@@ -59,6 +62,8 @@ struct GemmInputs {
 /// Paths of .npy files; an empty one stands for random data.
 struct InputFiles {
   std::string a, scaleA, b, scaleB;
+  /// Of operands of the epilogue: name and file.
+  std::vector<std::pair<std::string, std::string>> epilogue = {};
 };
 
 /// How the random values of A and B are distributed before they are quantised. What FP8 sums lose depends on it.
@@ -79,6 +84,10 @@ llvm::Expected<GemmInputs> makeRandomInputs(const GemmSizes &sizes, uint64_t see
                                             llvm::ArrayRef<int64_t> groupRows = {}, int64_t rowAlignment = 1,
                                             const Recipe &recipe = {},
                                             Distribution distribution = Distribution::Normal);
+
+/// Multiplies the scales of A, or else those of B, by a power of two with which random sums are about as large as 2:
+/// where activations bend. Without scales sums stay as they are.
+void shrinkSums(GemmInputs &inputs);
 
 /// Replaces inputs by the given files. Scales of blocks of one row are read as a quantiser writes them, [rows,
 /// ceil(K / k)], and transposed. Error: a file cannot be used, or holds scales that the recipe has not.

@@ -54,10 +54,14 @@ struct CheckResult {
   /// Largest error in units in the last place of D's type, of the expected value or, where that is smaller, of the root
   /// mean square of its row: what cancels is as exact as what it is a sum of. Rounding alone costs 0.5.
   double maxUlps = 0;
-  /// Of up to kFewElements: those that are further off than rounding and the tensor core's sums explain.
+  /// With an epilogue, or of up to kFewElements: those that are further off than rounding and the tensor core's sums
+  /// explain.
   int64_t beyondBounds = 0;
+  /// With an epilogue: those that may be anything, for example a quotient whose divisor may be zero.
+  int64_t unbounded = 0;
   /// Where maxUlps is.
   int64_t worstRow = -1, worstColumn = -1;
+  bool hasEpilogue = false;
   /// Over all of D: elements that still hold the poison, other NaNs, infinities, and where the first of them is.
   int64_t unwritten = 0, nans = 0, infinities = 0, firstBadRow = -1, firstBadColumn = -1;
   /// Masked: elements past the rows of their group that were written all the same.
@@ -71,7 +75,8 @@ struct CheckResult {
   llvm::json::Object toJSON() const;
 };
 
-/// The result in double precision of all rows or of a sample.
+/// The result in double precision of all rows or of a sample. With an epilogue there are no checksums of rows, as it
+/// need not be linear; instead each element has bounds that come from those of its sum.
 class Reference {
 public:
   /// `seed` picks the sample. Runs on all cores.
@@ -80,10 +85,12 @@ public:
   CheckMode getMode() const { return mode; }
   /// Rows of D that are known, ascending.
   llvm::ArrayRef<int64_t> getRows() const { return rows; }
-  /// Row getRows()[index] of D.
+  /// The sums of row getRows()[index]: what D is without an epilogue.
   llvm::ArrayRef<double> getRow(size_t index) const {
     return llvm::ArrayRef<double>(values).slice(index * sizes.n, sizes.n);
   }
+  /// Row getRows()[index] of D.
+  std::vector<double> getExpectedRow(size_t index) const;
   /// `d` is [M, N], or [G, M, N] where masked, in bf16, f16 or f32.
   CheckResult compare(const HostTensor &d) const;
 
@@ -91,6 +98,9 @@ private:
   /// T: a type of D.
   template <typename T>
   CheckResult compareAs(const HostTensor &d) const;
+  /// What an exact sum may be off, and what follows from it; empty where elements are not looked at one by one.
+  std::vector<Interval> getBoundsOfRow(size_t index) const;
+  int64_t getNumColumns() const { return sizes.n / (epilogue ? epilogue->getInfo().getNumSums() : 1); }
 
   CheckMode mode = CheckMode::None;
   GemmSizes sizes;
@@ -100,6 +110,10 @@ private:
   /// Of up to kFewElements: the root of the sum of the squares of each element's products.
   std::vector<double> magnitudes;
   ErrorBounds bounds;
+  std::optional<Epilogue> epilogue;
+  /// With an epilogue: of each row in getRows(), and each column of B, the fourth root of the sum of the fourth powers.
+  /// Their product is at least an element's magnitude (Cauchy and Schwarz).
+  std::vector<double> normsA, normsB;
   /// Sample: sum over n of signs[n] * D[m, n], and the signs.
   std::vector<double> checksums;
   std::vector<double> signs;

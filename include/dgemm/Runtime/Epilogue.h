@@ -1,0 +1,82 @@
+//===- Epilogue.h - Operations behind the sum, on the host ------*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Computes the epilogue of a launch descriptor in double precision, and how far off a kernel may be that computes it in
+// f32 and starts from a sum that is not exact.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef DGEMM_RUNTIME_EPILOGUE_H
+#define DGEMM_RUNTIME_EPILOGUE_H
+
+#include "dgemm/Launch/LaunchDescriptor.h"
+#include "dgemm/Runtime/HostTensor.h"
+#include "llvm/ADT/ArrayRef.h"
+
+namespace dgemm {
+
+/// All numbers from `low` to `high`. Without bounds it may be no number either.
+struct Interval {
+  double low = 0, high = 0;
+
+  static Interval getUnbounded();
+  bool isUnbounded() const;
+};
+
+struct EpilogueOp;
+
+/// The operations of an epilogue.
+class EpilogueFunction {
+public:
+  /// Error: an op or a predicate that is not known, or another number of arguments than it has.
+  static llvm::Expected<EpilogueFunction> create(const EpilogueInfo &info);
+
+  /// Of the sum and the operands. May be no number.
+  double evaluate(llvm::ArrayRef<double> arguments) const;
+  /// What a kernel may have for arguments of these intervals: each op adds its error in f32.
+  Interval bound(llvm::ArrayRef<Interval> arguments) const;
+
+private:
+  /// An op with the numbers of its arguments.
+  struct Step {
+    const EpilogueOp *op;
+    llvm::SmallVector<int64_t, 3> args;
+    double constant;
+    bool isApproximate;
+  };
+  int64_t numArguments = 0, result = 0;
+  std::vector<Step> steps;
+};
+
+/// An epilogue and its operands.
+class Epilogue {
+public:
+  /// With operands of normally distributed values, rounded to their types. Error: as EpilogueFunction::create, or an
+  /// operand's shape cannot be evaluated, or is none that its axis allows.
+  static llvm::Expected<Epilogue> makeRandom(const LaunchDescriptor &launch, const Sizes &sizes, uint64_t seed);
+
+  const EpilogueInfo &getInfo() const { return info; }
+  llvm::ArrayRef<HostTensor> getOperands() const { return operands; }
+  llvm::MutableArrayRef<HostTensor> getOperands() { return operands; }
+
+  /// The element of D in a row (of those of all groups) and a column. `sums` are one, gated: two.
+  double evaluate(llvm::ArrayRef<double> sums, int64_t group, int64_t row, int64_t column, int64_t columns) const;
+  Interval bound(llvm::ArrayRef<Interval> sums, int64_t group, int64_t row, int64_t column, int64_t columns) const;
+
+private:
+  Epilogue(EpilogueInfo info, EpilogueFunction function) : info(std::move(info)), function(std::move(function)) {}
+  double getOperand(size_t index, int64_t group, int64_t row, int64_t column, int64_t columns) const;
+
+  EpilogueInfo info;
+  EpilogueFunction function;
+  std::vector<HostTensor> operands;
+};
+
+} // namespace dgemm
+
+#endif // DGEMM_RUNTIME_EPILOGUE_H
