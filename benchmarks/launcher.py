@@ -10,7 +10,8 @@ import json
 import math
 import sys
 
-VERSION = 2
+# Version 3 has epilogues, whose operands are operands like others.
+VERSIONS = (2, 3)
 
 # CUdriver enumerations, cuda.h of CUDA 13.0.
 _TENSOR_MAP_TYPES = {"f8E4M3FN": 0, "f8E5M2": 0, "f8E8M0FNU": 0, "i32": 3, "f16": 6, "f32": 7, "bf16": 9}
@@ -65,8 +66,9 @@ def evaluate(expression, sizes):
 def parse(text):
     """Reads a descriptor. Error: another version, or a grid rule or parameter kind that this launcher does not know."""
     launch = json.loads(text)
-    if launch.get("version") != VERSION:
-        raise LaunchError(f"launch descriptor of version {launch.get('version')}; only {VERSION} is known")
+    if launch.get("version") not in VERSIONS:
+        known = " and ".join(map(str, VERSIONS))
+        raise LaunchError(f"launch descriptor of version {launch.get('version')}; only {known} are known")
     if launch["grid"]["rule"] != "persistent":
         raise LaunchError(f"unknown grid rule '{launch['grid']['rule']}'")
     for parameter in launch["parameters"]:

@@ -105,7 +105,7 @@ class DocumentationTest(unittest.TestCase):
     def test_example(self):
         path = os.path.join(os.path.dirname(__file__), "../../docs/launch-descriptor.md")
         with open(path) as file:
-            text = re.search(r"```json\n(.*?)```", file.read(), re.DOTALL)[1]
+            text = next(block for block in re.findall(r"```json\n(.*?)```", file.read(), re.DOTALL) if '"version"' in block)
         plan = launcher.describe(launcher.parse(text), {"M": 130, "K": 512}, 132)
         self.assertEqual((plan["entry"], plan["ctas"], plan["threads"]), ("gemm_fp8", 112, 384))
         self.assertEqual(plan["operands"]["scale_a"]["strides"], [132, 1])

@@ -83,10 +83,10 @@ GemmOp GemmBuilder::create() {
   if (fused && !epilogueOperands.empty())
     roles = builder.getArrayAttr(llvm::to_vector_of<mlir::Attribute>(fused.getOperands()));
   auto tensor = llvm::dyn_cast<mlir::RankedTensorType>(d.getType());
-  auto gemm = GemmOp::create(builder, location, tensor ? mlir::TypeRange(tensor) : mlir::TypeRange(), a, scaleA, b, scaleB, d, groups, epilogueOperands, layout,
-                             toAttr(alignment), toAttr(expectedRows), divisors, accuracyKind, isDependent,
-                             builder.getDenseI64ArrayAttr(lhsGranularity), builder.getDenseI64ArrayAttr(rhsGranularity),
-                             roles, chosen);
+  auto gemm = GemmOp::create(builder, location, tensor ? mlir::TypeRange(tensor) : mlir::TypeRange(), a, scaleA, b,
+                             scaleB, d, groups, epilogueOperands, layout, toAttr(alignment), toAttr(expectedRows),
+                             divisors, accuracyKind, isDependent, builder.getDenseI64ArrayAttr(lhsGranularity),
+                             builder.getDenseI64ArrayAttr(rhsGranularity), roles, chosen);
   if (fused)
     buildEpilogue(builder, location, fused, gemm.getEpilogue());
   return gemm;

@@ -64,7 +64,10 @@ struct BufferizeGemm : bufferization::DstBufferizableOpInterfaceExternalModel<Bu
       if (MemRefType taken = getTypeToTake(gemm, role.first, type); taken != type)
         buffer = memref::CastOp::create(rewriter, gemm.getLoc(), taken, buffer);
     }
-    clone(rewriter, gemm.getOperation(), TypeRange(), buffers);
+    // mlir::clone fails on a region without blocks.
+    OperationState built(gemm.getLoc(), gemm->getName(), buffers, TypeRange(), gemm->getAttrs());
+    built.addRegion()->takeBody(gemm.getEpilogue());
+    rewriter.create(built);
     bufferization::replaceOpWithBufferizedValues(rewriter, gemm, out);
     return success();
   }

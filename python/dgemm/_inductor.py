@@ -9,12 +9,12 @@ import torch
 from torch._inductor.custom_graph_pass import CustomGraphPass, get_hash_for_files
 from torch.fx.experimental.symbolic_shapes import statically_known_true as is_surely
 
-from . import _dgemm, _override, _recipes, _torch_ops
+from . import _dgemm, _override, _recipes, _torch_ops  # noqa: F401: the last defines the operator
 from ._problem import FP8_DTYPES
 
 _FP8 = tuple(getattr(torch, dtype) for dtype in FP8_DTYPES.values())
 _aten = torch.ops.aten
-_MINE = _torch_ops.scaled_mm_operator
+_MINE = torch.ops.dgemm.scaled_mm.default
 
 
 def _value(node: Any) -> Any:

@@ -60,9 +60,6 @@ _library.impl("scaled_mm", _matmul.multiply, "CUDA")
 torch.library.register_fake("dgemm::scaled_mm", _fake_scaled_mm, lib=_library)
 
 
-scaled_mm_operator = torch.ops.dgemm.scaled_mm.default
-
-
 def scaled_mm(*arguments: Any) -> Any:
     """The operator of a product whose result is new."""
     return torch.ops.dgemm.scaled_mm(*arguments)

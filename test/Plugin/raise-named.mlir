@@ -1,6 +1,6 @@
 // Operands that are dequantised by ops of their own, and a named product of them: stock passes bring them into one op first.
 // REQUIRES: plugin
-// RUN: %{mlir-opt} --pass-pipeline='builtin.module(linalg-generalize-named-ops,linalg-fuse-elementwise-ops,dgemm-raise,canonicalize)' %s | FileCheck %s
+// RUN: %{mlir-opt} --pass-pipeline='builtin.module(linalg-generalize-named-ops,linalg-fuse-elementwise-ops,linalg-specialize-generic-ops,dgemm-raise,canonicalize)' %s | FileCheck %s
 
 #id = affine_map<(i, j) -> (i, j)>
 // CHECK-LABEL: func.func @layer(

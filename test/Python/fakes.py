@@ -131,7 +131,7 @@ torch._C = types.SimpleNamespace()
 torch.compiler = types.SimpleNamespace(is_compiling=_no, is_dynamo_compiling=_no)
 torch.cuda = types.SimpleNamespace(is_initialized=_no)
 torch.ops = types.SimpleNamespace(dgemm=types.SimpleNamespace())
-torch.Tag = types.SimpleNamespace(pt2_compliant_tag=None)
+torch.Tag = types.SimpleNamespace(pt2_compliant_tag=None, needs_fixed_stride_order=None)
 torch.library = types.SimpleNamespace(Library=_Operators, register_fake=lambda *_, **__: None)
 sys.modules["torch"] = torch
 cupy = types.ModuleType("cupy")

@@ -21,7 +21,7 @@
 
 // Each warpgroup maps its slices of 64 rows, each at its row.
 // SPECIALIZED-LABEL: dgemm.kernel @dense(
-// SPECIALIZED: ^bb0(%[[WG:.*]]: index):
+// SPECIALIZED: consumer (%[[WG:.*]]) x 2
 // SPECIALIZED: dgemm.for_each_tile (%[[M:.*]], %[[N:.*]]) of
 // SPECIALIZED: %[[SUM:.*]] = scf.for
 // SPECIALIZED: %[[ROW:.*]] = arith.addi %[[M]], %{{.*}} : index

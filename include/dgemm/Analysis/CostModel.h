@@ -35,7 +35,7 @@ struct ProblemSize {
   /// Threads read these from the operand, as TMA does not take their strides.
   bool readsColumnScales = false;
   /// What tuned tables call the recipe (getRecipeName).
-  std::string recipe;
+  std::string recipe = {};
 
   static ProblemSize get(GemmOp gemm);
   /// Whether the verifier of dgemm.gemm takes `config` for it.

@@ -35,7 +35,7 @@ struct TunedEntry {
   /// What it took when it was measured; informative, 0 if unknown.
   double microseconds = 0;
   /// See getRecipeName.
-  std::string recipe;
+  std::string recipe = {};
 };
 
 class TunedTable {

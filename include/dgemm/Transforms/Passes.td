@@ -20,7 +20,7 @@ def RaiseGemmPass : Pass<"dgemm-raise"> {
     f16 becomes the type of D. Scales are multiplied to partial sums, and not to each product.
 
     Operands that are dequantised by ops of their own, and `linalg.matmul` or `linalg.contract` of these, come into this form
-    by `linalg-generalize-named-ops,linalg-fuse-elementwise-ops`. What sums FP8 products in another way is left alone, with a
+    by `linalg-generalize-named-ops,linalg-fuse-elementwise-ops,linalg-specialize-generic-ops`, the last for the fill. What sums FP8 products in another way is left alone, with a
     remark that says why.
 
     ```mlir
