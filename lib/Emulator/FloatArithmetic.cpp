@@ -118,6 +118,17 @@ Step execFloatUnary(Context &c, const Instruction &inst) {
   }
   return Step::Next;
 }
+/// PTX ISA, "copysign": the sign of the first source, and the bits of the second otherwise.
+Step execCopysign(Context &c, const Instruction &inst) {
+  constexpr uint32_t kSign = 0x80000000;
+  for (LaneMask m = c.mask; m; m &= m - 1) {
+    unsigned l = __builtin_ctz(m);
+    auto sign = uint32_t(c.get(c.op(inst, 1), l)), value = uint32_t(c.get(c.op(inst, 2), l));
+    c.set(c.op(inst, 0), l, (sign & kSign) | (value & ~kSign));
+  }
+  return Step::Next;
+}
+
 /// A function of one value, to the nearest f32: an approximation of the hardware is some value near it.
 template <double (*function)(double)>
 Step execFunction(Context &c, const Instruction &inst) {
@@ -326,6 +337,7 @@ Handler dgemm::emulator::selectFloatMax(const Modifiers &m) { return onlyF32(m, 
 Handler dgemm::emulator::selectFloatNeg(const Modifiers &m) { return onlyF32(m, execFloatUnary); }
 Handler dgemm::emulator::selectFloatAbs(const Modifiers &m) { return onlyF32(m, execFloatUnary); }
 Handler dgemm::emulator::selectFloatRcp(const Modifiers &m) { return onlyF32(m, execFunction<reciprocal>); }
+Handler dgemm::emulator::selectFloatCopysign(const Modifiers &m) { return onlyF32(m, execCopysign); }
 Handler dgemm::emulator::selectFloatSqrt(const Modifiers &m) { return onlyF32(m, execFunction<std::sqrt>); }
 Handler dgemm::emulator::selectFloatRsqrt(const Modifiers &m) { return onlyF32(m, execFunction<reciprocalRoot>); }
 Handler dgemm::emulator::selectFloatEx2(const Modifiers &m) { return onlyF32(m, execFunction<std::exp2>); }

@@ -32,7 +32,7 @@ Handler selectFloatAdd(const Modifiers &), selectFloatSub(const Modifiers &), se
 Handler selectFloatMin(const Modifiers &), selectFloatMax(const Modifiers &), selectFloatNeg(const Modifiers &);
 Handler selectFloatAbs(const Modifiers &), selectFloatDiv(const Modifiers &), selectFloatRcp(const Modifiers &);
 Handler selectFloatSqrt(const Modifiers &), selectFloatRsqrt(const Modifiers &), selectFloatEx2(const Modifiers &);
-Handler selectFloatLg2(const Modifiers &), selectFloatTanh(const Modifiers &);
+Handler selectFloatLg2(const Modifiers &), selectFloatTanh(const Modifiers &), selectFloatCopysign(const Modifiers &);
 Step execPredLogic(Context &, const Instruction &), execPredNot(Context &, const Instruction &);
 Step execPrmt(Context &, const Instruction &);
 Step execLop3(Context &, const Instruction &), execShf(Context &, const Instruction &);

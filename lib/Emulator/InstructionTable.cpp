@@ -409,6 +409,7 @@ const InstructionRow kRows[] = {
     {"max [$ftz] [$NaN] $f32", "d s s", selectFloatMax},
     {"neg [$ftz] $f32", "d s", selectFloatNeg},
     {"$abs [$ftz] $f32", "d s", selectFloatAbs},
+    {"copysign $f32", "d s s", selectFloatCopysign},
     {"div rn [$ftz] $f32", "d s s", selectFloatDiv},
     {"rcp rn [$ftz] $f32", "d s", selectFloatRcp},
     {"rcp approx [$ftz] $f32", "d s", selectFloatRcp},

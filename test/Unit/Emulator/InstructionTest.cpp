@@ -107,6 +107,22 @@ TEST(Float, FmaRoundsOnce) {
   EXPECT_EQ(eval32("neg.f32 %r1, 0f40400000;"), bits(-3.0f));
   EXPECT_EQ(eval32("abs.f32 %r1, 0fC0400000;"), bits(3.0f));
   EXPECT_EQ(eval32("div.rn.f32 %r1, 0f40C00000, 0f40000000;"), bits(3.0f));
+  EXPECT_EQ(eval32("copysign.f32 %r1, 0f80000000, 0f40400000;"), bits(-3.0f));
+  EXPECT_EQ(eval32("copysign.f32 %r1, 0f3F800000, 0fC0400000;"), bits(3.0f));
+}
+
+TEST(Float, Functions) {
+  EXPECT_EQ(eval32("sqrt.rn.f32 %r1, 0f40000000;"), bits(std::sqrt(2.0f)));
+  EXPECT_EQ(eval32("sqrt.approx.ftz.f32 %r1, 0f40800000;"), bits(2.0f));
+  EXPECT_EQ(eval32("sqrt.rn.f32 %r1, 0fBF800000;"), 0x7fffffffu);
+  EXPECT_EQ(eval32("rsqrt.approx.ftz.f32 %r1, 0f40800000;"), bits(0.5f));
+  EXPECT_EQ(eval32("rcp.approx.ftz.f32 %r1, 0f00000001;"), 0x7f800000u); // of a subnormal
+  EXPECT_EQ(eval32("ex2.approx.ftz.f32 %r1, 0fC0000000;"), bits(0.25f));
+  EXPECT_EQ(eval32("ex2.approx.f32 %r1, 0fC30C0000;"), bits(std::ldexp(1.0f, -140)));
+  EXPECT_EQ(eval32("ex2.approx.ftz.f32 %r1, 0fC30C0000;"), 0u);
+  EXPECT_EQ(eval32("lg2.approx.ftz.f32 %r1, 0f41000000;"), bits(3.0f));
+  EXPECT_EQ(eval32("lg2.approx.ftz.f32 %r1, 0f00000000;"), 0xff800000u);
+  EXPECT_EQ(eval32("tanh.approx.f32 %r1, 0fFF800000;"), bits(-1.0f));
 }
 
 TEST(Float, ZerosAndNaNs) {

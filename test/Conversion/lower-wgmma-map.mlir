@@ -1,0 +1,74 @@
+// RUN: dgemm-opt %s --dgemm-lower-wgmma | FileCheck %s
+
+// A dgemm.map becomes a copy of its region for each value of a thread: of a 64x16 fragment there are 8. Operands are read where
+// they are used.
+
+// CHECK-LABEL: dgemm.kernel @map(
+dgemm.kernel @map(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: memref<4x?xf32> {dgemm.operand = "scale_a"}, %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %sb: memref<3x4xf32> {dgemm.operand = "scale_b"}, %d: memref<?x384xbf16> {dgemm.operand = "d"}, %e0: memref<384xf32> {dgemm.operand = "epilogue0"}, %e1: memref<?xf16> {dgemm.operand = "epilogue1"}, %e2: memref<?x384xbf16> {dgemm.operand = "epilogue2"}, %e3: memref<1xf32> {dgemm.operand = "epilogue3"}, %M: index {dgemm.size = "M"})
+    problem <sizes = [-1, 384, 512], epilogue = <operands = [<name = "bias", along = n, element = f32>, <name = "weight", along = m, element = f16>,
+                                         <name = "residual", along = mn, element = bf16>, <name = "alpha", along = none, element = f32>], result = 0>>
+    config <tile = <block = 64x16x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
+  %n = arith.constant 384 : index
+  dgemm.for_each_tile (%tm, %tn) of (%M, %n) tile = [64, 16] group_m = 1 {
+    %sum = dgemm.zero : <64x16xf32>
+    // Two rows, and of those that D has not the last one; a value of each.
+    // CHECK: arith.minsi
+    // CHECK: llvm.load %{{.*}} : !llvm.ptr<1> -> f16
+    // CHECK: llvm.fpext
+    // CHECK: llvm.load %{{.*}} : !llvm.ptr<1> -> f16
+    // A value for all.
+    // CHECK: llvm.load %{{.*}} : !llvm.ptr<1> -> f32
+    // The residual has two rows as well.
+    // CHECK-COUNT-2: arith.minsi
+    // A pair of columns of the bias, and of each row of the residual. All columns are there.
+    // CHECK-NOT: arith.minsi
+    // CHECK: %[[PAIR:.*]] = llvm.load %{{.*}} : !llvm.ptr<1> -> vector<2xf32>
+    // CHECK: llvm.load %{{.*}} : !llvm.ptr<1> -> i32
+    // CHECK: llvm.load %{{.*}} : !llvm.ptr<1> -> i32
+    // CHECK-COUNT-4: math.fma
+    // The next 8 columns.
+    // CHECK: llvm.load %{{.*}} : !llvm.ptr<1> -> vector<2xf32>
+    // CHECK-COUNT-4: math.fma
+    // CHECK-NOT: math.fma
+    %y = dgemm.map %sum at [%tm, %tn] with (%e1, %e3, %e0, %e2 : memref<?xf16>, memref<1xf32>, memref<384xf32>, memref<?x384xbf16>) {
+    ^bb0(%x: f32, %w: f32, %alpha: f32, %bias: f32, %r: f32):
+      %0 = arith.mulf %w, %bias : f32
+      %1 = arith.addf %x, %0 : f32
+      %2 = math.fma %r, %alpha, %1 : f32
+      dgemm.yield %2 : f32
+    } : !dgemm.frag<64x16xf32>
+    dgemm.store %y, %d[%tm, %tn] : !dgemm.frag<64x16xf32>, memref<?x384xbf16>
+
+    // Of a part only its columns are mapped.
+    // CHECK-COUNT-4: arith.negf
+    // CHECK-NOT: arith.negf
+    %z = dgemm.map %sum at [%tm, %tn] part [8, 8] {
+    ^bb0(%x: f32):
+      %0 = arith.negf %x : f32
+      dgemm.yield %0 : f32
+    } : !dgemm.frag<64x16xf32>
+    dgemm.store %z, %d[%tm, %tn] : !dgemm.frag<64x16xf32>, memref<?x384xbf16>
+  }
+}
+
+// Where columns may be missing each is read for itself if there may be an odd number, and none behind the last.
+// CHECK-LABEL: dgemm.kernel @odd(
+// CHECK: arith.minsi
+// CHECK: llvm.load %{{.*}} : !llvm.ptr<1> -> f32
+// CHECK: arith.minsi
+// CHECK: llvm.load %{{.*}} : !llvm.ptr<1> -> f32
+dgemm.kernel @odd(%a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: memref<4x64xf32> {dgemm.operand = "scale_a"}, %b: memref<33x512xf8E4M3FN> {dgemm.operand = "b"}, %sb: memref<1x4xf32> {dgemm.operand = "scale_b"}, %d: memref<64x33xbf16> {dgemm.operand = "d"}, %e0: memref<33xf32> {dgemm.operand = "epilogue0"})
+    problem <sizes = [64, 33, 512], epilogue = <operands = [<name = "bias", along = n, element = f32>], result = 0>>
+    config <tile = <block = 64x8x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
+  %m = arith.constant 64 : index
+  %n = arith.constant 33 : index
+  dgemm.for_each_tile (%tm, %tn) of (%m, %n) tile = [64, 8] group_m = 1 {
+    %sum = dgemm.zero : <64x8xf32>
+    %y = dgemm.map %sum at [%tm, %tn] with (%e0 : memref<33xf32>) {
+    ^bb0(%x: f32, %bias: f32):
+      %0 = arith.addf %x, %bias : f32
+      dgemm.yield %0 : f32
+    } : !dgemm.frag<64x8xf32>
+    dgemm.store %y, %d[%tm, %tn] : !dgemm.frag<64x8xf32>, memref<64x33xbf16>
+  }
+}
