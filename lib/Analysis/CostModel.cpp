@@ -42,6 +42,7 @@ ProblemSize ProblemSize::get(GemmOp gemm) {
   };
   size.loadsByTMA = allowsTMA(Operand::A) && allowsTMA(Operand::B);
   ProblemAttr problem = gemm.getProblem();
+  size.isGated = problem.isGated();
   ScaledAttr rhs = problem.getRhs();
   size.scalesColumns = rhs.isForEachRowOfKBlock();
   size.readsColumnScales = size.scalesColumns && !allowsTMA(Operand::ScaleB);
@@ -51,6 +52,8 @@ ProblemSize ProblemSize::get(GemmOp gemm) {
 
 bool ProblemSize::allows(ConfigAttr config) const {
   if (rowAlignment && rowAlignment % config.getBlockM())
+    return false;
+  if (isGated && !allowsGated(config))
     return false;
   if (scalesColumns &&
       SharedMemoryLayout::getMaxStages(config.getBlockM(), config.getBlockN(), config.getBlockK(), config.getStages(),
@@ -295,5 +298,6 @@ FailureOr<SelectedConfig> dgemm::selectConfig(MLIRContext *context, const Proble
                        << (size.loadsByTMA ? "" : " without TMA");
   return emitError() << "no legal config has these fields"
                      << (size.rowAlignment ? " and tiles that divide the alignment of groups" : "")
-                     << (size.loadsByTMA ? "" : "; operands without TMA allow no cluster");
+                     << (size.loadsByTMA ? "" : "; operands without TMA allow no cluster")
+                     << (size.isGated ? "; a gated epilogue wants block N = 256 and no split_k" : "");
 }

@@ -48,6 +48,8 @@ Value OperandAccess::expand(AffineExpr expr) {
     Value last = arith::SubIOp::create(b, rhs, constant(1));
     return arith::DivUIOp::create(b, arith::AddIOp::create(b, lhs, last), rhs);
   }
+  case AffineExprKind::FloorDiv:
+    return arith::DivUIOp::create(b, lhs, rhs);
   default:
     llvm_unreachable("operand geometry has no other expressions");
   }
@@ -88,10 +90,17 @@ SmallVector<Value> dgemm::getBlockScaleAddresses(NVVMBuilder &b, KernelOp kernel
   Value firstRow = arith::DivUIOp::create(b, row, b.index(scaled.getRows()));
   indices.back() = arith::DivUIOp::create(b, indices.back(), b.index(scaled.getK()));
   Value one = arith::ConstantOp::create(b, b.getI64IntegerAttr(1));
+  // Of a gated kernel the second scale is of the second half of B.
+  Value half;
+  if (kernel.getProblem().isGated())
+    half = arith::DivUIOp::create(b, access.getExtent(1), arith::ConstantOp::create(b, b.getI64IntegerAttr(2)));
   SmallVector<Value> addresses;
   for (int64_t i = 0; i < count; ++i) {
     row = firstRow;
-    if (i || mayStartPastN)
+    if (i && half)
+      row = arith::MinUIOp::create(b, arith::AddIOp::create(b, access.toI64(firstRow), half),
+                                   arith::SubIOp::create(b, access.getExtent(1), one));
+    else if (i || mayStartPastN)
       row = arith::MinUIOp::create(b, access.toI64(b.add(firstRow, b.index(i))),
                                    arith::SubIOp::create(b, access.getExtent(1), one));
     addresses.push_back(access.getAddress(access.getOffset(indices)));

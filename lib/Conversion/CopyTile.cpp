@@ -13,6 +13,7 @@
 
 #include "Addressing.h"
 #include "RingLowering.h"
+#include "TensorMaps.h"
 #include "dgemm/IR/HopperLimits.h"
 
 using namespace mlir;
@@ -101,7 +102,14 @@ void dgemm::copyTile(RingLowering &lowering, NVVMBuilder &b, LoadAsyncOp load, V
   b.setInsertionPointToStart(loop.getBody());
   Value own = b.add(firstRow, loop.getInductionVar());
   auto copy = [&] {
-    Value wide = toI64(own);
+    Value inOperand = own;
+    if (hasHalves(load)) {
+      int64_t half = tile.getRows() / 2;
+      Value isSecond = arith::CmpIOp::create(b, arith::CmpIPredicate::uge, own, b.i32(half));
+      Value way = b.add(getRowsOfHalf(b, load), -half);
+      inOperand = b.add(own, arith::SelectOp::create(b, isSecond, way, b.i32(0)));
+    }
+    Value wide = toI64(inOperand);
     SmallVector<Value> indices = offsets;
     indices[indices.size() - 2] = add(row, wide);
     Value isRow = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, wide, rowsLeft);

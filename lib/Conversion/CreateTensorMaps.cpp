@@ -42,7 +42,22 @@ struct Box {
 };
 } // namespace
 
-static Box getBox(LoadAsyncOp load) { return {getTile(load).getColumns(), getTile(load).getRows() / getSlices(load)}; }
+bool dgemm::hasHalves(LoadAsyncOp load) {
+  auto kernel = load->getParentOfType<KernelOp>();
+  return kernel.getProblem().isGated() && kernel.getOperandOf(load.getSource()) == Operand::B;
+}
+
+Value dgemm::getRowsOfHalf(NVVMBuilder &b, LoadAsyncOp load) {
+  auto kernel = load->getParentOfType<KernelOp>();
+  if (int64_t n = kernel.getProblem().getN(); n > 0)
+    return b.i32(n / 2);
+  return b.shiftRight(b.toI32(kernel.findSize("N")), 1);
+}
+
+static Box getBox(LoadAsyncOp load) {
+  int64_t parts = hasHalves(load) ? 2 : getSlices(load);
+  return {getTile(load).getColumns(), getTile(load).getRows() / parts};
+}
 
 static Box getBoxOfLastTile(LoadAsyncOp load) {
   Box box = getBox(load);

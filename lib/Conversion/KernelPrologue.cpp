@@ -116,8 +116,13 @@ static LogicalResult prefetch(RingLowering &lowering, NVVMBuilder &b, const Firs
       offsets.push_back(*own);
     }
     auto fetch = [&] {
-      NVVM::CpAsyncBulkTensorPrefetchOp::create(b, tensorMap, getCoordinates(b, offsets), ValueRange{},
-                                                NVVM::TMALoadMode::TILE, getCacheHint(b, load));
+      SmallVector<Value> coordinates = getCoordinates(b, offsets);
+      for (int64_t half = 0; half < (hasHalves(load) ? 2 : 1); ++half) {
+        if (half)
+          coordinates[1] = b.add(coordinates[1], getRowsOfHalf(b, load));
+        NVVM::CpAsyncBulkTensorPrefetchOp::create(b, tensorMap, coordinates, ValueRange{}, NVVM::TMALoadMode::TILE,
+                                                  getCacheHint(b, load));
+      }
     };
     int64_t rows = load.getMovement()->getPrefetchFrom();
     rows > first.rows ? whenRows(lowering, b, rows, fetch) : fetch();

@@ -33,15 +33,17 @@ static Value getMulticastMask(RingLowering &lowering, NVVMBuilder &b, bool isRow
   return LLVM::TruncOp::create(b, b.getI16Type(), Value(arith::ShLIOp::create(b, b.i32(first), shift)));
 }
 
-/// One slice of a tile, counted along its rows, for the CTAs of `mask`; without a mask the whole tile for this one.
+/// One slice of a tile, counted along its rows, for the CTAs of `mask`; without a slice the whole tile for this one.
 static void fetch(RingLowering &lowering, NVVMBuilder &b, LoadAsyncOp load, Value map, Value stage, Value slice,
                   Value mask) {
   TileType tile = load.getStage().getType().getTiles()[load.getIndex()];
   SmallVector<Value> coordinates = getCoordinates(b, load.getOffsets());
   Value dest = lowering.shared.tileAddress(b, stage, load.getIndex());
-  if (mask) {
-    int64_t slices = getSlices(load);
-    coordinates[1] = b.add(coordinates[1], b.mul(slice, tile.getRows() / slices));
+  if (slice) {
+    int64_t slices = hasHalves(load) ? 2 : getSlices(load);
+    Value way = hasHalves(load) ? Value(arith::MulIOp::create(b, slice, getRowsOfHalf(b, load)))
+                                : b.mul(slice, tile.getRows() / slices);
+    coordinates[1] = b.add(coordinates[1], way);
     dest = b.offsetPointer(dest, b.mul(slice, tile.getByteSize() / slices));
   }
   dest = LLVM::AddrSpaceCastOp::create(b, b.clusterPointerType(), dest);
@@ -55,6 +57,11 @@ static void fetch(RingLowering &lowering, NVVMBuilder &b, LoadAsyncOp load, Valu
 }
 
 void dgemm::loadByTMA(RingLowering &lowering, NVVMBuilder &b, LoadAsyncOp load, Value map, Value stage) {
+  if (getSlices(load) == 1 && hasHalves(load)) {
+    for (int64_t half : {0, 1})
+      fetch(lowering, b, load, map, stage, b.i32(half), Value{});
+    return;
+  }
   if (getSlices(load) == 1)
     return fetch(lowering, b, load, map, stage, Value{}, Value{});
   bool isRow = load.getMovement()->getMulticast() == Multicast::Row;

@@ -32,7 +32,7 @@ public:
     int64_t split = config.getSplitK(), columns = config.getBlockN();
     bool endsWithTile = split == 1 || getSplitColumns(columns, split) * split == columns;
     hasAllRows = divides(problem.getM(), config.getBlockM() * config.getClusterM());
-    hasAllColumns = endsWithTile && divides(problem.getN(), columns * config.getClusterN());
+    hasAllColumns = endsWithTile && divides(problem.getN(), columns * config.getClusterN()); // as of D so of B
   }
 
   /// Row `half` of two; the last one that D has where it has not that.
@@ -170,19 +170,25 @@ struct LowerMap : OpConversionPattern<MapOp> {
     std::vector<SourceAccess> sources;
     for (Value source : op.getSources())
       sources.emplace_back(b, op, source, *positions);
+    // Of a gated one each element of the first half meets that as far into the second.
+    size_t distance = op.isGated() ? values.size() / 2 : 0;
     int64_t end = op.getFirstColumn() + op.getNumColumns();
     for (int64_t column = op.getFirstColumn(); column < end; column += 8) {
       for (SourceAccess &source : sources)
         source.advance(column);
       for (int64_t half : {0, 1})
         for (int64_t lane : {0, 1}) {
-          Value &value = values[column / 2 + 2 * half + lane];
+          size_t index = column / 2 + 2 * half + lane;
+          Value &value = values[index];
           SmallVector<Value> arguments = {value};
+          if (op.isGated())
+            arguments.push_back(values[index + distance]);
           for (SourceAccess &source : sources)
             arguments.push_back(source.get(half, lane));
           value = apply(b, op.getBody().front(), arguments);
         }
     }
+    values.resize(values.size() - distance);
     rewriter.replaceOp(op, pack(b, values));
     return success();
   }

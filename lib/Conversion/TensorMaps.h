@@ -9,6 +9,7 @@
 #ifndef DGEMM_LIB_CONVERSION_TENSORMAPS_H
 #define DGEMM_LIB_CONVERSION_TENSORMAPS_H
 
+#include "NVVMBuilder.h"
 #include "dgemm/IR/DGemm.h"
 
 namespace dgemm {
@@ -19,6 +20,10 @@ int64_t getSlices(LoadAsyncOp load);
 /// The kernel argument with the tensor map that TMA loads the slices of `load` through; null, after an error, if there
 /// is none. Of a load that clips rows: that of whole tiles.
 Value findTensorMap(LoadAsyncOp load);
+
+/// Whether its tile has two halves, from two places of B (the kernel is gated); how many rows lie between these (i32).
+bool hasHalves(LoadAsyncOp load);
+Value getRowsOfHalf(NVVMBuilder &b, LoadAsyncOp load);
 
 /// That of the last tile along M, for a load that clips rows, likewise.
 Value findLastTileMap(LoadAsyncOp load);

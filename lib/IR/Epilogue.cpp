@@ -151,7 +151,7 @@ static std::string getStepFlags(Operation &op) {
   return flags && flags.getValue() != arith::FastMathFlags::none ? arith::stringifyFastMathFlags(flags.getValue()) : "";
 }
 
-EpilogueAttr dgemm::getEpilogue(Region &region, ArrayRef<EpilogueOperandAttr> operands) {
+EpilogueAttr dgemm::getEpilogue(Region &region, ArrayRef<EpilogueOperandAttr> operands, bool isGated) {
   Block &block = region.front();
   MLIRContext *context = region.getContext();
   DenseMap<Value, int64_t> numbers;
@@ -164,7 +164,7 @@ EpilogueAttr dgemm::getEpilogue(Region &region, ArrayRef<EpilogueOperandAttr> op
         EpilogueStepAttr::get(context, op.getName().getStringRef(), args, getStepValue(op), getStepFlags(op)));
     add(op.getResult(0));
   }
-  return EpilogueAttr::get(context, operands, steps, numbers.lookup(block.getTerminator()->getOperand(0)));
+  return EpilogueAttr::get(context, operands, steps, numbers.lookup(block.getTerminator()->getOperand(0)), isGated);
 }
 
 void dgemm::buildEpilogue(OpBuilder &builder, Location location, EpilogueAttr epilogue, Region &region) {
@@ -229,7 +229,7 @@ static LogicalResult verifyStep(function_ref<InFlightDiagnostic()> emitError, Ep
 }
 
 LogicalResult EpilogueAttr::verify(function_ref<InFlightDiagnostic()> emitError, ArrayRef<EpilogueOperandAttr> operands,
-                                   ArrayRef<EpilogueStepAttr> ops, int64_t result) {
+                                   ArrayRef<EpilogueStepAttr> ops, int64_t result, bool gated) {
   if (operands.size() > kMaxOperands)
     return emitError() << "expected at most " << kMaxOperands << " operands of an epilogue, but got "
                        << operands.size();
@@ -238,7 +238,7 @@ LogicalResult EpilogueAttr::verify(function_ref<InFlightDiagnostic()> emitError,
     if (!names.insert(operand.getName()).second)
       return emitError() << "expected operands of an epilogue to have names of their own, but got '"
                          << operand.getName() << "' twice";
-  int64_t numValues = 1 + static_cast<int64_t>(operands.size());
+  int64_t numValues = (gated ? 2 : 1) + static_cast<int64_t>(operands.size());
   for (EpilogueStepAttr op : ops)
     if (failed(verifyStep(emitError, op, numValues++)))
       return failure();
@@ -276,9 +276,11 @@ static ParseResult parseOperand(OpAsmParser &parser, OpAsmParser::UnresolvedOper
 }
 
 ParseResult dgemm::parseEpilogue(OpAsmParser &parser, SmallVectorImpl<OpAsmParser::UnresolvedOperand> &operands,
-                                 SmallVectorImpl<Type> &types, ArrayAttr &roles, Region &region) {
+                                 SmallVectorImpl<Type> &types, ArrayAttr &roles, UnitAttr &gated, Region &region) {
   if (failed(parser.parseOptionalKeyword("epilogue")))
     return success();
+  if (succeeded(parser.parseOptionalKeyword("gated")))
+    gated = parser.getBuilder().getUnitAttr();
   SmallVector<Attribute> all;
   auto parseOne = [&] {
     EpilogueOperandAttr role;
@@ -294,10 +296,10 @@ ParseResult dgemm::parseEpilogue(OpAsmParser &parser, SmallVectorImpl<OpAsmParse
 }
 
 void dgemm::printEpilogue(OpAsmPrinter &printer, Operation *, OperandRange operands, TypeRange, ArrayAttr roles,
-                          Region &region) {
+                          UnitAttr gated, Region &region) {
   if (region.empty())
     return;
-  printer << " epilogue";
+  printer << " epilogue" << (gated ? " gated" : "");
   if (!operands.empty()) {
     printer << '(';
     llvm::interleaveComma(llvm::zip_equal(operands, roles.getAsRange<EpilogueOperandAttr>()), printer, [&](auto pair) {

@@ -86,7 +86,7 @@ GemmOp GemmBuilder::create() {
   auto gemm = GemmOp::create(builder, location, tensor ? mlir::TypeRange(tensor) : mlir::TypeRange(), a, scaleA, b,
                              scaleB, d, groups, epilogueOperands, layout, toAttr(alignment), toAttr(expectedRows),
                              divisors, accuracyKind, isDependent, builder.getDenseI64ArrayAttr(lhsGranularity),
-                             builder.getDenseI64ArrayAttr(rhsGranularity), roles, chosen);
+                             builder.getDenseI64ArrayAttr(rhsGranularity), roles, fused && fused.getGated(), chosen);
   if (fused)
     buildEpilogue(builder, location, fused, gemm.getEpilogue());
   return gemm;

@@ -41,7 +41,8 @@ static SmallVector<AffineExpr> getScaleShape(ScaledAttr scaled, AffineExpr rows,
 }
 
 /// Extents of an operand of an epilogue.
-static SmallVector<AffineExpr> getEpilogueShape(EpilogueAxisKind along, Layout layout, const SizeExprs &size) {
+static SmallVector<AffineExpr> getEpilogueShape(EpilogueAxisKind along, Layout layout, const SizeExprs &size,
+                                                AffineExpr columns) {
   auto inGroups = [&](bool isGrouped, SmallVector<AffineExpr> shape) {
     if (isGrouped)
       shape.insert(shape.begin(), size.g);
@@ -49,11 +50,11 @@ static SmallVector<AffineExpr> getEpilogueShape(EpilogueAxisKind along, Layout l
   };
   switch (along) {
   case EpilogueAxisKind::N:
-    return inGroups(layout != Layout::Dense, {size.n});
+    return inGroups(layout != Layout::Dense, {columns});
   case EpilogueAxisKind::M:
     return inGroups(layout == Layout::Masked, {size.m});
   case EpilogueAxisKind::MN:
-    return inGroups(layout == Layout::Masked, {size.m, size.n});
+    return inGroups(layout == Layout::Masked, {size.m, columns});
   case EpilogueAxisKind::G:
     return {size.g};
   case EpilogueAxisKind::None:
@@ -64,13 +65,14 @@ static SmallVector<AffineExpr> getEpilogueShape(EpilogueAxisKind along, Layout l
 
 /// Extents without the group, but for operands of the epilogue.
 static SmallVector<AffineExpr> getMatrixShape(ProblemAttr problem, Operand operand, const SizeExprs &size) {
+  AffineExpr columns = problem.isGated() ? size.n.floorDiv(2) : size.n; // of D
   switch (operand) {
   case Operand::A:
     return {size.m, size.k};
   case Operand::B:
     return {size.n, size.k};
   case Operand::D:
-    return {size.m, size.n};
+    return {size.m, columns};
   case Operand::ScaleA:
     return getScaleShape(problem.getLhs(), size.m, size.k);
   case Operand::ScaleB:
@@ -80,7 +82,7 @@ static SmallVector<AffineExpr> getMatrixShape(ProblemAttr problem, Operand opera
   case Operand::MaskedM:
     return {size.g};
   default:
-    return getEpilogueShape(problem.getEpilogueOperand(operand).getAlong(), problem.getLayout(), size);
+    return getEpilogueShape(problem.getEpilogueOperand(operand).getAlong(), problem.getLayout(), size, columns);
   }
 }
 
@@ -247,11 +249,30 @@ static LogicalResult verifySharedMemory(Operation *op, ConfigAttr config, Proble
                            << hopper::kMaxSharedMemory;
 }
 
+LogicalResult dgemm::verifyGatedColumns(function_ref<InFlightDiagnostic()> emitError, ScaledAttr rhs, int64_t n,
+                                        DivisorsAttr divisors) {
+  if (rhs.isForEachRow())
+    return emitError() << "expected B to be scaled by [128, 128] or [full, full] for a gated epilogue, but got " << rhs;
+  int64_t known = ShapedType::isDynamic(n) || n < 0 ? (divisors ? divisors.getN() : 1) : n;
+  int64_t wanted = rhs.getRows() == kScaleBlock ? 2 * kScaleBlock : 2;
+  if (known % wanted == 0)
+    return success();
+  return emitError() << "expected N to be a multiple of " << wanted << " for a gated epilogue with B scaled by " << rhs
+                     << ", but got " << known << (known == n ? "" : " as its divisor");
+}
+
+bool dgemm::allowsGated(ConfigAttr config) {
+  return config.getBlockN() == hopper::kWgmmaMaxN && config.getSplitK() == 1;
+}
+
 LogicalResult dgemm::verifyConfigFor(Operation *op, ConfigAttr config, ProblemAttr problem) {
   for (ScaledAttr scaled : {problem.getLhs(), problem.getRhs()})
     if (scaled.variesAlongK() && config.getBlockK() != scaled.getK())
       return op->emitOpError() << "expected block K to be the depth of the blocks of scales, " << scaled.getK()
                                << ", but got " << config.getBlockK();
+  if (problem.isGated() && !allowsGated(config))
+    return op->emitOpError() << "expected block N to be " << hopper::kWgmmaMaxN
+                             << " and no split_k, as a gated epilogue pairs the halves of a tile, but got " << config;
   if (failed(verifySharedMemory(op, config, problem)))
     return failure();
   if (!config.isMulticast())

@@ -215,8 +215,8 @@ static LogicalResult verifyStrides(function_ref<InFlightDiagnostic()> emitError,
 }
 
 LogicalResult ProblemAttr::verify(function_ref<InFlightDiagnostic()> emitError, DenseI64ArrayAttr sizes, Layout layout,
-                                  DictionaryAttr strides, DivisorsAttr, ScaledAttr lhs, ScaledAttr rhs, Type out,
-                                  AccuracyKind accuracy, bool, EpilogueAttr epilogue) {
+                                  DictionaryAttr strides, DivisorsAttr divisors, ScaledAttr lhs, ScaledAttr rhs,
+                                  Type out, AccuracyKind accuracy, bool, EpilogueAttr epilogue) {
   if (failed(verifySizes(emitError, layout, sizes)))
     return failure();
   // C3.
@@ -233,6 +233,10 @@ LogicalResult ProblemAttr::verify(function_ref<InFlightDiagnostic()> emitError, 
       return emitError() << "expected '" << operand.getName()
                          << "' not to be along g in a dense layout, which has no "
                             "groups";
+  // C6. Of a symbolic problem nothing is known.
+  bool isSymbolic = llvm::all_of(sizes.asArrayRef(), [](int64_t size) { return size < 0; }) && !divisors && !strides;
+  if (epilogue && epilogue.getGated() && !isSymbolic && failed(verifyGatedColumns(emitError, rhs, sizes[1], divisors)))
+    return failure();
   if (!strides)
     return success();
   return verifyStrides(emitError, ProblemAttr::getSymbolic(layout, lhs, rhs, out, epilogue), strides);

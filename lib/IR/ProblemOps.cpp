@@ -59,7 +59,7 @@ ProblemAttr GemmOp::getProblem() {
       strides.empty() ? DictionaryAttr() : builder.getDictionaryAttr(strides), getDivisorsAttr(),
       scaled(getLhsType(), getLhsGranularity(), getLhsScale()),
       scaled(getRhsType(), getRhsGranularity(), getRhsScale()), getOutType().getElementType(), getAccuracy(), getPdl(),
-      hasEpilogue() ? dgemm::getEpilogue(getEpilogue(), ::getEpilogueRoles(*this)) : EpilogueAttr());
+      hasEpilogue() ? dgemm::getEpilogue(getEpilogue(), ::getEpilogueRoles(*this), getGated()) : EpilogueAttr());
 }
 
 /// What messages call an operand.
@@ -119,7 +119,7 @@ static LogicalResult verifyOperand(GemmOp op, Operand operand, Value value, cons
   return success();
 }
 
-/// "M", "ceil(K / 128)" or "1".
+/// "M", "ceil(K / 128)", "N / 2" or "1".
 static std::string describe(AffineExpr extent) {
   auto nameOf = [](AffineExpr dim) { return kSizeNames[cast<AffineDimExpr>(dim).getPosition()].str(); };
   if (auto constant = dyn_cast<AffineConstantExpr>(extent))
@@ -127,8 +127,9 @@ static std::string describe(AffineExpr extent) {
   if (isa<AffineDimExpr>(extent))
     return nameOf(extent);
   auto blocks = cast<AffineBinaryOpExpr>(extent);
-  return "ceil(" + nameOf(blocks.getLHS()) + " / " +
-         std::to_string(cast<AffineConstantExpr>(blocks.getRHS()).getValue()) + ")";
+  std::string quotient =
+      nameOf(blocks.getLHS()) + " / " + std::to_string(cast<AffineConstantExpr>(blocks.getRHS()).getValue());
+  return extent.getKind() == AffineExprKind::CeilDiv ? "ceil(" + quotient + ")" : quotient;
 }
 
 /// C3, for one operand.
@@ -169,14 +170,16 @@ static LogicalResult verifyEpilogue(GemmOp op) {
                             << " operands of the epilogue";
   SmallVector<EpilogueOperandAttr> all = ::getEpilogueRoles(op);
   if (!EpilogueAttr::getChecked([&] { return op.emitOpError(); }, op.getContext(), ArrayRef<EpilogueOperandAttr>(all),
-                                ArrayRef<EpilogueStepAttr>(), int64_t(0)))
+                                ArrayRef<EpilogueStepAttr>(), int64_t(0), op.getGated()))
     return failure();
   for (EpilogueOperandAttr role : all)
     if (role.getAlong() == EpilogueAxisKind::G && op.getLayout() == Layout::Dense)
       return op.emitOpError() << "expected '" << role.getName()
                               << "' not to be along g in a dense layout, which has no groups";
   if (op.hasEpilogue())
-    return dgemm::verifyEpilogue(op, op.getEpilogue(), 1 + given);
+    return dgemm::verifyEpilogue(op, op.getEpilogue(), (op.getGated() ? 2 : 1) + given);
+  if (op.getGated())
+    return op.emitOpError("expected 'gated' to come with an epilogue");
   return given ? op.emitOpError("expected operands of an epilogue to come with its region") : success();
 }
 
@@ -221,7 +224,7 @@ static ProblemAttr verifyRecipe(GemmOp op) {
       return op.emitOpError() << "expected accuracy(exact) where the scales of '" << name
                               << "' vary along K, but got fast",
              nullptr;
-  auto epilogue = EpilogueAttr::get(op.getContext(), ::getEpilogueRoles(op), {}, /*result=*/0);
+  auto epilogue = EpilogueAttr::get(op.getContext(), ::getEpilogueRoles(op), {}, /*result=*/0, op.getGated());
   return ProblemAttr::getSymbolic(op.getLayout(), lhs, rhs, out, epilogue);
 }
 
@@ -262,6 +265,10 @@ LogicalResult GemmOp::verify() {
   for (auto [operand, value] : getRoles())
     if (failed(verifyOperand(*this, operand, value, OperandGeometry::get(unknown, operand))))
       return failure();
+
+  if (getGated() &&
+      failed(verifyGatedColumns([&] { return emitOpError(); }, unknown.getRhs(), getN(), getDivisorsAttr())))
+    return failure();
 
   // C4.
   for (auto [name, size] : llvm::zip(kSizeNames, ::getSizes(*this)))

@@ -333,12 +333,17 @@ static LogicalResult verifyPart(Operation *op, std::optional<ArrayRef<int64_t>> 
 }
 
 LogicalResult MapOp::verify() {
-  if (failed(verifyPart(*this, getPart(), getValue().getType())) ||
-      failed(verifyScalarRegion(*this, getBody(), 1 + getSources().size())))
+  if (failed(verifyPart(*this, getPart(), getResult().getType())) ||
+      failed(verifyScalarRegion(*this, getBody(), (isGated() ? 2 : 1) + getSources().size())))
     return failure();
   auto kernel = (*this)->getParentOfType<KernelOp>();
   if (!kernel)
     return success(); // an error of its own
+  FragType value = getValue().getType();
+  auto expected = FragType::get(getContext(), value.getRows(), kernel.getProblem().getColumnsOfD(value.getColumns()));
+  if (getResult().getType() != expected || (isGated() && getPart()))
+    return emitOpError() << "expected a result of type " << expected << (isGated() ? " without 'part'" : "")
+                         << ", but got " << getResult().getType();
   if ((kernel.getLayout() == Layout::Dense) != !getGroup())
     return emitOpError() << "expected " << (getGroup() ? "no group" : "a group") << " in a kernel of the layout "
                          << stringifyLayout(kernel.getLayout());

@@ -96,6 +96,7 @@ static EpilogueInfo convert(EpilogueAttr epilogue) {
   for (EpilogueStepAttr step : epilogue.getOps())
     info.ops.push_back(convert(step));
   info.result = epilogue.getResult();
+  info.isGated = epilogue.getGated();
   return info;
 }
 

@@ -131,8 +131,10 @@ void dgemm::divideStores(Region &consumer) {
     llvm::append_range(branches, block.getOps<scf::IfOp>());
   });
   // Of one slice each half has the place, in groups of 8 columns.
+  auto isGated = [](StoreOp store) { return findMap(store) && findMap(store).isGated(); };
   for (auto &[block, stores] : tiles)
-    if (stores.size() == 1 && !stores.front().getPart() && stores.front().getNumColumns() % 16 == 0)
+    if (stores.size() == 1 && !isGated(stores.front()) && !stores.front().getPart() &&
+        stores.front().getNumColumns() % 16 == 0)
       halve(stores.front());
   for (scf::IfOp branch : branches)
     sinkStores(branch);
@@ -145,6 +147,8 @@ void dgemm::divideStores(Region &consumer) {
 /// The promote that completes the columns of a store; null if there is none in the store's block.
 static PromoteOp findPromote(StoreOp store) {
   int64_t first = store.getFirstColumn(), end = first + store.getNumColumns();
+  if (MapOp map = findMap(store); map && map.isGated()) // of columns of both halves
+    std::tie(first, end) = std::pair<int64_t, int64_t>(0, map.getValue().getType().getColumns());
   auto promote = findSum(store).getDefiningOp<PromoteOp>();
   auto isOfOtherColumns = [&] {
     int64_t column = promote.getColumn();
@@ -235,7 +239,7 @@ LogicalResult dgemm::storeEarly(PipelinedKLoop kLoop) {
       stores.push_back(store);
   if (auto mma = dyn_cast_or_null<MmaOp>(last)) {
     PromoteOp promote = stores.empty() ? PromoteOp() : findPromote(stores.back());
-    if (promote && promote.getPart() == mma.getResult() &&
+    if (promote && promote.getPart() == mma.getResult() && stores.back().getPart() &&
         stores.back().getNumColumns() * 2 == promote.getPart().getType().getColumns()) {
       FailureOr<MmaOp> second = halveMma(mma, promote);
       if (failed(second))

@@ -106,11 +106,11 @@ static KernelOp createKernel(ImplicitLocOpBuilder &b, func::FuncOp func, GemmOp 
 }
 
 namespace {
-/// Fills the loops of a kernel.
+/// Fills the loops of a kernel. `column` is the first one of a tile in D.
 class KernelBody {
 public:
-  KernelBody(ImplicitLocOpBuilder &b, KernelOp kernel, ForEachTileOp tiles)
-      : b(b), kernel(kernel), config(kernel.getConfig()), tiles(tiles) {}
+  KernelBody(ImplicitLocOpBuilder &b, KernelOp kernel, ForEachTileOp tiles, Value column)
+      : b(b), kernel(kernel), config(kernel.getConfig()), tiles(tiles), column(column) {}
 
   /// acc + A[m.., k..] * B[n.., k..]^T, with the scales that vary along K.
   Value createKBlock(Value k, FragType fragType, Value acc);
@@ -152,6 +152,7 @@ private:
   KernelOp kernel;
   ConfigAttr config;
   ForEachTileOp tiles;
+  Value column;
 };
 } // namespace
 
@@ -171,7 +172,7 @@ Value KernelBody::loadColumnScales(Value k) {
                                    : Type(VectorType::get(count, b.getF32Type()));
   if (isLoadedWithTiles(Operand::ScaleB))
     return LoadScalesOp::create(b, type, loadScaleTile(Operand::ScaleB, k, tiles.getTileN()));
-  return LoadScalesOp::create(b, type, operand(Operand::ScaleB), offsetsOf(Operand::ScaleB, {tiles.getTileN(), k}),
+  return LoadScalesOp::create(b, type, operand(Operand::ScaleB), offsetsOf(Operand::ScaleB, {column, k}),
                               MovementAttr());
 }
 
@@ -179,7 +180,7 @@ Value KernelBody::createKBlock(Value k, FragType fragType, Value acc) {
   Value m = tiles.getTileM(), n = tiles.getTileN();
   Value columnScales = rhs().variesAlongK() ? loadColumnScales(k) : Value();
   Value aTile = load(Operand::A, {m, k});
-  Value bTile = load(Operand::B, {n, k});
+  Value bTile = load(Operand::B, {column, k});
   Value rowScales = lhs().variesAlongK() ? loadRowScales(k) : Value();
   return ScaledMmaOp::create(b, fragType, aTile, bTile, rowScales, columnScales, columnScales ? n : Value(), acc);
 }
@@ -201,14 +202,17 @@ Value KernelBody::mapSum(Value acc, Value n, GemmOp gemm) {
   SmallVector<Value> sources;
   for (size_t i = 0; i < gemm.getEpilogueOperands().size(); ++i)
     sources.push_back(operand(getEpilogueOperand(i)));
-  auto map = MapOp::create(b, acc.getType(), acc, tiles.getTileM(), n, tiles.getGroup(), sources,
+  FragType type = cast<FragType>(acc.getType());
+  if (gemm.getGated())
+    type = FragType::get(b.getContext(), type.getRows(), type.getColumns() / 2);
+  auto map = MapOp::create(b, type, acc, tiles.getTileM(), n, tiles.getGroup(), sources,
                            /*part=*/DenseI64ArrayAttr());
   map.getBody().takeBody(gemm.getEpilogue());
   return map;
 }
 
 void KernelBody::createStore(Value acc, GemmOp gemm) {
-  Value n = tiles.getTileN(), end;
+  Value n = column, end;
   if (int64_t split = config.getSplitK(); split > 1) {
     auto type = FragType::get(b.getContext(), config.getBlockM(), getSplitColumns(config.getBlockN(), split));
     auto reduce = ReduceClusterOp::create(b, type, b.getIndexType(), acc, split);
@@ -252,16 +256,19 @@ static void tileProblem(func::FuncOp func, GemmOp gemm) {
                                      config.getOrder().getGroupM(), cluster);
   b.setInsertionPointToStart(&tiles.getBody().front());
   auto fragType = FragType::get(b.getContext(), config.getBlockM(), config.getBlockN());
+  Value column = tiles.getTileN();
+  if (gemm.getGated())
+    column = arith::DivUIOp::create(b, column, arith::ConstantIndexOp::create(b, 2));
   Value init = ZeroOp::create(b, fragType);
   auto loop = scf::ForOp::create(
       b, begin, end, step, init, [&](OpBuilder &builder, Location loc, Value kOffset, ValueRange acc) {
         ImplicitLocOpBuilder inner(loc, builder);
         if (config.getOrder().getSerpentine())
           kOffset = WalkKOp::create(inner, inner.getIndexType(), kOffset, begin, end);
-        Value next = KernelBody(inner, kernel, tiles).createKBlock(kOffset, fragType, acc.front());
+        Value next = KernelBody(inner, kernel, tiles, column).createKBlock(kOffset, fragType, acc.front());
         scf::YieldOp::create(inner, next);
       });
-  KernelBody body(b, kernel, tiles);
+  KernelBody body(b, kernel, tiles, column);
   body.createStore(body.scaleSum(loop.getResult(0)), gemm);
   func.erase();
 }

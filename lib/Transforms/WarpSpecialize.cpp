@@ -413,7 +413,8 @@ Value RoleBuilder::mapSum(Value sum, Value row) {
     return sum;
   MapOp old = parts.map;
   Value m = arith::AddIOp::create(b, map.lookupOrDefault(old.getM()), row);
-  auto copy = MapOp::create(b, sum.getType(), sum, m, map.lookupOrDefault(old.getN()), map.lookupOrNull(old.getGroup()),
+  auto type = FragType::get(b.getContext(), hopper::kWgmmaM, old.getResult().getType().getColumns());
+  auto copy = MapOp::create(b, type, sum, m, map.lookupOrDefault(old.getN()), map.lookupOrNull(old.getGroup()),
                             old.getSources(), old.getPartAttr());
   IRMapping inner;
   old.getBody().cloneInto(&copy.getBody(), inner);

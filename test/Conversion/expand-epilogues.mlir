@@ -19,7 +19,7 @@ dgemm.kernel @functions(%a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: 
     ^bb0(%x: f32):
       %y = math.exp %x fastmath<afn> : f32
       dgemm.yield %y : f32
-    } : !dgemm.frag<64x64xf32>
+    } : !dgemm.frag<64x64xf32> -> !dgemm.frag<64x64xf32>
     // Other flags may stand beside it.
     // CHECK: dgemm.map
     // CHECK: llvm.call_intrinsic "llvm.nvvm.ex2.approx.ftz.f32"
@@ -27,7 +27,7 @@ dgemm.kernel @functions(%a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: 
     ^bb0(%x: f32):
       %y = math.exp2 %x fastmath<fast> : f32
       dgemm.yield %y : f32
-    } : !dgemm.frag<64x64xf32>
+    } : !dgemm.frag<64x64xf32> -> !dgemm.frag<64x64xf32>
     // Without it exp2 keeps subnormals.
     // CHECK: dgemm.map
     // CHECK: llvm.call_intrinsic "llvm.nvvm.ex2.approx.f32"
@@ -35,7 +35,7 @@ dgemm.kernel @functions(%a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: 
     ^bb0(%x: f32):
       %y = math.exp2 %x : f32
       dgemm.yield %y : f32
-    } : !dgemm.frag<64x64xf32>
+    } : !dgemm.frag<64x64xf32> -> !dgemm.frag<64x64xf32>
     // Without it an exponential is a polynomial.
     // CHECK: dgemm.map
     // CHECK: math.fma
@@ -45,7 +45,7 @@ dgemm.kernel @functions(%a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: 
     ^bb0(%x: f32):
       %y = math.exp %x : f32
       dgemm.yield %y : f32
-    } : !dgemm.frag<64x64xf32>
+    } : !dgemm.frag<64x64xf32> -> !dgemm.frag<64x64xf32>
     // The hyperbolic tangent is tanh.approx.
     // CHECK: dgemm.map
     // CHECK: %[[Y:.*]] = llvm.call_intrinsic "llvm.tanh.f32"(%{{.*}}) {fastmathFlags = #llvm.fastmath<afn>}
@@ -54,7 +54,7 @@ dgemm.kernel @functions(%a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: 
     ^bb0(%x: f32):
       %y = math.tanh %x fastmath<afn> : f32
       dgemm.yield %y : f32
-    } : !dgemm.frag<64x64xf32>
+    } : !dgemm.frag<64x64xf32> -> !dgemm.frag<64x64xf32>
     // Or a quotient of polynomials.
     // CHECK: dgemm.map
     // CHECK: arith.divf
@@ -63,7 +63,7 @@ dgemm.kernel @functions(%a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: 
     ^bb0(%x: f32):
       %y = math.tanh %x : f32
       dgemm.yield %y : f32
-    } : !dgemm.frag<64x64xf32>
+    } : !dgemm.frag<64x64xf32> -> !dgemm.frag<64x64xf32>
     // A logarithm is lg2.approx times ln(2).
     // CHECK: dgemm.map
     // CHECK: %[[L:.*]] = llvm.call_intrinsic "llvm.nvvm.lg2.approx.ftz.f"
@@ -72,7 +72,7 @@ dgemm.kernel @functions(%a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: 
     ^bb0(%x: f32):
       %y = math.log %x fastmath<afn> : f32
       dgemm.yield %y : f32
-    } : !dgemm.frag<64x64xf32>
+    } : !dgemm.frag<64x64xf32> -> !dgemm.frag<64x64xf32>
     // erf takes one exponential and one reciprocal.
     // CHECK: dgemm.map
     // CHECK: math.absf
@@ -84,7 +84,7 @@ dgemm.kernel @functions(%a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: 
     ^bb0(%x: f32):
       %y = math.erf %x fastmath<afn> : f32
       dgemm.yield %y : f32
-    } : !dgemm.frag<64x64xf32>
+    } : !dgemm.frag<64x64xf32> -> !dgemm.frag<64x64xf32>
     // A quotient is a product with a reciprocal.
     // CHECK: dgemm.map
     // CHECK: %[[R:.*]] = nvvm.rcp.approx.ftz.f %{{.*}} : f32
@@ -93,7 +93,7 @@ dgemm.kernel @functions(%a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: 
     ^bb0(%x: f32):
       %y = arith.divf %x, %x fastmath<afn> : f32
       dgemm.yield %y : f32
-    } : !dgemm.frag<64x64xf32>
+    } : !dgemm.frag<64x64xf32> -> !dgemm.frag<64x64xf32>
     // Without afn it stays; so do what PTX has.
     // CHECK: dgemm.map
     // CHECK: arith.divf
@@ -105,7 +105,7 @@ dgemm.kernel @functions(%a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: 
       %1 = math.sqrt %0 : f32
       %y = math.floor %1 : f32
       dgemm.yield %y : f32
-    } : !dgemm.frag<64x64xf32>
+    } : !dgemm.frag<64x64xf32> -> !dgemm.frag<64x64xf32>
     // 1 / sqrt(x) is what it says.
     // CHECK: dgemm.map
     // CHECK: %[[S:.*]] = math.sqrt
@@ -114,7 +114,7 @@ dgemm.kernel @functions(%a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: 
     ^bb0(%x: f32):
       %y = math.rsqrt %x : f32
       dgemm.yield %y : f32
-    } : !dgemm.frag<64x64xf32>
+    } : !dgemm.frag<64x64xf32> -> !dgemm.frag<64x64xf32>
     // With afn these are one instruction each.
     // CHECK: dgemm.map
     // CHECK: llvm.call_intrinsic "llvm.nvvm.rsqrt.approx.ftz.f"
@@ -124,6 +124,6 @@ dgemm.kernel @functions(%a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: 
       %0 = math.rsqrt %x fastmath<afn> : f32
       %y = math.sqrt %0 fastmath<afn> : f32
       dgemm.yield %y : f32
-    } : !dgemm.frag<64x64xf32>
+    } : !dgemm.frag<64x64xf32> -> !dgemm.frag<64x64xf32>
   }
 }

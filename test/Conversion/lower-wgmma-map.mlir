@@ -36,7 +36,7 @@ dgemm.kernel @map(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: memref<
       %1 = arith.addf %x, %0 : f32
       %2 = math.fma %r, %alpha, %1 : f32
       dgemm.yield %2 : f32
-    } : !dgemm.frag<64x16xf32>
+    } : !dgemm.frag<64x16xf32> -> !dgemm.frag<64x16xf32>
     dgemm.store %y, %d[%tm, %tn] : !dgemm.frag<64x16xf32>, memref<?x384xbf16>
 
     // Of a part only its columns are mapped.
@@ -46,7 +46,7 @@ dgemm.kernel @map(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: memref<
     ^bb0(%x: f32):
       %0 = arith.negf %x : f32
       dgemm.yield %0 : f32
-    } : !dgemm.frag<64x16xf32>
+    } : !dgemm.frag<64x16xf32> -> !dgemm.frag<64x16xf32>
     dgemm.store %z, %d[%tm, %tn] : !dgemm.frag<64x16xf32>, memref<?x384xbf16>
   }
 }
@@ -68,7 +68,7 @@ dgemm.kernel @odd(%a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: memref
     ^bb0(%x: f32, %bias: f32):
       %0 = arith.addf %x, %bias : f32
       dgemm.yield %0 : f32
-    } : !dgemm.frag<64x8xf32>
+    } : !dgemm.frag<64x8xf32> -> !dgemm.frag<64x8xf32>
     dgemm.store %y, %d[%tm, %tn] : !dgemm.frag<64x8xf32>, memref<64x33xbf16>
   }
 }

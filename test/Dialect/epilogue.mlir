@@ -1,4 +1,4 @@
-// RUN: dgemm-opt %s | dgemm-opt | FileCheck %s
+// RUN: dgemm-opt %s -allow-unregistered-dialect | dgemm-opt -allow-unregistered-dialect | FileCheck %s
 
 // An epilogue is a region of dgemm.gemm, with operands along what they have a value for.
 // CHECK-LABEL: func.func @dense(
@@ -74,7 +74,27 @@ dgemm.kernel @kernel(%a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: mem
     ^bb0(%x: f32, %bias: f32):
       %0 = arith.addf %x, %bias : f32
       dgemm.yield %0 : f32
-    } : !dgemm.frag<64x64xf32>
+    } : !dgemm.frag<64x64xf32> -> !dgemm.frag<64x64xf32>
     dgemm.store %y, %d[%tm, %tn] : !dgemm.frag<64x64xf32>, memref<64x384xbf16>
   }
 }
+
+// A gated one has two sums for each element of D, which has half of the columns.
+// CHECK-LABEL: func.func @gated(
+// CHECK: epilogue gated(%{{.*}} : memref<256xf32> along n named "bias") {
+// CHECK-NEXT: ^bb0(%{{.*}}: f32, %{{.*}}: f32, %{{.*}}: f32):
+func.func @gated(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<512x512xf8E4M3FN>, %sb: memref<4x4xf32>,
+                 %d: memref<64x256xbf16>, %bias: memref<256xf32>) {
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      epilogue gated(%bias : memref<256xf32> along n named "bias") {
+    ^bb0(%gate: f32, %up: f32, %b0: f32):
+      %0 = math.tanh %gate : f32
+      %1 = math.fma %0, %up, %b0 : f32
+      dgemm.yield %1 : f32
+    }
+      : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<512x512xf8E4M3FN>, memref<4x4xf32>, memref<64x256xbf16>)
+  return
+}
+
+// CHECK: #dgemm.problem<sizes = [64, 512, 512], epilogue = <ops = [<op = "arith.mulf", args = [0, 1]>], result = 2, gated = true>>
+"test.problem"() {problem = #dgemm.problem<sizes = [64, 512, 512], epilogue = <ops = [<op = "arith.mulf", args = [0, 1]>], result = 2, gated = true>>} : () -> ()

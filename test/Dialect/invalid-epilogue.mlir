@@ -335,7 +335,7 @@ dgemm.kernel @kernel(%a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: mem
     %0 = dgemm.map %zero at [%tm, %tn] with (%sb : memref<3x4xf32>) {
     ^bb0(%x: f32, %y: f32):
       dgemm.yield %x : f32
-    } : !dgemm.frag<64x64xf32>
+    } : !dgemm.frag<64x64xf32> -> !dgemm.frag<64x64xf32>
   }
 }
 
@@ -354,7 +354,7 @@ dgemm.kernel @kernel(%a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: mem
     %0 = dgemm.map %zero at [%tm, %tn] with (%e, %e : memref<384xf32>, memref<384xf32>) {
     ^bb0(%x: f32, %y: f32):
       dgemm.yield %x : f32
-    } : !dgemm.frag<64x64xf32>
+    } : !dgemm.frag<64x64xf32> -> !dgemm.frag<64x64xf32>
   }
 }
 
@@ -373,7 +373,7 @@ dgemm.kernel @kernel(%a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: mem
     %0 = dgemm.map %zero at [%tm, %tn] group %tm with (%e : memref<384xf32>) {
     ^bb0(%x: f32, %y: f32):
       dgemm.yield %x : f32
-    } : !dgemm.frag<64x64xf32>
+    } : !dgemm.frag<64x64xf32> -> !dgemm.frag<64x64xf32>
   }
 }
 
@@ -392,6 +392,81 @@ dgemm.kernel @kernel(%a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: mem
     %0 = dgemm.map %zero at [%tm, %tn] part [0, 12] with (%e : memref<384xf32>) {
     ^bb0(%x: f32, %y: f32):
       dgemm.yield %x : f32
-    } : !dgemm.frag<64x64xf32>
+    } : !dgemm.frag<64x64xf32> -> !dgemm.frag<64x64xf32>
+  }
+}
+
+// -----
+
+// C6 of #dgemm.problem: each half of B has whole blocks of scales.
+func.func @halves(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x192xbf16>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected N to be a multiple of 256 for a gated epilogue with B scaled by #dgemm.scaled<f8E4M3FN by [128, 128] of f32>, but got 384}}
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d) epilogue gated {
+    ^bb0(%x: f32, %y: f32):
+      %0 = arith.mulf %x, %y : f32
+      dgemm.yield %0 : f32
+    } : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x192xbf16>)
+  return
+}
+
+// -----
+
+// D has half of the columns.
+func.func @columns(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<512x512xf8E4M3FN>, %sb: memref<4x4xf32>, %d: memref<64x512xbf16>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected dimension 1 of 'out' to be N / 2 = 256, but got 512}}
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d) epilogue gated {
+    ^bb0(%x: f32, %y: f32):
+      %0 = arith.mulf %x, %y : f32
+      dgemm.yield %0 : f32
+    } : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<512x512xf8E4M3FN>, memref<4x4xf32>, memref<64x512xbf16>)
+  return
+}
+
+// -----
+
+// The halves of a tile are paired.
+func.func @block(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<512x512xf8E4M3FN>, %sb: memref<4x4xf32>, %d: memref<64x256xbf16>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected block N to be 256 and no split_k, as a gated epilogue pairs the halves of a tile, but got #dgemm.config<}}
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d) config <tile = <block = 64x128x128>, schedule = <stages = 4, warpgroups = 1>> epilogue gated {
+    ^bb0(%x: f32, %y: f32):
+      %0 = arith.mulf %x, %y : f32
+      dgemm.yield %0 : f32
+    } : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<512x512xf8E4M3FN>, memref<4x4xf32>, memref<64x256xbf16>)
+  return
+}
+
+// -----
+
+// C9: it comes with an epilogue.
+func.func @alone(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<512x512xf8E4M3FN>, %sb: memref<4x4xf32>, %d: memref<64x256xbf16>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected 'gated' to come with an epilogue}}
+  "dgemm.gemm"(%a, %sa, %b, %sb, %d) <{layout = 0 : i32, lhsGranularity = array<i64: 1, 128>, rhsGranularity = array<i64: 128, 128>, operandSegmentSizes = array<i32: 1, 1, 1, 1, 1, 0, 0>, gated}> ({})
+      : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<512x512xf8E4M3FN>, memref<4x4xf32>, memref<64x256xbf16>) -> ()
+  return
+}
+
+// -----
+
+// C6 of #dgemm.problem.
+// expected-error @+1 {{expected N to be a multiple of 256 for a gated epilogue with B scaled by}}
+#problem = #dgemm.problem<sizes = [64, -1, 512], divisors = <n = 128>, epilogue = <result = 0, gated = true>>
+
+// -----
+
+// C3 of dgemm.map: the result.
+dgemm.kernel @kernel(%a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: memref<4x64xf32> {dgemm.operand = "scale_a"},
+                     %b: memref<512x512xf8E4M3FN> {dgemm.operand = "b"}, %sb: memref<4x4xf32> {dgemm.operand = "scale_b"},
+                     %d: memref<64x256xbf16> {dgemm.operand = "d"})
+    problem <sizes = [64, 512, 512], epilogue = <result = 0, gated = true>>
+    config <tile = <block = 64x256x128>, schedule = <stages = 4, warpgroups = 1>> {
+  %m = arith.constant 64 : index
+  %n = arith.constant 512 : index
+  dgemm.for_each_tile (%tm, %tn) of (%m, %n) tile = [64, 256] group_m = 8 {
+    %zero = dgemm.zero : <64x256xf32>
+    // expected-error @+1 {{'dgemm.map' op expected a result of type '!dgemm.frag<64x128xf32>', but got '!dgemm.frag<64x256xf32>'}}
+    %0 = dgemm.map %zero at [%tm, %tn] {
+    ^bb0(%x: f32):
+      dgemm.yield %x : f32
+    } : !dgemm.frag<64x256xf32> -> !dgemm.frag<64x256xf32>
   }
 }

@@ -86,3 +86,31 @@ func.func @split(%a: memref<64x2048xf8E4M3FN>, %sa: memref<16x64xf32>, %b: memre
       : (memref<64x2048xf8E4M3FN>, memref<16x64xf32>, memref<384x2048xf8E4M3FN>, memref<3x16xf32>, memref<64x384xf32>)
   return
 }
+
+// A gated epilogue pairs the halves of a tile: the one of columns of D from half of the tile's place on, the other N/2 further. D is
+// stored at half of the tile's place.
+// CHECK-LABEL: dgemm.kernel @gated(
+// CHECK-SAME: %d: memref<64x256xbf16> {dgemm.operand = "d"})
+// CHECK-SAME: epilogue = <ops = [<op = "arith.mulf", args = [0, 1]>], result = 2, gated = true>>
+// CHECK: dgemm.for_each_tile (%[[M:.*]], %[[N:.*]]) of (%c64, %c512) tile = [64, 256]
+// CHECK: %[[COLUMN:.*]] = arith.divui %[[N]], %{{.*}} : index
+// CHECK: dgemm.load_scales %scale_b[%[[COLUMN]], %{{.*}}] : memref<4x4xf32> -> vector<2xf32>
+// CHECK: dgemm.load %b[%[[COLUMN]], %{{.*}}] : {{.*}} -> !dgemm.tile<256x128xf8E4M3FN, swizzle = 128>
+// CHECK: %[[Y:.*]] = dgemm.map %{{.*}} at [%[[M]], %[[COLUMN]]] {
+// CHECK-NEXT: ^bb0(%[[X0:.*]]: f32, %[[X1:.*]]: f32):
+// CHECK: } : !dgemm.frag<64x256xf32> -> !dgemm.frag<64x128xf32>
+// CHECK-NEXT: dgemm.store %[[Y]], %d[%[[M]], %[[COLUMN]]] : !dgemm.frag<64x128xf32>, memref<64x256xbf16>
+// SPECIALIZED-LABEL: dgemm.kernel @gated(
+// SPECIALIZED: } : !dgemm.frag<64x256xf32> -> !dgemm.frag<64x128xf32>
+func.func @gated(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<512x512xf8E4M3FN>, %sb: memref<4x4xf32>,
+                 %d: memref<64x256xbf16>) {
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      config <tile = <block = 64x256x128>, schedule = <stages = 4, warpgroups = 1>>
+      epilogue gated {
+    ^bb0(%x0: f32, %x1: f32):
+      %0 = arith.mulf %x0, %x1 : f32
+      dgemm.yield %0 : f32
+    }
+      : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<512x512xf8E4M3FN>, memref<4x4xf32>, memref<64x256xbf16>)
+  return
+}

@@ -176,7 +176,8 @@ def DGemm_EpilogueAttr : AttrDef<DGemm_Dialect, "Epilogue"> {
   let summary = "what becomes of a sum before it is stored";
   let description = [{
     The region of a `dgemm.gemm` as data. Values have numbers: 0 is the scaled sum, then come the operands, and then one
-    for each op. `result` is the number of what is stored.
+    for each op. `result` is the number of what is stored. With `gated` there are two sums, 0 and 1: those of column n and of
+    column N/2 + n of B.
 
     - C1: there are at most 8 operands, with names of their own.
     - C2: ops take values in front of them, and `result` is there.
@@ -188,14 +189,16 @@ def DGemm_EpilogueAttr : AttrDef<DGemm_Dialect, "Epilogue"> {
     ```
   }];
   let parameters = (ins OptionalArrayRefParameter<"::dgemm::EpilogueOperandAttr">:$operands,
-                        OptionalArrayRefParameter<"::dgemm::EpilogueStepAttr">:$ops, "int64_t":$result);
+                        OptionalArrayRefParameter<"::dgemm::EpilogueStepAttr">:$ops, "int64_t":$result,
+                        DefaultValuedParameter<"bool", "false">:$gated);
   let extraClassDeclaration = [{
     static constexpr unsigned kMaxOperands = 8;
-    /// Values before that of the first op: the sum and the operands.
-    int64_t getNumArguments() const { return 1 + static_cast<int64_t>(getOperands().size()); }
+    int64_t getNumSums() const { return getGated() ? 2 : 1; }
+    /// Values before that of the first op: sums and operands.
+    int64_t getNumArguments() const { return getNumSums() + static_cast<int64_t>(getOperands().size()); }
   }];
   let assemblyFormat = [{
-    `<` (`operands` `=` `[` $operands^ `]` `,` ` `)? (`ops` `=` `[` $ops^ `]` `,` ` `)? `result` `=` $result `>`
+    `<` (`operands` `=` `[` $operands^ `]` `,` ` `)? (`ops` `=` `[` $ops^ `]` `,` ` `)? `result` `=` $result (`,` `gated` `=` $gated^)? `>`
   }];
   let genVerifyDecl = 1;
 }
@@ -224,6 +227,8 @@ def DGemm_ProblemAttr : AttrDef<DGemm_Dialect, "Problem"> {
     - C3: `fast` wants scales that are the same along K.
     - C4: D is bf16, f16 or f32. (It is bf16 if left out; A is scaled by [1, 128] then, B by [128, 128].)
     - C5: an operand of the epilogue along `g` is one of a grouped layout.
+    - C6: of a gated epilogue B is scaled by [128, 128], and N a multiple of 256, or by [full, full], and N one of 2; a
+      dynamic N is promised to be.
 
     Example: `#dgemm.problem<sizes = [-1, 384, 512], strides = {a = array<i64: 1024, 1>}>`.
   }];
@@ -250,6 +255,10 @@ def DGemm_ProblemAttr : AttrDef<DGemm_Dialect, "Problem"> {
     ::std::optional<Operand> getGroupsOperand() const;
     /// An operand of the epilogue; null for any other.
     EpilogueOperandAttr getEpilogueOperand(Operand operand) const;
+    /// D has half as many columns as B has rows: each is made of two sums.
+    bool isGated() const { return getEpilogue() && getEpilogue().getGated(); }
+    /// `columns` of B as columns of D.
+    int64_t getColumnsOfD(int64_t columns) const { return isGated() && columns > 0 ? columns / 2 : columns; }
     bool hasOperand(Operand operand) const { return ::llvm::is_contained(getOperands(), operand); }
     /// Explicit strides in elements, -1 for `?`; empty for an operand that is packed.
     ::llvm::ArrayRef<int64_t> getStridesOf(Operand operand) const;

@@ -46,7 +46,8 @@ def DGemm_GemmOp : DGemm_Op<"gemm", [
 
     `epilogue` gives what D gets in place of the sum: a region of scalar arithmetic, whose first argument is the scaled sum
     in f32. The others are values of the operands that it names, each `along` what it has a value for (see
-    `#dgemm.epilogue_operand`), as f32. `named` says what a launch descriptor calls an operand: `epilogue0` and so on
+    `#dgemm.epilogue_operand`), as f32. An epilogue that is `gated` has two sums as its first arguments, those of column n and
+    of column N/2 + n of B, and D has N/2 columns. `named` says what a launch descriptor calls an operand: `epilogue0` and so on
     if left out. With `fastmath<afn>` an op may be the approximation of the hardware.
 
     - C1: `lhs` and `rhs` are f8E4M3FN or f8E5M2, scales f32, `out` bf16, f16 or f32.
@@ -73,6 +74,7 @@ def DGemm_GemmOp : DGemm_Op<"gemm", [
       along `mn` may have strides as D may. A row stride of it that is `?` is LDD, as that of D is.
     - C8: the region takes nothing from outside of it, its values are f32 or i1, and each of its ops is one that has a
       form in PTX.
+    - C9: `gated` comes with an epilogue; see C6 of `#dgemm.problem`.
 
     Example:
     ```mlir
@@ -93,13 +95,13 @@ def DGemm_GemmOp : DGemm_Op<"gemm", [
                        Variadic<DGemm_MemRefOrTensor>:$epilogueOperands, DGemm_Layout:$layout, OptionalAttr<I64Attr>:$alignment,
                        OptionalAttr<I64Attr>:$expectedRows, OptionalAttr<DGemm_DivisorsAttr>:$divisors, DefaultValuedAttr<DGemm_AccuracyKind, "AccuracyKind::Exact">:$accuracy, UnitAttr:$pdl,
                        DenseI64ArrayAttr:$lhsGranularity, DenseI64ArrayAttr:$rhsGranularity,
-                       OptionalAttr<ArrayAttr>:$epilogueRoles, OptionalAttr<DGemm_ConfigAttr>:$config);
+                       OptionalAttr<ArrayAttr>:$epilogueRoles, UnitAttr:$gated, OptionalAttr<DGemm_ConfigAttr>:$config);
   let regions = (region AnyRegion:$epilogue);
   let results = (outs Optional<AnyRankedTensor>:$result);
   let assemblyFormat = [{
     $layout (`(` $groups^ `)`)? (`aligned` $alignment^)? (`expected` $expectedRows^)? (`divisible` $divisors^)? (`accuracy` `(` $accuracy^ `)`)? (`pdl` $pdl^)?
     `lhs` `(` $lhs `scaled` $lhsScale `by` custom<Granularity>($lhsGranularity) `)` `rhs` `(` $rhs `scaled` $rhsScale `by` custom<Granularity>($rhsGranularity) `)` `out` `(` $out `)` (`config` $config^)?
-    `` custom<Epilogue>($epilogueOperands, type($epilogueOperands), $epilogueRoles, $epilogue) attr-dict `:`
+    `` custom<Epilogue>($epilogueOperands, type($epilogueOperands), $epilogueRoles, $gated, $epilogue) attr-dict `:`
     `(` type($lhs) `,` type($lhsScale) `,` type($rhs) `,` type($rhsScale) `,` type($out) (`,` type($groups)^)? `)` (`->` type($result)^)?
   }];
   let hasVerifier = 1;
@@ -112,7 +114,7 @@ def DGemm_GemmOp : DGemm_Op<"gemm", [
     bool keepsElementsOfOut() { return getLayout() == Layout::Masked; }
     /// Extents in elements, ShapedType::kDynamic for `?`.
     int64_t getM() { return getOutType().getShape().drop_back().back(); }
-    int64_t getN() { return getOutType().getShape().back(); }
+    int64_t getN() { return getGated() ? getRhsType().getShape().drop_back().back() : getOutType().getShape().back(); }
     int64_t getK() { return getLhsType().getShape().back(); }
     /// 1 for a dense problem.
     int64_t getNumGroups() { return getLayout() == Layout::Dense ? 1 : getRhsType().getDimSize(0); }

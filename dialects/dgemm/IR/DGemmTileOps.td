@@ -233,7 +233,8 @@ def DGemm_ZeroOp : DGemm_Op<"zero", [DGemm_InKernel, Pure]> {
 def DGemm_LoadOp : DGemm_Op<"load", [DGemm_InKernel, MemoryEffects<[MemRead, MemAlloc]>]> {
   let summary = "global memory to a tile in shared memory";
   let description = [{
-    Copies the box that starts at the element offsets; elements outside the operand read as zero. `by` says how.
+    Copies the box that starts at the element offsets; elements outside the operand read as zero. `by` says how. Of B in a gated
+    kernel a tile has two halves: rows from the offset on, and rows from N/2 behind it on.
 
     Example: `%ta = dgemm.load %a[%m, %k] : memref<?x512xf8E4M3FN> -> !dgemm.tile<128x128xf8E4M3FN, swizzle = 128>`.
   }];
@@ -418,21 +419,23 @@ def DGemm_PromoteOp : DGemm_Op<"promote", [DGemm_InKernel, Pure, AttrSizedOperan
 }
 
 def DGemm_MapOp : DGemm_Op<"map", [
-    DGemm_InKernel, MemoryEffects<[MemRead]>, AttrSizedOperandSegments, IsolatedFromAbove, SingleBlock,
-    AllTypesMatch<["value", "result"]>]> {
+    DGemm_InKernel, MemoryEffects<[MemRead]>, AttrSizedOperandSegments, IsolatedFromAbove, SingleBlock]> {
   let summary = "a region on each element of a fragment";
   let description = [{
     Each element of the result is what the region yields for that of `value`, its first argument. The other arguments
     are values of `sources`, operands of the epilogue, for the row and column that the element has in D: the fragment starts
     at row `m` and column `n` of D, and of the group `group` in a grouped layout. Of a row or column that D has not, some
-    value inside of the operand is read. With `part` = [c, n] only n columns from c on are mapped; the others stay as they are.
+    value inside of the operand is read. Where the epilogue is gated, the region has two elements as its first arguments: that of a
+    column of the first half of `value` and that of the column as far into the second half; the result has half of the
+    columns. With `part` = [c, n] only n columns from c on are mapped; the others stay as they are.
 
     Sources are read where they are used, a few columns at a time: there are no registers for all of them.
 
     - C1: sources are arguments of the kernel for operands of its epilogue; the region has an f32 for each, behind that of
       the element, and yields one f32.
     - C2: `group` is there in grouped layouts only.
-    - C3: the region is one of scalars: that of `dgemm.gemm`, or what `dgemm-expand-epilogues` made of it.
+    - C3: the result has the type of `value`, in a gated kernel half of the columns, and no `part`.
+    - C4: the region is one of scalars: that of `dgemm.gemm`, or what `dgemm-expand-epilogues` made of it.
 
     Example:
     ```mlir
@@ -440,7 +443,7 @@ def DGemm_MapOp : DGemm_Op<"map", [
     ^bb0(%x: f32, %bias: f32):
       %0 = arith.addf %x, %bias : f32
       dgemm.yield %0 : f32
-    } : !dgemm.frag<128x192xf32>
+    } : !dgemm.frag<128x192xf32> -> !dgemm.frag<128x192xf32>
     ```
   }];
   let arguments = (ins DGemm_SumType:$value, Index:$m, Index:$n, Optional<Index>:$group, Variadic<AnyMemRef>:$sources,
@@ -449,11 +452,14 @@ def DGemm_MapOp : DGemm_Op<"map", [
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
     $value `at` ` ` `[` $m `,` $n `]` (`group` $group^)? (`part` $part^)? (`with` ` ` `(` $sources^ `:` type($sources) `)`)? $body
-    attr-dict `:` qualified(type($value))
+    attr-dict `:` qualified(type($value)) `->` qualified(type($result))
   }];
   let extraClassDeclaration = [{
+    /// Of the result.
     int64_t getFirstColumn() { return getPart() ? getPart()->front() : 0; }
-    int64_t getNumColumns() { return getPart() ? getPart()->back() : getValue().getType().getColumns(); }
+    int64_t getNumColumns() { return getPart() ? getPart()->back() : getResult().getType().getColumns(); }
+    /// It makes one column of two.
+    bool isGated() { return getResult().getType() != getValue().getType(); }
   }];
   let hasVerifier = 1;
 }

@@ -36,6 +36,8 @@ struct ProblemSize {
   bool readsColumnScales = false;
   /// What tuned tables call the recipe (getRecipeName).
   std::string recipe = {};
+  /// An epilogue pairs the halves of a tile's columns.
+  bool isGated = false;
 
   static ProblemSize get(GemmOp gemm);
   /// Whether the verifier of dgemm.gemm takes `config` for it.

@@ -79,12 +79,13 @@ void printScaleTypes(mlir::OpAsmPrinter &printer, mlir::Operation *op, mlir::Val
                      mlir::Type rowsType, mlir::Type columnsType);
 mlir::ParseResult parseGranularity(mlir::OpAsmParser &parser, mlir::DenseI64ArrayAttr &block);
 void printGranularity(mlir::OpAsmPrinter &printer, mlir::Operation *op, mlir::DenseI64ArrayAttr block);
-/// "epilogue(%bias : memref<4096xf32> along n named "bias") {...}", or nothing.
+/// "epilogue gated(%bias : memref<4096xf32> along n named "bias") {...}", or nothing.
 mlir::ParseResult parseEpilogue(mlir::OpAsmParser &parser,
                                 llvm::SmallVectorImpl<mlir::OpAsmParser::UnresolvedOperand> &operands,
-                                llvm::SmallVectorImpl<mlir::Type> &types, mlir::ArrayAttr &roles, mlir::Region &region);
+                                llvm::SmallVectorImpl<mlir::Type> &types, mlir::ArrayAttr &roles, mlir::UnitAttr &gated,
+                                mlir::Region &region);
 void printEpilogue(mlir::OpAsmPrinter &printer, mlir::Operation *op, mlir::OperandRange operands, mlir::TypeRange types,
-                   mlir::ArrayAttr roles, mlir::Region &region);
+                   mlir::ArrayAttr roles, mlir::UnitAttr gated, mlir::Region &region);
 } // namespace dgemm
 
 #define GET_ATTRDEF_CLASSES

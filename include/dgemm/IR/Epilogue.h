@@ -31,7 +31,7 @@ LogicalResult verifyScalarRegion(Operation *op, mlir::Region &region, unsigned n
 LogicalResult verifyEpilogue(Operation *op, mlir::Region &region, unsigned numArguments);
 
 /// What `region`, which has been verified, computes.
-EpilogueAttr getEpilogue(mlir::Region &region, ArrayRef<EpilogueOperandAttr> operands);
+EpilogueAttr getEpilogue(mlir::Region &region, ArrayRef<EpilogueOperandAttr> operands, bool isGated);
 /// Fills `region`, which is empty, with what `epilogue` computes.
 void buildEpilogue(mlir::OpBuilder &builder, mlir::Location location, EpilogueAttr epilogue, mlir::Region &region);
 

@@ -67,9 +67,15 @@ bool hasOffset(MemRefType type);
 /// Whether an operand may have these explicit strides: at least 1 or dynamic; the innermost of scales is static, and 1
 /// of the others.
 bool areStridesOf(Operand operand, ArrayRef<int64_t> strides);
+/// Whether B may have `n` rows (or that dynamic number of them) of which D has half; else an error (C6 of
+/// #dgemm.problem).
+LogicalResult verifyGatedColumns(function_ref<InFlightDiagnostic()> emitError, ScaledAttr rhs, int64_t n,
+                                 DivisorsAttr divisors);
 /// Whether a kernel of `problem` can have `config`; else an error at `op`. A cluster that multicasts wants A and B by
 /// TMA, a K block is as deep as a block of scales, and a scale for each row of B in each K block has a place in stages.
 LogicalResult verifyConfigFor(Operation *op, ConfigAttr config, ProblemAttr problem);
+/// A tile of such a config has whole halves, of 128 columns (a scale block of B) each, for a gated epilogue.
+bool allowsGated(ConfigAttr config);
 /// True if explicit strides of A, B or D leave that of the rows to the launch.
 inline bool hasDynamicLeadingDimension(ArrayRef<int64_t> strides) {
   return strides.size() > 1 && strides[strides.size() - 2] < 0;
