@@ -155,13 +155,18 @@ static bool setNamed(GemmShape &shape, llvm::StringRef value) {
     shape.*member = *parsed;
   return bool(parsed);
 }
+static bool setEpilogue(GemmShape &shape, llvm::StringRef value) {
+  shape.epilogue = value.str();
+  return true; // it is read when the problem is compiled
+}
 static constexpr NamedField kNamedFields[] = {{"layout", setNamed<parseGemmLayout, &GemmShape::layout>},
                                               {"scale_a", setNamed<parseScaleGranularity, &GemmShape::scaleA>},
                                               {"scale_b", setNamed<parseScaleGranularity, &GemmShape::scaleB>},
                                               {"a_type", setNamed<parseElementType, &GemmShape::aType>},
                                               {"b_type", setNamed<parseElementType, &GemmShape::bType>},
                                               {"out_type", setNamed<parseElementType, &GemmShape::outType>},
-                                              {"accuracy", setNamed<parseAccuracy, &GemmShape::accuracy>}};
+                                              {"accuracy", setNamed<parseAccuracy, &GemmShape::accuracy>},
+                                              {"epilogue", setEpilogue}};
 
 char *dgemm_problem_set_string(dgemm_problem *problem, const char *field, const char *value) {
   if (isAnyNull(problem, field, value))

@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ReadEpilogue.h"
 #include "Session.h"
 #include "dgemm/IR/GemmBuilder.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -45,12 +46,30 @@ public:
   MemRefType scaleA() { return scales(isMasked(), lhs, shape.m, shape.scaleAKInnermost); }
   MemRefType scaleB() { return scales(isGrouped(), rhs, shape.n, shape.scaleBNInnermost || shape.scaleBKInnermost); }
   MemRefType groups() { return MemRefType::get({extent(isMasked() ? shape.groups : shape.m)}, builder.getI32Type()); }
+  MemRefType epilogue(EpilogueOperandAttr operand) {
+    switch (operand.getAlong()) {
+    case EpilogueAxisKind::N:
+      return isGrouped() ? packed(operand, {shape.groups, shape.n}) : packed(operand, {shape.n});
+    case EpilogueAxisKind::M:
+      return isMasked() ? packed(operand, {shape.groups, shape.m}) : packed(operand, {shape.m});
+    case EpilogueAxisKind::MN:
+      return isMasked() ? packed(operand, {shape.groups, shape.m, shape.n}) : packed(operand, {shape.m, shape.n});
+    case EpilogueAxisKind::G:
+      return packed(operand, {shape.groups});
+    case EpilogueAxisKind::None:
+      return packed(operand, {1});
+    }
+    llvm_unreachable("no other axis");
+  }
   bool isGrouped() const { return shape.layout != GemmLayout::Dense; }
   DenseI64ArrayAttr lhsGranularity() { return builder.getDenseI64ArrayAttr({lhs.getRows(), lhs.getK()}); }
   DenseI64ArrayAttr rhsGranularity() { return builder.getDenseI64ArrayAttr({rhs.getRows(), rhs.getK()}); }
 
 private:
   bool isMasked() const { return shape.layout == GemmLayout::Masked; }
+  static MemRefType packed(EpilogueOperandAttr operand, ArrayRef<int64_t> sizes) {
+    return MemRefType::get(llvm::map_to_vector(sizes, extent), operand.getElement());
+  }
   static int64_t extent(int64_t size) { return size == kDynamic ? ShapedType::kDynamic : size; }
   static int64_t blocks(int64_t size, int64_t block) {
     if (block == ScaledAttr::kFull)
@@ -216,11 +235,16 @@ static DivisorsAttr makeDivisors(mlir::MLIRContext *context, const GemmShape &sh
 }
 
 /// The function: its arguments are the operands of the gemm.
-static void buildFunction(mlir::ImplicitLocOpBuilder &b, const GemmShape &shape, llvm::StringRef entry) {
+static void buildFunction(mlir::ImplicitLocOpBuilder &b, const GemmShape &shape, EpilogueAttr epilogue,
+                          llvm::StringRef entry) {
   ProblemTypes types(b.getContext(), shape);
   SmallVector<Type> operands = {types.a(), types.scaleA(), types.b(), types.scaleB(), types.d()};
   if (types.isGrouped())
     operands.push_back(types.groups());
+  size_t firstOfEpilogue = operands.size();
+  if (epilogue)
+    for (EpilogueOperandAttr operand : epilogue.getOperands())
+      operands.push_back(types.epilogue(operand));
   auto func = mlir::func::FuncOp::create(b, entry, b.getFunctionType(operands, {}));
   func->setAttr(kKernelAttr, b.getUnitAttr());
   mlir::Block *body = func.addEntryBlock();
@@ -236,6 +260,8 @@ static void buildFunction(mlir::ImplicitLocOpBuilder &b, const GemmShape &shape,
     gemm.masked(body->getArgument(5));
   if (shape.expectedM && (shape.layout == GemmLayout::Masked || shape.m == kDynamic))
     gemm.expectRows(shape.expectedM);
+  if (epilogue)
+    gemm.epilogue(epilogue, body->getArguments().drop_front(firstOfEpilogue));
   gemm.create();
   mlir::func::ReturnOp::create(b);
 }
@@ -272,12 +298,22 @@ llvm::Error Session::build(const GemmShape &shape) {
         "got '" +
         options.entry + "'");
   context.loadDialect<DGemmDialect, mlir::func::FuncDialect>();
+  EpilogueAttr epilogue;
+  if (!shape.epilogue.empty()) {
+    pointsIntoText = true;
+    epilogue = readEpilogue(&context, shape.epilogue, ProblemTypes(&context, shape).d().getElementType());
+    pointsIntoText = false;
+    if (!epilogue)
+      return takeDiagnostics("the epilogue is not valid");
+  }
   auto location = mlir::UnknownLoc::get(&context);
   module = mlir::ModuleOp::create(location);
   auto b = mlir::ImplicitLocOpBuilder::atBlockEnd(location, module->getBody());
-  buildFunction(b, shape, options.entry.empty() ? makeEntry(shape) : options.entry);
+  buildFunction(b, shape, epilogue, options.entry.empty() ? makeEntry(shape) : options.entry);
   return mlir::succeeded(mlir::verify(*module)) ? llvm::Error::success() : takeDiagnostics("the problem is not valid");
 }
+
+std::string dgemm::listEpilogues() { return listReadyMadeEpilogues(); }
 
 llvm::Expected<std::string> dgemm::makeProblem(const GemmShape &shape, const CompileOptions &options) {
   return lowerToText(shape, Stage::Problem, options);

@@ -327,6 +327,17 @@ Step execCvt(Context &c, const Instruction &inst) {
 
 } // namespace
 
+/// Of f16 and bf16: the sign bit.
+Step dgemm::emulator::execHalfUnary(Context &c, const Instruction &inst) {
+  constexpr uint64_t kSign = 0x8000;
+  for (LaneMask m = c.mask; m; m &= m - 1) {
+    unsigned l = __builtin_ctz(m);
+    uint64_t bits = c.get(c.op(inst, 1), l);
+    c.set(c.op(inst, 0), l, inst.mods[Field::Mode] ? bits & ~kSign : bits ^ kSign);
+  }
+  return Step::Next;
+}
+
 Handler dgemm::emulator::selectFma(const Modifiers &m) { return onlyF32(m, execFma); }
 Handler dgemm::emulator::selectFloatAdd(const Modifiers &m) { return onlyF32(m, floatBinary<FAdd>); }
 Handler dgemm::emulator::selectFloatSub(const Modifiers &m) { return onlyF32(m, floatBinary<FSub>); }

@@ -37,6 +37,7 @@ Step execPredLogic(Context &, const Instruction &), execPredNot(Context &, const
 Step execPrmt(Context &, const Instruction &);
 Step execLop3(Context &, const Instruction &), execShf(Context &, const Instruction &);
 Step execPackedCvt(Context &, const Instruction &);
+Step execHalfUnary(Context &, const Instruction &);
 
 // DataMovement.cpp
 Step execMov(Context &, const Instruction &), execMovPred(Context &, const Instruction &);

@@ -107,6 +107,7 @@ const Literal kBits32[] = {{"b32", Field::Type, v(Type::B32)}, {"b64", Field::Ty
 const Literal kAddr[] = {{"u64", Field::Type, v(Type::U64)}, {"u32", Field::Type, v(Type::U32)}};
 const Literal kPred[] = {{"pred", Field::Type, v(Type::Pred)}};
 const Literal kF32[] = {{"f32", Field::Type, v(Type::F32)}};
+const Literal kHalf[] = {{"f16", Field::Type, v(Type::F16)}, {"bf16", Field::Type, v(Type::BF16)}};
 const Literal kPacked[] = {{"bf16x2", Field::Type, v(Type::BF16x2)}, {"f16x2", Field::Type, v(Type::F16x2)}};
 const Literal kAnd[] = {{"and", Field::Logic, v(Logic::And)}};
 const Literal kOr[] = {{"or", Field::Logic, v(Logic::Or)}};
@@ -236,6 +237,7 @@ const Class kClasses[] = {{"type", kType},
                           {"addr", kAddr},
                           {"pred", kPred},
                           {"f32", kF32},
+                          {"half", kHalf},
                           {"packed", kPacked},
                           {"and", kAnd},
                           {"or", kOr},
@@ -410,6 +412,8 @@ const InstructionRow kRows[] = {
     {"neg [$ftz] $f32", "d s", selectFloatNeg},
     {"$abs [$ftz] $f32", "d s", selectFloatAbs},
     {"copysign $f32", "d s s", selectFloatCopysign},
+    {"neg $half", "d s", only<execHalfUnary>},
+    {"$abs $half", "d s", only<execHalfUnary>},
     {"div rn [$ftz] $f32", "d s s", selectFloatDiv},
     {"rcp rn [$ftz] $f32", "d s", selectFloatRcp},
     {"rcp approx [$ftz] $f32", "d s", selectFloatRcp},

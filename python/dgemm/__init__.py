@@ -9,6 +9,33 @@ import sys
 from ._casts import ceil_to_ue8m0, per_block_cast_to_fp8, per_channel_cast_to_fp8, per_token_cast_to_fp8
 from ._compile import compile, list_configs, precompile
 from ._dgemm import __version__
+from ._epilogue import (
+    Epilogue,
+    ceil,
+    copysign,
+    epilogue,
+    erf,
+    exp,
+    exp2,
+    expm1,
+    floor,
+    fma,
+    gelu,
+    log,
+    log1p,
+    log2,
+    maximum,
+    minimum,
+    relu,
+    rint,
+    rsqrt,
+    sigmoid,
+    silu,
+    sqrt,
+    tanh,
+    trunc,
+    where,
+)
 from ._errors import CompileError, DeviceError, HazardError
 from ._gemm import (
     TRACER,
@@ -61,7 +88,7 @@ def __getattr__(name: str):
 
 
 __all__ = [
-    "CompileError", "DeviceError", "HazardError", "Kernel", "__version__", "bench_kineto", "calc_diff", "ceil_div",
+    "CompileError", "DeviceError", "Epilogue", "HazardError", "Kernel", "__version__", "bench_kineto", "calc_diff", "ceil_div",
     "ceil_to_ue8m0", "per_block_cast_to_fp8", "per_channel_cast_to_fp8", "per_token_cast_to_fp8",
     "check_groups", "compile", "fp8_gemm_nt", "gemm_fp8_fp8_bf16_nt", "get_col_major_tma_aligned_tensor",
     "get_compile_only", "get_m_alignment_for_contiguous_layout", "get_mk_alignment_for_contiguous_layout",
@@ -70,4 +97,6 @@ __all__ = [
     "m_grouped_gemm_fp8_fp8_bf16_nt_contiguous", "m_grouped_gemm_fp8_fp8_bf16_nt_masked", "precompile",
     "scaled_mm", "set_compile_only", "set_mk_alignment_for_contiguous_layout", "set_num_sms", "set_pdl", "set_tc_util", "testing",
     "transform_sf_into_required_layout", "tune", "utils",
+    "ceil", "copysign", "epilogue", "erf", "exp", "exp2", "expm1", "floor", "fma", "gelu", "log", "log1p", "log2", "maximum", "minimum",
+    "relu", "rint", "rsqrt", "sigmoid", "silu", "sqrt", "tanh", "trunc", "where",
 ]

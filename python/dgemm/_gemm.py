@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from . import _check, _launch, _recipes
+from . import _check, _epilogue, _launch, _recipes
 from ._launch import call_contiguous, call_dense, call_masked, call_old_contiguous, call_old_dense, call_old_masked
 from ._problem import DEFAULT_RECIPE, Recipe
 
@@ -93,9 +93,19 @@ def _check_pairs(**pairs: Any) -> None:
         _check.pair(name, value, f"({name[0].upper()}, scale)" if name in "ab" else "(tensor, scale)")
 
 
+def _call_with(epilogue: Any, layout: str, a: Pair, b: Pair, d: Any, groups: Any, expected_m: int, recipe: Recipe) -> None:
+    """A call with an epilogue."""
+    _epilogue.check("epilogue", epilogue)
+    _check_pairs(a=a, b=b)
+    if _is_compiling():
+        raise ValueError("epilogue is given under torch.compile; allowed is None there")
+    _launch.call_with(epilogue, layout, (*a, *b, d, groups), expected_m, recipe)
+
+
 def fp8_gemm_nt(a: Pair, b: Pair, d: Any, c: None = None, recipe: tuple[int, int, int] | None = None,
                 recipe_a: tuple[int, int] | None = None, recipe_b: tuple[int, int] | None = None,
-                compiled_dims: str = "nk", disable_ue8m0_cast: bool = False, alpha: None = None) -> None:
+                compiled_dims: str = "nk", disable_ue8m0_cast: bool = False, alpha: None = None,
+                epilogue: _epilogue.Epilogue | None = None) -> None:
     """d = a @ b.T, with FP8 operands that have scales.
 
     Args:
@@ -109,6 +119,7 @@ def fp8_gemm_nt(a: Pair, b: Pair, d: Any, c: None = None, recipe: tuple[int, int
         recipe_a, recipe_b: the same of one operand: None, (1, 128) or (128, 128); or "1x128", "128x128", "row" for one scale a
             row, [M, 1] and [N, 1], or "tensor" for one in all, [1, 1].
         compiled_dims, disable_ue8m0_cast: mean nothing on Hopper.
+        epilogue: what dgemm.epilogue returns: what becomes of each element of the product before it is stored.
 
     D is zero where K is 0. Runs on the tensors' device and the current stream of their library; NumPy arrays run on
     the emulator. Raises TypeError or ValueError, naming the argument; CompileError; DeviceError for a GPU that is no
@@ -120,6 +131,8 @@ def fp8_gemm_nt(a: Pair, b: Pair, d: Any, c: None = None, recipe: tuple[int, int
     if recipe is not None or recipe_a is not None or recipe_b is not None:
         known = _read_recipe(recipe, recipe_a, recipe_b)
         call = _launch.dispatcher("dense", known)
+    if epilogue is not None:
+        return _call_with(epilogue, "dense", a, b, d, None, 0, known)
     if _is_compiling():
         return _call_operator("dense", (*a, *b, d, None), 0, known)
     try:
@@ -135,7 +148,8 @@ def m_grouped_fp8_gemm_nt_contiguous(a: Pair, b: Pair, d: Any, m_indices: Any,
                                      recipe_a: tuple[int, int] | None = None, recipe_b: tuple[int, int] | None = None,
                                      compiled_dims: str = "nk", disable_ue8m0_cast: bool = False,
                                      use_psum_layout: bool = False,
-                                     expected_m_for_psum_layout: int | None = None) -> None:
+                                     expected_m_for_psum_layout: int | None = None,
+                                     epilogue: _epilogue.Epilogue | None = None) -> None:
     """d[i] = a[i] @ b[m_indices[i]].T for each row i.
 
     Args:
@@ -154,6 +168,8 @@ def m_grouped_fp8_gemm_nt_contiguous(a: Pair, b: Pair, d: Any, m_indices: Any,
     if use_psum_layout or expected_m_for_psum_layout is not None:
         raise ValueError("use_psum_layout and expected_m_for_psum_layout are given; allowed are False and None: "
                          "m_indices holds the group of each row")
+    if epilogue is not None:
+        return _call_with(epilogue, "contiguous", a, b, d, m_indices, 0, known)
     if _is_compiling():
         return _call_operator("contiguous", (*a, *b, d, m_indices), 0, known)
     try:
@@ -167,7 +183,8 @@ def m_grouped_fp8_gemm_nt_contiguous(a: Pair, b: Pair, d: Any, m_indices: Any,
 def m_grouped_fp8_gemm_nt_masked(a: Pair, b: Pair, d: Any, masked_m: Any, expected_m: int,
                                  recipe: tuple[int, int, int] | None = None,
                                  recipe_a: tuple[int, int] | None = None, recipe_b: tuple[int, int] | None = None,
-                                 compiled_dims: str = "nk", disable_ue8m0_cast: bool = False) -> None:
+                                 compiled_dims: str = "nk", disable_ue8m0_cast: bool = False,
+                                 epilogue: _epilogue.Epilogue | None = None) -> None:
     """d[g, i] = a[g, i] @ b[g].T for each group g and its first masked_m[g] rows i; no other rows are written.
 
     Args:
@@ -182,6 +199,8 @@ def m_grouped_fp8_gemm_nt_masked(a: Pair, b: Pair, d: Any, masked_m: Any, expect
     if recipe is not None or recipe_a is not None or recipe_b is not None:
         known = _read_recipe(recipe, recipe_a, recipe_b)
         call = _launch.dispatcher("masked", known)
+    if epilogue is not None:
+        return _call_with(epilogue, "masked", a, b, d, masked_m, expected_m, known)
     if _is_compiling():
         return _call_operator("masked", (*a, *b, d, masked_m), expected_m, known)
     try:

@@ -96,7 +96,7 @@ def get(problem: Problem, config: str, assembler: Assembler | None = None) -> Ke
 
 def disk_key(problem: Problem, config: str, assembler: Assembler) -> dict[str, Any]:
     """All that the bytes of a kernel depend on."""
-    return {"entry": problem.symbol, "problem": problem.describe(), "config": config,
+    return {"entry": problem.symbol, "problem": problem.describe(), "epilogue": problem.epilogue, "config": config,
             "compiler": f"{_dgemm.__version__} {_dgemm.build_id}", "target": "sm_90a", "assembler": assembler.version}
 
 

@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 from . import _assembler, _check, _dgemm, _device, _env, _jit, _settings, _tensors
+from ._epilogue import Epilogue, Trace
 from ._operands import GROUPS, Operands, analyze, view_all
 from ._problem import DEFAULT_RECIPE, ELEMENT_BYTES, Recipe
 
@@ -14,25 +15,28 @@ _OLD = ("lhs[0]", "lhs[1]", "rhs[0]", "rhs[1]", "out")
 
 
 class Operation:
-    """One layout and recipe: its dispatcher, and what happens to the calls that the
+    """One layout, recipe and epilogue: its dispatcher, and what happens to the calls that the
     dispatcher does not know."""
 
-    def __init__(self, layout: str, names: tuple[str, ...], recipe: Recipe = DEFAULT_RECIPE):
+    def __init__(self, layout: str, names: tuple[str, ...], recipe: Recipe = DEFAULT_RECIPE, trace: Trace | None = None):
         self.layout = layout
         self.names = names
         self.recipe = recipe
+        self.trace = trace
         self.dispatcher = _dgemm.Dispatcher(self.miss)
 
     def miss(self, *arguments: Any) -> None:
-        tensors = arguments[:6]
+        tensors, others = arguments[:6], arguments[7]
         if is_traced(tensors):
+            if self.trace is not None:
+                raise ValueError("epilogue is given under torch.compile or another tracer of torch; allowed is None there")
             return _tracer.call(self.layout, tensors, arguments[6], self.recipe)
         expected_m = _check.integer("expected_m", arguments[6], 0)
-        operands = view_all(self.names, tensors)
+        operands = view_all(self.names, tensors, self.trace, others)
         first = next((t for t in tensors if not isinstance(t, _dgemm.TensorView)), None)
         device = operands.a.device_index
         stream = _tensors.current_stream(first, device) if device >= 0 else 0
-        aligned = not any(view.address % 16 for _, view in operands.items()[:5])
+        aligned = not any(view.address % 16 for _, view in (*operands.items()[:5], *operands.epilogue))
         known = device >= 0 and aligned and self.launch(operands, expected_m, stream)
         if not known:
             self.first_call(operands, expected_m, device, stream)
@@ -41,11 +45,11 @@ class Operation:
 
     def launch(self, operands: Operands, expected_m: int, stream: int) -> bool:
         return self.dispatcher.launch(operands.a, operands.scale_a, operands.b, operands.scale_b, operands.d,
-                                      operands.groups, expected_m, stream)
+                                      operands.groups, expected_m, stream, tuple(view for _, view in operands.epilogue))
 
     def first_call(self, operands: Operands, expected_m: int, device: int, stream: int) -> None:
         settings = _settings.current()
-        problem, sizes = analyze(operands, self.layout, settings.row_alignment, self.recipe)
+        problem, sizes = analyze(operands, self.layout, settings.row_alignment, self.recipe, self.trace)
         m = sizes["M"]
         if m == 0 or problem.n == 0:
             return
@@ -70,14 +74,14 @@ class Operation:
             return
         launch = kernel.prepare(device, sizes, settings.num_sms or 0)
         self.dispatcher.add(operands.a, operands.scale_a, operands.b, operands.scale_b, operands.d, operands.groups,
-                            expected_m, launch)
+                            expected_m, launch, tuple(view for _, view in operands.epilogue))
         self.launch(operands, expected_m, stream)
 
     def sum_nothing(self, operands: Operands, stream: int) -> None:
         """D = 0, which is the sum over no columns of K."""
-        if self.layout == "masked":
-            raise ValueError(f"{self.names[0]} has shape {list(operands.a.shape)}; allowed is K of at least 1 in a masked "
-                             "layout")
+        if self.layout == "masked" or self.trace is not None:
+            raise ValueError(f"{self.names[0]} has shape {list(operands.a.shape)}; allowed is K of at least 1 "
+                             f"{'in a masked layout' if self.trace is None else 'with an epilogue'}")
         d = operands.d
         rows, columns = d.shape
         pitch = d.strides[0] if rows > 1 else columns
@@ -97,17 +101,22 @@ call_old_contiguous = _OLD_OPERATIONS["contiguous"].dispatcher
 call_old_masked = _OLD_OPERATIONS["masked"].dispatcher
 
 
-_OTHER_OPERATIONS: dict[tuple[str, Recipe, tuple[str, ...]], Operation] = {}
+_OTHER_OPERATIONS: dict[tuple[str, Recipe, tuple[str, ...], Trace | None], Operation] = {}
 
 
-def dispatcher(layout: str, recipe: Recipe, names: tuple[str, ...] = _NEW) -> _dgemm.Dispatcher:
-    """That of calls by this recipe; `names` are those of a, scale_a, b, scale_b and d."""
-    if recipe == DEFAULT_RECIPE and names is _NEW:
+def dispatcher(layout: str, recipe: Recipe, names: tuple[str, ...] = _NEW, trace: Trace | None = None) -> _dgemm.Dispatcher:
+    """That of calls by this recipe and with this epilogue; `names` are those of a, scale_a, b, scale_b and d."""
+    if recipe == DEFAULT_RECIPE and names is _NEW and trace is None:
         return _NEW_OPERATIONS[layout].dispatcher
-    key = (layout, recipe, names)
+    key = (layout, recipe, names, trace)
     if (operation := _OTHER_OPERATIONS.get(key)) is None:
-        operation = _OTHER_OPERATIONS.setdefault(key, Operation(layout, (*names, GROUPS[layout]), recipe))
+        operation = _OTHER_OPERATIONS.setdefault(key, Operation(layout, (*names, GROUPS[layout]), recipe, trace))
     return operation.dispatcher
+
+
+def call_with(epilogue: Epilogue, layout: str, tensors: tuple[Any, ...], expected_m: int, recipe: Recipe) -> None:
+    """A call whose result goes through an epilogue."""
+    dispatcher(layout, recipe, trace=epilogue.trace).call_with(*tensors, expected_m, epilogue.tensors)
 
 
 def forget_launches() -> None:

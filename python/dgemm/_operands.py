@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from . import _check, _groups, _tensors
+from . import _check, _epilogue, _groups, _tensors
 from ._dgemm import TensorView
 from ._problem import (
     DEFAULT_RECIPE,
@@ -39,6 +39,8 @@ class Operands:
     d: TensorView
     groups: TensorView | None
     names: tuple[str, str, str, str, str, str]
+    epilogue: tuple[tuple[str, TensorView], ...] = ()
+    """Operands of the epilogue, by name."""
 
     def items(self):
         views = (self.a, self.scale_a, self.b, self.scale_b, self.d, self.groups)
@@ -46,15 +48,19 @@ class Operands:
 
     def by_operand(self, operand: str) -> TensorView:
         """The view of an operand of the launch descriptor."""
-        return {"a": self.a, "scale_a": self.scale_a, "b": self.b, "scale_b": self.scale_b, "d": self.d}.get(
-            operand, self.groups)
+        return {"a": self.a, "scale_a": self.scale_a, "b": self.b, "scale_b": self.scale_b, "d": self.d,
+                **dict(self.epilogue)}.get(operand, self.groups)
 
 
-def view_all(names: tuple[str, ...], tensors: tuple[Any, ...]) -> Operands:
-    """Views of the six operands of a call; the last has no name where there are no groups."""
+def view_all(names: tuple[str, ...], tensors: tuple[Any, ...], trace: _epilogue.Trace | None = None,
+             others: tuple[Any, ...] = ()) -> Operands:
+    """Views of the six operands of a call, of which the last has no name where there are no groups; and of `others`, those of
+    its epilogue."""
     views = [_tensors.view(name, tensor, dtypes) if name else None
              for name, tensor, dtypes in zip(names, tensors, _DTYPES)]
-    return Operands(*views, names=names)
+    known = () if trace is None else tuple(
+        (name, _tensors.view(name, tensor, tuple(_epilogue.OPERAND_DTYPES))) for name, tensor in zip(trace.names, others))
+    return Operands(*views, names=names, epilogue=known)
 
 
 def _check_types(operands: Operands) -> None:
@@ -174,8 +180,29 @@ def _check_ranks(operands: Operands, layout: str, recipe: Recipe) -> None:
             raise ValueError(f"{name} has {view.ndim} dimensions, shape {list(view.shape)}; allowed are {rank}, {meaning}")
 
 
-def analyze(operands: Operands, layout: str, row_alignment: int,
-            recipe: Recipe = DEFAULT_RECIPE) -> tuple[Problem, dict[str, int]]:
+def _describe_epilogue(trace: _epilogue.Trace, operands: Operands, layout: str, m: int, n: int, groups: int) -> str:
+    """The epilogue as MLIR, for its operands."""
+    axes = []
+    for name, view in operands.epilogue:
+        what = f"operand {name} of the epilogue"
+        if view.dtype not in _epilogue.OPERAND_DTYPES:
+            raise TypeError(f"{what} has dtype {view.dtype}; {_check.allowed(tuple(_epilogue.OPERAND_DTYPES))}")
+        if view.device != operands.a.device:
+            raise ValueError(f"{what} is on {view.device}, but {operands.names[0]} is on {operands.a.device}; allowed is one device")
+        axes.append(_epilogue.find_axis(name, view.shape, layout, m, n, groups))
+        strides, step = [], 1
+        for extent in reversed(view.shape):
+            strides.insert(0, step)
+            step *= extent
+        if not _same_strides(view, tuple(strides)):
+            raise ValueError(f"{what} has shape {list(view.shape)} and strides {list(view.strides)}; allowed are strides {strides}")
+        if view.address % 16:
+            raise ValueError(f"{what} starts at address {view.address:#x}; it must be a multiple of 16 bytes")
+    return trace.text(tuple(axes), tuple(view.dtype for _, view in operands.epilogue), operands.d.dtype == "float32")
+
+
+def analyze(operands: Operands, layout: str, row_alignment: int, recipe: Recipe = DEFAULT_RECIPE,
+            trace: _epilogue.Trace | None = None) -> tuple[Problem, dict[str, int]]:
     """The problem of a call by this recipe, and its sizes M, N, K (and G). Raises
     TypeError or ValueError, naming the argument."""
     a_name, sa_name, b_name, sb_name, d_name, groups_name = operands.names
@@ -209,6 +236,7 @@ def analyze(operands: Operands, layout: str, row_alignment: int,
         lda=_leading_dimension(a_name, operands.a), ldb=_leading_dimension(b_name, operands.b),
         ldd=_leading_dimension(d_name, operands.d), scale_a=of_a, scale_b=of_b, accuracy=recipe.accuracy, a_type=_FP8_NAMES[operands.a.dtype],
         b_type=_FP8_NAMES[operands.b.dtype], out=_OUT_NAMES[operands.d.dtype],
+        epilogue="" if trace is None else _describe_epilogue(trace, operands, layout, m, n, groups),
         **_orders(operands, recipe)).canonical()
     if not problem.needs_m:
         problem = replace(problem, m=DYNAMIC)

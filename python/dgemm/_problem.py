@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import asdict, dataclass, field, replace
 from typing import NamedTuple
 
@@ -78,6 +79,8 @@ class Problem:
     b_type: str = "e4m3"
     out: str = "bf16"
     accuracy: str = "exact"
+    epilogue: str = ""
+    """As the compiler takes it: names of ready-made ones, or functions of MLIR."""
     pdl: bool = field(default_factory=lambda: _settings.current().pdl)
 
     def canonical(self) -> Problem:
@@ -113,7 +116,13 @@ class Problem:
         """Name of the kernel, in which those who profile find "fp8_gemm", as in DeepGEMM's."""
         layout = "" if self.layout == "dense" else f"_{self.layout}_g{self.groups}"
         recipe = "_" + self.recipe.replace(" ", "_") if self.recipe else ""
-        return f"dgemm_fp8_gemm{layout}{recipe}_n{self.n}_k{self.k}"
+        epilogue = f"_epilogue_{self.digest}" if self.epilogue else ""
+        return f"dgemm_fp8_gemm{layout}{recipe}{epilogue}_n{self.n}_k{self.k}"
+
+    @property
+    def digest(self) -> str:
+        """A short name of the epilogue."""
+        return hashlib.sha256(self.epilogue.encode()).hexdigest()[:16]
 
     @property
     def recipe(self) -> str:
@@ -142,6 +151,8 @@ class Problem:
             parts.append("scale_b=n-innermost")
         if self.scale_b_k_innermost:
             parts.append("scale_b=k-innermost")
+        if self.epilogue:
+            parts.append(f"epilogue={self.digest if 'func.func' in self.epilogue else self.epilogue}")
         if self.pdl:
             parts.append("pdl")
         return " ".join(parts)

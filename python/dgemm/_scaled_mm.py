@@ -17,7 +17,7 @@ def _one(name: str, value: Any) -> Any:
 
 
 def scaled_mm(mat_a: Any, mat_b: Any, scale_a: Any, scale_recipe_a: Any, scale_b: Any, scale_recipe_b: Any,
-              swizzle_a: Any = None, swizzle_b: Any = None, bias: None = None, output_dtype: Any = "bf16",
+              swizzle_a: Any = None, swizzle_b: Any = None, bias: Any = None, output_dtype: Any = "bf16",
               contraction_dim: tuple[int, ...] = (), use_fast_accum: bool = False, *, out: Any = None,
               a_type: Any = None, b_type: Any = None) -> Any:
     """(mat_a * scale_a) @ (mat_b * scale_b), as torch.nn.functional.scaled_mm does it.
@@ -31,7 +31,7 @@ def scaled_mm(mat_a: Any, mat_b: Any, scale_a: Any, scale_recipe_a: Any, scale_b
         scale_recipe_a, scale_recipe_b: torch.nn.functional.ScalingType, its names or values, or "tensor", "row", "1x128",
             "128x128"; any pair of them.
         swizzle_a, swizzle_b: None or NO_SWIZZLE.
-        bias: None.
+        bias: None, or [N] float32, bfloat16 or float16, added to each row before it is rounded.
         output_dtype: "bf16", "f16" or "f32", or torch's or NumPy's dtype.
         contraction_dim: () or (1, 0), which is K of both.
         use_fast_accum: with scales TensorWise or RowWise, the tensor cores sum along all of K, with 13 bits behind the leading
@@ -46,14 +46,13 @@ def scaled_mm(mat_a: Any, mat_b: Any, scale_a: Any, scale_recipe_a: Any, scale_b
     pair = _recipes.granularity("scale_recipe_a", scale_recipe_a), _recipes.granularity("scale_recipe_b", scale_recipe_b)
     _recipes.check_swizzle("swizzle_a", swizzle_a)
     _recipes.check_swizzle("swizzle_b", swizzle_b)
-    if bias is not None:
-        raise ValueError(f"bias is {type(bias).__name__}; allowed is None: add it to the result")
     if tuple(contraction_dim) not in ((), (1, 0), (-1, -2)):
         raise ValueError(f"contraction_dim is {contraction_dim!r}; allowed are () and (1, 0)")
     scale_a, scale_b = _one("scale_a", scale_a), _one("scale_b", scale_b)
     result = _recipes.out_type("output_dtype", output_dtype)
     accuracy = _recipes.accuracy(pair, use_fast_accum)
     if _gemm.is_compiling() or _launch.is_traced((mat_a, mat_b, scale_a, scale_b)):
-        product = _gemm.call_scaled_mm(mat_a, mat_b, scale_a, pair[0], scale_b, pair[1], result, accuracy)
+        product = _gemm.call_scaled_mm(mat_a, mat_b, scale_a, pair[0], scale_b, pair[1], result, accuracy, bias)
         return product if out is None else out.copy_(product)
-    return _matmul.multiply(mat_a, mat_b, scale_a, pair[0], scale_b, pair[1], result if out is None else out, accuracy, a_type, b_type)
+    return _matmul.multiply(mat_a, mat_b, scale_a, pair[0], scale_b, pair[1], result if out is None else out, accuracy, bias,
+                            a_type, b_type)

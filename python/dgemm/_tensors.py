@@ -7,12 +7,15 @@ from typing import Any
 
 from . import _check, _dgemm
 from ._dgemm import TensorView
+from ._problem import OUT_DTYPES
 
 # CuPy has neither type, and __cuda_array_interface__ no name for them: their bytes come as integers, and mean the first
 # of the types that are allowed.
 _BYTES = {"uint8": "float8", "int8": "float8", "void8": "float8", "uint16": "bfloat16", "int16": "bfloat16",
           "void16": "bfloat16"}
 MAX_RANK = 4
+OUTPUT = tuple(OUT_DTYPES.values())
+"""Dtypes of what is written."""
 _TYPESTR = {"f4": "float32", "f8": "float64", "f2": "float16", "i4": "int32", "i8": "int64", "i1": "int8",
             "u1": "uint8", "u2": "uint16", "i2": "int16", "V1": "void8", "V2": "void16"}
 
@@ -29,8 +32,8 @@ def library(tensor: Any) -> str:
 def _make(name, address, shape, strides, size, dtype, device, wanted, names_bytes=False) -> TensorView:
     """A view; `strides` are in bytes, elements have `size`. `names_bytes`: the library has no name for FP8 and bfloat16,
     whose bytes come as integers. Raises TypeError and ValueError, naming the argument."""
-    if names_bytes and dtype in _BYTES and wanted[0].startswith(_BYTES[dtype]):
-        dtype = wanted[0]
+    if names_bytes and dtype in _BYTES:
+        dtype = next((name for name in wanted if name.startswith(_BYTES[dtype])), dtype)
     if dtype not in _dgemm.DTYPES:
         raise TypeError(f"{name} has dtype {dtype}; {_check.allowed(wanted)}")
     if len(shape) > MAX_RANK:
@@ -50,7 +53,7 @@ def _dense_strides(shape, size) -> list[int]:
 
 
 def _view_numpy(name, array, wanted) -> TensorView:
-    if "bfloat16" in wanted and not array.flags.writeable:
+    if wanted == OUTPUT and not array.flags.writeable:
         raise ValueError(f"{name} is a read-only array; the result is written into it")
     if not array.dtype.isnative:
         raise TypeError(f"{name} has dtype {array.dtype.str}, whose bytes are in the order of another machine; "
@@ -78,7 +81,7 @@ def _view_cuda_array(name, array, wanted) -> TensorView:
     if not dtype or typestr[0] == ">":
         raise TypeError(f"{name} has dtype {typestr}; {_check.allowed(wanted)}")
     address, read_only = interface["data"]
-    if "bfloat16" in wanted and read_only:
+    if wanted == OUTPUT and read_only:
         raise ValueError(f"{name} is read-only; the result is written into it")
     size = int(typestr[2:])
     strides = interface.get("strides") or _dense_strides(shape, size)

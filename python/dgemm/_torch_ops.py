@@ -48,12 +48,12 @@ _define("m_grouped_fp8_gemm_nt_contiguous", f"{_PAIRS}, Tensor m_indices, {_RECI
 _define("m_grouped_fp8_gemm_nt_masked", f"{_PAIRS}, Tensor masked_m, int expected_m, {_RECIPE}", _masked)
 
 
-def _fake_scaled_mm(mat_a, mat_b, scale_a, scale_recipe_a, scale_b, scale_recipe_b, out_type, accuracy="exact"):
+def _fake_scaled_mm(mat_a, mat_b, scale_a, scale_recipe_a, scale_b, scale_recipe_b, out_type, accuracy="exact", bias=None):
     return mat_a.new_empty((mat_a.shape[0], mat_b.shape[1]), dtype=getattr(torch, OUT_DTYPES[out_type]))
 
 
 _library.define("scaled_mm(Tensor mat_a, Tensor mat_b, Tensor scale_a, str scale_recipe_a, Tensor scale_b, str scale_recipe_b, "
-                "str out_type, str accuracy='exact') -> Tensor",
+                "str out_type, str accuracy='exact', Tensor? bias=None) -> Tensor",
                 # Inductor keeps the order of strides that was traced: K of both operands stays innermost.
                 tags=(torch.Tag.pt2_compliant_tag, torch.Tag.needs_fixed_stride_order))
 _library.impl("scaled_mm", _matmul.multiply, "CUDA")

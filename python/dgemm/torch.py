@@ -121,14 +121,22 @@ def _is_served(a: torch.Tensor, b: torch.Tensor, dtype: torch.dtype | None, out:
     return b.device == a.device and _lies_right(a) and _lies_right(b.t())
 
 
+def _is_bias(bias: torch.Tensor, a: torch.Tensor, b: torch.Tensor) -> bool:
+    """One that the kernels take as it is."""
+    return (bias.dtype in _override.OUT and tuple(bias.shape) == (b.shape[1],) and bias.is_contiguous() and
+            bias.device == a.device and bias.data_ptr() % 16 == 0)
+
+
 def _multiply(a: torch.Tensor, b: torch.Tensor, scale_a: torch.Tensor, recipe_a: str, scale_b: torch.Tensor, recipe_b: str,
-              dtype: torch.dtype, out: torch.Tensor | None, use_fast_accum: bool) -> torch.Tensor | None:
+              dtype: torch.dtype, out: torch.Tensor | None, use_fast_accum: bool, bias: torch.Tensor | None) -> torch.Tensor | None:
+    if bias is not None and not _is_bias(bias, a, b):
+        return None
     if (recipe_a, recipe_b) not in _override.PAIRS or any(
             scale.dtype != torch.float32 or scale.device != a.device for scale in (scale_a, scale_b)):
         return None
     try:
         return _matmul.multiply(a, b, scale_a, recipe_a, scale_b, recipe_b, _override.OUT[dtype] if out is None else out,
-                                _recipes.accuracy((recipe_a, recipe_b), use_fast_accum))
+                                _recipes.accuracy((recipe_a, recipe_b), use_fast_accum), bias)
     except ValueError:  # scales that do not fit: torch says so in its own words
         return None
 
@@ -138,13 +146,14 @@ def _serve(a: torch.Tensor, b: torch.Tensor, scale_a: torch.Tensor, scale_b: tor
            out: torch.Tensor | None = None) -> torch.Tensor | None:
     """aten::_scaled_mm; None for a call that is not served."""
     dtype = out.dtype if out is not None and out_dtype is None else out_dtype
-    if bias is not None or scale_result is not None or not _is_served(a, b, dtype, out):
+    if scale_result is not None or not _is_served(a, b, dtype, out):
         return None
     pair = _override.find_recipes(a, b, scale_a, scale_b)
     if pair is None:
         return None
     # Scales of B by 1x128 are [K/128, N] here, and [N, K/128] in scaled_mm.
-    return _multiply(a, b, scale_a, pair[0], scale_b.t() if pair[1] == "1x128" else scale_b, pair[1], dtype, out, use_fast_accum)
+    return _multiply(a, b, scale_a, pair[0], scale_b.t() if pair[1] == "1x128" else scale_b, pair[1], dtype, out, use_fast_accum,
+                     bias)
 
 
 def _serve_v2(a: torch.Tensor, b: torch.Tensor, scale_a: list[torch.Tensor], recipe_a: list[int], swizzle_a: list[int],
@@ -154,9 +163,10 @@ def _serve_v2(a: torch.Tensor, b: torch.Tensor, scale_a: list[torch.Tensor], rec
     """aten::_scaled_mm_v2, which torch.nn.functional.scaled_mm calls; None for a call that is not served."""
     dtype = out.dtype if out is not None and out_dtype is None else out_dtype
     lists = (scale_a, recipe_a, scale_b, recipe_b)
-    if bias is not None or contraction_dim or any(len(each) != 1 for each in lists) or any(swizzle_a) or any(swizzle_b):
+    if contraction_dim or any(len(each) != 1 for each in lists) or any(swizzle_a) or any(swizzle_b):
         return None
     if not _is_served(a, b, dtype, out):
         return None
     pair = _override.RECIPES.get(recipe_a[0], ""), _override.RECIPES.get(recipe_b[0], "")
-    return _multiply(a, b, scale_a[0], pair[0], scale_b[0], pair[1], dtype, out, use_fast_accum)
+    return _multiply(a, b, scale_a[0], pair[0], scale_b[0], pair[1], dtype, out, use_fast_accum,
+                     bias)

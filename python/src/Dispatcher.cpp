@@ -20,9 +20,9 @@
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/Support/xxhash.h"
-#include <array>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/shared_ptr.h>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -31,9 +31,12 @@ using namespace dgemm::python;
 
 namespace {
 
-/// a, scale_a, b, scale_b, d, and m_indices or masked_m: in the order of the descriptor's operands.
-constexpr size_t kMaxOperands = 6;
-/// Of the base addresses of all operands but the last, as the launch descriptor wants it (docs/launch-descriptor.md).
+/// a, scale_a, b, scale_b, d, m_indices or masked_m, and those of an epilogue: in the order of the descriptor's
+/// operands.
+constexpr size_t kGroupsOperand = 5, kMaxOperands = 14;
+using Operands = llvm::SmallVector<nb::handle, kMaxOperands>;
+/// Of the base addresses of all operands but m_indices and masked_m, as the launch descriptor wants it
+/// (docs/launch-descriptor.md).
 constexpr uint64_t kAlignment = 16;
 
 /// What a call is about, but for the addresses.
@@ -63,24 +66,34 @@ public:
 
   nb::object call(nb::handle a, nb::handle scaleA, nb::handle b, nb::handle scaleB, nb::handle d, nb::handle groups,
                   nb::handle expectedM) {
+    return callAll({a, scaleA, b, scaleB, d, groups}, expectedM, {});
+  }
+  /// With operands of an epilogue.
+  nb::object callWith(nb::handle a, nb::handle scaleA, nb::handle b, nb::handle scaleB, nb::handle d, nb::handle groups,
+                      nb::handle expectedM, const nb::tuple &others) {
+    return callAll(join({a, scaleA, b, scaleB, d, groups}, others), expectedM, others);
+  }
+
+  nb::object callAll(const Operands &operands, nb::handle expectedM, const std::optional<nb::tuple> &others) {
+    nb::handle a = operands[0];
     const TensorReader *reader = TensorReader::find(Py_TYPE(a.ptr()));
     Call call;
     void *stream = nullptr;
     int64_t rows;
-    if (reader && readInteger(expectedM, rows) && gather({a, scaleA, b, scaleB, d, groups}, rows, call) &&
-        call.isAligned)
+    if (reader && readInteger(expectedM, rows) && gather(operands, rows, call) && call.isAligned)
       if (std::shared_ptr<Launch> launch = find(call); launch && reader->getCurrentStream(call.device, stream)) {
         run(*launch, call, stream);
         return nb::none();
       }
-    return onMiss(a, scaleA, b, scaleB, d, groups, expectedM);
+    const Operands &o = operands;
+    return onMiss(o[0], o[1], o[2], o[3], o[4], o[5], expectedM, others.value_or(nb::tuple()));
   }
 
   /// The same for views, on a given stream. False if no such launch has been added.
   bool callOn(nb::handle a, nb::handle scaleA, nb::handle b, nb::handle scaleB, nb::handle d, nb::handle groups,
-              int64_t expectedM, uint64_t stream) {
+              int64_t expectedM, uint64_t stream, const nb::tuple &others) {
     Call call;
-    if (!gather({a, scaleA, b, scaleB, d, groups}, expectedM, call))
+    if (!gather(join({a, scaleA, b, scaleB, d, groups}, others), expectedM, call))
       return false;
     std::shared_ptr<Launch> launch = find(call);
     if (launch)
@@ -89,9 +102,9 @@ public:
   }
 
   void add(nb::handle a, nb::handle scaleA, nb::handle b, nb::handle scaleB, nb::handle d, nb::handle groups,
-           int64_t expectedM, std::shared_ptr<Launch> launch) {
+           int64_t expectedM, std::shared_ptr<Launch> launch, const nb::tuple &others) {
     Call call;
-    if (!gather({a, scaleA, b, scaleB, d, groups}, expectedM, call))
+    if (!gather(join({a, scaleA, b, scaleB, d, groups}, others), expectedM, call))
       throw nb::value_error("views of all operands are needed");
     if (count >= kMaxLaunches)
       clear();
@@ -128,7 +141,13 @@ private:
     return overflow == 0;
   }
 
-  static bool gather(const std::array<nb::handle, kMaxOperands> &operands, int64_t expectedM, Call &call) {
+  static Operands join(Operands operands, const nb::tuple &others) {
+    for (nb::handle other : others)
+      operands.push_back(other);
+    return operands;
+  }
+
+  static bool gather(const Operands &operands, int64_t expectedM, Call &call) {
     call.facts.push_back(expectedM);
     for (auto [index, operand] : llvm::enumerate(operands)) {
       if (operand.is_none())
@@ -137,7 +156,7 @@ private:
       const TensorReader *reader = TensorReader::find(Py_TYPE(operand.ptr()));
       if (!reader || !reader->read(operand.ptr(), view))
         return false;
-      call.add(view, /*mustAlign=*/index < 5);
+      call.add(view, /*mustAlign=*/index != kGroupsOperand);
     }
     return true;
   }
@@ -171,12 +190,15 @@ void dgemm::python::bindDispatcher(nb::module_ &module) {
       .def(nb::init<nb::callable>(), nb::arg("on_miss"))
       .def("__call__", &Dispatcher::call, nb::arg("a").none(), nb::arg("scale_a").none(), nb::arg("b").none(),
            nb::arg("scale_b").none(), nb::arg("d").none(), nb::arg("groups").none(), nb::arg("expected_m").none())
+      .def("call_with", &Dispatcher::callWith, nb::arg("a").none(), nb::arg("scale_a").none(), nb::arg("b").none(),
+           nb::arg("scale_b").none(), nb::arg("d").none(), nb::arg("groups").none(), nb::arg("expected_m").none(),
+           nb::arg("others"), "A call with the operands of an epilogue.")
       .def("launch", &Dispatcher::callOn, nb::arg("a").none(), nb::arg("scale_a").none(), nb::arg("b").none(),
            nb::arg("scale_b").none(), nb::arg("d").none(), nb::arg("groups").none(), nb::arg("expected_m"),
-           nb::arg("stream"))
+           nb::arg("stream"), nb::arg("others") = nb::tuple())
       .def("add", &Dispatcher::add, nb::arg("a").none(), nb::arg("scale_a").none(), nb::arg("b").none(),
            nb::arg("scale_b").none(), nb::arg("d").none(), nb::arg("groups").none(), nb::arg("expected_m"),
-           nb::arg("launch"))
+           nb::arg("launch"), nb::arg("others") = nb::tuple())
       .def("clear", &Dispatcher::clear)
       .def("__len__", &Dispatcher::size);
 }

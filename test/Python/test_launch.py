@@ -74,7 +74,7 @@ for seed in range(3):
 assert len(dispatcher) == 2 and missed == []
 dispatcher(*views, None, 0)     # views have no current stream: whoever made them knows it
 dispatcher("text", *views[1:], None, 0)
-assert missed == [7, 7]
+assert missed == [8, 8]
 dispatcher.clear()
 assert not dispatcher.launch(*views, None, 0, 0)
 """)

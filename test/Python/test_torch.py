@@ -203,8 +203,9 @@ def test_override_of_scaled_mm():
     assert float(dgemm.calc_diff(direct.double(), expected)) < LIMIT
     with dgemm.torch.override_scaled_mm(), dgemm.torch.override_scaled_mm():
         assert torch.equal(torch._scaled_mm(a, b, scale_a, scale_b, out_dtype=torch.bfloat16), direct)
-        bias = torch.zeros(512, device="cuda", dtype=torch.bfloat16)
-        assert torch.equal(torch._scaled_mm(a, b, scale_a, scale_b, bias=bias, out_dtype=torch.bfloat16), theirs)
+        bias = torch.randn(512, device="cuda", dtype=torch.bfloat16)
+        with_bias = torch._scaled_mm(a, b, scale_a, scale_b, bias=bias, out_dtype=torch.bfloat16)
+        assert float(dgemm.calc_diff(with_bias.double(), expected + bias.double())) < LIMIT
         with pytest.raises(Exception, match="nvalid scaling configuration"):
             torch._scaled_mm(a, b, scale_a[:3], scale_b, out_dtype=torch.bfloat16)
         compiled = torch.compile(lambda *x: torch._scaled_mm(*x, out_dtype=torch.bfloat16).float() + 1, fullgraph=True)

@@ -8,6 +8,7 @@
 
 #include "ShapeOptions.h"
 #include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/MemoryBuffer.h"
 
 using namespace llvm;
 
@@ -49,8 +50,22 @@ StringRef ShapeOptions::getMissingSize() const {
   return "";
 }
 
+/// Names as they are; of a file what it holds.
+static Expected<std::string> readEpilogue(StringRef text) {
+  if (!text.ends_with(".mlir"))
+    return text.str();
+  ErrorOr<std::unique_ptr<MemoryBuffer>> file = MemoryBuffer::getFile(text);
+  if (!file)
+    return createStringError(formatv("cannot read '{0}': {1}", text, file.getError().message()));
+  if (!(*file)->getBuffer().contains("func.func"))
+    return createStringError(formatv("'{0}' has no func.func, which an epilogue is (docs/epilogues.md)", text));
+  return (*file)->getBuffer().str();
+}
+
 Expected<GemmShape> ShapeOptions::getShape() const {
   GemmShape shape;
+  if (Error error = readEpilogue(epilogue).moveInto(shape.epilogue))
+    return error;
   shape.layout = layout;
   shape.rowAlignment = rowAlignment;
   shape.expectedM = expectedM;

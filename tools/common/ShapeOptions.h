@@ -88,8 +88,8 @@ public:
   /// The rest: what a kernel is compiled for.
   std::vector<const llvm::cl::Option *> getKernelOptions() const {
     std::vector<const llvm::cl::Option *> options = {
-        &layout,   &rowAlignment, &expectedM,  &scaleAK,    &scaleBK,   &scaleBN, &pdl, std::addressof(dynamic),
-        &nDivisor, &kDivisor,     &ldaDivisor, &ldbDivisor, &lddDivisor};
+        &layout,   &rowAlignment, &expectedM,  &scaleAK,    &scaleBK,    &scaleBN, &pdl, std::addressof(dynamic),
+        &nDivisor, &kDivisor,     &ldaDivisor, &ldbDivisor, &lddDivisor, &epilogue};
     for (const llvm::cl::Option *option : recipe.getOptions())
       options.push_back(option);
     return options;
@@ -133,6 +133,12 @@ private:
                                  llvm::cl::init("0"), llvm::cl::cat(category)};
   llvm::cl::opt<bool> scaleAK{"scale-a-k-innermost", llvm::cl::desc("Scales of A lie as [M, K/128], row-major"),
                               llvm::cl::cat(category)};
+  llvm::cl::opt<std::string> epilogue{
+      "epilogue",
+      llvm::cl::desc(
+          "What becomes of the sums before they are stored: bias, residual, scale, row_scale, relu, relu2, gelu, "
+          "gelu_erf, silu, sigmoid, tanh, with + between several, or a file of MLIR functions"),
+      llvm::cl::value_desc("name+...|file.mlir"), llvm::cl::cat(category)};
   llvm::cl::opt<bool> scaleBK{"scale-b-k-innermost",
                               llvm::cl::desc("Scales of B by row or 1x128 lie as [N, K/128], row-major"),
                               llvm::cl::cat(category)};

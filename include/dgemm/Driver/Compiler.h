@@ -84,7 +84,13 @@ struct GemmShape {
   /// Programmatic dependent launch: the kernel sets itself up while the one in front of it in the stream still runs,
   /// and waits for it before it reads.
   bool pdl = false;
+  /// What becomes of the sums before they are stored (docs/epilogues.md): names of ready-made epilogues with + between
+  /// them, "bias+gelu", or MLIR text, one or more functions of the element and of operands. Empty for nothing.
+  std::string epilogue = "";
 };
+
+/// Names of the ready-made epilogues, with commas between.
+std::string listEpilogues();
 
 /// What can be had from the compiler, in the order in which it is made.
 enum class Stage {

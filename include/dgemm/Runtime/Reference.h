@@ -98,8 +98,9 @@ private:
   /// T: a type of D.
   template <typename T>
   CheckResult compareAs(const HostTensor &d) const;
-  /// What an exact sum may be off, and what follows from it; empty where elements are not looked at one by one.
-  std::vector<Interval> getBoundsOfRow(size_t index) const;
+  /// What follows for the elements from what sums may be off, of which there is a `share`; empty where elements are not
+  /// looked at one by one.
+  std::vector<Interval> getBoundsOfRow(size_t index, double share = 1) const;
   int64_t getNumColumns() const { return sizes.n / (epilogue ? epilogue->getInfo().getNumSums() : 1); }
 
   CheckMode mode = CheckMode::None;

@@ -138,6 +138,26 @@ static void testPrecompile(void) {
   dgemm_problem_destroy(problem);
 }
 
+static void testEpilogue(void) {
+  dgemm_problem *problem = dgemm_problem_create(64, 128, 256);
+  EXPECT_SUCCESS(dgemm_problem_set_string(problem, "epilogue", "bias+relu"));
+  dgemm_kernels *kernels = NULL;
+  EXPECT_SUCCESS(dgemm_compile_problem(problem, NULL, DGEMM_TO_PTX, &kernels));
+  CHECK(strstr(dgemm_kernels_launch(kernels, 0), "\"name\":\"bias\"") != NULL);
+  dgemm_kernels_destroy(kernels);
+  char *text = NULL;
+  EXPECT_SUCCESS(dgemm_problem_set_string(
+      problem, "epilogue", "func.func @f(%x: f32) -> f32 {\n  %y = math.absf %x : f32\n  return %y : f32\n}"));
+  EXPECT_SUCCESS(dgemm_lower_problem(problem, NULL, "problem", &text));
+  CHECK(strstr(text, "math.absf") != NULL);
+  dgemm_string_free(text);
+  kernels = NULL;
+  EXPECT_SUCCESS(dgemm_problem_set_string(problem, "epilogue", "swish"));
+  EXPECT_ERROR(dgemm_compile_problem(problem, NULL, DGEMM_TO_PTX, &kernels),
+               "'swish' is no epilogue; there are bias, ");
+  dgemm_problem_destroy(problem);
+}
+
 static void testErrors(void) {
   dgemm_problem *problem = dgemm_problem_create(64, 64, 0);
   dgemm_options *options = dgemm_options_create();
@@ -172,6 +192,7 @@ int main(void) {
   dgemm_string_free(NULL);
   testProblem();
   testGrouped();
+  testEpilogue();
   testPrecompile();
   testErrors();
   return failures ? EXIT_FAILURE : EXIT_SUCCESS;

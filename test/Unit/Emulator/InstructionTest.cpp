@@ -167,6 +167,8 @@ TEST(Convert, OddCases) {
   EXPECT_EQ(eval32("cvt.s16.s32 %r1, 0x12ffff;"), 0xffffffffu);
   EXPECT_EQ(eval32("cvt.rzi.s8.f32 %r1, 0fC0000000;"), uint32_t(-2));
   // 2^24 + 2^16 + 1 lies just above the middle of two bf16 values, and on it once rounded to f32.
+  EXPECT_EQ(eval32("mov.b16 %rs1, 0xc000; abs.bf16 %rs1, %rs1; cvt.u32.u16 %r1, %rs1;"), 0x4000u);
+  EXPECT_EQ(eval32("mov.b16 %rs1, 0x4000; neg.f16 %rs1, %rs1; cvt.u32.u16 %r1, %rs1;"), 0xc000u);
   EXPECT_EQ(eval32("cvt.rn.bf16.s32 %rs1, 16842753; cvt.u32.u16 %r1, %rs1;"), 0x4b81u);
   EXPECT_EQ(eval32("cvt.rn.bf16.s32 %rs1, 16842752; cvt.u32.u16 %r1, %rs1;"), 0x4b80u);
   EXPECT_EQ(eval32("cvt.rn.f16.s32 %rs1, -3; cvt.u32.u16 %r1, %rs1;"), 0xc200u);

@@ -1,0 +1,156 @@
+#!/usr/bin/env python3
+"""Epilogues by their names and as files of functions, on the emulator or a GPU, each against double precision.
+
+usage: check-epilogue-options.py [--bin build/bin] [--count 80] [--random 40] [--seed 0] [--jobs N] [--device gpu] [--only TEXT]
+
+The first problems have each ready-made epilogue once in each layout; then come chains of them, and --random problems with random
+regions of up to eight ops on operands of every kind. Each has a type of D, odd sizes, static or dynamic, and a config that is
+chosen for it, or a part of one. D starts out as NaN, and what lies around it must not change (dgemm-run). Each element is held
+against the bounds that follow from those of its sum, op by op (docs/epilogues.md). Prints the command of each problem that fails, and
+exits with 1 if one does.
+"""
+import argparse
+import concurrent.futures
+import os
+import random
+import subprocess
+import sys
+import tempfile
+
+READY_MADE = ["bias", "residual", "scale", "row_scale", "relu", "relu2", "gelu", "gelu_erf", "silu", "sigmoid", "tanh"]
+LAYOUTS = ["dense", "contiguous", "masked"]
+CHAINS = ["bias+gelu", "bias+relu", "bias+silu+row_scale", "scale+bias+residual", "row_scale+residual", "bias+tanh+scale+residual",
+          "residual+relu2"]
+CONFIGS = ["", "", "", "cluster = 2x1, rotate = false", "cluster = 1x2", "split_k = 2", "split_k = 3", "unroll = 2, rotate = false",
+           "warpgroups = 2", "early_store = true", "block = 64x64x128, warpgroups = 1"]
+UNARY = ["arith.negf", "math.exp", "math.exp2", "math.log", "math.tanh", "math.erf", "math.sqrt", "math.rsqrt", "math.absf",
+         "math.floor", "math.ceil", "math.trunc", "math.roundeven", "math.log1p", "math.expm1", "math.log2"]
+BINARY = ["arith.addf", "arith.subf", "arith.mulf", "arith.divf", "arith.maximumf", "arith.minimumf", "arith.maxnumf", "arith.minnumf",
+          "math.copysign"]
+FUNCTIONS = ("math.exp", "math.log", "math.tanh", "math.erf", "math.sqrt", "math.rsqrt", "math.expm1")
+PREDICATES = ["oeq", "ogt", "oge", "olt", "ole", "une", "ugt", "ult", "ord", "uno"]
+
+
+def make_region(r, layout):
+    """A function of the element and of up to three operands, with up to eight ops. One op is a function at least half of the
+    time; quotients and roots of what may be anything make elements that nothing is known of, so they are few."""
+    axes = ["n", "m", "mn", "none"] + (["g"] if layout != "dense" else [])
+    operands = [(f"operand{i}", r.choice(axes), r.choice(["f32", "f32", "bf16", "f16"])) for i in range(r.randint(0, 3))]
+    numbers, truths, lines = ["%x"] + [f"%{name}" for name, _, _ in operands], [], []
+    for index in range(r.randint(1, 8)):
+        kind, result = r.random(), f"%v{index}"
+        pick = lambda: r.choice(numbers[-3:] + numbers)  # noqa: E731, the newest more often
+        fast = " fastmath<afn>" if r.random() < 0.5 else ""
+        if kind < 0.15:
+            lines.append(f"{result} = arith.constant {r.choice([0.0, 0.5, -1.0, 2.0, 1.5, r.uniform(-3, 3)]):.6e} : f32")
+        elif kind < 0.4:
+            name = r.choice(UNARY)
+            lines.append(f"{result} = {name} {pick()}{fast if name.startswith('math.') and name in FUNCTIONS else ''} : f32")
+        elif kind < 0.75:
+            name = r.choice(BINARY)
+            lines.append(f"{result} = {name} {pick()}, {pick()}{fast if name == 'arith.divf' else ''} : f32")
+        elif kind < 0.85:
+            lines.append(f"{result} = math.fma {pick()}, {pick()}, {pick()} : f32")
+        elif kind < 0.93 or not truths:
+            lines.append(f"{result} = arith.cmpf {r.choice(PREDICATES)}, {pick()}, {pick()} : f32")
+            truths.append(result)
+            continue
+        else:
+            lines.append(f"{result} = arith.select {r.choice(truths)}, {pick()}, {pick()} : f32")
+        numbers.append(result)
+    arguments = ["%x: f32"] + [
+        f'%{name}: f32 {{dgemm.operand = #dgemm.epilogue_operand<name = "{name}", along = {axis}, element = {element}>}}'
+        for name, axis, element in operands]  # fmt: skip
+    body = "".join(f"  {line}\n" for line in lines)
+    return f"func.func @region({', '.join(arguments)}) -> f32 {{\n{body}  return {numbers[-1]} : f32\n}}\n"
+
+
+def make_problem(seed, index, count):
+    """The flags of dgemm-gen, those of dgemm-run, and the text of a region or the names of ready-made ones."""
+    r = random.Random(seed * 1000003 + index)
+    layout = LAYOUTS[index % 3] if index < 3 * len(READY_MADE) else r.choice(LAYOUTS)
+    if index < 3 * len(READY_MADE):
+        epilogue = READY_MADE[index // 3]
+    elif index < count:
+        epilogue = r.choice(CHAINS + READY_MADE)
+    else:
+        epilogue = make_region(r, layout)
+    m, n = r.choice([1, 7, 33, 64, 100, 129, 200]), r.choice([8, 24, 40, 120, 136, 200, 264, 33, 130])
+    k = r.choice([16, 128, 144, 400, 512, 640, 130, 77])
+    scale = r.choice([("1x128", "128x128"), ("1x128", "128x128"), ("row", "row"), ("tensor", "row"), ("1x128", "1x128")])
+    flags = [f"--n={n}", f"--k={k}", f"--scale-a={scale[0]}", f"--scale-b={scale[1]}", f"--layout={layout}"]
+    flags += [f"--out={r.choice(['bf16', 'f16', 'f32'])}"]
+    if layout != "dense":
+        groups = r.choice([1, 2, 3])
+        flags.append(f"--groups={groups}")
+        m = {"contiguous": 128 * r.choice([groups, groups + 1]), "masked": r.choice([64, 72])}[layout]
+    flags.append(f"--m={m}")
+    if set(scale) <= {"tensor", "row"} and r.random() < 0.5:
+        flags.append("--accuracy=fast")
+    config = r.choice(CONFIGS)
+    if ("cluster" in config and k % 16) or (layout == "contiguous" and "block" not in config):
+        config = "" if "cluster" in config else config
+        config = ", ".join(filter(None, [config, "block = 128x64x128" if layout == "contiguous" else ""]))
+    if "early_store" in config and scale != ("1x128", "128x128"):
+        config = ""  # it is for scales that vary along K, and for one of B in a tile
+    if config:
+        flags.append(f"--config={config}")
+    if r.random() < 0.2:
+        flags.append("--dynamic=m")
+    return flags, [f"--m={m}"], epilogue
+
+
+def run_problem(options, index):
+    flags, run, epilogue = make_problem(options.seed, index, options.count)
+    text = " ".join(f"'{flag}'" if " " in flag else flag for flag in flags)
+    if options.only not in text + epilogue:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        given = epilogue
+        if "func.func" in epilogue:
+            given = f"{folder}/region.mlir"
+            with open(given, "w") as file:
+                file.write(epilogue)
+        flags.append(f"--epilogue={given}")
+        # A driver assembles PTX otherwise than the pinned ptxas.
+        kernel = "kernel.ptx" if options.device == "emulator" else "kernel.cubin"
+        commands = [[f"{options.bin}/dgemm-gen", *flags, f"--emit={kernel[7:]}", "-o", f"{folder}/{kernel}"],
+                    [f"{options.bin}/dgemm-gen", *flags, "--emit=launch", "-o", f"{folder}/kernel.json"],
+                    [f"{options.bin}/dgemm-run", f"--kernel={folder}/{kernel}", f"--launch={folder}/kernel.json", *run,
+                     f"--device={options.device}", "--check=full", f"--seed={index}", "--no-time"]]  # fmt: skip
+        for command in commands:
+            result = subprocess.run(command, capture_output=True, text=True, timeout=300)
+            if result.returncode and "no legal config" in result.stderr:
+                return "no config"
+            if result.returncode:
+                lines = (result.stdout + result.stderr).strip().splitlines()
+                what = epilogue if given != epilogue else f"--epilogue={epilogue}\n"
+                return f"FAIL problem {index}: dgemm-gen {text} {what}  " + "\n  ".join(lines[:6])
+    return ""
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--bin", default="build/bin", help="folder of the tools")
+    parser.add_argument("--count", type=int, default=80, help="problems with ready-made epilogues")
+    parser.add_argument("--random", type=int, default=40, help="problems with random regions")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--device", default="emulator", help="emulator or gpu")
+    parser.add_argument("--only", default="", help="problems whose flags or regions have this text")
+    options = parser.parse_args()
+    indices = [*range(options.count), *range(max(options.count, 3 * len(READY_MADE)), max(options.count, 3 * len(READY_MADE)) +
+                                             options.random)]  # fmt: skip
+    if options.count < 3 * len(READY_MADE):
+        options.count = 3 * len(READY_MADE)
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        results = [result for result in pool.map(lambda i: run_problem(options, i), indices) if result is not None]
+    failed = [result for result in results if result.startswith("FAIL")]
+    for result in failed:
+        print(result)
+    print(f"{len(results)} problems, {results.count('no config')} of them without a config, {len(failed)} failed")
+    return 1 if failed or len(results) == results.count("no config") else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
