@@ -125,13 +125,6 @@ struct LowerPromote : OpConversionPattern<PromoteOp> {
     size_t first = op.getColumn() / 2;
     for (size_t i = first; i < first + parts.size(); ++i)
       sums[i] = addScaled(b, parts[i - first], scales.get(i), sums[i]);
-    // A sum that is only scaled goes to its store: the second half of its columns may be scaled behind the store of the
-    // first.
-    Operation *source = op.getPart().getDefiningOp();
-    if (op.getAcc().getDefiningOp<ZeroOp>() && !isa_and_nonnull<MmaOp, MmaWaitOp>(source)) {
-      rewriter.replaceOp(op, pack(b, sums));
-      return success();
-    }
     // Held here: LLVM would sink the multiply-adds to the end of the loop, and with them a second partial accumulator
     // would stay live under the next wgmma.
     Value held = createAccumulatorFence(b, pack(b, ArrayRef(sums).slice(first, parts.size())));
