@@ -27,7 +27,7 @@ def make_problem(seed, index):
     """The flags of dgemm-gen and those of dgemm-run."""
     r = random.Random(seed * 1000003 + index)
     a, b = PAIRS[index % len(PAIRS)]
-    layout = r.choice(["dense", "dense", "dense", "contiguous", "masked"])
+    layout = r.choice(["dense", "dense", "dense", "contiguous", "masked", "offsets", "k_grouped"])
     m, n = r.choice([1, 7, 33, 64, 100, 129, 200]), r.choice([8, 24, 40, 120, 136, 200, 264, 33, 130])
     k = r.choice([16, 128, 144, 400, 512, 640, 1000, 1040, 130, 77])
     flags = [f"--n={n}", f"--k={k}", f"--scale-a={a}", f"--scale-b={b}", f"--layout={layout}"]
@@ -37,13 +37,19 @@ def make_problem(seed, index):
     if layout != "dense":
         groups = r.choice([1, 2, 3])
         flags.append(f"--groups={groups}")
-        m = {"contiguous": 128 * r.choice([groups, groups + 1]), "masked": r.choice([64, 72])}[layout]
+        m = {"contiguous": 128 * r.choice([groups, groups + 1]), "masked": r.choice([64, 72])}.get(layout, m)
+    if layout == "offsets":
+        flags.append(f"--row-alignment={r.choice([1, 1, 24, 128])}")
+    if r.random() < 0.25:
+        flags.append("--accumulate")
     flags.append(f"--m={m}")
     run.append(f"--m={m}")
     if {a, b} <= {"tensor", "row"} and r.random() < 0.5:
         flags.append("--accuracy=fast")
     config = r.choice(CONFIGS)
     if "cluster" in config and k % 16:
+        config = ""
+    if layout == "k_grouped" and ("split_k" in config or "serpentine" in config):
         config = ""
     if layout == "contiguous":
         config = ", ".join(filter(None, [config, "block = 128x64x128" if "warpgroups" in config or r.random() < 0.5 else ""]))

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How long the search for groups takes: masked problems of which eight groups have rows, by the number of groups, on a GPU.
 
-usage: PYTHONPATH=build/python gpu-groups.py [--groups 8 32 128 1000] [--n 2048] [--k 2048] [--rows 1] [--limit 1.3]
+usage: PYTHONPATH=build/python gpu-groups.py [--groups 8 32 128 1000] [--m 16] [--n 4096] [--k 2048] [--rows 1] [--limit 1.3]
 
 Checks the rows of the busy groups against single precision. Prints microseconds (median, cold L2), and exits with 1 where a
 number of groups takes more than --limit times what eight take, or a result is wrong.
@@ -17,7 +17,7 @@ import dgemm
 
 def make(options, groups):
     generator = torch.Generator("cuda").manual_seed(groups)
-    m, n, k = 64, options.n, options.k
+    m, n, k = options.m, options.n, options.k
     a = torch.randn(groups, m, k, device="cuda", generator=generator).to(torch.float8_e4m3fn)
     b = torch.empty(groups, n, k, device="cuda", dtype=torch.float8_e4m3fn)
     for group in range(groups):
@@ -41,7 +41,7 @@ def is_right(options, lhs, rhs, scale_a, masked_m, d):
 
 def measure(options, groups):
     lhs, rhs, masked_m, scale_a = make(options, groups)
-    d = torch.full((groups, 64, options.n), float("nan"), device="cuda", dtype=torch.bfloat16)
+    d = torch.full((groups, options.m, options.n), float("nan"), device="cuda", dtype=torch.bfloat16)
     flush = torch.empty(256 << 20, device="cuda", dtype=torch.uint8)
 
     def call():
@@ -66,7 +66,8 @@ def measure(options, groups):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--groups", type=int, nargs="+", default=[8, 32, 128, 1000])
-    parser.add_argument("--n", type=int, default=2048)
+    parser.add_argument("--m", type=int, default=16, help="rows that each group has memory for")
+    parser.add_argument("--n", type=int, default=4096)
     parser.add_argument("--k", type=int, default=2048)
     parser.add_argument("--rows", type=int, default=1, help="of each busy group")
     parser.add_argument("--limit", type=float, default=1.3)

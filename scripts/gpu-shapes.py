@@ -160,6 +160,31 @@ def grouped(cases):
     cases.add("contiguous_34", "--layout=contiguous --m=? --groups=8 --n=4096 --k=7168", [(8192, 4096, 7168, 1)])
 
 
+def training(cases):
+    """Groups without padding, groups along K, and sums that D takes."""
+    for (n, k), alignment in itertools.product(((576, 1152), (136, 528), (33, 200)), (1, 24, 128)):
+        for config in ("64x64", "128x128", "128x128,cluster=2x1", "256x128,rotate=true"):
+            if "cluster" not in config or k % 16 == 0:
+                cases.add(f"offsets_n{n}_a{alignment}_{config.replace(',', '_').replace('=', '')}",
+                          f"--layout=offsets --row-alignment={alignment} --m=? --groups=7 --n={n} --k={k} --config=block={config}",
+                          [(m, n, k, seed) for m in (700, 2000) for seed in (1, 2)])
+    cases.add("offsets_many", "--layout=offsets --row-alignment=1 --m=? --groups=300 --n=256 --k=512",
+              [(3000, 256, 512, seed) for seed in (1, 2)])
+    cases.add("masked_many", "--layout=masked --m=16 --groups=300 --n=256 --k=512", [(16, 256, 512, seed) for seed in (1, 2)])
+    for out, accumulate in itertools.product(("f32", "bf16", "f16"), ("", "--accumulate")):
+        name = f"{out}{accumulate.replace('--', '_')}"
+        cases.add(f"k_grouped_{name}", f"--layout=k_grouped --groups=9 --m=? --n=520 --k=? --k-divisor=16 --scale-b=1x128 --out={out} {accumulate}",
+                  [(m, 520, k, seed) for m in (200, 1000) for k in (2432, 6000) for seed in (1, 2)])
+        cases.add(f"wgrad_{name}", f"--m=? --n=520 --k=1152 --scale-b=1x128 --out={out} {accumulate}",
+                  [(m, 520, 1152, m) for m in (1, 129, 1000)])
+    for name, flags in (("split", "--n=520 --k=2048 --config=block=64x64,split_k=4"), ("early", "--n=520 --k=1024 --config=block=256x64,early_store=true"),
+                        ("odd", "--n=33 --k=200"), ("pair", "--n=520 --k=1152 --config=block=128x128,cluster=2x1")):
+        n, k = (int(word.split("=")[1]) for word in flags.split()[:2])
+        for out in ("bf16", "f32"):
+            cases.add(f"accumulate_{name}_{out}", f"--m=? {flags} --accumulate --out={out}", [(m, n, k, m) for m in (1, 64, 300)])
+    cases.add("accumulate_masked", "--layout=masked --m=200 --groups=4 --n=520 --k=512 --accumulate", [(200, 520, 512, 1)])
+
+
 def table(cases):
     """Each config of the shipped tables, at sizes with tails that are not its own."""
     for path in glob.glob(os.path.join(REPOSITORY, "lib/Analysis/TunedTables/*.json")):
@@ -201,7 +226,7 @@ def main():
     args = parser.parse_args()
     os.makedirs(args.out, exist_ok=True)
     cases = Cases(args.for_emulator)
-    for make in (dense, dynamic, clusters, fields, grouped, table) + (() if args.for_emulator else (large, speed)):
+    for make in (dense, dynamic, clusters, fields, grouped, training, table) + (() if args.for_emulator else (large, speed)):
         make(cases)
 
     def compile_kernel(job):

@@ -48,16 +48,18 @@ void dgemm_problem_destroy(dgemm_problem *problem);
 /* Sets a field of the problem, as GemmShape of dgemm/Driver/Compiler.h describes it:
  *   m, n, k                          elements
  *   groups                           of a grouped layout
- *   row_alignment                    contiguous: rows that each group starts at a multiple of; 128 by default
- *   expected_m                       a guess at a dynamic M, or at the rows of a masked group; 0 for none
+ *   row_alignment                    contiguous, offsets: rows that each group starts at a multiple of; k_grouped: columns
+ *                                    of K; 128 by default
+ *   expected_m                       a guess at a dynamic M, or at the rows of a group of a masked or offsets layout; 0
+ *                                    for none
  *   lda, ldb, ldd                    elements from row to row; 0 where rows follow each other
  *   n_divisor, k_divisor, lda_divisor, ldb_divisor, ldd_divisor
  *                                    what a dynamic size is promised to be a multiple of
- *   scale_a_k_innermost, scale_b_k_innermost, scale_b_n_innermost, pdl
+ *   scale_a_k_innermost, scale_b_k_innermost, scale_b_n_innermost, pdl, accumulate
  *                                    0 or 1
  * Error: there is no such field, or it does not take this value. */
 char *dgemm_problem_set_int(dgemm_problem *problem, const char *field, int64_t value);
-/*   layout                           "dense", "contiguous" or "masked"
+/*   layout                           "dense", "contiguous", "masked", "offsets" or "k_grouped"
  *   scale_a, scale_b                 "tensor", "row", "1x128" or "128x128": what has a scale of its own
  *   a_type, b_type                   "f8E4M3FN" or "f8E5M2"
  *   out_type                         "bf16", "f16" or "f32"

@@ -32,7 +32,21 @@ ProblemSize ProblemSize::get(GemmOp gemm) {
   size.n = gemm.getN();
   size.k = gemm.getK();
   size.groups = gemm.getNumGroups();
-  size.isMasked = gemm.getLayout() == Layout::Masked;
+  // Groups of a layout of offsets are taken to have about as many rows as each other.
+  bool isOfOffsets = gemm.getLayout() == Layout::Offsets;
+  if (isOfOffsets && !ShapedType::isDynamic(size.m))
+    size.m = ShapedType::isDynamic(size.groups) ? ShapedType::kDynamic : llvm::divideCeil(size.m, size.groups);
+  size.isMasked = gemm.getLayout() == Layout::Masked || isOfOffsets;
+  // As many products as there are groups, of about as many columns of K as each other, are one with as many rows.
+  if (gemm.getLayout() == Layout::KGrouped) {
+    bool isKnown = !ShapedType::isDynamic(size.groups);
+    if (isKnown && !ShapedType::isDynamic(size.m))
+      size.m *= size.groups;
+    if (isKnown && !ShapedType::isDynamic(size.k))
+      size.k = llvm::divideCeil(size.k, size.groups);
+    size.groups = 1;
+    size.isKGrouped = true;
+  }
   if (gemm.getExpectedRows() && (size.isMasked || ShapedType::isDynamic(size.m)))
     size.m = *gemm.getExpectedRows();
   if (gemm.getLayout() == Layout::Contiguous)
@@ -59,6 +73,8 @@ bool ProblemSize::allows(ConfigAttr config) const {
       SharedMemoryLayout::getMaxStages(config.getBlockM(), config.getBlockN(), config.getBlockK(), config.getStages(),
                                        config.getSplitK(), config.getSchedule().getEarlyStore(),
                                        /*scalesColumns=*/true) < config.getStages())
+    return false;
+  if (isKGrouped && (config.getSplitK() > 1 || config.getOrder().getSerpentine()))
     return false;
   return loadsByTMA || !config.isMulticast();
 }
@@ -223,6 +239,8 @@ static void visitCandidates(const ProblemSize &size, ConfigFields fields, const 
     fields.schedule.unroll = 1;
   if (size.readsColumnScales && !fields.schedule.rotate)
     fields.schedule.rotate = false;
+  if (size.isKGrouped && !fields.order.serpentine)
+    fields.order.serpentine = false;
   // Each CTA reads the rows of all groups before it starts (measured with up to 32).
   constexpr int64_t kFewGroups = 32;
   if (size.isMasked && (ShapedType::isDynamic(size.groups) || size.groups > kFewGroups) && !fields.order.evenWaves)

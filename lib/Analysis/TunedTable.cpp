@@ -35,7 +35,7 @@ namespace dgemm {
 static bool fromJSON(const llvm::json::Value &value, Layout &layout, llvm::json::Path path) {
   std::optional<StringRef> name = value.getAsString();
   std::optional<Layout> known = name ? symbolizeLayout(*name) : std::nullopt;
-  if (!known) {
+  if (!known || *known > Layout::Masked) { // the others take those of these
     path.report("expected a layout: dense, contiguous or masked");
     return false;
   }

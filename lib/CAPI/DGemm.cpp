@@ -114,7 +114,8 @@ static constexpr SizeField kSizeFields[] = {{"m", &GemmShape::m},
 static constexpr FlagField kFlagFields[] = {{"scale_a_k_innermost", &GemmShape::scaleAKInnermost},
                                             {"scale_b_k_innermost", &GemmShape::scaleBKInnermost},
                                             {"scale_b_n_innermost", &GemmShape::scaleBNInnermost},
-                                            {"pdl", &GemmShape::pdl}};
+                                            {"pdl", &GemmShape::pdl},
+                                            {"accumulate", &GemmShape::accumulate}};
 
 dgemm_problem *dgemm_problem_create(int64_t m, int64_t n, int64_t k) {
   auto *problem = new dgemm_problem;

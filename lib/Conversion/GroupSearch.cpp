@@ -40,35 +40,59 @@ int64_t GroupSearch::getGroupsOfLane() const {
   return known && *known <= hopper::kWarpThreads ? 1 : kOfMany;
 }
 
-Value GroupSearch::loadRows(Value group) {
-  Value rows = arith::MaxSIOp::create(b, loadGroupValue(b, op, group), b.i32(0));
-  return arith::MinSIOp::create(b, b.toIndex(rows), op.getM());
+/// i32 element `position` of the group operand, no less than 0 and no more than `limit`.
+static Value loadClamped(NVVMBuilder &b, ForEachTileOp op, Value position, Value limit) {
+  Value given = arith::MaxSIOp::create(b, loadGroupValue(b, op, position), b.i32(0));
+  return arith::MinSIOp::create(b, b.toIndex(given), limit);
 }
 
-Value GroupSearch::countTilesM(Value rows) {
+GroupRows dgemm::loadRange(NVVMBuilder &b, ForEachTileOp op, Value group, Value limit) {
+  Value zero = b.index(0);
+  Value isFirst = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, group, zero);
+  // Loaded for the first, too, so that no load waits for a branch.
+  Value before = arith::SelectOp::create(b, isFirst, zero, arith::SubIOp::create(b, group, b.index(1)));
+  Value begin = arith::SelectOp::create(b, isFirst, zero, loadClamped(b, op, before, limit));
+  int64_t alignment = op->getParentOfType<KernelOp>().getProblem().getAlignment();
+  if (alignment > 1) {
+    // No further than the limit, which may be close to 2^31.
+    Value step = b.index(alignment), over = arith::RemUIOp::create(b, begin, step);
+    Value missing = arith::RemUIOp::create(b, arith::SubIOp::create(b, step, over), step);
+    begin = b.add(begin, arith::MinUIOp::create(b, missing, arith::SubIOp::create(b, limit, begin)));
+  }
+  return {begin, arith::MaxUIOp::create(b, begin, loadClamped(b, op, group, limit))};
+}
+
+GroupRows GroupSearch::loadRows(Value group) {
+  if (hasBegins())
+    return loadRange(b, op, group, op.getM());
+  return {b.index(0), loadClamped(b, op, group, op.getM())};
+}
+
+Value GroupSearch::countTilesM(GroupRows rows) {
   int64_t extent = op.getTile()[0] * op.getCluster()[0];
-  return arith::DivUIOp::create(b, b.add(rows, b.index(extent - 1)), b.index(extent));
+  Value count = arith::SubIOp::create(b, rows.end, rows.begin);
+  return arith::DivUIOp::create(b, b.add(count, b.index(extent - 1)), b.index(extent));
 }
 
 /// The rows of this lane's groups of those from `first` on; groups past the last have none.
-SmallVector<Value> GroupSearch::loadRowsOfLane(Value first) {
+SmallVector<GroupRows> GroupSearch::loadRowsOfLane(Value first) {
   int64_t count = getGroupsOfLane();
   Value own = b.add(first, arith::MulIOp::create(b, b.toIndex(getLane(b)), b.index(count)));
   Value last = arith::SubIOp::create(b, groups, b.index(1));
-  SmallVector<Value> rows;
+  SmallVector<GroupRows> all;
   for (int64_t i = 0; i < count; ++i) {
     Value group = b.add(own, b.index(i));
     Value exists = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, group, groups);
     // Loaded anyway, so that no load waits for a branch.
-    Value given = loadRows(arith::MinUIOp::create(b, group, last));
-    rows.push_back(arith::SelectOp::create(b, exists, given, b.index(0)));
+    GroupRows rows = loadRows(arith::MinUIOp::create(b, group, last));
+    all.push_back({rows.begin, arith::SelectOp::create(b, exists, rows.end, rows.begin)});
   }
-  return rows;
+  return all;
 }
 
-Value GroupSearch::countTilesOfLane(ArrayRef<Value> rows) {
+Value GroupSearch::countTilesOfLane(ArrayRef<GroupRows> rows) {
   Value tiles = countTiles(rows.front());
-  for (Value own : rows.drop_front())
+  for (const GroupRows &own : rows.drop_front())
     tiles = b.add(tiles, countTiles(own));
   return tiles;
 }
@@ -100,56 +124,66 @@ static Value scanWarp(NVVMBuilder &b, Value value, Value lane) {
   return value;
 }
 
-/// Steps over the groups that end before `tile`. Results: the first group of the step that is left, its first tile, and
-/// the rows of this lane's groups.
-SmallVector<Value> GroupSearch::skipGroups(Value tile, GroupTiles from) {
+/// Steps over the groups that end before `tile`.
+GroupSearch::Step GroupSearch::skipGroups(Value tile, GroupTiles from) {
+  int64_t count = getGroupsOfLane();
   Type type = b.getIndexType();
-  SmallVector<Type> types(2, type), found(3 + getGroupsOfLane(), type);
+  SmallVector<Type> types(2, type), found(3 + (hasBegins() ? 2 : 1) * count, type);
   auto loop = scf::WhileOp::create(b, found, ValueRange{from.group, from.firstTile});
   OpBuilder::InsertionGuard guard(b);
   Block *before = b.createBlock(&loop.getBefore(), {}, types, SmallVector<Location>(types.size(), b.getLoc()));
   Value first = before->getArgument(0), firstTile = before->getArgument(1);
-  Value next = b.add(first, b.index(getGroupsOfLane() * hopper::kWarpThreads));
-  SmallVector<Value> rows = loadRowsOfLane(first);
+  Value next = b.add(first, b.index(count * hopper::kWarpThreads));
+  SmallVector<GroupRows> rows = loadRowsOfLane(first);
   Value end = b.add(firstTile, sumOverWarp(countTilesOfLane(rows)));
   Value hasMore = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, next, groups);
   Value isPast = arith::CmpIOp::create(b, arith::CmpIPredicate::uge, tile, end);
   SmallVector<Value> state = {first, firstTile, end};
-  llvm::append_range(state, rows);
+  for (const GroupRows &own : rows) {
+    if (hasBegins())
+      state.push_back(own.begin);
+    state.push_back(own.end);
+  }
   scf::ConditionOp::create(b, arith::AndIOp::create(b, hasMore, isPast), state);
   Block *after = b.createBlock(&loop.getAfter(), {}, found, SmallVector<Location>(found.size(), b.getLoc()));
-  next = b.add(after->getArgument(0), b.index(getGroupsOfLane() * hopper::kWarpThreads));
+  next = b.add(after->getArgument(0), b.index(count * hopper::kWarpThreads));
   scf::YieldOp::create(b, ValueRange{next, after->getArgument(2)});
-  SmallVector<Value> results(loop.getResults());
-  results.erase(results.begin() + 2);
-  return results;
+  Step step = {loop.getResult(0), loop.getResult(1), {}};
+  ResultRange ends = loop.getResults().drop_front(3);
+  b.setInsertionPointAfter(loop);
+  for (int64_t i = 0; i < count; ++i)
+    step.rows.push_back(hasBegins() ? GroupRows{ends[2 * i], ends[2 * i + 1]} : GroupRows{b.index(0), ends[i]});
+  return step;
 }
 
 GroupTiles GroupSearch::find(Value tile, GroupTiles from) {
-  SmallVector<Value> left = skipGroups(tile, from);
-  ArrayRef<Value> ofLane = ArrayRef(left).drop_front(2);
-  Value lane = getLane(b), tiles = countTilesOfLane(ofLane);
-  Value end = b.add(left[1], b.toIndex(scanWarp(b, b.toI32(tiles), lane)));
+  Step step = skipGroups(tile, from);
+  Value lane = getLane(b), tiles = countTilesOfLane(step.rows);
+  Value end = b.add(step.firstTile, b.toIndex(scanWarp(b, b.toI32(tiles), lane)));
   Value isBefore = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, tile, end);
   Value lanes = NVVM::VoteSyncOp::create(b, b.getI32Type(), b.i32(-1), isBefore, NVVM::VoteSyncKind::ballot);
   // Of the groups of a lane, the last that begins no later than the tile.
-  int64_t count = static_cast<int64_t>(ofLane.size());
-  GroupTiles own = {b.add(left[0], arith::MulIOp::create(b, b.toIndex(lane), b.index(count))), ofLane.front(),
-                    arith::SubIOp::create(b, end, tiles)};
-  Value group = own.group, firstTile = own.firstTile;
+  int64_t count = getGroupsOfLane();
+  Value group = b.add(step.first, arith::MulIOp::create(b, b.toIndex(lane), b.index(count)));
+  Value firstTile = arith::SubIOp::create(b, end, tiles);
+  GroupTiles own = {group, step.rows.front(), firstTile};
   for (int64_t i = 1; i < count; ++i) {
-    firstTile = b.add(firstTile, countTiles(ofLane[i - 1]));
+    firstTile = b.add(firstTile, countTiles(step.rows[i - 1]));
     Value hasBegun = arith::CmpIOp::create(b, arith::CmpIPredicate::uge, tile, firstTile);
-    own = {arith::SelectOp::create(b, hasBegun, b.add(group, b.index(i)), own.group),
-           arith::SelectOp::create(b, hasBegun, ofLane[i], own.rows),
-           arith::SelectOp::create(b, hasBegun, firstTile, own.firstTile)};
+    auto choose = [&](Value here, Value other) -> Value { return arith::SelectOp::create(b, hasBegun, here, other); };
+    own = {choose(b.add(group, b.index(i)), own.group),
+           {hasBegins() ? choose(step.rows[i].begin, own.rows.begin) : own.rows.begin,
+            choose(step.rows[i].end, own.rows.end)},
+           choose(firstTile, own.firstTile)};
   }
   // Of the lanes, the first that ends behind the tile.
   Value source = LLVM::CountTrailingZerosOp::create(b, b.getI32Type(), lanes, /*is_zero_poison=*/false);
-  auto ofSource = [&](Value value) {
+  auto ofSource = [&](Value value) -> Value {
     return b.toIndex(NVVM::ShflOp::create(b, b.getI32Type(), b.i32(-1), b.toI32(value), source, b.i32(31),
                                           NVVM::ShflKind::idx, UnitAttr{}));
   };
   Value exists = arith::CmpIOp::create(b, arith::CmpIPredicate::ne, lanes, b.i32(0));
-  return {arith::SelectOp::create(b, exists, ofSource(own.group), groups), ofSource(own.rows), ofSource(own.firstTile)};
+  return {arith::SelectOp::create(b, exists, ofSource(own.group), groups),
+          {hasBegins() ? ofSource(own.rows.begin) : own.rows.begin, ofSource(own.rows.end)},
+          ofSource(own.firstTile)};
 }

@@ -70,9 +70,13 @@ void StoreLowering::storeSlice(NVVMBuilder &b, StoreOp store, size_t slice) {
   Value n = coordinates.front();
   for (OutputPanel panel : getOutputPanels(store.getNumColumns())) {
     coordinates.front() = b.add(n, store.getFirstColumn() + panel.column);
-    NVVM::CpAsyncBulkTensorSharedCTAToGlobalOp::create(b, findTensorMap(store, panel.columns),
-                                                       panelAddress(b, store, slice, panel), coordinates, Value{},
-                                                       NVVM::TMAStoreMode::TILE, Value{});
+    Value map = findTensorMap(store, panel.columns), address = panelAddress(b, store, slice, panel);
+    if (store.getAccumulate())
+      NVVM::CpAsyncBulkTensorReduceOp::create(b, map, address, NVVM::TMAReduxKind::ADD, NVVM::TMAStoreMode::TILE,
+                                              coordinates, Value{});
+    else
+      NVVM::CpAsyncBulkTensorSharedCTAToGlobalOp::create(b, map, address, coordinates, Value{},
+                                                         NVVM::TMAStoreMode::TILE, Value{});
   }
 }
 

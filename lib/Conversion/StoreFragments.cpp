@@ -117,6 +117,25 @@ private:
     return LLVM::TruncOp::create(b, b.getI16Type(), b.shiftRight(pair, 16 * lane));
   }
 
+  /// Adds on the way out: no thread waits for what was there (PTX ISA 9.0, red).
+  static void addTo(NVVMBuilder &b, Type element, Value address, Value value, bool isPaired) {
+    bool isF32 = element.isF32();
+    std::string type = isF32 ? "f32" : element.isBF16() ? "bf16" : "f16", code = "red.global.add.";
+    SmallVector<Value> operands = {address};
+    if (isF32 && isPaired) {
+      code += "v2.f32 [$0], {$1, $2};";
+      for (int64_t lane = 0; lane < 2; ++lane)
+        operands.push_back(getLane(b, element, value, lane));
+    } else {
+      code += (isF32 ? "" : "noftz.") + type + (isPaired ? "x2" : "") + " [$0], $1;";
+      operands.push_back(value);
+    }
+    StringRef constraints = isF32 ? (isPaired ? "l,f,f" : "l,f") : isPaired ? "l,r" : "l,h";
+    LLVM::InlineAsmOp::create(b, Type{}, operands, code, constraints, /*has_side_effects=*/true,
+                              /*is_align_stack=*/false, LLVM::tailcallkind::TailCallKind::None, LLVM::AsmDialectAttr{},
+                              ArrayAttr{});
+  }
+
   /// Pairs of columns at once where rows and their ends are even, else each by itself.
   static void storeRow(NVVMBuilder &b, OperandAccess &access, StoreOp op, ArrayRef<Value> values, int64_t half,
                        Value offset, Value columns) {
@@ -130,7 +149,11 @@ private:
         Value inside = arith::CmpIOp::create(b, arith::CmpIPredicate::sgt, columns, i64(b, column));
         b.when(inside, [&] {
           Value value = isPaired ? pair : getLane(b, element, pair, lane);
-          LLVM::StoreOp::create(b, value, access.getAddress(arith::AddIOp::create(b, offset, i64(b, column))));
+          Value address = access.getAddress(arith::AddIOp::create(b, offset, i64(b, column)));
+          if (op.getAccumulate())
+            addTo(b, element, address, value, isPaired);
+          else
+            LLVM::StoreOp::create(b, value, address);
         });
       }
     }

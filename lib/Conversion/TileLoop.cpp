@@ -22,7 +22,7 @@ static Value isOdd(NVVMBuilder &b, Value number) {
 static std::pair<Value, Value> decodeTile(NVVMBuilder &b, ForEachTileOp op, Value tile, Value tilesM, Value tilesN) {
   // A single row of tiles wants no divisions, which would delay the first load.
   APInt m;
-  if (op.getLayout() != Layout::Masked && matchPattern(op.getM(), m_ConstantInt(&m)) &&
+  if (!op.searchesGroups() && matchPattern(op.getM(), m_ConstantInt(&m)) &&
       m.getSExtValue() <= op.getTile()[0] * op.getCluster()[0])
     return {b.index(0), tile};
   Value groupM = b.index(llvm::divideCeil(op.getGroupM(), op.getCluster()[0]));
@@ -66,6 +66,8 @@ private:
   std::pair<Value, Value> loadGroupsOfPair(Value clusterM);
   SmallVector<Value> createContiguousTile(TileOffsets offsets, ValueRange carried);
   Value isGroup(Value label);
+  SmallVector<Value> createWhere(Value condition, TileOffsets offsets, ArrayRef<Value> tileArgs, ValueRange carried);
+  SmallVector<Value> createKGroupedTile(Value tile, Value tilesM, ValueRange carried);
   void evenWaves(Value tiles, Value &first, Value &step);
   ResultRange createTilesOfGroup(GroupSearch &search, const GroupTiles &group, Value step, ValueRange state);
   ResultRange lowerSearched(Value first, Value step, ValueRange inits);
@@ -140,28 +142,49 @@ std::pair<Value, Value> TileLoopLowering::loadGroupsOfPair(Value clusterM) {
           arith::SelectOp::create(b, isSecond, firstGroup, secondGroup)};
 }
 
-/// The group is that of the first row of the tile; padding is skipped.
-SmallVector<Value> TileLoopLowering::createContiguousTile(TileOffsets offsets, ValueRange carried) {
-  SmallVector<Value> groups;
-  if (op.getPeerGroup()) {
-    auto [own, peer] = loadGroupsOfPair(offsets.clusterM);
-    groups = {own, peer};
-  } else {
-    groups = {loadGroupValue(b, op, offsets.m)};
-  }
-  auto branch = scf::IfOp::create(b, carried.getTypes(), isGroup(groups.front()), /*withElseRegion=*/true);
+/// A tile that is taken where `condition` holds.
+SmallVector<Value> TileLoopLowering::createWhere(Value condition, TileOffsets offsets, ArrayRef<Value> tileArgs,
+                                                 ValueRange carried) {
+  auto branch = scf::IfOp::create(b, carried.getTypes(), condition, /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(b);
   for (Block *block : {branch.thenBlock(), branch.elseBlock()}) {
     if (!block->empty()) // a branch without results comes with its terminator
       block->back().erase();
     b.setInsertionPointToEnd(block);
     if (block == branch.thenBlock())
-      scf::YieldOp::create(
-          b, moveBody(offsets, llvm::map_to_vector(groups, [&](Value g) { return b.toIndex(g); }), carried));
+      scf::YieldOp::create(b, moveBody(offsets, tileArgs, carried));
     else
       scf::YieldOp::create(b, carried);
   }
   return SmallVector<Value>(branch.getResults());
+}
+
+/// The group is that of the first row of the tile; padding is skipped.
+SmallVector<Value> TileLoopLowering::createContiguousTile(TileOffsets offsets, ValueRange carried) {
+  SmallVector<Value> labels;
+  if (op.getPeerGroup()) {
+    auto [own, peer] = loadGroupsOfPair(offsets.clusterM);
+    labels = {own, peer};
+  } else {
+    labels = {loadGroupValue(b, op, offsets.m)};
+  }
+  Value exists = isGroup(labels.front());
+  return createWhere(exists, offsets, llvm::map_to_vector(labels, [&](Value g) { return b.toIndex(g); }), carried);
+}
+
+/// Group after group, each with all tiles of D. A group without columns of K is zero, or adds nothing.
+SmallVector<Value> TileLoopLowering::createKGroupedTile(Value tile, Value tilesM, ValueRange carried) {
+  auto kernel = op->getParentOfType<KernelOp>();
+  Value tilesOfGroup = arith::MulIOp::create(b, tilesM, tilesN);
+  Value group = arith::DivUIOp::create(b, tile, tilesOfGroup);
+  TileOffsets offsets = offsetsOf(arith::RemUIOp::create(b, tile, tilesOfGroup), tilesM);
+  int64_t k = kernel.getProblem().getK();
+  GroupRows columns = loadRange(b, op, group, k > 0 ? b.index(k) : Value(kernel.findSize("K")));
+  SmallVector<Value> tileArgs = {group, columns.begin, columns.end};
+  if (!kernel.getProblem().getAccumulate())
+    return moveBody(offsets, tileArgs, carried);
+  Value exists = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, columns.begin, columns.end);
+  return createWhere(exists, offsets, tileArgs, carried);
 }
 
 /// Takes no more CTAs than do the tiles in as many waves; the others get a first tile past the last. How many tiles
@@ -224,7 +247,10 @@ ResultRange TileLoopLowering::createTilesOfGroup(GroupSearch &search, const Grou
   return createWhile(b, state, isInside, [&](ValueRange state) {
     Value inGroup = arith::SubIOp::create(b, state.front(), group.firstTile);
     SmallVector<Value> next = createTile(state.drop_front(), [&](ValueRange carried) {
-      return moveBody(offsetsOf(inGroup, tilesM), {group.group, group.rows}, carried);
+      TileOffsets offsets = offsetsOf(inGroup, tilesM);
+      if (op.getLayout() == Layout::Offsets)
+        offsets.m = b.add(offsets.m, group.rows.begin);
+      return moveBody(offsets, {group.group, group.rows.end}, carried);
     });
     next.insert(next.begin(), b.add(state.front(), step));
     return next;
@@ -242,28 +268,27 @@ ResultRange TileLoopLowering::lowerSearched(Value first, Value step, ValueRange 
   if (search.hasOneGroup())
     return createTilesOfGroup(search, {inits[0], search.loadRows(inits[0]), inits[1]}, step,
                               ArrayRef(inits).drop_front(2));
-  SmallVector<Type> types(ValueRange(inits).getTypes());
-  types.insert(types.begin() + 1, b.getIndexType());
+  SmallVector<Type> stateTypes(ValueRange(inits).getTypes()), types = stateTypes;
+  types.insert(types.begin(), 2, b.getIndexType()); // with the rows of the group
   auto loop = scf::WhileOp::create(b, types, inits);
   OpBuilder::InsertionGuard guard(b);
-  SmallVector<Type> stateTypes(ValueRange(inits).getTypes());
   Block *before =
       b.createBlock(&loop.getBefore(), {}, stateTypes, SmallVector<Location>(stateTypes.size(), b.getLoc()));
   ValueRange state = before->getArguments();
-  GroupTiles found = search.find(state[2], {state[0], Value(), state[1]});
-  SmallVector<Value> forwarded = {found.group, found.rows, found.firstTile};
+  GroupTiles found = search.find(state[2], {state[0], {}, state[1]});
+  SmallVector<Value> forwarded = {found.rows.begin, found.rows.end, found.group, found.firstTile};
   llvm::append_range(forwarded, state.drop_front(2));
   Value exists = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, found.group, search.getGroups());
   scf::ConditionOp::create(b, exists, forwarded);
   Block *after = b.createBlock(&loop.getAfter(), {}, types, SmallVector<Location>(types.size(), b.getLoc()));
   ValueRange args = after->getArguments();
-  GroupTiles group = {args[0], args[1], args[2]};
-  ResultRange tiles = createTilesOfGroup(search, group, step, args.drop_front(3));
+  GroupTiles group = {args[2], {args[0], args[1]}, args[3]};
+  ResultRange tiles = createTilesOfGroup(search, group, step, args.drop_front(4));
   Value end = b.add(group.firstTile, arith::MulIOp::create(b, search.countTilesM(group.rows), tilesN));
   SmallVector<Value> yielded = {b.add(group.group, b.index(1)), end};
   llvm::append_range(yielded, tiles);
   scf::YieldOp::create(b, yielded);
-  return loop.getResults().drop_front(3);
+  return loop.getResults().drop_front(4);
 }
 
 void TileLoopLowering::lower() {
@@ -293,8 +318,12 @@ void TileLoopLowering::lower() {
   }
   Value tilesM = tilesOf(op.getM(), 0);
   Value tiles = arith::MulIOp::create(b, tilesM, tilesN);
+  if (op.getLayout() == Layout::KGrouped)
+    tiles = arith::MulIOp::create(b, tiles, getNumGroups(b, op->getParentOfType<KernelOp>()));
   ResultRange results = createLoop(first, tiles, step, inits, [&](Value tile, ValueRange values) {
     return createTile(values, [&](ValueRange carried) {
+      if (op.getLayout() == Layout::KGrouped)
+        return createKGroupedTile(tile, tilesM, carried);
       TileOffsets offsets = offsetsOf(tile, tilesM);
       if (op.getLayout() == Layout::Contiguous)
         return createContiguousTile(offsets, carried);

@@ -39,13 +39,17 @@ public:
         builder(context) {}
 
   MemRefType a() { return matrix(lhs.getElement(), isMasked(), shape.m, shape.k, shape.lda); }
-  MemRefType b() { return matrix(rhs.getElement(), isGrouped(), shape.n, shape.k, shape.ldb); }
+  MemRefType b() { return matrix(rhs.getElement(), hasBs(), shape.n, shape.k, shape.ldb); }
   MemRefType d() {
-    return matrix(element(builder.getContext(), shape.outType), isMasked(), shape.m, shape.n, shape.ldd);
+    return matrix(element(builder.getContext(), shape.outType), isMasked() || isKGrouped(), shape.m, shape.n,
+                  shape.ldd);
   }
   MemRefType scaleA() { return scales(isMasked(), lhs, shape.m, shape.scaleAKInnermost); }
-  MemRefType scaleB() { return scales(isGrouped(), rhs, shape.n, shape.scaleBNInnermost || shape.scaleBKInnermost); }
-  MemRefType groups() { return MemRefType::get({extent(isMasked() ? shape.groups : shape.m)}, builder.getI32Type()); }
+  MemRefType scaleB() { return scales(hasBs(), rhs, shape.n, shape.scaleBNInnermost || shape.scaleBKInnermost); }
+  MemRefType groups() {
+    bool isOfRows = shape.layout == GemmLayout::Contiguous;
+    return MemRefType::get({extent(isOfRows ? shape.m : shape.groups)}, builder.getI32Type());
+  }
   MemRefType epilogue(EpilogueOperandAttr operand) {
     switch (operand.getAlong()) {
     case EpilogueAxisKind::N:
@@ -67,6 +71,9 @@ public:
 
 private:
   bool isMasked() const { return shape.layout == GemmLayout::Masked; }
+  bool isKGrouped() const { return shape.layout == GemmLayout::KGrouped; }
+  /// Each group has a B of its own.
+  bool hasBs() const { return isGrouped() && !isKGrouped(); }
   static MemRefType packed(EpilogueOperandAttr operand, ArrayRef<int64_t> sizes) {
     return MemRefType::get(llvm::map_to_vector(sizes, extent), operand.getElement());
   }
@@ -205,6 +212,13 @@ static llvm::Error checkShape(const GemmShape &shape) {
     return makeError(llvm::formatv("expected the row alignment of groups to be a multiple of {0}, the rows of the "
                                    "smallest tile, but got {1}",
                                    kMinBlockM, shape.rowAlignment));
+  if (shape.layout == GemmLayout::KGrouped &&
+      (shape.rowAlignment < 1 || shape.rowAlignment > INT32_MAX || shape.rowAlignment % kScaleBlock))
+    return makeError(llvm::formatv("expected the alignment of groups of K to be a multiple of {0}, but got {1}",
+                                   kScaleBlock, shape.rowAlignment));
+  if (shape.layout == GemmLayout::Offsets && (shape.rowAlignment < 1 || shape.rowAlignment > INT32_MAX))
+    return makeError(
+        llvm::formatv("expected the row alignment of groups to be 1 to 2147483647, but got {0}", shape.rowAlignment));
   if (shape.expectedM < 0 || shape.expectedM > INT32_MAX)
     return makeError(
         llvm::formatv("expected the expected M to be 1 to 2147483647, or 0 for none, but got {0}", shape.expectedM));
@@ -253,12 +267,18 @@ static void buildFunction(mlir::ImplicitLocOpBuilder &b, const GemmShape &shape,
   gemm.lhs(body->getArgument(0), body->getArgument(1), types.lhsGranularity());
   gemm.rhs(body->getArgument(2), body->getArgument(3), types.rhsGranularity());
   gemm.out(body->getArgument(4)).divisible(makeDivisors(b.getContext(), shape)).pdl(shape.pdl);
+  gemm.accumulate(shape.accumulate);
   gemm.accuracy(shape.accuracy == Accuracy::Fast ? AccuracyKind::Fast : AccuracyKind::Exact);
   if (shape.layout == GemmLayout::Contiguous)
     gemm.contiguous(body->getArgument(5), shape.rowAlignment);
   if (shape.layout == GemmLayout::Masked)
     gemm.masked(body->getArgument(5));
-  if (shape.expectedM && (shape.layout == GemmLayout::Masked || shape.m == kDynamic))
+  if (shape.layout == GemmLayout::Offsets)
+    gemm.offsets(body->getArgument(5), shape.rowAlignment);
+  if (shape.layout == GemmLayout::KGrouped)
+    gemm.kGrouped(body->getArgument(5), shape.rowAlignment);
+  bool isOfGroups = shape.layout == GemmLayout::Masked || shape.layout == GemmLayout::Offsets;
+  if (shape.expectedM && (isOfGroups || shape.m == kDynamic))
     gemm.expectRows(shape.expectedM);
   if (epilogue)
     gemm.epilogue(epilogue, body->getArguments().drop_front(firstOfEpilogue));

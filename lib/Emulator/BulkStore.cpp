@@ -41,9 +41,14 @@ void writeOut(Machine &machine, const Cta &cta, const Warp &warp, unsigned line,
   unsigned width = getByteWidth(out.type);
   for (const Piece &piece : out.pieces) {
     bool reduce = out.reduction != AtomicOp::None;
-    if (auto twice = GlobalMemory::markWritten(*out.memory, piece.to, piece.bytes, cta.index, reduce)) {
+    // The result of a second sum of floats depends on an order that is open.
+    bool isSum = out.reduction == AtomicOp::Add && out.type != Type::S32 && out.type != Type::U8;
+    if (auto twice =
+            GlobalMemory::markWritten(*out.memory, piece.to, piece.bytes, cta.index, /*reduction=*/reduce && !isSum)) {
       machine.raise(HazardKind::OutputWrittenTwice, &cta, &warp, line,
-                    GlobalMemory::describe(*out.memory, *twice) + " is written a second time");
+                    GlobalMemory::describe(*out.memory, *twice) +
+                        (isSum ? " is added to a second time, so that the result depends on an order that is open"
+                               : " is written a second time"));
       return;
     }
     if (!reduce) {

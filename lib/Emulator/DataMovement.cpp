@@ -230,6 +230,11 @@ Step dgemm::emulator::execLoadParam(Context &c, const Instruction &inst) {
   return Step::Next;
 }
 
+/// A sum that depends on the order in which it is made.
+static bool isFloatSum(AtomicOp op, Type type) {
+  return op == AtomicOp::Add && (type == Type::F32 || type == Type::F16 || type == Type::BF16);
+}
+
 /// Read, combine, write, one lane after the other. `result` null for red.
 static Step atomic(Context &c, const Instruction &inst, const Operand *result, unsigned first) {
   Type type = inst.mods.type();
@@ -261,7 +266,12 @@ static Step atomic(Context &c, const Instruction &inst, const Operand *result, u
       if (address % bytes)
         return c.raise(HazardKind::Misaligned, inst, "atomic at an address that is no multiple of " + Twine(bytes));
       Allocation *allocation = c.machine.memory.find(address);
-      GlobalMemory::markWritten(*allocation, address - allocation->address, bytes, c.cta.index, true);
+      bool isOpen = isFloatSum(op, type);
+      if (auto twice =
+              GlobalMemory::markWritten(*allocation, address - allocation->address, bytes, c.cta.index, !isOpen))
+        return c.raise(HazardKind::OutputWrittenTwice, inst,
+                       GlobalMemory::describe(*allocation, *twice) +
+                           " is added to a second time, so that the result depends on an order that is open");
     }
     uint64_t old = 0, value = c.get(c.op(inst, first + 1), lane);
     std::memcpy(&old, memory, bytes);
@@ -278,6 +288,51 @@ static Step atomic(Context &c, const Instruction &inst, const Operand *result, u
 
 Step dgemm::emulator::execAtomic(Context &c, const Instruction &inst) { return atomic(c, inst, &c.op(inst, 0), 1); }
 Step dgemm::emulator::execReduction(Context &c, const Instruction &inst) { return atomic(c, inst, nullptr, 0); }
+
+/// PTX ISA, "red": several elements one after the other in global memory, of as many registers or packed in one. Each
+/// is added by itself.
+Step dgemm::emulator::execVectorReduction(Context &c, const Instruction &inst) {
+  Type type = inst.mods.type();
+  bool isPacked = type == Type::BF16x2 || type == Type::F16x2;
+  Type element = type == Type::BF16x2 ? Type::BF16 : type == Type::F16x2 ? Type::F16 : type;
+  unsigned width = getByteWidth(element), perRegister = isPacked ? 2 : 1;
+  llvm::SmallVector<Operand, 4> registers;
+  const Operand &value = c.op(inst, 1);
+  if (value.kind == Operand::Vector)
+    llvm::append_range(registers, c.kernel().getElements(value));
+  else
+    registers.push_back(value);
+  uint64_t bytes = uint64_t(width) * perRegister * registers.size();
+  for (LaneMask m = c.mask; m; m &= m - 1) {
+    unsigned lane = __builtin_ctz(m);
+    uint64_t address = c.address(c.op(inst, 0), lane);
+    if (!c.mayTouchGlobal(inst))
+      return Step::Stop;
+    uint8_t *memory = c.machine.memory.resolve(address, bytes);
+    if (!memory)
+      return c.raise(HazardKind::OutOfBounds, inst,
+                     "reduction at 0x" + Twine::utohexstr(address) + ", outside of every operand");
+    if (address % bytes)
+      return c.raise(HazardKind::Misaligned, inst, "reduction at an address that is no multiple of " + Twine(bytes));
+    Allocation *allocation = c.machine.memory.find(address);
+    if (auto twice = GlobalMemory::markWritten(*allocation, address - allocation->address, bytes, c.cta.index,
+                                               /*reduction=*/false))
+      return c.raise(HazardKind::OutputWrittenTwice, inst,
+                     GlobalMemory::describe(*allocation, *twice) +
+                         " is added to a second time, so that the result depends on an order that is open");
+    for (const Operand &reg : registers) {
+      uint64_t bits = c.get(reg, lane);
+      for (unsigned i = 0; i < perRegister; ++i, memory += width, bits >>= 8 * width) {
+        uint64_t old = 0, own = bits & ((uint64_t(1) << (8 * width)) - 1);
+        std::memcpy(&old, memory, width);
+        old = reduceBits(AtomicOp::Add, element, old, own);
+        std::memcpy(memory, &old, width);
+      }
+    }
+  }
+  c.machine.progressed();
+  return Step::Next;
+}
 
 /// PTX ISA, "mapa": the same place in another CTA of the cluster.
 Step dgemm::emulator::execMapa(Context &c, const Instruction &inst) {

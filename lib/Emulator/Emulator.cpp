@@ -241,33 +241,71 @@ Error LaunchBuilder::setParameter(const ParameterInfo &info, const Parameter &pa
   return Error::success();
 }
 
-/// Says which elements of D the kernel has to write: not the padding of a contiguous layout, nor rows behind those of a
-/// masked group.
+/// Says which elements of D the kernel has to write: not the padding between groups, nor rows behind those of a masked
+/// group.
 class ExpectedRows {
 public:
-  ExpectedRows(GlobalMemory &memory, GemmLayout layout) : layout(layout) {
-    if (layout == GemmLayout::Dense)
-      return;
-    if (Allocation *groups = memory.find(llvm::StringRef(layout == GemmLayout::Masked ? "masked_m" : "m_indices"))) {
-      values.resize(groups->bytes / sizeof(int32_t));
-      if (!values.empty())
-        std::memcpy(values.data(), groups->data, values.size() * sizeof(int32_t));
-    }
+  ExpectedRows(GlobalMemory &memory, const LaunchDescriptor &launch) : layout(launch.layout) {
+    for (const char *name : {"masked_m", "m_indices", "offsets"})
+      if (Allocation *groups = memory.find(llvm::StringRef(name))) {
+        values.resize(groups->bytes / sizeof(int32_t));
+        if (!values.empty())
+          std::memcpy(values.data(), groups->data, values.size() * sizeof(int32_t));
+      }
+    if (layout == GemmLayout::Offsets)
+      labelRows(launch.rowAlignment);
+    if (layout == GemmLayout::KGrouped)
+      labelGroups(launch);
   }
   bool operator()(llvm::ArrayRef<int64_t> index) const {
     size_t rank = layout == GemmLayout::Masked ? 2 : 1;
-    if (layout == GemmLayout::Dense || index.size() < rank || uint64_t(index[0]) >= values.size())
+    if (layout == GemmLayout::Dense || index.size() < rank)
       return true;
+    if (uint64_t(index[0]) >= values.size())
+      return behindLast >= 0;
+    if (layout == GemmLayout::KGrouped)
+      return values[index[0]] != 0;
     return layout == GemmLayout::Masked ? index[1] < values[index[0]] : values[index[0]] >= 0;
   }
 
 private:
+  /// Makes of the ends of groups what m_indices would say of each row up to the last end.
+  void labelRows(int64_t alignment) {
+    std::vector<int32_t> ends = std::exchange(values, {});
+    int64_t last = 0;
+    for (int32_t end : ends)
+      last = std::max<int64_t>(last, end);
+    // Rows behind the last of D are asked for by nobody.
+    constexpr int64_t kMostRows = 1 << 26;
+    values.assign(size_t(std::min(last, kMostRows)) + 1, -1);
+    int64_t before = 0;
+    for (const auto &[group, end] : llvm::enumerate(ends)) {
+      for (auto row = int64_t(llvm::alignTo(uint64_t(before), uint64_t(alignment)));
+           row < std::min<int64_t>(end, int64_t(values.size())); ++row)
+        values[row] = int32_t(group);
+      before = std::max<int64_t>(end, 0);
+    }
+    behindLast = -1;
+  }
+
+  /// 1 for each group that is written, 0 for one that adds nothing.
+  void labelGroups(const LaunchDescriptor &launch) {
+    int64_t before = 0;
+    for (int32_t &end : values) {
+      auto begin = int64_t(llvm::alignTo(uint64_t(before), uint64_t(launch.rowAlignment)));
+      before = std::max<int64_t>(end, 0);
+      end = before > begin || !launch.accumulate ? 1 : 0;
+    }
+  }
+
   GemmLayout layout;
   std::vector<int32_t> values;
+  /// Of rows that `values` does not have.
+  int32_t behindLast = 0;
 };
 
-void checkOutputs(GlobalMemory &memory, GemmLayout layout, Report &report) {
-  ExpectedRows isExpected(memory, layout);
+void checkOutputs(GlobalMemory &memory, const LaunchDescriptor &launch, Report &report) {
+  ExpectedRows isExpected(memory, launch);
   for (const Allocation &allocation : memory.getAllocations()) {
     if (!allocation.isOutput || report.hazard)
       continue;
@@ -303,7 +341,7 @@ Expected<Report> dgemm::emulator::run(const Program &program, const LaunchDescri
     return std::move(error);
   report = std::move(machine.report);
   if (options.checkOutputs && !report.hazard)
-    checkOutputs(builder.memory, descriptor.layout, report);
+    checkOutputs(builder.memory, descriptor, report);
   if (trace.isEnabled())
     if (Error error = trace.write(options.tracePath))
       return std::move(error);

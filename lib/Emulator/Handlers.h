@@ -44,7 +44,8 @@ Step execMov(Context &, const Instruction &), execMovPred(Context &, const Instr
 Step execClock(Context &, const Instruction &), execCvta(Context &, const Instruction &);
 Step execLoad(Context &, const Instruction &), execStore(Context &, const Instruction &);
 Step execLoadParam(Context &, const Instruction &), execAtomic(Context &, const Instruction &);
-Step execReduction(Context &, const Instruction &), execMapa(Context &, const Instruction &);
+Step execReduction(Context &, const Instruction &), execVectorReduction(Context &, const Instruction &),
+    execMapa(Context &, const Instruction &);
 Step execPrefetch(Context &, const Instruction &), execPrefetchMap(Context &, const Instruction &);
 Step execCreatePolicy(Context &, const Instruction &), execIgnore(Context &, const Instruction &);
 Step execCpAsync(Context &, const Instruction &), execCpAsyncDone(Context &, const Instruction &);

@@ -196,6 +196,7 @@ const Literal kReduceInt[] = {{"add", Field::Atomic, v(AtomicOp::Add)},
 const Literal kReduceBits[] = {{"and", Field::Atomic, v(AtomicOp::And)},
                                {"or", Field::Atomic, v(AtomicOp::Or)},
                                {"xor", Field::Atomic, v(AtomicOp::Xor)}};
+const Literal kAdd[] = {{"add", Field::Atomic, v(AtomicOp::Add)}};
 const Literal kNoFtz[] = {{"noftz", Field::Ftz, 1}};
 const Literal kExchange[] = {{"exch", Field::Atomic, v(AtomicOp::Exch)}};
 const Literal kCas[] = {{"cas", Field::Atomic, v(AtomicOp::Cas)}};
@@ -272,6 +273,7 @@ const Class kClasses[] = {{"type", kType},
                           {"reduce", kReduce},
                           {"reduceint", kReduceInt},
                           {"reducebits", kReduceBits},
+                          {"add", kAdd},
                           {"noftz", kNoFtz},
                           {"exch", kExchange},
                           {"cas", kCas},
@@ -437,6 +439,8 @@ const InstructionRow kRows[] = {
     {"atom [$asem] [$scope] [$space] $exch $bits32", "d a s", only<execAtomic>},
     {"atom [$asem] [$scope] [$space] $cas $bits", "d a s s", only<execAtomic>},
     {"red [$asem] [$scope] [$space] $reduce [$noftz] $type", "a s", selectReduction},
+    {"red [$asem] [$scope] global $add $vec $f32", "a vs", only<execVectorReduction>},
+    {"red [$asem] [$scope] global $add noftz $packed", "a sb32", only<execVectorReduction>},
     {"mapa [shared::cluster] $addr", "d s su32", only<execMapa>},
     {"prefetch global L1|L2", "a", only<execPrefetch>},
     {"prefetch L1|L2", "a", only<execPrefetch>},

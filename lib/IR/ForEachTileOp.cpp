@@ -36,8 +36,8 @@ void ForEachTileOp::build(OpBuilder &builder, OperationState &state, Value m, Va
     ensureTerminator(*body, builder, state.location);
 }
 
-/// (%m, %n) of (%M, %N) [contiguous | masked %groups : type] tile = [..] group_m = G [cluster = [..]] [iter_args(%x =
-/// %init, ...) -> (types)] [first] { ... }
+/// (%m, %n) of (%M, %N) [contiguous | masked | offsets | k_grouped %groups : type] tile = [..] group_m = G [cluster =
+/// [..]] [iter_args(%x = %init, ...) -> (types)] [first] { ... }
 ParseResult ForEachTileOp::parse(OpAsmParser &parser, OperationState &result) {
   Builder &builder = parser.getBuilder();
   SmallVector<OpAsmParser::Argument> offsets, iterArgs;
@@ -53,7 +53,7 @@ ParseResult ForEachTileOp::parse(OpAsmParser &parser, OperationState &result) {
       parser.parseLParen() || parser.parseOperand(m) || parser.parseComma() || parser.parseOperand(n) ||
       parser.parseRParen())
     return failure();
-  for (Layout grouped : {Layout::Contiguous, Layout::Masked})
+  for (Layout grouped : {Layout::Contiguous, Layout::Masked, Layout::Offsets, Layout::KGrouped})
     if (succeeded(parser.parseOptionalKeyword(stringifyLayout(grouped)))) {
       layout = grouped;
       if (parser.parseOperand(groups) || parser.parseColonType(groupsType))
@@ -71,7 +71,9 @@ ParseResult ForEachTileOp::parse(OpAsmParser &parser, OperationState &result) {
   result.addAttribute(getClusterAttrName(result.name), cluster);
   if (unsigned count = countTileArgs(layout, cluster.asArrayRef()); offsets.size() != count)
     return parser.emitError(loc, "expected ")
-           << count << " tile arguments (%m, %n, then the group, and its rows or the other row's group), but got "
+           << count
+           << " tile arguments (%m, %n, then the group, and where its rows end, its columns of K or the other row's "
+              "group), but got "
            << offsets.size();
   if (succeeded(parser.parseOptionalKeyword("iter_args")) &&
       (parser.parseAssignmentList(iterArgs, inits) || parser.parseArrowTypeList(result.types)))
@@ -135,6 +137,10 @@ void ForEachTileOp::getAsmBlockArgumentNames(Region &region, OpAsmSetValueNameFn
     setName(getGroup(), "g");
   if (getGroupRows())
     setName(getGroupRows(), "rows");
+  if (getKBegin()) {
+    setName(getKBegin(), "k_begin");
+    setName(getKEnd(), "k_end");
+  }
   if (getPeerGroup())
     setName(getPeerGroup(), "peer");
 }

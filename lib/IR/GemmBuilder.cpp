@@ -44,6 +44,25 @@ GemmBuilder &GemmBuilder::masked(Value maskedM) {
   return *this;
 }
 
+GemmBuilder &GemmBuilder::offsets(Value ends, int64_t rows) {
+  layout = Layout::Offsets;
+  groups = ends;
+  alignment = rows;
+  return *this;
+}
+
+GemmBuilder &GemmBuilder::kGrouped(Value ends, int64_t columns) {
+  layout = Layout::KGrouped;
+  groups = ends;
+  alignment = columns;
+  return *this;
+}
+
+GemmBuilder &GemmBuilder::accumulate(bool wanted) {
+  accumulates = wanted;
+  return *this;
+}
+
 GemmBuilder &GemmBuilder::expectRows(int64_t rows) {
   expectedRows = rows;
   return *this;
@@ -83,10 +102,11 @@ GemmOp GemmBuilder::create() {
   if (fused && !epilogueOperands.empty())
     roles = builder.getArrayAttr(llvm::to_vector_of<mlir::Attribute>(fused.getOperands()));
   auto tensor = llvm::dyn_cast<mlir::RankedTensorType>(d.getType());
-  auto gemm = GemmOp::create(builder, location, tensor ? mlir::TypeRange(tensor) : mlir::TypeRange(), a, scaleA, b,
-                             scaleB, d, groups, epilogueOperands, layout, toAttr(alignment), toAttr(expectedRows),
-                             divisors, accuracyKind, isDependent, builder.getDenseI64ArrayAttr(lhsGranularity),
-                             builder.getDenseI64ArrayAttr(rhsGranularity), roles, fused && fused.getGated(), chosen);
+  auto gemm =
+      GemmOp::create(builder, location, tensor ? mlir::TypeRange(tensor) : mlir::TypeRange(), a, scaleA, b, scaleB, d,
+                     groups, epilogueOperands, layout, toAttr(alignment), toAttr(expectedRows), divisors, accuracyKind,
+                     accumulates, isDependent, builder.getDenseI64ArrayAttr(lhsGranularity),
+                     builder.getDenseI64ArrayAttr(rhsGranularity), roles, fused && fused.getGated(), chosen);
   if (fused)
     buildEpilogue(builder, location, fused, gemm.getEpilogue());
   return gemm;

@@ -80,6 +80,7 @@ static SmallVector<AffineExpr> getMatrixShape(ProblemAttr problem, Operand opera
   case Operand::MIndices:
     return {size.m};
   case Operand::MaskedM:
+  case Operand::Offsets:
     return {size.g};
   default:
     return getEpilogueShape(problem.getEpilogueOperand(operand).getAlong(), problem.getLayout(), size, columns);
@@ -95,8 +96,9 @@ OperandGeometry OperandGeometry::get(ProblemAttr problem, Operand operand) {
   Layout layout = problem.getLayout();
   bool isOfB = operand == Operand::B || operand == Operand::ScaleB;
   bool isOfEpilogue = !!problem.getEpilogueOperand(operand);
-  if (!isOfEpilogue && geometry.shape.size() == 2 &&
-      (layout == Layout::Masked || (layout == Layout::Contiguous && isOfB)))
+  bool hasGroups = layout == Layout::KGrouped ? operand == Operand::D
+                                              : layout == Layout::Masked || (layout != Layout::Dense && isOfB);
+  if (!isOfEpilogue && geometry.shape.size() == 2 && hasGroups)
     geometry.shape.insert(geometry.shape.begin(), size.g);
   llvm::append_range(geometry.explicitStrides, problem.getStridesOf(operand));
   geometry.setStrides(operand, /*padsRows=*/isScale(operand) && problem.getScaledOf(operand).isForEachRow());
@@ -275,6 +277,11 @@ LogicalResult dgemm::verifyConfigFor(Operation *op, ConfigAttr config, ProblemAt
                              << " and no split_k, as a gated epilogue pairs the halves of a tile, but got " << config;
   if (failed(verifySharedMemory(op, config, problem)))
     return failure();
+  if (problem.getLayout() == Layout::KGrouped && (config.getSplitK() > 1 || config.getOrder().getSerpentine()))
+    return op->emitOpError()
+           << "expected split_k = 1 and serpentine = false of a k_grouped layout, whose tiles have parts "
+              "of K of their own, but got "
+           << config;
   if (!config.isMulticast())
     return success();
   for (Operand operand : {Operand::A, Operand::B})

@@ -84,19 +84,28 @@ ScaledAttr ScaledAttr::getOfB(MLIRContext *context) {
 // ProblemAttr
 //===----------------------------------------------------------------------===//
 
+std::optional<Operand> ProblemAttr::getGroupOperand(Layout layout) {
+  switch (layout) {
+  case Layout::Dense:
+    return std::nullopt;
+  case Layout::Contiguous:
+    return Operand::MIndices;
+  case Layout::Masked:
+    return Operand::MaskedM;
+  case Layout::Offsets:
+  case Layout::KGrouped:
+    return Operand::Offsets;
+  }
+  llvm_unreachable("no other layout");
+}
+
 SmallVector<Operand> ProblemAttr::getOperands() const {
   SmallVector<Operand> operands = {Operand::A, Operand::ScaleA, Operand::B, Operand::ScaleB, Operand::D};
-  if (std::optional<Operand> groups = getGroupsOperand())
+  if (std::optional<Operand> groups = getGroupOperand(getLayout()))
     operands.push_back(*groups);
   for (size_t i = 0, e = getEpilogue() ? getEpilogue().getOperands().size() : 0; i < e; ++i)
     operands.push_back(dgemm::getEpilogueOperand(i));
   return operands;
-}
-
-std::optional<Operand> ProblemAttr::getGroupsOperand() const {
-  if (getLayout() == Layout::Dense)
-    return std::nullopt;
-  return getLayout() == Layout::Masked ? Operand::MaskedM : Operand::MIndices;
 }
 
 EpilogueOperandAttr ProblemAttr::getEpilogueOperand(Operand operand) const {
@@ -110,7 +119,7 @@ ProblemAttr ProblemAttr::get(MLIRContext *context, Layout layout, ArrayRef<int64
                              DivisorsAttr divisors) {
   return get(context, DenseI64ArrayAttr::get(context, sizes), layout, strides, divisors, ScaledAttr::getOfA(context),
              ScaledAttr::getOfB(context), BFloat16Type::get(context), AccuracyKind::Exact, /*pdl=*/false,
-             EpilogueAttr());
+             /*alignment=*/1, /*accumulate=*/false, EpilogueAttr());
 }
 
 ProblemAttr ProblemAttr::getSymbolic(Layout layout, ScaledAttr lhs, ScaledAttr rhs, Type out, EpilogueAttr epilogue) {
@@ -118,7 +127,7 @@ ProblemAttr ProblemAttr::getSymbolic(Layout layout, ScaledAttr lhs, ScaledAttr r
   constexpr int64_t kDynamic[] = {-1, -1, -1, -1};
   auto sizes = ArrayRef(kDynamic).take_front(layout == Layout::Dense ? 3 : 4);
   return get(context, DenseI64ArrayAttr::get(context, sizes), layout, DictionaryAttr(), DivisorsAttr(), lhs, rhs, out,
-             AccuracyKind::Exact, /*pdl=*/false, epilogue);
+             AccuracyKind::Exact, /*pdl=*/false, /*alignment=*/1, /*accumulate=*/false, epilogue);
 }
 
 ScaledAttr ProblemAttr::getScaledOf(Operand operand) const {
@@ -144,6 +153,7 @@ Type ProblemAttr::getElementOf(Operand operand) const {
     return getOut();
   case Operand::MIndices:
   case Operand::MaskedM:
+  case Operand::Offsets:
     return IntegerType::get(getContext(), 32);
   default:
     return getEpilogueOperand(operand).getElement();
@@ -216,7 +226,8 @@ static LogicalResult verifyStrides(function_ref<InFlightDiagnostic()> emitError,
 
 LogicalResult ProblemAttr::verify(function_ref<InFlightDiagnostic()> emitError, DenseI64ArrayAttr sizes, Layout layout,
                                   DictionaryAttr strides, DivisorsAttr divisors, ScaledAttr lhs, ScaledAttr rhs,
-                                  Type out, AccuracyKind accuracy, bool, EpilogueAttr epilogue) {
+                                  Type out, AccuracyKind accuracy, bool, int64_t alignment, bool,
+                                  EpilogueAttr epilogue) {
   if (failed(verifySizes(emitError, layout, sizes)))
     return failure();
   // C3.
@@ -237,6 +248,13 @@ LogicalResult ProblemAttr::verify(function_ref<InFlightDiagnostic()> emitError, 
   bool isSymbolic = llvm::all_of(sizes.asArrayRef(), [](int64_t size) { return size < 0; }) && !divisors && !strides;
   if (epilogue && epilogue.getGated() && !isSymbolic && failed(verifyGatedColumns(emitError, rhs, sizes[1], divisors)))
     return failure();
+  // C7.
+  bool isAligned = layout == Layout::Offsets || layout == Layout::KGrouped;
+  if (alignment < 1 || (alignment != 1 && !isAligned) || (layout == Layout::KGrouped && alignment % kScaleBlock))
+    return emitError()
+           << "expected 'alignment' to be positive, 1 but for layouts of offsets and k_grouped, and a multiple "
+              "of 128 for k_grouped, but got "
+           << alignment << " for " << stringifyLayout(layout);
   if (!strides)
     return success();
   return verifyStrides(emitError, ProblemAttr::getSymbolic(layout, lhs, rhs, out, epilogue), strides);

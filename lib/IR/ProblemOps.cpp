@@ -32,7 +32,7 @@ SmallVector<std::pair<Operand, Value>> GemmOp::getRoles() {
                                                   {Operand::ScaleB, getRhsScale()},
                                                   {Operand::D, getOut()}};
   if (getGroups())
-    roles.emplace_back(getLayout() == Layout::Masked ? Operand::MaskedM : Operand::MIndices, getGroups());
+    roles.emplace_back(*ProblemAttr::getGroupOperand(getLayout()), getGroups());
   for (auto [i, value] : llvm::enumerate(getEpilogueOperands()))
     roles.emplace_back(getEpilogueOperand(i), value);
   return roles;
@@ -59,6 +59,7 @@ ProblemAttr GemmOp::getProblem() {
       strides.empty() ? DictionaryAttr() : builder.getDictionaryAttr(strides), getDivisorsAttr(),
       scaled(getLhsType(), getLhsGranularity(), getLhsScale()),
       scaled(getRhsType(), getRhsGranularity(), getRhsScale()), getOutType().getElementType(), getAccuracy(), getPdl(),
+      ProblemAttr::getGroupOperand(getLayout()) == Operand::Offsets ? getRowAlignment() : 1, getAccumulate(),
       hasEpilogue() ? dgemm::getEpilogue(getEpilogue(), ::getEpilogueRoles(*this), getGated()) : EpilogueAttr());
 }
 
@@ -154,9 +155,14 @@ static LogicalResult verifyLayout(GemmOp op) {
   if ((layout == Layout::Dense) != !op.getGroups())
     return op.emitOpError() << "expected " << (layout == Layout::Dense ? "no group operand" : "a group operand")
                             << " for a " << stringifyLayout(layout) << " layout";
-  if (op.getAlignment() && (layout != Layout::Contiguous || op.getRowAlignment() < 1))
-    return op.emitOpError() << "expected 'aligned' to be positive, of a contiguous layout, but got "
-                            << op.getRowAlignment() << " of a " << stringifyLayout(layout) << " one";
+  bool isAligned = layout == Layout::Contiguous || layout == Layout::Offsets || layout == Layout::KGrouped;
+  if (op.getAlignment() && (!isAligned || op.getRowAlignment() < 1))
+    return op.emitOpError()
+           << "expected 'aligned' to be positive, of a contiguous, offsets or k_grouped layout, but got "
+           << op.getRowAlignment() << " of a " << stringifyLayout(layout) << " one";
+  if (layout == Layout::KGrouped && op.getRowAlignment() % kScaleBlock)
+    return op.emitOpError() << "expected 'aligned' to be a multiple of 128 of a k_grouped layout, but got "
+                            << op.getRowAlignment();
   return success();
 }
 

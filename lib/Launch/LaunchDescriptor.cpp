@@ -83,12 +83,17 @@ StringRef toString(GemmLayout layout) {
     return "contiguous";
   case GemmLayout::Masked:
     return "masked";
+  case GemmLayout::Offsets:
+    return "offsets";
+  case GemmLayout::KGrouped:
+    return "k_grouped";
   }
   llvm_unreachable("unknown layout");
 }
 
 std::optional<GemmLayout> parseGemmLayout(StringRef name) {
-  return parseName<GemmLayout>(name, {GemmLayout::Dense, GemmLayout::Contiguous, GemmLayout::Masked});
+  return parseName<GemmLayout>(
+      name, {GemmLayout::Dense, GemmLayout::Contiguous, GemmLayout::Masked, GemmLayout::Offsets, GemmLayout::KGrouped});
 }
 
 StringRef toString(EpilogueAxis axis) {

@@ -105,6 +105,8 @@ std::string LaunchDescriptor::toJSON() const {
     os.attribute("layout", dgemm::toString(layout));
     if (rowAlignment != 1)
       os.attribute("row_alignment", rowAlignment);
+    if (accumulate)
+      os.attribute("accumulate", true);
     os.attribute("config", config);
     if (accuracy != Accuracy::Exact)
       os.attribute("accuracy", dgemm::toString(accuracy));
@@ -383,7 +385,7 @@ static bool fromJSON(const json::Value &value, LaunchDescriptor &out, json::Path
   if (!object.map("generator", out.generator) || !object.map("entry", out.entry) || !object.map("target", out.target) ||
       !object.map("config", out.config) || !object.map("operands", out.operands) ||
       !object.map("threads", out.threads) || !readCluster(object, out.cluster, path) ||
-      !object.map("shared_memory", out.sharedMemory) ||
+      !object.map("shared_memory", out.sharedMemory) || !object.mapOptional("accumulate", out.accumulate) ||
       !object.mapOptional("programmatic_stream_serialization", out.programmaticStreamSerialization) ||
       !object.map("parameters", out.parameters))
     return false;
@@ -393,7 +395,7 @@ static bool fromJSON(const json::Value &value, LaunchDescriptor &out, json::Path
     return false;
   std::optional<GemmLayout> known = parseGemmLayout(layout);
   if (!known) {
-    path.field("layout").report("expected dense, contiguous or masked");
+    path.field("layout").report("expected dense, contiguous, masked, offsets or k_grouped");
     return false;
   }
   out.layout = *known;

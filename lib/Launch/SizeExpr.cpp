@@ -100,7 +100,11 @@ static SizeExpr fold(SizeExpr expr, const SizeExpr &lhs, const SizeExpr &rhs) {
   return expr;
 }
 
+SizeExpr SizeExpr::add(SizeExpr lhs, SizeExpr rhs) { return fold(binary(Op::Add, lhs, rhs), lhs, rhs); }
+
 SizeExpr SizeExpr::mul(SizeExpr lhs, SizeExpr rhs) { return fold(binary(Op::Mul, lhs, rhs), lhs, rhs); }
+
+SizeExpr SizeExpr::min(SizeExpr lhs, SizeExpr rhs) { return fold(binary(Op::Min, lhs, rhs), lhs, rhs); }
 
 SizeExpr SizeExpr::ceilDiv(SizeExpr lhs, SizeExpr rhs) { return fold(binary(Op::CeilDiv, lhs, rhs), lhs, rhs); }
 

@@ -7,9 +7,11 @@
 //===----------------------------------------------------------------------===//
 
 #include "dgemm/Runtime/GemmInputs.h"
+#include "GemmGroups.h"
 #include "dgemm/Launch/OperandBytes.h"
 #include "dgemm/Runtime/Formats.h"
 #include "dgemm/Runtime/Npy.h"
+#include "dgemm/Runtime/Reference.h"
 #include "dgemm/Support/HostMemory.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -17,7 +19,6 @@
 #include "llvm/Support/Parallel.h"
 #include <atomic>
 #include <cmath>
-#include <limits>
 
 using namespace llvm;
 
@@ -45,11 +46,13 @@ double GemmSizes::getBytes(const Recipe &recipe) const {
     return bytes + double(getByteWidth(type.scale)) * double(outer) * double(inner);
   };
   double matrixD = double(getByteWidth(recipe.out)) * double(getValidRows()) * double(n);
+  if (layout == GemmLayout::KGrouped)
+    return getMatrix(recipe.a, m) + getMatrix(recipe.b, n) + matrixD;
   return getMatrix(recipe.a, getValidRows()) + double(groups) * getMatrix(recipe.b, n) + matrixD;
 }
 
 const HostTensor *GemmInputs::find(StringRef name) const {
-  for (const HostTensor *tensor : {&a, &scaleA, &b, &scaleB, &groups})
+  for (const HostTensor *tensor : {&a, &scaleA, &b, &scaleB, &groups, &d})
     if (!name.empty() && tensor->name == name)
       return tensor;
   if (epilogue)
@@ -57,6 +60,18 @@ const HostTensor *GemmInputs::find(StringRef name) const {
       if (tensor.name == name)
         return &tensor;
   return nullptr;
+}
+
+double GemmInputs::getInitialD(int64_t row, int64_t column) const {
+  size_t at = size_t(row * sizes.n + column);
+  switch (d.type) {
+  case ElementType::BF16:
+    return decodeBF16(d.as<uint16_t>()[at]);
+  case ElementType::F16:
+    return decodeF16(d.as<uint16_t>()[at]);
+  default:
+    return d.as<float>()[at];
+  }
 }
 
 //===----------------------------------------------------------------------===//
@@ -102,13 +117,6 @@ static const float *getHeavyTailedTable() {
 
 static const float *getTable(Distribution distribution) {
   return distribution == Distribution::HeavyTailed ? getHeavyTailedTable() : getNormalTable();
-}
-
-/// SplitMix64 (Steele, Lea, Flood 2014): a counter and a mixing function, so that each tile has a stream of its own.
-static uint64_t mix(uint64_t z) {
-  z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
-  z = (z ^ z >> 27) * 0x94d049bb133111ebull;
-  return z ^ z >> 31;
 }
 
 namespace {
@@ -256,111 +264,6 @@ static void fillOperand(const ScaledType &type, HostTensor &values, HostTensor &
 }
 
 //===----------------------------------------------------------------------===//
-// Groups
-//===----------------------------------------------------------------------===//
-
-/// Uneven, with empty groups and full ones among them.
-static std::vector<int64_t> drawMaskedRows(const GemmSizes &sizes, uint64_t seed) {
-  std::vector<int64_t> rows;
-  for (int64_t group = 0; group < sizes.groups; ++group) {
-    uint64_t bits = mix(seed * 0x9e3779b97f4a7c15ull + uint64_t(group));
-    uint64_t kind = bits >> 60;
-    rows.push_back(kind == 0 ? 0 : kind == 1 ? sizes.m : int64_t(bits % uint64_t(sizes.m + 1)));
-  }
-  return rows;
-}
-
-/// Shares out the blocks of `alignment` rows; the last block of a group is not full. One group of four or more is
-/// empty.
-static std::vector<int64_t> drawContiguousRows(const GemmSizes &sizes, int64_t alignment, uint64_t seed) {
-  int64_t blocks = sizes.m / alignment, groups = sizes.groups;
-  std::vector<int64_t> share(groups), rows;
-  int64_t empty = groups >= 4 ? int64_t(mix(seed) % uint64_t(groups)) : -1;
-  for (int64_t block = 0; block < blocks; ++block) {
-    int64_t group = int64_t(mix(seed + 977 * uint64_t(block + 1)) % uint64_t(groups));
-    ++share[group == empty ? (group + 1) % groups : group];
-  }
-  for (int64_t group = 0; group < groups; ++group) {
-    int64_t missing = int64_t(mix(seed + 31 * uint64_t(group + 1)) % uint64_t(alignment));
-    rows.push_back(std::max<int64_t>(0, share[group] * alignment - missing));
-  }
-  return rows;
-}
-
-static Error checkGroupRows(const GemmSizes &sizes, ArrayRef<int64_t> rows, int64_t alignment) {
-  if (int64_t(rows.size()) != sizes.groups)
-    return createStringError(formatv("{0} group sizes are given for {1} groups", rows.size(), sizes.groups));
-  int64_t start = 0, end = 0;
-  for (const auto &[group, count] : enumerate(rows)) {
-    if (count < 0 || count > sizes.m)
-      return createStringError(formatv("group {0} has {1} rows, expected 0 to {2}", group, count, sizes.m));
-    end = start + count; // the last group need not be padded
-    start += int64_t(alignTo(uint64_t(count), uint64_t(alignment)));
-  }
-  if (sizes.layout == GemmLayout::Contiguous && end > sizes.m)
-    return createStringError(
-        formatv("the groups take {0} rows (each starts at a multiple of {1}), but M is {2}", end, alignment, sizes.m));
-  return Error::success();
-}
-
-/// Fills in m_indices or masked_m, and the group of each row.
-static Error placeGroups(GemmInputs &inputs, ArrayRef<int64_t> rows, int64_t alignment) {
-  const GemmSizes &sizes = inputs.sizes;
-  bool isMasked = sizes.layout == GemmLayout::Masked;
-  inputs.groupOfRow.assign(sizes.getRows(), -1);
-  int64_t start = 0;
-  for (const auto &[group, count] : enumerate(rows)) {
-    if (isMasked)
-      start = int64_t(group) * sizes.m;
-    std::fill_n(inputs.groupOfRow.begin() + start, count, int32_t(group));
-    start += int64_t(alignTo(uint64_t(count), uint64_t(alignment)));
-  }
-  if (Error error =
-          HostTensor::create(isMasked ? "masked_m" : "m_indices", ElementType::I32, {isMasked ? sizes.groups : sizes.m})
-              .moveInto(inputs.groups))
-    return error;
-  if (isMasked)
-    copy(rows, inputs.groups.as<int32_t>().begin());
-  else
-    copy(inputs.groupOfRow, inputs.groups.as<int32_t>().begin());
-  return Error::success();
-}
-
-/// The scales of the blocks of A that have no row that is computed are NaN.
-static void poisonScales(GemmInputs &inputs) {
-  const GemmSizes &sizes = inputs.sizes;
-  const Granularity &block = *inputs.recipe.a.granularity;
-  int64_t blocks = int64_t(divideCeil(sizes.m, block.rows));
-  std::vector<bool> isUsed(blocks * divideCeil(sizes.getRows(), std::max<int64_t>(sizes.m, 1)));
-  for (const auto &[row, group] : enumerate(inputs.groupOfRow))
-    if (group >= 0)
-      isUsed[int64_t(row) / sizes.m * blocks + int64_t(row) % sizes.m / block.rows] = true;
-  auto [outer, inner] = block.getShape(sizes.m, sizes.k);
-  for (const auto &[index, used] : enumerate(isUsed)) {
-    if (used)
-      continue;
-    int64_t row = int64_t(index) % blocks * block.rows;
-    for (int64_t k = 0; k < sizes.k; k += block.k) {
-      int64_t at = int64_t(index) / blocks * outer * inner + block.getIndex(sizes.m, sizes.k, row, k);
-      if (inputs.recipe.a.scale == ElementType::F32)
-        inputs.scaleA.as<float>()[at] = std::numeric_limits<float>::quiet_NaN();
-      else
-        inputs.scaleA.data[at] = encodeUpF8E8M0FNU(std::numeric_limits<float>::quiet_NaN());
-    }
-  }
-}
-
-/// Rows that are not computed hold NaN, and so do their scales.
-static void poisonPadding(GemmInputs &inputs) {
-  constexpr uint8_t kNaN = 0x7f; // of e4m3 and of e5m2
-  for (const auto &[row, group] : enumerate(inputs.groupOfRow))
-    if (group < 0)
-      std::fill_n(inputs.a.data.begin() + int64_t(row) * inputs.sizes.k, inputs.sizes.k, kNaN);
-  if (inputs.recipe.a.granularity)
-    poisonScales(inputs);
-}
-
-//===----------------------------------------------------------------------===//
 // Tensors
 //===----------------------------------------------------------------------===//
 
@@ -378,7 +281,8 @@ static Error checkSizes(const GemmSizes &sizes, ArrayRef<int64_t> groupRows, int
 /// The inputs of `sizes` with all bytes zero. Error: all of them, D and the group of each row take more memory than
 /// there is.
 static Expected<GemmInputs> createInputs(const GemmSizes &sizes, const Recipe &recipe) {
-  bool isMasked = sizes.layout == GemmLayout::Masked, isGrouped = sizes.layout != GemmLayout::Dense;
+  bool isMasked = sizes.layout == GemmLayout::Masked, isKGrouped = sizes.layout == GemmLayout::KGrouped;
+  bool hasBs = sizes.layout != GemmLayout::Dense && !isKGrouped;
   GemmInputs inputs;
   inputs.sizes = sizes;
   inputs.recipe = recipe;
@@ -389,17 +293,18 @@ static Expected<GemmInputs> createInputs(const GemmSizes &sizes, const Recipe &r
     int64_t rows, columns;
     HostTensor *tensor;
   };
-  SmallVector<Operand> operands = {{"a", recipe.a.element, isMasked, sizes.m, sizes.k, &inputs.a},
-                                   {"b", recipe.b.element, isGrouped, sizes.n, sizes.k, &inputs.b},
-                                   {"d", recipe.out, isMasked, sizes.m, sizes.n, nullptr},
-                                   {"groups", ElementType::I32, isMasked, sizes.m, 1, nullptr}};
+  SmallVector<Operand> operands = {
+      {"a", recipe.a.element, isMasked, sizes.m, sizes.k, &inputs.a},
+      {"b", recipe.b.element, hasBs, sizes.n, sizes.k, &inputs.b},
+      {"d", recipe.out, isMasked || isKGrouped, sizes.m, sizes.n, recipe.accumulate ? &inputs.d : nullptr},
+      {"groups", ElementType::I32, isMasked, sizes.m, 1, nullptr}};
   if (const auto &block = recipe.a.granularity) {
     auto [outer, inner] = block->getShape(sizes.m, sizes.k);
     operands.push_back({"scale_a", recipe.a.scale, isMasked, outer, inner, &inputs.scaleA});
   }
   if (const auto &block = recipe.b.granularity) {
     auto [outer, inner] = block->getShape(sizes.n, sizes.k);
-    operands.push_back({"scale_b", recipe.b.scale, isGrouped, outer, inner, &inputs.scaleB});
+    operands.push_back({"scale_b", recipe.b.scale, hasBs, outer, inner, &inputs.scaleB});
   }
   uint64_t total = 0;
   auto getShape = [&](const Operand &operand) {
@@ -423,6 +328,30 @@ static Expected<GemmInputs> createInputs(const GemmSizes &sizes, const Recipe &r
   return inputs;
 }
 
+/// What D holds before: as large as the product is, so that neither hides the other. Rows that are not computed hold
+/// what D is poisoned with.
+static void fillInitialD(GemmInputs &inputs, uint64_t seed) {
+  const GemmSizes &sizes = inputs.sizes;
+  std::fill(inputs.d.data.begin(), inputs.d.data.end(), kPoison);
+  float typical = float(std::sqrt(double(sizes.k)));
+  forEachTile(int64_t(inputs.groupOfRow.size()), sizes.n, seed, Distribution::Normal,
+              [&](TileData &tile, const Piece &whole) {
+                for (int64_t row = 0; row < whole.rows; ++row) {
+                  if (inputs.groupOfRow[whole.row + row] < 0)
+                    continue;
+                  int64_t first = (whole.row + row) * sizes.n + whole.column;
+                  for (int64_t column = 0; column < whole.columns; ++column) {
+                    float value = typical * tile[row][column];
+                    if (inputs.d.type == ElementType::F32)
+                      inputs.d.as<float>()[first + column] = value;
+                    else
+                      inputs.d.as<uint16_t>()[first + column] =
+                          inputs.d.type == ElementType::BF16 ? encodeBF16(value) : encodeF16(value);
+                  }
+                }
+              });
+}
+
 Expected<GemmInputs> makeRandomInputs(const GemmSizes &sizes, uint64_t seed, ArrayRef<int64_t> groupRows,
                                       int64_t rowAlignment, const Recipe &recipe, Distribution distribution) {
   if (Error error = checkSizes(sizes, groupRows, rowAlignment))
@@ -433,21 +362,17 @@ Expected<GemmInputs> makeRandomInputs(const GemmSizes &sizes, uint64_t seed, Arr
   GemmInputs inputs = std::move(*created);
   bool isMasked = sizes.layout == GemmLayout::Masked, isGrouped = sizes.layout != GemmLayout::Dense;
   fillOperand(recipe.a, inputs.a, inputs.scaleA, isMasked ? sizes.groups : 1, sizes.m, sizes.k, 2 * seed, distribution);
-  fillOperand(recipe.b, inputs.b, inputs.scaleB, isGrouped ? sizes.groups : 1, sizes.n, sizes.k, 2 * seed + 1,
+  bool hasBs = isGrouped && sizes.layout != GemmLayout::KGrouped;
+  fillOperand(recipe.b, inputs.b, inputs.scaleB, hasBs ? sizes.groups : 1, sizes.n, sizes.k, 2 * seed + 1,
               distribution);
-  if (!isGrouped) {
+  if (isGrouped) {
+    if (Error error = makeGroups(inputs, groupRows, rowAlignment, seed))
+      return std::move(error);
+  } else {
     inputs.groupOfRow.assign(sizes.m, 0);
-    return inputs;
   }
-  std::vector<int64_t> rows = groupRows.vec();
-  if (rows.empty())
-    rows = isMasked ? drawMaskedRows(sizes, seed) : drawContiguousRows(sizes, rowAlignment, seed);
-  if (Error error = checkGroupRows(sizes, rows, rowAlignment))
-    return std::move(error);
-  if (Error error = placeGroups(inputs, rows, rowAlignment))
-    return std::move(error);
-  inputs.sizes.validRows = count_if(inputs.groupOfRow, [](int32_t group) { return group >= 0; });
-  poisonPadding(inputs);
+  if (recipe.accumulate)
+    fillInitialD(inputs, ~seed);
   return inputs;
 }
 

@@ -125,15 +125,16 @@ public:
     if (Error error = DeviceBuffer::allocate(context, bytes).moveInto(operand.buffer))
       return error;
     operands.push_back(std::move(operand));
-    return info.isOutput ? poison() : upload(operands.back(), inputs);
+    return info.isOutput ? poison(inputs) : upload(operands.back(), inputs, kPaddingByte);
   }
 
   cuda::DevicePtr findAddress(StringRef name) const {
     return find_if(operands, [&](const GpuOperand &operand) { return operand.layout.name == name; })->getAddress();
   }
 
-  /// Fills outputs with NaN and the zones around them with a pattern.
-  Error poison() {
+  /// Fills outputs with NaN, or with what they hold before where that is given, and the zones around them with a
+  /// pattern.
+  Error poison(const GemmInputs &inputs) {
     for (GpuOperand &operand : operands) {
       if (!operand.isOutput)
         continue;
@@ -141,6 +142,9 @@ public:
         return error;
       if (Error error = operand.buffer.fill(kGuardBytes, operand.layout.getNumBytes(), kPoison))
         return error;
+      if (inputs.find(operand.layout.name))
+        if (Error error = upload(operand, inputs, kPoison))
+          return error;
     }
     return Error::success();
   }
@@ -170,19 +174,20 @@ public:
   }
 
 private:
-  static Error upload(GpuOperand &operand, const GemmInputs &inputs) {
+  static Error upload(GpuOperand &operand, const GemmInputs &inputs, uint8_t padding) {
     const HostTensor *tensor = inputs.find(operand.layout.name);
     if (!tensor)
-      return createStringError(formatv(
-          "no input for operand '{0}'; there are a, scale_a, b, scale_b, m_indices and masked_m", operand.layout.name));
+      return createStringError(
+          formatv("no input for operand '{0}'; there are a, scale_a, b, scale_b, m_indices, masked_m and offsets",
+                  operand.layout.name));
     if (Error error = checkFits(*tensor, operand.layout))
       return error;
     if (operand.layout.isDense()) // most are; no need for a copy
-      return operand.buffer.upload(0, tensor->data);
-    Expected<std::vector<uint8_t>> bytes = pack(*tensor, operand.layout, kPaddingByte);
+      return operand.buffer.upload(operand.getOffset(), tensor->data);
+    Expected<std::vector<uint8_t>> bytes = pack(*tensor, operand.layout, padding);
     if (!bytes)
       return bytes.takeError();
-    return operand.buffer.upload(0, *bytes);
+    return operand.buffer.upload(operand.getOffset(), *bytes);
   }
 
   static Error checkGuards(GpuOperand &operand) {
@@ -280,12 +285,18 @@ Expected<RunResult> GpuDevice::run(const KernelImage &image, const GemmInputs &i
     return error;
   if (options.repeat == 0)
     return result;
-  if (Error error = operands.poison())
+  if (Error error = operands.poison(inputs))
     return error;
   Expected<Timing> timing = measure(*context, **kernel, options);
   if (!timing)
     return timing.takeError();
   result.timing = std::move(*timing);
+  if (image.launch.accumulate) { // each timed launch has added to D
+    if (Error error = operands.poison(inputs))
+      return error;
+    if (Error error = runOnce(**kernel, image.launch, options.timeoutSeconds.value_or(kLaunchTimeoutSeconds)))
+      return error;
+  }
   Expected<HostTensor> last = operands.takeResult();
   if (!last)
     return last.takeError();

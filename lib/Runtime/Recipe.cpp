@@ -87,6 +87,7 @@ Expected<Recipe> Recipe::get(const LaunchDescriptor &launch, const Sizes &sizes)
     return d.takeError();
   recipe.out = (*d)->type;
   recipe.accuracy = launch.accuracy;
+  recipe.accumulate = launch.accumulate;
   return recipe;
 }
 
@@ -100,10 +101,13 @@ static json::Object toJSON(const ScaledType &type) {
 }
 
 json::Object Recipe::toJSON() const {
-  return json::Object{{"a", dgemm::toJSON(a)},
+  json::Object object{{"a", dgemm::toJSON(a)},
                       {"b", dgemm::toJSON(b)},
                       {"d", json::Object{{"type", toString(out)}}},
                       {"accuracy", toString(accuracy)}};
+  if (accumulate)
+    object["accumulate"] = true;
+  return object;
 }
 
 } // namespace dgemm

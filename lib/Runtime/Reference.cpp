@@ -77,20 +77,39 @@ struct View {
     for (auto [table, type] : {std::pair(&tableA, inputs.recipe.a.element), {&tableB, inputs.recipe.b.element}})
       for (size_t bits = 0; bits < table->size(); ++bits)
         (*table)[bits] = getFP8Table(type)[bits] * (squares ? getFP8Table(type)[bits] : 1.0);
-    for (int64_t begin = 0, end; begin < k; begin = end) {
-      end = std::min({begin + kBlock, scaleA.getEnd(begin), scaleB.getEnd(begin)});
-      segments.push_back({begin, end});
-    }
+    isKGrouped = inputs.sizes.layout == GemmLayout::KGrouped;
+    if (!isKGrouped)
+      segments.push_back(divide(0, k));
+    for (auto [begin, end] : inputs.columnsOfGroup)
+      segments.push_back(divide(begin, end));
   }
-  double getScaleA(int64_t row, int64_t column) const { return scaleA.get(row / m, row % m, column); }
-  const uint8_t *getB(int64_t group) const { return b + group * n * k; }
+  /// Columns of K in segments.
+  std::vector<Segment> divide(int64_t first, int64_t last) const {
+    std::vector<Segment> parts;
+    for (int64_t begin = first, end; begin < last; begin = end) {
+      end = std::min({begin + kBlock, scaleA.getEnd(begin), scaleB.getEnd(begin), last});
+      parts.push_back({begin, end});
+    }
+    return parts;
+  }
+  /// What a row of D of this group sums.
+  ArrayRef<Segment> getSegments(int64_t group) const { return segments[isKGrouped ? group : 0]; }
+  /// The row of A that a row of D is of.
+  int64_t getRowOfA(int64_t row) const { return isKGrouped ? row % m : row; }
+  double getScaleA(int64_t row, int64_t column) const { return scaleA.get(isKGrouped ? 0 : row / m, row % m, column); }
+  double getScaleB(int64_t group, int64_t row, int64_t column) const {
+    return scaleB.get(isKGrouped ? 0 : group, row, column);
+  }
+  const uint8_t *getB(int64_t group) const { return b + (isKGrouped ? 0 : group) * n * k; }
 
   ArrayRef<int32_t> groupOfRow;
   int64_t groups, m, n, k;
   const uint8_t *a, *b;
   Scales scaleA, scaleB;
   std::array<double, 256> tableA, tableB;
-  std::vector<Segment> segments;
+  bool isKGrouped;
+  /// For each group of K, else for all.
+  std::vector<std::vector<Segment>> segments;
 };
 
 /// Rows of A that share the decoding of B.
@@ -105,10 +124,10 @@ public:
 
   /// out[i * n + j] for i in rows and j in the block's columns.
   void run(double *out) {
-    for (Segment segment : view.segments) {
+    for (Segment segment : view.getSegments(group)) {
       decode(segment);
       for (int64_t j = 0; j < columns; ++j)
-        scales[j] = view.scaleB.get(group, column + j, segment.begin);
+        scales[j] = view.getScaleB(group, column + j, segment.begin);
       for (int64_t row = 0; row < int64_t(rows.size()); row += kBlockRows)
         accumulate(row, segment, out);
     }
@@ -122,7 +141,7 @@ private:
         packedB[getPackedIndex(j, i)] = view.tableB[view.getB(group)[(column + j) * view.k + segment.begin + i]];
     for (size_t row = 0; row < rows.size(); ++row)
       for (int64_t i = 0; i < depth; ++i)
-        a[row * kBlock + i] = view.tableA[view.a[rows[row] * view.k + segment.begin + i]];
+        a[row * kBlock + i] = view.tableA[view.a[view.getRowOfA(rows[row]) * view.k + segment.begin + i]];
   }
 
   void accumulate(int64_t firstRow, Segment segment, double *out) {
@@ -173,13 +192,15 @@ static std::vector<double> computeRows(const View &view, ArrayRef<int64_t> rows)
 /// scale_b * B^T * signs for each group: [groups, k].
 static std::vector<double> projectB(const View &view, ArrayRef<double> signs) {
   std::vector<double> projected(view.groups * view.k);
-  size_t segments = view.segments.size();
-  parallelFor(0, size_t(view.groups) * segments, [&](size_t index) {
-    int64_t group = int64_t(index / segments);
-    Segment segment = view.segments[index % segments];
+  std::vector<std::pair<int64_t, Segment>> tasks;
+  for (int64_t group = 0; group < view.groups; ++group)
+    for (Segment segment : view.getSegments(group))
+      tasks.emplace_back(group, segment);
+  parallelFor(0, tasks.size(), [&](size_t index) {
+    auto [group, segment] = tasks[index];
     const uint8_t *b = view.getB(group);
     for (int64_t j = 0; j < view.n; ++j) {
-      double factor = signs[j] * view.scaleB.get(group, j, segment.begin);
+      double factor = signs[j] * view.getScaleB(group, j, segment.begin);
       for (int64_t k = segment.begin; k < segment.end; ++k)
         projected[group * view.k + k] += factor * view.tableB[b[j * view.k + k]];
     }
@@ -194,10 +215,10 @@ static std::vector<double> computeChecksums(const View &view, ArrayRef<double> s
     int64_t row = int64_t(index), group = view.groupOfRow[index];
     if (group < 0)
       return;
-    for (Segment segment : view.segments) {
+    for (Segment segment : view.getSegments(group)) {
       double sum = 0;
       for (int64_t k = segment.begin; k < segment.end; ++k)
-        sum += view.tableA[view.a[row * view.k + k]] * projected[group * view.k + k];
+        sum += view.tableA[view.a[view.getRowOfA(row) * view.k + k]] * projected[group * view.k + k];
       checksums[index] += view.getScaleA(row, segment.begin) * sum;
     }
   });
@@ -270,6 +291,15 @@ static CheckMode resolve(CheckMode mode, const GemmSizes &sizes) {
   return mode;
 }
 
+void Reference::addInitialD(const GemmInputs &inputs) {
+  for (const auto &[i, row] : enumerate(rows))
+    for (int64_t column = 0; column < sizes.n; ++column)
+      values[i * sizes.n + column] += inputs.getInitialD(row, column);
+  for (const auto &[row, checksum] : enumerate(checksums))
+    for (int64_t column = 0; groupOfRow[row] >= 0 && column < sizes.n; ++column)
+      checksum += signs[column] * inputs.getInitialD(int64_t(row), column);
+}
+
 Reference Reference::compute(const GemmInputs &inputs, CheckMode mode, uint64_t seed) {
   Reference reference;
   reference.mode = resolve(mode, inputs.sizes);
@@ -293,6 +323,8 @@ Reference Reference::compute(const GemmInputs &inputs, CheckMode mode, uint64_t 
     reference.checksums = computeChecksums(view, reference.signs);
   }
   reference.values = computeRows(view, reference.rows);
+  if (inputs.recipe.accumulate)
+    reference.addInitialD(inputs);
   if (reference.epilogue && reference.mode != CheckMode::None) {
     View squares(inputs, /*squares=*/true);
     reference.normsA = computeNormsA(squares, reference.rows);

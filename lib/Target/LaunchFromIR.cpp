@@ -173,13 +173,17 @@ static llvm::Expected<ParameterInfo> makeParameter(LLVM::LLVMFuncOp func, unsign
                                      "' is no operand, size or tensor map of its problem");
 }
 
-/// Tiles of D, whole clusters; of a masked layout at most so many.
+/// Tiles of D, whole clusters; of layouts whose groups the kernel reads at most so many.
 static SizeExpr countTiles(ProblemAttr problem, ConfigAttr config) {
-  SizeExpr tiles = SizeExpr::mul(SizeExpr::ceilDiv(getSize(problem, 0), config.getBlockM() * config.getClusterM()),
-                                 SizeExpr::ceilDiv(getSize(problem, 1), config.getBlockN() * config.getClusterN()));
+  SizeExpr tilesM = SizeExpr::ceilDiv(getSize(problem, 0), config.getBlockM() * config.getClusterM());
+  if (problem.getLayout() == Layout::Offsets) // a group may end inside of its last tile, and each tile has a row
+    tilesM = SizeExpr::min(SizeExpr::add(tilesM, getSize(problem, 3)), getSize(problem, 0));
+  SizeExpr tiles =
+      SizeExpr::mul(tilesM, SizeExpr::ceilDiv(getSize(problem, 1), config.getBlockN() * config.getClusterN()));
   if (config.getClusterSize() > 1)
     tiles = SizeExpr::mul(tiles, SizeExpr(config.getClusterSize()));
-  return problem.getLayout() == Layout::Masked ? SizeExpr::mul(tiles, getSize(problem, 3)) : tiles;
+  bool hasTilesForEach = problem.getLayout() == Layout::Masked || problem.getLayout() == Layout::KGrouped;
+  return hasTilesForEach ? SizeExpr::mul(tiles, getSize(problem, 3)) : tiles;
 }
 
 SmallVector<LLVM::LLVMFuncOp> dgemm::findKernels(ModuleOp module) {
@@ -213,6 +217,9 @@ llvm::Expected<LaunchDescriptor> dgemm::getLaunchDescriptor(LLVM::LLVMFuncOp fun
   descriptor.layout = *parseGemmLayout(stringifyLayout(layout));
   if (layout == Layout::Contiguous)
     descriptor.rowAlignment = config.getBlockM();
+  if (layout == Layout::Offsets || layout == Layout::KGrouped)
+    descriptor.rowAlignment = problem.getAlignment();
+  descriptor.accumulate = problem.getAccumulate();
   for (auto [name, size] : llvm::zip(kSizeNames, problem.getSizes().asArrayRef()))
     descriptor.sizes.emplace_back(name.str(), size);
   for (StringRef name : problem.getDynamicSizes())
@@ -231,8 +238,8 @@ llvm::Expected<LaunchDescriptor> dgemm::getLaunchDescriptor(LLVM::LLVMFuncOp fun
   descriptor.cluster = {config.getClusterSize(), 1, 1};
   descriptor.tiles = countTiles(problem, config);
   descriptor.programmaticStreamSerialization = problem.getPdl();
-  // How many tiles a masked layout has, the kernel knows.
-  descriptor.evenWaves = config.getOrder().getEvenWaves() && layout != Layout::Masked;
+  // How many tiles there are where groups are searched, the kernel knows.
+  descriptor.evenWaves = config.getOrder().getEvenWaves() && !ForEachTileOp::searchesGroups(layout);
   std::map<Operand, int> mapsOf;
   for (unsigned i = 0; i < func.getNumArguments(); ++i) {
     llvm::Expected<ParameterInfo> parameter = makeParameter(func, i, problem, mapsOf);

@@ -96,8 +96,13 @@ LogicalResult verifySum(KernelOp kernel, KernelParts &parts) {
   auto range = loop.getLowerBound().getDefiningOp<KRangeOp>();
   bool isWhole = isConstantIntValue(loop.getLowerBound(), 0) && kernel.isSize(loop.getUpperBound(), 2);
   bool isPart = range && loop.getLowerBound() == range.getBegin() && loop.getUpperBound() == range.getEnd();
-  if (kernel.getConfig().getSplitK() > 1 ? !isPart : !isWhole)
-    return loop.emitOpError("expected to walk K from 0 on, or with split_k what dgemm.k_range gives");
+  bool isOfGroup = parts.tiles.getKBegin() && loop.getLowerBound() == parts.tiles.getKBegin() &&
+                   loop.getUpperBound() == parts.tiles.getKEnd();
+  bool isExpected = parts.tiles.getKBegin() ? isOfGroup : kernel.getConfig().getSplitK() > 1 ? isPart : isWhole;
+  if (!isExpected)
+    return loop.emitOpError(
+        "expected to walk K from 0 on, with split_k what dgemm.k_range gives, or of a k_grouped layout "
+        "what dgemm.for_each_tile gives");
   PromoteOp promote = parts.promote;
   if (loop.getNumResults() != 1 || !loop.getInits()[0].getDefiningOp<ZeroOp>() ||
       (promote && promote.getPart() != parts.mma.getResult()) ||

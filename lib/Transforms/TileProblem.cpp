@@ -224,7 +224,7 @@ void KernelBody::createStore(Value acc, GemmOp gemm) {
   }
   acc = mapSum(acc, n, gemm);
   StoreOp::create(b, acc, operand(Operand::D), offsetsOf(Operand::D, {tiles.getTileM(), n}), tiles.getGroupRows(), end,
-                  /*part=*/DenseI64ArrayAttr{}, MovementAttr());
+                  /*part=*/DenseI64ArrayAttr{}, kernel.getProblem().getAccumulate(), MovementAttr());
 }
 
 static void tileProblem(func::FuncOp func, GemmOp gemm) {
@@ -255,6 +255,10 @@ static void tileProblem(func::FuncOp func, GemmOp gemm) {
   auto tiles = ForEachTileOp::create(b, m, n, gemm.getLayout(), groups, {config.getBlockM(), config.getBlockN()},
                                      config.getOrder().getGroupM(), cluster);
   b.setInsertionPointToStart(&tiles.getBody().front());
+  if (tiles.getKBegin()) {
+    begin = tiles.getKBegin();
+    end = tiles.getKEnd();
+  }
   auto fragType = FragType::get(b.getContext(), config.getBlockM(), config.getBlockN());
   Value column = tiles.getTileN();
   if (gemm.getGated())

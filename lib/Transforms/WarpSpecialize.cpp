@@ -427,7 +427,7 @@ void RoleBuilder::buildStore(Value sum, Value row) {
   Value &m = offsets[offsets.size() - 2];
   m = arith::AddIOp::create(b, m, row);
   StoreOp::create(b, sum, parts.store.getDest(), offsets, map.lookupOrNull(parts.store.getRows()),
-                  map.lookupOrNull(parts.store.getColumns()), /*part=*/DenseI64ArrayAttr(),
+                  map.lookupOrNull(parts.store.getColumns()), /*part=*/DenseI64ArrayAttr(), parts.store.getAccumulate(),
                   parts.store.getMovementAttr());
 }
 
@@ -443,7 +443,7 @@ void RoleBuilder::buildConsumer(Block *block, Value warpgroup, ConfigAttr config
 
   openTileLoop(block);
   // A sum over a cluster wants all slices of each CTA.
-  bool skips = parts.tiles.getLayout() == Layout::Masked && !parts.reduce;
+  bool skips = parts.tiles.searchesGroups() && !parts.reduce;
   // Scales of sums are on their way while K is walked, if there is any room for them.
   bool isAhead = parts.scaling && hasRoomForSumScales(config, rowOffsets.size());
   bool isFetched = parts.scaling && !isAhead && canFetchSumScales(config, rowOffsets.size());

@@ -13,7 +13,7 @@ from typing import Any
 from . import _assembler, _check, _device, _dgemm, _env, _jit, _recipes, _settings
 from ._errors import CompileError
 from ._kernel import Kernel
-from ._problem import ACCURACIES, DYNAMIC, LAYOUTS, Problem
+from ._problem import ACCURACIES, DYNAMIC, LAYOUTS, ONE_MATRIX, Problem
 
 
 def make_problem(n: int, k: int, layout: str, groups: int | None, row_alignment: int | None = None, m: int = DYNAMIC,
@@ -22,20 +22,32 @@ def make_problem(n: int, k: int, layout: str, groups: int | None, row_alignment:
     recipe_b, a_type, b_type, out, and orders of scales."""
     _check.choice("layout", layout, LAYOUTS)
     if (groups is None) != (layout == "dense"):
-        raise ValueError(f"groups is {groups!r} with layout '{layout}'; allowed is their number for 'contiguous' and "
-                         "'masked', None for 'dense'")
+        raise ValueError(f"groups is {groups!r} with layout '{layout}'; allowed is their number for 'contiguous', "
+                         "'masked', 'offsets' and 'k_grouped', None for 'dense'")
     n, k = _check.integer("n", n), _check.integer("k", k)
     if row_alignment is None:
         row_alignment = _settings.current().row_alignment
     return Problem(n=n, k=k, layout=layout, m=m, groups=DYNAMIC if groups is None else _check.integer("groups", groups),
-                   row_alignment=_settings.row_alignment("row_alignment", row_alignment) if layout == "contiguous" else 128,
+                   row_alignment=_alignment(layout, row_alignment),
                    lda=_leading_dimension("lda", lda, "k", k), ldb=_leading_dimension("ldb", ldb, "k", k),
                    ldd=_leading_dimension("ldd", ldd, "n", n), **_read_recipe(**recipe)).canonical()
 
 
+def _alignment(layout: str, value: int) -> int:
+    """What groups start at multiples of, if that is allowed."""
+    if layout == "contiguous":
+        return _settings.row_alignment("row_alignment", value)
+    if layout not in ONE_MATRIX:
+        return 128
+    value = _check.integer("row_alignment", value)
+    if layout == "k_grouped" and value % 128:
+        raise ValueError(f"row_alignment is {value}; allowed are multiples of 128 with layout 'k_grouped'")
+    return value
+
+
 def _read_recipe(recipe_a: Any = "1x128", recipe_b: Any = "128x128", a_type: Any = "e4m3", b_type: Any = "e4m3",
                  out: Any = "bf16", accuracy: str = "exact", scale_a_k_innermost: bool = False, scale_b_k_innermost: bool = False,
-                 scale_b_n_innermost: bool = False) -> dict[str, Any]:
+                 scale_b_n_innermost: bool = False, accumulate: bool = False) -> dict[str, Any]:
     """Fields of Problem."""
     of_a, of_b = _recipes.granularity("recipe_a", recipe_a), _recipes.granularity("recipe_b", recipe_b)
     for name, order, granularity, allowed in (
@@ -51,7 +63,7 @@ def _read_recipe(recipe_a: Any = "1x128", recipe_b: Any = "128x128", a_type: Any
     return {"scale_a": of_a, "scale_b": of_b, "accuracy": accuracy, "a_type": _recipes.fp8_type("a_type", a_type),
             "b_type": _recipes.fp8_type("b_type", b_type), "out": _recipes.out_type("out", out),
             "scale_a_k_innermost": bool(scale_a_k_innermost), "scale_b_k_innermost": bool(scale_b_k_innermost),
-            "scale_b_n_innermost": bool(scale_b_n_innermost)}
+            "scale_b_n_innermost": bool(scale_b_n_innermost), "accumulate": bool(accumulate)}
 
 
 def _leading_dimension(name: str, value: int, column_name: str, columns: int) -> int:
@@ -65,18 +77,18 @@ def compile(n: int, k: int, m: int | None = None, *, layout: str = "dense", grou
             expected_m: int | None = None, config: str = "", row_alignment: int | None = None, lda: int = 0,
             ldb: int = 0, ldd: int = 0, scale_a_k_innermost: bool = False, scale_b_n_innermost: bool = False,
             scale_b_k_innermost: bool = False, recipe_a: Any = "1x128", recipe_b: Any = "128x128", a_type: Any = "e4m3",
-            b_type: Any = "e4m3", out: Any = "bf16", accuracy: str = "exact", assemble: bool = True) -> Kernel:
+            b_type: Any = "e4m3", out: Any = "bf16", accuracy: str = "exact", accumulate: bool = False, assemble: bool = True) -> Kernel:
     """Compiles a kernel, or takes it from the cache.
 
     Args:
         n, k: sizes, static in the kernel.
         m: rows; None leaves them to the launch. (masked: rows that each group has memory for.)
-        layout: "dense", "contiguous" or "masked".
-        groups: their number, for the last two.
-        expected_m: about how many rows there will be (masked: in a group), for the choice of the config.
+        layout: "dense", "contiguous", "masked", "offsets" or "k_grouped".
+        groups: their number, for all but "dense".
+        expected_m: about how many rows there will be (masked and offsets: in a group), for the choice of the config.
         config: fields of #dgemm.config to fix, such as "block = 128x128x128, stages = 5"; the cost model chooses the
             others.
-        row_alignment: contiguous: groups start at multiples of it.
+        row_alignment: contiguous, offsets and k_grouped (columns of K): groups start at multiples of it.
         lda, ldb, ldd: elements from row to row; 0 for rows without padding.
         recipe_a, recipe_b: what of A and B one scale belongs to: "tensor", "row" (of A a token, of B a channel), "1x128"
             or "128x128"; also as a torch.nn.functional.ScalingType.
@@ -86,6 +98,7 @@ def compile(n: int, k: int, m: int | None = None, *, layout: str = "dense", grou
         a_type, b_type: "e4m3" or "e5m2", or torch's or NumPy's dtype.
         out: type of D: "bf16", "f16" or "f32", or torch's or NumPy's dtype.
         accuracy: "exact", or "fast" where scales do not vary along K: the tensor cores sum along all of it.
+        accumulate: the product is added to what D holds.
         assemble: False stops at PTX, which needs no ptxas and runs on the emulator.
 
     Raises ValueError for a size that is not allowed, CompileError for a config that is not legal.
@@ -94,13 +107,13 @@ def compile(n: int, k: int, m: int | None = None, *, layout: str = "dense", grou
     problem = make_problem(n, k, layout, groups, row_alignment, DYNAMIC if m is None else m, lda, ldb, ldd,
                            scale_a_k_innermost=scale_a_k_innermost, scale_b_n_innermost=scale_b_n_innermost,
                            scale_b_k_innermost=scale_b_k_innermost, recipe_a=recipe_a, recipe_b=recipe_b, a_type=a_type,
-                           b_type=b_type, out=out, accuracy=accuracy)
+                           b_type=b_type, out=out, accuracy=accuracy, accumulate=accumulate)
     if problem.needs_m and m is None:
         raise ValueError("m is None; a masked kernel for K-innermost scales of A, lda or ldd is compiled for the rows that "
                          "each group has memory for")
     rows = expected_m or m or 4096
-    masked = layout == "masked"
-    shape = problem.shape(None if masked else (m or rows), rows if masked else 0)
+    of_group = layout in ("masked", "offsets")
+    shape = problem.shape(None if of_group else (m or rows), rows if of_group else 0)
     options = _dgemm.Options(config=_check.text("config", config))
     try:
         chosen = _dgemm.choose_config(shape, options)
@@ -117,7 +130,7 @@ def list_configs(n: int, k: int, m: int = 4096, *, layout: str = "dense", groups
     problem = make_problem(n, k, layout, groups, recipe_a=recipe_a, recipe_b=recipe_b, a_type=a_type, b_type=b_type, out=out,
                            accuracy=accuracy)
     m = _check.integer("m", m)
-    shape = problem.shape(None, m) if layout == "masked" else problem.shape(m)
+    shape = problem.shape(None, m) if layout in ("masked", "offsets") else problem.shape(m)
     try:
         return _dgemm.list_configs(shape, _dgemm.Options(config=_check.text("config", config)))
     except RuntimeError as error:
@@ -146,7 +159,7 @@ def _wanted(problem: Problem, first: int, last: int, multiprocessors: int, machi
     found: dict[tuple[Problem, str], None] = {}
     for rows in _jit.buckets(first, last):
         most = problem.m if problem.m != DYNAMIC else rows
-        config = _jit.choose_config(problem, most if problem.layout == "masked" else rows, rows, multiprocessors, machine)
+        config = _jit.choose_config(problem, most if problem.layout in ("masked", "offsets") else rows, rows, multiprocessors, machine)
         found[(problem, config)] = None
     return list(found)
 
@@ -186,8 +199,8 @@ def _rows(m: int | tuple[int, int]) -> tuple[int, int]:
 def precompile(n: int, k: int, *, m: int | tuple[int, int] = (1, 8192), layout: str = "dense",
                groups: int | None = None, max_m: int | None = None, scale_a: str = "any", scale_b: str = "any",
                recipe_a: Any = "1x128", recipe_b: Any = "128x128", a_type: Any = "e4m3", b_type: Any = "e4m3",
-               out: Any = "bf16", accuracy: str = "exact", row_alignment: int | None = None, lda: int = 0, ldb: int = 0, ldd: int = 0,
-               device: int | None = None, num_sms: int | None = None, workers: int | None = None,
+               out: Any = "bf16", accuracy: str = "exact", accumulate: bool = False, row_alignment: int | None = None, lda: int = 0,
+               ldb: int = 0, ldd: int = 0, device: int | None = None, num_sms: int | None = None, workers: int | None = None,
                progress: bool = True) -> list[Kernel]:
     """Compiles every kernel that calls with this N, K and layout can need, in parallel, and launches nothing.
 
@@ -199,7 +212,7 @@ def precompile(n: int, k: int, *, m: int | tuple[int, int] = (1, 8192), layout: 
             are K-innermost, or lda or ldd is given; without it, only M-innermost scales are prepared.
         scale_a: "mn" or "k" for calls whose scales of A are M- or K-innermost, "any" for both.
         scale_b: the same of B, where each row has scales ("row" and "1x128").
-        recipe_a, recipe_b, a_type, b_type, out, accuracy: as in compile().
+        recipe_a, recipe_b, a_type, b_type, out, accuracy, accumulate: as in compile().
         device: kernels are also loaded into this GPU. None: into torch's current one where torch has started CUDA, else
             none.
         num_sms: multiprocessors to choose configs for; None for those of the device, or 132.
@@ -219,7 +232,7 @@ def precompile(n: int, k: int, *, m: int | tuple[int, int] = (1, 8192), layout: 
         raise ValueError(f"max_m is {max_m} with layout {layout!r}; allowed is None: it says how many rows each group of a "
                          "masked layout has memory for")
     base = make_problem(n, k, layout, groups, row_alignment, DYNAMIC, lda, ldb, ldd, recipe_a=recipe_a, recipe_b=recipe_b,
-                        a_type=a_type, b_type=b_type, out=out, accuracy=accuracy)
+                        a_type=a_type, b_type=b_type, out=out, accuracy=accuracy, accumulate=accumulate)
     problems = _problems_of_calls(base, scale_a, scale_b, max_m, first)
     if device is None:
         device = _device.torch_device()

@@ -21,10 +21,10 @@ def _is_compiling() -> bool:
 
 
 def _call_operator(layout: str, tensors: tuple[Any, ...], expected_m: int,
-                   recipe: Recipe = DEFAULT_RECIPE) -> None:
+                   recipe: Recipe = DEFAULT_RECIPE, alignment: int = 0) -> None:
     from . import _torch_ops  # which torch must be there for
 
-    _torch_ops.call(layout, tensors, expected_m, recipe)
+    _torch_ops.call(layout, tensors, expected_m, recipe, alignment)
 
 
 def call_scaled_mm(*arguments: Any) -> Any:
@@ -53,8 +53,8 @@ class _TorchTracer(_launch.Tracer):
         global _is_compiling
         _is_compiling = _torch_ops.is_compiling
 
-    def call(self, layout: str, tensors: tuple[Any, ...], expected_m: int, recipe: Recipe) -> None:
-        _call_operator(layout, tensors, expected_m, recipe)
+    def call(self, layout: str, tensors: tuple[Any, ...], expected_m: int, recipe: Recipe, alignment: int = 0) -> None:
+        _call_operator(layout, tensors, expected_m, recipe, alignment)
 
 
 TRACER = _TorchTracer()
@@ -67,12 +67,24 @@ _launch.set_tracer(TRACER)
 Pair = tuple[Any, Any]
 
 
-def _check_keywords(c: Any, alpha: Any) -> None:
+def _check_alpha(alpha: Any) -> None:
     """Refuses what would change the result; what merely steers Blackwell's kernels passes."""
-    if c is not None:
-        raise ValueError(f"c is {type(c).__name__}; allowed is None: accumulating into an output is not supported")
     if alpha is not None:
         raise ValueError(f"alpha is {alpha!r}; allowed is None on Hopper")
+
+
+def _begin_with(d: Any, c: Any) -> None:
+    """d = c, where that is another tensor."""
+    if c is d:
+        return
+    for fact in ("shape", "dtype"):
+        given, wanted = getattr(c, fact, None), getattr(d, fact, None)
+        if given != wanted:
+            raise ValueError(f"c has {fact} {given if given is not None else type(c).__name__}; allowed is that of d, {wanted}")
+    if hasattr(d, "copy_"):
+        d.copy_(c)
+    else:
+        d[...] = c
 
 
 def _read_recipe(recipe: Any, recipe_a: Any, recipe_b: Any) -> Recipe:
@@ -82,7 +94,7 @@ def _read_recipe(recipe: Any, recipe_a: Any, recipe_b: Any) -> Recipe:
             raise ValueError("recipe is given beside recipe_a or recipe_b; allowed is either")
         rows_a, rows_b, columns = _check.recipe("recipe", recipe, [(x, y, 128) for x in (1, 128) for y in (128, 1)])
         return Recipe(_recipes.granularity("recipe", (rows_a, columns)), _recipes.granularity("recipe", (rows_b, columns)))
-    of_a, of_b, _ = DEFAULT_RECIPE
+    of_a, of_b = DEFAULT_RECIPE[:2]
     return Recipe(of_a if recipe_a is None else _recipes.granularity("recipe_a", recipe_a),
                   of_b if recipe_b is None else _recipes.granularity("recipe_b", recipe_b))
 
@@ -102,18 +114,20 @@ def _call_with(epilogue: Any, layout: str, a: Pair, b: Pair, d: Any, groups: Any
     _launch.call_with(epilogue, layout, (*a, *b, d, groups), expected_m, recipe)
 
 
-def fp8_gemm_nt(a: Pair, b: Pair, d: Any, c: None = None, recipe: tuple[int, int, int] | None = None,
+def fp8_gemm_nt(a: Pair, b: Pair, d: Any, c: Any = None, recipe: tuple[int, int, int] | None = None,
                 recipe_a: tuple[int, int] | None = None, recipe_b: tuple[int, int] | None = None,
                 compiled_dims: str = "nk", disable_ue8m0_cast: bool = False, alpha: None = None,
                 epilogue: _epilogue.Epilogue | None = None) -> None:
-    """d = a @ b.T, with FP8 operands that have scales.
+    """d = a @ b.T, or c + a @ b.T, with FP8 operands that have scales.
 
     Args:
         a: (A, scale): A is [M, K] float8_e4m3fn or float8_e5m2, rows contiguous; scale is [M, ceil(K/128)] float32, K
             innermost as a quantiser writes it, or M innermost as get_mn_major_tma_aligned_tensor makes it.
         b: (B, scale): B is [N, K] float8_e4m3fn or float8_e5m2; scale is [ceil(N/128), ceil(K/128)] float32, either order.
         d: [M, N] bfloat16, float16 or float32, written.
-        c, alpha: None; anything else would change the result and is refused.
+        c: None, or what the product is added to, of d's shape and dtype: d itself, which the kernel adds to on the way out, or a
+            tensor that is copied to d before. In bfloat16 and float16 the product is rounded before it is added.
+        alpha: None; anything else would change the result and is refused.
         recipe: None, or (rows of A, rows of B, columns) that one scale belongs to: (1, 128, 128), as above, (1, 1, 128),
             (128, 128, 128) or (128, 1, 128).
         recipe_a, recipe_b: the same of one operand: None, (1, 128) or (128, 128); or "1x128", "128x128", "row" for one scale a
@@ -121,16 +135,18 @@ def fp8_gemm_nt(a: Pair, b: Pair, d: Any, c: None = None, recipe: tuple[int, int
         compiled_dims, disable_ue8m0_cast: mean nothing on Hopper.
         epilogue: what dgemm.epilogue returns: what becomes of each element of the product before it is stored.
 
-    D is zero where K is 0. Runs on the tensors' device and the current stream of their library; NumPy arrays run on
+    D is zero where K is 0, or c. Runs on the tensors' device and the current stream of their library; NumPy arrays run on
     the emulator. Raises TypeError or ValueError, naming the argument; CompileError; DeviceError for a GPU that is no
     Hopper.
     """
-    if c is not None or alpha is not None:
-        _check_keywords(c, alpha)
+    if alpha is not None:
+        _check_alpha(alpha)
     call, known = call_dense, DEFAULT_RECIPE
-    if recipe is not None or recipe_a is not None or recipe_b is not None:
-        known = _read_recipe(recipe, recipe_a, recipe_b)
+    if recipe is not None or recipe_a is not None or recipe_b is not None or c is not None:
+        known = _read_recipe(recipe, recipe_a, recipe_b)._replace(accumulate=c is not None)
         call = _launch.dispatcher("dense", known)
+    if c is not None:
+        _begin_with(d, c)
     if epilogue is not None:
         return _call_with(epilogue, "dense", a, b, d, None, 0, known)
     if _is_compiling():
@@ -141,6 +157,15 @@ def fp8_gemm_nt(a: Pair, b: Pair, d: Any, c: None = None, recipe: tuple[int, int
     except (TypeError, ValueError):
         _check_pairs(a=a, b=b)
         raise
+
+
+def multiply_group(a: Pair, b: Pair, d: Any, c: Any, recipe: tuple[int, int, int]) -> None:
+    """fp8_gemm_nt by one kernel for every K, which groups of tokens have."""
+    known = _read_recipe(recipe, None, None)._replace(accumulate=c is not None, any_k=True)
+    if c is not None:
+        _begin_with(d, c)
+    (x, scale_x), (y, scale_y) = a, b
+    _launch.dispatcher("dense", known)(x, scale_x, y, scale_y, d, None, 0)
 
 
 def m_grouped_fp8_gemm_nt_contiguous(a: Pair, b: Pair, d: Any, m_indices: Any,
@@ -158,16 +183,20 @@ def m_grouped_fp8_gemm_nt_contiguous(a: Pair, b: Pair, d: Any, m_indices: Any,
         b: (B, scale) of [G, N, K] and [G, ceil(N/128), ceil(K/128)].
         d: [M, N], written; rows of padding may hold anything afterwards.
         m_indices: [M] int32, the group of each row, -1 for padding.
-        use_psum_layout: False; another meaning of m_indices is refused.
+        use_psum_layout: True: m_indices is [G] int32, the row behind the last of each group, as the offsets of
+            m_grouped_fp8_gemm_nt_offsets; rows in no group are not written.
+        expected_m_for_psum_layout: about how many rows a group will have; steers the choice of the config.
         others: as in fp8_gemm_nt.
     """
+    if use_psum_layout:
+        return m_grouped_fp8_gemm_nt_offsets(a, b, d, m_indices, 0, expected_m_for_psum_layout or 0, recipe, recipe_a, recipe_b)
     call, known = call_contiguous, DEFAULT_RECIPE
     if recipe is not None or recipe_a is not None or recipe_b is not None:
         known = _read_recipe(recipe, recipe_a, recipe_b)
         call = _launch.dispatcher("contiguous", known)
-    if use_psum_layout or expected_m_for_psum_layout is not None:
-        raise ValueError("use_psum_layout and expected_m_for_psum_layout are given; allowed are False and None: "
-                         "m_indices holds the group of each row")
+    if expected_m_for_psum_layout is not None:
+        raise ValueError(f"expected_m_for_psum_layout is {expected_m_for_psum_layout!r}; allowed is None without "
+                         "use_psum_layout")
     if epilogue is not None:
         return _call_with(epilogue, "contiguous", a, b, d, m_indices, 0, known)
     if _is_compiling():
@@ -175,6 +204,72 @@ def m_grouped_fp8_gemm_nt_contiguous(a: Pair, b: Pair, d: Any, m_indices: Any,
     try:
         (x, scale_x), (y, scale_y) = a, b
         call(x, scale_x, y, scale_y, d, m_indices, 0)
+    except (TypeError, ValueError):
+        _check_pairs(a=a, b=b)
+        raise
+
+
+def m_grouped_fp8_gemm_nt_offsets(a: Pair, b: Pair, d: Any, offsets: Any, alignment: int = 1, expected_m: int = 0,
+                                  recipe: tuple[int, int, int] | None = None,
+                                  recipe_a: tuple[int, int] | None = None,
+                                  recipe_b: tuple[int, int] | None = None) -> None:
+    """d[i] = a[i] @ b[g].T for each row i of each group g; rows in no group are not written.
+
+    Args:
+        a: (A, scale) of [M, K] and [M, ceil(K/128)], as in fp8_gemm_nt: the rows of all groups.
+        b: (B, scale) of [G, N, K] and [G, ceil(N/128), ceil(K/128)].
+        d: [M, N], written.
+        offsets: [G] int32, the row behind the last of each group, ascending; read on the device when the kernel runs: one CUDA
+            graph serves any values.
+        alignment: a group starts at the end of the one before it, rounded up to a multiple of so many rows: 1 for no padding; 0
+            for get_mk_alignment_for_contiguous_layout().
+        expected_m: about how many rows a group will have, or 0; steers the choice of the config, not the result.
+        others: as in fp8_gemm_nt.
+    """
+    known = DEFAULT_RECIPE
+    if recipe is not None or recipe_a is not None or recipe_b is not None:
+        known = _read_recipe(recipe, recipe_a, recipe_b)
+    alignment = _check.integer("alignment", alignment, 0)
+    if _is_compiling():
+        return _call_operator("offsets", (*a, *b, d, offsets), expected_m, known, alignment)
+    try:
+        (x, scale_x), (y, scale_y) = a, b
+        _launch.dispatcher("offsets", known, alignment=alignment)(x, scale_x, y, scale_y, d, offsets, expected_m)
+    except (TypeError, ValueError):
+        _check_pairs(a=a, b=b)
+        raise
+
+
+def k_grouped_fp8_gemm_nt_offsets(a: Pair, b: Pair, d: Any, offsets: Any, c: Any = None, alignment: int = 128,
+                                  recipe: tuple[int, int, int] | None = (1, 1, 128),
+                                  recipe_a: tuple[int, int] | None = None,
+                                  recipe_b: tuple[int, int] | None = None) -> None:
+    """d[g] = a[:, of g] @ b[:, of g].T, or c[g] + that, for each group g and its columns of K: gradients of the weights of experts.
+
+    Args:
+        a: (A, scale) of [M, K] and [M, ceil(K/128)], as in fp8_gemm_nt: K of all groups, one behind the other.
+        b: (B, scale) of [N, K] and [N, ceil(K/128)]; by another recipe as there.
+        d: [G, M, N], written; zero, or as c is, for a group without columns.
+        offsets: [G] int32, the column of K behind the last of each group, ascending; read on the device when the kernel runs: one
+            CUDA graph serves any values.
+        c: None, or what the products are added to, as in fp8_gemm_nt.
+        alignment: a group starts at the end of the one before it, rounded up to a multiple of so many columns, itself one of 128.
+            Columns between the end of a group and the next multiple of 128 hold zeros.
+        others: as in fp8_gemm_nt.
+    """
+    if recipe_a is not None or recipe_b is not None:
+        recipe = None
+    known = _read_recipe(recipe, recipe_a, recipe_b)._replace(accumulate=c is not None, any_k=True)
+    alignment = _check.integer("alignment", alignment)
+    if alignment % 128:
+        raise ValueError(f"alignment is {alignment}; allowed are multiples of 128")
+    if c is not None:
+        _begin_with(d, c)
+    if _is_compiling():
+        return _call_operator("k_grouped", (*a, *b, d, offsets), 0, known, alignment)
+    try:
+        (x, scale_x), (y, scale_y) = a, b
+        _launch.dispatcher("k_grouped", known, alignment=alignment)(x, scale_x, y, scale_y, d, offsets, 0)
     except (TypeError, ValueError):
         _check_pairs(a=a, b=b)
         raise

@@ -60,8 +60,10 @@ def _find_table() -> tuple[str, int]:
 
 def choose_config(problem: Problem, m: int, expected_m: int = 0, multiprocessors: int = MULTIPROCESSORS,
                   machine: str = MACHINE) -> str:
-    """The config for `m` rows; masked: for `expected_m` rows of `m` in each group."""
-    masked = problem.layout == "masked"
+    """The config for `m` rows; masked and offsets: for `expected_m` rows of `m` in each group."""
+    masked = problem.layout in ("masked", "offsets")
+    if problem.layout == "offsets" and not expected_m:
+        expected_m = -(-m // problem.groups)
     rows = bucket(max(1, min(expected_m or m, m)))
     table = _find_table()
     key = (problem, rows, multiprocessors, machine, table)

@@ -15,7 +15,7 @@ from ._assembler import Assembler
 from ._errors import CompileError, DeviceError
 from ._explain import Explanation
 from ._operands import GROUPS, Operands, analyze, view_all
-from ._problem import ELEMENT_BYTES, Problem, Recipe
+from ._problem import DYNAMIC, ELEMENT_BYTES, Problem, Recipe
 
 NVDISASM_SECONDS = 60
 
@@ -132,7 +132,7 @@ class Kernel:
             raise CompileError(str(error)) from None
 
     def launch_on(self, *tensors: Any, stream: int | None = None) -> None:
-        """Launches on tensors in the order a, scale_a, b, scale_b, d, and m_indices or masked_m where grouped.
+        """Launches on tensors in the order a, scale_a, b, scale_b, d, and m_indices, masked_m or offsets where grouped.
 
         `stream` is a CUstream; without it, the current one of the library of `a`. NumPy arrays run on the emulator.
         Raises ValueError or TypeError, naming the tensor, if they are not of this kernel's problem.
@@ -159,7 +159,8 @@ class Kernel:
         if len(tensors) != count:
             raise TypeError(f"launch_on got {len(tensors)} tensors; this kernel takes {', '.join(filter(None, names))}")
         operands = view_all(names, tensors + (None,) * (6 - count))
-        problem, sizes = analyze(operands, wanted.layout, wanted.row_alignment, Recipe(wanted.scale_a, wanted.scale_b, wanted.accuracy))
+        problem, sizes = analyze(operands, wanted.layout, wanted.row_alignment, 
+                                 Recipe(wanted.scale_a, wanted.scale_b, wanted.accuracy, wanted.accumulate, wanted.k == DYNAMIC))
         problem = replace(problem, pdl=wanted.pdl)
         if sizes["M"] == wanted.m:
             problem = replace(problem, m=wanted.m).canonical()

@@ -18,10 +18,13 @@ class Operation:
     """One layout, recipe and epilogue: its dispatcher, and what happens to the calls that the
     dispatcher does not know."""
 
-    def __init__(self, layout: str, names: tuple[str, ...], recipe: Recipe = DEFAULT_RECIPE, trace: Trace | None = None):
+    def __init__(self, layout: str, names: tuple[str, ...], recipe: Recipe = DEFAULT_RECIPE, alignment: int = 0,
+                 trace: Trace | None = None):
         self.layout = layout
         self.names = names
         self.recipe = recipe
+        self.alignment = alignment
+        """Rows to a multiple of which each group starts; 0 for those of the settings."""
         self.trace = trace
         self.dispatcher = _dgemm.Dispatcher(self.miss)
 
@@ -30,7 +33,7 @@ class Operation:
         if is_traced(tensors):
             if self.trace is not None:
                 raise ValueError("epilogue is given under torch.compile or another tracer of torch; allowed is None there")
-            return _tracer.call(self.layout, tensors, arguments[6], self.recipe)
+            return _tracer.call(self.layout, tensors, arguments[6], self.recipe, self.alignment)
         expected_m = _check.integer("expected_m", arguments[6], 0)
         operands = view_all(self.names, tensors, self.trace, others)
         first = next((t for t in tensors if not isinstance(t, _dgemm.TensorView)), None)
@@ -49,7 +52,7 @@ class Operation:
 
     def first_call(self, operands: Operands, expected_m: int, device: int, stream: int) -> None:
         settings = _settings.current()
-        problem, sizes = analyze(operands, self.layout, settings.row_alignment, self.recipe, self.trace)
+        problem, sizes = analyze(operands, self.layout, self.alignment or settings.row_alignment, self.recipe, self.trace)
         m = sizes["M"]
         if m == 0 or problem.n == 0:
             return
@@ -78,10 +81,12 @@ class Operation:
         self.launch(operands, expected_m, stream)
 
     def sum_nothing(self, operands: Operands, stream: int) -> None:
-        """D = 0, which is the sum over no columns of K."""
-        if self.layout == "masked" or self.trace is not None:
+        """D = 0, which is the sum over no columns of K, or D as it was."""
+        if self.recipe.accumulate:
+            return
+        if self.layout in ("masked", "k_grouped") or self.trace is not None:
             raise ValueError(f"{self.names[0]} has shape {list(operands.a.shape)}; allowed is K of at least 1 "
-                             f"{'in a masked layout' if self.trace is None else 'with an epilogue'}")
+                             f"{f'in a {self.layout} layout' if self.trace is None else 'with an epilogue'}")
         d = operands.d
         rows, columns = d.shape
         pitch = d.strides[0] if rows > 1 else columns
@@ -101,16 +106,18 @@ call_old_contiguous = _OLD_OPERATIONS["contiguous"].dispatcher
 call_old_masked = _OLD_OPERATIONS["masked"].dispatcher
 
 
-_OTHER_OPERATIONS: dict[tuple[str, Recipe, tuple[str, ...], Trace | None], Operation] = {}
+_OTHER_OPERATIONS: dict[tuple[str, Recipe, tuple[str, ...], int, Trace | None], Operation] = {}
 
 
-def dispatcher(layout: str, recipe: Recipe, names: tuple[str, ...] = _NEW, trace: Trace | None = None) -> _dgemm.Dispatcher:
-    """That of calls by this recipe and with this epilogue; `names` are those of a, scale_a, b, scale_b and d."""
-    if recipe == DEFAULT_RECIPE and names is _NEW and trace is None:
+def dispatcher(layout: str, recipe: Recipe, names: tuple[str, ...] = _NEW, alignment: int = 0,
+               trace: Trace | None = None) -> _dgemm.Dispatcher:
+    """That of calls by this recipe and with this epilogue; `names` are those of a, scale_a, b, scale_b and d, `alignment` that of
+    groups, 0 for the one that is set."""
+    if recipe == DEFAULT_RECIPE and names is _NEW and not alignment and trace is None:
         return _NEW_OPERATIONS[layout].dispatcher
-    key = (layout, recipe, names, trace)
+    key = (layout, recipe, names, alignment, trace)
     if (operation := _OTHER_OPERATIONS.get(key)) is None:
-        operation = _OTHER_OPERATIONS.setdefault(key, Operation(layout, (*names, GROUPS[layout]), recipe, trace))
+        operation = _OTHER_OPERATIONS.setdefault(key, Operation(layout, (*names, GROUPS[layout]), recipe, alignment, trace))
     return operation.dispatcher
 
 
@@ -139,7 +146,7 @@ class Tracer:
     def see_torch(self) -> None:
         """Is called with each tensor of torch that the dispatcher does not know; the first time, operators are defined."""
 
-    def call(self, layout: str, tensors: tuple[Any, ...], expected_m: int, recipe: Recipe) -> None:
+    def call(self, layout: str, tensors: tuple[Any, ...], expected_m: int, recipe: Recipe, alignment: int = 0) -> None:
         """Calls the operator of a layout, which tracers keep in their graph."""
 
 

@@ -147,5 +147,5 @@ def multiply(mat_a: Any, mat_b: Any, scale_a: Any, granularity_a: str, scale_b: 
     else:
         if tuple(bias.shape) != (n,):
             raise ValueError(f"bias has shape {list(bias.shape)}; allowed is [{n}], N of mat_b")
-        _launch.dispatcher("dense", recipe, _NAMES, BIAS).call_with(a, scale_a, b, scale_b, d, None, 0, (bias,))
+        _launch.dispatcher("dense", recipe, _NAMES, trace=BIAS).call_with(a, scale_a, b, scale_b, d, None, 0, (bias,))
     return d

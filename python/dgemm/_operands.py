@@ -8,9 +8,12 @@ from typing import Any
 from . import _check, _epilogue, _groups, _tensors
 from ._dgemm import TensorView
 from ._problem import (
+    ANY_K,
     DEFAULT_RECIPE,
     DYNAMIC,
     FP8_DTYPES,
+    ONE_MATRIX,
+    SHARED_B,
     OUT_DTYPES,
     Problem,
     Recipe,
@@ -19,7 +22,7 @@ from ._problem import (
     scale_shape,
 )
 
-GROUPS = {"dense": "", "contiguous": "m_indices", "masked": "masked_m"}
+GROUPS = {"dense": "", "contiguous": "m_indices", "masked": "masked_m", "offsets": "offsets", "k_grouped": "offsets"}
 """What the last operand of each layout is called."""
 
 _FP8 = tuple(FP8_DTYPES.values())
@@ -30,7 +33,7 @@ _OUT_NAMES = {dtype: name for name, dtype in OUT_DTYPES.items()}
 
 @dataclass(frozen=True)
 class Operands:
-    """Views of one call. `groups` is m_indices or masked_m; `names` are the caller's names of the arguments."""
+    """Views of one call. `groups` is m_indices, masked_m or offsets; `names` are the caller's names of the arguments."""
 
     a: TensorView
     scale_a: TensorView
@@ -172,7 +175,8 @@ def _scale_meaning(granularity: str, rows: str) -> str:
 
 
 def _check_ranks(operands: Operands, layout: str, recipe: Recipe) -> None:
-    ranks = {"dense": (2, 2, 2, 2, 2), "contiguous": (2, 2, 3, 3, 2), "masked": (3, 3, 3, 3, 3)}[layout]
+    ranks = {"dense": (2, 2, 2, 2, 2), "contiguous": (2, 2, 3, 3, 2), "offsets": (2, 2, 3, 3, 2), "k_grouped": (2, 2, 2, 2, 3),
+             "masked": (3, 3, 3, 3, 3)}[layout]
     meanings = ("[M, K]", _scale_meaning(recipe.scale_a, "M"), "[N, K]", _scale_meaning(recipe.scale_b, "N"), "[M, N]")
     for (name, view), rank, meaning in zip(operands.items(), ranks, meanings):
         if view.ndim != rank:
@@ -212,34 +216,40 @@ def analyze(operands: Operands, layout: str, row_alignment: int, recipe: Recipe 
     m, k = operands.a.shape[-2:]
     n = operands.b.shape[-2]
     grouped, masked = layout != "dense", layout == "masked"
-    groups = operands.b.shape[0] if grouped else DYNAMIC
+    counted_name, counted = (d_name, operands.d) if layout == "k_grouped" else (b_name, operands.b)
+    groups = counted.shape[0] if grouped else DYNAMIC
     front = (groups,) if masked else ()
-    if grouped and operands.b.shape[0] < 1:
-        raise ValueError(f"{b_name} has shape {list(operands.b.shape)}; allowed is at least one group")
+    if grouped and groups < 1:
+        raise ValueError(f"{counted_name} has shape {list(counted.shape)}; allowed is at least one group")
     if masked:
         _check_shape(a_name, operands.a, (groups, m, k), f"[G, M, K] with G of {b_name}")
-    b_front = (groups,) if grouped else ()
+    b_front = () if layout in SHARED_B else (groups,)
+    d_front = (groups,) if layout == "k_grouped" else front
     _check_shape(b_name, operands.b, b_front + (n, k), f"[N, K] with K of {a_name}")
-    _check_shape(d_name, operands.d, front + (m, n), f"[M, N] with M of {a_name} and N of {b_name}")
+    _check_shape(d_name, operands.d, d_front + (m, n), f"[M, N] with M of {a_name} and N of {b_name}")
     of_a, of_b = recipe.scale_a, recipe.scale_b
     _check_shape(sa_name, operands.scale_a, front + scale_shape(of_a, m, k), _scale_meaning(of_a, "M"))
     _check_shape(sb_name, operands.scale_b, b_front + scale_shape(of_b, n, k), _scale_meaning(of_b, "N"))
     if grouped:
-        _check_shape(groups_name, operands.groups, (groups,) if masked else (m,),
-                     "one for each group" if masked else "one for each row")
+        of_rows = layout == "contiguous"
+        _check_shape(groups_name, operands.groups, (m,) if of_rows else (groups,),
+                     "one for each row" if of_rows else "one for each group")
         if not _same_strides(operands.groups, (1,)):
             raise ValueError(f"{groups_name} has strides {list(operands.groups.strides)}; it must be contiguous")
     _check_addresses(operands)
 
     problem = Problem(
-        n=n, k=k, layout=layout, groups=groups, row_alignment=row_alignment if layout == "contiguous" else 128, m=m,
+        n=n, k=k, layout=layout, groups=groups, row_alignment=row_alignment if layout in ONE_MATRIX else 128, m=m,
         lda=_leading_dimension(a_name, operands.a), ldb=_leading_dimension(b_name, operands.b),
-        ldd=_leading_dimension(d_name, operands.d), scale_a=of_a, scale_b=of_b, accuracy=recipe.accuracy, a_type=_FP8_NAMES[operands.a.dtype],
+        ldd=_leading_dimension(d_name, operands.d), scale_a=of_a, scale_b=of_b, accuracy=recipe.accuracy,
+        accumulate=recipe.accumulate, a_type=_FP8_NAMES[operands.a.dtype],
         b_type=_FP8_NAMES[operands.b.dtype], out=_OUT_NAMES[operands.d.dtype],
         epilogue="" if trace is None else _describe_epilogue(trace, operands, layout, m, n, groups),
         **_orders(operands, recipe)).canonical()
     if not problem.needs_m:
         problem = replace(problem, m=DYNAMIC)
+    if recipe.any_k and k > 0 and k % ANY_K == 0:
+        problem = replace(problem, k=DYNAMIC, k_divisor=ANY_K)
     if layout == "contiguous" and operands.groups.device == "cpu":
         _groups.check_view(groups_name, operands.groups, groups, row_alignment)
     sizes = {"M": m, "N": n, "K": k}

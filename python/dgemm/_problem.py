@@ -9,9 +9,15 @@ from typing import NamedTuple
 from . import _dgemm, _settings
 
 DYNAMIC = -1
+ANY_K = 16
+"""What a K that a kernel leaves to the launch is a multiple of, so that TMA takes rows of it."""
 BLOCK = 128
 """Rows and columns of a block that has one scale."""
-LAYOUTS = ("dense", "contiguous", "masked")
+LAYOUTS = ("dense", "contiguous", "masked", "offsets", "k_grouped")
+ONE_MATRIX = ("contiguous", "offsets", "k_grouped")
+"""Layouts with all groups in one A."""
+SHARED_B = ("dense", "k_grouped")
+"""Layouts with one B."""
 GRANULARITIES = ("tensor", "row", "1x128", "128x128")
 """What of A (rows: tokens) or of B (rows: channels) one scale belongs to."""
 ACCURACIES = ("exact", "fast")
@@ -28,6 +34,9 @@ class Recipe(NamedTuple):
     scale_a: str = "1x128"
     scale_b: str = "128x128"
     accuracy: str = "exact"
+    accumulate: bool = False
+    any_k: bool = False
+    """One kernel for every K that is a multiple of ANY_K, as groups of tokens have it."""
 
 
 DEFAULT_RECIPE = Recipe()
@@ -57,7 +66,7 @@ def scale_shape(granularity: str, rows: int, k: int) -> tuple[int, int]:
 class Problem:
     """D[M, N] = A[M, K] x B[N, K]^T with FP8 operands that have scales.
 
-    One kernel serves every M unless `m` is given. Sizes are in elements; a leading dimension of 0 means that rows
+    One kernel serves every M unless `m` is given, and every multiple of `k_divisor` where `k` is DYNAMIC. Sizes are in elements; a leading dimension of 0 means that rows
     follow each other without padding.
     """
 
@@ -81,6 +90,8 @@ class Problem:
     accuracy: str = "exact"
     epilogue: str = ""
     """As the compiler takes it: names of ready-made ones, or functions of MLIR."""
+    accumulate: bool = False
+    k_divisor: int = 1
     pdl: bool = field(default_factory=lambda: _settings.current().pdl)
 
     def canonical(self) -> Problem:
@@ -90,17 +101,17 @@ class Problem:
         row, is no leading dimension.
         """
         one_matrix = self.layout == "dense" or self.groups == 1
-        one_row = self.m == 1 and (one_matrix or self.layout == "contiguous")
+        one_row = self.m == 1 and (one_matrix or (self.layout in ONE_MATRIX and self.layout != "k_grouped"))
         # Between groups, rows of scales that are innermost are padded to 16 bytes.
-        same_pitch_a = one_matrix or self.layout == "contiguous" or (self.m != DYNAMIC and self.m % 4 == 0)
-        same_pitch_b = one_matrix or self.n % 4 == 0
+        same_pitch_a = one_matrix or self.layout in ONE_MATRIX or (self.m != DYNAMIC and self.m % 4 == 0)
+        same_pitch_b = one_matrix or self.layout in SHARED_B or self.n % 4 == 0
 
         def differs(granularity: str, same_pitch: bool) -> bool:
             return is_for_each_row(granularity) and not (scale_shape(granularity, 1, self.k)[1] <= 1 and same_pitch)
 
         return replace(
             self, lda=0 if self.lda == self.k or one_row else self.lda,
-            ldb=0 if self.ldb == self.k or (self.n == 1 and one_matrix) else self.ldb,
+            ldb=0 if self.ldb == self.k or (self.n == 1 and (one_matrix or self.layout in SHARED_B)) else self.ldb,
             ldd=0 if self.ldd == self.n or one_row else self.ldd,
             scale_a_k_innermost=self.scale_a_k_innermost and differs(self.scale_a, same_pitch_a),
             scale_b_k_innermost=self.scale_b_k_innermost and differs(self.scale_b, same_pitch_b),
@@ -109,6 +120,8 @@ class Problem:
     @property
     def needs_m(self) -> bool:
         """True where the strides between groups depend on M, so that a kernel serves one M only."""
+        if self.layout == "k_grouped":
+            return bool(self.ldd)
         return self.layout == "masked" and bool(self.scale_a_k_innermost or self.lda or self.ldd)
 
     @property
@@ -116,8 +129,9 @@ class Problem:
         """Name of the kernel, in which those who profile find "fp8_gemm", as in DeepGEMM's."""
         layout = "" if self.layout == "dense" else f"_{self.layout}_g{self.groups}"
         recipe = "_" + self.recipe.replace(" ", "_") if self.recipe else ""
+        accumulate = "_accumulate" if self.accumulate else ""
         epilogue = f"_epilogue_{self.digest}" if self.epilogue else ""
-        return f"dgemm_fp8_gemm{layout}{recipe}{epilogue}_n{self.n}_k{self.k}"
+        return f"dgemm_fp8_gemm{layout}{recipe}{accumulate}{epilogue}_n{self.n}_k{'x' if self.k == DYNAMIC else self.k}"
 
     @property
     def digest(self) -> str:
@@ -140,10 +154,12 @@ class Problem:
     def describe(self) -> str:
         """One line for a person."""
         parts = [self.layout] if self.layout == "dense" else [f"{self.layout} G={self.groups}"]
-        parts += [f"M={'?' if self.m == DYNAMIC else self.m}", f"N={self.n}", f"K={self.k}"]
+        parts += [f"M={'?' if self.m == DYNAMIC else self.m}", f"N={self.n}", f"K={'?' if self.k == DYNAMIC else self.k}"]
         parts += [f"{name}={getattr(self, name)}" for name in ("lda", "ldb", "ldd") if getattr(self, name)]
         parts += [self.recipe] if self.recipe else []
-        if self.layout == "contiguous":
+        if self.accumulate:
+            parts.append("accumulate")
+        if self.layout in ONE_MATRIX:
             parts.append(f"row_alignment={self.row_alignment}")
         if self.scale_a_k_innermost:
             parts.append("scale_a=k-innermost")

@@ -28,7 +28,8 @@ def _define(name: str, arguments: str, function: Any) -> None:
     torch.library.register_fake(f"dgemm::{name}", lambda *arguments: None, lib=_library)
 
 
-_RECIPE = "str scale_recipe_a='{}', str scale_recipe_b='{}', str accuracy='{}'".format(*DEFAULT_RECIPE)
+_RECIPE = ("str scale_recipe_a='{}', str scale_recipe_b='{}', str accuracy='{}', bool accumulate={}, bool any_k={}"
+           .format(*DEFAULT_RECIPE))
 
 
 def _dense(a, scale_a, b, scale_b, d, *recipe) -> None:
@@ -43,9 +44,19 @@ def _masked(a, scale_a, b, scale_b, d, masked_m, expected_m, *recipe) -> None:
     dispatcher("masked", Recipe(*recipe))(a, scale_a, b, scale_b, d, masked_m, expected_m)
 
 
+def _offsets(a, scale_a, b, scale_b, d, offsets, expected_m, alignment, *recipe) -> None:
+    dispatcher("offsets", Recipe(*recipe), alignment=alignment)(a, scale_a, b, scale_b, d, offsets, expected_m)
+
+
+def _k_grouped(a, scale_a, b, scale_b, d, offsets, alignment, *recipe) -> None:
+    dispatcher("k_grouped", Recipe(*recipe), alignment=alignment)(a, scale_a, b, scale_b, d, offsets, 0)
+
+
 _define("fp8_gemm_nt", f"{_PAIRS}, {_RECIPE}", _dense)
 _define("m_grouped_fp8_gemm_nt_contiguous", f"{_PAIRS}, Tensor m_indices, {_RECIPE}", _contiguous)
 _define("m_grouped_fp8_gemm_nt_masked", f"{_PAIRS}, Tensor masked_m, int expected_m, {_RECIPE}", _masked)
+_define("m_grouped_fp8_gemm_nt_offsets", f"{_PAIRS}, Tensor offsets, int expected_m, int alignment, {_RECIPE}", _offsets)
+_define("k_grouped_fp8_gemm_nt_offsets", f"{_PAIRS}, Tensor offsets, int alignment, {_RECIPE}", _k_grouped)
 
 
 def _fake_scaled_mm(mat_a, mat_b, scale_a, scale_recipe_a, scale_b, scale_recipe_b, out_type, accuracy="exact", bias=None):
@@ -82,11 +93,15 @@ def make_traceable() -> None:
 
 
 def call(layout: str, tensors: tuple[Any, ...], expected_m: int,
-         recipe: Recipe = DEFAULT_RECIPE) -> None:
+         recipe: Recipe = DEFAULT_RECIPE, alignment: int = 0) -> None:
     """The operator of a layout."""
     if layout == "dense":
         torch.ops.dgemm.fp8_gemm_nt(*tensors[:5], *recipe)
     elif layout == "contiguous":
         torch.ops.dgemm.m_grouped_fp8_gemm_nt_contiguous(*tensors, *recipe)
+    elif layout == "offsets":
+        torch.ops.dgemm.m_grouped_fp8_gemm_nt_offsets(*tensors, expected_m, alignment, *recipe)
+    elif layout == "k_grouped":
+        torch.ops.dgemm.k_grouped_fp8_gemm_nt_offsets(*tensors, alignment, *recipe)
     else:
         torch.ops.dgemm.m_grouped_fp8_gemm_nt_masked(*tensors, expected_m, *recipe)

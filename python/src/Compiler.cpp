@@ -66,7 +66,7 @@ static std::string lower(const GemmShape &shape, const std::string &stageName, c
 static GemmLayout readLayout(const std::string &name) {
   std::optional<GemmLayout> layout = parseGemmLayout(name);
   if (!layout)
-    refuse("layout", name, "'dense', 'contiguous' and 'masked'");
+    refuse("layout", name, "'dense', 'contiguous', 'masked', 'offsets' and 'k_grouped'");
   return *layout;
 }
 
@@ -108,7 +108,7 @@ static void bindShape(nb::module_ &module) {
              int64_t rowAlignment, int64_t expectedM, int64_t lda, int64_t ldb, int64_t ldd, bool scaleAKInnermost,
              bool scaleBNInnermost, bool pdl, const std::string &scaleA, const std::string &scaleB,
              const std::string &aType, const std::string &bType, const std::string &out, bool scaleBKInnermost,
-             const std::string &accuracy, const std::string &epilogue) {
+             const std::string &accuracy, bool accumulate, int64_t kDivisor, const std::string &epilogue) {
             GemmShape *shape = new (self) GemmShape();
             shape->m = m;
             shape->n = n;
@@ -131,13 +131,16 @@ static void bindShape(nb::module_ &module) {
             shape->outType = readOutType(out);
             shape->accuracy = readAccuracy(accuracy);
             shape->epilogue = epilogue;
+            shape->accumulate = accumulate;
+            shape->kDivisor = kDivisor;
           },
           nb::arg("m"), nb::arg("n"), nb::arg("k"), nb::kw_only(), nb::arg("layout") = "dense", nb::arg("groups") = -1,
           nb::arg("row_alignment") = 128, nb::arg("expected_m") = 0, nb::arg("lda") = 0, nb::arg("ldb") = 0,
           nb::arg("ldd") = 0, nb::arg("scale_a_k_innermost") = false, nb::arg("scale_b_n_innermost") = false,
           nb::arg("pdl") = false, nb::arg("scale_a") = "1x128", nb::arg("scale_b") = "128x128",
           nb::arg("a_type") = "e4m3", nb::arg("b_type") = "e4m3", nb::arg("out") = "bf16",
-          nb::arg("scale_b_k_innermost") = false, nb::arg("accuracy") = "exact", nb::arg("epilogue") = "");
+          nb::arg("scale_b_k_innermost") = false, nb::arg("accuracy") = "exact", nb::arg("accumulate") = false,
+          nb::arg("k_divisor") = 1, nb::arg("epilogue") = "");
 }
 
 void dgemm::python::bindCompiler(nb::module_ &module) {

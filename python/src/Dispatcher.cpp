@@ -31,11 +31,11 @@ using namespace dgemm::python;
 
 namespace {
 
-/// a, scale_a, b, scale_b, d, m_indices or masked_m, and those of an epilogue: in the order of the descriptor's
-/// operands.
+/// a, scale_a, b, scale_b, d, m_indices, masked_m or offsets, and those of an epilogue: in the order of the
+/// descriptor's operands.
 constexpr size_t kGroupsOperand = 5, kMaxOperands = 14;
 using Operands = llvm::SmallVector<nb::handle, kMaxOperands>;
-/// Of the base addresses of all operands but m_indices and masked_m, as the launch descriptor wants it
+/// Of the base addresses of all operands but the groups, as the launch descriptor wants it
 /// (docs/launch-descriptor.md).
 constexpr uint64_t kAlignment = 16;
 

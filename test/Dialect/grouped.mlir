@@ -22,6 +22,26 @@ func.func @masked(%a: memref<8x64x512xf8E4M3FN>, %sa: memref<8x4x64xf32>, %b: me
   return
 }
 
+// CHECK-LABEL: func.func @offsets
+// CHECK: dgemm.gemm offsets(%{{.*}}) aligned 1 expected 20 accumulate lhs({{.*}} : ({{.*}}, memref<8xi32>)
+func.func @offsets(%a: memref<?x512xf8E4M3FN>, %sa: memref<4x?xf32>, %b: memref<8x384x512xf8E4M3FN>,
+                   %sb: memref<8x3x4xf32>, %d: memref<?x384xf32>, %g: memref<8xi32>) {
+  dgemm.gemm offsets(%g) aligned 1 expected 20 accumulate lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      : (memref<?x512xf8E4M3FN>, memref<4x?xf32>, memref<8x384x512xf8E4M3FN>, memref<8x3x4xf32>, memref<?x384xf32>,
+         memref<8xi32>)
+  return
+}
+
+// CHECK-LABEL: func.func @k_grouped
+// CHECK: dgemm.gemm k_grouped(%{{.*}}) aligned 256 lhs({{.*}} : ({{.*}}, memref<8xi32>)
+func.func @k_grouped(%a: memref<64x?xf8E4M3FN>, %sa: memref<?x64xf32>, %b: memref<384x?xf8E4M3FN>,
+                     %sb: memref<?x384xf32>, %d: memref<8x64x384xf32>, %g: memref<8xi32>) {
+  dgemm.gemm k_grouped(%g) aligned 256 lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [1, 128]) out(%d)
+      : (memref<64x?xf8E4M3FN>, memref<?x64xf32>, memref<384x?xf8E4M3FN>, memref<?x384xf32>, memref<8x64x384xf32>,
+         memref<8xi32>)
+  return
+}
+
 // Any shape; a leading dimension larger than the row; scales of A as [M, K/128] and of B as [K/128, N/128].
 // CHECK-LABEL: func.func @strided
 // CHECK: dgemm.gemm dense
@@ -62,6 +82,23 @@ dgemm.kernel @loops(%g: memref<8xi32> {dgemm.operand = "masked_m"}, %a: memref<8
     %scales = dgemm.load_scales %sa[%group, %k, %m] : memref<8x4x64xf32, strided<[256, 1, 4]>> -> !dgemm.frag<64x1xf32>
     // CHECK: dgemm.store %{{.*}}, %d[%[[G]], %[[M]], %[[N]]] rows %[[ROWS]]
     dgemm.store %acc, %d[%group, %m, %n] rows %rows : !dgemm.frag<64x96xf32>, memref<8x64x384xbf16>
+  }
+}
+
+// CHECK-LABEL: dgemm.kernel @ends
+// CHECK: problem <sizes = [64, 384, 512, 8], layout = offsets, alignment = 16, accumulate = true>
+// CHECK: dgemm.for_each_tile (%[[M:.*]], %[[N:.*]], %{{.*}}, %[[ROWS:.*]]) of ({{.*}}) offsets %offsets : memref<8xi32>
+// CHECK: dgemm.store %{{.*}}, %d[%[[M]], %[[N]]] accumulate rows %[[ROWS]]
+dgemm.kernel @ends(%a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: memref<4x64xf32> {dgemm.operand = "scale_a"},
+                   %b: memref<8x384x512xf8E4M3FN> {dgemm.operand = "b"}, %sb: memref<8x3x4xf32> {dgemm.operand = "scale_b"},
+                   %d: memref<64x384xbf16> {dgemm.operand = "d"}, %ends: memref<8xi32> {dgemm.operand = "offsets"})
+    problem <sizes = [64, 384, 512, 8], layout = offsets, alignment = 16, accumulate = true>
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
+  %c64 = arith.constant 64 : index
+  %c384 = arith.constant 384 : index
+  dgemm.for_each_tile (%m, %n, %g, %rows) of (%c64, %c384) offsets %ends : memref<8xi32> tile = [64, 96] group_m = 1 {
+    %acc = dgemm.zero : <64x96xf32>
+    dgemm.store %acc, %d[%m, %n] accumulate rows %rows : !dgemm.frag<64x96xf32>, memref<64x384xbf16>
   }
 }
 

@@ -61,7 +61,7 @@ func.func @carried(%M: index, %x: i32, %y: i64) {
 
 // The loop binds two offsets.
 func.func @offsets(%M: index) {
-  // expected-error @+1 {{expected 2 tile arguments (%m, %n, then the group, and its rows or the other row's group), but got 1}}
+  // expected-error @+1 {{expected 2 tile arguments (%m, %n, then the group, and where its rows end, its columns of K or the other row's group), but got 1}}
   dgemm.for_each_tile (%m) of (%M, %M) tile = [128, 64] group_m = 8 {
   }
   return

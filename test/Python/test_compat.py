@@ -12,7 +12,7 @@ import deep_gemm
 import ml_dtypes
 import numpy as np
 import pytest
-from conftest import COMPAT, LIMIT, _multiply, difference, m_innermost, make_case
+from conftest import COMPAT, FP8, LIMIT, _multiply, difference, m_innermost, make_case
 
 import dgemm
 
@@ -145,9 +145,61 @@ def test_contiguous_refuses():
     for keywords, error, message in (({}, TypeError, "grouped_layout is missing"),
                                      ({"grouped_layout": labels, "m_indices": labels}, TypeError, "allowed is one of them"),
                                      ({"m_indices": labels, "labels": labels}, TypeError, "labels is no argument"),
-                                     ({"m_indices": labels, "use_psum_layout": True}, ValueError, "use_psum_layout")):
+                                     ({"m_indices": labels, "expected_m_for_psum_layout": 1}, ValueError,
+                                      "expected_m_for_psum_layout")):
         with pytest.raises(error, match=message):
             deep_gemm.m_grouped_fp8_gemm_nt_contiguous(*operands, **keywords)
+
+
+def along_k():
+    """Groups of K in blocks of their own, one behind the other, and what is to be added to D."""
+    rng = np.random.default_rng(0)
+    ks, sides, added = [256, 0, 128], [], np.zeros((3, 64, 72))
+    values = [[rng.standard_normal((rows, k)).astype(FP8) for k in ks] for rows in (64, 72)]
+    scales = [rng.uniform(0.5, 2, (rows, 3)).astype(np.float32) for rows in (64, 72)]
+    for group, blocks in enumerate((slice(0, 2), slice(2, 2), slice(2, 3))):
+        x, y = (v[group].astype(np.float64) * np.repeat(s[:, blocks], 128, 1) for v, s in zip(values, scales))
+        added[group] = x @ y.T
+    sides = [(np.concatenate([block.reshape(-1) for block in v]), s) for v, s in zip(values, scales)]
+    return ks, sides, added
+
+
+@pytest.mark.parametrize("kind", ["in place", "another c", "no c", "older"])
+def test_groups_along_k(kind):
+    ks, (a, b), expected = along_k()
+    d = np.random.default_rng(1).standard_normal((3, 64, 72)).astype(np.float32)
+    c = {"in place": d, "another c": d.copy(), "no c": None, "older": d}[kind]
+    expected = expected + (0 if c is None else c)
+    if kind == "older":
+        deep_gemm.k_grouped_wgrad_gemm_fp8_fp8_fp32_nt((a[0], a[1].T), (b[0], b[1].T), d, ks)
+    else:
+        deep_gemm.k_grouped_fp8_gemm_nt_contiguous(a, b, d, ks, np.array(ks, np.int32), c)
+    assert difference(d, expected) < LIMIT
+    with pytest.raises(NotImplementedError, match="Blackwell"):
+        deep_gemm.k_grouped_fp8_gemm_nt_contiguous(a, b, d, ks, None, c, use_psum_layout=True)
+
+
+def test_a_gradient_of_weights():
+    _, (a, b), _ = along_k()
+    x, y = a[0][: 64 * 256].reshape(64, 256), b[0][: 72 * 256].reshape(72, 256)
+    d = np.ones((64, 72), np.float32)
+    expected = 1 + (x.astype(np.float64) * np.repeat(a[1][:, :2], 128, 1)) @ (y.astype(np.float64) * np.repeat(b[1][:, :2], 128, 1)).T
+    deep_gemm.wgrad_gemm_fp8_fp8_fp32_nt((x, a[1][:, :2].copy()), (y, b[1][:, :2].copy()), d)
+    assert difference(d, expected) < LIMIT
+
+
+def test_psum_layout():
+    """The rows of padding are computed where zeros are asked for."""
+    case = make_case(256, 64, 256, b_groups=(2,))
+    case.a[100:128] = 0
+    operands = (case.a, case.scale_a), (case.b, case.scale_b)
+    ends = np.array([100, 256], np.int32)
+    d = np.full((256, 64), 7, ml_dtypes.bfloat16)
+    deep_gemm.m_grouped_fp8_gemm_nt_contiguous(*operands, d, ends, use_psum_layout=True, ensure_zero_padding=False)
+    assert (d[100:128] == 7).all()
+    padded = d.copy()
+    deep_gemm.m_grouped_fp8_gemm_nt_contiguous(*operands, padded, ends, use_psum_layout=True)
+    assert (padded[100:128] == 0).all() and (padded[:100] == d[:100]).all() and (padded[128:] == d[128:]).all()
 
 
 @pytest.mark.parametrize("name", ["fp8_m_grouped_gemm_nt_masked", "m_grouped_fp8_gemm_nt_masked",

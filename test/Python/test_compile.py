@@ -68,7 +68,7 @@ def test_wrong_sizes(arguments, message):
     ({"expected_m": 2.5}, ValueError, "expected_m is 2.5"), ({"expected_m": 0}, ValueError, "expected_m is 0"),
     ({"config": 5}, TypeError, "config is 5; allowed is a string"), ({"lda": -1}, ValueError, "lda is -1"),
     ({"layout": "contiguous", "groups": 2, "row_alignment": 100}, ValueError, "row_alignment is 100; allowed are positive"),
-    ({"layout": ["dense"]}, ValueError, "layout is \\['dense'\\]; allowed are 'dense', 'contiguous' and 'masked'")])
+    ({"layout": ["dense"]}, ValueError, "layout is \\['dense'\\]; allowed are 'dense', 'contiguous', 'masked', 'offsets' and 'k_grouped'")])
 def test_wrong_arguments(arguments, error, message):
     with pytest.raises(error, match=message):
         dgemm.compile(64, 256, **arguments)
@@ -97,7 +97,7 @@ def test_integers_of_numpy():
 
 
 def test_wrong_layout():
-    with pytest.raises(ValueError, match="layout is 'sparse'; allowed are 'dense', 'contiguous' and 'masked'"):
+    with pytest.raises(ValueError, match="layout is 'sparse'; allowed are 'dense', 'contiguous', 'masked', 'offsets' and 'k_grouped'"):
         dgemm.compile(64, 128, layout="sparse")
     with pytest.raises(ValueError, match="groups is None with layout 'masked'"):
         dgemm.compile(64, 128, layout="masked")

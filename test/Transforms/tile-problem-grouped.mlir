@@ -49,6 +49,40 @@ func.func @masked(%a: memref<?x64x512xf8E4M3FN>, %sa: memref<?x4x64xf32>, %b: me
   return
 }
 
+// Offsets: one A and D, as contiguous, and the store is told where the rows of the group end. What D holds is added to.
+// CHECK-LABEL: dgemm.kernel @offsets(
+// CHECK-SAME: problem <sizes = [-1, 384, 512, 8], layout = offsets, alignment = 16, accumulate = true>
+// CHECK: dgemm.for_each_tile (%[[TM:.*]], %[[TN:.*]], %[[G:.*]], %[[ROWS:.*]]) of (%{{.*}}, %{{.*}}) offsets %offsets : memref<8xi32>
+// CHECK: dgemm.load %a[%[[TM]], %[[TK:.*]]]
+// CHECK: dgemm.load %b[%[[G]], %[[TN]], %[[TK]]]
+// CHECK: dgemm.load %scale_a[%{{.*}}, %[[TM]]]
+// CHECK: dgemm.store %{{.*}}, %d[%[[TM]], %[[TN]]] accumulate rows %[[ROWS]]
+func.func @offsets(%a: memref<?x512xf8E4M3FN>, %sa: memref<4x?xf32>, %b: memref<8x384x512xf8E4M3FN>,
+                   %sb: memref<8x3x4xf32>, %d: memref<?x384xbf16>, %g: memref<8xi32>) {
+  dgemm.gemm offsets(%g) aligned 16 accumulate lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      config <tile = <block = 64x128x128>, schedule = <stages = 4, warpgroups = 1>>
+      : (memref<?x512xf8E4M3FN>, memref<4x?xf32>, memref<8x384x512xf8E4M3FN>, memref<8x3x4xf32>, memref<?x384xbf16>,
+         memref<8xi32>)
+  return
+}
+
+// Groups along K: the tile loop says which columns of K a group has, which the K loop walks; D alone has the group.
+// CHECK-LABEL: dgemm.kernel @k_grouped(
+// CHECK-SAME: problem <sizes = [64, 384, -1, 8], layout = k_grouped, {{.*}}alignment = 128>
+// CHECK: dgemm.for_each_tile (%[[TM:.*]], %[[TN:.*]], %[[G:.*]], %[[BEGIN:.*]], %[[END:.*]]) of (%{{.*}}, %{{.*}}) k_grouped %offsets : memref<8xi32>
+// CHECK: scf.for %[[TK:.*]] = %[[BEGIN]] to %[[END]] step %c128
+// CHECK: dgemm.load %a[%[[TM]], %[[TK]]]
+// CHECK: dgemm.load %b[%[[TN]], %[[TK]]]
+// CHECK: dgemm.store %{{.*}}, %d[%[[G]], %[[TM]], %[[TN]]] :
+func.func @k_grouped(%a: memref<64x?xf8E4M3FN>, %sa: memref<?x64xf32>, %b: memref<384x?xf8E4M3FN>,
+                     %sb: memref<?x384xf32>, %d: memref<8x64x384xf32>, %g: memref<8xi32>) {
+  dgemm.gemm k_grouped(%g) lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [1, 128]) out(%d)
+      config <tile = <block = 64x128x128>, schedule = <stages = 4, warpgroups = 1>>
+      : (memref<64x?xf8E4M3FN>, memref<?x64xf32>, memref<384x?xf8E4M3FN>, memref<?x384xf32>, memref<8x64x384xf32>,
+         memref<8xi32>)
+  return
+}
+
 // Scales of A that TMA cannot read, here as [M, K/128], are read row by row; strides are kept with the kernel.
 // CHECK-LABEL: dgemm.kernel @strided(
 // CHECK-SAME: strides = {a = array<i64: 203, 1>, scale_a = array<i64: 1, 2>}>

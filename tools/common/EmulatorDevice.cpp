@@ -76,9 +76,13 @@ struct Operands {
     Expected<OperandLayout> layout = OperandLayout::evaluate(operand, sizes);
     if (!layout)
       return layout.takeError();
+    const HostTensor *tensor = inputs.find(operand.name);
     if (operand.isOutput) {
-      if (Error error = allocateBytes(layout->getNumBytes(), kPoison, "operand '" + Twine(operand.name) + "'")
-                            .moveInto(bytes.emplace_back()))
+      if (tensor) {
+        if (Error error = pack(*tensor, *layout, kPoison).moveInto(bytes.emplace_back()))
+          return error;
+      } else if (Error error = allocateBytes(layout->getNumBytes(), kPoison, "operand '" + Twine(operand.name) + "'")
+                                   .moveInto(bytes.emplace_back()))
         return error;
       if (operand.name == "d") {
         result = std::move(*layout);
@@ -86,7 +90,6 @@ struct Operands {
       }
       return Error::success();
     }
-    const HostTensor *tensor = inputs.find(operand.name);
     if (!tensor)
       return createStringError(formatv("the launch descriptor has an unknown input '{0}'", operand.name));
     return pack(*tensor, *layout, kPaddingByte).moveInto(bytes.emplace_back());

@@ -41,6 +41,7 @@ void RecipeOptions::setRecipe(GemmShape &shape) const {
   shape.bType = bType;
   shape.outType = outType;
   shape.accuracy = accuracy;
+  shape.accumulate = accumulate;
 }
 
 StringRef ShapeOptions::getMissingSize() const {
@@ -100,10 +101,12 @@ Expected<GemmShape> ShapeOptions::getShape() const {
 std::vector<OptionRule> ShapeOptions::getRules() {
   ScaleGranularity ofA = recipe.getScaleA(), ofB = recipe.getScaleB();
   std::string layoutIs = ("with --layout=" + toString(layout)).str();
-  bool isDense = layout == GemmLayout::Dense, hasExpectedM = layout == GemmLayout::Masked || isDynamic(SizeName::M, m);
+  bool isDense = layout == GemmLayout::Dense,
+       isAligned = layout == GemmLayout::Contiguous || layout == GemmLayout::Offsets || layout == GemmLayout::KGrouped;
+  bool hasExpectedM = layout == GemmLayout::Masked || layout == GemmLayout::Offsets || isDynamic(SizeName::M, m);
   return {{isDense, layoutIs, {&groups}},
-          {layout != GemmLayout::Contiguous, layoutIs, {&rowAlignment}},
-          {!hasExpectedM, "with a static M that is not masked", {&expectedM}},
+          {!isAligned, layoutIs, {&rowAlignment}},
+          {!hasExpectedM, "with a static M of a dense or contiguous layout", {&expectedM}},
           {ofA != ScaleGranularity::RowBlock, ("with --scale-a=" + toString(ofA)).str(), {&scaleAK}},
           {ofB != ScaleGranularity::RowBlock, ("with --scale-b=" + toString(ofB)).str(), {&scaleBK}},
           {ofB != ScaleGranularity::SquareBlock, ("with --scale-b=" + toString(ofB)).str(), {&scaleBN}},

@@ -24,7 +24,7 @@ public:
 
   void setRecipe(GemmShape &shape) const;
   std::vector<const llvm::cl::Option *> getOptions() const {
-    return {&scaleA, &scaleB, &aType, &bType, &outType, &accuracy};
+    return {&scaleA, &scaleB, &aType, &bType, &outType, &accuracy, &accumulate};
   }
   ScaleGranularity getScaleA() const { return scaleA; }
   ScaleGranularity getScaleB() const { return scaleB; }
@@ -56,6 +56,8 @@ private:
       llvm::cl::values(clEnumValN(ElementType::BF16, "bf16", ""), clEnumValN(ElementType::F16, "f16", ""),
                        clEnumValN(ElementType::F32, "f32", "")),
       llvm::cl::cat(category)};
+  llvm::cl::opt<bool> accumulate{"accumulate", llvm::cl::desc("The product is added to what D holds"),
+                                 llvm::cl::cat(category)};
   llvm::cl::opt<Accuracy> accuracy{
       "accuracy", llvm::cl::desc("What is promised of D"), llvm::cl::init(Accuracy::Exact),
       llvm::cl::values(
@@ -115,15 +117,20 @@ private:
       "layout", llvm::cl::desc("How rows are grouped"), llvm::cl::init(GemmLayout::Dense),
       llvm::cl::values(clEnumValN(GemmLayout::Dense, "dense", "one matrix (default)"),
                        clEnumValN(GemmLayout::Contiguous, "contiguous", "groups one after the other, m_indices[M]"),
-                       clEnumValN(GemmLayout::Masked, "masked", "M rows for each group, masked_m[G] of them used")),
+                       clEnumValN(GemmLayout::Masked, "masked", "M rows for each group, masked_m[G] of them used"),
+                       clEnumValN(GemmLayout::Offsets, "offsets",
+                                  "groups one after the other, offsets[G] the row behind the last of each"),
+                       clEnumValN(GemmLayout::KGrouped, "k_grouped",
+                                  "groups along K, offsets[G] the column behind the last of each, D for each")),
       llvm::cl::cat(category)};
   llvm::cl::opt<std::string> groups{"groups", llvm::cl::desc("Number of groups"), llvm::cl::value_desc("size"),
                                     llvm::cl::init("?"), llvm::cl::cat(category)};
-  IntegerOption<1, kMaxSize> rowAlignment{"row-alignment",
-                                          llvm::cl::desc("Contiguous: groups start at multiples of it (default 128)"),
-                                          llvm::cl::value_desc("rows"), llvm::cl::init(128), llvm::cl::cat(category)};
+  IntegerOption<1, kMaxSize> rowAlignment{
+      "row-alignment", llvm::cl::desc("Contiguous, offsets, k_grouped: groups start at multiples of it (default 128)"),
+      llvm::cl::value_desc("rows"), llvm::cl::init(128), llvm::cl::cat(category)};
   IntegerOption<1, kMaxSize> expectedM{
-      "expected-m", llvm::cl::desc("Rows to choose the config for: of a dynamic M, or of a masked group"),
+      "expected-m",
+      llvm::cl::desc("Rows to choose the config for: of a dynamic M, or of a group whose rows the kernel reads"),
       llvm::cl::value_desc("rows"), llvm::cl::init(0), llvm::cl::cat(category)};
   llvm::cl::opt<std::string> lda{"lda", llvm::cl::desc("Elements from one row of A to the next (default K)"),
                                  llvm::cl::value_desc("size"), llvm::cl::init("0"), llvm::cl::cat(category)};

@@ -13,7 +13,7 @@ _dgemm() {
     dgemm-gen:--accuracy) words='exact fast' ;;
     dgemm-gen:--b-type) words='e4m3 e5m2' ;;
     dgemm-gen:--dynamic) words='m n k groups lda ldb ldd' ;;
-    dgemm-gen:--layout) words='dense contiguous masked' ;;
+    dgemm-gen:--layout) words='dense contiguous masked offsets k_grouped' ;;
     dgemm-gen:--out) words='bf16 f16 f32' ;;
     dgemm-gen:--scale-a) words='tensor row 1x128 128x128' ;;
     dgemm-gen:--scale-b) words='tensor row 1x128 128x128' ;;
@@ -24,7 +24,7 @@ _dgemm() {
     dgemm-run:--accuracy) words='exact fast' ;;
     dgemm-run:--b-type) words='e4m3 e5m2' ;;
     dgemm-run:--dynamic) words='m n k groups lda ldb ldd' ;;
-    dgemm-run:--layout) words='dense contiguous masked' ;;
+    dgemm-run:--layout) words='dense contiguous masked offsets k_grouped' ;;
     dgemm-run:--out) words='bf16 f16 f32' ;;
     dgemm-run:--scale-a) words='tensor row 1x128 128x128' ;;
     dgemm-run:--scale-b) words='tensor row 1x128 128x128' ;;

@@ -53,8 +53,8 @@ struct CommandLine {
       "cases", cl::desc("Run many kernels: each line of the file is `kernel launch.json m n k [seed] [lda=...]`"),
       cl::value_desc("file"), cl::cat(problemGroup)};
 
-  cl::list<int64_t> groupRows{"group-rows", cl::desc("Rows of each group (default: random)"), cl::CommaSeparated,
-                              cl::value_desc("rows,..."), cl::cat(problemGroup)};
+  cl::list<int64_t> groupRows{"group-rows", cl::desc("Rows of each group, k_grouped: columns of K (default: random)"),
+                              cl::CommaSeparated, cl::value_desc("rows,..."), cl::cat(problemGroup)};
 
   cl::opt<DeviceKind> device{
       "device", cl::desc("What to run on"), cl::init(DeviceKind::Auto),

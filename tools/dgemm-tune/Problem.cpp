@@ -45,6 +45,8 @@ int64_t Problem::getRows() const {
   case GemmLayout::Dense:
     return m;
   case GemmLayout::Contiguous:
+  case GemmLayout::Offsets:
+  case GemmLayout::KGrouped:
     return groups * int64_t(alignTo(uint64_t(m), kRowAlignment));
   case GemmLayout::Masked:
     return int64_t(alignTo<64>(uint64_t(std::max<int64_t>(2 * m, 128))));

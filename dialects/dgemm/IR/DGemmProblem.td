@@ -16,7 +16,9 @@ include "mlir/IR/EnumAttr.td"
 def DGemm_Layout : I32EnumAttr<"Layout", "how the rows of a problem are grouped", [
     I32EnumAttrCase<"Dense", 0, "dense">,
     I32EnumAttrCase<"Contiguous", 1, "contiguous">,
-    I32EnumAttrCase<"Masked", 2, "masked">]> {
+    I32EnumAttrCase<"Masked", 2, "masked">,
+    I32EnumAttrCase<"Offsets", 3, "offsets">,
+    I32EnumAttrCase<"KGrouped", 4, "k_grouped">]> {
   let cppNamespace = "::dgemm";
 }
 
@@ -28,6 +30,7 @@ def DGemm_Operand : I32EnumAttr<"Operand", "an operand of a problem", [
     I32EnumAttrCase<"D", 4, "d">,
     I32EnumAttrCase<"MIndices", 5, "m_indices">,
     I32EnumAttrCase<"MaskedM", 6, "masked_m">,
+    I32EnumAttrCase<"Offsets", 15, "offsets">,
     // Those of the epilogue, in order; getEpilogueOperand and getEpilogueIndex tell which.
     I32EnumAttrCase<"Epilogue0", 7, "epilogue0">,
     I32EnumAttrCase<"Epilogue1", 8, "epilogue1">,
@@ -221,6 +224,8 @@ def DGemm_ProblemAttr : AttrDef<DGemm_Dialect, "Problem"> {
     | `accuracy` | `exact`, which promotes the partial sums of 128 of K to f32; `fast`, where the tensor cores sum along all of K; `exact` if left out |
     | `pdl` | programmatic dependent launch is asked for; false if left out |
     | `epilogue` | what becomes of the sums before they are stored; nothing if left out |
+    | `alignment` | of the layouts `offsets` and `k_grouped`: what the first row, or column of K, of each group is a multiple of; 1 if left out |
+    | `accumulate` | the product is added to D; false if left out |
 
     - C1: sizes are 1 to 2147483647, or -1.
     - C2: strides are at least 1, or -1; the innermost of A, B and D is 1, that of scales static.
@@ -229,6 +234,7 @@ def DGemm_ProblemAttr : AttrDef<DGemm_Dialect, "Problem"> {
     - C5: an operand of the epilogue along `g` is one of a grouped layout.
     - C6: of a gated epilogue B is scaled by [128, 128], and N a multiple of 256, or by [full, full], and N one of 2; a
       dynamic N is promised to be.
+    - C7: `alignment` is at least 1, and 1 of other layouts than `offsets` and `k_grouped`; of the latter a multiple of 128.
 
     Example: `#dgemm.problem<sizes = [-1, 384, 512], strides = {a = array<i64: 1024, 1>}>`.
   }];
@@ -240,6 +246,8 @@ def DGemm_ProblemAttr : AttrDef<DGemm_Dialect, "Problem"> {
                         DefaultValuedParameter<"::mlir::Type", "::mlir::BFloat16Type::get($_ctxt)">:$out,
                         DGemm_DefaultedEnum<DGemm_AccuracyKind, "AccuracyKind::Exact">:$accuracy,
                         DefaultValuedParameter<"bool", "false">:$pdl,
+                        DefaultValuedParameter<"int64_t", "1">:$alignment,
+                        DefaultValuedParameter<"bool", "false">:$accumulate,
                         OptionalParameter<"::dgemm::EpilogueAttr">:$epilogue);
   let builders = [AttrBuilder<(ins "Layout":$layout, "::llvm::ArrayRef<int64_t>":$sizes,
                                    "::mlir::DictionaryAttr":$strides, "DivisorsAttr":$divisors)>];
@@ -249,10 +257,12 @@ def DGemm_ProblemAttr : AttrDef<DGemm_Dialect, "Problem"> {
                                    EpilogueAttr epilogue);
     /// How `operand`, A, B or their scales, is scaled.
     ScaledAttr getScaledOf(Operand operand) const;
+    /// The operand that says where groups lie; none of a dense layout.
+    static ::std::optional<Operand> getGroupOperand(Layout layout);
     /// The operands in order.
     ::llvm::SmallVector<Operand> getOperands() const;
     /// That which gives the groups; none for a dense problem.
-    ::std::optional<Operand> getGroupsOperand() const;
+    ::std::optional<Operand> getGroupsOperand() const { return getGroupOperand(getLayout()); }
     /// An operand of the epilogue; null for any other.
     EpilogueOperandAttr getEpilogueOperand(Operand operand) const;
     /// D has half as many columns as B has rows: each is made of two sums.

@@ -41,6 +41,12 @@ def DGemm_GemmOp : DGemm_Op<"gemm", [
     - `contiguous(%m_indices)`: the rows of all groups stand in one A and D; `m_indices` [M] (i32) gives the group of each
       row, -1 (or what is no group) for padding, whose rows of D may hold anything. B is [G, N, K], its scales have G in front too. Each group
       starts at a multiple of `aligned` rows (default 128).
+    - `offsets(%ends)`: as `contiguous`, but `ends` [G] (i32) gives the row behind the last of each group, ascending. A group
+      begins at the end of the one before it, rounded up to a multiple of `aligned` rows (default 128; 1 for no padding), and
+      has no rows where it ends no later. Ends are clamped to [0, M]. Rows in no group are not written.
+    - `k_grouped(%ends)`: A and B are those of a dense problem, and each group has columns of K: `ends` [G] (i32) gives the one
+      behind its last, as for `offsets`; `aligned` is a multiple of 128. D is [G, M, N], a product for each group, which is zero
+      where a group has no columns. The columns between the end of a group and the next multiple of 128 hold zeros.
     - `masked(%masked_m)`: all operands have G in front, with M rows for each group; only the first `masked_m`[g] (i32)
       of them are computed and written; below 0 counts as 0, above M as M. `expected` is a hint: how many these are (elsewhere: how large a dynamic M is).
 
@@ -58,6 +64,9 @@ def DGemm_GemmOp : DGemm_Op<"gemm", [
 
     Strides that are `?`: that of the rows of A, B and D is a size given at launch, LDA, LDB or LDD (in elements); any other
     follows from the strides and extents inside of it, with no space between.
+
+    `accumulate` adds the product to what D holds, in D's type: the sum over K is rounded to it, then the sum with D is. Each
+    element is added to once, so that the result is the same from run to run.
 
     `pdl` asks for programmatic dependent launch: the next kernel of the stream may start while this one runs, and this one,
     once it has set itself up, waits for the one in front of it (PTX ISA 9.0, griddepcontrol).
@@ -93,13 +102,13 @@ def DGemm_GemmOp : DGemm_Op<"gemm", [
   let arguments = (ins DGemm_MemRefOrTensor:$lhs, DGemm_MemRefOrTensor:$lhsScale, DGemm_MemRefOrTensor:$rhs,
                        DGemm_MemRefOrTensor:$rhsScale, DGemm_MemRefOrTensor:$out, Optional<DGemm_MemRefOrTensor>:$groups,
                        Variadic<DGemm_MemRefOrTensor>:$epilogueOperands, DGemm_Layout:$layout, OptionalAttr<I64Attr>:$alignment,
-                       OptionalAttr<I64Attr>:$expectedRows, OptionalAttr<DGemm_DivisorsAttr>:$divisors, DefaultValuedAttr<DGemm_AccuracyKind, "AccuracyKind::Exact">:$accuracy, UnitAttr:$pdl,
+                       OptionalAttr<I64Attr>:$expectedRows, OptionalAttr<DGemm_DivisorsAttr>:$divisors, DefaultValuedAttr<DGemm_AccuracyKind, "AccuracyKind::Exact">:$accuracy, UnitAttr:$accumulate, UnitAttr:$pdl,
                        DenseI64ArrayAttr:$lhsGranularity, DenseI64ArrayAttr:$rhsGranularity,
                        OptionalAttr<ArrayAttr>:$epilogueRoles, UnitAttr:$gated, OptionalAttr<DGemm_ConfigAttr>:$config);
   let regions = (region AnyRegion:$epilogue);
   let results = (outs Optional<AnyRankedTensor>:$result);
   let assemblyFormat = [{
-    $layout (`(` $groups^ `)`)? (`aligned` $alignment^)? (`expected` $expectedRows^)? (`divisible` $divisors^)? (`accuracy` `(` $accuracy^ `)`)? (`pdl` $pdl^)?
+    $layout (`(` $groups^ `)`)? (`aligned` $alignment^)? (`expected` $expectedRows^)? (`divisible` $divisors^)? (`accuracy` `(` $accuracy^ `)`)? (`accumulate` $accumulate^)? (`pdl` $pdl^)?
     `lhs` `(` $lhs `scaled` $lhsScale `by` custom<Granularity>($lhsGranularity) `)` `rhs` `(` $rhs `scaled` $rhsScale `by` custom<Granularity>($rhsGranularity) `)` `out` `(` $out `)` (`config` $config^)?
     `` custom<Epilogue>($epilogueOperands, type($epilogueOperands), $epilogueRoles, $gated, $epilogue) attr-dict `:`
     `(` type($lhs) `,` type($lhsScale) `,` type($rhs) `,` type($rhsScale) `,` type($out) (`,` type($groups)^)? `)` (`->` type($result)^)?
@@ -117,8 +126,12 @@ def DGemm_GemmOp : DGemm_Op<"gemm", [
     int64_t getN() { return getGated() ? getRhsType().getShape().drop_back().back() : getOutType().getShape().back(); }
     int64_t getK() { return getLhsType().getShape().back(); }
     /// 1 for a dense problem.
-    int64_t getNumGroups() { return getLayout() == Layout::Dense ? 1 : getRhsType().getDimSize(0); }
-    /// Rows that the start of each group of a contiguous layout is a multiple of.
+    int64_t getNumGroups() {
+      if (getLayout() == Layout::Dense)
+        return 1;
+      return (getLayout() == Layout::KGrouped ? getOutType() : getRhsType()).getDimSize(0);
+    }
+    /// Rows, or columns of K, that the start of each group is a multiple of where all are in one A.
     int64_t getRowAlignment() { return getAlignment().value_or(128); }
     /// What the operand types and attributes say. The op has been verified.
     ProblemAttr getProblem();

@@ -89,6 +89,11 @@ def DGemm_ForEachTileOp : DGemm_Op<"for_each_tile", [
     between the two. Of a cluster with a valid row nothing is skipped: its row of padding takes the group of the other.
     `masked %masked_m` walks the groups one after the other, and of each only the tiles of its first `masked_m`[g] rows;
     it adds the group and that number. All tiles of a cluster are of one group.
+    `offsets %ends` walks the groups in the same way, where the rows of group g are those from the end of the one before it,
+    rounded up to the `alignment` of the problem, to `ends`[g]: it adds the group and the row behind its last. Tiles start at
+    the first row of the group.
+    `k_grouped %ends` walks all tiles of D for each group, and adds the group, and the columns of K that it has, from the
+    first to the one behind its last. Where the kernel accumulates, groups without columns are skipped.
 
     With `first` only the first tile of this CTA, if it has one.
 
@@ -123,19 +128,23 @@ def DGemm_ForEachTileOp : DGemm_Op<"for_each_tile", [
     Value getTileN() { return getBody().getArgument(1); }
     /// The group of the tile; null for a dense layout.
     Value getGroup() { return getNumTileArgs() > 2 ? getBody().getArgument(2) : Value(); }
-    /// Rows of that group; null unless masked.
-    Value getGroupRows() { return getLayout() == Layout::Masked ? getBody().getArgument(3) : Value(); }
+    /// Where the rows of that group end; null unless groups are searched. Masked: rows are counted in the group.
+    Value getGroupRows() { return searchesGroups() ? getBody().getArgument(3) : Value(); }
+    /// The columns of K of that group; null unless k_grouped.
+    Value getKBegin() { return getLayout() == Layout::KGrouped ? getBody().getArgument(3) : Value(); }
+    Value getKEnd() { return getLayout() == Layout::KGrouped ? getBody().getArgument(4) : Value(); }
     /// The group of the other tile row of the cluster; null unless contiguous, with two rows.
     Value getPeerGroup() {
       return getLayout() == Layout::Contiguous && getNumTileArgs() > 3 ? getBody().getArgument(3) : Value();
     }
     /// A group has as many tiles as its rows want, so that the group of a tile has to be looked for.
-    bool searchesGroups() { return getLayout() == Layout::Masked; }
+    bool searchesGroups() { return searchesGroups(getLayout()); }
+    static bool searchesGroups(Layout layout) { return layout == Layout::Masked || layout == Layout::Offsets; }
     /// Region arguments before the loop-carried ones.
     unsigned getNumTileArgs() { return countTileArgs(getLayout(), getCluster()); }
     static unsigned countTileArgs(Layout layout, ArrayRef<int64_t> cluster) {
       bool hasPeer = layout == Layout::Contiguous && !cluster.empty() && cluster.front() > 1;
-      return 2 + static_cast<unsigned>(layout) + hasPeer;
+      return 2 + (layout != Layout::Dense) + searchesGroups(layout) + 2 * (layout == Layout::KGrouped) + hasPeer;
     }
   }];
 }
@@ -468,16 +477,17 @@ def DGemm_StoreOp : DGemm_Op<"store", [DGemm_InKernel, MemoryEffects<[MemWrite]>
   let summary = "a fragment to global memory, as the element type of D";
   let description = [{
     Rounds to bf16 or f16 to nearest even; f32 stays as it is, and comes from registers. Elements outside the destination are not written, nor, where `rows` is given, are rows from
-    that one on, nor, where `columns` is given, columns from that one on. With `part` = [c, n] only n columns of the
+    that one on, nor, where `columns` is given, columns from that one on. With `accumulate` the elements are added to what is
+    there, in its type. With `part` = [c, n] only n columns of the
     fragment are written, from c on, to where they go of the whole.
 
     Example: `dgemm.store %acc, %d[%m, %n] : !dgemm.frag<128x192xf32>, memref<?x4096xbf16>`.
   }];
   let arguments = (ins DGemm_SumType:$value, AnyMemRef:$dest, Variadic<Index>:$offsets, Optional<Index>:$rows,
                        Optional<Index>:$columns, OptionalAttr<DenseI64ArrayAttr>:$part,
-                       OptionalAttr<DGemm_MovementAttr>:$movement);
+                       UnitAttr:$accumulate, OptionalAttr<DGemm_MovementAttr>:$movement);
   let assemblyFormat = [{
-    $value `,` $dest `[` $offsets `]` (`rows` $rows^)? (`columns` $columns^)? (`part` $part^)? (`by` $movement^)? attr-dict `:`
+    $value `,` $dest `[` $offsets `]` (`accumulate` $accumulate^)? (`rows` $rows^)? (`columns` $columns^)? (`part` $part^)? (`by` $movement^)? attr-dict `:`
     qualified(type($value)) `,` type($dest)
   }];
   let extraClassDeclaration = [{

@@ -20,7 +20,7 @@ namespace dgemm {
 
 /// Sizes in elements; ShapedType::kDynamic for one that is unknown (the model then assumes 4096, and 8 groups).
 struct ProblemSize {
-  /// Rows of all groups together, or of each one where `isMasked`.
+  /// Rows of all groups together, or of each one where `isMasked`: where the kernel reads how many each has.
   int64_t m;
   int64_t n;
   int64_t k;
@@ -28,6 +28,8 @@ struct ProblemSize {
   bool isMasked = false;
   /// Block M divides it; 0 for any.
   int64_t rowAlignment = 0;
+  /// Tiles have parts of K, which are neither split nor walked backwards.
+  bool isKGrouped = false;
   /// A and B come by TMA, which multicasts in a cluster.
   bool loadsByTMA = true;
   /// Each row of B has a scale for each K block, for which a stage has a place.

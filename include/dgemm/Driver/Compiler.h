@@ -54,9 +54,11 @@ struct GemmShape {
   GemmLayout layout = GemmLayout::Dense;
   /// Of a grouped layout.
   int64_t groups = kDynamic;
-  /// Contiguous: each group starts at a multiple of so many rows. Block M of the config divides it.
+  /// Contiguous and offsets: each group starts at a multiple of so many rows. Contiguous: block M of the config divides
+  /// it. K-grouped: of so many columns of K, a multiple of 128.
   int64_t rowAlignment = 128;
-  /// A guess at a dynamic M, or at the rows of a masked group, for the choice of the config; 0 for none.
+  /// A guess at a dynamic M, or at the rows of a group of a masked or offsets layout, for the choice of the config; 0
+  /// for none.
   int64_t expectedM = 0;
   /// Elements from one row of A, B and D to the next; 0 for no padding. A dynamic one is a size "LDA", "LDB" or "LDD"
   /// of the launch.
@@ -72,6 +74,8 @@ struct GemmShape {
   ElementType aType = ElementType::F8E4M3FN, bType = ElementType::F8E4M3FN;
   /// Of D: BF16, F16 or F32.
   ElementType outType = ElementType::BF16;
+  /// The product is added to what D holds.
+  bool accumulate = false;
   /// Fast wants scales that are the same along K: tensor or row.
   Accuracy accuracy = Accuracy::Exact;
   /// scale_A, by 1x128 or row, lies as [M, K/128] row-major, as quantisers write it, instead of M-innermost with a

@@ -29,6 +29,12 @@ public:
   GemmBuilder &contiguous(Value mIndices, int64_t alignment = 128);
   /// `maskedM` gives the number of rows of each group.
   GemmBuilder &masked(Value maskedM);
+  /// `ends` gives the row behind the last of each group; groups start at multiples of `alignment` rows.
+  GemmBuilder &offsets(Value ends, int64_t alignment = 128);
+  /// `ends` gives the column of K behind the last of each group, which start at multiples of `alignment`.
+  GemmBuilder &kGrouped(Value ends, int64_t alignment = 128);
+  /// The product is added to what D holds.
+  GemmBuilder &accumulate(bool wanted = true);
   /// A guess at a dynamic M, or at the rows of a masked group.
   GemmBuilder &expectRows(int64_t rows);
   /// What dynamic sizes are promised to be multiples of; null for nothing.
@@ -52,7 +58,7 @@ private:
   std::optional<int64_t> alignment, expectedRows;
   DivisorsAttr divisors;
   AccuracyKind accuracyKind = AccuracyKind::Exact;
-  bool isDependent = false;
+  bool accumulates = false, isDependent = false;
   EpilogueAttr fused;
   llvm::SmallVector<Value> epilogueOperands;
   ConfigAttr chosen;

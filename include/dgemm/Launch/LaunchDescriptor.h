@@ -47,9 +47,11 @@ bool isFloatOfTensorMap(ElementType type);
 enum class GemmLayout {
   Dense,
   Contiguous, ///< the rows of all groups in one A and D; the operand "m_indices" [M] gives each row's group
-  Masked      ///< every operand has the group in front; "masked_m" [G] says how many rows of each are computed
+  Masked,     ///< every operand has the group in front; "masked_m" [G] says how many rows of each are computed
+  Offsets,    ///< as contiguous, but the operand "offsets" [G] gives the row behind the last of each group
+  KGrouped    ///< "offsets" [G] gives the column of K behind the last of each group; "d" has G in front
 };
-/// "dense", "contiguous" and "masked".
+/// "dense", "contiguous", "masked", "offsets" and "k_grouped".
 llvm::StringRef toString(GemmLayout layout);
 std::optional<GemmLayout> parseGemmLayout(llvm::StringRef name);
 
@@ -63,7 +65,8 @@ llvm::StringRef toString(Accuracy accuracy);
 std::optional<Accuracy> parseAccuracy(llvm::StringRef name);
 
 /// One global-memory operand of the problem: "a" [M, K], "b" [N, K], "d" [M, N], "scale_a" and "scale_b", if A and B
-/// have scales; with groups some have G in front, and there are "m_indices" [M] or "masked_m" [G] (i32, -1: padding).
+/// have scales; with groups some have G in front, and there are "m_indices" [M] (i32, -1: padding), "masked_m" [G] or
+/// "offsets" [G] (i32).
 struct OperandInfo {
   std::string name;
   ElementType type = ElementType::F32;
@@ -177,8 +180,10 @@ struct LaunchDescriptor {
   std::string config;
   Accuracy accuracy = Accuracy::Exact;
   GemmLayout layout = GemmLayout::Dense;
-  /// Contiguous: each group starts at a multiple of so many rows.
+  /// Contiguous and offsets: each group starts at a multiple of so many rows; k_grouped: of columns of K.
   int64_t rowAlignment = 1;
+  /// The product is added to what "d" holds.
+  bool accumulate = false;
   /// Each size name with its static value, or -1 for a size given at launch: "M", "N", "K", "G" where there are groups,
   /// and "LDA", "LDB" and "LDD" (elements from one row to the next) where these are given at launch.
   std::vector<std::pair<std::string, int64_t>> sizes;

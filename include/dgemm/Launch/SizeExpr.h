@@ -36,9 +36,11 @@ public:
   SizeExpr(int64_t value) : value(value) {}
   static SizeExpr name(llvm::StringRef name);
   static SizeExpr binary(Op op, SizeExpr lhs, SizeExpr rhs);
-  /// lhs * rhs and ceil(lhs / rhs), folded where both are constants.
+  /// lhs + rhs, lhs * rhs, ceil(lhs / rhs) and the lesser of the two, folded where both are constants.
+  static SizeExpr add(SizeExpr lhs, SizeExpr rhs);
   static SizeExpr mul(SizeExpr lhs, SizeExpr rhs);
   static SizeExpr ceilDiv(SizeExpr lhs, SizeExpr rhs);
+  static SizeExpr min(SizeExpr lhs, SizeExpr rhs);
 
   Op getOp() const { return op; }
   bool isConstant() const { return op == Op::Constant; }

@@ -52,6 +52,8 @@ struct Recipe {
   /// bf16, f16 or f32.
   ElementType out = ElementType::BF16;
   Accuracy accuracy = Accuracy::Exact;
+  /// The product is added to what D holds.
+  bool accumulate = false;
 
   /// `sizes` as LaunchDescriptor::bindSizes makes them. Error: an operand is missing, has another type than those
   /// above, or holds scales and states no granularity.
@@ -60,7 +62,8 @@ struct Recipe {
   llvm::json::Object toJSON() const;
 
   bool operator==(const Recipe &other) const {
-    return a == other.a && b == other.b && out == other.out && accuracy == other.accuracy;
+    return a == other.a && b == other.b && out == other.out && accuracy == other.accuracy &&
+           accumulate == other.accumulate;
   }
 };
 

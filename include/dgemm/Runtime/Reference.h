@@ -64,7 +64,7 @@ struct CheckResult {
   bool hasEpilogue = false;
   /// Over all of D: elements that still hold the poison, other NaNs, infinities, and where the first of them is.
   int64_t unwritten = 0, nans = 0, infinities = 0, firstBadRow = -1, firstBadColumn = -1;
-  /// Masked: elements past the rows of their group that were written all the same.
+  /// Masked and offsets: elements of rows in no group that were written all the same.
   int64_t overwritten = 0;
   /// Sample: rows whose checksum is off, and the first of them.
   int64_t badChecksums = 0, firstBadChecksum = -1;
@@ -102,6 +102,7 @@ private:
   /// looked at one by one.
   std::vector<Interval> getBoundsOfRow(size_t index, double share = 1) const;
   int64_t getNumColumns() const { return sizes.n / (epilogue ? epilogue->getInfo().getNumSums() : 1); }
+  void addInitialD(const GemmInputs &inputs);
 
   CheckMode mode = CheckMode::None;
   GemmSizes sizes;

@@ -286,4 +286,14 @@ TEST(GlobalMemory, WhatAnotherCtaWrites) {
   // Its own, and what several add to.
   makePair(write + "@%p3 ld.global.b32 %r2, [%out];\n").expectClean();
   makePair("@%p1 red.global.add.u32 [%out], 1;\n").expectClean();
+  // The sum of floats depends on the order.
+  for (const char *add : {"red.global.add.f32 [%out], %r2", "red.global.add.noftz.bf16x2 [%out], %r2",
+                          "red.global.add.v2.f32 [%out], {%r2, %r2}"}) {
+    SmallKernel kernel = makePair(std::string("mov.b32 %r2, 1;\n@%p1 ") + add + ";\n");
+    kernel.checkOutputs = true;
+    kernel.expectHazard(HazardKind::OutputWrittenTwice);
+  }
+  makePair("mov.b32 %r2, 1;\n@%p1 red.global.add.noftz.f16x2 [%out+2], %r2;\n").expectHazard(HazardKind::Misaligned);
+  makePair("mov.b32 %r2, 1;\n@%p1 red.global.add.v4.f32 [%in+4096], {%r2, %r2, %r2, %r2};\n")
+      .expectHazard(HazardKind::OutOfBounds);
 }

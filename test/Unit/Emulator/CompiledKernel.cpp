@@ -77,6 +77,9 @@ llvm::Expected<Report> CompiledGemm::run(uint64_t seed) {
       result = *layout;
       resultIndex = bytes.size();
       bytes.emplace_back(layout->getNumBytes(), kPoison);
+      if (const HostTensor *initial = inputs.find(operand.name))
+        if (llvm::Error error = pack(*initial, *layout, kPoison).moveInto(bytes.back()))
+          return std::move(error);
       continue;
     }
     if (llvm::Error error = pack(*inputs.find(operand.name), *layout, 0xff).moveInto(bytes.emplace_back()))

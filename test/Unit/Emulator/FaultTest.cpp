@@ -71,6 +71,14 @@ const CompiledGemm &getGoodOverlapping() {
   return *good;
 }
 
+/// What D holds is added to on the way out.
+const CompiledGemm &getGoodAccumulating() {
+  GemmShape shape;
+  shape.accumulate = true;
+  static CompiledGemm *good = compile({64, 192, 512}, "block = 64x64x128, stages = 3, warpgroups = 1", shape);
+  return *good;
+}
+
 /// Two CTAs share the columns of B.
 const CompiledGemm &getGoodPair() {
   static CompiledGemm *good = compile({256, 128, 512}, "block = 64x64x128, stages = 3, warpgroups = 1, cluster = 2x1");
@@ -268,6 +276,16 @@ std::vector<Fault> makeOverlappingFaults() {
            }}};
 }
 
+std::vector<Fault> makeAccumulatingFaults() {
+  using P = PtxEditor;
+  constexpr const char *kAdd = "cp.reduce.async.bulk.tensor";
+  return {
+      {"AddedTwice",
+       {HazardKind::OutputWrittenTwice},
+       [](P &p, LaunchDescriptor &) { return p.insertBefore("cp.async.bulk.commit_group", p.getLine(p.find(kAdd))); }},
+      {"AddDropped", {HazardKind::OutputNotWritten}, [](P &p, LaunchDescriptor &) { return p.remove(kAdd); }}};
+}
+
 std::vector<Fault> makePairFaults() {
   using P = PtxEditor;
   return {{"ArrivalOfNarrowScope", {HazardKind::InsufficientScope}, [](P &p, LaunchDescriptor &) {
@@ -278,6 +296,7 @@ std::vector<Fault> makePairFaults() {
 class FaultTest : public testing::TestWithParam<Fault> {};
 class SplitFaultTest : public testing::TestWithParam<Fault> {};
 class OverlappingFaultTest : public testing::TestWithParam<Fault> {};
+class AccumulatingFaultTest : public testing::TestWithParam<Fault> {};
 class PairFaultTest : public testing::TestWithParam<Fault> {};
 
 std::string list(const std::vector<HazardKind> &kinds) {
@@ -302,6 +321,7 @@ TEST(FaultSuite, TheKernelsAreGoodBefore) {
   expectGood(getGood());
   expectGood(getGoodSplit());
   expectGood(getGoodOverlapping());
+  expectGood(getGoodAccumulating());
   expectGood(getGoodPair());
 }
 
@@ -323,6 +343,7 @@ TEST_P(FaultTest, IsFoundWithTheRightKind) { expectFound(GetParam(), getGood());
 TEST_P(SplitFaultTest, IsFoundWithTheRightKind) { expectFound(GetParam(), getGoodSplit()); }
 
 TEST_P(OverlappingFaultTest, IsFoundWithTheRightKind) { expectFound(GetParam(), getGoodOverlapping()); }
+TEST_P(AccumulatingFaultTest, IsFoundWithTheRightKind) { expectFound(GetParam(), getGoodAccumulating()); }
 TEST_P(PairFaultTest, IsFoundWithTheRightKind) { expectFound(GetParam(), getGoodPair()); }
 
 /// A warp whose lanes have parted may arrive only once they have met.
@@ -339,6 +360,8 @@ TEST(FaultSuite, LanesThatHaveNotMetBeforeAnArrival) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Faults, OverlappingFaultTest, testing::ValuesIn(makeOverlappingFaults()),
+                         [](const testing::TestParamInfo<Fault> &info) { return std::string(info.param.name); });
+INSTANTIATE_TEST_SUITE_P(Faults, AccumulatingFaultTest, testing::ValuesIn(makeAccumulatingFaults()),
                          [](const testing::TestParamInfo<Fault> &info) { return std::string(info.param.name); });
 INSTANTIATE_TEST_SUITE_P(Faults, PairFaultTest, testing::ValuesIn(makePairFaults()),
                          [](const testing::TestParamInfo<Fault> &info) { return std::string(info.param.name); });

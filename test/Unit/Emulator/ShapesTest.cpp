@@ -32,11 +32,11 @@ struct Problem {
   std::string describe() const {
     return llvm::formatv("{0} groups={1} m={2} n={3} k={4} lda={5}/{6} ldb={7}/{8} ldd={9}/{10} scale_a_k={11} "
                          "scale_b_n={12} aligned={13} dynamic={14} divisors=n{15},k{16},lda{17},ldb{18},ldd{19} "
-                         "config={20}",
+                         "out={20} accumulate={21} config={22}",
                          toString(sizes.layout), sizes.groups, sizes.m, sizes.n, sizes.k, shape.lda, sizes.lda,
                          shape.ldb, sizes.ldb, shape.ldd, sizes.ldd, shape.scaleAKInnermost, shape.scaleBNInnermost,
                          shape.rowAlignment, dynamic, shape.nDivisor, shape.kDivisor, shape.ldaDivisor,
-                         shape.ldbDivisor, shape.lddDivisor, config);
+                         shape.ldbDivisor, shape.lddDivisor, toString(shape.outType), shape.accumulate, config);
   }
 };
 
@@ -72,7 +72,8 @@ private:
 std::string Draw::config(const GemmShape &shape) {
   CompileOptions options;
   auto flag = [&] { return oneIn(2) ? "true" : "false"; };
-  options.config = llvm::formatv("group_m={0}, even_waves={1}, serpentine={2}", pick({1, 2, 8}), flag(), flag());
+  options.config = llvm::formatv("group_m={0}, even_waves={1}, serpentine={2}", pick({1, 2, 8}), flag(),
+                                 shape.layout == GemmLayout::KGrouped ? "false" : flag());
   if (oneIn(4))
     options.config += ", early_store=true";
   if (oneIn(2))
@@ -99,10 +100,22 @@ void Draw::leadingDimension(int64_t row, int64_t padding, int64_t &compiled, int
 Problem Draw::problem() {
   Problem p;
   p.sizes = {extent(300), extent(300), extent(600)};
-  p.sizes.layout = GemmLayout(upTo(3));
+  p.sizes.layout = GemmLayout(upTo(5));
   bool isDense = p.sizes.layout == GemmLayout::Dense;
   p.sizes.groups = isDense ? 1 : pick({1, 2, 4, 5});
-  p.shape.rowAlignment = pick({64, 128, 192, 256, 384});
+  switch (p.sizes.layout) {
+  case GemmLayout::Offsets:
+    p.shape.rowAlignment = pick({1, 1, 8, 24, 128});
+    break;
+  case GemmLayout::KGrouped:
+    p.shape.rowAlignment = pick({128, 128, 384});
+    break;
+  default:
+    p.shape.rowAlignment = pick({64, 128, 192, 256, 384});
+  }
+  p.shape.outType =
+      ElementType(pick({int64_t(ElementType::BF16), int64_t(ElementType::BF16), int64_t(ElementType::F32)}));
+  p.shape.accumulate = oneIn(3);
   leadingDimension(p.sizes.k, upTo(20), p.shape.lda, p.sizes.lda, p.shape.ldaDivisor);
   leadingDimension(p.sizes.k, 16 * upTo(3), p.shape.ldb, p.sizes.ldb, p.shape.ldbDivisor);
   leadingDimension(p.sizes.n, upTo(10), p.shape.ldd, p.sizes.ldd, p.shape.lddDivisor);
@@ -168,7 +181,8 @@ void runGroups(GemmSizes sizes, const std::string &config, llvm::ArrayRef<int64_
 } // namespace
 
 TEST(Shapes, NothingIsLaunchedForNoRows) {
-  for (GemmLayout layout : {GemmLayout::Dense, GemmLayout::Contiguous, GemmLayout::Masked}) {
+  for (GemmLayout layout :
+       {GemmLayout::Dense, GemmLayout::Contiguous, GemmLayout::Masked, GemmLayout::Offsets, GemmLayout::KGrouped}) {
     llvm::Expected<CompiledGemm> gemm = CompiledGemm::compile({0, 72, 160, layout, 2}, "block=64x40", "m");
     ASSERT_TRUE(bool(gemm)) << llvm::toString(gemm.takeError());
     llvm::Expected<Report> report = gemm->run(1);
@@ -246,6 +260,89 @@ TEST(Groups, ContiguousWithPaddingAndEmptyGroups) {
   runGroups({512, 72, 160, GemmLayout::Contiguous, 4}, "block=128x40", {128, 0, 1, 100});
   runGroups({300, 72, 160, GemmLayout::Contiguous, 1}, "block=64x40", {300});
   runGroups({512, 72, 160, GemmLayout::Contiguous, 2}, "block=128x40", {0, 0});
+}
+
+TEST(Groups, OffsetsWithoutPaddingAndWithIt) {
+  GemmShape shape;
+  for (int64_t alignment : {1, 16, 128}) {
+    shape.rowAlignment = alignment;
+    for (const char *config : {"block=64x40", "block=128x48,warpgroups=2", "block=256x48,cluster=2x1,even_waves=true",
+                               "block=128x48,split_k=2", "block=192x48,serpentine=true"})
+      for (std::vector<int64_t> rows :
+           std::vector<std::vector<int64_t>>{{1, 0, 65, 64, 20}, {0, 0, 0, 0, 0}, {0, 200, 1, 0, 7}}) {
+        llvm::Expected<CompiledGemm> gemm =
+            CompiledGemm::compile({800, 72, 160, GemmLayout::Offsets, 5}, config, "", shape, rows);
+        ASSERT_TRUE(bool(gemm)) << llvm::toString(gemm.takeError());
+        expectClean(*gemm, 1);
+      }
+  }
+}
+
+/// One product for each group of columns of K, which the device knows. Groups of none are zero, or as D was.
+TEST(Groups, AlongK) {
+  GemmShape shape;
+  shape.scaleB = ScaleGranularity::RowBlock;
+  std::vector<int64_t> columns = {1152, 0, 1, 17, 128, 200, 0, 128, 256};
+  for (bool accumulate : {false, true})
+    for (ElementType type : {ElementType::F32, ElementType::BF16})
+      for (const char *config : {"block=64x40", "block=128x48,warpgroups=2,rotate=true", "block=128x48,cluster=2x1",
+                                 "block=64x40,rotate=false,unroll=4"}) {
+        shape.accumulate = accumulate;
+        shape.outType = type;
+        llvm::Expected<CompiledGemm> gemm =
+            CompiledGemm::compile({200, 72, 2432, GemmLayout::KGrouped, 9}, config, "", shape, columns);
+        ASSERT_TRUE(bool(gemm)) << config << llvm::toString(gemm.takeError());
+        for (unsigned seed = 1; seed <= 2; ++seed)
+          expectClean(*gemm, seed);
+        llvm::cantFail(gemm->setSizes(gemm->sizes, {0, 0, 0, 2432, 0, 0, 0, 0, 0})); // the same kernel
+        expectClean(*gemm, 1);
+      }
+  shape = GemmShape(); // scales of B by 128 x 128, and sizes that TMA does not take
+  for (int64_t k : {640, 637}) {
+    llvm::Expected<CompiledGemm> gemm =
+        CompiledGemm::compile({70, 33, k, GemmLayout::KGrouped, 3}, "block=64x40", "mnkg", shape, {200, 0, 130});
+    ASSERT_TRUE(bool(gemm)) << llvm::toString(gemm.takeError());
+    expectClean(*gemm, 1);
+  }
+}
+
+/// More groups than a warp looks at in one step, of which few have rows.
+TEST(Groups, ManyGroupsOfWhichFewHaveRows) {
+  for (int64_t groups : {31, 33, 127, 129, 300}) {
+    std::vector<int64_t> rows(groups);
+    for (int64_t group : {int64_t(0), groups / 2, groups - 1})
+      rows[group] = 1 + group % 60;
+    runGroups({64, 40, 128, GemmLayout::Masked, groups}, "block=64x40", rows);
+    runGroups({600, 40, 128, GemmLayout::Offsets, groups}, "block=64x40", rows);
+  }
+}
+
+/// Whatever the ends of groups are on the device, rows lie within M, and no group has fewer than none.
+TEST(Offsets, AreClampedWhereTheyAreRead) {
+  GemmShape shape;
+  shape.rowAlignment = 1;
+  llvm::Expected<CompiledGemm> gemm =
+      CompiledGemm::compile({100, 72, 256, GemmLayout::Offsets, 4}, "block=64x72", "", shape, {0, 0, 100, 0});
+  ASSERT_TRUE(bool(gemm)) << llvm::toString(gemm.takeError());
+  llvm::copy(std::array<int32_t, 4>{-64, INT32_MIN, INT32_MAX, 5}, gemm->inputs.groups.as<int32_t>().begin());
+  llvm::Expected<Report> report = gemm->run(/*seed=*/1);
+  ASSERT_TRUE(bool(report)) << llvm::toString(report.takeError());
+  ASSERT_FALSE(report->hazard.has_value()) << report->hazard->str();
+}
+
+/// In each form of the epilogue.
+TEST(Accumulate, AddsToWhatDHolds) {
+  GemmShape shape;
+  shape.accumulate = true;
+  for (ElementType type : {ElementType::BF16, ElementType::F16, ElementType::F32})
+    for (int64_t n : {72, 71})
+      for (const char *config : {"block=64x40", "block=128x48,warpgroups=2,split_k=2", "block=128x96,cluster=2x1",
+                                 "block=128x208,early_store=true"}) {
+        shape.outType = type;
+        llvm::Expected<CompiledGemm> gemm = CompiledGemm::compile({200, n, 400}, config, "", shape);
+        ASSERT_TRUE(bool(gemm)) << config << llvm::toString(gemm.takeError());
+        expectClean(*gemm, 1);
+      }
 }
 
 /// Whatever masked_m holds on the device, each group has from none to M rows: no tile is walked that is not there.

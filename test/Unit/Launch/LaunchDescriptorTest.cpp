@@ -107,6 +107,14 @@ TEST(LaunchDescriptor, SaysWhatIsNotExact) {
   EXPECT_EQ(cantFail(LaunchDescriptor::fromJSON(launch.toJSON())).accuracy, Accuracy::Exact);
 }
 
+TEST(LaunchDescriptor, SaysWhatIsAddedTo) {
+  LaunchDescriptor launch = makeDescriptor();
+  EXPECT_EQ(launch.toJSON().find("accumulate"), std::string::npos);
+  launch.accumulate = true;
+  EXPECT_NE(launch.toJSON().find("\"accumulate\": true"), std::string::npos);
+  EXPECT_TRUE(cantFail(LaunchDescriptor::fromJSON(launch.toJSON())).accumulate);
+}
+
 TEST(LaunchDescriptor, WritesReadableJSON) {
   std::string text = makeDescriptor().toJSON();
   EXPECT_EQ(text.find("{\n  \"version\": 3,\n  \"generator\": \"dgemm 0.1.0\",\n"), 0u) << text;

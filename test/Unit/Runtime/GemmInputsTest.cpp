@@ -248,6 +248,52 @@ TEST(GemmInputs, RefusesWhatDoesNotFitMemory) {
             "expected M to be 0 to 2147483647, but got 1099511627776");
 }
 
+TEST(GemmInputs, OffsetsAreTheEndsOfGroups) {
+  GemmSizes sizes{100, 8, 128, GemmLayout::Offsets, 4};
+  for (auto [alignment, ends] : {std::pair(1, std::array<int32_t, 4>{3, 3, 13, 20}), {8, {3, 3, 18, 31}}}) {
+    GemmInputs inputs = cantFail(makeRandomInputs(sizes, 1, {3, 0, 10, 7}, alignment));
+    EXPECT_EQ(inputs.groups.name, "offsets");
+    EXPECT_EQ(inputs.groups.as<int32_t>(), ArrayRef<int32_t>(ends));
+    EXPECT_EQ(inputs.sizes.validRows, 20);
+    EXPECT_EQ(inputs.groupOfRow[ends[2] - 1], 2);
+    EXPECT_EQ(inputs.groupOfRow[ends[3] - 1], 3);
+    EXPECT_EQ(inputs.groupOfRow[ends[3]], -1);
+  }
+  EXPECT_EQ(toString(makeRandomInputs(sizes, 1, {50, 0, 50, 1}, 1).takeError()),
+            "the groups take 101 rows (each starts at a multiple of 1), but M is 100");
+}
+
+TEST(GemmInputs, GroupsOfKHaveColumns) {
+  GemmSizes sizes{8, 8, 512, GemmLayout::KGrouped, 3};
+  GemmInputs inputs = cantFail(makeRandomInputs(sizes, 1, {100, 0, 130}, 128));
+  EXPECT_EQ(inputs.groups.as<int32_t>(), ArrayRef<int32_t>({100, 100, 258}));
+  EXPECT_EQ(inputs.columnsOfGroup[2], (std::pair<int64_t, int64_t>(128, 258)));
+  EXPECT_EQ(inputs.sizes.getRows(), 24);
+  EXPECT_EQ(inputs.groupOfRow[23], 2);
+  // Zeros behind a group, as the kernel multiplies them, and NaN where it has nothing to look for.
+  EXPECT_EQ(inputs.a.data[100], 0);
+  EXPECT_EQ(inputs.b.data[512 + 383], 0);
+  EXPECT_EQ(inputs.b.data[512 + 384], 0x7f);
+  EXPECT_EQ(toString(makeRandomInputs(sizes, 1, {100, 0, 400}, 128).takeError()),
+            "group 2 has 400 columns from 128 on (each starts at a multiple of 128), but K is 512");
+}
+
+TEST(GemmInputs, HoldWhatIsAddedTo) {
+  Recipe recipe;
+  recipe.accumulate = true;
+  for (ElementType type : {ElementType::BF16, ElementType::F16, ElementType::F32}) {
+    recipe.out = type;
+    GemmInputs inputs = cantFail(makeRandomInputs({100, 40, 400, GemmLayout::Masked, 2}, 1, {100, 60}, 1, recipe));
+    ASSERT_EQ(inputs.find("d"), &inputs.d);
+    double squares = 0;
+    for (int64_t row = 0; row < 160; ++row)
+      for (int64_t column = 0; column < 40; ++column)
+        squares += inputs.getInitialD(row, column) * inputs.getInitialD(row, column);
+    EXPECT_NEAR(squares / (160 * 40 * 400), 1, 0.1);
+    EXPECT_TRUE(std::isnan(inputs.getInitialD(160, 0)));
+  }
+}
+
 TEST(GemmInputs, RefusesGroupsOfADenseLayout) {
   GemmSizes sizes;
   sizes.m = sizes.n = sizes.k = 16;
