@@ -1,4 +1,4 @@
-# The tools and the Python package in a small image; nothing of the build is in it:
+# The tools and the Python package in a small image without the build:
 #   docker build -t dgemm .
 #   docker run --rm dgemm dgemm-run --m=256 --n=256 --k=512          (on the emulator)
 #   docker run --rm --gpus all dgemm dgemm-run --m=4096 --n=7168 --k=2048

@@ -6,9 +6,9 @@
   bench.py --rows m=64,4096x7168x16384 --config 'stages = 5' ...    some rows, some config fields given
   bench.py --input out/bench/benchmark.json --compare old.json      no GPU: print again, compare
 
-Peers are imported from PYTHONPATH; one that is missing is said to be so and left out. Writes benchmark.json (after each
-row), benchmark.md and benchmark.png into --out. Exit code 1: a kernel failed or was wrong, or --compare found a row that
-got slower; 2: bad usage.
+Peers are imported from PYTHONPATH; a missing peer is reported and left out. Writes benchmark.json (after each row),
+benchmark.md and benchmark.png into --out. Exit code 1: a kernel failed or was wrong, or --compare found a row that got
+slower; 2: bad usage.
 """
 import argparse
 import datetime
@@ -27,7 +27,7 @@ import stats
 
 PEERS = ["deep_gemm", "cublas_blocks", "cublas_tensorwise", "read_bulk", "read_loads"]
 REPEATS = 4  # runs of ours that must give the same D as the first one
-SUSTAINED_FROM_FLOP = 5e10  # rows of less are bound by launches and memory, not by power
+SUSTAINED_FROM_FLOP = 5e10  # smaller rows are bound by launches and memory, not by power
 
 
 def log(text):
@@ -41,7 +41,7 @@ def find_commit():
 
 
 def find_ptxas_version():
-    """Of the ptxas that dgemm-gen finds first."""
+    """The version of the ptxas that dgemm-gen finds first."""
     try:
         done = subprocess.run([os.environ.get("DGEMM_PTXAS") or "ptxas", "--version"], capture_output=True, text=True)
     except OSError:
@@ -143,7 +143,7 @@ class Bench:
         return (lambda: kernel(stream())), d
 
     def make_call(self, name, prepare, data, entry):
-        """The call of a contender that runs and is right, or None, with the reason in `entry`."""
+        """The call of a contender if it runs and is correct, or None, with the reason in `entry`."""
         import inputs as operands
 
         result = entry["results"].setdefault(name, {})
@@ -167,7 +167,7 @@ class Bench:
             reports.save(os.path.join(self.options.out, "benchmark.json"), self.report)
             log(f"error: {data.row}: {name} hangs; the GPU is lost")
             os._exit(1)
-        except Exception as error:  # a peer may raise anything; the others are still to be measured
+        except Exception as error:  # a peer may raise anything; the others are still measured
             wrong = f"{type(error).__name__}: {error}"[:500]
         if wrong:
             result["error"] = wrong
@@ -176,7 +176,7 @@ class Bench:
         return call
 
     def _repeat(self, call, d):
-        """None if further runs give the same D bit for bit; else in how many elements one does not."""
+        """None if further runs give the same bits of D; else the number of elements that differ."""
         import inputs as operands
 
         first = d.clone()
@@ -216,7 +216,7 @@ class Bench:
 
 
 def warm_deep_gemm(rows):
-    """Calls DeepGEMM once for each row, which leaves its kernels in its cache."""
+    """Calls DeepGEMM once for each row, which fills its cache of kernels."""
     import torch
 
     import inputs as operands
@@ -228,7 +228,7 @@ def warm_deep_gemm(rows):
             call, _ = peer.prepare(operands.Inputs(row))
             call()
             torch.cuda.synchronize()
-        except Exception as error:  # it will be reported when it is measured
+        except Exception as error:  # it is reported when it is measured
             log(f"warning: {row}: deep_gemm: {error}")
         torch.cuda.empty_cache()
 
@@ -242,7 +242,7 @@ def warm_in_parallel(count, rows):
 
 
 def finish(report, options):
-    """Prints and writes all that follows from the report; the exit code."""
+    """Prints and writes the results of the report. Returns the exit code."""
     text = reports.to_markdown(report)
     if options.out:
         with open(os.path.join(options.out, "benchmark.md"), "w") as file:
@@ -271,7 +271,7 @@ def parse_arguments(arguments):
                         "all, quick, dense, m=M, contiguous, masked; separated by commas (default all)")  # fmt: skip
     parser.add_argument("--peers", default=",".join(PEERS), help=f"of {', '.join(PEERS)} (default all)")
     parser.add_argument("--quick", action="store_true", help="the quick rows, 8 samples, a flush of 256 MiB")
-    parser.add_argument("--config", default="", help="config fields to take as given for every row of ours")
+    parser.add_argument("--config", default="", help="config fields for all of our kernels")
     parser.add_argument("--configs", metavar="FILE", help="JSON object of row to config")
     parser.add_argument("--gen", default=os.environ.get("DGEMM_GEN"), help="dgemm-gen to compile with (DGEMM_GEN)")
     parser.add_argument("--kernels", default="/tmp/dgemm-kernels", help="folder of compiled kernels (default %(default)s)")
@@ -279,16 +279,16 @@ def parse_arguments(arguments):
     parser.add_argument("--samples", type=int, help="timed calls of each contender (default 20)")
     parser.add_argument("--flush-mib", type=int, help="MiB written before each call to empty L2 (default 7629)")
     parser.add_argument("--sustained", type=float, default=0, metavar="SECONDS",
-                        help="also run the large rows back to back, each contender for so long")  # fmt: skip
-    parser.add_argument("--time-limit", type=float, default=480, metavar="SECONDS", help="start no row after (default 480)")
+                        help="also run the large rows back to back, each contender for this time")  # fmt: skip
+    parser.add_argument("--time-limit", type=float, default=480, metavar="SECONDS", help="start no row after this time (default 480)")
     parser.add_argument("--warm-peers", type=int, metavar="N", help="first let N processes fill DeepGEMM's kernel cache")
-    parser.add_argument("--warm-only", action="store_true", help="fill DeepGEMM's kernel cache for the rows, no more")
-    parser.add_argument("--out", metavar="FOLDER", help="where to write; wanted for measuring")
+    parser.add_argument("--warm-only", action="store_true", help="only fill DeepGEMM's kernel cache for the rows")
+    parser.add_argument("--out", metavar="FOLDER", help="folder of the results; required for measuring")
     parser.add_argument("--no-plot", dest="plot", action="store_false", help="draw no picture")
-    parser.add_argument("--commit", help="commit to note (default: of the checkout)")
-    parser.add_argument("--input", metavar="FILE", help="measure nothing; take this report")
+    parser.add_argument("--commit", help="commit to record (default: that of the checkout)")
+    parser.add_argument("--input", metavar="FILE", help="measure nothing; use this report")
     parser.add_argument("--compare", metavar="FILE", help="an earlier report to compare with")
-    parser.add_argument("--threshold", type=float, default=3, metavar="PERCENT", help="slower by more fails (default 3)")
+    parser.add_argument("--threshold", type=float, default=3, metavar="PERCENT", help="a row that is slower by more fails (default 3)")
     options = parser.parse_args(arguments)
     if options.quick and options.rows == "all":
         options.rows = "quick"
@@ -329,7 +329,7 @@ def main(arguments=None):
 
 
 def compile_all(store, jobs):
-    """Fills the store; the exit code."""
+    """Fills the store. Returns the exit code."""
     for job in jobs:
         store.submit(*job)
     failed = store.wait_for_all()

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Checks the cost model against measurement: on 40 problems that are in no tuned table, how much slower is its choice than
-the best config that a sweep finds?
+"""Checks the cost model against measurements: how much slower is its choice than the best config of a sweep, on 40 problems
+that are in no tuned table?
 
   check_choice.py --gen build-static/bin/dgemm-gen --out out/choice    sweeps (a GPU; options of sweep.py), then judges
-  check_choice.py --judge out/choice/sweep.json                        judges a sweep that is there; needs no GPU
+  check_choice.py --judge out/choice/sweep.json                        judges an existing sweep; needs no GPU
 
 Exit code 1: more than 5 % slower in the geometric mean, or more than 15 % on any problem.
 """
@@ -19,7 +19,7 @@ import sweep as sweeps
 import table_from_sweep
 
 MEAN_LIMIT, WORST_LIMIT = 1.05, 1.15
-# None of them in the peers' table, nor among those that the model was fitted to (docs/cost-model.md).
+# None of them is in the peers' table or was used to fit the model (docs/cost-model.md).
 _NK = [(1792, 7168), (5376, 7168), (7680, 3072), (4096, 5120), (9216, 9216), (11008, 8192), (8192, 4608), (24064, 4096),
        (1536, 5120), (6144, 1536), (3328, 2304), (48000, 2048)]  # fmt: skip
 _M = [4, 12, 20, 56, 72, 112, 224, 288, 480, 704, 960, 1152, 1664, 2304, 3500, 9000]
@@ -35,7 +35,7 @@ def check_rows():
 
 
 def judge(sweep):
-    """([(loss, row text, chosen, best)] the worst first, rows that have no answer). A loss of 1.1: 10 % slower."""
+    """([(loss, row text, chosen, best)] with the worst first, rows without an answer). A loss of 1.1 means 10 % slower."""
     losses, unanswered = [], []
     for found in sweep["rows"]:
         row, times = str(problems.from_dict(found["row"])), {final["config"]: final["median"] for final in found["finals"]}
@@ -66,7 +66,7 @@ def main(arguments=None):
     arguments = sys.argv[1:] if arguments is None else arguments
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--judge", metavar="sweep.json", help="judge this sweep")
-    parser.add_argument("--print-rows", action="store_true", help="print the problems, as --rows takes them")
+    parser.add_argument("--print-rows", action="store_true", help="print the problems in the format of --rows")
     options, rest = parser.parse_known_args(arguments)
     if options.print_rows:
         print(",".join(map(str, check_rows())))

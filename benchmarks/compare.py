@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Times the kernels of several compilers on the same rows, interleaved in one run with a cold L2: what a change did to speed.
+"""Times the kernels of several compilers on the same rows, interleaved in one run with a cold L2, to show the effect of a change.
 
   compare.py --gen old=/tmp/old/dgemm-gen --gen new=build-static/bin/dgemm-gen --out out/compare.json
              [--rows 64x4096x7168,masked:8x64x4096x7168] [--samples 25] [--flags=--machine=h200] [--limit 1.01]
   compare.py --gen old=build/bin/dgemm-gen --kernels /tmp/old --compile-only      needs no GPU; then --gen old=/tmp/old
 
-The first compiler is what the others are compared with. Each chooses its own config. Every D is checked against double
-precision. Prints medians in microseconds, with the spread of the middle half, and ratios; ends with exit code 1 where a result
-is wrong or a kernel fails, and names the rows above --limit.
+The other compilers are compared with the first. Each chooses its own config. Every D is checked against double precision.
+Prints medians in microseconds, with the spread of the middle half, and ratios, and names the rows above --limit. Exit code 1:
+a result is wrong or a kernel fails.
 """
 import argparse
 import dataclasses
@@ -38,7 +38,7 @@ class FlaggedRow:
 
 
 def open_store(path, folder):
-    """Of a dgemm-gen, whose kernels `folder` keeps, or of a folder of kernels that one has made elsewhere."""
+    """The kernels of a dgemm-gen, which `folder` keeps, or of a folder that was filled on another machine."""
     return kernels.KernelStore(path) if os.path.isdir(path) else kernels.KernelStore(folder, path)
 
 

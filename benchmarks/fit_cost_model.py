@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
-"""Fits the constants of the cost model to a sweep, and says what its choices lose. Needs numpy and scipy, and no GPU.
+"""Fits the constants of the cost model to a sweep, and prints what its choices lose. Needs numpy and scipy, but no GPU.
 
   fit_cost_model.py benchmarks/data/h200-2026-11-30.csv.xz --machine lib/Analysis/Machines/h200.json --update
   fit_cost_model.py benchmarks/data/h100-2026-11-27.csv.xz --machine lib/Analysis/Machines/h100.json --choices --update
   fit_cost_model.py benchmarks/data/h200-2026-11-30.csv.xz --machine lib/Analysis/Machines/h200.json
-        judges the constants that are there
+        judges the present constants
   fit_cost_model.py ... --gen build/bin/dgemm-gen
-        judges the compiler, which ranks all of its configs: the first of them that was measured counts
+        judges the compiler, which ranks all of its configs; the first measured one counts
 
-`estimate` is lib/Analysis/CostModel.cpp in numpy (docs/cost-model.md explains it); test/Python/test_cost_model.py holds the two
-together. The fit starts from the constants of the file. It takes the problems of three quarters of all (N, K); those of the
-others are held out, and their loss is printed beside. An error of the estimate counts most near the best config. With --choices
-the fit lowers what choices lose in place of the error, without leaving the times behind.
+`estimate` is lib/Analysis/CostModel.cpp in numpy (docs/cost-model.md explains it); test/Python/test_cost_model.py compares
+the two. The fit starts from the constants of the file. It uses the problems of three quarters of all (N, K); the others are
+held out, and their loss is printed separately. An error of the estimate counts most near the best config. With --choices, the
+fit mainly lowers the loss of choices, and the error of the times only as a second term.
 """
 import argparse
 import csv
@@ -30,8 +30,8 @@ import problems
 CLASSES = ("M <= 16", "17 to 128", "129 to 1024", "above", "contiguous", "masked")
 CONFIG = ("tile", "stages", "warpgroups", "group_m", "cluster", "split_k", "evict_first_b", "rotate", "unroll", "even_waves",
           "early_store", "serpentine")  # fmt: skip
-# Of each constant the least and the most that a fit may find. Microseconds, and bytes in a microsecond. No clock is above
-# 2 GHz, so a clock of the tensor cores takes 5e-4 at least.
+# The range of each constant in a fit, in microseconds, and in bytes per microsecond. No clock is above 2 GHz, so a clock of the tensor
+# cores takes at least 5e-4.
 BOUNDS = {
     "launch": (0.5, 8), "tile": (0, 3), "tile_element": (0, 1e-3), "wait": (0, 0.3), "wait_rotated": (0.3, 1),
     "tensor_1": (5e-4, 3e-3), "tensor_2": (5e-4, 1.4e-3), "tensor_3": (5e-4, 1.4e-3), "second_mma": (0, 0.3),
@@ -42,7 +42,7 @@ BOUNDS = {
 
 
 class Sweep:
-    """A sweep as columns: one number a config for each field, problem and time. `of` is the problem of each."""
+    """A sweep as columns: for each config, its fields, problem and time. `of` is the index of the problem."""
 
     def __init__(self, lines, clips_rows=True):
         self.lines = lines
@@ -73,8 +73,8 @@ class Sweep:
 
 
 def read_lines(path):
-    """Of a file of benchmarks/data, without what is measured twice (the later commit counts), what today's kernels do faster, and rows of few configs.
-    Since 71307d9 rows past the end of A are not loaded; a tile of few rows was slower before."""
+    """The sweep of a file of benchmarks/data, without duplicates (the later commit counts), times that today's kernels beat, and
+    rows with few configs. Since 71307d9 rows past the end of A are not loaded; a tile with few rows was slower before."""
     with lzma.open(path, "rt") as file:
         lines = list(csv.DictReader(file))
     kept = {}
@@ -105,13 +105,13 @@ def _find_class(row):
 
 
 def _combine(power, *times):
-    """Of times that overlap: the longest, and a share of the others that is the larger the nearer they are to it."""
+    """Combines overlapping times: the longest, plus a share of the others that grows as they come closer to it."""
     longest = np.maximum.reduce(times)
     return longest * sum((time / longest) ** power for time in times) ** (1 / power)
 
 
 def estimate(s, c, clusters):
-    """Microseconds of each config: CostModel.cpp's estimateRows, with the rows that each group really has."""
+    """Microseconds of each config: CostModel.cpp's estimateRows, with the real rows of each group."""
     size = s.cluster_m * s.cluster_n * s.split_k
     at_a_time = np.array([0, *clusters], float)[size.astype(int)]
     tiles_n = np.ceil(s.n / (s.block_n * s.cluster_n))
@@ -155,7 +155,7 @@ def estimate(s, c, clusters):
 
 
 def choose(s, us):
-    """(loss, index of the choice) for each problem: what its quickest by `us` takes over what the quickest takes."""
+    """(loss, index of the choice) for each problem: the measured time of the config that is fastest by `us`, over the least time."""
     order = np.lexsort((us, s.of))
     first = order[np.searchsorted(s.of[order], np.arange(len(s.rows)))]
     return s.us[first] / s.best, first
@@ -181,7 +181,7 @@ def _weigh(s):
 
 
 def _read_bounds(machine):
-    """(names, least, most). No machine reads more from DRAM than its data sheet says."""
+    """(names, least, most). The DRAM rate is bounded by the data sheet of the machine."""
     bounds = {**BOUNDS, "dram": (1e6, machine["published"]["dram"])}
     return list(bounds), *np.array(list(bounds.values()), float).T
 
@@ -202,7 +202,7 @@ def fit_times(s, machine):
 
 
 def fit_choices(s, machine, sharpness=0.015, times=0.3):
-    """Lowers the mean loss of a choice by softmin, and `times` of it the error of the times."""
+    """Minimizes the mean loss of a softmin choice, plus `times` times the error of the times."""
     from scipy.optimize import minimize
 
     start, clusters, weight = machine["costs"], machine["clusters"], _weigh(s)
@@ -227,7 +227,7 @@ def fit_choices(s, machine, sharpness=0.015, times=0.3):
 
 
 def config_text(line):
-    """`line` as the compiler prints a config."""
+    """The config of `line` in the compiler's format."""
     tile = [f"block = {line['tile']}x128"]
     tile += [f"cluster = {line['cluster']}"] * (line["cluster"] != "1x1") + [f"split_k = {line['split_k']}"] * (line["split_k"] != "1")
     order = [f"group_m = {line['group_m']}"] * (line["group_m"] != "8")
@@ -240,7 +240,7 @@ def config_text(line):
 
 
 def parse_config(text):
-    """What a config that the compiler prints is as a line of a sweep."""
+    """The line of a sweep for a config that the compiler prints."""
     fields = dict(re.findall(r"(\w+) = ([\w]+)", text))
     flag = lambda name: str(int(fields.get(name) == "true"))
     return {"tile": fields["block"].removesuffix("x128"), "stages": fields["stages"], "warpgroups": fields["warpgroups"],
@@ -250,7 +250,7 @@ def parse_config(text):
 
 
 def judge_compiler(s, gen, machine):
-    """(loss of each problem, NaN where nothing of what it lists was measured; how many of the choices were measured)."""
+    """(loss of each problem, or NaN if none of its listed configs was measured; the number of choices that were measured)."""
     measured = [{} for _ in s.rows]
     for line, problem, us in zip(s.lines, s.of, s.us):
         measured[problem][config_text(line)] = us
@@ -271,21 +271,21 @@ def _round(value):
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sweep", metavar="SWEEP.csv.xz")
-    parser.add_argument("--machine", required=True, metavar="FILE.json", help="its constants, as lib/Analysis/Machines has them")
+    parser.add_argument("--machine", required=True, metavar="FILE.json", help="file of its constants, in lib/Analysis/Machines")
     parser.add_argument("--update", action="store_true", help="fit, and write the constants to the file")
-    parser.add_argument("--choices", action="store_true", help="of two ways to fit, the one by what choices lose")
+    parser.add_argument("--choices", action="store_true", help="fit by the loss of choices")
     parser.add_argument("--gen", metavar="dgemm-gen", help="judge this compiler")
     parser.add_argument("--worst", type=int, default=0, metavar="COUNT", help="list the problems that lose most")
     options = parser.parse_args(arguments)
     with open(options.machine) as file:
         machine = json.load(file)
-    # The H100 was swept before rows past the end of A were left out.
+    # The sweep of the H100 was before rows past the end of A were skipped.
     s = Sweep(read_lines(options.sweep), clips_rows="h100" not in os.path.basename(options.sweep))
     print(f"{len(s.us)} configs of {len(s.rows)} problems", file=sys.stderr)
     if options.gen:
         loss, direct = judge_compiler(s, options.gen, machine["name"])
         report(s, loss, sys.stdout)
-        print(f"\nOf {len(s.rows)} choices {direct} were measured; of {np.isfinite(loss).sum() - direct} others the best by the model that was.")
+        print(f"\nOf {len(s.rows)} choices {direct} were measured; for {np.isfinite(loss).sum() - direct} others the best measured config by the model counts.")
         return 0
     constants = machine["costs"]
     if options.update:

@@ -1,6 +1,6 @@
-"""Takes apart what the profiler saw on the device. Needs no GPU."""
+"""Splits the profiler's device events into calls. Needs no GPU."""
 
-# What it reports besides kernels, memsets and copies.
+# Events other than kernels, memsets and copies.
 _NOT_WORK = ("Context Sync", "Stream Sync", "Event Sync", "Stream Wait Event", "Activity Buffer Request", "Instrumentation",
              "Resource", "Runtime Triggered Module Loading", "Lazy Function Loading")  # fmt: skip
 # PyTorch's fill_, which no contender calls.
@@ -8,7 +8,7 @@ _FLUSH_NAME = "FillFunctor"
 
 
 def split_at_flushes(events):
-    """[(start, duration, name)] to a list for each call of its [(duration, name)]. A flush may be several kernels."""
+    """Splits [(start, duration, name)] into a list of [(duration, name)] for each call. A flush may be several kernels."""
     calls, in_flush = [], False
     for _, duration, name in sorted(events):
         if _FLUSH_NAME in name:

@@ -1,4 +1,4 @@
-"""Operands of a row as torch tensors on the GPU, the reference in double precision, and how far a result is from it."""
+"""Operands of a row as torch tensors on the GPU, the reference in double precision, and the difference of a result from it."""
 import torch
 
 import launcher
@@ -11,7 +11,7 @@ FP8_MAX = 448.0
 
 
 def _pad(x, multiple_rows):
-    """Zero rows and columns up to whole scale blocks."""
+    """Pads with zeros to complete scale blocks."""
     rows, columns = x.shape
     padding = (0, -columns % SCALE_BLOCK, 0, -rows % multiple_rows)
     return torch.nn.functional.pad(x, padding)
@@ -101,7 +101,7 @@ class Inputs:
         return (left @ right.t()).float()
 
     def check(self, d, was_poisoned=True):
-        """None if `d` is right; else what is wrong with it. `was_poisoned`: what no kernel may write must still hold NaN."""
+        """None if `d` is correct; else the error. `was_poisoned`: elements that no kernel may write must still be NaN."""
         error = weight = 0.0
         for (_, index), reference in zip(self.segments, self.reference()):
             if not reference.numel():
@@ -123,7 +123,7 @@ class Inputs:
         return None
 
     def bind(self, kernel, driver, multiprocessors):
-        """A compiled kernel as (launcher.Kernel, D). Operands that lie alike are shared between kernels, D too."""
+        """A compiled kernel as (launcher.Kernel, D). Kernels share operands, and D, of the same layout."""
         launch = launcher.parse(kernel.launch)
         sizes = launcher.bind_sizes(launch, self.row.sizes())
         layouts = launcher.operand_layouts(launch, sizes)
@@ -139,7 +139,7 @@ class Inputs:
         return {"a": self.a, "b": self.b, "scale_b": self.scale_b}.get(name)
 
     def _place(self, name, element_type, shape, strides, is_output):
-        """The operand as the descriptor wants it. What is no operand of the problem is workspace, which starts as 0."""
+        """The operand in the descriptor's layout. An operand that the problem does not have is workspace, which starts as 0."""
         key = (name, element_type, tuple(shape), tuple(strides))
         if key not in self._placed:
             storage = torch.zeros(
@@ -157,15 +157,15 @@ class Inputs:
                 poison(view)
             self._placed[key] = view
         elif self._find(name) is None and not is_output:
-            self._placed[key].zero_()  # another kernel that failed may have left it in disorder
+            self._placed[key].zero_()  # a kernel that failed may have left garbage in it
         return self._placed[key]
 
 
 def count_differing(d, other):
-    """Elements whose bits differ; NaN are equal to themselves."""
+    """The number of elements whose bits differ; NaNs are equal."""
     return int((d.view(torch.int16) != other.view(torch.int16)).sum())
 
 
 def poison(d):
-    """Fills D with NaN, so that an element which no kernel writes is seen."""
+    """Fills D with NaN, so that an element that was not written is found."""
     d.view(torch.int16).fill_(-1)

@@ -1,7 +1,7 @@
-"""Compiles kernels with dgemm-gen, many at a time, into a folder where they are found again. Needs no GPU.
+"""Compiles kernels with dgemm-gen in parallel into a folder that serves as a cache. Needs no GPU.
 
-FOLDER/GENERATOR/ROW/CONFIG/kernel.{cubin,json}: GENERATOR is a hash of the dgemm-gen that made them, so that a new
-compiler never meets old kernels. A folder carried from elsewhere serves without dgemm-gen if it holds one generator.
+FOLDER/GENERATOR/ROW/CONFIG/kernel.{cubin,json}: GENERATOR is a hash of the dgemm-gen that made them, so a new
+compiler never uses old kernels. A folder from another machine works without dgemm-gen if it has only one generator.
 """
 import concurrent.futures
 import dataclasses
@@ -14,24 +14,24 @@ import time
 
 
 class CompileError(Exception):
-    """dgemm-gen refused, or a kernel is neither compiled nor can be."""
+    """dgemm-gen failed, or a kernel is not compiled and there is no dgemm-gen."""
 
 
 @dataclasses.dataclass
 class CompiledKernel:
     image: bytes
     launch: str
-    # Wall time of the process that made it; None if it was found compiled.
+    # Wall time of its compilation; None if it was found in the folder.
     seconds: float | None
 
 
 def config_slug(config):
-    """The config as the name of a folder."""
+    """The folder name of the config."""
     return re.sub(r"[^A-Za-z0-9]+", "_", config).strip("_") or "default"
 
 
 class KernelStore:
-    """`gen`: path of dgemm-gen, or None to take only what `folder` holds."""
+    """`gen`: path of dgemm-gen, or None to use only kernels of `folder`."""
 
     def __init__(self, folder, gen=None, jobs=None):
         self.gen = gen
@@ -42,11 +42,11 @@ class KernelStore:
         self._pending = {}
 
     def close(self):
-        """Forgets what has not been started; waits for what has."""
+        """Cancels compilations that have not started; waits for the others."""
         self._pool.shutdown(cancel_futures=True)
 
     def wait_for_all(self):
-        """Waits for all that was submitted. [(row, config, CompileError)] of those that failed."""
+        """Waits for all compilations. Returns [(row, config, CompileError)] of those that failed."""
         failed = []
         for row, config in list(self._pending):
             try:

@@ -24,7 +24,7 @@ ELEMENT_BYTES = {"f8E4M3FN": 1, "f8E5M2": 1, "f8E8M0FNU": 1, "bf16": 2, "f16": 2
 
 
 class LaunchError(Exception):
-    """The descriptor cannot be launched as asked, or the driver refused."""
+    """The descriptor cannot be launched with these arguments, or the driver refused."""
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -78,7 +78,7 @@ def parse(text):
 
 
 def bind_sizes(launch, given):
-    """Static sizes and those of `given` that are left open. Error: one is missing, contradicts, or has a wrong divisor."""
+    """The static sizes, and the dynamic ones from `given`. Error: a size is missing, contradicts, or has a wrong divisor."""
     sizes = {}
     for name, value in launch["sizes"].items():
         if value == "?":
@@ -90,7 +90,7 @@ def bind_sizes(launch, given):
         sizes[name] = value
     for name, divisor in launch.get("divisors", {}).items():
         if sizes[name] % divisor:
-            raise LaunchError(f"{name} = {sizes[name]} is no multiple of {divisor}, as the kernel was promised")
+            raise LaunchError(f"{name} = {sizes[name]} is not a multiple of {divisor}, which the kernel was promised")
     return sizes
 
 
@@ -126,7 +126,7 @@ def count_ctas(launch, sizes, concurrent):
 
 
 def _width_code(width, first):
-    """0, 1, 2, 3 for 0, first, 2 first, 4 first: how the driver numbers widths in bytes."""
+    """The driver's number of a width in bytes: 0, 1, 2, 3 for 0, first, 2 first, 4 first."""
     if width == 0:
         return 0
     code = (width // first).bit_length()
@@ -136,7 +136,7 @@ def _width_code(width, first):
 
 
 def tensor_map_arguments(parameter, sizes):
-    """The arguments of cuTensorMapEncodeTiled but the address. Error: what the hardware cannot do, by name and value."""
+    """The arguments of cuTensorMapEncodeTiled except the address. Error: names an argument that the hardware does not support."""
     name = parameter["name"]
     dims = [evaluate(dim, sizes) for dim in parameter["dims"]]
     strides = [evaluate(stride, sizes) for stride in parameter["strides"]]
@@ -161,7 +161,7 @@ def tensor_map_arguments(parameter, sizes):
 
 
 def describe(launch, given_sizes, concurrent):
-    """All that the descriptor says of one launch, in numbers."""
+    """The descriptor's numbers of one launch."""
     sizes = bind_sizes(launch, given_sizes)
     operands = {name: {"type": kind, "shape": shape, "strides": strides, "elements": storage_elements(shape, strides)}
                 for name, (kind, shape, strides, _) in operand_layouts(launch, sizes).items()}  # fmt: skip
@@ -201,7 +201,7 @@ class _LaunchConfig(ctypes.Structure):
 
 
 class Driver:
-    """libcuda, with results turned into LaunchError."""
+    """libcuda; error codes become LaunchError."""
 
     def __init__(self, library="libcuda.so.1"):
         self._library = ctypes.CDLL(library)
@@ -318,7 +318,7 @@ class Kernel:
 
     def _encode(self, arguments, name, address):
         if address % 16:
-            raise LaunchError(f"tensor map '{name}': address {address:#x} is no multiple of 16")
+            raise LaunchError(f"tensor map '{name}': address {address:#x} is not a multiple of 16")
         # A CUtensorMap is 128 bytes, aligned to 64.
         storage = (ctypes.c_uint64 * 24)()
         offset = -ctypes.addressof(storage) % 64

@@ -1,4 +1,4 @@
-"""Times calls on the GPU: kernel durations from CUPTI with a cold L2, and back to back until the power limit bites."""
+"""Times calls on the GPU: kernel durations from CUPTI with a cold L2, and back to back at the power limit."""
 import ctypes
 import threading
 import time
@@ -20,7 +20,7 @@ class HangError(Exception):
 
 
 def wait(seconds):
-    """Waits for all queued work. Error: HangError after so many seconds; the process can then only be left."""
+    """Waits for all queued work. Error: HangError after this many seconds; the process can then only exit."""
     event = torch.cuda.Event()
     event.record()
     end = time.monotonic() + seconds
@@ -36,7 +36,7 @@ class Stopwatch:
 
     def time(self, calls):
         """Microseconds of each of `calls`, in order, and the names of its kernels: [(us, [name])]. A call's time is the
-        sum over its kernels. Each has been called before."""
+        sum over its kernels. Each call has run before."""
         for _ in range(3):
             timed = split_at_flushes(self._record(calls))
             if len(timed) == len(calls) and all(timed):
@@ -44,7 +44,7 @@ class Stopwatch:
         raise MeasureError(f"the profiler saw {len(timed)} of {len(calls)} calls")
 
     def interleave(self, calls, samples):
-        """`calls`: {name: function}. {name: ([us], [kernel names])}; each round calls all of them, in turning order."""
+        """`calls`: {name: function}. {name: ([us], [kernel names])}; each round calls all of them, in rotating order."""
         names = list(calls)
         order = [names[(i + turn) % len(names)] for turn in range(samples) for i in range(len(names))]
         timed = self.time([calls[name] for name in order])
@@ -74,7 +74,7 @@ class Stopwatch:
 
 
 class Nvml:
-    """Clock and power of the first GPU; every reading is None where NVML is missing."""
+    """Clock and power of the first GPU; every reading is None if NVML is missing."""
 
     def __init__(self):
         self._device = None
@@ -108,7 +108,7 @@ class Nvml:
 
 
 class _Sampler(threading.Thread):
-    """Reads clock and power every few milliseconds until it is stopped."""
+    """Reads clock and power every few milliseconds until stopped."""
 
     def __init__(self, nvml):
         super().__init__(daemon=True)
@@ -139,7 +139,7 @@ def _capture(call, count):
 
 
 def run_back_to_back(call, guess_us, seconds, nvml):
-    """Time of a call in microseconds, SM clock in MHz and power in W, the first half of `seconds` left out as warm-up.
+    """Time of a call in microseconds, SM clock in MHz and power in W, without the first half of `seconds`, the warm-up.
     L2 is not flushed."""
     count = max(1, min(200, int(5000 / guess_us)))
     graph = _capture(call, count)

@@ -1,4 +1,4 @@
-"""What ours is measured against. Peers are imported from PYTHONPATH; each makes, for a row's inputs, a call or None."""
+"""The peers. They are imported from PYTHONPATH; each returns a call, or None, for the inputs of a row."""
 import ctypes
 import importlib
 import os
@@ -9,11 +9,11 @@ import torch
 
 import launcher
 
-FLOP_PER_SECOND = 1700e12  # what the tensor cores of an H100 sustain at full power, about
+FLOP_PER_SECOND = 1700e12  # about the rate that the tensor cores of an H100 sustain at full power
 
 
 class PeerMissing(Exception):
-    """The peer cannot be had here."""
+    """The peer is not available."""
 
 
 class DeepGemm:
@@ -72,7 +72,7 @@ class CublasBlocks:
         if inputs.row.layout != "dense" or inputs.row.m == 1:
             return None
         scale_a = inputs.scale_a.t().contiguous().t()
-        # cuBLASLt wants the pitch of B's scales to be a multiple of 4.
+        # cuBLASLt requires the pitch of B's scales to be a multiple of 4.
         k_blocks = inputs.scale_b.shape[1]
         padded = torch.nn.functional.pad(inputs.scale_b, (0, -k_blocks % 4))
         scale_b = padded[:, :k_blocks].t()
@@ -89,8 +89,7 @@ class CublasBlocks:
 
 
 class CublasTensorwise:
-    """cuBLASLt with one scale for each tensor and fast accumulation: less work than is asked of the others, and another
-    result."""
+    """cuBLASLt with one scale for each tensor and fast accumulation: less work than the others, and a different result."""
 
     name = "cublas_tensorwise"
 

@@ -1,4 +1,4 @@
-"""The benchmark's rows: the GEMM problems that are measured, and what each asks of a compiler. Needs no GPU."""
+"""The benchmark's rows: the GEMM problems that are measured, and the compiler flags of each. Needs no GPU."""
 import dataclasses
 import random
 import re
@@ -12,7 +12,7 @@ MASKED = [
 ]  # fmt: skip
 ROW_ALIGNMENT = 128
 
-# Geometric means of time(DeepGEMM) / time(ours) that the project has set itself, by class of rows.
+# The project's goals for the geometric means of time(DeepGEMM) / time(ours), by class of rows.
 GOALS = {"M = 1": 1.20, "M = 64, 128": 1.12, "M = 4096": 1.08, "contiguous": 1.05, "masked": 1.15}
 
 
@@ -26,7 +26,7 @@ def ceil_div(a, b):
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One problem. `m`: rows; contiguous and masked: rows of a group, of which the real ones are drawn near it."""
+    """One problem. `m`: rows; contiguous and masked: expected rows of a group; real rows are drawn near it."""
 
     layout: str
     groups: int
@@ -40,18 +40,18 @@ class Row:
 
     @property
     def slug(self):
-        """The row as the name of a file."""
+        """The file name of the row."""
         return f"{self.layout}-{self.groups}x{self.m}x{self.n}x{self.k}"
 
     @property
     def kind(self):
-        """The class that the goals speak of."""
+        """The class of the row in the goals."""
         if self.layout != "dense":
             return self.layout
         return "M = 64, 128" if self.m in (64, 128) else f"M = {self.m}"
 
     def group_rows(self):
-        """Rows of each group: 0.7 to 1.3 times m, drawn with a fixed seed; masked groups of up to 4 have just m."""
+        """Rows of each group: 0.7 to 1.3 times m, drawn with a fixed seed. With up to 4 masked groups, each has exactly m."""
         if self.layout == "dense" or (self.layout == "masked" and self.groups <= 4):
             return [self.m] * self.groups
         draw = random.Random(0)
@@ -59,7 +59,7 @@ class Row:
 
     @property
     def rows(self):
-        """Rows of A and D as the kernel is told them: of all groups together, or for a masked layout of one group."""
+        """The kernel's M: rows of A and D of all groups together, or of one group for a masked layout."""
         if self.layout == "contiguous":
             return sum(ceil_div(rows, ROW_ALIGNMENT) * ROW_ALIGNMENT for rows in self.group_rows())
         if self.layout == "masked":
@@ -68,7 +68,7 @@ class Row:
 
     @property
     def tokens(self):
-        """Rows that are counted as work; padding of a contiguous layout is, as every kernel computes it."""
+        """Rows that count as work, including padding of a contiguous layout, which every kernel computes."""
         return self.rows if self.layout == "contiguous" else sum(self.group_rows())
 
     @property
@@ -77,13 +77,13 @@ class Row:
 
     @property
     def bytes(self):
-        """Bytes that must move at least: each operand once."""
+        """The least bytes to move: each operand once."""
         k_blocks = ceil_div(self.k, 128)
         matrix_b = self.n * self.k + 4 * ceil_div(self.n, 128) * k_blocks
         return self.tokens * (self.k + 4 * k_blocks + 2 * self.n) + self.groups * matrix_b
 
     def flags(self):
-        """What dgemm-gen is told of the problem."""
+        """The flags of dgemm-gen for the problem."""
         flags = [f"--m={self.rows}", f"--n={self.n}", f"--k={self.k}"]
         if self.layout != "dense":
             flags += [f"--layout={self.layout}", f"--groups={self.groups}"]
@@ -125,7 +125,7 @@ def parse_row(text):
     """Reads MxNxK, contiguous:GxMxNxK or masked:GxMxNxK, as `str(row)` writes it."""
     match = re.fullmatch(r"(?:(contiguous|masked):(\d+)x)?(\d+)x(\d+)x(\d+)", text.strip())
     if not match:
-        raise RowError(f"'{text}' is no row; expected MxNxK, contiguous:GxMxNxK or masked:GxMxNxK")
+        raise RowError(f"'{text}' is not a row; expected MxNxK, contiguous:GxMxNxK or masked:GxMxNxK")
     layout, groups, *sizes = match.groups()
     row = Row(layout or "dense", int(groups or 1), *map(int, sizes))
     if min(row.groups, row.m, row.n, row.k) < 1:

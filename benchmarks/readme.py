@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Writes what the README says about speed from a benchmark.json: its table, and the picture docs/images/speed.svg.
+"""Writes the README's speed table and the picture docs/images/speed.svg from a benchmark.json.
 
-readme.py [benchmark.json] [--check]: without a file, the newest run that benchmarks/results keeps. With --check nothing is written;
-ends with 1 if README or picture say something else than the run.
+readme.py [benchmark.json] [--check]: without a file, the newest run that benchmarks/results keeps. --check writes nothing, and
+exits with 1 if the README or the picture differs from the run.
 """
 import argparse
 import pathlib
@@ -25,7 +25,7 @@ SHOWN = ["1x4096x7168", "128x4096x7168", "4096x4096x7168", "contiguous:8x4096x40
 KINDS = {"M = 1": "decode, M = 1", "M = 64, 128": "M = 64, 128", "M = 4096": "prefill, M = 4096", "contiguous": "contiguous groups",
          "masked": "masked groups"}
 
-# Colours that are told apart on white and on black; text takes the reader's colour scheme.
+# These colours are distinct on white and on black; text uses the reader's colour scheme.
 STYLE = """
   text { font: 12px system-ui, sans-serif; fill: #24292f }
   .small { font-size: 10px }
@@ -39,7 +39,7 @@ STYLE = """
 
 
 def newest():
-    """The benchmark.json that benchmarks/results keeps."""
+    """The benchmark.json in benchmarks/results."""
     return sorted((ROOT / "benchmarks/results").glob("*/benchmark.json"))[-1]
 
 
@@ -58,7 +58,7 @@ def where(report):
 
 
 def draw(report):
-    """The picture as SVG text: a bar for each problem, its height the time of DeepGEMM over ours."""
+    """The SVG text of the picture: the height of a problem's bar is the time of DeepGEMM over ours."""
     width, height, left, top, bottom = 860, 320, 44, 40, 48
     kinds = by_kind(report)
     highest = max(ratio for rows in kinds.values() for _, ratio in rows)
@@ -118,7 +118,7 @@ def main():
     stale = [path for path, text in new.items() if not path.exists() or path.read_text() != text]
     if options.check:
         for path in stale:
-            print(f"error: {path.relative_to(ROOT)} does not say what {options.input} says: run benchmarks/readme.py", file=sys.stderr)
+            print(f"error: {path.relative_to(ROOT)} differs from {options.input}: run benchmarks/readme.py", file=sys.stderr)
         return 1 if stale or BEGIN not in readme else 0
     for path in stale:
         path.write_text(new[path])

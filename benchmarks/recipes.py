@@ -5,7 +5,8 @@
   recipes.py ... --only 1x128 --configs 40 --fields 'warpgroups = 1' --fields 'block = 128x256x128'    a sweep
 
 For each recipe and row: the config that the compiler chooses, the next best ones by its cost model (with --fields the best with each
-of these fields, too), and what torch has for the same recipe. Prints medians in microseconds; writes all samples. Every result is compared with torch's where torch has one.
+of these fields, too), and torch's kernel
+for the same recipe. Prints medians in microseconds; writes all samples. Every result is compared with torch's if torch has one.
 """
 import argparse
 import dataclasses
@@ -51,7 +52,7 @@ def ceil_div(a, b):
 
 
 class Problem:
-    """The operands of a row, as ours and as torch's."""
+    """The operands of a row, in our layout and in torch's."""
 
     def __init__(self, row):
         m, n, k = row.m, row.n, row.k
@@ -77,7 +78,7 @@ class Problem:
                 "scale_a": self.scale_a.data_ptr(), "scale_b": self.scale_b.data_ptr()}  # fmt: skip
 
     def peers(self):
-        """{name: function that returns D}. Those that torch refuses are left out, with a line that says why."""
+        """{name: function that returns D}. Calls that torch refuses are left out, and a line says why."""
         m, n = self.row.m, self.row.n
         b = self.b.t()
         if self.row.recipe == "1x128":

@@ -1,4 +1,4 @@
-"""What a benchmark says: tables in markdown, comparison with an earlier run. Works on the JSON alone; needs no GPU."""
+"""Reports of a benchmark: tables in markdown, comparison with an earlier run. Works on the JSON alone; needs no GPU."""
 import json
 import os
 
@@ -27,12 +27,12 @@ def load(path):
     except (OSError, ValueError) as error:
         raise ReportError(f"cannot read '{path}': {error}") from error
     if report.get("kind") != "dgemm-benchmark" or report.get("version") != 1:
-        raise ReportError(f"'{path}' is no benchmark report of version 1")
+        raise ReportError(f"'{path}' is not a benchmark report of version 1")
     return report
 
 
 def save(path, report):
-    """Whole or not at all."""
+    """Writes the file completely or not at all."""
     partial = f"{path}.partial"
     with open(partial, "w") as file:
         json.dump(report, file, indent=1)
@@ -45,7 +45,7 @@ def row_of(entry):
 
 
 def median(entry, name):
-    """Microseconds, or None where it was not measured or failed."""
+    """Microseconds, or None if it was not measured or failed."""
     return entry["results"].get(name, {}).get("median")
 
 
@@ -80,7 +80,7 @@ def _number(value, digits=2):
 
 
 def times_table(report):
-    """One line for each row: medians with p10 and p90, ratios of medians, and what ours reaches."""
+    """One line for each row: medians with p10 and p90, ratios of medians, and the rate of our kernel."""
     names = [name for name in TITLES if any(name in entry["results"] for entry in report["rows"])]
     header = ["row", *(f"{TITLES[name]}, us" for name in names), "floor, us"]
     header += ["DeepGEMM / ours", "no scales / ours", "ours / floor", "ours TFLOPS", "ours GB/s"]
@@ -168,8 +168,8 @@ def to_markdown(report):
 
 
 def compare(old, new, threshold):
-    """(table, rows that got slower by more than `threshold`, a fraction). Where a peer was measured in both runs, times
-    are taken relative to it, which cancels the clocks of the day; the spread of both runs counts as noise."""
+    """(table, rows that got slower by more than `threshold`, a fraction). If a peer was measured in both runs, times
+    are relative to it, which cancels the clocks of the day. The spread of both runs counts as noise."""
     before = {row_of(entry): entry for entry in old["rows"]}
     lines, slower = [], []
     for entry in new["rows"]:

@@ -12,7 +12,7 @@ def quantile(values, q):
 
 
 def summarize(microseconds):
-    """What is kept of one kernel's samples."""
+    """The statistics of one kernel's samples."""
     return {
         "median": quantile(microseconds, 0.5),
         "p10": quantile(microseconds, 0.1),

@@ -3,13 +3,13 @@
 
   sweep.py --gen build-static/bin/dgemm-gen --out out/sweep --rows m=4096 --best 60
   sweep.py ... --configs candidates.json          {"4096x7168x2048": ["block = 256x128x128", ...], ...}
-  sweep.py ... --fields 'split_k = 4' --fields 'cluster = 2x1'    the best by the model with each of these fields, too
+  sweep.py ... --fields 'split_k = 4' --fields 'cluster = 2x1'    also the model's best configs with each of these fields
 
-Each config is compiled, checked against double precision, and timed a few times with a flush of 256 MiB; then the
-neighbours of the best (one field one step away) are; the finalists, with the model's choice among them, run again in
-turn, with a full flush, and must give the same bits each time. The journal OUT/sweep.jsonl grows with each result, and a run with the same --out goes on where the
-last one stopped. A kernel that hangs or faults costs its process, which is started again without that kernel. Ends with
-OUT/sweep.json and a table. Exit code 1 if any kernel did not compile, was wrong, hung or faulted; 2: bad usage.
+Each config is compiled, checked against double precision, and timed a few times with a flush of 256 MiB. The neighbours of
+the best (one field, one step away) follow. The finalists, which include the model's choice, run again in turn with a full
+flush, and must give the same bits each time. Each result is added to the journal OUT/sweep.jsonl, and a run with the same
+--out continues where the last one stopped. If a kernel hangs or faults, the process is started again without that kernel.
+The results are OUT/sweep.json and a table. Exit code 1 if any kernel did not compile, was wrong, hung or faulted; 2: bad usage.
 """
 import argparse
 import concurrent.futures
@@ -33,8 +33,8 @@ log = bench.log
 
 
 class Journal:
-    """What has been tried, one JSON object a line: {"row", "config"} and one of "trying", "right", "error", "us"; and the
-    finals of each row. A line is complete before a kernel is launched, so that a fault is charged to the right one."""
+    """The configs that have been tried, one JSON object a line: {"row", "config"} and one of "trying", "right", "error", "us"; and the
+    finals of each row. A line is complete before a kernel is launched, so a fault is attributed to the right kernel."""
 
     def __init__(self, path):
         self.path = path
@@ -58,7 +58,7 @@ class Journal:
             file.write(json.dumps(record) + "\n")
 
     def close_open_trials(self):
-        """Those that were tried and never answered killed their process."""
+        """Configs that were tried without a result: they killed their process."""
         for (row, config), record in list(self.tried.items()):
             if record.get("trying"):
                 self.add({"row": row, "config": config, "error": "hangs, or faults"})
@@ -68,7 +68,7 @@ class Journal:
         return "us" in record or "error" in record
 
     def screened(self, row):
-        """[(us, config)], the quickest first."""
+        """[(us, config)], the fastest first."""
         return sorted((record["us"], config) for (of, config), record in self.tried.items() if of == str(row) and "us" in record)
 
     def failed(self):
@@ -109,7 +109,7 @@ class Sweep:
             self._final(row, data, chosen)
 
     def _list_neighbours(self, row, configs):
-        """None where nothing can be compiled."""
+        """None if nothing can be compiled."""
         fields = ["", *self.options.fields] if self.store.gen else []
         return [other for config in configs for given in fields for other in self.store.list_neighbours(row, config, given)]
 
@@ -136,7 +136,7 @@ class Sweep:
                 kernel.unload()
 
     def _load(self, row, config, data):
-        """The kernel if it compiles and is right; else the journal says why not."""
+        """The kernel if it compiles and is correct; else the journal has the reason."""
         import inputs as operands
 
         names = {"row": str(row), "config": config}
@@ -201,13 +201,13 @@ class Sweep:
             log(f"{row}: " + "; ".join(f"{final['median']:.1f} {final['config']}" for final in [*record["peers"], *ranking[:3]]))
 
     def _pick_finalists(self, row, chosen):
-        """The quickest, and what the model chose."""
+        """The fastest configs, and the model's choice."""
         screened = [config for _, config in self.journal.screened(row)]
         finalists = screened[: self.options.finalists]
         return finalists + [config for config in screened if config == chosen and config not in finalists]
 
     def _find_difference(self, kernel, d):
-        """Each of some launches must give the same bits."""
+        """Several launches must give the same bits."""
         import inputs as operands
 
         results = []

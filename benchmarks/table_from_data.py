@@ -26,14 +26,14 @@ def serves_a_bucket(row):
 
 
 def print_configured(gen, row, machine, config):
-    """The config as the compiler prints it; None where it does not take it."""
+    """The config in the compiler's format; None if the compiler rejects it."""
     command = [gen, *row.flags(), f"--machine={machine}", f"--config={config}", "--explain"]
     result = subprocess.run(command, capture_output=True, text=True)
     return result.stdout.split("\n")[0].removeprefix("config ").removesuffix(" as given") if not result.returncode else None
 
 
 def find_entry(gen, machine, row, times):
-    """The entry for a problem whose configs took `times`; None where the model's choice is as good."""
+    """The entry for a problem with these `times` of configs; None if the model's choice is as good."""
     command = [gen, *row.flags(), f"--machine={machine}", "--list-configs"]
     listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     chosen = times.get(listed[0])
@@ -52,7 +52,7 @@ def main(arguments=None):
     parser.add_argument("--machine", required=True, help="as dgemm-gen calls it")
     parser.add_argument("--gpu", required=True, help="name of the GPU")
     parser.add_argument("--multiprocessors", type=int, required=True)
-    parser.add_argument("--into", required=True, metavar="FILE", help="the table, which is written anew")
+    parser.add_argument("--into", required=True, metavar="FILE", help="the table, which is replaced")
     options = parser.parse_args(arguments)
     times = {}
     for line in fit_cost_model.read_lines(options.data):

@@ -3,7 +3,7 @@
 
   table_from_sweep.py results/sweep.json --into lib/Analysis/TunedTables/h100.json
 
-Adds to the table; an entry for the same problem is replaced. A later sweep goes before an earlier one. Needs no GPU.
+Adds to the table; an entry for the same problem is replaced. A later sweep overrides an earlier one. Needs no GPU.
 """
 import argparse
 import json
@@ -26,12 +26,12 @@ def read(path, kind=None):
         raise reports.ReportError(f"cannot read '{path}': {error}") from error
     version = 1 if kind else TABLE_VERSION
     if document.get("version") != version or document.get("kind") != kind:
-        raise reports.ReportError(f"'{path}' is no {kind or 'tuned table'} of version {version}")
+        raise reports.ReportError(f"'{path}' is not a {kind or 'tuned table'} of version {version}")
     return document
 
 
 def make_entry(row, final):
-    """`m` is what the compiler will ask for: all rows, or those expected of a masked group."""
+    """`m` is the compiler's key: all rows, or the expected rows of a masked group."""
     return {
         "layout": row.layout,
         "groups": row.groups,
@@ -60,7 +60,7 @@ def merge(table, sweep):
 
 
 def to_text(table):
-    """As TunedTable::toJSON writes it: one entry a line."""
+    """The format of TunedTable::toJSON: one entry a line."""
     head = ",\n".join(f'  "{name}": {json.dumps(table[name])}' for name in ("version", "machine", "gpu", "multiprocessors"))
     entries = ",".join(f"\n    {json.dumps(entry)}" for entry in table["entries"])
     return f"{{\n{head},\n  \"entries\": [{entries}{chr(10) + '  ' if entries else ''}]\n}}\n"
@@ -69,7 +69,7 @@ def to_text(table):
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sweeps", nargs="+", metavar="sweep.json", help="what sweep.py wrote")
-    parser.add_argument("--into", required=True, metavar="FILE", help="the table; made if it is not there")
+    parser.add_argument("--into", required=True, metavar="FILE", help="the table; created if it does not exist")
     parser.add_argument("--machine", default="h100", help="of a new table, as --machine of dgemm-gen (default %(default)s)")
     options = parser.parse_args(arguments)
     try:

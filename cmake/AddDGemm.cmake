@@ -35,8 +35,9 @@ function(dgemm_link_glibc_compat name)
   endif()
 endfunction()
 
-# dgemm_set_quick_build(NAME linked targets...): with DGEMM_QUICK_BUILD, one compilation for many files, as the headers of
-# MLIR take longer to read than most files to compile; what uses them is not optimised, as generated code takes the rest.
+# dgemm_set_quick_build(NAME linked targets...): with DGEMM_QUICK_BUILD, one compilation for many files, because parsing
+# MLIR's headers takes longer than compiling most files. Users of these headers are not optimised, as generated code
+# takes the rest.
 function(dgemm_set_quick_build name)
   set(mlir OFF)
   foreach(library ${ARGN})

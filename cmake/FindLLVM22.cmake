@@ -19,12 +19,12 @@ set(LLVM_ENABLE_WARNINGS ON)
 include(TableGen)
 include(AddLLVM)
 include(AddMLIR)
-# With LLVM_USE_SANITIZER: what LLVM sets at the top of its own build. Its libraries have no run-time type information.
+# LLVM sets these at the top of its own build, for LLVM_USE_SANITIZER. Its libraries have no run-time type information.
 set(LLVM_UBSAN_FLAGS "-fsanitize=undefined -fno-sanitize=vptr,function -fno-sanitize-recover=all")
 include(HandleLLVMOptions) # -fno-exceptions, warnings, function sections, sanitizers
 if(DGEMM_ASSERTIONS)
-  # Debian's libraries are built with NDEBUG. No class of their headers has another layout without it: what would change
-  # one depends on LLVM_ENABLE_ABI_BREAKING_CHECKS, which their headers fix, and which the linker checks.
+  # Debian's libraries are built with NDEBUG. The layout of their classes does not depend on it: it depends on
+  # LLVM_ENABLE_ABI_BREAKING_CHECKS, which their headers fix and the linker checks.
   add_compile_options(-UNDEBUG)
   add_compile_definitions(_GLIBCXX_ASSERTIONS)
 endif()

@@ -1,6 +1,7 @@
 # `cmake --install`: headers (generated ones and TableGen files too), every library of ours as DGemm::NAME, the tools
-# (dgemm_add_tool), libdgemm.so, the plugin and a package for find_package(DGemm). The umbrella target DGemm::DGemm is the
-# compiler library. Tools, shared libraries and the plugin are installed where they are built: the quick start builds a few.
+# (dgemm_add_tool), libdgemm.so, the plugin and a package for find_package(DGemm). The umbrella target DGemm::DGemm is
+# the compiler library. Tools, shared libraries and the plugin are installed if they are built: the quick start builds a
+# few.
 include(CMakePackageConfigHelpers)
 set(DGEMM_CMAKE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/DGemm)
 
@@ -23,7 +24,7 @@ foreach(_root ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/dialects
           FILES_MATCHING PATTERN "*.h" PATTERN "*.h.inc" PATTERN "*.td" PATTERN CMakeFiles EXCLUDE)
 endforeach()
 
-# Not where find_package looks when the bin folder of the build is on PATH.
+# Not in a folder that find_package searches when the bin folder of the build is on PATH.
 set(_package ${PROJECT_BINARY_DIR}/installed-package)
 configure_package_config_file(cmake/DGemmConfig.cmake.in ${_package}/DGemmConfig.cmake
   INSTALL_DESTINATION ${DGEMM_CMAKE_DIR} NO_CHECK_REQUIRED_COMPONENTS_MACRO)

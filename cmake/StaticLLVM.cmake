@@ -1,5 +1,5 @@
 # The shipped build links LLVM and MLIR as archives. Debian's MLIR archives name the shared libLLVM in their interface,
-# which would pull it in silently: those references are rewritten to the archives. Included by LinkLLVM.cmake.
+# which would link it silently, so these references are rewritten to the archives. Included by LinkLLVM.cmake.
 llvm_map_components_to_libnames(_llvm_support support)
 llvm_map_components_to_libnames(_llvm_object object support)
 llvm_map_components_to_libnames(_llvm_all core support irreader bitwriter passes scalaropts
@@ -18,7 +18,7 @@ foreach(_lib IN LISTS _mlir_libs)
   endif()
 endforeach()
 
-# Z3 serves the static analyzer only; zstd and zlib (compressed sections) are linked as archives.
+# Only the static analyzer needs Z3; zstd and zlib (compressed sections) are linked as archives.
 find_library(DGEMM_ZSTD_A libzstd.a)
 find_library(DGEMM_ZLIB_A libz.a)
 if(NOT DGEMM_ZSTD_A OR NOT DGEMM_ZLIB_A)

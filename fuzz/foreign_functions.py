@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
-"""Writes random functions that have nothing to do with us beside one that holds a dgemm.gemm, and says whether a pipeline left
-them alone.
+"""Writes random unrelated functions and one with a dgemm.gemm, and checks that a pipeline does not change the unrelated ones.
 
 usage: foreign_functions.py write --count=200 --seed=1 > in.mlir
        foreign_functions.py compare before.mlir after.mlir
 
-`before.mlir` is in.mlir as dgemm-opt prints it, `after.mlir` what the pipeline made of it. Every function of the former, but
-the one that holds the gemm, has to stand in the latter byte by byte.
+`before.mlir` is in.mlir as dgemm-opt prints it, `after.mlir` the output of the pipeline. Every function of the former, except
+the one with the gemm, has to be in the latter byte by byte.
 """
 import argparse
 import random
@@ -203,9 +202,9 @@ def compare(before, after):
     changed = [function for function in foreign if function not in texts[1]]
     print(f"{len(foreign)} functions, {len(changed)} changed")
     if changed:
-        print("the first that is not the same afterwards:\n" + changed[0])
+        print("the first function that changed:\n" + changed[0])
     if "dgemm.gemm" not in texts[0] or "dgemm.gemm" in texts[1]:
-        sys.exit("the pipeline did not take the gemm")
+        sys.exit("the pipeline did not lower the gemm")
     return 1 if changed or not foreign else 0
 
 

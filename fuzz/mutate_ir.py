@@ -1,17 +1,16 @@
 #!/usr/bin/env python3
-"""Mutates IR and tuned tables, and runs the compiler on them: whatever is read, no pass and no tool may crash, hang or fail without a word.
+"""Mutates IR and tuned tables, and runs the compiler on them: no pass and no tool may crash, hang or fail without a message.
 
 usage: mutate_ir.py [--bin build/bin] [--seconds 60] [--seed 1] [--out out/fuzz/ir]
 
-First inputs are those of the lit tests, of fuzz/corpus/ir, and what dgemm-gen makes of a few problems at each level. A
-mutant is one of them with lines, numbers, types, attributes or names deleted, doubled or exchanged. It goes through each
-pass alone, the whole pipeline, stock passes between ours, and dgemm-gen.
+The first inputs are those of the lit tests and of fuzz/corpus/ir, and dgemm-gen's IR of a few problems at each level. A
+mutant is one of them with lines, numbers, types, attributes or names deleted, duplicated or exchanged. Each pass alone, the
+whole pipeline, upstream passes between ours, and dgemm-gen run on it.
 
 A fault is: a signal or an exit code other than 0 and 1, the text of an assertion or a sanitizer, more than 20 s, more than
-4 GB, exit code 1 without a message, or output that is not read again. Faults are told apart by where they end, made
-smaller, and written to --out with the command that shows them. Exit code 1 where there is any.
-
-The same seed makes the same mutants; how many depends on the time.
+4 GB, exit code 1 without a message, or output that does not parse. Faults are distinguished by where they end, reduced,
+and written to --out with the command that shows them. The exit code is 1 if there is any.
+The same seed makes the same mutants; their number depends on the time.
 """
 import argparse
 import collections
@@ -49,7 +48,7 @@ def find_passes():
 
 
 def split_ops(text):
-    """The operations at the top, each with the aliases that it may use: a mutant of one of many would hide the others."""
+    """The top-level operations, each with the aliases that it may use: an error in one would hide the others."""
     aliases, ops, lines = [], [], []
     for line in text.split("\n"):
         if re.match(r"[#!]\w+ = ", line):
@@ -63,7 +62,7 @@ def split_ops(text):
 
 
 def read_inputs(bin_dir):
-    """First inputs, and among them those that the verifier is meant to refuse. Those that a test splits are several."""
+    """The first inputs, and those of them that the verifier must refuse. A split test file gives several inputs."""
     texts, refused = [], set()
     for path in sorted(glob.glob(os.path.join(REPOSITORY, "test/**/*.mlir"), recursive=True) +
                        glob.glob(os.path.join(REPOSITORY, "fuzz/corpus/ir/*.mlir"))):  # fmt: skip
@@ -158,7 +157,7 @@ class Mutator:
         self._replace(lines, r"(?<![\w%.#])\d+(?=\D|$)", make)
 
     def change_numbers(self, lines):
-        """One number wherever it stands, so that types go on to agree."""
+        """Changes one number everywhere, so that types still match."""
         numbers = re.findall(r"(?<![\w%.#])\d+(?=\D|$)", "\n".join(lines))
         if numbers:
             old = self.draw.choice(numbers)
@@ -193,7 +192,7 @@ class Mutator:
 
 def limit_memory():
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if not os.environ.get("DGEMM_FUZZ_SANITIZED"):  # address space is no measure under a sanitizer
+    if not os.environ.get("DGEMM_FUZZ_SANITIZED"):  # a limit of the address space does not work under a sanitizer
         resource.setrlimit(resource.RLIMIT_AS, (BYTES, BYTES))
 
 
@@ -201,7 +200,7 @@ Outcome = collections.namedtuple("Outcome", "fault code output errors")
 
 
 def run(command, text, allow_silence=False):
-    """Runs the command on the text; `fault` says what is wrong with how it ended, or is None."""
+    """Runs the command on the text; `fault` describes a wrong end, or is None."""
     environment = dict(os.environ, LLVM_DISABLE_SYMBOLIZATION="1")
     try:
         done = subprocess.run(command, input=text, capture_output=True, text=True, errors="replace", timeout=SECONDS,
@@ -220,7 +219,7 @@ def run(command, text, allow_silence=False):
 
 def find_signature(outcome):
     """Where a run ended: the text of an assertion, or the innermost frames of the stack that LLVM prints. A frame without a
-    symbol is known by its place in a page, which stays the same where libraries are loaded elsewhere."""
+    symbol is identified by its offset in a page, which does not depend on the address of the library."""
     words = re.search(r"(Assertion .*|UNREACHABLE.*|LLVM ERROR.*|.*SUMMARY.*)", outcome.errors)
     frames = re.findall(r"^ *\d+ +(\S+) +0x[0-9a-f]+([0-9a-f]{3})(?: (.*?))?(?: \+ \d+)?$", outcome.errors, flags=re.MULTILINE)
     frames = [name or f"{module}+{place}" for module, place, name in frames if not module.startswith("libc.so")]
@@ -241,12 +240,12 @@ class Target:
         if self.splits and outcome.code == 0:
             again = run([self.command[0]], outcome.output)
             if again.code != 0:
-                return Outcome("writes IR that is not read", again.code, outcome.output, again.errors), (
-                    f"{self.name} writes IR that is not read: " + re.sub(r"^.*?error: ", "", again.errors.split("\n")[0]))
+                return Outcome("writes IR that does not parse", again.code, outcome.output, again.errors), (
+                    f"{self.name} writes IR that does not parse: " + re.sub(r"^.*?error: ", "", again.errors.split("\n")[0]))
         return None
 
     def check_batch(self, texts):
-        """[(text, Outcome, signature)] of those that show a fault. One process reads all; halves tell which it was."""
+        """[(text, Outcome, signature)] of those that show a fault. One process reads all; bisection finds the faulty one."""
         if len(texts) == 1 or not self.splits:
             found = [(text, self.check(text)) for text in texts]
             return [(text, *fault) for text, fault in found if fault]
@@ -255,7 +254,7 @@ class Target:
             return []
         if not outcome.fault and outcome.code == 0 and not run([self.command[0], "--split-input-file"], outcome.output).code:
             return []
-        if outcome.code is None:  # whoever hangs, the others need not wait for it again
+        if outcome.code is None:  # the others need not wait again for one that hangs
             return [fault for text in texts for fault in self.check_batch([text])]
         half = len(texts) // 2
         return self.check_batch(texts[:half]) + self.check_batch(texts[half:])
@@ -299,12 +298,12 @@ def write_fault(out, target, text, outcome, signature):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bin", default=os.path.join(REPOSITORY, "build/bin"), help="where dgemm-opt and dgemm-gen are")
+    parser.add_argument("--bin", default=os.path.join(REPOSITORY, "build/bin"), help="folder of dgemm-opt and dgemm-gen")
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--out", default=os.path.join(REPOSITORY, "out/fuzz/ir"), help="where faults go")
-    parser.add_argument("--no-mutants", action="store_true", help="only the first inputs as they are")
+    parser.add_argument("--no-mutants", action="store_true", help="only the unchanged first inputs")
     parser.add_argument("--only", default="", help="targets whose names contain this")
     args = parser.parse_args()
     os.makedirs(args.out, exist_ok=True)
@@ -315,7 +314,7 @@ def main():
     inputs = {"ir": texts, "table": read_tables()}
     draw = random.Random(args.seed)
     mutators = {kind: Mutator(draw, texts, refused) for kind, texts in inputs.items()}
-    # What crashes the parser would do so in front of every pass.
+    # An input that crashes the parser would crash before every pass.
     parse = Target("parse", [os.path.join(args.bin, "dgemm-opt")], splits=True)
     found = {signature: (parse, text, outcome) for text, outcome, signature in parse.check_batch(inputs["ir"])}
     bad = {text for _, text, _ in found.values()}
@@ -323,7 +322,7 @@ def main():
     end, tried = time.monotonic() + args.seconds, 0
 
     def batches():
-        """First inputs as they are and mutants in turn, then mutants without end."""
+        """Unchanged first inputs and mutants in turn, then mutants without end."""
         whole = [(target, texts[place : place + BATCH]) for target in targets for texts in [list(inputs[target.reads])]
                  for place in range(0, len(texts), BATCH)]  # fmt: skip
         draw.shuffle(whole)
@@ -352,7 +351,7 @@ def main():
                 for text, outcome, signature in future.result():
                     if signature not in found:
                         found[signature] = (target, text, outcome)
-                    if text in inputs["ir"]:  # its mutants would say the same
+                    if text in inputs["ir"]:  # its mutants would show the same fault
                         inputs["ir"].remove(text)
     print(f"{tried} inputs, seed {args.seed}: {len(found)} faults")
     for signature, (target, text, outcome) in sorted(found.items()):

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Breaks kernels in small ways and lists what the emulator's checker does not notice.
+"""Breaks kernels in small ways and lists the faults that the emulator does not notice.
 
 usage: mutate_ptx.py [--bin build/bin] [--seconds 60] [--seed 1] [--seeds 20] [--classes dense,pdl] [--all] [--out FILE]
 
 A mutant is a kernel with one instruction deleted or swapped with its neighbour, the parity of one wait flipped, a byte
 count, an arrival count or a number of groups changed by one step, or a fence dropped. Only instructions that synchronise,
-copy or touch memory are changed: what arithmetic computes is checked by its result. It counts as noticed if one of the
-seeds ends in a hazard, an error or a wrong result, with or without --independent-lanes. What survives is printed with the
-reason why it is equivalent, where REASONS knows one; the exit code is 1 if one survives without.
+copy or access memory are changed; the result checks arithmetic. A mutant counts as noticed if one of the seeds ends in a
+hazard, an error or a wrong result, with or without --independent-lanes. Survivors are printed with the reason why they are
+equivalent, if REASONS has one. The exit code is 1 if a mutant survives without a reason.
 """
 import argparse
 import concurrent.futures
@@ -21,8 +21,8 @@ import time
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
-# One for each class of config. Small, but with more K blocks than stages and several tiles for the one CTA or cluster, so
-# that the ring and the buffer of D are used again.
+# One kernel for each class of config. Each is small, but has more K blocks than stages and several tiles for its one CTA or cluster, so the
+# ring and the buffer of D are reused.
 CLASSES = {
     "dense": "--m=256 --n=128 --k=512 --config=block=128x64,stages=3,warpgroups=2,split_k=1",
     "one": "--m=128 --n=128 --k=512 --config=block=64x64,stages=3,warpgroups=1,split_k=1",
@@ -48,14 +48,14 @@ INSTRUCTION = re.compile(r"^\t(@!?%\w+\s+)?[a-z][\w.:]*[\s;]")
 SYNC = re.compile(r"\b(mbarrier|bar|barrier|fence|wgmma|cp|griddepcontrol|setmaxnreg|elect|stmatrix)\.|\bst\.(async|shared)|"
                    r"\bld\.shared")
 
-# (class, kind of mutant, text of its lines, why it is no fault)
+# (class, kind of mutant, text of its lines, why it is not a fault)
 REASONS = [
     ("", "", r"prefetch", "a prefetch is a hint"),
     ("", "", r"griddepcontrol\.launch_dependents", "a hint: the next kernel starts earlier or later, and waits"),
-    ("", "delete", r"setmaxnreg\.inc", "registers of PTX are virtual: ptxas makes do with those of the entry"),
-    ("", "delete", r"setmaxnreg\.dec", "the pool is large enough here without what it gives back"),
-    ("", "swap", r"^mbarrier\.init.* / mbarrier\.init", "two mbarriers that have nothing to do with each other"),
-    ("", "swap", r"^mbarrier\.init.* / fence\.mbarrier_init", "only threads of this CTA use the mbarrier behind the fence"),
+    ("", "delete", r"setmaxnreg\.inc", "PTX registers are virtual: ptxas makes the registers of the entry suffice"),
+    ("", "delete", r"setmaxnreg\.dec", "the pool is large enough here without the released registers"),
+    ("", "swap", r"^mbarrier\.init.* / mbarrier\.init", "two unrelated mbarriers"),
+    ("", "swap", r"^mbarrier\.init.* / fence\.mbarrier_init", "only threads of this CTA use the mbarrier after the fence"),
     ("", "swap", r"^ld\..* / ld\.", "two loads"),
     ("", "swap", r"^ld\..* / wgmma\.(fence|wait)", "the release of the stage orders a load of scales, not wgmma"),
     ("", "swap", r"^cp\.async.*global\.shared::cta.* / cp\.async.*global\.shared::cta", "two stores of one group"),
@@ -63,12 +63,12 @@ REASONS = [
     ("", "swap", r"^wgmma\.commit_group.* / shfl\.", "neither waits for the other"),
     ("", "swap", r"^mapa.* / mbarrier\.arrive", "mapa is arithmetic"),
     ("", "swap", r"^mbarrier\.arrive.*cluster.* / mbarrier\.arrive.*cluster", "arrivals at two mbarriers"),
-    ("unrolled", "delete", r"wgmma\.fence", "the wgmma behind it has registers of its own, untouched since the fence before"),
+    ("unrolled", "delete", r"wgmma\.fence", "the next wgmma has its own registers, not accessed since the previous fence"),
     ("generic", "delete", r"ld\.global\.nc\.b32", "the second scale of B, of columns past 128, which N = 57 does not have"),
-    ("contiguous", "delete", r"ld\.global\.nc\.b32", "tells tiles of padding, of which this problem has none"),
-    ("split", "", r"bar\.sync\s+0,", "the barrier of the cluster, right behind it, orders the same"),
+    ("contiguous", "delete", r"ld\.global\.nc\.b32", "it detects tiles of padding, which this problem does not have"),
+    ("split", "", r"bar\.sync\s+0,", "the cluster barrier right after it orders the same accesses"),
     ("split", "swap", r"setmaxnreg.* / barrier\.cluster\.wait", "neither waits for the other"),
-    ("split", "", r"bar\.warp\.sync", "seen with --independent-lanes only, in which kernels of clusters are not clean"),
+    ("split", "", r"bar\.warp\.sync", "noticed only with --independent-lanes, with which cluster kernels are not clean"),
 ]
 
 
@@ -82,7 +82,7 @@ class Mutant:
 
 
 def is_instruction(line):
-    """No label, directive or branch."""
+    """True unless the line is a label, directive or branch."""
     return bool(INSTRUCTION.match(line)) and not re.search(r"\b(bra|ret)\b", line)
 
 
@@ -97,12 +97,12 @@ def defines(line):
 
 
 def depend(first, second):
-    """Whether one writes a register that the other one has."""
+    """True if one writes a register that the other uses."""
     return bool(defines(first) & set(re.findall(r"%\w+", second)) or defines(second) & set(re.findall(r"%\w+", first)))
 
 
 def commute(first, second):
-    """Arithmetic may stand on either side of what it has no register in common with."""
+    """True if the order does not matter: arithmetic, and an instruction that shares no register with it."""
     return not (INTERESTING.search(first) and INTERESTING.search(second)) and not depend(first, second)
 
 
@@ -156,7 +156,7 @@ class Checker:
             return file.read()
 
     def run(self, name, kernel, first, seeds, lanes):
-        """Whether all seeds end well."""
+        """True if all seeds pass."""
         command = [os.path.join(self.args.bin, "dgemm-run"), "--device=emulator", "--no-time", "--multiprocessors=1",
                    f"--kernel={kernel}",
                    f"--launch={self.kernels[name]['json']}", f"--seed={first}", f"--seeds={seeds}", "--timeout=20"]
@@ -177,7 +177,7 @@ class Checker:
         return lives
 
     def check_originals(self):
-        """Good kernels are clean; says for which that holds of independent lanes too."""
+        """Checks that correct kernels are clean. Returns those that are also clean with independent lanes."""
         self.clean_lanes = {}
         for name, paths in self.kernels.items():
             if not self.run(name, paths["ptx"], 1, self.args.seeds, False):
@@ -189,12 +189,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bin", default=os.path.join(REPOSITORY, "build/bin"), help="folder of the tools (default build/bin)")
     parser.add_argument("--classes", default=",".join(CLASSES), help="names, separated by commas")
-    parser.add_argument("--seed", type=int, default=1, help="of the draw of mutants (default 1)")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the draw of mutants (default 1)")
     parser.add_argument("--seeds", type=int, default=20, help="schedules that each mutant is run under (default 20)")
     parser.add_argument("--lane-seeds", type=int, default=3, help="schedules with --independent-lanes (default 3)")
-    parser.add_argument("--seconds", type=float, default=60, help="that mutants are drawn for (default 60)")
-    parser.add_argument("--all", action="store_true", help="every mutant, however long that takes")
-    parser.add_argument("--out", metavar="FILE", help="write the survivors there too")
+    parser.add_argument("--seconds", type=float, default=60, help="time for which mutants are drawn (default 60)")
+    parser.add_argument("--all", action="store_true", help="every mutant, without a time limit")
+    parser.add_argument("--out", metavar="FILE", help="also write the survivors to this file")
     args = parser.parse_args()
     names = args.classes.split(",")
     unknown = [name for name in names if name not in CLASSES]
@@ -227,7 +227,7 @@ def main():
     print("\n".join(lines))
     apart = [name for name, clean in checker.clean_lanes.items() if not clean]
     if apart:
-        print(f"not run with --independent-lanes, as the good kernel is not clean there: {', '.join(apart)}")
+        print(f"not run with --independent-lanes, as the correct kernel is not clean there: {', '.join(apart)}")
     print(f"{len(tried)} of {total} mutants of {len(names)} kernels, {args.seeds} seeds: {len(lines)} survive, "
           f"{open_questions} of them without a known reason ({time.monotonic() - begin:.0f} s)")
     if args.out:

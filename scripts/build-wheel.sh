@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # Builds the wheel of the Python package into dist/: build-wheel.sh [--python-include DIR] [--build-dir DIR] [--output DIR]
-#   --python-include DIR  headers of a CPython >= 3.12: a wheel cp312-abi3, for that Python and all later ones, whatever
-#                         Python builds it (without type stubs of the extension, which only that Python could make)
+#   --python-include DIR  headers of a CPython >= 3.12: a wheel cp312-abi3 for that Python and all later ones, built by any
+#                         Python (without type stubs of the extension, which only that Python could make)
 #   --build-dir DIR       where CMake builds (default: build-wheel)
 #   --output DIR          where the wheel goes (default: dist)
-# Without --python-include the wheel is for the Python in .venv: the stable ABI from 3.12 on, else for that version alone.
-# Beside it goes the wheel of the package deep_gemm (python/deep_gemm_compat), which is Python alone.
+# Without --python-include the wheel is for the Python in .venv: the stable ABI from 3.12 on, else only that version.
+# The pure Python wheel of the package deep_gemm (python/deep_gemm_compat) goes to the same folder.
 # LLVM and MLIR are linked in; DGEMM_JOBS sets the number of parallel compilations. Checks the wheel: its size, that it
-# exports nothing but its entry point, that it needs no LLVM, that it names no folder of this machine, and that it loads on
-# glibc 2.28 and later, which its tag manylinux_2_28 says. An aarch64 wheel is a cross build: docs/building-wheels.md.
+# exports only its entry point, that it needs no LLVM, that it names no folder of this machine, and that it loads on
+# glibc 2.28 and later, as its tag manylinux_2_28 promises. An aarch64 wheel is a cross build: docs/building-wheels.md.
 # shellcheck source-path=SCRIPTDIR
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 MAX_BYTES=$((64 * 1024 * 1024))
@@ -62,7 +62,7 @@ if grep -qE 'LLVM|MLIR|stdc' <<<"$needed"; then
 fi
 scripts/check-glibc.sh --limit "$GLIBC_LEVEL" "$module"
 if .venv/bin/python -c 'import auditwheel' 2>/dev/null; then
-  # Its own reading of the manylinux policy: which symbols and libraries each level allows.
+  # auditwheel knows the manylinux policy: the symbols and libraries that each level allows.
   allowed=$(.venv/bin/python -m auditwheel show "$wheel" | tr '\n' ' ')
   level=$(grep -oE 'manylinux_2_[0-9]+' <<<"${allowed#*following platform tag}" | head -1)
   ((${level##*_} <= ${GLIBC_LEVEL#*.})) || die "auditwheel allows ${level:-no level} at most: $allowed"

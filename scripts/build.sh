@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Configures and builds: build.sh [--dynamic | --release | --static | --assert | --sanitize] [--werror] [--python] [target...]
 #   --dynamic  into build/, against the shared LLVM and MLIR: quick to link, for development (default)
-#   --release  into build-release/, the same optimised and without tests: to install
+#   --release  into build-release/, the same but optimised and without tests, to install
 #   --static   into build-static/, with LLVM and MLIR linked in: quick to start, for use
 #   --assert   into build-assert/, with the assertions of our code
-#   --sanitize into build-sanitize/, with them and the address and undefined-behaviour sanitizers
+#   --sanitize into build-sanitize/, with assertions and the address and undefined-behaviour sanitizers
 #   --werror   warnings are errors
-#   --python   with the Python extension module (scripts/setup.sh --python installs what it wants)
+#   --python   with the Python extension module (scripts/setup.sh --python installs what it needs)
 # Builds the given targets, or everything. DGEMM_JOBS sets the number of parallel compilations.
 # shellcheck source-path=SCRIPTDIR
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"

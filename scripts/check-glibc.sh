@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Checks that programs and modules load on an old glibc: check-glibc.sh [--limit VERSION] FILE...
 #   --limit VERSION  the newest version of glibc that they may need (default: 2.28, of the level manylinux_2_28)
-# Names every symbol that is too new, and every undefined symbol of a module that no library is named for: the linker does
-# not report these. The remedy is mostly one line in lib/GlibcCompat/GlibcCompat.c.
+# Names every symbol that is too new, and every undefined symbol of a module without a library, which the linker does not
+# report. The remedy is mostly one line in lib/GlibcCompat/GlibcCompat.c.
 # shellcheck source-path=SCRIPTDIR
 CALLED_IN=$PWD
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -26,7 +26,7 @@ done
 # Prints the symbols and the ABI marks of file $1 that need more than the limit, each with its version.
 too_new() {
   local version
-  # Symbols, and marks without a symbol such as GLIBC_ABI_DT_RELR, which packed relocations bring.
+  # Symbols, and marks without a symbol such as GLIBC_ABI_DT_RELR, which packed relocations add.
   { objdump -T "$1" | sed -nE 's/.*\(?GLIBC_([0-9.]+)\)? +(\S+)$/\1 \2/p'
     objdump -p "$1" | sed -nE 's/.* (GLIBC_ABI_\S+)$/99 \1/p'; } | sort -u |
     while read -r version symbol; do
@@ -34,7 +34,7 @@ too_new() {
     done | sed 's/ (GLIBC_99)//'
 }
 
-# Prints the undefined symbols of module $1 without a version; of a program the linker reports them.
+# Prints the undefined symbols of module $1 without a version. The linker reports those of a program.
 unresolved() {
   readelf -lW "$1" | grep -q INTERP && return
   nm -D --undefined-only "$1" | awk '$1 == "U" && $2 !~ /@/ && $2 !~ /^_?Py/ { print $2 }'

@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
-"""Fails where a Markdown file links to or names a file that is not there, or code cites a dated result in place of the docs.
-
-usage: check-links.py      (looks at the files that git tracks, or would)
+"""Fails if a Markdown file links to or names a missing file, or if code cites a dated result instead of the docs.
+usage: check-links.py      (checks the files that git tracks, or would)
 """
 import os
 import re
@@ -9,14 +8,14 @@ import subprocess
 import sys
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-# Pages of results are of their day.
+# Pages of results do not change.
 DATED = "benchmarks/results/"
 NAMED = re.compile(r"`((?:benchmarks|cmake|dialects|docs|examples|fuzz|include|lib|python|scripts|test|tools)/[\w./-]+)`")
 CODE = ("dialects/", "include/", "lib/", "python/", "tools/")
 
 
 def find_faults(path, text):
-    """What is wrong in the file, as (line number, message)."""
+    """The errors of the file, as (line number, message)."""
     for number, line in enumerate(text.split("\n"), 1):
         if path.endswith(".md"):
             for target in re.findall(r"\]\(([^)\s#]+)[^)]*\)", line):

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Random problems of every scaling recipe, on the emulator or a GPU, each against double precision.
+"""Checks random problems of every scaling recipe against double precision, on the emulator or a GPU.
 
 usage: check-recipes.py [--bin build/bin] [--count 200] [--seed 0] [--jobs N] [--device gpu] [--only TEXT]
 
-Each problem has a granularity and an FP8 type for each operand, a type of D, a layout, odd sizes, static or dynamic, and a
-config that is chosen for it, or a part of one (a cluster, split_k, the schedule of the K loop). The first ones have each pair
-of granularities once. D starts out as NaN, and what lies around it must not change (dgemm-run). Prints the command of each
-problem that fails, and exits with 1 if one does.
+Each problem has a granularity and an FP8 type for each operand, a type of D, a layout, odd sizes, static or dynamic, and either
+the chosen config or some given fields (a cluster, split_k, the schedule of the K loop). The first problems have each pair of
+granularities once. D starts as NaN, and memory around it must not change (dgemm-run). Prints the command of each problem that
+fails, and exits with 1 if one does.
 """
 import argparse
 import concurrent.futures
@@ -66,7 +66,7 @@ def run_problem(options, index):
     if options.only not in text:
         return None
     with tempfile.TemporaryDirectory() as folder:
-        # A driver assembles PTX otherwise than the pinned ptxas.
+        # A driver assembles PTX differently from the pinned ptxas.
         kernel = "kernel.ptx" if options.device == "emulator" else "kernel.cubin"
         commands = [[f"{options.bin}/dgemm-gen", *flags, f"--emit={kernel[7:]}", "-o", f"{folder}/{kernel}"],
                     [f"{options.bin}/dgemm-gen", *flags, "--emit=launch", "-o", f"{folder}/kernel.json"],

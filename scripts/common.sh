@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034
-# Sourced by the other scripts: where the checkout is, how to speak, and which ptxas the tools use.
+# Sourced by the other scripts: the folder of the checkout, messages, and the ptxas of the tools.
 set -euo pipefail
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$ROOT"
@@ -11,10 +11,10 @@ die() {
 }
 
 # The wheel that setup.sh installs: the release is pinned so that the machine code does not depend on the machine. A
-# driver of the 580 series takes cubins of CUDA 13.0 and none of later releases.
+# driver of the 580 series loads cubins of CUDA 13.0, but not of later releases.
 PTXAS_WHEEL=nvidia-cuda-nvcc==13.0.88
 PTXAS_RELEASE=13.0
-# The disassembler that the tests compare our decoder with. PyPI has none of 13.0; this is the oldest of CUDA 13.
+# The disassembler that the tests compare our decoder with. PyPI has no 13.0; this is the oldest of CUDA 13.
 NVDISASM_WHEEL=nvidia-cuda-nvdisasm==13.2.51
 NVDISASM_RELEASE=13.2
 
@@ -29,7 +29,7 @@ venv_cuda_program() {
   done
 }
 
-# Makes the tools take the pinned ptxas; a DGEMM_PTXAS that the caller has set goes first.
+# Makes the tools use the pinned ptxas, unless the caller has set DGEMM_PTXAS.
 use_ptxas() {
   if [[ -z ${DGEMM_PTXAS:-} ]]; then
     DGEMM_PTXAS=$(venv_cuda_program ptxas)

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Compiles every legal config of a problem to a cubin, to learn which of them ptxas spills.
+"""Compiles every legal config of a problem to a cubin, to find those for which ptxas spills.
 
 usage: compile-every-config.py [--gen build/bin/dgemm-gen] -- FLAGS...
        compile-every-config.py [--gen build/bin/dgemm-gen] --write lib/Analysis/Spills/ptxas-VERSION.json --journal FILE
 
-The first form compiles what `dgemm-gen FLAGS --list-configs` lists and fails where one spills or does not assemble. The
-second compiles each config that the verifier allows, of each kind of problem, and writes which of them spill: the data
-from which configs are chosen (docs/tuning.md). These are about 14000 kernels and 6 hours on one core; the same command
-with the same journal goes on where it stopped.
+The first form compiles the configs of `dgemm-gen FLAGS --list-configs` and fails if one spills or does not assemble. The
+second compiles each config that the verifier allows, for each kind of problem, and writes which of them spill: the data
+for the choice of configs (docs/tuning.md). These are about 14000 kernels and 6 hours on one core; the same command with the
+same journal continues where it stopped.
 """
 import argparse
 import concurrent.futures
@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 
-# What the registers of a kernel depend on, and the values that each can have.
+# The fields that the registers of a kernel depend on, and their values.
 VALUES = {
     "block_n": range(8, 257, 8),
     "sharing": ["none", "tiles", "split_k"],
@@ -32,7 +32,7 @@ VALUES = {
 # Rows of a block and math warpgroups.
 SHAPES = [(64, 1), (128, 1), (128, 2), (256, 2), (192, 3)]
 SHARING = {"none": "cluster=1x1,split_k=1", "tiles": "cluster=2x1,split_k=1", "split_k": "cluster=1x1,split_k=2"}
-# Problems of a kind; a config spills if it does in one of them. K is such that each way to unroll takes part.
+# Problems of a kind; a config spills if it spills in one of them. K is chosen so that every unrolling occurs.
 PROBLEMS = {
     ("all", True): ["--m=? --n=520 --k=1664", "--layout=contiguous --row-alignment=384 --m=? --groups=4 --n=520 --k=1664",
                     "--layout=contiguous --row-alignment=256 --m=? --groups=4 --n=520 --k=1664"],
@@ -67,7 +67,7 @@ def check(gen, flags):
 
 
 def compile_point(gen, none, shape, point):
-    """True if a kernel spills, False if none does, None if there is no such kernel."""
+    """True if a kernel spills, False if no kernel spills, None if there is no such kernel."""
     block_n, sharing, unroll, rotate, early_store, rows, loads_by_tma = point
     fields = (f"block={shape[0]}x{block_n},warpgroups={shape[1]},{SHARING[sharing]},unroll={unroll},"
               f"rotate={str(rotate).lower()},early_store={str(early_store).lower()}")  # fmt: skip
@@ -84,7 +84,7 @@ def compile_point(gen, none, shape, point):
 
 
 def compile_all(gen, journal):
-    """{(shape, point): spills}, of the kernels that there are."""
+    """{(shape, point): spills} of the existing kernels."""
     found = {}
     if os.path.exists(journal):
         with open(journal) as file:
@@ -105,7 +105,7 @@ def compile_all(gen, journal):
 
 
 def grow(start, known, order):
-    """The box of points around `start`, one set of values for each axis, that has no point that does not spill."""
+    """A box around `start`, one set of values for each axis, in which all points spill."""
     box = [{value} for value in start]
     for axis in order:
         for value in list(VALUES.values())[axis]:
@@ -116,7 +116,7 @@ def grow(start, known, order):
 
 
 def cover(known):
-    """Boxes of points that hold all that spill, and no other that is known. `known`: {point: spills}."""
+    """Boxes that hold all points that spill, and no other known point. `known`: {point: spills}."""
     left = {point for point, spills in known.items() if spills}
     orders = [[6, 5, 3, 2, 1, 4, 0], [0, 6, 5, 1, 2, 3, 4], [6, 5, 0, 2, 3, 4, 1], [4, 6, 5, 3, 2, 1, 0], [1, 6, 5, 2, 3, 4, 0]]
     boxes = []
@@ -150,19 +150,19 @@ def write(path, ptxas, source, found):
 
 
 def find_ptxas_version():
-    """As 13.0.88, of the ptxas that DGEMM_PTXAS names or that is in PATH, which dgemm-gen takes too."""
+    """The version, such as 13.0.88, of the ptxas in DGEMM_PTXAS or PATH, which dgemm-gen also uses."""
     path = os.environ.get("DGEMM_PTXAS", "ptxas")
     match = re.search(r"V(\d+\.\d+\.\d+)", run([path, "--version"]).stdout)
     if not match:
-        raise SystemExit(f"error: '{path}' is no ptxas; name one with DGEMM_PTXAS")
+        raise SystemExit(f"error: '{path}' is not a ptxas; name one with DGEMM_PTXAS")
     return match[1]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gen", default="build/bin/dgemm-gen", help="the compiler (default %(default)s)")
-    parser.add_argument("--write", metavar="FILE", help="write what spills there")
-    parser.add_argument("--journal", metavar="FILE", help="with --write: what was compiled, to go on with")
+    parser.add_argument("--write", metavar="FILE", help="file for the configs that spill")
+    parser.add_argument("--journal", metavar="FILE", help="with --write: the results so far, to continue from")
     parser.add_argument("flags", nargs="*", help="a problem, as for dgemm-gen")
     args = parser.parse_args()
     if bool(args.write) == bool(args.flags) or bool(args.write) != bool(args.journal):

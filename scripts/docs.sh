@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the pages of docs/ as a site into site/: docs.sh [--serve]
-#   --serve  shows it at http://127.0.0.1:8000 and builds it anew where a page changes
-# A link that leads nowhere is an error.
+#   --serve  shows it at http://127.0.0.1:8000 and rebuilds a page when it changes
+# A broken link is an error.
 # shellcheck source-path=SCRIPTDIR
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 .venv/bin/python -c 'import material' 2>/dev/null || die ".venv lacks mkdocs-material: run scripts/setup.sh --python first"

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # Runs the fuzz targets, two at a time: fuzz.sh [--seconds=N] [--seed=N] [--jobs=N] [--bin=FOLDER] [TARGET...]
-#   --seconds=N  seconds for each target (default 60); 0 runs only what is in fuzz/corpus
+#   --seconds=N  seconds for each target (default 60); 0 runs only fuzz/corpus
 #   --seed=N     seed of the mutations (default 1)
 #   --jobs=N     targets at a time (default: the number of processors)
-#   --bin=FOLDER where dgemm-opt and dgemm-gen are, for the target ir (default: build/bin)
+#   --bin=FOLDER folder of dgemm-opt and dgemm-gen, for the target ir (default: build/bin)
 #   TARGET       of libFuzzer, under sanitizers: launch (launch descriptors), emulate (PTX and a launch), cubin, npy, ptxas-log
 #                (what ptxas prints), journal (of dgemm-tune); ir (fuzz/mutate_ir.py: IR and tuned tables, with tools
 #                that have been built). Default: all
-# What crashes, takes more than 20 s or more than 4 GB is left in out/fuzz, and the exit code is 1. What is new for the coverage
-# is kept in out/fuzz/corpus, so that the next run goes on from there.
+# Inputs that crash, or take more than 20 s or 4 GB, are left in out/fuzz, and the exit code is 1. Inputs with new coverage are
+# kept in out/fuzz/corpus, from which the next run continues.
 # shellcheck source-path=SCRIPTDIR
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 

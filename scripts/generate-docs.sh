@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Writes docs/generated from TableGen: generate-docs.sh [--check]
-#   --check  writes nothing; prints what is out of date as a diff, and fails if anything is
-# Needs no build: mlir-tblgen of LLVM 22 reads the .td files. docs/generated/help.md is that of generate-help.py.
+#   --check  writes nothing; prints a diff of files that are out of date, and fails if there is any
+# Needs no build: mlir-tblgen of LLVM 22 reads the .td files. generate-help.py writes docs/generated/help.md.
 # shellcheck source-path=SCRIPTDIR
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 LLVM=/usr/lib/llvm-22

@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
-"""Writes what follows from the tools' --help: the page docs/generated/help.md, and tools/completion for bash and zsh.
-
-usage: generate-help.py [FOLDER] [--check]     FOLDER holds the tools (default: build/bin). With --check nothing is written; ends with 1
+"""Writes docs/generated/help.md, and tools/completion for bash and zsh, from the tools' --help.
+usage: generate-help.py [FOLDER] [--check]     FOLDER has the tools (default: build/bin). --check writes nothing, and exits with 1
                                                if a file is out of date
 """
 import pathlib
@@ -11,7 +10,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 TOOLS = ("dgemm-gen", "dgemm-opt", "dgemm-run", "dgemm-sass", "dgemm-tune")
-# Of dgemm-opt: what is ours, and what is used most. The rest is that of the LLVM that is installed.
+# The options of dgemm-opt that are ours or used most. The others depend on the installed LLVM.
 UPSTREAM = ("--canonicalize", "--cse", "--inline", "--mlir-print-debuginfo", "--mlir-print-ir-after-all", "--mlir-print-ir-before-all",
             "--mlir-timing", "--pass-pipeline=", "--split-input-file", "--verify-diagnostics", "--verify-each", "-o")
 NOTE = "Written by scripts/generate-help.py; edit the options in tools/."
@@ -24,10 +23,10 @@ PAGE = f"""<!-- {NOTE} -->
 
 
 def read_options(text):
-    """Of each option in the text of --help: its description and the values that it may have."""
+    """The description and the possible values of each option in the text of --help."""
     options, last = {}, None
     for line in text.split("\n"):
-        # Passes of dgemm-opt stand at 6 columns, their options deeper.
+        # Passes of dgemm-opt are indented by 6 columns, their options by more.
         if option := re.match(r"(?: {2}| {6})(--?[\w-]+)(=<[^>]*>| <[^>]*>)?\s+- (.*)", line):
             last = ("-" + option[1] if option[1].startswith("-") and len(option[1]) > 2 and option[1][1] != "-" else option[1]) + \
                 ("=" if (option[2] or "").startswith("=") else "")

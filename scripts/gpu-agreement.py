@@ -6,9 +6,9 @@
   FOLDER/run.sh DGEMM_RUN emulator OUT       (anywhere)
   gpu-agreement.py compare GPU_OUT EMULATOR_OUT
 
-The kernels differ in shape, tails and config, and every second one in its recipe and layout too (check-recipes.py), drawn
-from the seed; their inputs have one of the distributions of dgemm-run. The emulator sums as the tensor core does, so outputs are equal to the bit: `compare` prints how many elements
-of each pair differ, and 1 - 2 sum(xy) / sum(x^2 + y^2), and fails where one does.
+The seed draws shape, tails and config of a kernel, and for every second kernel also its recipe and layout (check-recipes.py).
+Inputs have one of the distributions of dgemm-run. The emulator sums as the tensor core does, so outputs are bitwise equal.
+`compare` prints the number of elements that differ in each pair, and 1 - 2 sum(xy) / sum(x^2 + y^2), and fails if any differs.
 """
 import argparse
 import importlib.util
@@ -44,7 +44,7 @@ def load_recipes():
 
 
 def draw_config(draw, index):
-    """The flags of dgemm-gen for a tile of its own, and M."""
+    """The flags of dgemm-gen for a random tile, and M."""
     warpgroups, block_m, widest = TILES[index % len(TILES)]
     block_n = draw.randrange(8, widest + 1, 8)
     m, n, k = draw.randrange(8, 401, 8), draw.randrange(8, 601, 8), draw.randrange(16, 1537, 16)
@@ -96,7 +96,7 @@ def compare(args):
         sys.exit(f"{args.gpu} holds no outputs")
     for name in names:
         (x_bits, x), (y_bits, y) = read(pathlib.Path(args.gpu) / name), read(pathlib.Path(args.emulator) / name)
-        # Rows that are not computed are NaN, of any bits.
+        # Rows that are not computed are NaN, with any bits.
         differs = (x_bits != y_bits) & ~(numpy.isnan(x) & numpy.isnan(y))
         x, y = x[~numpy.isnan(x) & ~numpy.isnan(y)], y[~numpy.isnan(x) & ~numpy.isnan(y)]
         difference = 1 - 2 * (x * y).sum() / max((x * x + y * y).sum(), 1e-300)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Compiles the kernels of the on-device check and writes the case list that `dgemm-run --cases` takes.
+"""Compiles the kernels of the on-device check and writes their case list for `dgemm-run --cases`.
 
 usage: gpu-cases.py --gen build/bin/dgemm-gen --out FOLDER [--seed S] [--configs C]
 

@@ -1,18 +1,18 @@
 #!/usr/bin/env python3
 """Runs DeepGEMM's own tests, unmodified, against the package deep_gemm of this project, on a Hopper GPU.
 
-FOLDER holds one folder for each version of DeepGEMM, and in it the `tests` of its repository, e.g. FOLDER/1.0/tests/test_core.py.
-Nothing of DeepGEMM is needed beside them. Each test function runs in a process of its own, as the file's `__main__` block would
-run it. Where a function takes its cases from an enumerator of `generators.py`, it runs once for each case, so that a case that is
-refused does not hide those behind it. With --whole, each file also runs as DeepGEMM's authors run it: `python FILE`.
+FOLDER has a folder for each version of DeepGEMM with the `tests` of its repository, e.g. FOLDER/1.0/tests/test_core.py. Nothing
+else of DeepGEMM is needed. Each test function runs in its own process, as the file's `__main__` block would run it. A function
+that takes its cases from an enumerator of `generators.py` runs once for each case, so that a refused case does not hide later
+ones. With --whole, each file also runs as DeepGEMM's authors run it: `python FILE`.
 
 Prints one line for each case, then each reason of a refusal with its count, then the count of each outcome:
   ok       the test passed
   refused  dgemm does not have what the case asks for, and says so: a NotImplementedError or a ValueError of the package
   failed   any other exception
   timeout  the function was stopped; its remaining cases did not run
-Writes cases.json and the output of each function into the output folder. Exit code: 0 if nothing failed and nothing was stopped,
-else 1. Install the package first, or give its wheels with --wheel.
+Writes cases.json and the output of each function into the output folder. The exit code is 1 if anything failed or was stopped,
+else 0. Install the package first, or give its wheels with --wheel.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def tests_of(path: Path) -> list[str]:
 
 
 def load(path: Path):
-    """The module of a test file, with its own folder in front of the path, as `python FILE` has it."""
+    """The module of a test file, with its own folder first in the path, as for `python FILE`."""
     sys.path.insert(0, str(path.parent))
     spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
@@ -66,12 +66,12 @@ def load(path: Path):
 
 
 def check_imports(files: list[Path]) -> int:
-    """Loads each file, with a torch that is made up where there is none. Returns the number of files that do not load."""
+    """Loads each file, with a fake torch if there is none. Returns the number of files that do not load."""
     if importlib.util.find_spec("torch") is None:
         sys.modules["torch"] = mock.MagicMock(name="torch", __version__="2.0", __spec__=None)
         for name in ("torch.distributed", "torch.multiprocessing", "torch.utils", "torch.utils.cpp_extension"):
             sys.modules[name] = mock.MagicMock(name=name)
-        print("torch is made up: only names are checked")
+        print("torch is a fake: only names are checked")
     broken = 0
     for path in files:
         for name in ("generators", path.stem):
@@ -80,7 +80,7 @@ def check_imports(files: list[Path]) -> int:
         try:
             load(path)
             print(f"ok      {path}: {', '.join(tests_of(path))}")
-        except Exception as error:  # whatever a file of others does
+        except Exception as error:  # DeepGEMM's file may raise anything
             broken += 1
             print(f"failed  {path}: {type(error).__name__}: {error}")
         sys.path[:] = before
@@ -88,11 +88,11 @@ def check_imports(files: list[Path]) -> int:
 
 
 def attempt(function) -> tuple[str, str]:
-    """The outcome of a call, and what was wrong."""
+    """The outcome of a call, and its error."""
     try:
         function()
         return "ok", ""
-    except Exception as error:  # whatever a test of others does
+    except Exception as error:  # DeepGEMM's test may raise anything
         traceback.print_exc()
         last = traceback.extract_tb(error.__traceback__)[-1]
         if isinstance(error, ZeroDivisionError) and Path(last.filename).name.startswith("test_"):
@@ -131,7 +131,7 @@ def run_function(path: Path, name: str, journal: Path) -> None:
 
     setattr(module, enumerator, remember)
     try:
-        function()  # only to learn what it enumerates; with no case it may divide by their number
+        function()  # only to enumerate the cases; without cases it may divide by their number
     except ZeroDivisionError:
         pass
     if not asked:  # it returned before, as a test of another GPU does
@@ -146,7 +146,7 @@ def run_function(path: Path, name: str, journal: Path) -> None:
 
 
 def run_in_process(command: list[str], log: Path, seconds: float) -> int | None:
-    """The exit code; none if it was stopped."""
+    """The exit code; None if it was stopped."""
     with log.open("w") as out:
         try:
             return subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, timeout=seconds).returncode
@@ -186,14 +186,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="holds VERSION/tests/test_*.py")
     parser.add_argument("--wheel", type=Path, action="append", default=[],
-                        help="install this wheel into a folder that is used here alone; may be given for dgemm and for deep_gemm")
+                        help="install this wheel into a private folder; may be given for dgemm and for deep_gemm")
     parser.add_argument("--only", default="", help="only files whose path contains this text")
     parser.add_argument("--timeout", type=float, default=300, help="seconds for one function or one whole file (default: 300)")
     parser.add_argument("--whole", action="store_true", help="also run each file as a whole")
     parser.add_argument("--output", type=Path, default=Path(os.environ.get("OUT", "out")) / "deepgemm-tests",
                         help="folder for logs (default: $OUT/deepgemm-tests, else out/deepgemm-tests)")
     parser.add_argument("--imports", action="store_true", help="only load the files; needs neither a GPU nor torch")
-    parser.add_argument("--one", help=argparse.SUPPRESS)  # the function that a process of run_file runs
+    parser.add_argument("--one", help=argparse.SUPPRESS)  # for processes of run_file
     parser.add_argument("--journal", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""How long the search for groups takes: masked problems of which eight groups have rows, by the number of groups, on a GPU.
+"""Times the search for groups on a GPU: masked problems in which eight groups have rows, by the number of groups.
 
 usage: PYTHONPATH=build/python gpu-groups.py [--groups 8 32 128 1000] [--m 16] [--n 4096] [--k 2048] [--rows 1] [--limit 1.3]
 
-Checks the rows of the busy groups against single precision. Prints microseconds (median, cold L2), and exits with 1 where a
-number of groups takes more than --limit times what eight take, or a result is wrong.
+Checks the rows of the busy groups against single precision. Prints microseconds (median, cold L2), and exits with 1 if a
+number of groups takes more than --limit times as long as eight, or if a result is wrong.
 """
 import argparse
 import statistics

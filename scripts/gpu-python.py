@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""What the Python package must hold on a Hopper GPU; run by gpu-python.sh. Each part exits with 1 if it does not hold.
+"""Checks of the Python package on a Hopper GPU; run by gpu-python.sh. Each part exits with 1 if it fails.
 
 graph       a captured masked GEMM, 1000 replays with changing masked_m, each checked bit by bit
-overhead    microseconds on the host of a repeated call, against DeepGEMM's where it can be imported
+overhead    microseconds on the host of a repeated call, compared with DeepGEMM's if it can be imported
 first-call  milliseconds of the first call of a shape, with an empty and with a warm disk cache
 threads     8 threads, 1000 mixed shapes each, results checked, resident memory flat after the first round
 """
@@ -82,7 +82,7 @@ def host_microseconds(call) -> float:
     times = []
     for _ in range(100):
         start = time.perf_counter_ns()
-        for _ in range(100):  # fewer than the launch queue holds; reading the clock costs as much as part of a call
+        for _ in range(100):  # fewer than the launch queue holds; reading the clock costs a good part of a call
             call()
         times.append((time.perf_counter_ns() - start) / 100)
         torch.cuda.synchronize()
@@ -90,7 +90,7 @@ def host_microseconds(call) -> float:
 
 
 def launch_microseconds(lhs, rhs, d) -> float:
-    """Of the prepared launch, which is the driver's call and little else."""
+    """Microseconds of the prepared launch, which is little more than the driver's call."""
     (a, scale_a), (b, scale_b) = lhs, rhs
     kernel = dgemm.compile(b.shape[0], a.shape[1], m=a.shape[0])
     launch = kernel.prepare(0, {"M": a.shape[0], "N": b.shape[0], "K": a.shape[1]}, 0)

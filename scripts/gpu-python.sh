@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Everything about the Python package that needs a Hopper GPU: gpu-python.sh WHEEL [OUTPUT_DIR]
-#   WHEEL       of scripts/build-wheel.sh, for the Python of this machine
-#   OUTPUT_DIR  where logs go (default: $OUT, else out/gpu-python)
-# Needs Python with torch, numpy, ml_dtypes and pytest; CuPy, JAX and DeepGEMM (PYTHONPATH) where they are there. No
-# network. Ends with a line for each part, PASS or FAIL, and 1 if any failed.
+# Runs all checks of the Python package that need a Hopper GPU: gpu-python.sh WHEEL [OUTPUT_DIR]
+#   WHEEL       wheel of scripts/build-wheel.sh, for the Python of this machine
+#   OUTPUT_DIR  folder of logs (default: $OUT, else out/gpu-python)
+# Needs Python with torch, numpy, ml_dtypes and pytest, but no network. Uses CuPy, JAX and DeepGEMM (PYTHONPATH) if they are
+# there. Ends with a line for each part, PASS or FAIL, and exits with 1 if any failed.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 wheel=${1:?"usage: gpu-python.sh WHEEL [OUTPUT_DIR]"}

@@ -1,15 +1,14 @@
 #!/usr/bin/env python3
-"""Runs the tools of compute-sanitizer on one kernel of each layout and path.
+"""Runs the tools of compute-sanitizer on one kernel for each layout and path.
 
   gpu-sanitizer.py --gen build-static/bin/dgemm-gen --run build-static/bin/dgemm-run
 
-memcheck, initcheck and synccheck check the kernels as they are. racecheck of CUDA 13.0 does not know two things that
-these kernels do: copies that arrive at an mbarrier by themselves (cp.async.mbarrier.arrive), and one lane that arrives
-for its whole warp. It checks kernels with cp.async.wait_all and a plain arrival in place of the first, and all lanes of
-a math warp arriving in place of one, at barriers that count them; nothing else is changed. With --as-is it checks them
-as they are, and reports hazards. It does not get the kernel with split_k, which hangs under it, with or without.
-
-Exit code 1 if a tool reports anything, or a kernel is wrong or does not end.
+memcheck, initcheck and synccheck check unchanged kernels. racecheck of CUDA 13.0 does not support two features of these
+kernels: asynchronous copies that arrive at an mbarrier (cp.async.mbarrier.arrive), and one lane that arrives for its whole
+warp. It checks kernels with two changes: cp.async.wait_all and a plain arrival replace the first, and all lanes of a math warp
+arrive, at barriers that count them. With --as-is, it checks unchanged kernels and reports hazards. It skips the kernel with
+split_k, which hangs under racecheck in both forms.
+Exit code 1: a tool reports anything, or a kernel is wrong or does not end.
 """
 import argparse
 import itertools
@@ -45,7 +44,7 @@ _TOOLS = {
 def rewrite(ptx):
     """The kernel's PTX in terms that racecheck knows."""
     ptx = re.sub(r"cp\.async\.mbarrier\.arrive\.noinc(\.shared\.b64)\s", r"cp.async.wait_all;\n\tmbarrier.arrive\1 _, ", ptx)
-    # A math warp elects the lane that hands a stage back; the producer elects one for its copies.
+    # A math warp elects the lane that releases a stage; the producer elects one for its copies.
     arrival = r"(?=(?:\n(?!.*(?:elect|cp)\.)[^\n]*){1,20}?\n\s*mbarrier\.arrive\.shared\.b64\s+%rd\d+, \[[^]]*\];)"
     ptx = re.sub(r"elect\.sync\s+%r\d+\|(%p\d+), -1;" + arrival, r"setp.eq.u32 \1, 0, 0;", ptx)
     inits = list(re.finditer(r"mov\.b32\s+(%r\d+), (\d+);\n\s*mbarrier\.init\.shared\.b64\s+\[[^]]*\], \1;", ptx))
@@ -69,7 +68,7 @@ def build(case, options, tool, folder):
 
 
 def check(case, options, tool, folder):
-    """(what happened, whether that is as it should be)."""
+    """(what happened, True if that is correct)."""
     kernel = build(case, options, tool, folder)
     sizes = [flag.replace("=?", "=2") for flag in case if re.match(r"--[mnk]=|--groups=", flag)]
     command = ["compute-sanitizer", "--tool", tool, *_TOOLS[tool], options.run, "--device=gpu", f"--kernel={kernel}",
@@ -91,8 +90,8 @@ def main():
     parser.add_argument("--run", default=os.environ.get("DGEMM_RUN", "dgemm-run"), help="dgemm-run (DGEMM_RUN)")
     parser.add_argument("--ptxas", default=os.environ.get("DGEMM_PTXAS", "ptxas"), help="ptxas (DGEMM_PTXAS)")
     parser.add_argument("--tool", choices=_TOOLS, action="append", help="one of the tools (default: all)")
-    parser.add_argument("--as-is", action="store_true", help="racecheck too checks the kernels as they are")
-    parser.add_argument("--timeout", type=int, default=60, metavar="SECONDS", help="for one kernel (default 60)")
+    parser.add_argument("--as-is", action="store_true", help="racecheck also checks unchanged kernels")
+    parser.add_argument("--timeout", type=int, default=60, metavar="SECONDS", help="seconds for one kernel (default 60)")
     options = parser.parse_args()
     failed = 0
     for tool, (name, case) in itertools.product(options.tool or _TOOLS, _CASES.items()):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures what rewriting the yield and reuse bits of the promotion FFMAs (dgemm-sass) does to the speed of kernels.
+"""Measures the effect of rewriting the yield and reuse bits of the promotion FFMAs (dgemm-sass) on the speed of kernels.
 
   gpu-sass.py prepare [--gen build/bin/dgemm-gen] [--sass build/bin/dgemm-sass] [--rounds R] --out FOLDER
   dgemm-run --device=gpu --cases=FOLDER/cases.txt --time --check=sample --json=REPORT     (on the GPU machine)
@@ -7,8 +7,8 @@
 
 `prepare` compiles the M = 4096 rows of the dense table with the config that the compiler chooses, and the M = 64 rows with
 one math warpgroup, and rewrites each cubin with every policy that changes it. The case list takes the variants of a
-kernel in turn, R times over, all on the same inputs, so that clocks and power drift alike for all. `summarize` prints the
-median of the rounds' medians, their spread, and how many times faster than the kernel as ptxas made it.
+kernel in turn, R times, all on the same inputs, so that drifts of clocks and power affect all equally. `summarize` prints the
+median of the rounds' medians, their spread, and the speed-up over the unchanged kernel.
 """
 import argparse
 import collections

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""torch._scaled_mm and torch.nn.functional.scaled_mm, called wrongly, say the same with dgemm under them. Needs a Hopper GPU.
+"""Checks that wrong calls of torch._scaled_mm and torch.nn.functional.scaled_mm give the same errors with dgemm's override.
 
 usage: gpu-scaled-mm-errors.py
 
-Needs the wheel of dgemm and torch 2.10 or later. Each call differs in one thing from one that torch takes. Its outcome without the
-override and with it must be alike: the same exception with the same text, or results of the same shape and type, close to each
-other. PASS or FAIL for each, exit code 1 if one fails.
+Needs a Hopper GPU, the wheel of dgemm and torch 2.10 or later. Each call differs in one argument from a call that torch takes.
+Its outcome must be the same with and without the override: the same exception with the same text, or results of the same shape
+and type that are close to each other. Prints PASS or FAIL for each; the exit code is 1 if one fails.
 """
 
 import sys
@@ -53,8 +53,8 @@ def list_v1():
         "A has one dimension": {"input": fp8(1, K)[0]},
         "A has three dimensions": {"input": fp8(M, K)[None]},
         "K differs": {"mat2": fp8(N, K + 16).t()},
-        "K is no multiple of 16": {"input": fp8(M, 500), "mat2": fp8(N, 500).t()},
-        "N is no multiple of 16": {"mat2": fp8(250, K).t(), "scale_b": ones(1, 250)},
+        "K is not a multiple of 16": {"input": fp8(M, 500), "mat2": fp8(N, 500).t()},
+        "N is not a multiple of 16": {"mat2": fp8(250, K).t(), "scale_b": ones(1, 250)},
         "B is row-major": {"mat2": fp8(K, N)},
         "A is column-major": {"input": fp8(K, M).t()},
         "A is a slice": wide,
@@ -120,7 +120,7 @@ def attempt(function, arguments):
         result = function(**arguments)
         torch.cuda.synchronize()
         return result
-    except Exception as error:  # noqa: BLE001: whatever torch raises is what is compared
+    except Exception as error:  # noqa: BLE001: any exception of torch is compared
         return error
 
 

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""torch._scaled_mm and torch.nn.functional.scaled_mm with dgemm under them, on a Hopper GPU.
+"""Checks and times torch._scaled_mm and torch.nn.functional.scaled_mm with dgemm's override, on a Hopper GPU.
 
 usage: gpu-scaled-mm.py [--no-time] [--repeat 50]
 
-Needs the wheel of dgemm and torch 2.10 or later. First each recipe that torch takes, at a dozen shapes: the result through the
-override, torch's own, and double precision; ours must be as close as torch's, or closer, and dgemm.scaled_mm must give the
-same bits. Then all 16 pairs by dgemm.scaled_mm, torch.compile, and what is left to torch. PASS or FAIL for each, exit code 1 if one
-fails. Then times of row-wise and tensor-wise products, torch's and ours, with a cold L2, interleaved, medians of events.
+Needs the wheel of dgemm and torch 2.10 or later. The first part compares each recipe that torch takes, at a dozen shapes: the
+result of the override, torch's own, and double precision. Ours must be at least as close as torch's, and dgemm.scaled_mm must
+give the same bits. The second part checks all 16 pairs of dgemm.scaled_mm, torch.compile, and calls that are left to torch.
+Prints PASS or FAIL for each; the exit code is 1 if one fails. The last part times row-wise and tensor-wise products, torch's and
+ours interleaved with a cold L2, as medians of events.
 """
 
 import argparse
@@ -41,7 +42,7 @@ def blocks(size):
 
 
 def make_scale(granularity, rows, k):
-    """[rows, along K], as a quantiser writes it."""
+    """Scales as [rows, along K], as a quantiser writes them."""
     high = {"tensor": 1, "128x128": blocks(rows)}.get(granularity, rows)
     return torch.rand(high, blocks(k) if granularity.endswith("128") else 1, device="cuda") + 0.5
 
@@ -113,7 +114,7 @@ def attempt(call):
     """The result, or the exception."""
     try:
         return call()
-    except Exception as error:  # noqa: BLE001: whatever torch raises is what is compared
+    except Exception as error:  # noqa: BLE001: any exception of torch is compared
         return error
 
 
@@ -221,7 +222,7 @@ def measure(calls, flush, repeat):
     for _ in range(repeat):
         for call, mine in zip(calls, events):
             flush.zero_()
-            torch.cuda._sleep(100_000)  # so that the launch waits for nothing on the host
+            torch.cuda._sleep(100_000)  # so that the launch does not wait for the host
             start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
             start.record()
             call()

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Compiles kernels of every layout and of odd shapes, and writes the case lists that `dgemm-run --cases` takes.
+"""Compiles kernels of every layout and of odd shapes, and writes their case lists for `dgemm-run --cases`.
 
 usage: gpu-shapes.py --gen build/bin/dgemm-gen --out FOLDER [--for-emulator --parts N]
 
@@ -7,7 +7,7 @@ shapes.txt: M, N and K over small and odd values (M dynamic), one kernel for M =
 dynamic leading dimensions, contiguous and masked groups, strides, scale layouts, clusters. table.txt: every config of the
 tuned tables. large.txt: operands of more than 2^31 elements. speed.txt: two grouped problems to time.
 
-On the GPU machine, with FOLDER and a static dgemm-run carried there:
+On the GPU machine, with copies of FOLDER and a static dgemm-run:
     for list in shapes table large; do dgemm-run --device=gpu --cases=FOLDER/$list.txt; done
     dgemm-run --device=gpu --cases=FOLDER/speed.txt --time
 
@@ -27,7 +27,7 @@ REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 MS = [1, 7, 16, 33, 64, 100, 129, 257]
 NS = [1, 8, 33, 56, 128, 576]
 KS = [1, 17, 128, 200, 528, 1152]
-# Multiply-adds of the largest case for the emulator, about two minutes of it.
+# Multiply-adds of the largest case for the emulator, which take about two minutes.
 EMULATOR_LIMIT = 1 << 34
 
 
@@ -119,7 +119,7 @@ def fields(cases):
                   [(m, 520, 512, seed) for m in (2048, 3000) for seed in (1, 2)])
         cases.add(f"masked_{name}", f"--layout=masked --m=200 --groups=4 --n=520 --k=512 --config={config}",
                   [(200, 520, 512, seed) for seed in (1, 2, 3)])
-    # Starts while the case before still runs, where that is in the same stream.
+    # Starts while the previous case still runs, if that is in the same stream.
     for name, config in (("pdl", ""), ("pdl_split", "--config=block=64x64,split_k=2"),
                          ("pdl_pair", "--config=block=128x128,cluster=2x1")):
         cases.add(f"dense_{name}", f"--m=? --n=520 --k=1024 --pdl {config}", [(m, 520, 1024, m) for m in (1, 64, 1000)])
@@ -135,7 +135,7 @@ def fields(cases):
                   [(m, 1032, 640, seed) for m in (2048, 5000) for seed in (1, 2)])
         cases.add(f"masked_{name}", f"--layout=masked --m=600 --groups=8 --n=1032 --k=640 --config={config}",
                   [(600, 1032, 640, seed) for seed in (1, 2)])
-    # What masked groups and stores without TMA have no registers for.
+    # Configs for which masked groups and stores without TMA do not have enough registers.
     config = "block=128x256,early_store=true,rotate=true"
     for name, config in (("early_unroll", f"{config},unroll=4"), ("early_pair", f"{config},unroll=4,cluster=2x1")):
         cases.add(f"dense_{name}", f"--m=? --n=520 --k=1664 --config={config}",
@@ -186,7 +186,7 @@ def training(cases):
 
 
 def table(cases):
-    """Each config of the shipped tables, at sizes with tails that are not its own."""
+    """Each config of the shipped tables, at other sizes, with tails."""
     for path in glob.glob(os.path.join(REPOSITORY, "lib/Analysis/TunedTables/*.json")):
         with open(path) as file:
             entries = json.load(file)["entries"]

@@ -1,6 +1,5 @@
-"""What mkdocs does to the pages of docs/ on their way into the site: links to files outside of docs/ become names of files.
-
-scripts/check-links.py holds that those files exist.
+"""Hooks of mkdocs: links to files outside of docs/ become names of files in the site.
+scripts/check-links.py checks that these files exist.
 """
 
 import posixpath

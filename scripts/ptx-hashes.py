@@ -1,15 +1,14 @@
 #!/usr/bin/env python3
-"""Says whether the compiler still writes the PTX that it wrote: one hash for each problem of a list.
+"""Checks that the compiler still writes the same PTX, by a hash for each problem of a list.
 
 usage: ptx-hashes.py [--gen build/bin/dgemm-gen] [--update] [--keep FOLDER] [--only TEXT] [LIST]
 
-LIST (test/Pipelines/ptx-hashes.txt) has a line for each problem: its hash, then the flags of dgemm-gen. Each row of the
-tuned table has to be in it. The hash is of the code: comments and empty lines do not count.
-
-A change that only moves things leaves every hash alone. To see what another change does, keep the PTX of both compilers:
+LIST (test/Pipelines/ptx-hashes.txt) has a line for each problem: its hash, then the flags of dgemm-gen. It must have
+each row of the tuned table. The hash is of the code; comments and empty lines do not count.
+A change that only moves code changes no hash. To see the effect of another change, keep the PTX of both compilers:
     ptx-hashes.py --gen OLD/dgemm-gen --keep old; ptx-hashes.py --keep new; diff -r old new
-and where that is what you want, write the new hashes with --update, and say in the commit why they differ. Where only the
-spelling of flags changes, edit the flags in LIST: the hashes have to stay.
+If the difference is intended, write the new hashes with --update, and say in the commit why they differ. If only the
+spelling of flags changes, edit the flags in LIST: the hashes must not change.
 """
 import argparse
 import concurrent.futures
@@ -42,7 +41,7 @@ class Problem:
 
 
 def read_lines(path):
-    """The lines of the list: a Problem for each problem, other lines (comments, empty ones) as they are."""
+    """The lines of the list: a Problem for each problem; other lines (comments, empty ones) unchanged."""
     lines = []
     with open(path) as file:
         for number, line in enumerate(file, 1):
@@ -57,7 +56,7 @@ def read_lines(path):
 
 
 def table_flags():
-    """The flags of the benchmark's rows, which are the rows of the tuned table. Error: an entry that is no such row."""
+    """The flags of the benchmark's rows, which are the rows of the tuned table. Error: an entry that is not such a row."""
     rows = {(row.layout, row.groups, row.m if row.layout == "masked" else row.rows, row.n, row.k): row
             for row in problems.all_rows()}  # fmt: skip
     with open(TABLE) as file:
@@ -66,7 +65,7 @@ def table_flags():
     for entry in entries:
         row = rows.get(tuple(entry[name] for name in ("layout", "groups", "m", "n", "k")))
         if not row:
-            raise SystemExit(f"error: {TABLE} has an entry that is no row of benchmarks/problems.py: {entry}")
+            raise SystemExit(f"error: {TABLE} has an entry that is not a row of benchmarks/problems.py: {entry}")
         flags.append(" ".join(row.flags()))
     return flags
 
@@ -77,7 +76,7 @@ def hash_code(ptx):
 
 
 def compile_problem(gen, problem, keep):
-    """(hash, error): the hash of what `gen` makes of it now; its PTX goes to the folder `keep`, if one is given."""
+    """(hash, error): the hash of the PTX that `gen` writes; the PTX is stored in the folder `keep` if one is given."""
     done = subprocess.run([gen, *shlex.split(problem.flags), "--emit=ptx"], capture_output=True, text=True)
     if done.returncode:
         return None, done.stderr.strip() or f"exit code {done.returncode}"
@@ -90,8 +89,8 @@ def compile_problem(gen, problem, keep):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gen", default=os.path.join(REPOSITORY, "build/bin/dgemm-gen"), help="the compiler")
-    parser.add_argument("--update", action="store_true", help="write the hashes of this compiler, and add rows that lack")
-    parser.add_argument("--keep", metavar="FOLDER", help="write the PTX of each problem there")
+    parser.add_argument("--update", action="store_true", help="write the hashes of this compiler, and add missing rows")
+    parser.add_argument("--keep", metavar="FOLDER", help="write the PTX of each problem into this folder")
     parser.add_argument("--only", metavar="TEXT", default="", help="only problems whose flags contain TEXT")
     parser.add_argument("list", nargs="?", default=LIST)
     args = parser.parse_args()
@@ -118,10 +117,10 @@ def main():
             file.writelines(f"{line.hash}  {line.flags}\n" if isinstance(line, Problem) else f"{line}\n" for line in lines)
     elif not args.update:
         for problem in changed:
-            print(f"{'not listed' if problem in missing else 'other PTX'}: {problem.flags}", file=sys.stderr)
+            print(f"{'not listed' if problem in missing else 'different PTX'}: {problem.flags}", file=sys.stderr)
         if changed:
-            print("how to look at them, and what to do: scripts/ptx-hashes.py --help", file=sys.stderr)
-    print(f"{len(chosen)} problems, {len(changed)} with other PTX, {len(failed)} do not compile")
+            print("scripts/ptx-hashes.py --help says how to see the differences, and what to do", file=sys.stderr)
+    print(f"{len(chosen)} problems, {len(changed)} with different PTX, {len(failed)} do not compile")
     return 1 if failed or (changed and not args.update) else 0
 
 

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # From a clone to a kernel: installs what is missing, builds the tools, and compiles a GEMM of DeepSeek-V3 to PTX, a
 # cubin and a launch descriptor in out/. On a machine with a Hopper GPU it also runs, checks and times the kernel; on any
-# other the emulator runs and checks a small one. With DGEMM_TOOLS=FOLDER it takes tools that are built already.
+# other machine the emulator runs and checks a small one. With DGEMM_TOOLS=FOLDER it uses tools that were built before.
 # shellcheck source-path=SCRIPTDIR
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 M=4096 N=7168 K=16384
 STEPS=4
 
-# step NUMBER TEXT: where the script is, and how long it has taken until here.
+# step NUMBER TEXT: prints the step, and the time so far.
 step() {
   say "[$1/$STEPS, $((SECONDS / 60)) min $((SECONDS % 60)) s] $2"
 }

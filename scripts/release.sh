@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Makes what a release consists of, in one folder: release.sh [--python-include DIR] [--output DIR]
+# Makes all files of a release in one folder: release.sh [--python-include DIR] [--output DIR]
 #   --python-include DIR  headers of a CPython >= 3.12, for the wheel of the stable ABI (see build-wheel.sh)
 #   --output DIR          default: dist/VERSION
-# In it are the wheels of dgemm and of deep_gemm, the sdist, the tools with LLVM linked in (a tar.xz), and SHA256SUMS.
-# The version stands in CMakeLists.txt and nowhere else; CHANGELOG.md must have a section for it.
+# These are the wheels of dgemm and of deep_gemm, the sdist, the static tools (a tar.xz), and SHA256SUMS.
+# Only CMakeLists.txt has the version; CHANGELOG.md must have a section for it.
 # shellcheck source-path=SCRIPTDIR
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Installs what the build and the tests need and this machine lacks: packages of Debian 12 (as root or with sudo), and
-# from PyPI, in the virtual environment .venv of this checkout, ptxas and nvdisasm; with --python also what builds and
-# tests the Python package. Does nothing, and needs no network, where all is there. Set DGEMM_PTXAS or DGEMM_NVDISASM to
-# use one of your own instead of the wheel.
+# Installs missing dependencies of the build and the tests: packages of Debian 12 (as root or with sudo), and ptxas and
+# nvdisasm from PyPI into the virtual environment .venv of this checkout. --python also installs those of the Python package.
+# Does nothing, and needs no network, if nothing is missing. Set DGEMM_PTXAS or DGEMM_NVDISASM to use your own program instead
+# of the wheel.
 # shellcheck source-path=SCRIPTDIR
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
@@ -18,7 +18,7 @@ PACKAGES=(
   python3 python3-venv python3-dev ca-certificates
 )
 
-# What builds and tests the Python package.
+# Dependencies of the Python package and its tests.
 PYTHON_PACKAGES=(nanobind==3.1.0 scikit-build-core==1.1.2 wheel auditwheel==6.8.2 numpy ml_dtypes pytest mkdocs-material==9.8.2 matplotlib
   jax==0.6.1 jaxlib==0.6.1)
 
@@ -60,7 +60,7 @@ is_pinned() {
 }
 
 make_venv() {
-  # An interrupted earlier run may have left half an environment.
+  # An interrupted earlier run may have left an incomplete environment.
   if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
     /usr/bin/python3 -m venv --clear .venv
   fi

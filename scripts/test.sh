@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds everything with warnings as errors, and runs all tests, the unit tests that need no MLIR
-# and the tests of the tools also under the address and undefined-behaviour sanitizers; fuzzes for 10 s a target:
+# Installs what is missing, builds everything with warnings as errors, and runs all tests. The unit tests that need no MLIR
+# and the tests of the tools also run under the address and undefined-behaviour sanitizers. Fuzzes each target for 10 s:
 # test.sh [--static]
 #   --static  tests the shipped build (build-static/) instead of the development build (build/)
-# Ends with a line `N passed, N failed, N skipped`. Tests that need a Hopper GPU are skipped where there is none.
+# Ends with a line `N passed, N failed, N skipped`. Tests that need a Hopper GPU are skipped if there is none.
 # shellcheck source-path=SCRIPTDIR
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
@@ -40,11 +40,11 @@ say "Running the unit tests that need no MLIR, and the tests of the tools, under
 scripts/build.sh --sanitize --werror dgemm-tests-without-mlir dgemm-gen dgemm-opt dgemm-run dgemm-sass dgemm-tune
 ctest --test-dir build-sanitize --output-on-failure --label-regex '^without-mlir$' --no-tests=error \
   --output-junit "$results/sanitize.xml" || status=1
-# LLVM and MLIR are not instrumented: containers and arenas that both sides use look wrong to ours.
+# LLVM and MLIR are not instrumented, so our sanitizers would report containers and arenas that both sides use.
 ASAN_OPTIONS=detect_container_overflow=0:allow_user_poisoning=0 /usr/lib/llvm-22/bin/lit -sv \
   --xunit-xml-output="$results/lit-sanitize.xml" build-sanitize/test/tools || status=1
 
-# Short: a new fault is more likely found by an hour of scripts/fuzz.sh than by another minute here.
+# Short, because an hour of scripts/fuzz.sh finds new faults more likely than another minute here.
 say "Fuzzing"
 scripts/fuzz.sh --seconds=10 --bin="$directory/bin" || status=1
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs clang-tidy on the C++ lines that a change touches: tidy.sh [BASE] [clang-tidy-diff option...]
-#   BASE  what the change is compared with (default: main); the working tree counts, files that git does not track do not
+#   BASE  base of the change (default: main); includes the working tree, but not untracked files
 # The checks are those of .clang-tidy; every finding is an error. Needs the package clang-tidy-22, and configures build-tidy,
 # where each file is compiled by itself. A file takes 10 to 30 seconds, so CI does not run this.
 # shellcheck source-path=SCRIPTDIR

@@ -72,7 +72,7 @@ class DescriptorTest(unittest.TestCase):
             launcher.bind_sizes(DESCRIPTOR, {})
         with self.assertRaisesRegex(launcher.LaunchError, "compiled for N = 7168, not 128"):
             launcher.bind_sizes(DESCRIPTOR, {"M": 5, "N": 128})
-        with self.assertRaisesRegex(launcher.LaunchError, "M = 5 is no multiple of 8"):
+        with self.assertRaisesRegex(launcher.LaunchError, "M = 5 is not a multiple of 8"):
             launcher.bind_sizes({**DESCRIPTOR, "divisors": {"M": 8}}, {"M": 5})
 
     def test_operands(self):
@@ -155,7 +155,7 @@ class KernelTest(unittest.TestCase):
         self.assertNotIn("cuLaunchKernelEx", [name for name, _ in driver.calls])
 
     def test_unaligned_address(self):
-        with self.assertRaisesRegex(launcher.LaunchError, "no multiple of 16"):
+        with self.assertRaisesRegex(launcher.LaunchError, "not a multiple of 16"):
             launcher.Kernel(FakeDriver(), b"", DESCRIPTOR, {"M": 1}, {"scale_a": 0, "d": 8}, 132)
 
 

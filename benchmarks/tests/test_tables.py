@@ -100,7 +100,7 @@ class ReportTest(unittest.TestCase):
             self.assertEqual(reports.median(reports.load(path)["rows"][0], "ours"), 5)
             with open(path, "w") as file:
                 file.write("{}")
-            with self.assertRaisesRegex(reports.ReportError, "no benchmark report"):
+            with self.assertRaisesRegex(reports.ReportError, "not a benchmark report"):
                 reports.load(path)
 
 

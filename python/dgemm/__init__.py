@@ -1,7 +1,7 @@
 """Scaled FP8 matrix multiplication on NVIDIA Hopper, compiled in this process, with no CUDA toolkit.
 
-Drop-in for DeepGEMM: `import dgemm as deep_gemm`. docs/python.md is the guide, docs/coming-from-deepgemm.md says what is
-the same and what is not.
+A drop-in for DeepGEMM: `import dgemm as deep_gemm`. docs/python.md is the guide; docs/coming-from-deepgemm.md lists the
+differences.
 """
 
 import sys

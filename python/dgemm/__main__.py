@@ -25,7 +25,7 @@ def _count(text: str) -> int:
     """A positive number."""
     if text.isdigit() and int(text) > 0:
         return int(text)
-    raise argparse.ArgumentTypeError(f"'{text}' is no positive number")
+    raise argparse.ArgumentTypeError(f"'{text}' is not a positive number")
 
 
 def _add_problem(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +45,7 @@ def _precompile(arguments: argparse.Namespace) -> int:
                                ldd=arguments.ldd, workers=arguments.jobs, progress=not arguments.quiet)
     lost = sum(_cache.read(_jit.disk_key(kernel.problem, kernel.config, kernel.assembler)) is None for kernel in kernels)
     if lost:
-        print(f"error: {lost} of {len(kernels)} kernels could not be kept in {_env.cache_dir() or 'a cache folder'}, and "
+        print(f"error: {lost} of {len(kernels)} kernels could not be stored in {_env.cache_dir() or 'a cache folder'}, and "
               "end with this process", file=sys.stderr)
         return 1
     if not arguments.quiet:
@@ -57,7 +57,7 @@ def _precompile(arguments: argparse.Namespace) -> int:
 def _cache_command(arguments: argparse.Namespace) -> int:
     folder = _env.cache_dir()
     if folder is None:
-        raise ValueError("there is no home directory, and so no kernel cache; DGEMM_CACHE_DIR names a folder")
+        raise ValueError("there is no home directory, so there is no kernel cache; DGEMM_CACHE_DIR can name a folder")
     if arguments.action == "path":
         print(folder)
     elif arguments.action == "clear":
@@ -96,11 +96,11 @@ def _info(_: argparse.Namespace) -> int:
         print(f"assembler  none: {error}")
     try:
         version = _dgemm.driver_version()
-        print(f"driver     of CUDA {version // 1000}.{version % 1000 // 10}")
+        print(f"driver     CUDA {version // 1000}.{version % 1000 // 10}")
         for device in range(_dgemm.device_count()):
             info = _dgemm.device_info(device)
             major, minor = info["capability"]
-            usable = "" if (major, minor) == (9, 0) else "; not supported, dgemm kernels run on sm_90a alone"
+            usable = "" if (major, minor) == (9, 0) else "; not supported, dgemm kernels run only on sm_90a"
             print(f"GPU {device}      {info['name']}, sm_{major}{minor}, {info['multiprocessors']} multiprocessors{usable}")
     except RuntimeError as error:
         print(f"driver     none: {error}")
@@ -117,9 +117,9 @@ def _time(arguments: argparse.Namespace) -> int:
     try:
         import torch
     except ImportError:
-        raise SystemExit("error: bench needs torch, which makes its tensors; dgemm-run needs nothing but a GPU") from None
+        raise SystemExit("error: bench needs torch for its tensors; dgemm-run needs only a GPU") from None
     if not torch.cuda.is_available():
-        raise SystemExit("error: bench needs a GPU, and torch sees none")
+        raise SystemExit("error: bench needs a GPU, but torch finds none")
     if arguments.plot:
         try:
             import matplotlib  # noqa: F401: before minutes of measuring
@@ -148,13 +148,13 @@ def _tune(arguments: argparse.Namespace) -> int:
 _EPILOG = """\
 examples:
   python -m dgemm info                                          which assembler, driver and GPUs are used
-  python -m dgemm precompile --n=4096 --k=7168 --m=1:8192       every kernel that a layer can need
+  python -m dgemm precompile --n=4096 --k=7168 --m=1:8192       all kernels of a layer
   python -m dgemm bench --n=4096 --k=7168 --m 1 16 64 512       needs a Hopper GPU and torch; --plot=speed.svg draws it
   python -m dgemm cache verify --repair
 
 exit codes:
   0  done
-  1  an error, which is on standard error, or a damaged cache
+  1  an error (see standard error), or a damaged cache
   2  the command line is wrong
 """
 
@@ -169,14 +169,14 @@ def _make_parser() -> argparse.ArgumentParser:
     _add_problem(precompile)
     precompile.add_argument("--m", type=_range, default=(1, 8192), help="FIRST:LAST rows, 1:8192 by default; masked: "
                             "expected rows of a group")
-    precompile.add_argument("--row-alignment", type=int, metavar="ROWS", help="contiguous: groups start at multiples of it, "
+    precompile.add_argument("--row-alignment", type=int, metavar="ROWS", help="contiguous: groups start at its multiples, "
                             "128 by default")
     for name, matrix in (("lda", "A"), ("ldb", "B"), ("ldd", "D")):
         precompile.add_argument(f"--{name}", type=int, default=0, metavar="ELEMENTS", help=f"from row to row of {matrix}, "
-                                "where rows are padded")
+                                "if rows are padded")
     precompile.add_argument("--max-m", type=int, help="masked: rows that each group has memory for")
     precompile.add_argument("--scale-a", choices=("mn", "k", "any"), default="any", help="innermost order of A's scales")
-    precompile.add_argument("--scale-b", choices=("mn", "k", "any"), default="any", help="the same of B's, where each row has "
+    precompile.add_argument("--scale-b", choices=("mn", "k", "any"), default="any", help="the same for B's, if each row has "
                             "scales")
     for letter, default in (("a", "1x128"), ("b", "128x128")):
         precompile.add_argument(f"--recipe-{letter}", choices=GRANULARITIES, default=default, help=f"what of "
@@ -185,14 +185,14 @@ def _make_parser() -> argparse.ArgumentParser:
                                 f"{letter.upper()}, e4m3 by default")
     precompile.add_argument("--out", choices=tuple(OUT_DTYPES), default="bf16", help="elements of D, bf16 by default")
     precompile.add_argument("--accuracy", choices=ACCURACIES, default="exact", help="fast: the tensor cores sum along all of K, "
-                            "where no scale varies along it")
+                            "for scales that do not vary along it")
     precompile.add_argument("-j", "--jobs", type=int, help="compilations at a time; the number of cores by default")
     precompile.add_argument("-q", "--quiet", action="store_true", help="no progress")
     precompile.set_defaults(run=_precompile)
 
     cache = commands.add_parser("cache", help="list, verify or clear the kernel cache")
     cache.add_argument("action", choices=("list", "path", "verify", "clear"), nargs="?", default="list")
-    cache.add_argument("--repair", action="store_true", help="verify: remove what is damaged")
+    cache.add_argument("--repair", action="store_true", help="verify: remove damaged files")
     cache.set_defaults(run=_cache_command)
 
     info = commands.add_parser("info", help="version, assembler, driver, GPUs and cache")
@@ -202,23 +202,23 @@ def _make_parser() -> argparse.ArgumentParser:
                                         "NVVM that it depends on")
     install_ptxas.set_defaults(run=_install_ptxas)
 
-    bench = commands.add_parser("bench", help="time dense shapes on the GPU, beside torch and DeepGEMM where they are installed")
+    bench = commands.add_parser("bench", help="time dense shapes on the GPU, together with torch and DeepGEMM if these are installed")
     bench.add_argument("--n", type=_count, required=True, help="columns of D, rows of B")
     bench.add_argument("--k", type=_count, required=True, help="columns of A and B")
     bench.add_argument("--m", type=_count, nargs="+", required=True, help="rows, several for a curve")
     bench.add_argument("--repeat", type=_count, default=50, help="samples of each, 50 by default")
-    bench.add_argument("--plot", metavar="FILE", help="draw TFLOPS, the roofline and the speed beside each peer into this .svg or .png "
+    bench.add_argument("--plot", metavar="FILE", help="draw TFLOPS, the roofline and the speed relative to each peer into this .svg or .png "
                        "(needs matplotlib)")
     bench.set_defaults(run=_time)
 
-    tune = commands.add_parser("tune", help="measure configs on the GPU, with torch, and keep the quickest for later calls")
+    tune = commands.add_parser("tune", help="measure configs on the GPU, with torch, and store the fastest for later calls")
     _add_problem(tune)
     tune.add_argument("--m", type=int, nargs="+", required=True, help="rows to tune for, one table entry each; contiguous: "
                       "of all groups together, masked: of each group")
-    tune.add_argument("--config", action="append", default=[], metavar="FIELDS", help="try the best configs with these "
-                      "fields, too, such as 'split_k = 4'; may be repeated")
+    tune.add_argument("--config", action="append", default=[], metavar="FIELDS", help="also try the best configs with these "
+                      "fields, such as 'split_k = 4'; may be repeated")
     tune.add_argument("--best", type=int, default=40, help="configs to try for each set of fields, 40 by default")
-    tune.add_argument("--table", help="file to keep them in; by default the one that calls look into (DGEMM_TUNED_TABLE)")
+    tune.add_argument("--table", help="file of the table; by default the one that calls use (DGEMM_TUNED_TABLE)")
     tune.add_argument("-j", "--jobs", type=int, help="compilations at a time; the number of cores by default")
     tune.add_argument("-q", "--quiet", action="store_true", help="no progress")
     tune.set_defaults(run=_tune)
@@ -229,10 +229,10 @@ def main(argv: list[str] | None = None) -> int:
     arguments = _make_parser().parse_args(argv)
     try:
         status = arguments.run(arguments)
-        sys.stdout.flush()  # here, where a reader that is gone can be dealt with
+        sys.stdout.flush()  # here, where a closed pipe can be handled
         return status
     except BrokenPipeError:
-        # As in "cache list | head". What is still buffered goes nowhere, so that the end of Python finds no pipe either.
+        # As in "cache list | head". Buffered output is discarded, so that Python does not write to the closed pipe at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:

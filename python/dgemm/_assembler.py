@@ -1,4 +1,4 @@
-"""Which ptxas is used, and its release, without running it each time."""
+"""Finds ptxas and its release, without running it each time."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from . import _cache, _dgemm, _env
 from ._errors import CompileError
 
 PTXAS_PACKAGE = "nvidia-cuda-nvcc==13.0.*"
-"""The release that the compiler is tested with. A driver of the 580 series takes its cubins, and those of no later release."""
+"""The release that the compiler is tested with. A driver of the 580 series loads its cubins, but not those of later releases."""
 
 _found: dict[tuple[str, str], "Assembler"] = {}
 
 
 @dataclass(frozen=True)
 class Assembler:
-    """What turns PTX into machine code: a ptxas, the driver (no path), or nothing (the emulator runs PTX)."""
+    """The assembler of PTX: a ptxas, the driver (no path), or none (the emulator runs PTX)."""
 
     path: str
     version: str
@@ -46,7 +46,7 @@ def _search() -> str:
 
 
 def _release(path: str, named: bool) -> str:
-    """The release. Asking a ptxas takes longer than loading a kernel from disk; so the answer is kept there."""
+    """The release. Running ptxas takes longer than loading a kernel from disk, so the answer is stored on disk."""
     stat = os.stat(path)
     identity = json.dumps([path, stat.st_size, stat.st_mtime_ns])
     memo = f"assembler-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.json"
@@ -54,7 +54,7 @@ def _release(path: str, named: bool) -> str:
         known = json.loads(_cache.read_file(memo) or b"null")
         if known["identity"] == identity:
             return known["release"]
-    # Where DGEMM_PTXAS names it, so does an error.
+    # An error names DGEMM_PTXAS if that is set.
     _, release = _dgemm.find_assembler("" if named else path)
     _cache.write_file(memo, json.dumps({"identity": identity, "release": release}).encode())
     return release
@@ -62,8 +62,7 @@ def _release(path: str, named: bool) -> str:
 
 def find() -> Assembler:
     """DGEMM_PTXAS; else the first that _search finds; else the driver's own compiler.
-
-    Raises CompileError if DGEMM_PTXAS names no ptxas, or there is neither a ptxas nor a driver.
+    Raises CompileError if DGEMM_PTXAS does not name a ptxas, or if there is neither a ptxas nor a driver.
     """
     named = _env.ptxas_path()
     key = (named, os.environ.get("PATH", ""))

@@ -1,4 +1,4 @@
-"""python -m dgemm bench: times of the user's own shapes on the user's own GPU, beside what else is installed, and a picture of them."""
+"""python -m dgemm bench: times and plots the user's shapes on the user's GPU, together with the peers that are installed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OURS = "dgemm"
 
 @dataclass
 class Result:
-    """Microseconds of one problem, medians, by contender."""
+    """Median microseconds of one problem by contender."""
 
     m: int
     n: int
@@ -30,7 +30,7 @@ class Result:
 
     @property
     def bytes(self) -> int:
-        """What must move at least: A, B and D (bf16) once, and their scales."""
+        """The least bytes to move: A, B and D (bf16) once, and the scales."""
         blocks = -(-self.k // 128)
         return self.m * self.k + self.n * self.k + 2 * self.m * self.n + 4 * blocks * (self.m + -(-self.n // 128))
 
@@ -38,7 +38,7 @@ class Result:
         return self.flop / self.us[name] * 1e-6
 
     def roof(self, machine: str) -> float:
-        """TFLOPS that no kernel exceeds on this machine with a cold L2: by its data sheet, the tensor cores' or what memory feeds."""
+        """Upper bound of TFLOPS on this machine with a cold L2, by the data sheet: the tensor cores', or what memory can feed."""
         peak, bandwidth = _DATA_SHEETS[machine]
         return min(peak, self.flop / self.bytes * bandwidth)
 
@@ -51,7 +51,7 @@ class Result:
 
 
 def _list_contenders(torch: Any, m: int, n: int, k: int) -> dict[str, Callable[[], Any]]:
-    """Calls that compute one problem with scales of 1x128 by 128x128, each with a kernel that exists here."""
+    """Calls that compute one problem with scales of 1x128 and 128x128, for each contender that is installed."""
     a = torch.randn(m, k, device="cuda").to(torch.float8_e4m3fn)
     b = torch.randn(n, k, device="cuda").to(torch.float8_e4m3fn)
     scale_a = torch.rand(m, -(-k // 128), device="cuda") + 0.5
@@ -65,9 +65,9 @@ def _list_contenders(torch: Any, m: int, n: int, k: int) -> dict[str, Callable[[
         if "dgemm" not in (deep_gemm.__doc__ or ""):  # not our own package of that name
             deep_gemm.fp8_gemm_nt((a, aligned), (b, scale_b), d)
             calls["deep_gemm"] = lambda: deep_gemm.fp8_gemm_nt((a, aligned), (b, scale_b), d)
-    except Exception:  # noqa: BLE001: not installed, or it refuses this shape: then it is not timed
+    except Exception:  # noqa: BLE001: not installed, or it refuses this shape; it is then not timed
         pass
-    # Rows of scale_b have a pitch of a multiple of 4, as cuBLASLt wants it.
+    # The pitch of rows of scale_b is a multiple of 4, as cuBLASLt requires.
     padded = torch.zeros(scale_b.shape[0], -(-scale_b.shape[1] // 4) * 4, device="cuda")
     padded[:, :scale_b.shape[1]] = scale_b
     try:
@@ -86,7 +86,7 @@ def _list_contenders(torch: Any, m: int, n: int, k: int) -> dict[str, Callable[[
 
 
 def run(torch: Any, rows: list[int], n: int, k: int, repeat: int, report: Callable[[str], None]) -> list[Result]:
-    """Times each number of rows. All contenders take turns, each behind a write of 256 MB, which empties the L2."""
+    """Times each number of rows. All contenders take turns. A write of 256 MB before each call empties the L2."""
     flush = torch.empty(256 << 20, device="cuda", dtype=torch.uint8)
     results = []
     for m in rows:
@@ -107,7 +107,7 @@ def run(torch: Any, rows: list[int], n: int, k: int, repeat: int, report: Callab
 
 
 def draw(results: list[Result], machine: str, title: str, path: str) -> None:
-    """TFLOPS by rows, with the roofline, and the speed beside each peer. ImportError without matplotlib."""
+    """TFLOPS by rows, with the roofline, and the speed relative to each peer. ImportError without matplotlib."""
     import matplotlib
     matplotlib.use("Agg")
     from matplotlib import pyplot

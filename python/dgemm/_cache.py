@@ -1,7 +1,7 @@
-"""The disk cache: one file for each kernel, written whole or not at all, and checked when it is read.
+"""The disk cache: one file for each kernel, written completely or not at all, and checked when it is read.
 
-A file is MAGIC, the SHA-256 of all that follows, the length of a JSON header, the header, PTX and cubin. The header holds
-the whole key, so that a file that was renamed, or made by another compiler, is not taken for this one.
+A file has MAGIC, the SHA-256 of the rest, the length of a JSON header, the header, PTX and cubin. The header has the complete
+key, so a file that was renamed or made by another compiler is not taken for another entry.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def decode(data: bytes, key: dict[str, Any] | None = None) -> tuple[dict[str, An
     """Key and kernel of an entry. Raises CorruptEntry, also for an entry of another key than `key`."""
     start = len(_MAGIC) + _DIGEST
     if not data.startswith(_MAGIC) or len(data) < start + _LENGTH.size:
-        raise CorruptEntry("it is no kernel of this version of the cache")
+        raise CorruptEntry("it is not a kernel of this version of the cache")
     body = data[start:]
     if hashlib.sha256(body).digest() != data[len(_MAGIC):start]:
         raise CorruptEntry("its checksum is wrong: it is truncated or damaged")
@@ -63,7 +63,7 @@ def decode(data: bytes, key: dict[str, Any] | None = None) -> tuple[dict[str, An
 
 
 def read(key: dict[str, Any]) -> dict[str, Any] | None:
-    """The kernel of `key`; None if there is none, or only a file that is not right or not ours."""
+    """The kernel of `key`; None if there is no file, or if it is damaged or not ours."""
     name = entry_name(key)
     data = read_file(name)
     if data is None:
@@ -101,7 +101,7 @@ def read_file(name: str) -> bytes | None:
 
 
 def write_file(name: str, data: bytes) -> bool:
-    """Writes a file of the cache whole; False, with one warning, if that cannot be."""
+    """Writes a file of the cache completely; False, with one warning, if that fails."""
     if (path := _env.cache_dir()) is None:
         return False
     try:
@@ -127,7 +127,7 @@ def _complain(folder: Path, error: OSError) -> None:
 def lock(key: dict[str, Any]) -> Iterator[None]:
     """Holds the lock of `key` against other processes. The caller has a lock for threads of this one.
 
-    Without a folder that can be written there is nothing to guard, and no lock.
+    Without a writable folder there is nothing to guard, so there is no lock.
     """
     with contextlib.ExitStack() as stack:
         if (path := _env.cache_dir()) is not None:
@@ -149,7 +149,7 @@ def _list(pattern: str) -> tuple[Path | None, list[str]]:
 
 
 def entries() -> Iterator[tuple[Path, dict[str, Any] | None, int, str]]:
-    """Each file of the cache, with its key and bytes, or None and what is wrong with it. OSError for a folder of others."""
+    """Each file of the cache, with its key and bytes, or with None and its fault. OSError for a folder of others."""
     path, names = _list(f"*{SUFFIX}")
     for name in names:
         try:
@@ -163,7 +163,7 @@ def entries() -> Iterator[tuple[Path, dict[str, Any] | None, int, str]]:
 
 
 def clear(only_bad: bool = False) -> int:
-    """Removes all entries, or those that are damaged, and what killed processes left behind. Returns their number.
+    """Removes all entries, or only damaged ones, and leftovers of killed processes. Returns their number.
     OSError for a folder of others."""
     bad = [path.name for path, key, *_ in entries() if key is None or not only_bad]
     path, names = _list("*")

@@ -1,4 +1,4 @@
-"""Casts to FP8 with scales, for tensors of torch and arrays of NumPy (with ml_dtypes)."""
+"""Casts to FP8 with scales, for torch tensors and NumPy arrays (with ml_dtypes)."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 from ._problem import ceil_div
 
 _LARGEST = 448.0  # of float8_e4m3fn
-_LEAST_AMAX = 1e-4  # so that a block of zeros has a scale that is no zero
+_LEAST_AMAX = 1e-4  # so that the scale of a block of zeros is not zero
 
 
 class _Torch:
-    """What NumPy and torch call differently."""
+    """Functions with different names in NumPy and torch."""
 
     def __init__(self, torch: Any):
         self.int32, self.uint8, self.float32, self.fp8 = torch.int32, torch.uint8, torch.float32, torch.float8_e4m3fn
@@ -56,7 +56,7 @@ def _check_rank(x: Any) -> None:
 
 
 def ceil_to_ue8m0(x: Any) -> Any:
-    """The least powers of two that are not below |x|, as float32: scales that UE8M0 can hold."""
+    """|x| rounded up to powers of two, as float32: scales that UE8M0 can hold."""
     lib = _library(x)
     bits = lib.cast(abs(x), lib.float32).view(lib.int32)
     exponent = ((bits >> 23) & 0xFF) + lib.cast((bits & 0x7FFFFF) != 0, lib.int32)
@@ -68,7 +68,7 @@ def pack_ue8m0_to_int(x: Any) -> Any:
     lib = _library(x)
     bits = x.view(lib.int32)
     if x.shape[-1] % 4 or bool(((bits < 0) | (bits & 0x7FFFFF != 0)).any()):
-        raise ValueError("x holds what is no power of two, or its last dimension is no multiple of 4")
+        raise ValueError("x has an element that is not a power of two, or its last dimension is not a multiple of 4")
     return lib.compact(lib.cast(bits >> 23, lib.uint8)).view(lib.int32)
 
 
@@ -79,7 +79,7 @@ def unpack_ue8m0_from_int(packed_sf: Any) -> Any:
 
 
 def _cast(x: Any, axes: tuple[int, ...], use_ue8m0: bool) -> tuple[Any, Any]:
-    """`x` in FP8, and the scale of each block, over whose `axes` the largest element is taken; dimensions are kept."""
+    """`x` in FP8, and the scale of each block: its largest element over `axes`. Dimensions are kept."""
     lib = _library(x)
     amax = lib.clamp(lib.amax(lib.cast(abs(x), lib.float32), axes), _LEAST_AMAX)
     scale = amax / _LARGEST
@@ -120,7 +120,7 @@ def per_block_cast_to_fp8(x: Any, use_ue8m0: bool = False, gran_k: int = 128) ->
 
 
 def per_custom_dims_cast_to_fp8(x: Any, dims: tuple[int, ...], use_ue8m0: bool = False) -> tuple[Any, Any]:
-    """In FP8, and a scale for each index of the dimensions `dims`."""
+    """`x` in FP8, and a scale for each index of the dimensions `dims`."""
     others = tuple(axis for axis in range(x.ndim) if axis not in dims)
     result, scale = _cast(x, others, use_ue8m0)
     return result, scale.squeeze()

@@ -1,4 +1,4 @@
-"""Checks of arguments: each returns the value in the form that is used, or raises an error that names the argument."""
+"""Checks of arguments: each returns the value in its canonical form, or raises an error that names the argument."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MAX_SIZE = 2**31 - 1
 
 
 def integer(name: str, value: Any, least: int = 1, most: int = MAX_SIZE) -> int:
-    """An int of `least` to `most`; integers of NumPy and torch are taken too. ValueError for anything else."""
+    """An int of `least` to `most`, which may be an integer of NumPy or torch. ValueError for anything else."""
     try:
         number = None if isinstance(value, bool) else operator.index(value)
     except TypeError:

@@ -1,4 +1,4 @@
-"""The compiler itself: kernels by their problem, without tensors; and all that a model needs, ahead of time."""
+"""The compiler: compiles kernels by their problem, without tensors, and all kernels of a model ahead of time."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _read_recipe(recipe_a: Any = "1x128", recipe_b: Any = "128x128", a_type: Any
             raise ValueError(f"{name} is True with scales for '{granularity}'; {_check.allowed(map(repr, allowed))}")
     _check.choice("accuracy", accuracy, ACCURACIES)
     if accuracy == "fast" and not {of_a, of_b} <= {"tensor", "row"}:
-        raise ValueError(f"accuracy is 'fast' with scales for '{of_a}' and '{of_b}'; allowed is it with 'tensor' and 'row', which do "
+        raise ValueError(f"accuracy is 'fast' with scales for '{of_a}' and '{of_b}'; it is allowed with 'tensor' and 'row', which do "
                          "not vary along K")
     return {"scale_a": of_a, "scale_b": of_b, "accuracy": accuracy, "a_type": _recipes.fp8_type("a_type", a_type),
             "b_type": _recipes.fp8_type("b_type", b_type), "out": _recipes.out_type("out", out),
@@ -90,11 +90,11 @@ def compile(n: int, k: int, m: int | None = None, *, layout: str = "dense", grou
             others.
         row_alignment: contiguous, offsets and k_grouped (columns of K): groups start at multiples of it.
         lda, ldb, ldd: elements from row to row; 0 for rows without padding.
-        recipe_a, recipe_b: what of A and B one scale belongs to: "tensor", "row" (of A a token, of B a channel), "1x128"
-            or "128x128"; also as a torch.nn.functional.ScalingType.
-        scale_a_k_innermost, scale_b_k_innermost: scales of "row" or "1x128" lie as [rows, K/128] row-major, instead of rows
+        recipe_a, recipe_b: the block of A and B that one scale covers: "tensor", "row" (a token of A, a channel of B), "1x128"
+            or "128x128"; or a torch.nn.functional.ScalingType.
+        scale_a_k_innermost, scale_b_k_innermost: scales of "row" or "1x128" are [rows, K/128] row-major instead of rows
             innermost.
-        scale_b_n_innermost: scales of B of "128x128" lie N-innermost.
+        scale_b_n_innermost: "128x128" scales of B are N-innermost.
         a_type, b_type: "e4m3" or "e5m2", or torch's or NumPy's dtype.
         out: type of D: "bf16", "f16" or "f32", or torch's or NumPy's dtype.
         accuracy: "exact", or "fast" where scales do not vary along K: the tensor cores sum along all of it.
@@ -125,8 +125,7 @@ def compile(n: int, k: int, m: int | None = None, *, layout: str = "dense", grou
 def list_configs(n: int, k: int, m: int = 4096, *, layout: str = "dense", groups: int | None = None,
                  config: str = "", recipe_a: Any = "1x128", recipe_b: Any = "128x128", a_type: Any = "e4m3",
                  b_type: Any = "e4m3", out: Any = "bf16", accuracy: str = "exact") -> list[str]:
-    """Every legal config with the fields of `config`, in the order of the cost model, the best first. The recipe is as in
-    compile()."""
+    """Every legal config with the fields of `config`, the best by the cost model first. The recipe is as in compile()."""
     problem = make_problem(n, k, layout, groups, recipe_a=recipe_a, recipe_b=recipe_b, a_type=a_type, b_type=b_type, out=out,
                            accuracy=accuracy)
     m = _check.integer("m", m)
@@ -165,8 +164,8 @@ def _wanted(problem: Problem, first: int, last: int, multiprocessors: int, machi
 
 
 def _problems_of_calls(base: Problem, scale_a: str, scale_b: str, max_m: int | None, first: int) -> list[tuple[Problem, bool]]:
-    """The problems that calls with this N, K, layout and these leading dimensions are analysed into, each once; and
-    whether only calls of a single row are of it."""
+    """The distinct problems of calls with this N, K, layout and these leading dimensions, each with a flag: only calls with a
+    single row have this problem."""
     found: dict[Problem, bool] = {}
     orders = {"any": (False, True), "mn": (False,), "k": (True,)}
     for k_innermost, b_k_innermost in product(orders[scale_a], orders[scale_b]):
@@ -206,10 +205,10 @@ def precompile(n: int, k: int, *, m: int | tuple[int, int] = (1, 8192), layout: 
 
     Args:
         n, k: sizes of B.
-        m: the rows that calls will have, as (least, most), or one number. (masked: expected_m of the calls.)
+        m: the rows of the calls, as (least, most) or one number. Masked: expected_m of the calls.
         layout, groups, row_alignment, lda, ldb, ldd: as in compile().
-        max_m: masked: the rows that each group has memory for, which a kernel is compiled for where the scales of A
-            are K-innermost, or lda or ldd is given; without it, only M-innermost scales are prepared.
+        max_m: masked: the rows that each group has memory for. Kernels for K-innermost scales of A, lda or ldd depend on it;
+            without it, only kernels for M-innermost scales are compiled.
         scale_a: "mn" or "k" for calls whose scales of A are M- or K-innermost, "any" for both.
         scale_b: the same of B, where each row has scales ("row" and "1x128").
         recipe_a, recipe_b, a_type, b_type, out, accuracy, accumulate: as in compile().
@@ -219,8 +218,7 @@ def precompile(n: int, k: int, *, m: int | tuple[int, int] = (1, 8192), layout: 
         workers: compilations at a time; None for the number of cores.
         progress: shows a bar on stderr.
 
-    Returns the kernels. Afterwards calls of these shapes neither compile nor load, so that they can be captured into a
-    CUDA graph at once.
+    Returns the kernels. Later calls of these shapes neither compile nor load, so they can be captured into a CUDA graph at once.
     """
     _check.choice("scale_a", scale_a, ("mn", "k", "any"))
     _check.choice("scale_b", scale_b, ("mn", "k", "any"))

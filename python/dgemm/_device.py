@@ -7,11 +7,11 @@ import sys
 from . import _dgemm
 
 MULTIPROCESSORS = 132
-"""Of an H100 SXM and an H200: what configs are chosen for unless the device says otherwise."""
+"""Multiprocessors of an H100 SXM and an H200: the default for the choice of configs."""
 
 
 MACHINE = "h100"
-"""The GPU that configs are chosen for unless the device says otherwise, as --machine of the tools names it."""
+"""The default GPU for the choice of configs, by its name in --machine of the tools."""
 
 
 def torch_device() -> int | None:
@@ -21,12 +21,12 @@ def torch_device() -> int | None:
 
 
 def current() -> int:
-    """torch's current GPU where torch has started CUDA, else 0."""
+    """torch's current GPU if torch has started CUDA, else 0."""
     return torch_device() or 0
 
 
 def multiprocessors(device: int) -> int:
-    """Those of a GPU; of an H100 where there is none. A negative `device` is the emulator."""
+    """The multiprocessors of a GPU, or of an H100 if there is no GPU. A negative `device` is the emulator."""
     try:
         return _dgemm.device_info(device)["multiprocessors"] if device >= 0 else MULTIPROCESSORS
     except RuntimeError:
@@ -34,7 +34,7 @@ def multiprocessors(device: int) -> int:
 
 
 def machine(device: int) -> str:
-    """The name of a GPU's kind, as tuned tables have it; h100 where there is none. A negative `device` is the emulator."""
+    """The machine of a GPU, as tuned tables name it, or h100 if there is no GPU. A negative `device` is the emulator."""
     try:
         return _dgemm.device_info(device)["machine"] if device >= 0 else MACHINE
     except RuntimeError:

@@ -13,7 +13,7 @@ _warned_lock = threading.Lock()
 
 
 def warn_once(key: str, message: str) -> None:
-    """Warns the first time that `key` comes up in this process."""
+    """Warns once for each `key` in this process."""
     with _warned_lock:
         if key in _warned:
             return
@@ -31,7 +31,7 @@ def debug_enabled() -> bool:
 
 
 def debug(message: str) -> None:
-    """One line on stderr where DGEMM_DEBUG is set."""
+    """Prints a line to stderr if DGEMM_DEBUG is set."""
     if debug_enabled():
         print(f"dgemm: {message}", file=sys.stderr)
 
@@ -42,7 +42,7 @@ def print_configs() -> bool:
 
 
 def _expand(path: str) -> Path | None:
-    """`path` with a leading ~ replaced; None where nobody knows the home directory."""
+    """`path` with a leading ~ replaced; None if there is no home directory."""
     try:
         return Path(path).expanduser()
     except RuntimeError:
@@ -50,7 +50,7 @@ def _expand(path: str) -> Path | None:
 
 
 def cache_dir() -> Path | None:
-    """DGEMM_CACHE_DIR, DeepGEMM's DG_JIT_CACHE_DIR with /dgemm behind it, or the user's cache folder. None, with one
+    """DGEMM_CACHE_DIR, DeepGEMM's DG_JIT_CACHE_DIR with /dgemm appended, or the user's cache folder. None, with one
     warning, for a user without a home directory."""
     if path := os.environ.get("DGEMM_CACHE_DIR"):
         folder = _expand(path)
@@ -59,14 +59,14 @@ def cache_dir() -> Path | None:
     else:
         folder = _expand(os.path.join(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "dgemm"))
     if folder is None:
-        warn_once("home", "there is no home directory, and so no folder for the kernel cache; kernels are kept in memory "
-                          "only, and each process compiles its own. DGEMM_CACHE_DIR names a folder")
+        warn_once("home", "there is no home directory, so there is no folder for the kernel cache; kernels are kept in memory "
+                          "only, and each process compiles its own. DGEMM_CACHE_DIR can name a folder")
     return folder
 
 
 def tuned_table() -> Path | None:
-    """DGEMM_TUNED_TABLE, or tuned.json in the cache folder: configs that were measured here, looked into before those
-    that the compiler comes with. It need not be there."""
+    """DGEMM_TUNED_TABLE, or tuned.json in the cache folder: configs that were measured here. They take precedence over the
+    shipped tables. The file need not exist."""
     if path := os.environ.get("DGEMM_TUNED_TABLE"):
         return _expand(path)
     folder = cache_dir()
@@ -74,12 +74,12 @@ def tuned_table() -> Path | None:
 
 
 def names_tuned_table() -> bool:
-    """True where DGEMM_TUNED_TABLE is set."""
+    """True if DGEMM_TUNED_TABLE is set."""
     return bool(os.environ.get("DGEMM_TUNED_TABLE"))
 
 
 def dump_dir() -> Path | None:
-    """DGEMM_DUMP: where every stage of each kernel is written."""
+    """DGEMM_DUMP: the folder for every stage of each kernel."""
     path = os.environ.get("DGEMM_DUMP")
     return _expand(path) if path else None
 
@@ -104,8 +104,8 @@ def ptxas_path() -> str:
 
 
 def warn_about_nvcc() -> None:
-    """Says once that DeepGEMM's variables for nvcc do nothing."""
+    """Warns once that DeepGEMM's variables for nvcc have no effect."""
     for name in ("DG_NVCC_COMPILER", "DG_JIT_NVCC_COMPILER"):
         if os.environ.get(name):
-            warn_once(name, f"{name} is set, but dgemm uses no nvcc: it has its own compiler and needs ptxas alone "
+            warn_once(name, f"{name} is set, but dgemm does not use nvcc: it has its own compiler and needs only ptxas "
                             "(DGEMM_PTXAS names another one)")

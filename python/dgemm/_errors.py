@@ -10,4 +10,4 @@ class CompileError(RuntimeError):
 
 
 class DeviceError(RuntimeError):
-    """No GPU, another than Hopper, or a driver that is missing or too old."""
+    """There is no GPU, it is not a Hopper GPU, or the driver is missing or too old."""

@@ -13,9 +13,9 @@ class Explanation(str):
     """What `Kernel.explain` returns: the text; a notebook shows it as tables.
 
     Attributes:
-        summary: what the config is expected to take on the machine, what bounds it, and the best other config.
-        configs: the legal configs in the order of the cost model, the best first; as many as were asked for.
-        rank: where the kernel's own config stands among all legal ones, from 1 on; None where it is not legal for this M.
+        summary: the predicted time of the config on the machine, what bounds it, and the best other config.
+        configs: the requested number of legal configs, the best by the cost model first.
+        rank: the rank of the kernel's own config among all legal ones, from 1 on; None if it is not legal for this M.
     """
 
     summary: str
@@ -36,7 +36,7 @@ class Explanation(str):
 
 def explain(problem: Problem, config: str, m: int, count: int, machine: str | None = None,
             multiprocessors: int = 0) -> Explanation:
-    """Explains `config` for `m` rows. ValueError for an unknown machine; CompileError where the config is not legal there."""
+    """Explains `config` for `m` rows. ValueError for an unknown machine; CompileError if the config is not legal there."""
     masked = problem.layout == "masked"
     shape = problem.shape(None if masked else m, m if masked else 0)
     machine = machine or _device.machine(_device.current())

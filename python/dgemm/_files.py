@@ -1,8 +1,7 @@
-"""Files that this package keeps between processes, in folders that nobody else can write into.
-
-What is loaded from disk runs on the GPU. So a folder is used only if it and what lies in it belong to this user or to
-root, and no one else can write there. All access goes through a descriptor of the folder that was checked, so that a
-path that comes to mean another folder in between is not followed.
+"""Files that this package keeps between processes, in folders that no other user can write to.
+Kernels from disk run on the GPU. So a folder is used only if it and its files belong to this user or to root, and no one
+else can write to it. All access uses a descriptor of the folder that was checked, so a path that changes its target in
+between has no effect.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 MAX_BYTES = 64 << 20
-"""No file of ours is larger; a kernel has about 100 KB."""
+"""The largest size of a file; a kernel is about 100 KB."""
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -25,7 +24,7 @@ _LOCK = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class UntrustedError(PermissionError):
-    """Others can write what would be read."""
+    """Another user could have written the file."""
 
 
 def _check_owner(status: os.stat_result) -> None:
@@ -33,13 +32,13 @@ def _check_owner(status: os.stat_result) -> None:
         raise UntrustedError(errno.EPERM, f"it belongs to user {status.st_uid}, not to user {os.geteuid()} or root")
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise UntrustedError(errno.EPERM, f"others can write to it, its mode is {stat.S_IMODE(status.st_mode):04o}; "
-                                          "chmod go-w mends that")
+                                          "run chmod go-w on it")
 
 
 @contextlib.contextmanager
 def open_folder(path: Path, create: bool = False, trusted: bool = True) -> Iterator[int]:
-    """The descriptor of a folder that is ours; `trusted` False leaves that out. `create` makes it, for this user alone,
-    unless it is there. OSError if there is none, UntrustedError if others can write there."""
+    """The descriptor of a folder that is ours; `trusted` False skips this check. `create` makes a missing folder, for this user
+    alone. OSError if there is no folder, UntrustedError if others can write to it."""
     if create:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -53,7 +52,7 @@ def open_folder(path: Path, create: bool = False, trusted: bool = True) -> Itera
 
 def _check_status(status: os.stat_result, trusted: bool) -> os.stat_result:
     if not stat.S_ISREG(status.st_mode):
-        raise OSError(errno.EINVAL, "it is no regular file")
+        raise OSError(errno.EINVAL, "it is not a regular file")
     if trusted:
         _check_owner(status)
     if status.st_size > MAX_BYTES:
@@ -74,7 +73,7 @@ def read(folder: int, name: str) -> bytes:
 
 
 def write(folder: int, name: str, data: bytes) -> None:
-    """Readers see the old file or all of the new one, also after a crash. A link is replaced, not followed."""
+    """Replaces a file atomically, also in a crash: readers see the old or the new file. A link is replaced, not followed."""
     temporary = f".{name}.{secrets.token_hex(16)}.tmp"
     try:
         with open(os.open(temporary, _CREATE, 0o644, dir_fd=folder), "wb") as file:
@@ -86,19 +85,18 @@ def write(folder: int, name: str, data: bytes) -> None:
         with contextlib.suppress(OSError):
             os.unlink(temporary, dir_fd=folder)
         raise
-    with contextlib.suppress(OSError):  # not every file system can
+    with contextlib.suppress(OSError):  # some file systems cannot
         os.fsync(folder)
 
 
 @contextlib.contextmanager
 def lock(folder: int, name: str) -> Iterator[None]:
-    """Holds the lock file `name` against other processes, as long as they live; the kernel releases it if one is killed.
-
-    fcntl's locks also hold between machines on NFS. They do not hold between threads of one process. OSError if the file
-    cannot be made or is none of ours.
+    """Holds the lock file `name` against other processes; the operating system releases it if the holder is killed.
+    fcntl's locks also work between machines on NFS. They do not work between threads of one process. OSError if the file
+    cannot be made or is not ours.
     """
     with open(os.open(name, _LOCK, 0o644, dir_fd=folder), "r+b", buffering=0) as file:
         _check_status(os.fstat(file.fileno()), trusted=False)
-        with contextlib.suppress(OSError):  # ENOLCK: then two processes may do the same, and either result serves
+        with contextlib.suppress(OSError):  # ENOLCK: two processes may then do the same work, and either result is good
             fcntl.lockf(file, fcntl.LOCK_EX)
         yield

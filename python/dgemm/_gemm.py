@@ -1,4 +1,4 @@
-"""Multiplication: the functions that DeepGEMM users call, of both generations."""
+"""Multiplication: the functions of both generations of DeepGEMM."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ class _TorchTracer(_launch.Tracer):
     has_seen_torch = False
 
     def see_torch(self) -> None:
-        """From now on torch's own function takes the place of _is_compiling, which costs each call less. Tracers other
-        than torch.compile hand over tensors of their own types, which the dispatcher does not take."""
+        """Replaces _is_compiling by torch's own function, which costs each call less. Tracers other than torch.compile pass
+        tensors of their own types, which the dispatcher does not take."""
         if self.has_seen_torch:
             return
-        from . import _torch_ops  # so that the operators are known from the first call on
+        from . import _torch_ops  # so that the operators exist from the first call on
 
         self.has_seen_torch = True
         global _is_compiling
@@ -91,7 +91,7 @@ def _read_recipe(recipe: Any, recipe_a: Any, recipe_b: Any) -> Recipe:
     """`recipe` is (rows of A, rows of B, columns of K), as in DeepGEMM."""
     if recipe is not None:
         if recipe_a is not None or recipe_b is not None:
-            raise ValueError("recipe is given beside recipe_a or recipe_b; allowed is either")
+            raise ValueError("recipe is given together with recipe_a or recipe_b; allowed is one of them")
         rows_a, rows_b, columns = _check.recipe("recipe", recipe, [(x, y, 128) for x in (1, 128) for y in (128, 1)])
         return Recipe(_recipes.granularity("recipe", (rows_a, columns)), _recipes.granularity("recipe", (rows_b, columns)))
     of_a, of_b = DEFAULT_RECIPE[:2]
@@ -100,7 +100,7 @@ def _read_recipe(recipe: Any, recipe_a: Any, recipe_b: Any) -> Recipe:
 
 
 def _check_pairs(**pairs: Any) -> None:
-    """A call has failed: says so if that is because its operands are no pairs."""
+    """A call has failed: raises a clear error if an operand is not a pair."""
     for name, value in pairs.items():
         _check.pair(name, value, f"({name[0].upper()}, scale)" if name in "ab" else "(tensor, scale)")
 
@@ -286,8 +286,8 @@ def m_grouped_fp8_gemm_nt_masked(a: Pair, b: Pair, d: Any, masked_m: Any, expect
         a: (A, scale) of [G, M, K] and [G, M, ceil(K/128)].
         b: (B, scale) of [G, N, K] and [G, ceil(N/128), ceil(K/128)].
         d: [G, M, N], written.
-        masked_m: [G] int32, read on the device when the kernel runs: one CUDA graph serves any values.
-        expected_m: about how many rows a group will have; steers the choice of the config, not the result.
+        masked_m: [G] int32, read on the device when the kernel runs, so one CUDA graph serves any values.
+        expected_m: the expected rows of a group; affects the choice of the config, not the result.
         others: as in fp8_gemm_nt.
     """
     call, known = call_masked, DEFAULT_RECIPE

@@ -1,4 +1,4 @@
-"""The labels of a contiguous layout: which group each row belongs to."""
+"""The labels of a contiguous layout, which give the group of each row."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ if TYPE_CHECKING:
 
 
 def check(name: str, labels: np.ndarray, groups: int, row_alignment: int) -> None:
-    """Raises ValueError, naming the row, unless `labels` are what the kernels take: a kernel reads the label of one row
-    for all rows of a tile, and no tile lies across a multiple of `row_alignment`. So rows between two multiples are of
-    one group, with padding (-1) behind them alone."""
+    """Raises ValueError, naming the row, unless kernels can take `labels`. A kernel reads the label of one row for all rows of
+    a tile, and no tile crosses a multiple of `row_alignment`. So rows between two multiples belong to one group, and padding
+    (-1) only follows them."""
     import numpy as np
 
     wrong = np.flatnonzero((labels < -1) | (labels >= groups))
     if wrong.size:
         raise ValueError(f"{name}[{wrong[0]}] is {labels[wrong[0]]}; allowed are groups of 0 to {groups - 1}, and -1 for "
                          "padding")
-    # A row may have the label of the row before it, or be padding behind it.
+    # A row has the label of the previous row, or is padding after it.
     differs = np.flatnonzero((labels[1:] != labels[:-1]) & (labels[1:] != -1)) + 1
     wrong = differs[differs % row_alignment != 0]
     if wrong.size:
         row = int(wrong[0])
-        raise ValueError(f"{name}[{row}] is {labels[row]} behind {labels[row - 1]} in row {row - 1}; a group begins at a "
+        raise ValueError(f"{name}[{row}] is {labels[row]} after {labels[row - 1]} in row {row - 1}; a group begins at a "
                          f"multiple of {row_alignment} rows (get_mk_alignment_for_contiguous_layout), and its padding of "
-                         "-1 stands behind it")
+                         "-1 follows it")
 
 
 def check_view(name: str, view: TensorView, groups: int, row_alignment: int) -> None:
@@ -44,16 +44,15 @@ def check_view(name: str, view: TensorView, groups: int, row_alignment: int) -> 
 
 
 def check_groups(m_indices: Any, num_groups: int, alignment: int | None = None) -> None:
-    """Checks the labels of a contiguous layout, wherever they lie: ValueError, naming the row, where a call with them would
-    give wrong rows.
+    """Checks the labels of a contiguous layout in any memory. Raises ValueError, naming the row, if a call with them would give
+    wrong results.
 
     Args:
-        m_indices: [M] int32, the group of each row, -1 for padding; of torch, CuPy, JAX or NumPy.
+        m_indices: [M] int32, the group of each row, -1 for padding; a torch, CuPy, JAX or NumPy array.
         num_groups: groups of B.
-        alignment: rows to a multiple of which each group starts; None for get_mk_alignment_for_contiguous_layout().
-
-    Copies labels of a GPU to the host and waits for them: for tests, and for finding a fault. Calls with NumPy arrays
-    check this themselves.
+        alignment: each group starts at a multiple of it; None for get_mk_alignment_for_contiguous_layout().
+    Copies labels from a GPU to the host and waits for them, so use it in tests and for debugging. Calls with NumPy arrays
+    check their labels themselves.
     """
     num_groups = _check.integer("num_groups", num_groups)
     alignment = _settings.current().row_alignment if alignment is None else _settings.row_alignment("alignment", alignment)

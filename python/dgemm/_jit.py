@@ -40,19 +40,19 @@ def buckets(first: int, last: int) -> list[int]:
 
 
 def _find_table() -> tuple[str, int]:
-    """Path of the user's tuned table and when it was written; ("", 0) if there is none that can be read and trusted."""
+    """Path and modification time of the user's tuned table; ("", 0) if there is no readable and trusted table."""
     path = _env.tuned_table()
     if path is None:
         return "", 0
     named = _env.names_tuned_table()
     try:
-        # A table that the user names may lie anywhere.
+        # A table that the user names may be in any folder.
         with _files.open_folder(path.parent, trusted=not named) as folder:
             try:
                 return str(path), _files.check(folder, path.name, trusted=not named).st_mtime_ns
             except _files.UntrustedError as error:
                 _env.warn_once(f"table {path}", f"the tuned table {path} is not used: {error.strerror}")
-    except OSError as error:  # also a cache folder that cannot be used, of which the cache itself warns
+    except OSError as error:  # also a cache folder that cannot be used, for which the cache itself warns
         if named:
             _env.warn_once(f"table {path}", f"DGEMM_TUNED_TABLE names {path}, which cannot be read: {error.strerror}")
     return "", 0
@@ -123,7 +123,7 @@ def _load(problem: Problem, config: str, assembler: Assembler) -> Kernel:
 
 
 def assemble(problem: Problem, config: str, assembler: Assembler) -> dict[str, Any]:
-    """Compiles, past the cache. CompileError."""
+    """Compiles without the cache. CompileError."""
     options = _dgemm.Options(config=config, ptxas=assembler.path, entry=problem.symbol)
     try:
         return _dgemm.compile(problem.shape(), options, bool(assembler.path))
@@ -132,7 +132,7 @@ def assemble(problem: Problem, config: str, assembler: Assembler) -> dict[str, A
 
 
 def dump(kernel: Kernel, folder: Path) -> None:
-    """Writes every stage of a kernel into a folder of its own below `folder`; what fails costs a warning."""
+    """Writes every stage of a kernel into its own folder below `folder`; a failure is only a warning."""
     target = folder / _cache.entry_name(disk_key(kernel.problem, kernel.config, kernel.assembler)).removesuffix(
         _cache.SUFFIX)
     try:

@@ -1,4 +1,4 @@
-"""A compiled kernel, with all that led to it."""
+"""A compiled kernel, with its IR, PTX and machine code."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Kernel:
 
     Attributes:
         problem: what it computes.
-        config: every choice that was made, as #dgemm.config text.
+        config: the text of its #dgemm.config.
         ptx: the PTX.
-        cubin: the machine code, an ELF image; empty where the driver or the emulator takes PTX.
+        cubin: the machine code, an ELF image; empty if the driver or the emulator takes PTX.
         launch: the launch descriptor (docs/launch-descriptor.md) as a dict.
         resources: registers, spills, barriers and shared memory, as ptxas reports them; empty without ptxas.
         times_ms: milliseconds of each stage of its compilation.
@@ -89,7 +89,7 @@ class Kernel:
         return run.stdout
 
     def explain(self, m: int = 4096, count: int = 8, machine: str | None = None) -> Explanation:
-        """What the config is expected to take for `m` rows, what bounds it, and the configs that the cost model prefers.
+        """The predicted time of the config for `m` rows, what bounds it, and the configs that the cost model prefers.
 
         `machine` is h100, h100-pcie, h200, gh200 or h20; without it, that of the current GPU, or h100. `count` configs are
         listed. The result is a str, which a notebook shows as tables.
@@ -97,7 +97,7 @@ class Kernel:
         return _explain.explain(self.problem, self.config, _check.integer("m", m, 1), _check.integer("count", count, 0), machine)
 
     def load(self, device: int = 0) -> None:
-        """Loads the kernel into a device, so that the first launch need not. DeviceError for a GPU that is no Hopper."""
+        """Loads the kernel into a device ahead of the first launch. DeviceError for a GPU that is not Hopper."""
         try:
             self._handle.load(_check.integer("device", device, 0))
         except RuntimeError as error:
@@ -112,11 +112,10 @@ class Kernel:
 
     def emulate(self, operands: Operands, sizes: dict[str, int], seed: int = 1,
                 timeout: float | None = None) -> dict[str, Any]:
-        """Runs on arrays of the CPU, and returns counts of what was run. Ctrl-C ends it.
-
-        `timeout` is in seconds, None for that of DGEMM_EMULATOR_TIMEOUT, and without it no limit. HazardError if a check of
-        the emulator stops the kernel, which what lies in the arrays can cause; TimeoutError; CompileError for PTX that the
-        emulator does not know.
+        """Runs on CPU arrays, and returns counts of the operations. Ctrl-C ends the run.
+        `timeout` is in seconds; None means DGEMM_EMULATOR_TIMEOUT, or no limit if that is not set. Raises HazardError if a
+        check of the emulator stops the kernel, which values of the arrays can cause; TimeoutError; CompileError for PTX that
+        the emulator does not know.
         """
         buffers = []
         for operand in self._handle.operands:
@@ -135,7 +134,7 @@ class Kernel:
         """Launches on tensors in the order a, scale_a, b, scale_b, d, and m_indices, masked_m or offsets where grouped.
 
         `stream` is a CUstream; without it, the current one of the library of `a`. NumPy arrays run on the emulator.
-        Raises ValueError or TypeError, naming the tensor, if they are not of this kernel's problem.
+        Raises ValueError or TypeError, naming the tensor, if they do not match this kernel's problem.
         """
         stream = _check.optional_integer("stream", stream, 0, 2**64 - 1)
         operands, sizes = self._bind(tensors)
@@ -152,7 +151,7 @@ class Kernel:
             _dgemm.synchronize(device, stream)
 
     def _bind(self, tensors: tuple[Any, ...]) -> tuple[Operands, dict[str, int]]:
-        """The operands and sizes of a launch on `tensors`, if they are of this kernel's problem."""
+        """The operands and sizes of a launch on `tensors`, which must match this kernel's problem."""
         wanted = self.problem
         names = ("a", "scale_a", "b", "scale_b", "d", GROUPS[wanted.layout])
         count = 5 if wanted.layout == "dense" else 6
@@ -165,7 +164,7 @@ class Kernel:
         if sizes["M"] == wanted.m:
             problem = replace(problem, m=wanted.m).canonical()
         if sizes["M"] == 1 and wanted.layout != "masked":
-            problem = replace(problem, lda=wanted.lda, ldd=wanted.ldd)  # no second row is there
+            problem = replace(problem, lda=wanted.lda, ldd=wanted.ldd)  # there is no second row
         if problem != wanted:
             raise ValueError(f"the tensors are of the problem {problem.describe()}; this kernel is for {wanted.describe()}")
         return operands, sizes

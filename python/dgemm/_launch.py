@@ -1,4 +1,4 @@
-"""Launches: from the tensors of a call to a kernel on their stream, quickly where the call has been seen before."""
+"""Launches: takes the tensors of a call to a kernel on their stream, with a fast path for calls that were seen before."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Operation:
         if not known:
             self.first_call(operands, expected_m, device, stream)
         if _tensors.library(tensors[4]) == "jax":
-            _dgemm.synchronize(device, stream)  # JAX does not know that this stream writes its array
+            _dgemm.synchronize(device, stream)  # JAX does not know that this stream writes to its array
 
     def launch(self, operands: Operands, expected_m: int, stream: int) -> bool:
         return self.dispatcher.launch(operands.a, operands.scale_a, operands.b, operands.scale_b, operands.d,
@@ -94,7 +94,7 @@ class Operation:
         _dgemm.zero(d, rows, columns * size, pitch * size, stream)
 
 
-# The older names of the functions go with older names of the arguments; errors name what the caller wrote.
+# The older functions have older names of arguments; errors use the caller's names.
 _NEW_OPERATIONS = {layout: Operation(layout, (*_NEW, groups)) for layout, groups in GROUPS.items()}
 _OLD_OPERATIONS = {layout: Operation(layout, (*_OLD, groups)) for layout, groups in GROUPS.items()}
 
@@ -141,10 +141,10 @@ _settings.on_change(forget_launches)
 
 
 class Tracer:
-    """What takes calls with tensors of torch that hold no data."""
+    """Takes calls with torch tensors that have no data."""
 
     def see_torch(self) -> None:
-        """Is called with each tensor of torch that the dispatcher does not know; the first time, operators are defined."""
+        """Called with each torch tensor that the dispatcher does not know; the first call defines the operators."""
 
     def call(self, layout: str, tensors: tuple[Any, ...], expected_m: int, recipe: Recipe, alignment: int = 0) -> None:
         """Calls the operator of a layout, which tracers keep in their graph."""
@@ -159,7 +159,7 @@ def set_tracer(tracer: Tracer) -> None:
 
 
 def is_traced(tensors: tuple[Any, ...]) -> bool:
-    """True for tensors that hold no data: of torch.compile, torch.export and the like."""
+    """True for tensors without data, of torch.compile, torch.export and the like."""
     torch = sys.modules.get("torch")
     if torch is None or not isinstance(tensors[0], torch.Tensor):
         return False

@@ -1,4 +1,4 @@
-"""(A * scale) @ (B * scale) with operands and scales that lie as torch has them: a view, or a copy of the scales."""
+"""(A * scale) @ (B * scale) with torch's layouts of operands and scales: a view, or a copy of the scales."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _NAMES = ("mat_a", "scale_a", "mat_b.T", "scale_b", "out")
 
 
 def _strides(tensor: Any) -> tuple[int, ...]:
-    """In elements; of a library without strides those of rows that follow each other."""
+    """Strides in elements; for a library without strides, those of packed rows."""
     if hasattr(tensor, "stride"):
         return tuple(tensor.stride())
     if hasattr(tensor, "strides"):
@@ -30,7 +30,7 @@ def _address(tensor: Any) -> int:
 
 
 def _copied(tensor: Any) -> Any:
-    """In memory of its own, rows one after the other."""
+    """A copy with packed rows."""
     return tensor.contiguous().clone() if hasattr(tensor, "contiguous") else tensor.copy(order="C")
 
 
@@ -40,7 +40,7 @@ def _refuse_scale(name: str, scale: Any, allowed: str) -> NoReturn:
 
 
 def _arrange_rows(name: str, scale: Any, rows: int, k: int) -> Any:
-    """Scales by 1x128, of which a copy is made where a kernel does not take them as they lie."""
+    """Scales by 1x128; copied if a kernel does not take their layout."""
     shape = scale_shape("1x128", rows, k)
     if tuple(scale.shape) != shape:
         _refuse_scale(name, scale, f"{list(shape)}, [rows, ceil(K/128)] for BlockWise1x128")
@@ -56,7 +56,7 @@ def _arrange_blocks(name: str, scale: Any, rows: int, k: int) -> Any:
     lengths = (wide, align(wide, 4))
 
     def fits(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
-        # K is innermost, which tells the two apart where there are as many blocks one way as the other.
+        # K is innermost, which tells the two apart if both dimensions have the same number of blocks.
         return shape[0] == high and shape[1] in lengths and (strides[1] == 1 or shape[1] == 1)
 
     shape, strides = tuple(scale.shape), _strides(scale) if scale.ndim == 2 else ()
@@ -72,7 +72,7 @@ def _arrange_blocks(name: str, scale: Any, rows: int, k: int) -> Any:
 
 
 def _arrange(name: str, scale: Any, granularity: str, rows: int, k: int) -> Any:
-    """The scales of an operand as a kernel takes them: [rows, along K]."""
+    """The scales of an operand in the layout of kernels: [rows, along K]."""
     shape = tuple(scale.shape)
     if granularity == "tensor":
         if any(extent != 1 for extent in shape):
@@ -91,7 +91,7 @@ def _arrange(name: str, scale: Any, granularity: str, rows: int, k: int) -> Any:
 
 
 def _empty(like: Any, rows: int, columns: int, out: str) -> Any:
-    """Room for the result, of the library of `like`."""
+    """A new tensor for the result, of the library of `like`."""
     kind, dtype = _tensors.library(like), OUT_DTYPES[out]
     if kind == "torch":
         return like.new_empty((rows, columns), dtype=getattr(sys.modules["torch"], dtype))
@@ -125,7 +125,7 @@ def _check_matrices(mat_a: Any, mat_b: Any) -> None:
 
 
 def _as_type(name: str, matrix: Any, argument: str, fp8: Any) -> Any:
-    """A view of bytes as `fp8`, where the library has no FP8; without `fp8` the matrix as it is."""
+    """A view of bytes as `fp8`, for a library without FP8; without `fp8` the matrix itself."""
     if fp8 is None:
         return matrix
     first = FP8_DTYPES[_recipes.fp8_type(argument, fp8)]

@@ -1,4 +1,4 @@
-"""The tensors of a call, and the problem that they are."""
+"""The tensors of a call, and its problem."""
 
 from __future__ import annotations
 
@@ -98,13 +98,13 @@ def _check_shape(name: str, view: TensorView, expected: tuple[int, ...], meaning
 
 
 def _same_strides(view: TensorView, expected: tuple[int, ...]) -> bool:
-    """Strides of dimensions with one element do not matter, nor any where there are no elements."""
+    """Compares strides, except those of dimensions with one element, and all strides of an empty tensor."""
     return 0 in view.shape or all(extent <= 1 or stride == want
                for extent, stride, want in zip(view.shape, view.strides, expected))
 
 
 def _leading_dimension(name: str, view: TensorView) -> int:
-    """Elements between rows; 0 where they follow each other. The last two dimensions are rows and columns."""
+    """Elements between rows; 0 for packed rows. The last two dimensions are rows and columns."""
     rows, columns = view.shape[-2:]
     between_groups = view.strides[0] if view.ndim == 3 and view.shape[0] > 1 else columns
     pitch = view.strides[-2] if rows > 1 else between_groups
@@ -119,7 +119,7 @@ def _leading_dimension(name: str, view: TensorView) -> int:
 
 
 def _is_k_innermost(name: str, view: TensorView) -> bool:
-    """Of scales that each row has: how they lie."""
+    """The order of scales that each row has."""
     rows, blocks = view.shape[-2:]
     aligned = align(rows, 4)
     groups = view.shape[:-2]
@@ -136,7 +136,7 @@ def _is_k_innermost(name: str, view: TensorView) -> bool:
 
 
 def _is_n_innermost(name: str, view: TensorView) -> bool:
-    """Of scales of B by 128x128."""
+    """The order of 128x128 scales of B."""
     n_blocks, k_blocks = view.shape[-2:]
     outer = (n_blocks * k_blocks,) * (view.ndim - 2)
     if _same_strides(view, outer + (k_blocks, 1)):
@@ -156,7 +156,7 @@ def _check_contiguous(name: str, view: TensorView) -> None:
 
 
 def _orders(operands: Operands, recipe: Recipe) -> dict[str, bool]:
-    """How the scales lie, as fields of Problem."""
+    """The orders of the scales, as fields of Problem."""
     of_a, of_b = recipe.scale_a, recipe.scale_b
     a, b = (operands.names[1], operands.scale_a), (operands.names[3], operands.scale_b)
     if not is_for_each_row(of_a):
@@ -169,7 +169,7 @@ def _orders(operands: Operands, recipe: Recipe) -> dict[str, bool]:
 
 
 def _scale_meaning(granularity: str, rows: str) -> str:
-    """What the extents of scales are, in words."""
+    """The extents of scales, as text."""
     high = {"tensor": "1", "128x128": f"ceil({rows}/128)"}.get(granularity, rows)
     return f"[{high}, {'ceil(K/128)' if granularity.endswith('128') else '1'}]"
 

@@ -19,17 +19,17 @@ ONE_MATRIX = ("contiguous", "offsets", "k_grouped")
 SHARED_B = ("dense", "k_grouped")
 """Layouts with one B."""
 GRANULARITIES = ("tensor", "row", "1x128", "128x128")
-"""What of A (rows: tokens) or of B (rows: channels) one scale belongs to."""
+"""The block of A (rows: tokens) or of B (rows: channels) that one scale covers."""
 ACCURACIES = ("exact", "fast")
 FP8_DTYPES = {"e4m3": "float8_e4m3fn", "e5m2": "float8_e5m2"}
 OUT_DTYPES = {"bf16": "bfloat16", "f16": "float16", "f32": "float32"}
-"""Types by their names here, and the names that libraries have for them."""
+"""Our names of types, and the names of libraries for them."""
 ELEMENT_BYTES = {"float8_e4m3fn": 1, "float8_e5m2": 1, "bfloat16": 2, "float16": 2, "float32": 4, "int32": 4}
-"""Of all types that operands have."""
+"""The names of all types of operands."""
 
 
 class Recipe(NamedTuple):
-    """What of a call its tensors do not say; DeepGEMM's is the default."""
+    """The part of a call that its tensors do not state; DeepGEMM's is the default."""
 
     scale_a: str = "1x128"
     scale_b: str = "128x128"
@@ -48,7 +48,7 @@ def ceil_div(x: int, y: int) -> int:
 
 
 def align(x: int, y: int) -> int:
-    """The least multiple of y that is not below x."""
+    """x, rounded up to a multiple of y."""
     return ceil_div(x, y) * y
 
 
@@ -95,10 +95,9 @@ class Problem:
     pdl: bool = field(default_factory=lambda: _settings.current().pdl)
 
     def canonical(self) -> Problem:
-        """The one form of all descriptions of the same memory: what calls are analysed into, and kernels compiled for.
-
-        Scales of one block of K (B: or of N) have one order; a leading dimension of the row's own length, or of a single
-        row, is no leading dimension.
+        """The canonical form of all descriptions of the same memory, for which kernels are compiled.
+        Scales with one block of K (for B, also of N) have one order. A leading dimension that equals the row's length, or of
+        a single row, becomes 0.
         """
         one_matrix = self.layout == "dense" or self.groups == 1
         one_row = self.m == 1 and (one_matrix or (self.layout in ONE_MATRIX and self.layout != "k_grouped"))
@@ -126,7 +125,7 @@ class Problem:
 
     @property
     def symbol(self) -> str:
-        """Name of the kernel, in which those who profile find "fp8_gemm", as in DeepGEMM's."""
+        """Name of the kernel; it contains "fp8_gemm" for profilers, as DeepGEMM's do."""
         layout = "" if self.layout == "dense" else f"_{self.layout}_g{self.groups}"
         recipe = "_" + self.recipe.replace(" ", "_") if self.recipe else ""
         accumulate = "_accumulate" if self.accumulate else ""
@@ -140,19 +139,19 @@ class Problem:
 
     @property
     def recipe(self) -> str:
-        """Types and granularities in words; empty for those of DeepGEMM."""
+        """Text of types and granularities; empty for those of DeepGEMM."""
         parts = [self.a_type, self.scale_a, self.b_type, self.scale_b, self.out]
         parts += [self.accuracy] if self.accuracy != "exact" else []
         return "" if parts == ["e4m3", "1x128", "e4m3", "128x128", "bf16"] else " ".join(parts)
 
     def shape(self, m: int | None = None, expected_m: int = 0) -> _dgemm.Shape:
-        """For the compiler; `m` and `expected_m` as the choice of a config wants them."""
+        """The arguments of the compiler; `m` and `expected_m` are those for the choice of a config."""
         fields = asdict(self)
         fields["m"] = self.m if m is None else m
         return _dgemm.Shape(**fields, expected_m=expected_m)
 
     def describe(self) -> str:
-        """One line for a person."""
+        """A readable line."""
         parts = [self.layout] if self.layout == "dense" else [f"{self.layout} G={self.groups}"]
         parts += [f"M={'?' if self.m == DYNAMIC else self.m}", f"N={self.n}", f"K={'?' if self.k == DYNAMIC else self.k}"]
         parts += [f"{name}={getattr(self, name)}" for name in ("lda", "ldb", "ldd") if getattr(self, name)]

@@ -1,4 +1,4 @@
-"""Recipes: what of an operand one scale belongs to, by the names that callers know."""
+"""Recipes: the block of an operand that one scale covers, by the callers' names."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FP8_SPELLINGS = {**{name: name for name in FP8_DTYPES}, **{dtype: name for name
 
 
 def _single(value: Any) -> Any:
-    """The only element of a list, as torch's functions take them; anything else as it is."""
+    """The only element of a list, which torch's functions take; any other value itself."""
     return value[0] if isinstance(value, (list, tuple)) and len(value) == 1 else value
 
 
@@ -57,7 +57,7 @@ def fp8_type(name: str, value: Any) -> str:
 
 
 def check_swizzle(name: str, value: Any) -> None:
-    """ValueError for scales whose order is not plain."""
+    """ValueError for swizzled scales."""
     value = _single(value)
     if value is None or (isinstance(value, (list, tuple)) and not value):
         return
@@ -67,5 +67,5 @@ def check_swizzle(name: str, value: Any) -> None:
 
 
 def accuracy(granularities: tuple[str, str], use_fast_accum: bool) -> str:
-    """Fast where it is asked for and no scale varies along K."""
+    """"fast" if it is requested and no scale varies along K."""
     return "fast" if use_fast_accum and all(name in ("tensor", "row") for name in granularities) else "exact"

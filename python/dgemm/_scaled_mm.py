@@ -34,13 +34,12 @@ def scaled_mm(mat_a: Any, mat_b: Any, scale_a: Any, scale_recipe_a: Any, scale_b
         bias: None, or [N] float32, bfloat16 or float16, added to each row before it is rounded.
         output_dtype: "bf16", "f16" or "f32", or torch's or NumPy's dtype.
         contraction_dim: () or (1, 0), which is K of both.
-        use_fast_accum: with scales TensorWise or RowWise, the tensor cores sum along all of K, with 13 bits behind the leading
-            one; docs/emulator.md says how far off the result may be. It changes nothing where scales vary along K.
-        out: [M, N], to write the result into; a new tensor without it.
-        a_type, b_type: of bytes of a library without FP8 (CuPy): "e4m3", the default, or "e5m2".
-
-    Returns the result. Scales are copied where the kernels do not take them as they lie: those by 1x128 whose rows are innermost
-    and no multiple of 4, those by 128x128 that are padded along K, and those that start between multiples of 16 bytes.
+        use_fast_accum: with TensorWise or RowWise scales, the tensor cores sum along all of K, with 13 bits after the leading
+            one; docs/emulator.md has the allowed error. It has no effect if scales vary along K.
+        out: [M, N] tensor for the result; None for a new one.
+        a_type, b_type: the type of bytes of a library without FP8 (CuPy): "e4m3", the default, or "e5m2".
+    Returns the result. Scales are copied if kernels do not take their layout: 1x128 scales with rows innermost whose number is
+    not a multiple of 4, 128x128 scales that are padded along K, and scales that do not start at a multiple of 16 bytes.
     Raises as fp8_gemm_nt does.
     """
     pair = _recipes.granularity("scale_recipe_a", scale_recipe_a), _recipes.granularity("scale_recipe_b", scale_recipe_b)

@@ -1,4 +1,4 @@
-"""What holds for all calls of this process until it is set anew."""
+"""Settings for all calls of this process."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def current() -> Settings:
 
 
 def on_change(listener: Callable[[], None]) -> None:
-    """`listener` is called after each change of what a launch depends on."""
+    """`listener` is called after each change of a setting that launches depend on."""
     _listeners.append(listener)
 
 
@@ -42,44 +42,44 @@ def _change(**fields) -> None:
 
 
 def set_num_sms(num_sms: int) -> None:
-    """Kernels launched from now on take at most so many multiprocessors; the rest is left to others."""
+    """Later launches use at most this many multiprocessors, and leave the others to other kernels."""
     _change(num_sms=_check.integer("num_sms", num_sms))
 
 
 def get_num_sms() -> int:
-    """What set_num_sms has set; else the multiprocessors of the current GPU, 132 where there is none."""
+    """The value of set_num_sms; else the multiprocessors of the current GPU, or 132 if there is no GPU."""
     return _current.num_sms or _device.multiprocessors(_device.current())
 
 
 def set_pdl(enable: bool) -> None:
-    """Programmatic dependent launch for what is launched from now on: a kernel sets itself up while the one in front of it
-    in the stream still runs, and waits for it before it reads. Results are the same; off by default."""
+    """Programmatic dependent launch for later launches: a kernel sets itself up while the previous kernel in the stream still
+    runs, and waits for it before it reads. Results are the same; off by default."""
     _change(pdl=bool(enable))
 
 
 def get_pdl() -> bool:
-    """What set_pdl has set."""
+    """The value of set_pdl."""
     return _current.pdl
 
 
 def set_compile_only(enable: bool) -> None:
-    """With True, calls compile and load the kernel that they need and launch nothing, until False is set: for a server that
-    warms up by calling. dgemm.precompile does the same without tensors."""
+    """With True, later calls compile and load their kernel and launch nothing, until False is set. This is for servers that
+    warm up with calls. dgemm.precompile does the same without tensors."""
     _change(compile_only=bool(enable))
 
 
 def get_compile_only() -> bool:
-    """What set_compile_only has set."""
+    """The value of set_compile_only."""
     return _current.compile_only
 
 
 def set_tc_util(tc_util: int) -> None:
-    """Kept for get_tc_util; changes nothing on Hopper. 0 to 100."""
+    """Stored for get_tc_util, 0 to 100; no effect on Hopper."""
     _change(tc_util=_check.integer("tc_util", tc_util, 0, 100))
 
 
 def get_tc_util() -> int:
-    """What set_tc_util has set."""
+    """The value of set_tc_util."""
     return _current.tc_util
 
 
@@ -92,12 +92,12 @@ def row_alignment(name: str, value: int) -> int:
 
 
 def set_mk_alignment_for_contiguous_layout(value: int) -> None:
-    """Sets the alignment for the calls to come: a positive multiple of 64. Kernels are compiled for it."""
+    """Sets the alignment of later calls, a positive multiple of 64. Kernels are compiled for it."""
     _change(row_alignment=row_alignment("value", value))
 
 
 def get_mk_alignment_for_contiguous_layout() -> int:
-    """Rows to a multiple of which each group of the contiguous layout starts; 128 unless set otherwise."""
+    """The alignment in rows at which each group of the contiguous layout starts; 128 by default."""
     return _current.row_alignment
 
 

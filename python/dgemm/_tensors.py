@@ -1,4 +1,4 @@
-"""Views of the tensors of other libraries: no copies, and no import of a library whose tensors are not given."""
+"""Views of other libraries' tensors, without copies, and without importing a library whose tensors are not given."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from . import _check, _dgemm
 from ._dgemm import TensorView
 from ._problem import OUT_DTYPES
 
-# CuPy has neither type, and __cuda_array_interface__ no name for them: their bytes come as integers, and mean the first
-# of the types that are allowed.
+# CuPy has neither type, and __cuda_array_interface__ has no name for them. They come as integers, which mean the first of the allowed
+# types.
 _BYTES = {"uint8": "float8", "int8": "float8", "void8": "float8", "uint16": "bfloat16", "int16": "bfloat16",
           "void16": "bfloat16"}
 MAX_RANK = 4
@@ -44,7 +44,7 @@ def _make(name, address, shape, strides, size, dtype, device, wanted, names_byte
 
 
 def _dense_strides(shape, size) -> list[int]:
-    """Of rows that follow each other, in bytes."""
+    """Strides of packed rows in bytes."""
     strides, step = [], size
     for extent in reversed(shape):
         strides.insert(0, step)
@@ -56,8 +56,8 @@ def _view_numpy(name, array, wanted) -> TensorView:
     if wanted == OUTPUT and not array.flags.writeable:
         raise ValueError(f"{name} is a read-only array; the result is written into it")
     if not array.dtype.isnative:
-        raise TypeError(f"{name} has dtype {array.dtype.str}, whose bytes are in the order of another machine; "
-                        f"{_check.allowed(wanted)} in the order of this one")
+        raise TypeError(f"{name} has dtype {array.dtype.str}, whose byte order is not that of this machine; "
+                        f"{_check.allowed(wanted)} in this machine's byte order")
     return _make(name, array.ctypes.data, array.shape, array.strides, array.dtype.itemsize, array.dtype.name, -1, wanted)
 
 
@@ -68,7 +68,7 @@ def _view_jax(name, array, wanted) -> TensorView:
     device = next(iter(devices))
     if device.platform not in ("gpu", "cuda"):
         raise ValueError(f"{name} is a JAX array on {device.platform}; allowed is a CUDA device")
-    array.block_until_ready()  # JAX does not say on which stream it works
+    array.block_until_ready()  # JAX does not say which stream it uses
     size = array.dtype.itemsize
     return _make(name, array.unsafe_buffer_pointer(), array.shape, _dense_strides(array.shape, size), size,
                  array.dtype.name, device.local_hardware_id or 0, wanted)
@@ -90,8 +90,8 @@ def _view_cuda_array(name, array, wanted) -> TensorView:
 
 
 def view(name: str, tensor: Any, wanted: tuple[str, ...]) -> TensorView:
-    """A view of `tensor`, the argument `name`, which should have one of the dtypes `wanted`. Raises TypeError for what is no
-    tensor, and ValueError for one that a kernel cannot reach."""
+    """A view of `tensor`, the argument `name`, which should have one of the dtypes `wanted`. Raises TypeError for other objects,
+    and ValueError for a tensor that a kernel cannot access."""
     if isinstance(tensor, TensorView):
         return tensor
     if (found := _dgemm.read_tensor(tensor)) is not None:
@@ -110,11 +110,11 @@ def view(name: str, tensor: Any, wanted: tuple[str, ...]) -> TensorView:
     if hasattr(tensor, "__cuda_array_interface__"):
         return _view_cuda_array(name, tensor, wanted)
     raise TypeError(f"{name} is a {type(tensor).__module__}.{type(tensor).__qualname__}; allowed are tensors of torch, "
-                    "CuPy, JAX and NumPy, and what has __cuda_array_interface__")
+                    "CuPy, JAX and NumPy, and objects with __cuda_array_interface__")
 
 
 def current_stream(tensor: Any, device: int) -> int:
-    """The CUstream on which the library of `tensor` works now; 0, the default stream, where it does not say."""
+    """The current CUstream of the library of `tensor`; 0, the default stream, if the library does not say."""
     stream = _dgemm.current_stream(tensor, device)
     if stream is not None:
         return stream

@@ -1,6 +1,5 @@
-"""The functions as operators of torch, so that torch.compile and torch.export keep them in the graph.
-
-Imported with the package where torch is there already, else when tensors of torch are first seen.
+"""The functions as torch operators, so that torch.compile and torch.export keep them in the graph.
+Imported with the package if torch is already imported, else at the first torch tensor.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from ._problem import DEFAULT_RECIPE, OUT_DTYPES, Recipe
 is_compiling = torch.compiler.is_dynamo_compiling
 
 _PAIRS = "Tensor a, Tensor scale_a, Tensor b, Tensor scale_b, Tensor(a!) d"
-# torch.library.custom_op does the same in seven times the time, which the first call of a process would take longer.
+# torch.library.custom_op takes seven times as long, which would delay the first call of a process.
 _library = torch.library.Library("dgemm", "DEF")
 
 
@@ -72,7 +71,7 @@ torch.library.register_fake("dgemm::scaled_mm", _fake_scaled_mm, lib=_library)
 
 
 def scaled_mm(*arguments: Any) -> Any:
-    """The operator of a product whose result is new."""
+    """The operator of a product with a new result."""
     return torch.ops.dgemm.scaled_mm(*arguments)
 
 

@@ -1,4 +1,4 @@
-"""Measures configs on the GPU at hand and keeps the quickest in a table, which later calls choose from."""
+"""Measures configs on the local GPU and stores the fastest in a table, which later calls use."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from .testing import calc_diff
 SCREEN_REPEAT, FINAL_REPEAT, FINALISTS = 5, 30, 5
 MAX_DIFFERENCE = 1e-5
 VERSION = 2
-"""Of the tables that are read and written."""
+"""The version of tables that are read and written."""
 
 
 class Bench:
-    """Inputs of one problem on the current GPU, and what must come out; times kernels on them."""
+    """Inputs of one problem on the current GPU, and the reference result; times kernels on them."""
 
     def __init__(self, problem: Problem, m: int):
         import torch
@@ -69,7 +69,7 @@ class Bench:
         return self.torch.cat([one(a[p], scale_a[p], b[g], scale_b[g]) for g, p in enumerate(parts)])
 
     def measure(self, kernel: Kernel, repeat: int) -> float:
-        """Microseconds, median, L2 flushed before each launch. ArithmeticError for a wrong result."""
+        """Median microseconds, with the L2 flushed before each launch. ArithmeticError for a wrong result."""
         torch = self.torch
         launch = kernel.prepare(torch.cuda.current_device(), self.sizes)
         addresses = [tensor.data_ptr() for tensor in self.tensors]
@@ -94,7 +94,7 @@ class Table:
     """A tuned table (docs/tuning.md) as a file. ValueError for one of another GPU, or that does not parse."""
 
     def __init__(self, path: Path, machine: str, multiprocessors: int, gpu: str):
-        # Through a link, so that the table is replaced and not the link.
+        # Follows a link, so that the table is replaced and not the link.
         self.path = path.resolve()
         self.machine = machine
         self.multiprocessors = multiprocessors
@@ -106,7 +106,7 @@ class Table:
         if not path.exists():
             return {"version": VERSION, "machine": self.machine, "gpu": self.gpu, "multiprocessors": self.multiprocessors, "entries": []}
         if not path.is_file():
-            raise ValueError(f"table {path} is no regular file")
+            raise ValueError(f"table {path} is not a regular file")
         try:
             content = json.loads(path.read_text())
             known = content["version"], content["machine"], content["multiprocessors"]
@@ -119,8 +119,8 @@ class Table:
         return content
 
     def insert(self, problem: Problem, m: int, config: str, microseconds: float) -> None:
-        """Adds an entry in the place of one for the same problem, and writes the file whole. What other processes have
-        added since is kept."""
+        """Adds an entry, or replaces that of the same problem, and writes the complete file. Entries that other processes have
+        added since are kept."""
         groups = 1 if problem.layout == "dense" else problem.groups
         key = {"layout": problem.layout, "groups": groups, "m": m, "n": problem.n, "k": problem.k}
         with _files.open_folder(self.path.parent, create=True, trusted=False) as folder, \
@@ -132,7 +132,7 @@ class Table:
 
 
 def _candidates(problem: Problem, m: int, fields: Iterable[str], best: int, multiprocessors: int, machine: str) -> list[str]:
-    """What calls would choose now, then the model's best with each set of fields."""
+    """The config that calls would choose now, then the model's best with each set of fields."""
     chosen = [_jit.choose_config(problem, 2 * m if problem.layout == "masked" else m, m, multiprocessors, machine)]
     shape = problem.shape(None, m) if problem.layout == "masked" else problem.shape(m)
     for text in fields:
@@ -144,7 +144,7 @@ def _candidates(problem: Problem, m: int, fields: Iterable[str], best: int, mult
 
 
 def _compile_all(problem: Problem, configs: list[str], workers: int | None) -> list[Kernel]:
-    """Those that compile; past the cache, as most are never used again."""
+    """The kernels that compile; without the cache, as most are never used again."""
     assembler = _assembler.find()
 
     def one(config: str) -> Kernel | None:
@@ -172,21 +172,20 @@ def _rank(bench: Any, kernels: list[Kernel], repeat: int, say: Callable[[str], N
 def tune(n: int, k: int, m: int, *, layout: str = "dense", groups: int | None = None, config: str | Iterable[str] = ("",),
          best: int = 40, table: str | os.PathLike | None = None, workers: int | None = None,
          progress: bool = True) -> list[tuple[float, str]]:
-    """Finds the quickest config for `m` rows on torch's current GPU, and keeps it in a table.
+    """Finds the fastest config for `m` rows on torch's current GPU, and stores it in a table.
 
     Args:
         n, k, layout, groups: as in compile().
         m: rows; contiguous: of all groups together; masked: of each group.
-        config: sets of #dgemm.config fields, such as "split_k = 4", one or several; of each the `best` configs by the cost model are tried,
-            beside what calls choose now.
-        table: a JSON file (docs/tuning.md) to add to; None for the one that calls of this user look into, which
-            DGEMM_TUNED_TABLE names.
+        config: one or several sets of #dgemm.config fields, such as "split_k = 4". The `best` configs of each by the cost model are
+            tried, and the one that calls choose now.
+        table: the JSON file (docs/tuning.md) to add to; None for the one that calls of this user use (DGEMM_TUNED_TABLE).
         workers: compilations at a time; None for the number of cores.
         progress: shows each measurement on stderr.
 
-    Each kernel is checked, timed with a cold L2, and the quickest are timed again. Returns them as (microseconds, config),
-    the quickest first. Raises ValueError for an argument that is not allowed; DeviceError where torch sees no Hopper
-    GPU; ArithmeticError if no kernel gives the right result.
+    Each kernel is checked and timed with a cold L2, and the fastest are timed again. Returns them as (microseconds, config),
+    the fastest first. Raises ValueError for an argument that is not allowed; DeviceError if torch finds no Hopper GPU;
+    ArithmeticError if no kernel gives the right result.
     """
     problem = make_problem(n, k, layout, groups)
     m, best = _check.integer("m", m), _check.integer("best", best)
@@ -195,7 +194,7 @@ def tune(n: int, k: int, m: int, *, layout: str = "dense", groups: int | None = 
     device, info = _find_device()
     path = Path(table) if table is not None else _env.tuned_table()
     if path is None:
-        raise ValueError("table is None, and there is no home directory to keep one in; DGEMM_TUNED_TABLE names a file")
+        raise ValueError("table is None, and there is no home directory for it; DGEMM_TUNED_TABLE can name a file")
     file = Table(path, info["machine"], info["multiprocessors"], info["name"])
     terminal = sys.stderr.isatty()
 
@@ -222,12 +221,12 @@ def _find_device() -> tuple[int, dict[str, Any]]:
     try:
         import torch
     except ImportError:
-        raise DeviceError("tune needs torch, which makes its tensors; dgemm-tune needs nothing but a GPU") from None
+        raise DeviceError("tune needs torch for its tensors; dgemm-tune needs only a GPU") from None
     if not torch.cuda.is_available():
-        raise DeviceError("tune needs a Hopper GPU, and torch sees no GPU")
+        raise DeviceError("tune needs a Hopper GPU, but torch finds no GPU")
     device = torch.cuda.current_device()
     info = _dgemm.device_info(device)
     if info["capability"] != (9, 0):
         major, minor = info["capability"]
-        raise DeviceError(f"GPU {device} '{info['name']}' is sm_{major}{minor}; dgemm kernels run on sm_90a and on no other")
+        raise DeviceError(f"GPU {device} '{info['name']}' is sm_{major}{minor}; dgemm kernels run only on sm_90a")
     return device, info

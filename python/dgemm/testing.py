@@ -1,4 +1,4 @@
-"""What tests and benchmarks of FP8 GEMMs use: the difference of two results, and the time of a kernel."""
+"""Helpers of tests and benchmarks of FP8 GEMMs: the difference of two results, and the time of a kernel."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ def bench_kineto(fn: Callable[[], Any], kernel_names: str | tuple[str, ...], num
                  suppress_kineto_output: bool = False, trace_path: str | None = None, flush_l2: bool = True,
                  with_multiple_kernels: bool = False, barrier: Callable[[], Any] | None = None,
                  missing_ok: bool = False) -> float | tuple[float, ...]:
-    """Seconds that the kernels whose names contain `kernel_names` take, by torch's profiler, on average.
+    """Mean seconds of the kernels whose names contain `kernel_names`, by torch's profiler.
 
     Args:
-        fn: called `num_tests` times, after a first time that is not counted.
-        kernel_names: part of a kernel's name, or several; the result is then a tuple.
-        suppress_kineto_output: keeps what the profiler prints away.
-        trace_path: writes a Chrome trace there.
+        fn: called `num_tests` times, after a first call that is not counted.
+        kernel_names: part of a kernel's name, or a list of parts; the result is then a tuple.
+        suppress_kineto_output: suppresses the profiler's output.
+        trace_path: the file of a Chrome trace to write.
         flush_l2: overwrites the L2 cache before each call.
         with_multiple_kernels: a name may match several kernels, whose times then count together.
         barrier: called before each call of `fn`, to keep processes in step.
         missing_ok: a name that no kernel matches takes 0 seconds, as in DeepGEMM.
 
-    Raises ValueError for a name that no kernel, or more than one, matches. DG_USE_NVIDIA_TOOLS=1 only calls `fn`, for a
-    profiler from outside, and returns 1s.
+    Raises ValueError for a name that no kernel, or more than one, matches. With DG_USE_NVIDIA_TOOLS=1, this
+    only calls `fn`, for an external profiler, and returns 1s.
     """
     import torch
 
@@ -52,7 +52,7 @@ def bench_kineto(fn: Callable[[], Any], kernel_names: str | tuple[str, ...], num
     torch.cuda.synchronize()
     scratch = torch.empty(256 << 20, dtype=torch.uint8, device="cuda") if flush_l2 else None
     activities = [torch.profiler.ProfilerActivity.CUDA]
-    # Kineto writes to the file descriptors, past sys.stdout.
+    # Kineto writes to the file descriptors, not to sys.stdout.
     with silence() if suppress_kineto_output else contextlib.nullcontext():
         with torch.profiler.profile(activities=activities, acc_events=True) as profiler:
             for _ in range(num_tests):
@@ -81,7 +81,7 @@ def bench_kineto(fn: Callable[[], Any], kernel_names: str | tuple[str, ...], num
 
 
 class silence:
-    """A context in which the file descriptors of stdout and stderr lead to /dev/null."""
+    """A context in which the file descriptors of stdout and stderr are /dev/null."""
 
     def __enter__(self):
         for stream in (sys.stdout, sys.stderr):

@@ -1,4 +1,4 @@
-"""dgemm in the place of torch's own scaled matrix multiplication."""
+"""dgemm in place of torch's own scaled matrix multiplication."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _library: torch.library.Library | None = None
 
 
 class Override:
-    """What override_scaled_mm returns: undo() gives torch its own back, and so does the end of a `with`."""
+    """The result of override_scaled_mm: undo() restores torch's own kernels, and so does the end of a `with`."""
 
     def undo(self) -> None:
-        """Once for each override; what is undone already stays so."""
+        """Undoes this override; a second call has no effect."""
         with _lock:
             if self in _handles:
                 _handles.remove(self)
@@ -37,13 +37,11 @@ class Override:
 
 
 def override_scaled_mm() -> Override:
-    """Puts dgemm under torch._scaled_mm and torch.nn.functional.scaled_mm, for the calls that it serves.
-
-    Those are products on a Hopper GPU of float8_e4m3fn and float8_e5m2, with a result of bfloat16, float16 or float32, neither bias
-    nor scale of the result, and scales TensorWise, RowWise, or BlockWise1x128 and BlockWise128x128 in the pairs that torch
-    takes. All others go to torch, which also refuses what it does not take. It is the operators' kernel for CUDA that is
-    replaced: torch.compile, CUDA graphs and callers in C++ see no difference. RuntimeError for a torch before 2.10, which cannot do
-    that.
+    """Makes torch._scaled_mm and torch.nn.functional.scaled_mm use dgemm, for the calls that dgemm supports.
+    These are products on a Hopper GPU of float8_e4m3fn and float8_e5m2, with a result of bfloat16, float16 or float32, without
+    bias or scale of the result, and with scales TensorWise, RowWise, or BlockWise1x128 and BlockWise128x128 in the pairs that
+    torch takes. All other calls go to torch's own kernel. The override replaces the operators' CUDA kernel, so torch.compile,
+    CUDA graphs and C++ callers see no difference. RuntimeError for a torch before 2.10, which has no such override.
     """
     if not hasattr(torch.library, "get_kernel"):
         raise RuntimeError(f"torch {torch.__version__} has no torch.library.get_kernel; override_scaled_mm needs torch 2.10")
@@ -93,7 +91,7 @@ def _uninstall() -> None:
 
 
 def _either(serve: Callable[..., Any], original: Any) -> Callable[..., Any]:
-    """`serve`, or torch's own kernel where that returns None."""
+    """Calls `serve`, and torch's own kernel if that returns None."""
 
     def kernel(keys: Any, *arguments: Any, **keywords: Any) -> Any:
         result = serve(*arguments, **keywords)
@@ -103,14 +101,14 @@ def _either(serve: Callable[..., Any], original: Any) -> Callable[..., Any]:
 
 
 def _lies_right(matrix: torch.Tensor) -> bool:
-    """As torch and the kernels want it: rows of K, 16 bytes apart."""
+    """True for the layout that torch and the kernels require: rows of K, 16 bytes apart."""
     rows, k = matrix.shape
     row, column = matrix.stride()
     return column == 1 and row >= k and row % 16 == 0 and matrix.data_ptr() % 16 == 0 and k % 16 == 0 and rows > 0 and k > 0
 
 
 def _is_served(a: torch.Tensor, b: torch.Tensor, dtype: torch.dtype | None, out: torch.Tensor | None) -> bool:
-    """All but the scales."""
+    """Checks everything except the scales."""
     if a.dtype not in _override.FP8 or b.dtype not in _override.FP8 or torch.float8_e4m3fn not in (a.dtype, b.dtype) or dtype not in _override.OUT:
         return False
     if a.dim() != 2 or b.dim() != 2 or a.shape[1] != b.shape[0] or b.shape[1] % 16 or not _override.is_hopper(a.device):

@@ -31,7 +31,7 @@ __all__ = [
 
 
 def get_tma_aligned_size(x: int, element_size: int) -> int:
-    """The least number of elements, not below x, that fills a multiple of 16 bytes."""
+    """x elements, rounded up to a multiple of 16 bytes."""
     if element_size not in (1, 2, 4, 8, 16):
         raise ValueError(f"element_size is {element_size!r}; allowed are 1, 2, 4, 8 and 16 bytes")
     return align(_check.integer("x", x, 0), 16 // element_size)
@@ -40,8 +40,8 @@ def get_tma_aligned_size(x: int, element_size: int) -> int:
 def get_mn_major_tma_aligned_tensor(x: Any) -> Any:
     """Scales [M, K/128] or [G, M, K/128] (float32) with M innermost and its stride a multiple of 16 bytes.
 
-    A tensor that lies like this already is returned as it is; otherwise a copy. The kernels of this package take both
-    this and the row-major order; only this one is fetched by TMA. Takes torch, CuPy and NumPy; JAX has no strides.
+    A tensor with this layout is returned itself; any other is copied. The kernels of this package take both this and the
+    row-major order; TMA loads only this one. Takes torch, CuPy and NumPy; JAX has no strides.
     """
     if getattr(x, "ndim", 0) not in (2, 3):
         raise ValueError(f"x has shape {list(getattr(x, 'shape', []))}; allowed are [M, K/128] and [G, M, K/128]")
@@ -77,10 +77,9 @@ def get_col_major_tma_aligned_tensor(x: Any) -> Any:
 
 def transform_sf_into_required_layout(sf: Any, mn: int, k: int, recipe: tuple[int, ...], num_groups: int | None = None,
                                       is_sfa: bool = False, disable_ue8m0_cast: bool = False) -> Any:
-    """Scales as the kernels like them best: those of A M-innermost and aligned, those of B as they are.
-
-    `recipe` is (1, 128, 128) or (1, 1, 128), of which `is_sfa` picks A's part, or the granularity itself: (1, 128) or (128, 128).
-    Scales stay float32 on Hopper; `disable_ue8m0_cast` changes nothing.
+    """Scales in the fastest layout of the kernels: those of A M-innermost and aligned, those of B unchanged.
+    `recipe` is (1, 128, 128) or (1, 1, 128), of which `is_sfa` selects A's part, or the granularity itself: (1, 128) or (128, 128).
+    Scales stay float32 on Hopper; `disable_ue8m0_cast` has no effect.
     """
     mn, k = _check.integer("mn", mn, 0), _check.integer("k", k, 0)
     num_groups = _check.optional_integer("num_groups", num_groups)

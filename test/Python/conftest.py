@@ -95,7 +95,7 @@ class Jax:
     name = "jax"
 
     def __init__(self):
-        # It would take most of the memory that the other libraries' tests need.
+        # It would need most of the memory that the other libraries' tests need.
         os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
         self.jax = importlib.import_module("jax")
 

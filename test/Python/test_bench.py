@@ -33,7 +33,7 @@ def test_picture(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("arguments, message", [
-    (["--m", "0"], "'0' is no positive number"), (["--m", "many"], "'many' is no positive number"), (["--repeat=-1", "--m=1"], "'-1' is no positive"),
+    (["--m", "0"], "'0' is not a positive number"), (["--m", "many"], "'many' is not a positive number"), (["--repeat=-1", "--m=1"], "'-1' is not a positive"),
     ([], "required: --m")])
 def test_wrong_arguments(arguments, message):
     run = subprocess.run([sys.executable, "-m", "dgemm", "bench", "--n=128", "--k=128", *arguments], capture_output=True, text=True)

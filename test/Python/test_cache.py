@@ -159,7 +159,7 @@ def test_environment_is_read_when_used(monkeypatch, tmp_path):
 
 def test_nvcc_variables_warn(empty_cache, monkeypatch):
     monkeypatch.setenv("DG_JIT_NVCC_COMPILER", "/usr/local/cuda/bin/nvcc")
-    with pytest.warns(RuntimeWarning, match="DG_JIT_NVCC_COMPILER is set, but dgemm uses no nvcc"):
+    with pytest.warns(RuntimeWarning, match="DG_JIT_NVCC_COMPILER is set, but dgemm does not use nvcc"):
         dgemm.compile(64, 256)
 
 

@@ -29,7 +29,7 @@ def test_elements_come_back(cast, granularity, shape, use_ue8m0):
 
 
 def test_the_largest_element_is_the_largest_of_fp8():
-    """Also where rounding would take it beyond."""
+    """Also where rounding would need it beyond."""
     x = np.random.default_rng(1).uniform(1e-3, 1e3, (512, 128)).astype(np.float32)
     y, _ = dgemm.per_token_cast_to_fp8(x)
     assert (y.astype(np.float32).max(axis=1) == 448).all()

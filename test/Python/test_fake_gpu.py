@@ -159,7 +159,7 @@ bad = good.copy()
 bad[100:128] = 1
 for make_tensor in (Tensor, CudaArray):
     dgemm.check_groups(make_tensor(good), 2)
-    assert "m_indices[100] is 1 behind 0 in row 99" in error(lambda: dgemm.check_groups(make_tensor(bad), 2), ValueError)
+    assert "m_indices[100] is 1 after 0 in row 99" in error(lambda: dgemm.check_groups(make_tensor(bad), 2), ValueError)
 assert "m_indices is a builtins.list" in error(lambda: dgemm.check_groups([0, 1], 2), TypeError)
 """)
 

@@ -15,8 +15,8 @@ def labels(*runs) -> np.ndarray:
 
 GOOD = [labels((0, 128), (1, 128)), labels((1, 100), (-1, 28), (0, 5), (-1, 123)), labels((-1, 256)), labels((0, 256)),
         labels((0, 128), (-1, 128)), labels((1, 5)), labels((0, 128), (1, 5)), labels((0, 0))]
-BAD = [(labels((0, 64), (1, 192)), 64, "1 behind 0 in row 63"), (labels((-1, 1), (0, 127)), 1, "0 behind -1 in row 0"),
-       (labels((0, 10), (-1, 10), (0, 108)), 20, "0 behind -1 in row 19"), (labels((0, 128), (1, 5), (0, 123)), 133, "0"),
+BAD = [(labels((0, 64), (1, 192)), 64, "1 after 0 in row 63"), (labels((-1, 1), (0, 127)), 1, "0 after -1 in row 0"),
+       (labels((0, 10), (-1, 10), (0, 108)), 20, "0 after -1 in row 19"), (labels((0, 128), (1, 5), (0, 123)), 133, "0"),
        (labels((0, 100), (2, 28)), 100, "2; allowed are groups of 0 to 1"), (labels((-2, 128)), 0, "-2; allowed"),
        (labels((2**31 - 1, 1)), 0, "2147483647; allowed")]
 

@@ -149,7 +149,7 @@ def test_recipes_have_names_of_their_own():
     ({"recipe_b": (1, 32)}, r"recipe_b is \(1, 32\); allowed are"),
     ({"a_type": "e4m3fnuz"}, "a_type is 'e4m3fnuz'; allowed are 'e4m3', 'e5m2', and the types"),
     ({"out": "f64"}, "out is 'f64'; allowed are 'bf16', 'f16', 'f32'"),
-    ({"accuracy": "fast"}, "accuracy is 'fast' with scales for '1x128' and '128x128'; allowed is it with 'tensor' and 'row'"),
+    ({"accuracy": "fast"}, "accuracy is 'fast' with scales for '1x128' and '128x128'; it is allowed with 'tensor' and 'row'"),
     ({"accuracy": "balanced"}, "accuracy is 'balanced'; allowed are 'exact' and 'fast'"),
     ({"recipe_a": "tensor", "scale_a_k_innermost": True},
      "scale_a_k_innermost is True with scales for 'tensor'; allowed are 'row' and '1x128'"),
@@ -173,7 +173,7 @@ def test_refused_by_the_extension(arguments, message):
 def test_orders_that_there_are_not():
     for operand, granularity in (("a", "tensor"), ("b", "128x128")):
         shape = _dgemm.Shape(64, 64, 256, **{f"scale_{operand}": granularity, f"scale_{operand}_k_innermost": True})
-        with pytest.raises(RuntimeError, match=f"expected scales of {operand.upper()} by 1x128 or row where K is to be innermost, "
+        with pytest.raises(RuntimeError, match=f"expected scales of {operand.upper()} by 1x128 or row if K is innermost, "
                            f"but got {granularity}"):
             _dgemm.lower(shape, "problem", _dgemm.Options())
 
@@ -184,7 +184,7 @@ def test_scales_of_another_recipe():
         dgemm.fp8_gemm_nt((x.a, x.scale_a), (x.b, x.scale_b), x.d)
     with pytest.raises(ValueError, match=r"b\[1\] has shape \[64, 1\]; allowed is \[1, 1\], \[1, 1\]"):
         dgemm.fp8_gemm_nt((x.a, x.scale_a), (x.b, x.scale_b), x.d, recipe_a="row", recipe_b="tensor")
-    with pytest.raises(ValueError, match="recipe is given beside recipe_a or recipe_b"):
+    with pytest.raises(ValueError, match="recipe is given together with recipe_a or recipe_b"):
         dgemm.fp8_gemm_nt((x.a, x.scale_a), (x.b, x.scale_b), x.d, recipe=(1, 1, 128), recipe_a="row")
     with pytest.raises(ValueError, match=r"a\[1\] has shape \[8, 1\] and strides \[2, 1\]; allowed are strides"):
         wide = np.zeros((8, 2), np.float32)

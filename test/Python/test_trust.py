@@ -186,7 +186,7 @@ def test_planted_table_is_not_used(empty_cache, monkeypatch):
     named = empty_cache / "named.json"
     table.rename(named)
     monkeypatch.setenv("DGEMM_TUNED_TABLE", str(named))
-    with pytest.warns(RuntimeWarning, match="DGEMM_TUNED_TABLE names .*, which cannot be read: it is no regular file"):
+    with pytest.warns(RuntimeWarning, match="DGEMM_TUNED_TABLE names .*, which cannot be read: it is not a regular file"):
         assert _jit.choose_config(problem, 100) == before
 
 
@@ -215,7 +215,7 @@ def test_table_behind_a_link_is_written(tmp_path):
     _tune.Table(link, "h100", 132, "Fake").insert(Problem(n=64, k=256), 5, "<config>", 1.0)
     assert link.is_symlink() and json.loads((tmp_path / "real" / "tuned.json").read_text())["entries"]
     os.mkfifo(tmp_path / "fifo")
-    with pytest.raises(ValueError, match="fifo is no regular file"):
+    with pytest.raises(ValueError, match="fifo is not a regular file"):
         _tune.Table(tmp_path / "fifo", "h100", 132, "Fake").insert(Problem(n=64, k=256), 5, "<config>", 1.0)
 
 
@@ -272,4 +272,4 @@ def test_precompile_that_keeps_nothing_fails(empty_cache, tmp_path):
     run = run_python("", DGEMM_CACHE_DIR=str(tmp_path / "file" / "kernels"))
     result = subprocess.run([run["args"][0], "-m", "dgemm", "precompile", "--n=64", "--k=256", "--m=64", "--scale-a=mn",
                              "--quiet"], env=run["env"], capture_output=True, text=True)
-    assert result.returncode == 1 and "error: 1 of 1 kernels could not be kept in" in result.stderr
+    assert result.returncode == 1 and "error: 1 of 1 kernels could not be stored in" in result.stderr

@@ -1,4 +1,4 @@
-"""What DeepGEMM's tests compare with: plain products without scales, by the library of the tensors."""
+"""The baselines of DeepGEMM's tests: products without scales, by the library of the tensors."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ._names import BASELINES
 
 
 def _multiply(a: Any, b: Any, d: Any, c: Any) -> None:
-    """d = a @ b, to which `c` is added where it is given."""
+    """d = a @ b, plus `c` if it is given."""
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(a, torch.Tensor):
         if a.dtype == torch.float8_e4m3fn:

@@ -1,4 +1,4 @@
-"""Every public name of DeepGEMM 1.0, 2.1 and 2.6.1, and what stands for it here."""
+"""Every public name of DeepGEMM 1.0, 2.1 and 2.6.1, and its counterpart here."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _WHAT = (("multiply", OPERATIONS), ("baselines, which torch multiplies", BASELIN
 
 
 def unavailable(name: str, reason: str) -> Callable[..., None]:
-    """A function that stands for a name that is not here."""
+    """A function for a name that is not supported."""
 
     def refuse(*_, **__):
         raise NotImplementedError(f"deep_gemm.{name} is not in dgemm: {reason}")

@@ -21,12 +21,12 @@ Pair = tuple[Any, Any]
 
 
 def _transposed(pair: Pair) -> Pair:
-    """The last two dimensions exchanged, of the operand and of its scales; nothing is copied."""
+    """Swaps the last two dimensions of the operand and of its scales, without a copy."""
     return tuple(x.swapaxes(-1, -2) for x in pair)
 
 
 def fp8_gemm_nn(a: Pair, b: Pair, d: Any, *arguments: Any, **keywords: Any) -> None:
-    """d = a @ b for a B of [K, N], whose elements must lie as those of B.T do: K innermost."""
+    """d = a @ b for a B of [K, N] with K innermost, the layout of B.T."""
     fp8_gemm_nt(a, _transposed(b), d, *arguments, **keywords)
 
 
@@ -47,7 +47,7 @@ def _one_of(name: str, value: Any, older: str, keywords: dict[str, Any]) -> Any:
             raise TypeError(f"{name} and {older} are given; allowed is one of them")
         value = keywords.pop(older)
     if keywords:
-        raise TypeError(f"{next(iter(keywords))} is no argument of this function")
+        raise TypeError(f"{next(iter(keywords))} is not an argument of this function")
     if value is None:
         raise TypeError(f"{name} is missing")
     return value

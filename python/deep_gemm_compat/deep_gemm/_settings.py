@@ -1,4 +1,4 @@
-"""Settings that dgemm has under another name, or needs not."""
+"""Settings that dgemm has under another name or does not need."""
 
 from __future__ import annotations
 
@@ -21,5 +21,5 @@ def set_compile_mode(mode: int) -> None:
 
 
 def get_compile_mode() -> int:
-    """What set_compile_mode has set."""
+    """The value of set_compile_mode."""
     return int(dgemm.get_compile_only())
