@@ -21,7 +21,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     llvm::consumeError(cubin.takeError());
     return 0;
   }
-  require(cubin->write() == toText(data, size), "a cubin that nobody changed is written otherwise");
+  require(cubin->write() == toText(data, size), "an unchanged cubin is written differently");
   for (KernelCode &kernel : cubin->getKernels()) {
     for (const Instruction &instruction : kernel.instructions) {
       instruction.print(llvm::nulls());
@@ -38,6 +38,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   }
   std::string rewritten = cubin->write();
   llvm::Expected<Cubin> again = Cubin::parse(rewritten);
-  require(bool(again), "a rewritten cubin is not read");
+  require(bool(again), "a rewritten cubin cannot be read");
   return 0;
 }

@@ -7,8 +7,8 @@
 //===----------------------------------------------------------------------===//
 
 //
-// An input is a launch descriptor, a line "---", and PTX. Of many errors the PTX is to blame, so where the descriptor
-// is none, what stands behind the line is read as PTX all the same.
+// An input is a launch descriptor, a line "---", and PTX. The PTX is parsed even if the descriptor is invalid, because
+// many faults are in the PTX reader.
 //
 //===----------------------------------------------------------------------===//
 
@@ -19,7 +19,7 @@
 using namespace dgemm;
 using namespace dgemm::fuzz;
 
-/// Bytes of an operand, and CTAs and threads, beyond which a run says nothing new.
+/// Limits of the bytes of an operand, and of CTAs and threads; larger runs show nothing new.
 constexpr uint64_t kMostBytes = 1 << 20;
 constexpr int64_t kMostThreads = 4096;
 constexpr uint64_t kMostInstructions = 200000;

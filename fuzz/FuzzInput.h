@@ -20,7 +20,7 @@ namespace dgemm::fuzz {
 
 inline llvm::StringRef toText(const uint8_t *data, size_t size) { return {reinterpret_cast<const char *>(data), size}; }
 
-/// Stops where what has to hold does not. Unlike an assertion it is there in every build.
+/// Aborts if a condition does not hold. Unlike an assertion, it is in every build.
 inline void require(bool holds, llvm::StringRef what) {
   if (!holds)
     llvm::report_fatal_error(llvm::Twine("fuzz target: ") + what);

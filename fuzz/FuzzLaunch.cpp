@@ -14,7 +14,7 @@
 using namespace dgemm;
 using namespace dgemm::fuzz;
 
-/// What a launch computes from a descriptor before it touches memory; errors are as good as values.
+/// Computes what a launch computes from a descriptor before it accesses memory; errors are allowed.
 static void plan(const LaunchDescriptor &launch) {
   llvm::Expected<Sizes> sizes = launch.bindSizes(chooseSizes(launch));
   if (!sizes)
@@ -48,7 +48,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   }
   std::string text = launch->toJSON();
   llvm::Expected<LaunchDescriptor> again = LaunchDescriptor::fromJSON(text);
-  require(bool(again), "a descriptor that was written is not read");
+  require(bool(again), "a written descriptor cannot be read");
   require(again->toJSON() == text, "a descriptor changes when it is written and read");
   plan(*launch);
   return 0;

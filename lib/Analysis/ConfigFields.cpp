@@ -18,7 +18,7 @@ using namespace dgemm;
 // Values
 //===----------------------------------------------------------------------===//
 
-/// Each reads one value; on failure says what is expected.
+/// Each reads one value; the failure is the expected form.
 static std::optional<std::string> parseValue(StringRef text, int64_t &value) {
   if (text.getAsInteger(10, value))
     return "an integer";
@@ -32,7 +32,7 @@ static std::optional<std::string> parseValue(StringRef text, bool &value) {
   return std::nullopt;
 }
 
-/// K may be left out of M x N x K; it is the depth of a scale block then.
+/// K of M x N x K is optional; its default is the depth of a scale block.
 template <size_t rank>
 static std::optional<std::string> parseValue(StringRef text, Extents<rank> &value) {
   SmallVector<StringRef> parts;
@@ -64,7 +64,7 @@ static std::optional<std::string> parseValue(StringRef text, Enum &value) {
 // Text
 //===----------------------------------------------------------------------===//
 
-/// Splits at the commas that stand in no < >, and takes empty items away.
+/// Splits at the commas outside of < >, and drops empty items.
 static SmallVector<StringRef> splitItems(StringRef text) {
   SmallVector<StringRef> items;
   int depth = 0;
@@ -169,7 +169,7 @@ bool ConfigFields::match(ConfigAttr config) const {
 ConfigAttr ConfigFields::get(function_ref<InFlightDiagnostic()> emitError, MLIRContext *context) const {
   for (StringRef missing : {tile.findMissing(), order.findMissing(), schedule.findMissing(), loads.findMissing()})
     if (!missing.empty()) {
-      emitError() << "expected a whole config to give '" << missing << "'";
+      emitError() << "expected a complete config to have '" << missing << "'";
       return {};
     }
   return ConfigAttr::getChecked(emitError, context, TileAttr::get(context, tile), OrderAttr::get(context, order),

@@ -20,23 +20,23 @@ static bool hasMaskedRows(const SpillKey &key) { return key.rows != SpillKey::Ro
 /// Each half of the columns has an mma of its own.
 static bool isWide(const SpillKey &key) { return getMmaColumns(key.blockN) != key.blockN; }
 
-/// Where storing half of a tile early is faster (docs/cost-model.md): two warpgroups with wide blocks, which have
-/// room for a fourth stage then.
+/// Where storing half of a tile early is faster (docs/cost-model.md): two warpgroups with wide blocks, which then have
+/// room for a fourth stage.
 static bool earlyStorePays(const SpillData &spills, const SpillKey &key, int64_t kBlocks) {
   return key.warpgroups == 2 && isWide(key) && key.sharing != SpillKey::Sharing::SplitK && kBlocks >= 2 &&
          !spills.spills(key);
 }
 
-/// Where an unrolled K loop is faster (docs/cost-model.md): almost everywhere, if there is something to unroll.
+/// Where an unrolled K loop is faster (docs/cost-model.md): almost everywhere, if it can be unrolled.
 static bool unrollingPays(const SpillData &spills, const SpillKey &key, int64_t kBlocks) {
   bool isWhole = key.earlyStore && kBlocks <= key.unroll;
   return (isWhole || kBlocks >= 2 * key.unroll) && !spills.spills(key);
 }
 
-/// Where a rotated K loop is faster in most rows (docs/cost-model.md): a warpgroup has one slice. A third warpgroup,
-/// and tiles shared in a cluster, make it slower; of unrolled loops, those of two warpgroups are faster without, but
-/// for those with early_store; masked kernels of 128x256 lack registers for it, and those of 128x224 are as fast
-/// without. Where a rotated loop does not fit the registers, one that is not may.
+/// Where a rotated K loop is faster in most rows (docs/cost-model.md): if a warpgroup has one slice. A third warpgroup,
+/// or tiles shared in a cluster, make it slower. Unrolled loops of two warpgroups are faster without rotation, except
+/// with early_store. Masked kernels of 128x256 lack registers for it, and those of 128x224 are as fast without. A loop
+/// without rotation may fit into the registers where a rotated one does not.
 static bool rotationPays(const SpillData &spills, const SpillKey &key) {
   if (key.earlyStore)
     return !hasMaskedRows(key) && key.sharing != SpillKey::Sharing::Tiles && isWide(key) && !spills.spills(key);
@@ -47,8 +47,8 @@ static bool rotationPays(const SpillData &spills, const SpillKey &key) {
 /// The tiles of a wave cover about as many rows as columns: 16 x 8 of 128x256, else 8 tile rows, as measured.
 static int64_t chooseGroupM(const SpillKey &key) { return key.warpgroups == 2 && isWide(key) ? 16 : 8; }
 
-/// Where fewer CTAs in even waves are faster (docs/cost-model.md): with two warpgroups or more from K = 2048 on; the
-/// two problems below that took 0 to 5 % longer.
+/// Where fewer CTAs in even waves are faster (docs/cost-model.md): with two warpgroups or more from K = 2048 on. Two
+/// problems with less K took 0 to 5 % longer.
 static bool evenWavesPay(const SpillKey &key, int64_t kBlocks) {
   return key.warpgroups > 1 && key.sharing != SpillKey::Sharing::SplitK && kBlocks >= 16;
 }
@@ -62,7 +62,7 @@ void dgemm::forEachCandidate(const ConfigFields &fields, const SpillData &spills
                              bool isMasked, bool scalesColumns, function_ref<void(const ConfigFields &)> visit) {
   constexpr int64_t kEnoughStages = 16;
   auto add = [&](int64_t blockM, int64_t blockN, int64_t warpgroups, Extents<2> cluster, int64_t splitK) {
-    // Of a split K the CTAs take their parts at run time.
+    // The CTAs of a split K take their parts at run time.
     int64_t kBlocks = ShapedType::isDynamic(k) || splitK > 1 ? 0 : llvm::divideCeil(k, kScaleBlock);
     SpillKey key(blockM, blockN, warpgroups,
                  splitK > 1                      ? SpillKey::Sharing::SplitK

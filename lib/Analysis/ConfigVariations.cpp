@@ -15,8 +15,8 @@ using namespace mlir;
 using namespace dgemm;
 
 namespace {
-/// The number that differs between two values of a field, by its place in the field, and by how much; no number for
-/// values that have no order.
+/// The index of the number that differs between two values of a field, and the difference; none for values without an
+/// order.
 struct Step {
   StringRef field;
   size_t place = 0;
@@ -85,7 +85,7 @@ SmallVector<ConfigAttr> dgemm::varyOrder(ConfigAttr config) {
     orders.push_back(OrderAttr::get(context, groupM, order.getSerpentine(), order.getEvenWaves()));
   orders.push_back(OrderAttr::get(context, order.getGroupM(), !order.getSerpentine(), order.getEvenWaves()));
   orders.push_back(OrderAttr::get(context, order.getGroupM(), order.getSerpentine(), !order.getEvenWaves()));
-  // Those that are not legal are of no use, and what the verifier says of them neither.
+  // Illegal configs, and the verifier's diagnostics of them, are dropped.
   Location nowhere = NameLoc::get(StringAttr::get(context, "varied config"));
   ScopedDiagnosticHandler silence(context,
                                   [&](Diagnostic &diagnostic) { return success(diagnostic.getLocation() == nowhere); });

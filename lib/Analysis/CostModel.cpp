@@ -88,12 +88,12 @@ bool ChoiceData::leavesOut(const ProblemSize &size, ConfigAttr config) const {
 }
 
 namespace {
-/// What the model asks of a config.
+/// The model's view of a config.
 struct Shape {
   int64_t blockM, blockN, blockK, clusterM, clusterN, splitK, groupM, stages, warpgroups, unroll;
   bool isRotated;
 
-  /// Of a config all of whose fields are given.
+  /// From a complete config.
   explicit Shape(const ConfigFields &all)
       : blockM((*all.tile.block)[0]), blockN((*all.tile.block)[1]), blockK((*all.tile.block)[2]),
         clusterM((*all.tile.cluster)[0]), clusterN((*all.tile.cluster)[1]), splitK(*all.tile.splitK),
@@ -118,13 +118,13 @@ static double estimateMath(const Shape &config, const MachineCosts &costs, bool 
   double more = hasTwoScales * costs.twoScales + isOdd * costs.oddColumns;
   if (config.warpgroups == 3)
     return costs.tensor3 * tensor + more;
-  // The mma that a warpgroup has in each K block: slices of 64 rows, or halves of a wide block.
+  // The number of mmas of a warpgroup in each K block: slices of 64 rows, or halves of a wide block.
   int64_t mmas = config.blockM / (hopper::kWgmmaM * 2) * (blockN / getMmaColumns(blockN));
   bool isPlain = !config.isRotated && config.unroll <= 2;
   return costs.tensor2 * tensor + (mmas > 1) * costs.secondMma + isPlain * costs.plainLoop + more;
 }
 
-/// Of times that overlap: the longest, and a share of the others that is the larger the nearer they are to it.
+/// Combines overlapping times: the longest, plus a share of the others that grows as they come closer to it.
 static double combine(double power, std::initializer_list<double> times) {
   double longest = std::max(times), sum = 0;
   for (double time : times)
@@ -132,7 +132,7 @@ static double combine(double power, std::initializer_list<double> times) {
   return longest * std::pow(sum, 1 / power);
 }
 
-/// Tiles of the problem times CTAs for each, at most: more only wait for each other.
+/// Limit of the tiles of the problem times the CTAs for each; more CTAs only wait for each other.
 static bool isSplitUseful(const ProblemSize &size, const Shape &config, const ConfigFields &fields) {
   constexpr int64_t kMaxCTAs = 264; // two waves of an H100
   if (config.splitK == 1 || fields.tile.splitK)
@@ -143,7 +143,7 @@ static bool isSplitUseful(const ProblemSize &size, const Shape &config, const Co
          static_cast<int64_t>(llvm::divideCeil(known(size.k), config.blockK)) >= config.splitK;
 }
 
-/// Of a problem with `tilesM` row tiles.
+/// The prediction for a problem with `tilesM` row tiles.
 static Estimate estimateTiles(const ProblemSize &size, const Shape &config, const Machine &machine, double tilesM) {
   const MachineCosts &costs = machine.costs;
   int64_t m = known(size.m), n = known(size.n), k = known(size.k);
@@ -160,14 +160,14 @@ static Estimate estimateTiles(const ProblemSize &size, const Shape &config, cons
   e.waves = std::ceil(e.tiles / double(e.atATime));
   double active = std::min(e.tiles, double(e.atATime));
 
-  // Rows past the end of A are not loaded, but for a contiguous layout, whose groups end at tiles.
+  // Rows past the end of A are not loaded, except in a contiguous layout, whose groups end at tiles.
   double rows = double(blockM);
   if (!size.rowAlignment)
     rows = std::min(rows, std::ceil(allRows / tilesM / double(clusterM) / 8) * 8);
   e.math = estimateMath(config, costs, size.scalesColumns);
   e.fill = (rows + double(blockN)) * costs.row;
   // A line that several CTAs of a wave read crosses from the L2 once; the row tiles of a split K do not keep step.
-  double groupM = std::max(1.0, double(config.groupM)); // fields as they were given: the verifier comes later
+  double groupM = std::max(1.0, double(config.groupM)); // given fields: the verifier runs later
   double sharingA = std::clamp(active / std::max(1.0, std::min(tilesM, groupM)), 1.0, tilesN);
   double sharingB = splitK > 1 ? 1 : std::clamp(rowTiles, 1.0, groupM);
   e.l2 = active * double(ctas) * double(kScaleBlock) *
@@ -176,7 +176,7 @@ static Estimate estimateTiles(const ProblemSize &size, const Shape &config, cons
   e.kBlock = combine(costs.overlap, {e.math, e.fill, e.l2, e.latency});
   e.kBlocks = llvm::divideCeil(llvm::divideCeil(k, config.blockK), splitK);
 
-  // All rows are sent, also those past M.
+  // All rows are sent, including those past M.
   double sent = double(blockM * blockN) * 4 * (1 - 1 / double(splitK));
   e.end = costs.tile + costs.tileElement * double(blockM * blockN) + sent / costs.dsmem +
           active * double(ctas) * sent / costs.dsmemAll;
@@ -193,8 +193,8 @@ static Estimate estimateShape(const ProblemSize &size, const Shape &config, cons
   int64_t m = known(size.m), rows = config.blockM * config.clusterM;
   if (!size.isMasked)
     return estimateTiles(size, config, machine, double(llvm::divideCeil(m, rows)));
-  // The rows of a masked group are a guess: they are taken to spread 30 % to both sides of it. The more groups there
-  // are, the less their sum spreads.
+  // The rows of a masked group are an estimate; the model assumes a spread of 30 % to both sides. With more groups,
+  // their sum spreads less.
   constexpr double kSpread[] = {1, 0.7, 0.85, 1.15, 1.3};
   double groups = double(ShapedType::isDynamic(size.groups) ? kAssumedGroups : size.groups);
   auto countTiles = [&](double factor) {
@@ -221,7 +221,7 @@ static bool hasRoomForColumnScales(ConfigAttr config) {
   return getAccumulatorRegisters(config.getBlockM(), config.getBlockN(), config.getWarpgroups()) < 192;
 }
 
-/// Whether a legal config may be chosen for the problem.
+/// True if a legal config may be chosen for the problem.
 static bool suits(ConfigAttr config, const ProblemSize &size, const ChoiceData &data) {
   return size.allows(config) && !(size.readsColumnScales && !hasRoomForColumnScales(config)) &&
          !data.leavesOut(size, config);
@@ -245,7 +245,7 @@ static void visitCandidates(const ProblemSize &size, ConfigFields fields, const 
   constexpr int64_t kFewGroups = 32;
   if (size.isMasked && (ShapedType::isDynamic(size.groups) || size.groups > kFewGroups) && !fields.order.evenWaves)
     fields.order.evenWaves = false;
-  // Of a contiguous layout M says nothing about the rows of a group.
+  // M of a contiguous layout says nothing about the rows of a group.
   int64_t rows = size.rowAlignment ? ShapedType::kDynamic : size.m;
   forEachCandidate(fields, spills, rows, size.k, size.isMasked, size.scalesColumns, [&](const ConfigFields &candidate) {
     Shape shape(candidate);
@@ -266,14 +266,14 @@ SmallVector<ConfigAttr> dgemm::enumerateConfigs(MLIRContext *context, const Prob
   return configs;
 }
 
-/// The cheapest of enumerateConfigs, null if there is none. To make all of them takes longer than to compare them.
+/// The cheapest of enumerateConfigs, null if there is none. Making attributes of all takes longer than comparing them.
 static ConfigAttr findCheapest(MLIRContext *context, const ProblemSize &size, const ConfigFields &fields,
                                const Machine &machine, const ChoiceData &data) {
   std::vector<std::tuple<double, size_t, ConfigFields>> candidates;
   visitCandidates(size, fields, *data.spills, [&](const ConfigFields &candidate, const Shape &shape) {
     candidates.emplace_back(estimateShape(size, shape, machine).total, candidates.size(), candidate);
   });
-  // Of equal ones the first counts.
+  // The first of equal configs counts.
   llvm::sort(candidates, [](const auto &a, const auto &b) {
     return std::tie(std::get<0>(a), std::get<1>(a)) < std::tie(std::get<0>(b), std::get<1>(b));
   });
@@ -293,7 +293,7 @@ FailureOr<SelectedConfig> dgemm::selectConfig(MLIRContext *context, const Proble
     return SelectedConfig{*tuned, /*isTuned=*/true};
   if (ConfigAttr cheapest = findCheapest(context, size, fields, machine, data))
     return SelectedConfig{cheapest};
-  // Nothing legal has these fields: fill in the rest, so that the verifier names the rule that is broken.
+  // No legal config has these fields. Complete them, so that the verifier names the violated rule.
   ConfigFields all = fields;
   if (!all.tile.block)
     all.tile.block = Extents<3>({128, 128, kScaleBlock});

@@ -62,7 +62,7 @@ constexpr std::pair<StringLiteral, double MachineCosts::*> kCosts[] = {
 namespace dgemm {
 static bool fromJSON(const llvm::json::Value &value, MachineCosts &costs, llvm::json::Path path) {
   llvm::json::ObjectMapper map(value, path);
-  // With a machine that it is like, any of them may be left out.
+  // With a `like`, any of them may be left out.
   return map && llvm::all_of(kCosts, [&](const auto &cost) { return map.mapOptional(cost.first, costs.*cost.second); });
 }
 } // namespace dgemm
@@ -88,7 +88,7 @@ llvm::Expected<Machine> Machine::read(StringRef json, const Machine *like) {
 }
 
 ArrayRef<Machine> Machine::getKnown() {
-  // Files of the build: the unit tests read each, with those that it is like before it.
+  // Files of the build, each after the machine that it is like; the unit tests read each.
   static const std::vector<Machine> machines = [] {
     std::vector<Machine> read = {llvm::cantFail(Machine::read(kH100, nullptr))};
     read.push_back(llvm::cantFail(Machine::read(kH100PCIe, &read[0])));

@@ -19,7 +19,7 @@ constexpr llvm::StringLiteral kPtxas13_0_88 =
     ;
 } // namespace
 
-// llvm::json finds fromJSON by its arguments, so these are of this namespace.
+// llvm::json finds fromJSON by its arguments, so these are in this namespace.
 namespace dgemm {
 /// An entry of the document: all keys that have one of the listed values of each field.
 struct SpillEntry {
@@ -75,7 +75,7 @@ SpillKey::SpillKey(ConfigAttr config)
 }
 
 uint32_t SpillKey::getIndex() const {
-  // Each field in as many bits as its values take.
+  // Each field has as many bits as its values need.
   uint32_t index = blockM / 64;          // 1 to 4
   index = index * 64 + blockN / 8;       // 1 to 32
   index = index * 4 + warpgroups;        // 1 to 3
@@ -155,7 +155,7 @@ const SpillData &SpillData::getShipped() {
     llvm::Expected<SpillData> parsed = parse(kPtxas13_0_88);
     if (parsed)
       return std::move(*parsed);
-    // Data that do not parse would be a defect of the build, which the unit tests look for.
+    // Data that do not parse would be a defect of the build; the unit tests check that.
     llvm::consumeError(parsed.takeError());
     return SpillData();
   }();

@@ -19,7 +19,7 @@ using namespace mlir;
 using namespace dgemm;
 
 namespace {
-/// 1 had configs of one part, with other names.
+/// Version 1 had configs of one part, with other names.
 constexpr int64_t kVersion = 2;
 
 constexpr llvm::StringLiteral kTableH100 =
@@ -62,9 +62,9 @@ llvm::Expected<TunedTable> TunedTable::parse(StringRef json) {
   if (!map || !map.map("version", version))
     return root.getError();
   if (version != kVersion)
-    return llvm::createStringError(
-        "tuned table of version " + Twine(version) + "; only " + Twine(kVersion) + " is known" +
-        (version == 1 ? ": the fields of configs have other names since, so tune again" : ""));
+    return llvm::createStringError("tuned table of version " + Twine(version) + "; only " + Twine(kVersion) +
+                                   " is known" +
+                                   (version == 1 ? ": the fields of configs have new names, so tune again" : ""));
   if (!map.map("machine", table.machine) || !map.map("multiprocessors", table.multiprocessors) ||
       !map.mapOptional("gpu", table.gpu) || !map.map("entries", table.entries))
     return root.getError();
@@ -81,7 +81,7 @@ llvm::Expected<TunedTable> TunedTable::read(StringRef path) {
   return table;
 }
 
-/// Whether both entries are of one problem.
+/// True if both entries are for the same problem.
 static bool isSameProblem(const TunedEntry &a, const TunedEntry &b) {
   return std::tie(a.recipe, a.layout, a.groups, a.m, a.n, a.k) == std::tie(b.recipe, b.layout, b.groups, b.m, b.n, b.k);
 }
@@ -113,7 +113,7 @@ std::string TunedTable::toJSON() const {
 }
 
 ArrayRef<TunedTable> TunedTable::getShipped() {
-  // A table that does not parse would be a defect of the build, which the unit tests look for.
+  // A table that does not parse would be a defect of the build; the unit tests check that.
   static const std::vector<TunedTable> tables = [] {
     std::vector<TunedTable> parsed;
     for (llvm::StringRef text : {kTableH100, kTableH200}) {
@@ -176,14 +176,15 @@ const TunedEntry *TunedTable::find(const ProblemSize &size) const {
   return best;
 }
 
-/// The config that one table has for `size`. Fewer multiprocessors than it was measured with are another machine.
+/// The config that one table has for `size`. A different number of multiprocessors than it was measured with is another
+/// machine.
 static std::optional<ConfigAttr> findIn(const TunedTable &table, MLIRContext *context, const ProblemSize &size,
                                         const ConfigFields &fields, const Machine &machine, const ChoiceData &data) {
   const TunedEntry *entry = table.getMultiprocessors() == machine.multiprocessors ? table.find(size) : nullptr;
   if (!entry)
     return std::nullopt;
   ConfigAttr config = parseWholeConfig([&] { return emitError(UnknownLoc::get(context)); }, context, entry->config);
-  // The alignment of a contiguous problem may rule out what was measured at another.
+  // The alignment of a contiguous problem may exclude a config that was measured with another.
   if (config && size.allows(config) && !data.leavesOut(size, config) && fields.match(config))
     return config;
   return std::nullopt;

@@ -65,7 +65,7 @@ template <typename... Pointers>
 static bool isAnyNull(Pointers... pointers) {
   return (!pointers || ...);
 }
-static char *failForNull(llvm::StringRef function) { return fail(function + " got NULL where it takes none"); }
+static char *failForNull(llvm::StringRef function) { return fail(function + " got NULL, which is not allowed"); }
 
 /// The entry of `fields` with this name, or null.
 template <typename Field, size_t N>
@@ -137,8 +137,8 @@ char *dgemm_problem_set_int(dgemm_problem *problem, const char *field, int64_t v
   }
   const SizeField *size = find(kSizeFields, field);
   if (!size)
-    return failForField(kSizeFields, "a number of a problem", field);
-  problem->shape.*size->size = value; // checked with the others, when it is compiled
+    return failForField(kSizeFields, "a number of the problem", field);
+  problem->shape.*size->size = value; // checked when it is compiled
   return nullptr;
 }
 
@@ -174,8 +174,8 @@ char *dgemm_problem_set_string(dgemm_problem *problem, const char *field, const 
     return failForNull("dgemm_problem_set_string");
   const NamedField *found = find(kNamedFields, field);
   if (!found)
-    return failForField(kNamedFields, "a text of a problem", field);
-  // Whether the problem may have this value is checked with the others, when it is compiled.
+    return failForField(kNamedFields, "a text of the problem", field);
+  // Whether the problem may have this value is checked when it is compiled.
   return found->set(problem->shape, value)
              ? nullptr
              : fail(found->name + " has no value '" + llvm::Twine(value) + "'; include/dgemm-c/DGemm.h lists them");
@@ -231,7 +231,8 @@ char *dgemm_options_set_int(dgemm_options *options, const char *field, int64_t v
   if (isAnyNull(options, field))
     return failForNull("dgemm_options_set_int");
   if (llvm::StringRef(field) != "multiprocessors")
-    return fail("expected a number of the options to be multiprocessors, but got '" + llvm::Twine(field) + "'");
+    return fail("expected the name of a number of the options to be multiprocessors, but got '" + llvm::Twine(field) +
+                "'");
   options->options.multiprocessors = value;
   return nullptr;
 }

@@ -19,7 +19,7 @@
 using namespace dgemm;
 
 namespace {
-/// A memref of any rank: what stands behind the address of MLIR's StridedMemRefType.
+/// A memref of any rank: the memory of MLIR's StridedMemRefType.
 class MemRef {
 public:
   MemRef(const void *descriptor, size_t rank) : words(static_cast<const int64_t *>(descriptor)), rank(rank) {}
@@ -62,7 +62,7 @@ static llvm::Expected<RuntimeKernel *> getKernel(dgemm_kernel &kernel) {
 // Operands
 //===----------------------------------------------------------------------===//
 
-/// Takes the sizes that are extents or strides by themselves.
+/// Reads the sizes that are themselves extents or strides.
 static void readSizes(llvm::ArrayRef<SizeExpr> exprs, llvm::ArrayRef<int64_t> values, Sizes &sizes) {
   for (auto [expr, value] : llvm::zip_equal(exprs, values))
     if (expr.getOp() == SizeExpr::Op::Name)
@@ -119,7 +119,7 @@ static llvm::Error launch(dgemm_kernel &handle, llvm::ArrayRef<void *> operands,
   if (!onGpu)
     return onGpu.takeError();
   if (stream && !*onGpu)
-    return makeError("the emulator has no streams: expected none");
+    return makeError("the emulator has no streams: expected NULL");
   llvm::Expected<RuntimeKernel *> kernel = getKernel(handle);
   if (!kernel)
     return kernel.takeError();
@@ -146,7 +146,7 @@ static llvm::Error launch(dgemm_kernel &handle, llvm::ArrayRef<void *> operands,
 char *dgemm_launch(dgemm_kernel *kernel, int64_t count, void *const *operands, void *stream) {
   llvm::Error error = llvm::Error::success();
   if (!kernel || count < 0 || !operands)
-    error = llvm::joinErrors(std::move(error), makeError("dgemm_launch got NULL where it takes none"));
+    error = llvm::joinErrors(std::move(error), makeError("dgemm_launch got NULL, which is not allowed"));
   else
     error = llvm::joinErrors(std::move(error), launch(*kernel, llvm::ArrayRef(operands, size_t(count)), stream));
   if (!error)

@@ -20,14 +20,14 @@ using namespace dgemm;
 
 namespace {
 constexpr int64_t kDynamic = GemmShape::kDynamic;
-/// Rows of the smallest tile: what wgmma takes.
+/// Rows of the smallest tile: those of a wgmma.
 constexpr int64_t kMinBlockM = 64;
 
 struct SizeDivisor {
   llvm::StringRef name;
   int64_t size, divisor;
 
-  /// What is promised of the size where that is dynamic, else 1, which promises nothing.
+  /// The promised divisor of the size if that is dynamic, else 1, which promises nothing.
   int64_t getPromise() const { return size == kDynamic ? divisor : 1; }
 };
 
@@ -126,7 +126,7 @@ private:
       return type(element, hasGroups, rows, columns);
     return type(element, hasGroups, rows, columns, std::pair<int64_t, int64_t>(pitch, 1));
   }
-  /// The scales of an operand of so many rows, the outer dimension innermost where `isTransposed`.
+  /// The scales of an operand with these rows; the outer dimension is innermost if `isTransposed`.
   MemRefType scales(bool hasGroups, ScaledAttr scaled, int64_t operandRows, bool isTransposed) {
     int64_t rows = blocks(operandRows, scaled.getRows()), columns = blocks(shape.k, scaled.getK());
     if (scaled.isForEachRow())
@@ -152,7 +152,7 @@ static std::array<SizeDivisor, 5> getDivisors(const GemmShape &shape) {
 
 /// Sizes and leading dimensions.
 static llvm::Error checkSizes(const GemmShape &shape) {
-  // 0 stands for no leading dimension.
+  // 0 means no leading dimension.
   std::vector<std::tuple<const char *, int64_t, int64_t>> sizes = {{"M", shape.m, 1},
                                                                    {"N", shape.n, 1},
                                                                    {"K", shape.k, 1},
@@ -167,7 +167,7 @@ static llvm::Error checkSizes(const GemmShape &shape) {
   return llvm::Error::success();
 }
 
-/// Rows are no shorter than they are.
+/// A leading dimension is at least the length of a row.
 static llvm::Error checkPitches(const GemmShape &shape) {
   std::tuple<const char *, int64_t, int64_t> pitches[] = {
       {"A", shape.lda, shape.k}, {"B", shape.ldb, shape.k}, {"D", shape.ldd, shape.n}};
@@ -178,7 +178,7 @@ static llvm::Error checkPitches(const GemmShape &shape) {
   return llvm::Error::success();
 }
 
-/// Element types, and orders of scales that there are two of.
+/// Element types, and scales that may have two orders.
 static llvm::Error checkRecipe(const GemmShape &shape) {
   for (auto [name, type] : {std::pair("A", shape.aType), {"B", shape.bType}})
     if (type != ElementType::F8E4M3FN && type != ElementType::F8E5M2)
@@ -194,11 +194,11 @@ static llvm::Error checkRecipe(const GemmShape &shape) {
                                                                {"B", shape.scaleBKInnermost, shape.scaleB}};
   for (auto [name, isKInnermost, granularity] : orders)
     if (isKInnermost && granularity != ScaleGranularity::RowBlock && granularity != ScaleGranularity::Row)
-      return makeError(llvm::formatv("expected scales of {0} by 1x128 or row where K is to be innermost, but got {1}",
-                                     name, toString(granularity)));
+      return makeError(llvm::formatv("expected scales of {0} by 1x128 or row if K is innermost, but got {1}", name,
+                                     toString(granularity)));
   if (shape.scaleBNInnermost && shape.scaleB != ScaleGranularity::SquareBlock)
-    return makeError(llvm::formatv("expected scales of B by 128x128 where N is to be innermost, but got {0}",
-                                   toString(shape.scaleB)));
+    return makeError(
+        llvm::formatv("expected scales of B by 128x128 if N is innermost, but got {0}", toString(shape.scaleB)));
   return llvm::Error::success();
 }
 
@@ -239,7 +239,7 @@ static std::string makeEntry(const GemmShape &shape) {
   return llvm::formatv("dgemm{0}_m{1}_n{2}_k{3}", group, nameOf(shape.m), nameOf(shape.n), nameOf(shape.k));
 }
 
-/// Null where nothing is promised.
+/// Null if nothing is promised.
 static DivisorsAttr makeDivisors(mlir::MLIRContext *context, const GemmShape &shape) {
   std::array<SizeDivisor, 5> all = getDivisors(shape);
   if (llvm::all_of(all, [](const SizeDivisor &entry) { return entry.getPromise() == 1; }))

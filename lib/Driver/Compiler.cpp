@@ -19,7 +19,7 @@
 using namespace dgemm;
 using dgemm::Level;
 
-/// Fails early for a chip that has no wgmma.
+/// Fails early for a chip without wgmma.
 static llvm::Error checkOptions(const CompileOptions &options) {
   if (options.chip != "sm_90a")
     return makeError("target '" + options.chip + "' is not supported; the only one is sm_90a (H100, H200, GH200)");
@@ -28,7 +28,7 @@ static llvm::Error checkOptions(const CompileOptions &options) {
   return Machine::parse(options.machine).takeError();
 }
 
-/// That of the options, which are valid.
+/// The machine of valid options.
 static Machine getMachine(const CompileOptions &options) {
   Machine machine = llvm::cantFail(Machine::parse(options.machine));
   if (options.multiprocessors)
@@ -48,7 +48,7 @@ static std::vector<std::string> toTexts(llvm::ArrayRef<ConfigAttr> configs) {
   return texts;
 }
 
-/// In the order of the cost model.
+/// Ordered by the cost model.
 static llvm::Expected<llvm::SmallVector<ConfigAttr>> rankConfigs(Session &session, const GemmShape &shape,
                                                                  const CompileOptions &options) {
   if (llvm::Error error = checkOptions(options))
@@ -68,7 +68,7 @@ static llvm::Expected<llvm::SmallVector<ConfigAttr>> rankConfigs(Session &sessio
   ProblemSize size;
   session.getModule().walk([&](GemmOp gemm) { size = ProblemSize::get(gemm); });
   Machine machine = getMachine(options);
-  // Equal ones stay in the order in which the model takes them.
+  // Equal configs keep the order of the model.
   llvm::SmallVector<std::tuple<double, size_t, ConfigAttr>> ranked;
   for (ConfigAttr config : enumerateConfigs(session.getModule().getContext(), size, *fields, data))
     ranked.emplace_back(estimate(size, config, machine).total, ranked.size(), config);
@@ -78,9 +78,9 @@ static llvm::Expected<llvm::SmallVector<ConfigAttr>> rankConfigs(Session &sessio
   return llvm::map_to_vector(ranked, [](const auto &entry) { return std::get<2>(entry); });
 }
 
-/// A whole config that a caller gives.
+/// A complete config of a caller.
 static llvm::Expected<ConfigAttr> parseConfig(Session &session, llvm::StringRef text) {
-  session.getContext()->loadDialect<DGemmDialect>(); // no IR may have been parsed
+  session.getContext()->loadDialect<DGemmDialect>(); // there may be no parsed IR
   auto location = mlir::UnknownLoc::get(session.getContext());
   if (ConfigAttr config = parseWholeConfig([&] { return mlir::emitError(location); }, session.getContext(), text))
     return config;
@@ -140,12 +140,12 @@ llvm::Expected<std::string> dgemm::chooseConfig(const GemmShape &shape, const Co
   return text.substr(text.find('<'));
 }
 
-/// The level of the module for a stage that is printed as MLIR.
+/// The level of the module at a stage that is printed as MLIR.
 static Level levelOf(Stage stage) {
   return stage >= Stage::NVVM ? Level::NVVM : static_cast<Level>(static_cast<int>(stage));
 }
 
-/// What the session holds, lowered as far as `stage`, as text.
+/// The text of the session's module, lowered to `stage`.
 static llvm::Expected<std::string> print(Session &session, Stage stage, StageTimes *times) {
   if (llvm::Error error = session.lower(levelOf(stage)))
     return std::move(error);
@@ -166,7 +166,7 @@ static llvm::Expected<std::string> print(Session &session, Stage stage, StageTim
   return text;
 }
 
-/// Fails early for what no IR is made of.
+/// Fails early for a stage that is not IR.
 static llvm::Error checkIRStage(Stage stage, const CompileOptions &options) {
   if (stage > Stage::LLVM)
     return makeError("stage '" + toString(stage) + "' is not a level of IR");
@@ -193,7 +193,7 @@ llvm::Expected<std::string> dgemm::lowerToText(const GemmShape &shape, Stage sta
   return print(session, stage, times);
 }
 
-/// Who chose the config of a problem, as dgemm-select-config says.
+/// The source of a problem's config, as dgemm-select-config states it.
 static ConfigSource getConfigSource(mlir::ModuleOp module) {
   ConfigSource source = ConfigSource::Input;
   module.walk([&](GemmOp gemm) {
@@ -203,7 +203,7 @@ static ConfigSource getConfigSource(mlir::ModuleOp module) {
   return source;
 }
 
-/// PTX and launch descriptor of the one kernel of the session.
+/// PTX and launch descriptor of the session's only kernel.
 static llvm::Expected<CompiledKernel> compileToPTX(Session &session, const CompileOptions &options) {
   CompiledKernel kernel;
   if (session.getLevel() == Level::Problem)
@@ -227,7 +227,7 @@ static llvm::Expected<CompiledKernel> compileToPTX(Session &session, const Compi
   return kernel;
 }
 
-/// Adds the cubin and what ptxas reports of it.
+/// Adds the cubin and the report of ptxas.
 static llvm::Error assembleKernel(CompiledKernel &kernel, const CompileOptions &options) {
   StageTimer timer(kernel.times, "ptxas");
   llvm::Expected<Assembler> assembler = findAssembler(options.ptxas);
@@ -269,9 +269,9 @@ static llvm::Error disassembleKernel(CompiledKernel &kernel, llvm::StringRef nvd
   return disassemble(*program, kernel.cubin).moveInto(kernel.sass);
 }
 
-/// The remark about a config that was chosen and does not assemble as `error` says.
+/// The remark about a chosen config that does not assemble, by `error`.
 static std::string describeSlowConfig(llvm::StringRef config, llvm::StringRef error) {
-  // Behind the first line stand ptxas' words.
+  // ptxas' own message follows the first line.
   llvm::StringRef words = error.split('\n').second.split("\n  to do").first;
   return llvm::formatv(
              "ptxas does not assemble {0} as written ({1}); the next best config is taken", config,
@@ -280,7 +280,7 @@ static std::string describeSlowConfig(llvm::StringRef config, llvm::StringRef er
       .str();
 }
 
-/// PTX, launch descriptor and cubin, of the next best config where the first one that was chosen is slow.
+/// PTX, launch descriptor and cubin; those of the next best config if the first chosen one is slow.
 static llvm::Expected<CompiledKernel> compileToCubin(Session &session, mlir::Operation *problem,
                                                      const CompileOptions &options) {
   constexpr size_t kMostTries = 8;
@@ -313,7 +313,7 @@ static llvm::Expected<CompiledKernel> compileToCubin(Session &session, mlir::Ope
   }
 }
 
-/// `problem`, one of findKernels, as far as `last`.
+/// Compiles `problem`, one of findKernels, to `last`.
 static llvm::Expected<CompiledKernel> compile(Session &session, mlir::Operation *problem, const CompileOptions &options,
                                               Stage last) {
   if (last == Stage::PTX || last == Stage::Launch) {
@@ -332,7 +332,7 @@ static llvm::Expected<CompiledKernel> compile(Session &session, mlir::Operation 
   return kernel;
 }
 
-/// All that the session holds.
+/// All kernels of the session.
 static llvm::Expected<std::vector<CompiledKernel>> compileAll(Session &session, const CompileOptions &options,
                                                               Stage last) {
   llvm::Expected<llvm::SmallVector<mlir::Operation *>> problems = session.findKernels();

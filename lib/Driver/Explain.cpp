@@ -14,7 +14,7 @@ using namespace dgemm;
 using dgemm::Level;
 using llvm::formatv;
 
-/// The longest of what overlaps, in words.
+/// The name of the longest part of those that overlap.
 static llvm::StringRef findBound(const Estimate &e) {
   if (e.launch > std::max(e.compute, e.dram))
     return "the launch";
@@ -63,7 +63,7 @@ llvm::Expected<std::string> dgemm::explainConfig(const GemmShape &shape, const C
                                                      : "from the cost model";
   ProblemSize size = ProblemSize::get(gemm);
   std::string text = describe(config, chosenBy, estimate(size, config, *machine), *machine);
-  // What the model would take next.
+  // The model's next choice.
   ConfigAttr second;
   double time = 0;
   for (ConfigAttr other : enumerateConfigs(session.getContext(), size, {})) {

@@ -35,7 +35,7 @@ StageTimer::StageTimer(StageTimes &times, llvm::StringRef name) : times(times), 
 StageTimer::~StageTimer() {
   if (times.empty() || times.back().first != name)
     times.emplace_back(std::move(name), 0);
-  times.back().second += now() - start; // one entry where a step goes on
+  times.back().second += now() - start; // one entry if a step continues
 }
 
 /// One registry for the process; contexts only read it.
@@ -65,7 +65,7 @@ static llvm::SourceMgr::DiagKind getKind(mlir::DiagnosticSeverity severity) {
 
 static std::unique_ptr<mlir::MLIRContext> createContext() {
   auto context = std::make_unique<mlir::MLIRContext>(getRegistry(), mlir::MLIRContext::Threading::DISABLED);
-  // The op may be the whole module; the line of the text says as much.
+  // The op may be the whole module; the line of the text is enough.
   context->printOpOnDiagnostic(false);
   return context;
 }
@@ -103,8 +103,8 @@ llvm::SMLoc Session::findInText(mlir::FileLineColLoc place) {
   return id ? sources.FindLocForLineAndColumn(id, place.getLine(), place.getColumn()) : llvm::SMLoc();
 }
 
-/// "file:line:column: error: text", the line of the text and a caret below it. Whoever prints an error says that it is
-/// one, so that the first has no "error: ".
+/// "file:line:column: error: text", the line of the text and a caret below it. The caller adds the first "error: " when
+/// it prints.
 void Session::addDiagnostic(mlir::Location location, llvm::SourceMgr::DiagKind kind, const llvm::Twine &message) {
   auto place = location->findInstanceOf<mlir::FileLineColLoc>();
   llvm::SMDiagnostic printable("", kind, message.str());
@@ -130,8 +130,7 @@ llvm::Error Session::takeDiagnostics(llvm::StringRef fallback) {
 llvm::Error Session::parse(llvm::StringRef ir, llvm::StringRef name) {
   StageTimer timer(times, "parse");
   if (ir.trim().empty())
-    return makeError((name.empty() ? "the input" : "'" + name + "'") +
-                     " is empty; expected IR that holds a dgemm.gemm");
+    return makeError((name.empty() ? "the input" : "'" + name + "'") + " is empty; expected IR with a dgemm.gemm");
   pointsIntoText = !name.empty();
   sources.AddNewSourceBuffer(llvm::MemoryBuffer::getMemBufferCopy(ir, name), llvm::SMLoc());
   module = mlir::parseSourceFile<mlir::ModuleOp>(sources, mlir::ParserConfig(&context));
@@ -164,7 +163,7 @@ llvm::Error Session::lower(Level level) {
   Level given = getLevel();
   if (given > level)
     return llvm::createStringError("the input is at level '" + toString(static_cast<Stage>(given)) +
-                                   "' already, behind '" + toString(static_cast<Stage>(level)) + "'");
+                                   "' already, after '" + toString(static_cast<Stage>(level)) + "'");
   if (given >= Level::Configured && !options.config.empty() && !isConfigured)
     return llvm::createStringError("a config is given, but the input has one already");
   if (given >= Level::Configured && !options.tunedTable.empty() && !isConfigured)
@@ -185,7 +184,7 @@ llvm::Error Session::lower(Level level) {
 }
 
 llvm::Expected<llvm::SmallVector<mlir::Operation *>> Session::findKernels() {
-  // A config that the input has is the input's, whoever chose it once.
+  // The source of a config in the input is the input, whatever chose it before.
   module->walk([](GemmOp gemm) {
     if (gemm.getConfig())
       gemm->removeAttr(kConfigSourceAttr);
@@ -205,7 +204,7 @@ llvm::Expected<llvm::SmallVector<mlir::Operation *>> Session::findKernels() {
       kernels.insert(op);
   });
   if (kernels.empty())
-    return makeError("expected a dgemm.gemm, or a kernel that it became, but there is none");
+    return makeError("expected a dgemm.gemm, or a lowered kernel, but there is none");
   return llvm::SmallVector<mlir::Operation *>(kernels.takeVector());
 }
 

@@ -37,32 +37,32 @@ private:
   double start;
 };
 
-/// A module, with a context of its own or in that of a caller, whose diagnostics are gathered as text.
+/// A module in its own context or a caller's, whose diagnostics are collected as text.
 class Session {
 public:
   explicit Session(const CompileOptions &options);
-  /// Of a copy of `given`, in its context.
+  /// A session on a copy of `given`, in its context.
   Session(const CompileOptions &options, mlir::ModuleOp given);
 
-  /// Parses and verifies. `name` is the file that diagnostics name; empty for text that the user has not seen: they
-  /// name no place then.
+  /// Parses and verifies. Diagnostics name the file `name`; it is empty for text that the user has not seen, and
+  /// diagnostics then have no location.
   llvm::Error parse(llvm::StringRef ir, llvm::StringRef name = "");
   /// Builds and verifies the problem of `shape`.
   llvm::Error build(const GemmShape &shape);
-  /// The level that the module is at, by the ops that it holds.
+  /// The level of the module, by its ops.
   dgemm::Level getLevel();
   /// Runs the passes up to `level`; the module may be at any level before it.
   llvm::Error lower(dgemm::Level level);
   /// The module, which is at level NVVM, as LLVM IR.
   llvm::Expected<std::unique_ptr<llvm::Module>> translate(llvm::LLVMContext &llvmContext);
-  /// What is or becomes a kernel, in order. Problems get their configs and functions of their own.
+  /// The kernels and problems, in order. Problems get their configs and their own functions.
   llvm::Expected<llvm::SmallVector<mlir::Operation *>> findKernels();
-  /// Goes on with a module of a copy of `kernel`, one of findKernels, alone. Where `tried` names configs, the problem
+  /// Continues with a module that has only a copy of `kernel`, one of findKernels. If `tried` has configs, the problem
   /// loses its config, and gets none of these.
   llvm::Error select(mlir::Operation *kernel, llvm::ArrayRef<std::string> tried);
   mlir::ModuleOp getModule() { return *module; }
   mlir::MLIRContext *getContext() { return &context; }
-  /// The gathered diagnostics, or `fallback` if there are none.
+  /// The collected diagnostics, or `fallback` if there are none.
   llvm::Error takeDiagnostics(llvm::StringRef fallback);
 
   StageTimes times;
@@ -71,22 +71,22 @@ private:
   void addDiagnostic(mlir::Location location, llvm::SourceMgr::DiagKind kind, const llvm::Twine &message);
 
   mlir::LogicalResult gather(mlir::Diagnostic &diagnostic);
-  /// The place in a text that is at hand; not valid if none is.
+  /// The location in an available text; invalid if there is none.
   llvm::SMLoc findInText(mlir::FileLineColLoc place);
 
   const CompileOptions &options;
   std::unique_ptr<mlir::MLIRContext> ownContext;
   mlir::MLIRContext &context;
   mlir::ScopedDiagnosticHandler handler;
-  /// Holds the IR text, unless nobody has seen it, and the files that a caller's module comes from.
+  /// Has the IR text, unless the user has not seen it, and the files of a caller's module.
   llvm::SourceMgr sources;
   bool pointsIntoText = false;
-  /// Passes have run, which took the config of the options.
+  /// True if passes have run, which used the config of the options.
   bool isConfigured = false;
-  /// Configs that are not to be chosen, beside those of the options.
+  /// Configs that must not be chosen, in addition to those of the options.
   llvm::SmallVector<std::string> tried;
   std::string diagnostics;
-  /// Where the kernels come from that `module` is about.
+  /// The module of the kernels of `module`.
   mlir::OwningOpRef<mlir::ModuleOp> whole;
   mlir::OwningOpRef<mlir::ModuleOp> module;
 };

@@ -84,7 +84,7 @@ FORWARD(BASE, pthread_getname_np)
 // Functions that old glibcs lack
 //===--------------------------------------------------------------------------------------------------------------===//
 
-// 2.32: libstdc++ asks whether it may count references without atomics. It never may.
+// 2.32: libstdc++ asks whether it may count references without atomics. The answer is always no.
 HIDDEN char __libc_single_threaded = 0;
 
 // 2.33: before, these were inline functions over __xstat. The kernel's struct stat is that of glibc on these machines.
@@ -101,7 +101,7 @@ HIDDEN int fstat(int descriptor, struct stat *buffer) { return (int)syscall(SYS_
 // 2.33: LLVM prints it in its timing statistics, which show 0.
 HIDDEN struct mallinfo2 mallinfo2(void) { return (struct mallinfo2){0}; }
 
-// 2.36: what libstdc++ seeds std::random_device with.
+// 2.36: the seed of libstdc++'s std::random_device.
 HIDDEN uint32_t arc4random(void) {
   uint32_t value;
   if (getentropy(&value, sizeof(value)))

@@ -52,7 +52,7 @@ StringRef toString(ElementType type) {
   llvm_unreachable("unknown element type");
 }
 
-/// The one of `all` that is called `name`.
+/// The element of `all` with this `name`.
 template <typename T>
 static std::optional<T> parseName(StringRef name, ArrayRef<T> all) {
   for (T value : all)
@@ -143,9 +143,10 @@ Expected<Sizes> LaunchDescriptor::bindSizes(const Sizes &given) const {
   }
   for (const auto &[name, divisor] : divisors)
     if (int64_t size = bound.lookup(name); size % divisor)
-      return createStringError(formatv("size {0} = {1} is no multiple of {2}, as kernel '{3}' was promised when it was "
-                                       "compiled",
-                                       name, size, divisor, entry));
+      return createStringError(
+          formatv("size {0} = {1} is not a multiple of {2}, as kernel '{3}' was promised when it was "
+                  "compiled",
+                  name, size, divisor, entry));
   return bound;
 }
 
@@ -153,7 +154,8 @@ int64_t LaunchDescriptor::countCTAs(int64_t tileCount, int64_t multiprocessors) 
   if (tileCount <= 0)
     return 0;
   int64_t size = std::max<int64_t>(cluster[0] * cluster[1] * cluster[2], 1);
-  // A cluster is launched whole even if there are fewer tiles than CTAs in it: the kernel's tile loop sorts that out.
+  // A cluster is launched completely even if it has more CTAs than there are tiles; the kernel's tile loop handles
+  // that.
   int64_t clusters = std::max(std::min(multiprocessors, tileCount) / size, int64_t(1));
   if (evenWaves)
     clusters = divideCeil(tileCount, size * divideCeil(tileCount, size * clusters));

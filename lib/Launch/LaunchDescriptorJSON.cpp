@@ -8,7 +8,7 @@
 
 //
 // docs/launch-descriptor.md describes the document. The reader follows llvm::json's conventions: overloads of fromJSON
-// that report to a json::Path, which turns into "expected integer at launch.parameters[2].box[0]".
+// report to a json::Path, which prints "expected integer at launch.parameters[2].box[0]".
 //
 //===----------------------------------------------------------------------===//
 
@@ -195,7 +195,7 @@ static bool checkAll(ArrayRef<int64_t> values, int64_t most, json::Path path, St
   return true;
 }
 
-/// Of those that are constants.
+/// Product of the constants.
 static bool checkAll(ArrayRef<SizeExpr> values, int64_t most, json::Path path, StringLiteral message) {
   for (const auto &[index, value] : enumerate(values)) {
     int64_t known = value.isConstant() ? cantFail(value.evaluate({})) : 1;
@@ -301,7 +301,7 @@ static bool fromJSON(const json::Value &value, ParameterInfo &out, json::Path pa
   return type == "i32";
 }
 
-/// M, N, K come first and in this order; JSON objects have none.
+/// M, N, K come first and in this order; JSON objects have no order.
 static void sortByName(std::vector<std::pair<std::string, int64_t>> &sizes) {
   auto rank = [](const std::string &name) {
     return std::make_pair(std::min(StringRef("MNK").find(name), size_t(3)), name);
@@ -322,7 +322,7 @@ static bool readSizes(const json::Object &object, std::vector<std::pair<std::str
   return true;
 }
 
-/// Of sizes that the document has.
+/// Divisors of sizes that the document has.
 static bool readDivisors(const json::Object &object, LaunchDescriptor &out, json::Path path) {
   for (const auto &[key, value] : object) {
     int64_t divisor = value.getAsInteger().value_or(0);
@@ -353,12 +353,12 @@ static bool readGrid(const json::Value &value, LaunchDescriptor &out, json::Path
   return object.map("tiles", out.tiles) && object.mapOptional("even_waves", out.evenWaves);
 }
 
-/// Operands have names of their own, and every parameter that takes memory names one that exists.
+/// Operands have unique names, and every parameter that takes memory names one of them.
 static bool checkOperandNames(const LaunchDescriptor &out, json::Path path) {
   for (const auto &[index, operand] : enumerate(out.operands)) {
     if (out.findOperand(operand.name) == &operand)
       continue;
-    path.field("operands").index(index).field("name").report("expected a name that no operand before it has");
+    path.field("operands").index(index).field("name").report("expected a name that no earlier operand has");
     return false;
   }
   for (const auto &[index, parameter] : enumerate(out.parameters)) {
@@ -446,7 +446,7 @@ static bool fromJSON(const json::Value &value, LaunchDescriptor &out, json::Path
          checkEpilogueOperands(out, path.field("epilogue"));
 }
 
-/// The JSON parser calls itself for each level; a descriptor has 7, and a size expression a few more.
+/// The JSON parser recurses for each level; a descriptor has 7, and a size expression a few more.
 static bool isNestedTooDeep(StringRef text) {
   constexpr int kMaxDepth = 200;
   int depth = 0;

@@ -26,7 +26,7 @@ static Error makeTooLargeError(StringRef operand, ArrayRef<int64_t> shape, Array
   std::string text = formatv("operand '{0}' of {1:$[x]} elements", operand, make_range(shape.begin(), shape.end()));
   if (!strides.empty())
     text += formatv(" with strides of {0:$[, ]}", make_range(strides.begin(), strides.end()));
-  return createStringError(text + " takes more bytes than fit 63 bits");
+  return createStringError(text + " needs more bytes than fit into 63 bits");
 }
 
 Expected<uint64_t> countBytes(StringRef operand, ElementType type, ArrayRef<int64_t> shape, ArrayRef<int64_t> strides) {

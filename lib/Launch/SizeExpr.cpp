@@ -88,14 +88,14 @@ SizeExpr SizeExpr::binary(Op op, SizeExpr lhs, SizeExpr rhs) {
   return expr;
 }
 
-/// `expr`, or its value where both operands are constants.
+/// `expr`, or its value if both operands are constants.
 static SizeExpr fold(SizeExpr expr, const SizeExpr &lhs, const SizeExpr &rhs) {
   if (!lhs.isConstant() || !rhs.isConstant())
     return expr;
   Expected<int64_t> value = expr.evaluate(Sizes());
   if (value)
     return SizeExpr(*value);
-  // Not evaluable (a divisor below 1, an overflow): whoever evaluates the expression is told.
+  // Not evaluable (a divisor below 1, an overflow): evaluating the expression reports it.
   consumeError(value.takeError());
   return expr;
 }
@@ -144,7 +144,7 @@ Expected<SizeExpr> SizeExpr::fromJSON(const json::Value &json) {
   if (array && array->size() == 3)
     opName = (*array)[0].getAsString();
   if (!opName)
-    return makeError(formatv("expected an integer, a size name or [op, lhs, rhs] and not {0}", json));
+    return makeError(formatv("expected an integer, a size name or [op, lhs, rhs], but got {0}", json));
   for (const OpName &entry : kOpNames) {
     if (entry.name != *opName)
       continue;
@@ -157,7 +157,7 @@ Expected<SizeExpr> SizeExpr::fromJSON(const json::Value &json) {
     return binary(entry.op, std::move(*lhs), std::move(*rhs));
   }
   return makeError(
-      formatv("'{0}' is no operation of size expressions; allowed: + * floordiv ceildiv mod min max", *opName));
+      formatv("'{0}' is not an operation of size expressions; allowed: + * floordiv ceildiv mod min max", *opName));
 }
 
 } // namespace dgemm

@@ -56,7 +56,7 @@ void dgemm::buildPipeline(OpPassManager &pm, Level from, Level to, const Pipelin
     pm.addPass(createLowerRingPass());
     pm.addPass(createLowerReductionsPass());
     pm.addPass(createLowerStoresPass());
-    // What is not a kernel stays as it is.
+    // Other functions do not change.
     pm.addNestedPass<KernelOp>(createCSEPass());
     pm.nest<gpu::GPUModuleOp>().addNestedPass<KernelOp>(createCSEPass());
   }

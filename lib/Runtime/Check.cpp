@@ -20,7 +20,7 @@ namespace dgemm {
 
 ErrorBounds ErrorBounds::get(const Recipe &recipe, int64_t k) {
   ErrorBounds bounds;
-  // Half a step of D's type, and a little for the sum itself.
+  // Half a step of D's type, and a small allowance for the sum itself.
   switch (recipe.out) {
   case ElementType::BF16:
     bounds.rounding = 1.02 * 0x1p-8;
@@ -32,7 +32,7 @@ ErrorBounds ErrorBounds::get(const Recipe &recipe, int64_t k) {
     bounds.rounding = 1.02 * 0x1p-24;
   }
   // Rounding alone costs 1.4e-6 in bf16 and 2.2e-8 in f16. Sums of 128 products in the tensor core cost 8e-9 on normal
-  // data, 4e-8 on data with heavy tails and 1.9e-7 on data of one sign, and of an element's magnitude 2e-3 at the most.
+  // data, 4e-8 on data with heavy tails and 1.9e-7 on data of one sign, and at most 2e-3 of an element's magnitude.
   constexpr double kMaxDifferenceOfFinerTypes = 5e-7;
   if (recipe.out != ElementType::BF16)
     bounds.difference = kMaxDifferenceOfFinerTypes;
@@ -46,8 +46,7 @@ ErrorBounds ErrorBounds::get(const Recipe &recipe, int64_t k) {
   bounds.checksum = 0.02;
   if (recipe.accuracy == Accuracy::Exact)
     return bounds;
-  // A sum along all of K costs 2e-10 to 3.4e-10 K on normal data, and of an element's magnitude 2.7e-4 sqrt(K) at the
-  // most.
+  // A sum along all of K costs 2e-10 to 3.4e-10 K on normal data, and at most 2.7e-4 sqrt(K) of an element's magnitude.
   bounds.difference += 1e-9 * double(k);
   bounds.accumulation += 5e-4 * std::sqrt(double(k));
   bounds.checksum += 1e-4 * std::sqrt(double(k));
@@ -69,7 +68,7 @@ StringRef toString(CheckMode mode) {
 }
 
 namespace {
-/// A type of D: its bits, and the value of these.
+/// A type of D: its bits, and their value.
 struct BF16 {
   using Bits = uint16_t;
   static constexpr int kSignificandBits = 8, kSmallestExponent = -126;
@@ -91,7 +90,7 @@ struct F32 {
 template <typename T>
 constexpr typename T::Bits kPoisonBits = typename T::Bits(~typename T::Bits(0));
 
-/// What one row adds to the result.
+/// The contribution of one row to the result.
 struct RowScan {
   int64_t unwritten = 0, nans = 0, infinities = 0, overwritten = 0, firstBad = -1;
   bool badChecksum = false;
@@ -135,7 +134,7 @@ static bool isChecksumBad(ArrayRef<typename T::Bits> row, ArrayRef<double> signs
   return !(std::fabs(sum - checksum) <= bound * std::sqrt(squares));
 }
 
-/// What the last significant bit is worth.
+/// The value of the last significant bit.
 template <typename T>
 static double getUlp(double magnitude) {
   double smallestNormal = std::ldexp(1.0, T::kSmallestExponent);
@@ -322,7 +321,7 @@ CheckResult Reference::compareAs(const HostTensor &d) const {
 }
 
 bool CheckResult::passed() const {
-  // Written so that a NaN fails.
+  // This form fails for NaN.
   bool isNear = difference < bounds.difference || (elements <= kFewElements && beyondBounds == 0);
   if (hasEpilogue && beyondBounds > 0)
     return false;
@@ -362,7 +361,7 @@ std::string CheckResult::describe() const {
 }
 
 json::Object CheckResult::toJSON() const {
-  // JSON has no NaN; null says that there is no number.
+  // JSON has no NaN; null means that there is no number.
   auto number = [](double value) { return std::isfinite(value) ? json::Value(value) : json::Value(nullptr); };
   return json::Object{{"mode", toString(mode)},
                       {"passed", passed()},

@@ -35,7 +35,7 @@ Expected<Driver> Driver::load(StringRef libraryName) {
   std::string why;
   sys::DynamicLibrary library = sys::DynamicLibrary::getPermanentLibrary(libraryName.str().c_str(), &why);
   if (!library.isValid())
-    // dlopen's reason repeats the name, and says no more where there is just no driver.
+    // dlopen's reason repeats the name, and adds nothing if there is no driver.
     return createStringError("no NVIDIA driver (cannot load " + libraryName +
                              (StringRef(why).contains("No such file") ? ")" : ": " + why + ")"));
   Driver driver;
@@ -44,7 +44,7 @@ Expected<Driver> Driver::load(StringRef libraryName) {
     driver.driverGetVersion(&driver.version);
   if (!missing.empty())
     return createStringError(
-        formatv("the NVIDIA driver is too old: it is for CUDA {0} and has no {1}; needed is one for "
+        formatv("the NVIDIA driver is too old: it is for CUDA {0} and has no {1}; expected one for "
                 "CUDA 12.0 (525.60) or later",
                 formatVersion(driver.version), missing));
   if (Error error = driver.check(driver.init(0), "cuInit"))

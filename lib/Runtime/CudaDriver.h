@@ -7,8 +7,8 @@
 //===----------------------------------------------------------------------===//
 
 //
-// The few types and functions of cuda.h (CUDA 13.0) that a launch needs, declared here so that nothing of CUDA is
-// needed to build. The driver keeps them stable: functions with a changed signature get a new _v2 symbol.
+// The few types and functions of cuda.h (CUDA 13.0) that a launch needs, declared here so that the build does not need
+// CUDA. The driver keeps them stable: functions with a changed signature get a new _v2 symbol.
 //
 //===----------------------------------------------------------------------===//
 
@@ -144,7 +144,7 @@ public:
   /// 13000 for CUDA 13.0.
   int version = 0;
 
-  /// Turns a result into an error that names `call`; a DeviceLostError if it cannot be recovered from.
+  /// Turns a result into an error that names `call`; a DeviceLostError if the context is unusable.
   llvm::Error check(Result result, const llvm::Twine &call) const;
 };
 

@@ -92,7 +92,7 @@ static Expected<cuda::Context> getPrimaryContext(const cuda::Driver &driver, int
 }
 
 namespace {
-/// Makes a context current for a scope; nothing to do where it is already, as for a thread of a framework.
+/// Makes a context current for a scope; does nothing if it is already current, as in a framework's thread.
 class CurrentContext {
 public:
   CurrentContext(const cuda::Driver &driver, cuda::Context context) : driver(driver) {
@@ -171,9 +171,8 @@ CudaKernel::~CudaKernel() = default;
 static Error checkHopper(const CudaDeviceInfo &info, int device) {
   if (info.major == 9 && info.minor == 0)
     return Error::success();
-  return createStringError(
-      formatv("GPU {0} '{1}' is sm_{2}{3}; dgemm kernels run on sm_90a (H100, H200, GH200) and on no other", device,
-              info.name, info.major, info.minor));
+  return createStringError(formatv("GPU {0} '{1}' is sm_{2}{3}; dgemm kernels run only on sm_90a (H100, H200, GH200)",
+                                   device, info.name, info.major, info.minor));
 }
 
 Expected<const CudaKernel::Loaded *> CudaKernel::find(int device) {
@@ -210,7 +209,7 @@ Error CudaKernel::load(int device) { return find(device).takeError(); }
 // Launches
 //===----------------------------------------------------------------------===//
 
-/// More than any kernel of ours has.
+/// More than any of our kernels has.
 static constexpr size_t kMaxParameters = 24;
 static constexpr size_t kMaxTensorMaps = 8;
 
@@ -224,7 +223,7 @@ struct CudaLaunch::Impl {
   };
   struct Parameter {
     ParameterInfo::Kind kind;
-    /// Of the map, the operand, or the size's value.
+    /// Index of the map or the operand, or the size's value.
     unsigned index;
   };
 
@@ -247,7 +246,7 @@ static Expected<unsigned> findOperandIndex(const LaunchDescriptor &launch, Strin
   for (auto [index, operand] : enumerate(launch.operands))
     if (operand.name == name)
       return unsigned(index);
-  return createStringError("the launch descriptor names the operand '" + name + "' and does not describe it");
+  return createStringError("the launch descriptor names the operand '" + name + "' but does not describe it");
 }
 
 Error CudaLaunch::Impl::addParameter(const ParameterInfo &parameter, const LaunchDescriptor &launch,
@@ -285,11 +284,11 @@ Error CudaLaunch::launch(ArrayRef<uint64_t> addresses, void *stream) {
   if (addresses.size() != impl->numOperands)
     return createStringError(
         formatv("the kernel has {0} operands, but {1} addresses are given", impl->numOperands, addresses.size()));
-  // Encoding a map needs a context, too; a thread that its framework has not used before has none.
+  // Encoding a map also needs a context; a new thread of a framework has none.
   CurrentContext current(*impl->driver, impl->context);
   if (Error error = current.check())
     return error;
-  // Copies of the maps: another thread may encode them anew before the driver has read ours.
+  // Copies of the maps: another thread may encode them again before the driver has read ours.
   cuda::TensorMap maps[kMaxTensorMaps];
   void *values[kMaxParameters];
   {

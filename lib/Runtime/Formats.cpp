@@ -32,7 +32,7 @@ float decodeF16(uint16_t bits) {
   uint32_t sign = uint32_t(bits & 0x8000) << 16, magnitude = bits & 0x7fff;
   if (magnitude >= 0x7c00) // infinity or NaN
     return bit_cast<float>(sign | 0x7f800000 | (magnitude & 0x3ff) << 13);
-  // Exponent and mantissa in their places of a float, subnormal or not; the factor goes from bias 127 to bias 15.
+  // Puts exponent and mantissa into the places of a float, also if subnormal; the factor converts bias 127 to bias 15.
   float value = bit_cast<float>(magnitude << 13) * 0x1p112f;
   return sign ? -value : value;
 }
@@ -54,8 +54,8 @@ uint8_t encodeUpF8E8M0FNU(float value) {
   return uint8_t(exponent - (mantissa == 0.5f) + 127);
 }
 
-/// `magnitude` of a float, sign off, as exponent and `kMantissa` bits with a bias of kBias. Exponents go on past those
-/// of the type. No branches, so that loops over it vectorise.
+/// The `magnitude` of a float as exponent and `kMantissa` bits with a bias of kBias. Exponents may exceed those of the
+/// type. There are no branches, so that loops over it vectorise.
 template <unsigned kMantissa, unsigned kBias>
 static inline uint32_t round(uint32_t magnitude) {
   constexpr unsigned kDropped = 23 - kMantissa;
@@ -63,7 +63,7 @@ static inline uint32_t round(uint32_t magnitude) {
   // bits and rebase the exponent.
   uint32_t normal = ((magnitude + (1u << (kDropped - 1)) - 1 + (magnitude >> kDropped & 1)) >> kDropped) -
                     ((127 - kBias) << kMantissa);
-  // Subnormal results: in a float of this power of two the last place is the step of the subnormals; the addition
+  // Subnormal results: the last place of a float with this power of two is the step of the subnormals, so the addition
   // rounds.
   constexpr uint32_t kPower = (127 + 24 - kBias - kMantissa) << 23;
   uint32_t subnormal = bit_cast<uint32_t>(bit_cast<float>(magnitude) + bit_cast<float>(kPower)) - kPower;
@@ -83,7 +83,7 @@ static inline uint32_t encodeIEEE(float value) {
 
 static inline uint8_t encodeE4M3(float value) {
   uint32_t bits = bit_cast<uint32_t>(value), magnitude = bits & 0x7fffffff;
-  // 464 is half way between 448 and what would be 480; the tie goes to 448, whose mantissa is even.
+  // 464 is half way between 448 and 480, which does not exist; the tie goes to 448, whose mantissa is even.
   uint32_t result = magnitude > bit_cast<uint32_t>(464.0f) ? 0x7f : round<3, 7>(magnitude);
   return uint8_t((bits >> 24 & 0x80) | result);
 }

@@ -78,8 +78,7 @@ double GemmInputs::getInitialD(int64_t row, int64_t column) const {
 // Random data
 //===----------------------------------------------------------------------===//
 
-/// The x below which a normally distributed value lies with probability p: bisection on the distribution function, done
-/// 32768 times per process.
+/// The quantile of the normal distribution for probability p, by bisection; called 32768 times per process.
 static double getNormalQuantile(double p) {
   double low = -6, high = 6;
   while (high - low > 1e-9) {
@@ -89,7 +88,7 @@ static double getNormalQuantile(double p) {
   return (low + high) / 2;
 }
 
-/// 65536 equally likely normal values: one lookup per 16 random bits is far quicker than Box-Muller.
+/// 65536 equally likely normal values: one lookup per 16 random bits is much faster than Box-Muller.
 static const float *getNormalTable() {
   static const std::vector<float> table = [] {
     std::vector<float> values(65536);
@@ -102,7 +101,7 @@ static const float *getNormalTable() {
   return table.data();
 }
 
-/// The same of Student's t with two degrees of freedom, whose quantiles have a closed form.
+/// The same for Student's t with two degrees of freedom, whose quantiles have a closed form.
 static const float *getHeavyTailedTable() {
   static const std::vector<float> table = [] {
     std::vector<float> values(65536);
@@ -147,11 +146,11 @@ struct Piece {
 };
 } // namespace
 
-/// Calls `body(tile, where it lies)` for every 128x128 tile of random data, in parallel.
+/// Calls `body(tile, its position)` for every 128x128 tile of random data, in parallel.
 static void forEachTile(int64_t rows, int64_t columns, uint64_t seed, Distribution distribution,
                         function_ref<void(TileData &, const Piece &)> body) {
   int64_t tileRows = divideCeil(rows, kTile), tileColumns = divideCeil(columns, kTile);
-  getTable(distribution); // not from inside a parallel loop: it has one of its own
+  getTable(distribution); // not inside a parallel loop: it contains one
   parallelFor(0, tileRows * tileColumns, [&](size_t index) {
     auto tile = std::make_unique<TileData>();
     int64_t row = int64_t(index) / tileColumns * kTile, column = int64_t(index) % tileColumns * kTile;
@@ -184,7 +183,7 @@ public:
   }
 
 private:
-  /// Blocks that are larger than a tile: its values are drawn once for the scales, and once more.
+  /// Blocks that are larger than a tile: values are drawn once for the scales, and then again.
   void fillTwice(uint64_t seed) {
     auto [outer, inner] = type.granularity->getShape(rows, k);
     std::vector<std::atomic<float>> largest(outer * inner);
@@ -235,7 +234,7 @@ private:
                       values + (part.row + row) * k + part.column);
   }
 
-  /// Returns the scale as it is stored.
+  /// Returns the stored scale.
   float storeScale(int64_t index, float amax) {
     float scale = std::max(amax, 1e-4f) / getLargestFP8(type.element);
     if (type.scale == ElementType::F32) {
@@ -253,7 +252,7 @@ private:
 };
 } // namespace
 
-/// `groups` matrices of so many rows.
+/// `groups` matrices with these rows.
 static void fillOperand(const ScaledType &type, HostTensor &values, HostTensor &scales, int64_t groups, int64_t rows,
                         int64_t k, uint64_t seed, Distribution distribution) {
   size_t scaleBytes = scales.data.size() / size_t(std::max<int64_t>(groups, 1));
@@ -406,7 +405,7 @@ static Error readInto(StringRef path, HostTensor &tensor) {
   return Error::success();
 }
 
-/// The granularity tells how the scales lie in the file.
+/// The granularity determines the order of the scales in the file.
 static Error readScales(StringRef path, StringRef name, const ScaledType &type, HostTensor &scales) {
   if (path.empty())
     return Error::success();

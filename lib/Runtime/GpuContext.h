@@ -24,15 +24,15 @@ struct GpuContext {
   int maxSharedMemory = 0;
   DeviceInfo info;
   Nvml nvml;
-  /// Set once a kernel hangs or faulted: freeing anything would then wait forever or fail.
+  /// Set after a kernel hangs or faults: freeing memory would then wait forever or fail.
   bool lost = false;
 
-  /// driver.check, which also notes a lost device.
+  /// driver.check, which also records a lost device.
   llvm::Error check(cuda::Result result, const llvm::Twine &call);
-  /// `error`, after a look at whether the device is lost.
+  /// Returns `error`, after checking whether the device is lost.
   llvm::Error note(llvm::Error error);
-  /// Waits until `event` has happened. Error: it did not within `timeoutSeconds`, or work before it failed; `what` is
-  /// named.
+  /// Waits for `event`. Error: it did not happen within `timeoutSeconds`, or work before it failed; the message names
+  /// `what`.
   llvm::Error wait(cuda::Event event, double timeoutSeconds, const llvm::Twine &what);
 };
 
@@ -79,7 +79,7 @@ private:
   cuda::Event event;
 };
 
-/// Opens the first GPU of compute capability 9.0 that `driver` knows.
+/// Opens the driver's first GPU of compute capability 9.0.
 llvm::Expected<std::unique_ptr<GpuContext>> openContext(cuda::Driver driver);
 
 } // namespace dgemm

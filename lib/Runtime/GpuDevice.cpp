@@ -70,7 +70,7 @@ static Expected<cuda::Device> findHopper(GpuContext &context) {
     }
     others += formatv("{0}GPU '{1}' is sm_{2}{3}", others.empty() ? "" : ", ", name, major, minor);
   }
-  return createStringError((others.empty() ? "the NVIDIA driver sees no GPU" : others) +
+  return createStringError((others.empty() ? "the NVIDIA driver finds no GPU" : others) +
                            "; dgemm kernels need sm_90a (Hopper)");
 }
 
@@ -96,10 +96,10 @@ Expected<std::unique_ptr<GpuContext>> openContext(cuda::Driver driver) {
 //===----------------------------------------------------------------------===//
 
 namespace {
-/// An output lies between two zones that the kernel must not touch.
+/// An output is between two zones that the kernel must not write.
 constexpr uint64_t kGuardBytes = uint64_t(1) << 20;
 constexpr uint8_t kGuardByte = 0xa5;
-/// Padding of inputs: NaN in every type, so that reading it shows.
+/// Padding of inputs: NaN in every type, so that reading it is noticed.
 constexpr uint8_t kPaddingByte = 0xff;
 
 struct GpuOperand {
@@ -149,7 +149,7 @@ public:
     return Error::success();
   }
 
-  /// Downloads "d" after a look at the zones around it.
+  /// Checks the zones around "d", and downloads it.
   Expected<HostTensor> takeResult() {
     for (GpuOperand &operand : operands) {
       if (!operand.isOutput || operand.layout.name != "d")
@@ -202,7 +202,7 @@ private:
       int64_t distance = bad - guard.begin();
       return createStringError(formatv("the kernel wrote outside of '{0}': {1} bytes {2}", operand.layout.name,
                                        begin == 0 ? int64_t(kGuardBytes) - distance : distance,
-                                       begin == 0 ? "before its start" : "behind its end"));
+                                       begin == 0 ? "before its start" : "after its end"));
     }
     return Error::success();
   }

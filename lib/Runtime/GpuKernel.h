@@ -15,10 +15,10 @@
 
 namespace dgemm {
 
-/// A loaded module, launched as the launch descriptor says.
+/// A loaded module, launched with its launch descriptor.
 class GpuKernel {
 public:
-  /// Error: the driver refuses the image, or the descriptor asks for more than the GPU has.
+  /// Error: the driver refuses the image, or the descriptor needs more than the GPU has.
   static llvm::Expected<std::unique_ptr<GpuKernel>> load(GpuContext &context, const KernelImage &image);
   ~GpuKernel();
   GpuKernel(const GpuKernel &) = delete;
@@ -39,7 +39,7 @@ private:
   const LaunchDescriptor &descriptor;
   KernelModule module;
   int64_t grid = 0;
-  /// Values of the parameters; a deque does not move them, and `parameters` points at them in order.
+  /// Values of the parameters; a deque does not move them, and `parameters` points to them in order.
   std::deque<cuda::TensorMap> tensorMaps;
   std::deque<cuda::DevicePtr> pointers;
   std::deque<int32_t> sizeValues;

@@ -25,7 +25,7 @@ Error GpuContext::note(Error error) {
 Error GpuContext::wait(cuda::Event event, double timeoutSeconds, const Twine &what) {
   using Clock = std::chrono::steady_clock;
   Clock::time_point start = Clock::now();
-  // Polling and not cuEventSynchronize, which never returns if the kernel hangs.
+  // Polls, because cuEventSynchronize never returns if the kernel hangs.
   for (cuda::Result result; (result = driver.eventQuery(event)) != cuda::kSuccess;) {
     if (result != cuda::kErrorNotReady)
       return check(result, what);
@@ -33,10 +33,10 @@ Error GpuContext::wait(cuda::Event event, double timeoutSeconds, const Twine &wh
     if (seconds > timeoutSeconds) {
       lost = true;
       return make_error<DeviceLostError>(
-          formatv("{0} did not end within {1} s; it most likely hangs at a barrier", what.str(), timeoutSeconds),
+          formatv("{0} did not end within {1} s; it probably hangs at a barrier", what.str(), timeoutSeconds),
           /*hangs=*/true);
     }
-    // Short kernels should not pay for a sleep; long ones should not burn a core.
+    // A short kernel should not wait for a sleep; a long one should not keep a core busy.
     if (seconds > 0.002)
       std::this_thread::sleep_for(std::chrono::microseconds(200));
   }

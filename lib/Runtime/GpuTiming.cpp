@@ -14,8 +14,8 @@ using namespace llvm;
 namespace dgemm {
 
 namespace {
-/// Launches queued ahead. Enough that the GPU never waits for the CPU; few enough that queueing never blocks, which
-/// would keep a hanging kernel from being noticed.
+/// Launches queued ahead: enough that the GPU never waits for the CPU, but so few that queueing never blocks, since a
+/// blocked thread would not notice a hanging kernel.
 constexpr size_t kInFlight = 8;
 constexpr size_t kWarmUps = 3;
 constexpr size_t kEmptyRepeats = 9;
@@ -62,7 +62,7 @@ private:
     if (!end)
       return end.takeError();
     spans.push_back({std::move(*start), std::move(*end)});
-    // Writing more than L2 holds evicts the operands.
+    // Writing more than the size of the L2 evicts the operands.
     if (Error error = context.check(
             context.driver.memsetD32Async(flush.getAddress(), unsigned(spans.size()), flush.getNumBytes() / 4, kStream),
             "cuMemsetD32Async"))

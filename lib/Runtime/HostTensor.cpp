@@ -59,8 +59,8 @@ Expected<OperandLayout> OperandLayout::evaluate(const OperandInfo &operand, cons
   for (size_t dim : order) {
     if (layout.shape[dim] > 1 && layout.strides[dim] < below)
       return createStringError(
-          formatv("operand '{0}' overlaps itself: strides[{1}] is {2} but {3} elements lie below it", operand.name, dim,
-                  layout.strides[dim], below));
+          formatv("operand '{0}' overlaps itself: strides[{1}] is {2} but the inner dimensions have {3} elements",
+                  operand.name, dim, layout.strides[dim], below));
     below = std::max(below, layout.shape[dim] * layout.strides[dim]);
   }
   return layout;

@@ -93,8 +93,8 @@ static int getTensorMapType(ElementType type) {
   llvm_unreachable("unknown element type");
 }
 
-/// 0, 1, 2, 3 for 0, `first`, 2 * `first`, 4 * `first`: how CUtensorMapSwizzle, CUtensorMapInterleave and
-/// CUtensorMapL2promotion number their widths in bytes.
+/// 0, 1, 2, 3 for 0, `first`, 2 * `first`, 4 * `first`: the numbers of widths in CUtensorMapSwizzle,
+/// CUtensorMapInterleave and CUtensorMapL2promotion.
 static int getWidthCode(int64_t bytes, int64_t first) {
   return bytes == 0 ? 0 : 1 + countr_zero(uint64_t(bytes / first));
 }
@@ -110,7 +110,7 @@ Error encodeTensorMap(const cuda::Driver &driver, const TensorMapValues &map, cu
       map.dims.data(), map.strides.empty() ? &noStrides : map.strides.data(), map.box.data(), map.elementStrides.data(),
       getWidthCode(map.interleave, 16), getWidthCode(map.swizzle, 32), getWidthCode(map.l2Promotion, 64),
       map.oobFillNaN ? 1 : 0);
-  if (result == cuda::kSuccess) // names are for errors only: this is on the path of each launch
+  if (result == cuda::kSuccess) // names only for errors: this is on the path of each launch
     return Error::success();
   return driver.check(result, formatv("cuTensorMapEncodeTiled of '{0}'", map.name));
 }
@@ -120,7 +120,7 @@ Expected<int32_t> evaluateSize(const ParameterInfo &parameter, const Sizes &size
   if (!value)
     return createStringError(formatv("parameter '{0}': {1}", parameter.name, toString(value.takeError())));
   if (!isInt<32>(*value))
-    return createStringError(formatv("parameter '{0}' = {1} does not fit 32 bits", parameter.name, *value));
+    return createStringError(formatv("parameter '{0}' = {1} does not fit into 32 bits", parameter.name, *value));
   return int32_t(*value);
 }
 
@@ -161,7 +161,7 @@ Expected<int64_t> KernelModule::countConcurrent(int64_t multiprocessors) const {
     return error;
   if (clusters < 1)
     return createStringError(
-        formatv("'{0}' needs clusters of {1} CTAs, and not one fits on this device", descriptor->entry, cluster));
+        formatv("'{0}' needs clusters of {1} CTAs, but none fits on this device", descriptor->entry, cluster));
   return clusters * cluster;
 }
 

@@ -15,17 +15,17 @@
 
 namespace dgemm {
 
-/// The module of one kernel, loaded into the context that is current then. Launching is thread-safe. It is not unloaded
-/// with its owner: whoever knows that the context still works calls unload().
+/// The module of one kernel, loaded into the current context. Launching is thread-safe. The destructor does not unload
+/// it; call unload() if the context still works.
 class KernelModule {
 public:
-  /// `launch` must outlive the module. Error: the driver refuses the image, or the descriptor asks for more than
-  /// `maxSharedMemory` bytes, which `deviceName` has.
+  /// `launch` must outlive the module. Error: the driver refuses the image, or the descriptor needs more than the
+  /// `maxSharedMemory` bytes of `deviceName`.
   static llvm::Expected<KernelModule> load(const cuda::Driver &driver, const KernelImage &image, int maxSharedMemory,
                                            llvm::StringRef deviceName);
   void unload();
 
-  /// CTAs that a device with so many multiprocessors runs at a time.
+  /// CTAs that a device with this number of multiprocessors runs at a time.
   llvm::Expected<int64_t> countConcurrent(int64_t multiprocessors) const;
   /// Queues one launch; none for a grid of 0. `parameters` are the addresses of the values, in order.
   llvm::Error launch(int64_t grid, cuda::Stream stream, void **parameters) const;

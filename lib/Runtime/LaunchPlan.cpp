@@ -15,7 +15,7 @@ using namespace llvm;
 namespace dgemm {
 
 namespace {
-/// Makes the errors of one map; the limits are those of cuTensorMapEncodeTiled in cuda.h of CUDA 13.0.
+/// Makes the errors of one map. The limits are those of cuTensorMapEncodeTiled in cuda.h of CUDA 13.0.
 class TensorMapChecker {
 public:
   explicit TensorMapChecker(const TensorMapValues &map) : map(map) {}
@@ -27,7 +27,7 @@ public:
     if (map.interleave != 0 && rank < 3)
       return fail(formatv("has rank {0}; interleaving needs at least 3", rank));
     if (map.strides.size() + 1 != rank || map.box.size() != rank || map.elementStrides.size() != rank)
-      return fail("has strides, box or element strides that do not fit its rank");
+      return fail("has strides, box or element strides that do not match its rank");
     for (size_t i = 0; i < rank; ++i)
       if (Error error = checkDimension(i))
         return error;
@@ -60,7 +60,7 @@ private:
     uint64_t below =
         i == 0 ? map.dims[0] * getByteWidth(map.type) : SaturatingMultiply(map.dims[i], map.strides[i - 1]);
     if (map.strides[i] < below)
-      return fail(formatv("has strides[{0}] = {1} bytes; the dimensions below it take {2}", i, map.strides[i], below));
+      return fail(formatv("has strides[{0}] = {1} bytes; the inner dimensions need {2}", i, map.strides[i], below));
     return Error::success();
   }
 
@@ -110,7 +110,7 @@ Expected<TensorMapValues> evaluateTensorMap(StringRef name, const TensorMapInfo 
   SmallVector<uint64_t> box;
   if (Error error = evaluateAll(map.box, "box", box))
     return error;
-  for (uint64_t extent : box) // what does not fit 32 bits is out of the limits anyway
+  for (uint64_t extent : box) // values beyond 32 bits exceed the limits anyway
     values.box.push_back(uint32_t(std::min<uint64_t>(extent, UINT32_MAX)));
   for (int64_t stride : map.elementStrides)
     values.elementStrides.push_back(uint32_t(std::clamp<int64_t>(stride, 0, UINT32_MAX)));

@@ -40,7 +40,7 @@ static std::string formatShape(ArrayRef<int64_t> shape) {
   return "(" + join(map_range(shape, [](int64_t v) { return std::to_string(v); }), ", ") + ")";
 }
 
-/// What follows `'key':` in the dict, or nothing.
+/// The text after `'key':` in the dict, if any.
 static StringRef findValue(StringRef dict, StringRef key) {
   size_t at = dict.find(("'" + key + "'").str());
   return at == StringRef::npos ? StringRef() : dict.substr(at + key.size() + 2).ltrim().ltrim(':').ltrim();
@@ -78,7 +78,7 @@ static Expected<StringRef> readHeader(StringRef file, Header &header) {
     return bad("format version " + Twine(major) + " is unknown");
   unsigned lengthBytes = major == 1 ? 2 : 4;
   if (file.size() < 2 + lengthBytes)
-    return bad("it ends in its header");
+    return bad("it ends within its header");
   size_t length = major == 1 ? support::endian::read16le(file.data() + 2) : support::endian::read32le(file.data() + 2);
   StringRef rest = file.drop_front(2 + lengthBytes);
   if (rest.size() < length || !parseHeader(rest.take_front(length), header))
@@ -154,7 +154,7 @@ Expected<HostTensor> readNpy(StringRef path, StringRef name, ElementType type, A
   if (!data)
     return createStringError(formatv("'{0}' is {1}", path, toString(data.takeError())));
   if (!accepts(type, header.descr))
-    return createStringError(formatv("'{0}' holds elements of type '{1}' but {2} needs {3}, in NumPy '{4}'", path,
+    return createStringError(formatv("'{0}' has elements of type '{1}' but {2} needs {3}, in NumPy '{4}'", path,
                                      header.descr, name, toString(type), getDescr(type)));
   if (ArrayRef<int64_t>(header.shape) != shape)
     return createStringError(formatv("'{0}' has the shape {1} but {2} needs {3}", path, formatShape(header.shape), name,
@@ -164,7 +164,7 @@ Expected<HostTensor> readNpy(StringRef path, StringRef name, ElementType type, A
     return tensor;
   if (data->size() < tensor->data.size())
     return createStringError(
-        formatv("'{0}' holds {1} bytes of data; its header promises {2}", path, data->size(), tensor->data.size()));
+        formatv("'{0}' has {1} bytes of data; its header promises {2}", path, data->size(), tensor->data.size()));
   if (header.fortranOrder)
     copyFortranOrder(*data, *tensor);
   else

@@ -13,11 +13,11 @@
 
 namespace dgemm {
 
-/// Reads NVML, which comes with the driver but is not always there (containers); then everything is unknown. Changes
+/// Reads NVML, which comes with the driver but may be missing in containers; everything is then unknown. Changes
 /// nothing on the GPU.
 class Nvml {
 public:
-  /// `pciBusId` as cuDeviceGetPCIBusId gives it.
+  /// `pciBusId` is that of cuDeviceGetPCIBusId.
   void open(llvm::StringRef pciBusId);
   /// "580.159.04", or empty.
   std::string getDriverVersion() const;

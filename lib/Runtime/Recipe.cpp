@@ -43,7 +43,7 @@ static Expected<const OperandInfo *> findOperand(const LaunchDescriptor &launch,
 
 static Expected<Granularity> evaluateGranularity(const OperandInfo &operand, const Sizes &sizes) {
   if (!operand.granularity)
-    return createStringError(formatv("operand '{0}' of the launch descriptor states no granularity", operand.name));
+    return createStringError(formatv("operand '{0}' of the launch descriptor has no granularity", operand.name));
   std::array<int64_t, 2> values = {};
   for (const auto &[index, expr] : enumerate(*operand.granularity)) {
     Expected<int64_t> value = expr.evaluate(sizes);
@@ -52,7 +52,7 @@ static Expected<Granularity> evaluateGranularity(const OperandInfo &operand, con
           formatv("operand '{0}', granularity[{1}]: {2}", operand.name, index, toString(value.takeError())));
     if (*value < 0)
       return createStringError(formatv("operand '{0}', granularity[{1}] is {2}", operand.name, index, *value));
-    values[index] = std::max<int64_t>(*value, 1); // a matrix of no rows has blocks of none
+    values[index] = std::max<int64_t>(*value, 1); // a matrix without rows has blocks without rows
   }
   return Granularity{values[0], values[1]};
 }

@@ -19,18 +19,18 @@ using namespace llvm;
 
 namespace dgemm {
 
-/// Beyond so many multiplications (half a second on 2 cores) a check takes a sample.
+/// With more multiplications (half a second on 2 cores), a check takes a sample.
 static constexpr double kMaxFullProducts = 2e10;
-/// Beyond so many elements of D the reference takes too much memory.
+/// With more elements of D, the reference needs too much memory.
 static constexpr int64_t kMaxFullElements = int64_t(1) << 26;
-static constexpr int64_t kSampledRows = 62; // with the first and last: as many as share the decoding of B
+static constexpr int64_t kSampledRows = 62; // with the first and last: the number that share the decoding of B
 
 //===----------------------------------------------------------------------===//
 // Rows in double precision
 //===----------------------------------------------------------------------===//
 
 namespace {
-/// The scales of A or B as numbers. Rows are those of one group.
+/// The scales of A or B as numbers, for the rows of one group.
 class Scales {
 public:
   Scales(const ScaledType &type, const HostTensor &tensor, int64_t rows, int64_t k, bool squares)
@@ -52,7 +52,7 @@ public:
     double scale = block ? values[group * groupSize + block->getIndex(rows, k, row, column)] : 1.0f;
     return squares ? scale * scale : scale;
   }
-  /// The first element behind `column` that has another scale, or the end.
+  /// The first element after `column` with another scale, or the end.
   int64_t getEnd(int64_t column) const { return block ? std::min((column / block->k + 1) * block->k, k) : k; }
 
 private:
@@ -63,12 +63,12 @@ private:
   std::vector<float> decoded;
 };
 
-/// Up to kBlock of K in which no scale varies.
+/// Up to kBlock elements of K without a change of scale.
 struct Segment {
   int64_t begin, end;
 };
 
-/// The inputs, seen as numbers; `squares`: as the squares of these. Rows are those of all groups.
+/// The inputs as numbers, or as their squares with `squares`. Rows are those of all groups.
 struct View {
   explicit View(const GemmInputs &inputs, bool squares = false)
       : groupOfRow(inputs.groupOfRow), groups(inputs.sizes.groups), m(inputs.sizes.m), n(inputs.sizes.n),
@@ -161,7 +161,7 @@ private:
   ArrayRef<int64_t> rows;
   int64_t column, group, columns;
   std::vector<double> packedB, a;
-  /// Of the columns, in one segment.
+  /// Columns of one segment.
   std::array<double, kBlock> scales;
 };
 } // namespace
@@ -267,7 +267,7 @@ static std::vector<double> computeNormsB(const View &view) {
 // Reference
 //===----------------------------------------------------------------------===//
 
-/// Of `all`: one random row from each of kSampledRows equal parts, and the first and last.
+/// A sample of `all`: one random row from each of kSampledRows equal parts, and the first and last.
 static std::vector<int64_t> sampleRows(ArrayRef<int64_t> all, std::mt19937_64 &random) {
   int64_t m = int64_t(all.size());
   if (m == 0)

@@ -7,9 +7,9 @@
 //===----------------------------------------------------------------------===//
 
 //
-// All the time of a check goes here. The products of e4m3 values and their sums over 128 are exact in double precision
+// A check spends all its time here. The products of e4m3 values and their sums over 128 are exact in double precision
 // (products have 8 significant bits and lie between 2^-18 and 2^18), so the order of summation is free. Those with e5m2
-// lie between 2^-32 and 2^32; a sum of them may lose what is 2^-53 of the largest.
+// lie between 2^-32 and 2^32; a sum of them may lose 2^-53 of the largest.
 //
 //===----------------------------------------------------------------------===//
 
@@ -20,7 +20,7 @@ namespace dgemm {
 
 using Lanes = double __attribute__((vector_size(64), aligned(8)));
 
-// One copy for each kind of CPU, picked when the program is loaded.
+// One copy for each kind of CPU, selected when the program is loaded.
 #if defined(__x86_64__) && defined(__linux__)
 #define DGEMM_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else

@@ -18,14 +18,14 @@ constexpr int64_t kBlockRows = 4;
 /// Columns of D, and values of K, in a block.
 constexpr int64_t kBlock = 128;
 
-/// Where multiplyBlock wants B[column][k]: panels of 8 columns, so that the inner loop reads memory in order.
+/// The index of B[column][k] for multiplyBlock: panels of 8 columns, so that the inner loop reads memory in order.
 constexpr int64_t kPanel = 8;
 constexpr int64_t getPackedIndex(int64_t column, int64_t k) {
   return column / kPanel * kPanel * kBlock + k * kPanel + column % kPanel;
 }
 
 /// out[i][j] = sum over k below `depth` of a[i][k] * B[j][k], for kBlockRows x kBlock values. `depth` is at most
-/// kBlock, which rows of `a` lie apart.
+/// kBlock, the distance of rows of `a`.
 void multiplyBlock(const double *a, const double *packedB, int64_t depth, double *out);
 
 } // namespace dgemm

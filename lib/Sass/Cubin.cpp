@@ -23,7 +23,7 @@ static llvm::Error makeError(const llvm::Twine &message) {
   return llvm::createStringError(llvm::inconvertibleErrorCode(), message);
 }
 
-/// 90 for sm_90 and sm_90a. CUDA 13 moved the number, and tells by the ABI version.
+/// 90 for sm_90 and sm_90a. CUDA 13 moved the number; the ABI version tells where it is.
 static unsigned getSM(const ELFFile<ELF64LE> &file) {
   bool isFirstABI = file.getHeader().e_ident[ELF::EI_ABIVERSION] <= ELF::ELFABIVERSION_CUDA_V1;
   return isFirstABI ? file.getHeader().e_flags & ELF::EF_CUDA_SM
@@ -32,11 +32,11 @@ static unsigned getSM(const ELFFile<ELF64LE> &file) {
 
 static llvm::Expected<ELFFile<ELF64LE>> openELF(llvm::StringRef image) {
   if (!image.starts_with(llvm::StringRef(ELF::ElfMagic, 4)))
-    return makeError("not a cubin: this is no ELF file");
-  // Anything but 64-bit little-endian is not of this machine, and the reader below would misread it.
+    return makeError("not a cubin: this is not an ELF file");
+  // A CUDA ELF file is 64-bit little-endian; the reader below would misread any other.
   if (image.size() < sizeof(ELF64LE::Ehdr) || image[ELF::EI_CLASS] != ELF::ELFCLASS64 ||
       image[ELF::EI_DATA] != ELF::ELFDATA2LSB)
-    return makeError("not a cubin: expected a whole 64-bit little-endian ELF file");
+    return makeError("not a cubin: expected a complete 64-bit little-endian ELF file");
   llvm::Expected<ELFFile<ELF64LE>> file = ELFFile<ELF64LE>::create(image);
   if (!file)
     return file.takeError();
@@ -78,7 +78,7 @@ llvm::Expected<Cubin> Cubin::parse(llvm::StringRef image) {
     cubin.kernels.push_back(std::move(kernel));
   }
   if (cubin.kernels.empty())
-    return makeError("the cubin holds no kernel: it has no code section '.text.NAME'");
+    return makeError("the cubin has no kernel: it has no code section '.text.NAME'");
   return cubin;
 }
 

@@ -35,7 +35,7 @@ unsigned Instruction::getField(unsigned bit, unsigned width) const {
 ControlBits Instruction::getControl() const {
   ControlBits control;
   control.stall = getField(64 + kStallBit, 4);
-  control.yields = !getField(64 + kYieldBit, 1); // 1 means to stay
+  control.yields = !getField(64 + kYieldBit, 1); // 1 means stay
   control.writeBarrier = getField(64 + kWriteBarrierBit, 3);
   control.readBarrier = getField(64 + kReadBarrierBit, 3);
   control.waitMask = getField(64 + kWaitBit, 6);
@@ -73,14 +73,14 @@ llvm::raw_ostream &dgemm::sass::operator<<(llvm::raw_ostream &os, const ControlB
 //===----------------------------------------------------------------------===//
 
 namespace {
-/// Where a source operand of FFMA comes from.
+/// The kind of a source operand of FFMA.
 enum class Source { Register, Immediate, Constant, Uniform };
 struct FFMAForm {
   Source b, c;
 };
 } // namespace
 
-/// Nothing for a form that FFMA does not have.
+/// std::nullopt for a form that FFMA does not have.
 static std::optional<FFMAForm> getFFMAForm(unsigned form) {
   switch (form) {
   case 1:
@@ -116,7 +116,7 @@ void Instruction::printFFMA(llvm::raw_ostream &os) const {
     else
       os << 'R' << number;
   };
-  // The quadword's wide field, at 32, holds B; in the forms where C is no register it holds C, and B stands at 64.
+  // The wide field of the quadword, at 32, has B. In the forms where C is not a register it has C, and B is at 64.
   auto printOperand = [&](Source source, unsigned slot, bool isNegative, unsigned registerBit) {
     os << ", ";
     if (source == Source::Immediate) {

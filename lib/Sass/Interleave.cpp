@@ -12,7 +12,7 @@
 
 using namespace dgemm::sass;
 
-/// Where an instruction stalls for so many cycles, ptxas lets it yield by itself: that is no interleaving.
+/// ptxas itself lets an instruction yield that stalls for this many cycles, which is not interleaving.
 static constexpr unsigned kLongStall = 4;
 
 static constexpr std::pair<InterleavePolicy, llvm::StringLiteral> kPolicies[] = {
@@ -53,7 +53,7 @@ InterleaveChanges &InterleaveChanges::operator+=(const InterleaveChanges &other)
   return *this;
 }
 
-/// Whether FFMA `index` of a run of `length` is to yield; nothing to leave it as it is.
+/// True if FFMA `index` of a run of `length` must yield; std::nullopt to keep it.
 static std::optional<bool> shouldYield(InterleavePolicy policy, size_t index, size_t length) {
   switch (policy) {
   case InterleavePolicy::None:
@@ -115,10 +115,10 @@ llvm::Error dgemm::sass::checkHintsOnly(llvm::ArrayRef<Instruction> before, llvm
     };
     ControlBits was = before[i].getControl(), is = after[i].getControl();
     if (!before[i].isFFMA())
-      return fail("changed, but is no FFMA");
+      return fail("changed, but is not an FFMA");
     if (before[i].withoutHints() != after[i].withoutHints())
       return fail("more than the yield bit and reuse flags changed");
-    // A flag that was not there promises the next instruction a value that nobody kept for it.
+    // An added flag would promise the next instruction a value that is not in the cache.
     if (is.reuse & ~was.reuse)
       return fail("a reuse flag was added");
     if (is.yields && is.reuse)

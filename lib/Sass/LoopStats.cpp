@@ -20,7 +20,7 @@ unsigned LoopStats::getCount(llvm::StringRef mnemonic) const {
   return 0;
 }
 
-/// Intervals from the target of a backward branch to the branch that hold a QGMMA, the shortest first.
+/// Intervals with a QGMMA from the target of a backward branch to the branch, the shortest first.
 static std::vector<std::pair<size_t, size_t>> findBackwardRanges(llvm::ArrayRef<Instruction> code) {
   std::vector<std::pair<size_t, size_t>> ranges;
   for (size_t i = 0; i < code.size(); ++i) {

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Taken from what nvdisasm 13.2 prints for sm_90a; NvdisasmTest checks it on the kernels that we compile.
+// From the output of nvdisasm 13.2 for sm_90a; NvdisasmTest checks it on the kernels that we compile.
 //
 //===----------------------------------------------------------------------===//
 
@@ -15,7 +15,7 @@
 
 using namespace dgemm::sass;
 
-/// By the low 9 bits, ascending.
+/// Sorted by the low 9 bits.
 static constexpr std::pair<unsigned, llvm::StringLiteral> kMnemonics[] = {
     // clang-format off
     {0x002, "MOV"}, {0x003, "P2R"}, {0x004, "R2P"}, {0x005, "CS2R"}, {0x006, "VOTE"}, {0x007, "SEL"}, {0x008, "FSEL"},

@@ -29,13 +29,13 @@ static std::string formatBytes(uint64_t bytes) {
 Error checkHostMemory(uint64_t bytes, const Twine &what) {
   uint64_t physical = getPhysicalBytes();
   if (bytes > physical)
-    return createStringError(formatv("{0} would take {1} of memory; this machine has {2}", what.str(),
+    return createStringError(formatv("{0} would need {1} of memory; this machine has {2}", what.str(),
                                      formatBytes(bytes), formatBytes(physical)));
-  // The system backs pages when they are written; what it refuses to promise it refuses here.
-  void *volatile probe = std::malloc(bytes ? bytes : 1); // volatile: a pair that is not used would be left out
+  // The system backs pages only when they are written, but it may refuse the address space here.
+  void *volatile probe = std::malloc(bytes ? bytes : 1); // volatile: the compiler would remove an unused pair
   if (!probe)
     return createStringError(
-        formatv("{0} would take {1} of memory, which the system refuses", what.str(), formatBytes(bytes)));
+        formatv("{0} would need {1} of memory, which the system refuses", what.str(), formatBytes(bytes)));
   std::free(probe);
   return Error::success();
 }

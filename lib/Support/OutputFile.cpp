@@ -30,25 +30,25 @@ static Error writeStandardOutput(function_ref<void(raw_ostream &)> write) {
 }
 
 namespace {
-/// One file on its way.
+/// One file that is being written.
 class PendingFile {
 public:
   static Expected<PendingFile> create(StringRef path) {
     PendingFile pending;
     pending.path = path.str();
-    if (path.empty()) // the backend would take it for the working folder
+    if (path.empty()) // the backend would take it as the working folder
       return makeWriteError(path, std::make_error_code(std::errc::no_such_file_or_directory).message());
     vfs::OutputConfig config;
     config.setNoImplyCreateDirectories();
-    // The backend takes a temporary file and a rename only where the target is a regular file or none; but its rename
-    // would replace a symbolic link.
+    // The backend uses a temporary file and a rename only if the target is a regular file or does not exist, but its
+    // rename would replace a symbolic link.
     SmallString<256> target(path);
     sys::fs::file_status status;
     if (!sys::fs::status(path, status)) {
       if (sys::fs::is_regular_file(status) && !sys::fs::real_path(path, target))
         pending.permissions = status.permissions();
     } else if (sys::fs::is_symlink_file(path)) {
-      config.setNoAtomicWrite(); // it dangles: opening creates what it points at
+      config.setNoAtomicWrite(); // it dangles: opening creates its target
     }
     pending.target = std::string(target);
     Expected<vfs::OutputFile> file = makeIntrusiveRefCnt<vfs::OnDiskOutputBackend>()->createFile(target, config);
@@ -71,7 +71,7 @@ public:
     return error ? makeWriteError(path, error.message()) : Error::success();
   }
 
-  /// Gives the file its name.
+  /// Renames the file to its name.
   Error keep() {
     if (Error error = file.keep())
       return describe(std::move(error));
@@ -82,7 +82,7 @@ public:
   }
 
 private:
-  /// The backend's errors name a temporary file; the path as it was given is what the user knows.
+  /// The backend's errors name a temporary file, but the user knows the given path.
   Error describe(Error error) const {
     std::error_code code;
     handleAllErrors(std::move(error), [&](const ErrorInfoBase &info) { code = info.convertToErrorCode(); });
@@ -91,7 +91,7 @@ private:
 
   std::string path, target;
   vfs::OutputFile file;
-  /// Of a regular file that is there.
+  /// Permissions of an existing regular file.
   std::optional<sys::fs::perms> permissions;
 };
 } // namespace

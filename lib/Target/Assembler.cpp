@@ -15,7 +15,7 @@
 
 using namespace dgemm;
 
-/// A long log says it all in its first lines.
+/// The first lines of a long log are enough.
 static constexpr unsigned kMaxQuotedLines = 20;
 
 /// `text` indented, at most kMaxQuotedLines of it.
@@ -55,12 +55,13 @@ static llvm::Error checkVersion(const Assembler &assembler, llvm::StringRef ptx)
     return llvm::Error::success();
   auto print = [](Version v) { return llvm::utostr(v.first) + "." + llvm::utostr(v.second); };
   return llvm::createStringError("ptxas " + print({assembler.major, assembler.minor}) + " at '" + assembler.path +
-                                 "' is too old for PTX " + print(*version) + ", which needs ptxas " + print(*needed) +
+                                 "' is too old for PTX " + print(*version) + ", which requires ptxas " +
+                                 print(*needed) +
                                  " or newer; install one with \"pip install 'nvidia-cuda-nvcc==13.0.*'\" in a virtual "
                                  "environment, or name a newer one with --ptxas or DGEMM_PTXAS");
 }
 
-/// The complaints as one error; success when there are none.
+/// All losses as one error; success if there are none.
 static llvm::Error makeError(llvm::ArrayRef<Complaint> complaints, llvm::StringRef entry, llvm::StringRef command) {
   if (complaints.empty())
     return llvm::Error::success();
@@ -92,7 +93,8 @@ llvm::Expected<AssembledKernel> dgemm::assemble(const Assembler &assembler, llvm
   if (!process)
     return process.takeError();
 
-  // The temporary files are gone when the message is read: name them so that the command can be repeated on the PTX.
+  // The temporary files no longer exist when the message is read. Placeholder names let the user repeat the command on
+  // the PTX.
   std::string ptxName = (entry + ".ptx").str();
   std::string command = (assembler.path + " -v -O3 " + chipOption + " " + ptxName + " -o " + entry + ".cubin").str();
   std::string log = replaceAll(process->output, input->getPath(), ptxName);
@@ -106,12 +108,13 @@ llvm::Expected<AssembledKernel> dgemm::assemble(const Assembler &assembler, llvm
     return error;
   std::optional<KernelResources> resources = parseResources(log, entry);
   if (!resources)
-    return llvm::createStringError("ptxas reports no kernel '" + entry + "'; it must be a .visible .entry of the PTX" +
-                                   quote(log) + "\n  command: " + command);
+    return llvm::createStringError("ptxas does not report a kernel '" + entry +
+                                   "'; it must be a .visible .entry of the PTX" + quote(log) +
+                                   "\n  command: " + command);
   llvm::Expected<std::string> image = output->read();
   if (!image)
     return image.takeError();
   if (!llvm::StringRef(*image).starts_with("\177ELF"))
-    return llvm::createStringError("ptxas ended without an error but wrote no cubin\n  command: " + command);
+    return llvm::createStringError("ptxas succeeded but wrote no cubin\n  command: " + command);
   return AssembledKernel{std::move(*image), *resources, std::move(log)};
 }

@@ -66,7 +66,8 @@ std::optional<Version> dgemm::parsePTXVersion(llvm::StringRef ptx) {
 }
 
 std::optional<Version> dgemm::getFirstRelease(Version version) {
-  // PTX ISA manual, "Release Notes", table "PTX Release History": in step since 7.0 = 11.0 but for 8.6 to 8.8.
+  // PTX ISA manual, "Release Notes", table "PTX Release History": both increase in step since 7.0 = 11.0, except for
+  // 8.6 to 8.8.
   auto [major, minor] = version;
   if (major == 8 && minor >= 6)
     return minor <= 8 ? std::optional<Version>({12, minor + 1}) : std::nullopt;
@@ -101,14 +102,14 @@ std::optional<KernelResources> dgemm::parseResources(llvm::StringRef log, llvm::
   return resources;
 }
 
-/// True of a line that says that wgmma or setmaxnreg do not run as written. Codes differ between releases and texts
-/// less so: "(C7508) Potential Performance Loss: 'setmaxnreg' ignored", "(C7517) warpgroup.wait is injected".
+/// True for a line that says that wgmma or setmaxnreg do not run as written. Codes differ more between releases than
+/// texts: "(C7508) Potential Performance Loss: 'setmaxnreg' ignored", "(C7517) warpgroup.wait is injected".
 static bool isLoss(llvm::StringRef line) {
   return line.contains("Potential Performance Loss") || line.contains("warpgroup.wait is injected") ||
          line.contains("warpgroup.arrive is injected");
 }
 
-/// What to do about a line that isLoss.
+/// The remedy for a line that isLoss.
 static llvm::StringRef getRemedy(llvm::StringRef line) {
   // Several messages share "serialized due to", so the more specific ones come first.
   static constexpr std::pair<llvm::StringLiteral, llvm::StringLiteral> kRemedies[] = {
@@ -151,7 +152,7 @@ llvm::SmallVector<Complaint> dgemm::findComplaints(llvm::StringRef log) {
     else if (getNumberBefore(line, " bytes stack frame"))
       complaints.push_back(
           {(function + "\n" + line).str(),
-           "local memory is in use: index register arrays with constants and take no address of them"});
+           "local memory is in use: index register arrays with constants and do not take their address"});
   }
   return complaints;
 }

@@ -25,30 +25,30 @@ namespace dgemm {
 /// Major and minor.
 using Version = std::pair<unsigned, unsigned>;
 
-/// The CUDA release in the output of `--version` of a program that says there to be `title`; nothing when it is not
-/// that program's output.
+/// The CUDA release in the output of `--version` of the program `title`; std::nullopt for the output of another
+/// program.
 std::optional<Version> parseRelease(llvm::StringRef output, llvm::StringRef title);
 
-/// The `.version` of a PTX module; nothing when there is none before the first instruction.
+/// The `.version` of a PTX module; std::nullopt if there is none before the first instruction.
 std::optional<Version> parsePTXVersion(llvm::StringRef ptx);
 
-/// The first CUDA release whose ptxas reads PTX of `version`; nothing for a version unknown here, which is then left to
-/// ptxas.
+/// The first CUDA release whose ptxas reads PTX of `version`; std::nullopt for an unknown version, which ptxas then
+/// checks.
 std::optional<Version> getFirstRelease(Version version);
 
-/// Resources of the kernel `entry` in the output of `ptxas -v`; nothing when it says nothing of such a kernel.
+/// Resources of the kernel `entry` in the output of `ptxas -v`; std::nullopt if the output does not have this kernel.
 std::optional<KernelResources> parseResources(llvm::StringRef log, llvm::StringRef entry);
 
-/// A way in which a kernel assembled, but not as written.
+/// A loss: a kernel was assembled, but not as written.
 struct Complaint {
   /// ptxas' own line(s).
   std::string words;
-  /// What to do about it.
+  /// Its remedy.
   llvm::StringRef remedy;
 };
 
-/// All serialised wgmmas, ignored setmaxnregs, spills and uses of local memory in the output of `ptxas -v`, of any
-/// function: each is paid for by the kernel.
+/// All serialised wgmmas, ignored setmaxnregs, spills and uses of local memory in the output of `ptxas -v`, for every
+/// function, since each slows the kernel.
 llvm::SmallVector<Complaint> findComplaints(llvm::StringRef log);
 
 } // namespace dgemm

@@ -67,7 +67,7 @@ void dgemm::registerTranslations(DialectRegistry &registry) {
   registerNVVMDialectTranslation(registry);
 }
 
-/// wgmma has no LLVM intrinsic, and the translation knows none for bar.arrive: they become inline PTX.
+/// wgmma has no LLVM intrinsic, and the translation has none for bar.arrive, so they become inline PTX.
 static LogicalResult lowerToInlinePTX(ModuleOp module) {
   dgemm::joinWGMMA(module);
   RewritePatternSet patterns(module.getContext());
@@ -79,7 +79,8 @@ static LogicalResult lowerToInlinePTX(ModuleOp module) {
   return applyPartialConversion(module, target, std::move(patterns));
 }
 
-/// Drops our argument attributes: translation warns of each one that it does not know, and prints the kernel for it.
+/// Drops our argument attributes: the translation warns about each unknown attribute, and prints the kernel with the
+/// warning.
 static void dropLaunchAttributes(ModuleOp module) {
   for (auto func : module.getOps<LLVM::LLVMFuncOp>())
     for (unsigned i = 0; i < func.getNumArguments(); ++i)
@@ -88,7 +89,7 @@ static void dropLaunchAttributes(ModuleOp module) {
           func.removeArgAttr(i, attr.getName());
 }
 
-/// The device code of `module`, as a module of its own.
+/// The device code of `module`, as a separate module.
 static llvm::Expected<OwningOpRef<ModuleOp>> extractDeviceCode(ModuleOp module) {
   SmallVector<LLVM::LLVMFuncOp> kernels = dgemm::findKernels(module);
   if (kernels.empty())
@@ -115,8 +116,8 @@ llvm::Expected<std::unique_ptr<llvm::Module>> dgemm::translateToLLVM(ModuleOp mo
   return translated;
 }
 
-/// What our IR has need of. The default O3 pipeline takes twice as long and ptxas makes the same of it; a K block is
-/// code enough for the instruction cache, so loops stay rolled.
+/// The passes that our IR needs. The default O3 pipeline takes twice as long, and ptxas makes the same code. Loops stay
+/// rolled, because a K block fills enough of the instruction cache.
 static constexpr llvm::StringLiteral kPipeline = "function(sroa,early-cse<memssa>,instcombine<no-verify-fixpoint>,"
                                                  "simplifycfg,loop-mssa(licm),gvn<no-pre;no-load-pre>,"
                                                  "instcombine<no-verify-fixpoint>,simplifycfg)";

@@ -12,13 +12,13 @@
 
 using namespace mlir;
 
-/// Clones `op` into `to`, before what is there, and before it the symbols that it refers to.
+/// Clones `op` to the start of `to`, and the symbols that it refers to before it.
 static llvm::Error cloneSymbol(Operation *op, ModuleOp to) {
   OpBuilder::atBlockBegin(to.getBody()).clone(*op);
   std::optional<SymbolTable::UseRange> uses = SymbolTable::getSymbolUses(op);
   if (!uses)
     return llvm::createStringError("'" + SymbolTable::getSymbolName(op).getValue() +
-                                   "' holds ops that are not registered");
+                                   "' has ops that are not registered");
   for (SymbolTable::SymbolUse use : *uses) {
     Operation *used = SymbolTable::lookupNearestSymbolFrom(op, use.getSymbolRef());
     if (!used || used == op)
@@ -26,7 +26,7 @@ static llvm::Error cloneSymbol(Operation *op, ModuleOp to) {
     StringAttr name = SymbolTable::getSymbolName(used);
     Operation *known = SymbolTable::lookupSymbolIn(to, name);
     if (known && !OperationEquivalence::isEquivalentTo(known, used, OperationEquivalence::IgnoreLocations))
-      return llvm::createStringError("'" + name.getValue() + "' is the name of two things that kernels use");
+      return llvm::createStringError("'" + name.getValue() + "' is the name of two symbols that kernels use");
     if (!known)
       if (llvm::Error error = cloneSymbol(used, to))
         return error;

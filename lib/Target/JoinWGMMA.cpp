@@ -17,13 +17,13 @@ using namespace mlir;
 
 using Chain = SmallVector<NVVM::WgmmaMmaAsyncOp>;
 
-/// FP8 with an f32 accumulator, whose text has no transposes.
+/// FP8 with an f32 accumulator, which has no transposes in its text.
 static bool isFP8(NVVM::WgmmaMmaAsyncOp op) {
   auto is8Bit = [](NVVM::WGMMATypes type) { return type == NVVM::WGMMATypes::e4m3 || type == NVVM::WGMMATypes::e5m2; };
   return is8Bit(op.getTypeA()) && is8Bit(op.getTypeB()) && op.getTypeD() == NVVM::WGMMATypes::f32;
 }
 
-/// Nothing but arithmetic stands between them, and nobody else has the accumulator.
+/// Only arithmetic is between them, and nothing else uses the accumulator.
 static bool goesOn(NVVM::WgmmaMmaAsyncOp op, NVVM::WgmmaMmaAsyncOp before) {
   if (op.getInouts() != before.getResult() || !before->hasOneUse() || op->getBlock() != before->getBlock())
     return false;

@@ -13,9 +13,9 @@
 
 namespace dgemm {
 
-/// Turns each chain of nvvm.wgmma.mma_async that go on with each other's accumulator into one inline asm. An asm for
-/// each, as NVVMToLLVM makes, has LLVM tie and copy up to 128 registers every time: a third of its time for a large
-/// tile. ptxas makes the same of both.
+/// Turns each chain of nvvm.wgmma.mma_async ops that pass on an accumulator into one inline asm. With one asm for each,
+/// as NVVMToLLVM makes, LLVM ties and copies up to 128 registers each time, which takes a third of its time for a large
+/// tile. ptxas makes the same code of both.
 void joinWGMMA(mlir::ModuleOp module);
 
 } // namespace dgemm

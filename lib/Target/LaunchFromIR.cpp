@@ -106,7 +106,7 @@ static SizeExpr getSize(ProblemAttr problem, unsigned index) {
   return size < 0 ? SizeExpr::name(kSizeNames[index]) : SizeExpr(size);
 }
 
-/// [rows, k] of A's or B's scales; a block that ends where the matrix does is stated with its size.
+/// [rows, k] of A's or B's scales; a block as large as the matrix is stated with the matrix's size.
 static std::array<SizeExpr, 2> getGranularity(ProblemAttr problem, Operand scale) {
   bool isOfA = scale == Operand::ScaleA;
   ScaledAttr scaled = isOfA ? problem.getLhs() : problem.getRhs();
@@ -170,7 +170,7 @@ static llvm::Expected<ParameterInfo> makeParameter(LLVM::LLVMFuncOp func, unsign
   }
   return llvm::createStringError(llvm::inconvertibleErrorCode(),
                                  "argument " + llvm::Twine(index) + " of '" + func.getSymName() +
-                                     "' is no operand, size or tensor map of its problem");
+                                     "' is not an operand, size or tensor map of its problem");
 }
 
 /// Tiles of D, whole clusters; of layouts whose groups the kernel reads at most so many.

@@ -29,7 +29,7 @@ static std::string howToGet(const CudaProgram &program) {
       .str();
 }
 
-/// Names of the directories in `directory` that begin with `prefix`, the greatest first.
+/// Names of the directories in `directory` that begin with `prefix`, in descending order.
 static llvm::SmallVector<std::string> listDirectories(llvm::StringRef directory, llvm::StringRef prefix) {
   llvm::SmallVector<std::string> names;
   std::error_code code;
@@ -40,8 +40,8 @@ static llvm::SmallVector<std::string> listDirectories(llvm::StringRef directory,
   return names;
 }
 
-/// The program of NVIDIA's wheel in the virtual environment `venv`, empty if it holds none. A wheel of CUDA 13 puts it
-/// in nvidia/cu13/bin, one of CUDA 12 in a folder of its own, nvidia/cuda_nvcc/bin.
+/// The program of NVIDIA's wheel in the virtual environment `venv`, empty if it has none. A wheel of CUDA 13 puts it in
+/// nvidia/cu13/bin, one of CUDA 12 in nvidia/cuda_nvcc/bin.
 static std::string findInVirtualEnvironment(llvm::StringRef name, llvm::StringRef venv) {
   llvm::SmallString<128> lib(venv);
   path::append(lib, "lib");
@@ -79,7 +79,7 @@ std::string dgemm::findVirtualEnvironmentOfBuildTree(llvm::StringRef executable)
   return venv.str().str();
 }
 
-/// Asks the program at `file`, which was found through `origin`, for its release.
+/// Asks the program at `file`, found through `origin`, for its release.
 static llvm::Expected<FoundProgram> probe(const CudaProgram &program, llvm::StringRef file, llvm::StringRef origin) {
   llvm::Expected<ProcessResult> result = runProcess(file, {"--version"});
   if (!result)
@@ -92,14 +92,14 @@ static llvm::Expected<FoundProgram> probe(const CudaProgram &program, llvm::Stri
   std::optional<Version> release = parseRelease(result->output, program.title);
   if (!release)
     return llvm::createStringError("'" + file + "' (from " + origin + ") is not " + program.name +
-                                   ": --version names no release; " + howToGet(program));
+                                   ": --version prints no release; " + howToGet(program));
   return FoundProgram{file.str(), *release};
 }
 
-/// The program that the user named: it is this one or an error.
+/// The program that the user named; any other is an error.
 static llvm::Expected<FoundProgram> probeNamed(const CudaProgram &program, llvm::StringRef name,
                                                llvm::StringRef origin) {
-  // Takes a bare name from PATH and anything with a slash as it stands.
+  // Searches a bare name in PATH, and takes a path with a slash literally.
   llvm::ErrorOr<std::string> file = llvm::sys::findProgramByName(name);
   if (!file || !fs::exists(*file))
     return llvm::createStringError("no " + program.name + " at '" + name + "', which " + origin +

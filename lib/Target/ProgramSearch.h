@@ -17,9 +17,9 @@ namespace dgemm {
 struct CudaProgram {
   /// File name.
   llvm::StringLiteral name;
-  /// What `--version` says of a right one.
+  /// The title in the output of `--version`.
   llvm::StringLiteral title;
-  /// The option and the environment variable that name one to use.
+  /// The option and the environment variable that name the program.
   llvm::StringLiteral option;
   llvm::StringLiteral variable;
   /// The requirement to install with pip.
@@ -32,13 +32,13 @@ struct FoundProgram {
 };
 
 /// Looks in `explicitPath` (final when not empty), the program's variable (final when set), $PATH, the wheel of the
-/// active virtual environment ($VIRTUAL_ENV), for a program that runs in its build tree the checkout's .venv, and
-/// /usr/local/cuda/bin. Error: nothing found, or not that program; the message says where it looked and how to get one.
+/// active virtual environment ($VIRTUAL_ENV), the checkout's .venv (for a tool in its build tree), and
+/// /usr/local/cuda/bin. Error: nothing found, or not that program; the message says where it looked and how to install
+/// one.
 llvm::Expected<FoundProgram> findProgram(const CudaProgram &program, llvm::StringRef explicitPath);
 
 /// The .venv of the checkout (scripts/setup.sh makes it) if `executable` is `<build tree of this project>/bin/...`,
-/// else empty. CMake's cache says which checkout that is: what is installed carries no path of the machine that built
-/// it.
+/// else empty. CMake's cache names the checkout, because installed tools have no path of the build machine.
 std::string findVirtualEnvironmentOfBuildTree(llvm::StringRef executable);
 
 } // namespace dgemm

@@ -43,7 +43,7 @@ llvm::Error TemporaryFile::write(llvm::StringRef content) const {
 }
 
 llvm::Expected<std::string> TemporaryFile::read() const {
-  // Volatile: another process wrote the file, so it must be read, not mapped.
+  // Volatile: another process wrote the file, so it is read and not mapped.
   auto buffer = llvm::MemoryBuffer::getFile(path, /*IsText=*/false, /*RequiresNullTerminator=*/false,
                                             /*IsVolatile=*/true);
   if (!buffer)

@@ -43,11 +43,11 @@ struct ProcessResult {
   int exitCode = 0;
   /// Standard output and standard error, interleaved as written.
   std::string output;
-  /// Why it did not start or which signal ended it; empty otherwise.
+  /// The reason why it did not start, or the signal that ended it; else empty.
   std::string reason;
 };
 
-/// Runs `program` with nothing on its standard input and waits for it. Error: no temporary file for the output.
+/// Runs `program` with an empty standard input and waits for it. Error: no temporary file for the output.
 llvm::Expected<ProcessResult> runProcess(llvm::StringRef program, llvm::ArrayRef<llvm::StringRef> arguments);
 
 } // namespace dgemm

@@ -17,7 +17,7 @@ namespace dgemm::python {
 
 namespace nb = nanobind;
 
-/// Each adds its part to the module. Nothing is thrown through frames of LLVM, which are built without exceptions.
+/// Each adds its part to the module. No exception passes through frames of LLVM, which is built without exceptions.
 void bindCompiler(nb::module_ &module);
 void bindKernel(nb::module_ &module);
 void bindTensor(nb::module_ &module);

@@ -17,7 +17,7 @@
 using namespace dgemm;
 using namespace dgemm::python;
 
-/// What compile() returns: plain values, as the disk cache keeps them.
+/// The result of compile(): plain values, which the disk cache stores.
 static nb::dict toDict(const CompiledKernel &kernel) {
   nb::dict result;
   result["ptx"] = nb::str(kernel.ptx.data(), kernel.ptx.size());
@@ -49,7 +49,7 @@ static nb::dict compile(const GemmShape &shape, const CompileOptions &options, b
   return toDict(take(std::move(kernel)));
 }
 
-/// Raises ValueError for `name` = `value`, which is none of `allowed`.
+/// Raises ValueError for `name` = `value`, which is not one of `allowed`.
 [[noreturn]] static void refuse(const char *name, const std::string &value, const char *allowed) {
   throw nb::value_error(
       llvm::formatv("{0} = '{1}' is not allowed; allowed are {2}", name, value, allowed).str().c_str());
@@ -77,7 +77,7 @@ static ScaleGranularity readGranularity(const char *name, const std::string &val
   return *granularity;
 }
 
-/// As the options of the tools spell them.
+/// The names in the options of the tools.
 static ElementType readFP8Type(const char *name, const std::string &value) {
   if (value != "e4m3" && value != "e5m2")
     refuse(name, value, "'e4m3' and 'e5m2'");
@@ -164,7 +164,7 @@ void dgemm::python::bindCompiler(nb::module_ &module) {
   module.def("compile", &compile, nb::arg("shape"), nb::arg("options"), nb::arg("assemble"),
              "Compiles; a dict of ptx, cubin (empty unless assembled), launch (JSON), resources and times_ms.");
   module.def("lower", &lower, nb::arg("shape"), nb::arg("stage"), nb::arg("options"),
-             "The IR of a problem at a stage, as text.");
+             "The text of a problem's IR at a stage.");
   module.def(
       "choose_config",
       [](const GemmShape &shape, const CompileOptions &options) {
@@ -185,7 +185,8 @@ void dgemm::python::bindCompiler(nb::module_ &module) {
         nb::gil_scoped_release release;
         return take(explainConfig(shape, options));
       },
-      nb::arg("shape"), nb::arg("options"), "What the config is expected to take, what bounds it, and the best other.");
+      nb::arg("shape"), nb::arg("options"),
+      "The predicted time of the config, what bounds it, and the best other config.");
   module.def(
       "find_assembler",
       [](const std::string &path) {
@@ -193,5 +194,5 @@ void dgemm::python::bindCompiler(nb::module_ &module) {
         Assembler assembler = take(findAssembler(path));
         return std::pair(assembler.path, llvm::formatv("{0}.{1}", assembler.major, assembler.minor).str());
       },
-      nb::arg("path") = "", "Path and CUDA release of the ptxas that would be used.");
+      nb::arg("path") = "", "Path and CUDA release of the ptxas in use.");
 }

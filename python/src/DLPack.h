@@ -7,9 +7,9 @@
 //===----------------------------------------------------------------------===//
 
 //
-// What is read of dlpack.h 1.3 (https://github.com/dmlc/dlpack): the tensor, its type codes, and the exchange API that
-// a tensor type offers in its attribute __dlpack_c_exchange_api__. The standard keeps the layout within a major
-// version.
+// The parts of dlpack.h 1.3 (https://github.com/dmlc/dlpack) that we read: the tensor, its type codes, and the exchange
+// API that a tensor type offers in its attribute __dlpack_c_exchange_api__. The standard keeps the layout within a
+// major version.
 //
 //===----------------------------------------------------------------------===//
 

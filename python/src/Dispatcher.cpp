@@ -7,9 +7,9 @@
 //===----------------------------------------------------------------------===//
 
 //
-// A call with tensors whose shapes, strides, types and devices have been seen before is launched from here, without a
-// look at anything else. Any other call goes to a Python function, which checks its arguments, finds or compiles the
-// kernel, and adds the launch here.
+// Launches calls with tensors whose shapes, strides, types and devices have been seen before, without further checks.
+// Any other call goes to a Python function, which checks its arguments, finds or compiles the kernel, and adds the
+// launch here.
 //
 //===----------------------------------------------------------------------===//
 
@@ -39,7 +39,7 @@ using Operands = llvm::SmallVector<nb::handle, kMaxOperands>;
 /// (docs/launch-descriptor.md).
 constexpr uint64_t kAlignment = 16;
 
-/// What a call is about, but for the addresses.
+/// The key of a call: everything except the addresses.
 struct Call {
   llvm::SmallVector<uint64_t, kMaxOperands> addresses;
   llvm::SmallVector<int64_t, 64> facts;
@@ -129,10 +129,10 @@ private:
     std::vector<int64_t> facts;
     std::shared_ptr<Launch> launch;
   };
-  /// Bounds the memory of a process that never sees a shape twice; a launch takes about 2 KB.
+  /// Bounds the memory of a process in which no shape repeats; a launch needs about 2 KB.
   static constexpr size_t kMaxLaunches = 8192;
 
-  /// False for what is no Python integer, or none of 64 bits: then `onMiss` says what is wrong with it.
+  /// False for a value that is not a Python integer of 64 bits; `onMiss` then reports the error.
   static bool readInteger(nb::handle object, int64_t &value) {
     if (!PyLong_CheckExact(object.ptr()))
       return false;
@@ -171,7 +171,7 @@ private:
   }
 
   static void run(Launch &launch, const Call &call, void *stream) {
-    // A full queue blocks, and what empties it may be a host callback that wants the GIL.
+    // A full queue blocks, and a host callback that needs the GIL may have to empty it.
     nb::gil_scoped_release release;
     check(launch.cuda->launch(call.addresses, stream));
   }
@@ -186,7 +186,7 @@ private:
 
 void dgemm::python::bindDispatcher(nb::module_ &module) {
   nb::class_<Dispatcher>(module, "Dispatcher",
-                         "Launches calls that it has seen before and hands all others to `on_miss`.")
+                         "Launches calls that it has seen before and passes all others to `on_miss`.")
       .def(nb::init<nb::callable>(), nb::arg("on_miss"))
       .def("__call__", &Dispatcher::call, nb::arg("a").none(), nb::arg("scale_a").none(), nb::arg("b").none(),
            nb::arg("scale_b").none(), nb::arg("d").none(), nb::arg("groups").none(), nb::arg("expected_m").none())

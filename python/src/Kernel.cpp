@@ -58,7 +58,7 @@ struct HazardError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// Ends a run when a signal has come, Ctrl-C among them, or when its time is over.
+/// Ends a run after a signal, such as Ctrl-C, or when its time is over.
 class Watch {
 public:
   explicit Watch(double seconds) : seconds(seconds) {}
@@ -72,12 +72,12 @@ public:
     isInterrupted = PyErr_CheckSignals() != 0;
     return !isInterrupted;
   }
-  /// Raises what ended the run, if this did.
+  /// Raises the exception of the signal or the time limit, if one ended the run.
   void raise() const {
     if (isLate)
       PyErr_SetString(
           PyExc_TimeoutError,
-          llvm::formatv("the kernel ran longer than {0:f2} s on the emulator and was given up", seconds).str().c_str());
+          llvm::formatv("the kernel ran longer than {0:f2} s on the emulator and was stopped", seconds).str().c_str());
     if (isLate || isInterrupted)
       throw nb::python_error();
   }
@@ -174,14 +174,14 @@ void dgemm::python::bindKernel(nb::module_ &module) {
             nb::gil_scoped_release release;
             check(self.cuda.load(device));
           },
-          nb::arg("device"), "Loads the kernel into a device unless it is there.")
+          nb::arg("device"), "Loads the kernel into a device unless it is loaded.")
       .def("prepare", &prepare, nb::arg("device"), nb::arg("sizes"), nb::arg("max_multiprocessors") = 0)
       .def("emulate", &emulate, nb::arg("sizes"), nb::arg("buffers"), nb::arg("seed") = 1,
            nb::arg("multiprocessors") = 132, nb::arg("timeout") = 0.0);
   nb::exception<HazardError>(module, "HazardError", PyExc_RuntimeError).attr("__doc__") =
       "A check of the emulator stopped a kernel: an access out of bounds or out of order, a barrier that nobody "
       "reaches. "
-      "What lies in the operands can cause it, such as a group that is not there.";
+      "Values of the operands can cause it, such as a label without a group.";
 
   module.def("driver_version", [] {
     nb::gil_scoped_release release;

@@ -11,8 +11,8 @@
 #include "llvm/Support/MathExtras.h"
 #include <link.h>
 
-/// The ID that the linker gave to this module, in hexadecimal: a cached kernel of another build is not taken for one of
-/// this. Empty if there is none.
+/// The ID that the linker gave to this module, in hexadecimal: it tells cached kernels of other builds apart. Empty if
+/// there is none.
 static std::string getBuildID() {
   std::string id;
   auto visit = [](dl_phdr_info *object, size_t, void *data) -> int {
@@ -43,7 +43,7 @@ static std::string getBuildID() {
 }
 
 NB_MODULE(_dgemm, module) {
-  // A dispatcher and the Python object that it calls refer to each other, as long as the process lives.
+  // A dispatcher and the Python object that it calls refer to each other until the process ends.
   nanobind::set_leak_warnings(false);
   module.doc() = "Compiler, CUDA launches and emulator of dgemm; the package dgemm is the interface to use.";
   module.attr("__version__") = DGEMM_VERSION;

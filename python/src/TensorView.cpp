@@ -26,7 +26,7 @@ struct TypeName {
   dlpack::DataType type;
   const char *name;
 };
-/// Those that operands have, and others that errors name.
+/// The types of operands, and others that errors name.
 constexpr TypeName kTypeNames[] = {{{dlpack::kFloat8E4M3FN, 8, 1}, "float8_e4m3fn"},
                                    {{dlpack::kBFloat, 16, 1}, "bfloat16"},
                                    {{dlpack::kFloat, 32, 1}, "float32"},
@@ -81,7 +81,7 @@ class ExchangeReader : public TensorReader {
 public:
   explicit ExchangeReader(const dlpack::ExchangeAPI *api) : api(api) {}
 
-  /// Null if the type has no such API, or one that is of no use here.
+  /// Null if the type has no such API, or one that cannot be used here.
   static const dlpack::ExchangeAPI *findAPI(PyTypeObject *type) {
     PyObject *capsule = PyObject_GetAttrString(reinterpret_cast<PyObject *>(type), dlpack::kExchangeAttribute);
     const dlpack::ExchangeAPI *api = nullptr;
@@ -139,7 +139,7 @@ nb::object callMethod(PyObject *object, PyObject *name) {
     PyErr_Clear();
   return nb::steal(value);
 }
-/// False if `tuple` is none, or holds more than kMaxRank.
+/// False if `tuple` is not a tuple, or has more than kMaxRank elements.
 bool readIntegers(nb::handle tuple, int64_t *out, int &count) {
   if (!tuple.is_valid() || !PyTuple_Check(tuple.ptr()) || PyTuple_Size(tuple.ptr()) > TensorView::kMaxRank)
     return false;
@@ -199,7 +199,7 @@ public:
   }
 
 private:
-  /// Interned once: looking attributes up by C strings would make a new string each time.
+  /// Interned once: attribute look-ups by C strings would create a new string each time.
   struct Names {
     PyObject *dtype = PyUnicode_InternFromString("dtype"), *dataPtr = PyUnicode_InternFromString("data_ptr"),
              *shape = PyUnicode_InternFromString("shape"), *stride = PyUnicode_InternFromString("stride"),
@@ -210,7 +210,7 @@ private:
   PyObject *currentStream;
 };
 
-/// Views that Python made of other libraries' tensors; whoever made them knows the stream.
+/// Views that Python made of other libraries' tensors; their creator knows the stream.
 class ViewReader : public TensorReader {
 public:
   bool read(PyObject *object, TensorView &view) const override {
@@ -221,11 +221,11 @@ public:
 };
 } // namespace
 
-/// True for torch.Tensor and its subclasses that mean by their data what it means: parameters, and those of serving
-/// engines. Subclasses with a __torch_dispatch__ of their own (of tracing, of sharding) go the long way.
+/// True for torch.Tensor and for subclasses with the same meaning of data: parameters, and those of serving engines.
+/// Subclasses with their own __torch_dispatch__ (tracing, sharding) take the slow path.
 static bool isPlainTorchTensor(PyTypeObject *type) {
   nb::object name = nb::steal(PyUnicode_FromString("torch"));
-  nb::object torch = nb::steal(PyImport_GetModule(name.ptr())); // null if nobody has imported it
+  nb::object torch = nb::steal(PyImport_GetModule(name.ptr())); // null if it is not imported
   nb::object tensor = torch.is_valid() ? nb::steal(PyObject_GetAttrString(torch.ptr(), "Tensor")) : nb::object();
   PyObject *object = reinterpret_cast<PyObject *>(type);
   bool plain = tensor.is_valid() && PyObject_IsSubclass(object, tensor.ptr()) == 1;
@@ -250,7 +250,7 @@ static std::unique_ptr<TensorReader> makeReader(PyTypeObject *type) {
 }
 
 const TensorReader *TensorReader::find(PyTypeObject *type) {
-  // Under the GIL. Types that are kept here stay alive, so that an address never comes to mean another type.
+  // Protected by the GIL. Types in it stay alive, so an address never means another type.
   static auto &readers = *new std::unordered_map<PyTypeObject *, std::unique_ptr<TensorReader>>();
   static std::pair<PyTypeObject *, const TensorReader *> last;
   if (last.first == type)
@@ -299,7 +299,7 @@ void dgemm::python::bindTensor(nb::module_ &module) {
     names.append(entry.name);
   module.attr("DTYPES") = nb::tuple(names);
   nb::class_<TensorView>(module, "TensorView", nb::is_final(),
-                         "Where a tensor lies and how: address, shape and strides in elements, dtype, device.")
+                         "The address of a tensor, its shape and strides in elements, dtype and device.")
       .def("__init__", &initTensor, nb::arg("address"), nb::arg("shape"), nb::arg("strides"), nb::arg("dtype"),
            nb::arg("device"), "A device of -1 is the CPU.")
       .def_ro("address", &TensorView::address)
@@ -325,5 +325,5 @@ void dgemm::python::bindTensor(nb::module_ &module) {
         const TensorReader *reader = TensorReader::find(Py_TYPE(tensor.ptr()));
         return reader && reader->getCurrentStream(device, stream) ? nb::cast(uint64_t(uintptr_t(stream))) : nb::none();
       },
-      nb::arg("tensor").none(), nb::arg("device"), "The CUstream that the library of a torch tensor works on now.");
+      nb::arg("tensor").none(), nb::arg("device"), "The current CUstream of the library of a torch tensor.");
 }

@@ -34,16 +34,16 @@ struct TensorView {
   std::string getDeviceName() const;
 };
 
-/// How the tensors of one Python type are read.
+/// A reader of the tensors of one Python type.
 class TensorReader {
 public:
   virtual ~TensorReader() = default;
-  /// False if `object` cannot be read this way; then no Python error is set.
+  /// False, without a Python error, if `object` cannot be read this way.
   virtual bool read(PyObject *object, TensorView &view) const = 0;
-  /// The stream, a CUstream, that the library queues its work on now; false as above.
+  /// The current stream, a CUstream, of the library; false as above.
   virtual bool getCurrentStream(int device, void *&stream) const = 0;
 
-  /// The reader for objects of exactly this type, null if there is none that is quick. Cached per type.
+  /// The reader for objects of exactly this type, null if there is no fast one. Cached per type.
   static const TensorReader *find(PyTypeObject *type);
 };
 

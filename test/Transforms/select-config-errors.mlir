@@ -19,7 +19,7 @@
 // EXTENTS: error: expected MxNxK for config field 'block', but got '128'
 
 // A whole config gives all that has no default.
-// WHOLE: error: expected a whole config to give 'block'
+// WHOLE: error: expected a complete config to have 'block'
 func.func @gemm(%a: memref<?x512xf8E4M3FN>, %sa: memref<4x?xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>,
                 %d: memref<?x384xbf16>) {
   dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)

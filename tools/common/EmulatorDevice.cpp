@@ -21,7 +21,7 @@ namespace dgemm {
 
 namespace {
 
-/// Padding of inputs is NaN in every type, so that reading it shows.
+/// Padding of inputs is NaN in every type, so that reading it is noticed.
 constexpr uint8_t kPaddingByte = 0xff;
 
 /// A line on stderr every two seconds; rewritten in place on a terminal.

@@ -13,8 +13,8 @@
 
 namespace dgemm {
 
-/// The PTX emulator as a device of so many multiprocessors. Its runs check the kernel for hazards; one is an error.
-/// A long run shows a progress line on stderr.
+/// The PTX emulator as a device with this number of multiprocessors. Its runs check the kernel for hazards; a hazard is
+/// an error. A long run shows a progress line on stderr.
 std::unique_ptr<Device> makeEmulator(int64_t multiprocessors);
 
 } // namespace dgemm

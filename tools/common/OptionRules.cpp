@@ -18,7 +18,7 @@ static std::string getName(const cl::Option &option) {
   return ((option.ArgStr == "o" ? "-" : "--") + option.ArgStr).str();
 }
 
-/// LLVM takes the last value; which of two was meant is not for us to say.
+/// LLVM takes the last value, but the user may have meant the first.
 static Error checkGivenOnce() {
   for (auto &entry : cl::getRegisteredOptions()) {
     const cl::Option &option = *entry.second;

@@ -30,22 +30,22 @@ struct BoundedInteger {
 template <int64_t Min, int64_t Max>
 using IntegerOption = llvm::cl::opt<BoundedInteger<Min, Max>>;
 
-/// Where `applies`, `options` have no effect.
+/// If `applies`, `options` have no effect.
 struct OptionRule {
   bool applies;
   /// "with an IR file", "with --emit=tiled": follows "has no effect".
   std::string why;
-  /// By std::addressof where it is a list: its & is that of its values.
+  /// A list needs std::addressof: its operator & is that of its values.
   std::vector<const llvm::cl::Option *> options;
 };
 
-/// Error: an option is given that a rule says has no effect, or is given twice though it has one value. Names the
-/// option and what it does not go with.
+/// Error: an option is given that has no effect by a rule, or an option with one value is given twice. The message
+/// names the option and the conflict.
 llvm::Error checkOptions(llvm::ArrayRef<OptionRule> rules);
 
 } // namespace dgemm
 
-/// Names the option, the value and the range where they do not fit.
+/// Error: the value is out of range. The message names the option, the value and the range.
 template <int64_t Min, int64_t Max>
 class llvm::cl::parser<dgemm::BoundedInteger<Min, Max>>
     : public llvm::cl::basic_parser<dgemm::BoundedInteger<Min, Max>> {

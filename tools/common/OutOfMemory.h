@@ -12,8 +12,8 @@
 namespace dgemm {
 
 /// Makes a failed allocation end `tool` with "TOOL: error: out of memory", exit code 1 and no temporary file left,
-/// where LLVM would abort with a stack dump. Sizes that are known beforehand are checked beforehand (HostMemory.h);
-/// this is for the rest. To be called after InitLLVM.
+/// where LLVM would abort with a stack dump. HostMemory.h checks sizes that are known in advance; this is for all
+/// others. Call it after InitLLVM.
 void exitWhereMemoryRunsOut(const char *tool);
 
 } // namespace dgemm

@@ -123,7 +123,7 @@ Error ShapeOptions::check() {
     return createStringError("--dynamic=groups has no effect with --layout=dense");
   if (!isDense && !groups.getNumOccurrences() && !dynamic.isSet(SizeName::Groups))
     return createStringError(formatv(
-        "--layout={0} wants --groups=COUNT, or --groups=? for a count that is given at launch", toString(layout)));
+        "--layout={0} requires --groups=COUNT, or --groups=? for a count that is given at launch", toString(layout)));
   return Error::success();
 }
 

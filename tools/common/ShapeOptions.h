@@ -33,9 +33,9 @@ private:
   llvm::cl::OptionCategory &category;
   static llvm::cl::ValuesClass getGranularities() {
     return llvm::cl::values(clEnumValN(ScaleGranularity::Tensor, "tensor", "one"),
-                            clEnumValN(ScaleGranularity::Row, "row", "for each row: of A a token, of B a channel"),
-                            clEnumValN(ScaleGranularity::RowBlock, "1x128", "for each row and 128 columns"),
-                            clEnumValN(ScaleGranularity::SquareBlock, "128x128", "for each block of 128 x 128"));
+                            clEnumValN(ScaleGranularity::Row, "row", "one for each row: a token of A, a channel of B"),
+                            clEnumValN(ScaleGranularity::RowBlock, "1x128", "one for each row and 128 columns"),
+                            clEnumValN(ScaleGranularity::SquareBlock, "128x128", "one for each block of 128 x 128"));
   }
   static llvm::cl::ValuesClass getFP8Types() {
     return llvm::cl::values(clEnumValN(ElementType::F8E4M3FN, "e4m3", "f8E4M3FN"),
@@ -47,22 +47,22 @@ private:
   llvm::cl::opt<ScaleGranularity> scaleB{"scale-b", llvm::cl::desc("Scales of B (default 128x128)"),
                                          llvm::cl::init(ScaleGranularity::SquareBlock), getGranularities(),
                                          llvm::cl::cat(category)};
-  llvm::cl::opt<ElementType> aType{"a-type", llvm::cl::desc("Elements of A (default e4m3)"),
+  llvm::cl::opt<ElementType> aType{"a-type", llvm::cl::desc("Element type of A (default e4m3)"),
                                    llvm::cl::init(ElementType::F8E4M3FN), getFP8Types(), llvm::cl::cat(category)};
-  llvm::cl::opt<ElementType> bType{"b-type", llvm::cl::desc("Elements of B (default e4m3)"),
+  llvm::cl::opt<ElementType> bType{"b-type", llvm::cl::desc("Element type of B (default e4m3)"),
                                    llvm::cl::init(ElementType::F8E4M3FN), getFP8Types(), llvm::cl::cat(category)};
   llvm::cl::opt<ElementType> outType{
-      "out", llvm::cl::desc("Elements of D (default bf16)"), llvm::cl::init(ElementType::BF16),
+      "out", llvm::cl::desc("Element type of D (default bf16)"), llvm::cl::init(ElementType::BF16),
       llvm::cl::values(clEnumValN(ElementType::BF16, "bf16", ""), clEnumValN(ElementType::F16, "f16", ""),
                        clEnumValN(ElementType::F32, "f32", "")),
       llvm::cl::cat(category)};
   llvm::cl::opt<bool> accumulate{"accumulate", llvm::cl::desc("The product is added to what D holds"),
                                  llvm::cl::cat(category)};
   llvm::cl::opt<Accuracy> accuracy{
-      "accuracy", llvm::cl::desc("What is promised of D"), llvm::cl::init(Accuracy::Exact),
+      "accuracy", llvm::cl::desc("Accuracy of D"), llvm::cl::init(Accuracy::Exact),
       llvm::cl::values(
           clEnumValN(Accuracy::Exact, "exact", "sums are promoted to f32 for each 128 of K (default)"),
-          clEnumValN(Accuracy::Fast, "fast", "the tensor cores sum along all of K; with scales by tensor or row")),
+          clEnumValN(Accuracy::Fast, "fast", "the tensor cores sum along all of K; requires scales by tensor or row")),
       llvm::cl::cat(category)};
 };
 
@@ -151,29 +151,28 @@ private:
                               llvm::cl::cat(category)};
   llvm::cl::opt<bool> scaleBN{"scale-b-n-innermost", llvm::cl::desc("Scales of B lie as [K/128, N/128], row-major"),
                               llvm::cl::cat(category)};
-  llvm::cl::opt<bool> pdl{"pdl",
-                          llvm::cl::desc("Programmatic dependent launch: the kernel sets itself up while the one in "
-                                         "front of it still runs"),
-                          llvm::cl::cat(category)};
+  llvm::cl::opt<bool> pdl{
+      "pdl",
+      llvm::cl::desc("Programmatic dependent launch: the kernel sets itself up while the previous one still runs"),
+      llvm::cl::cat(category)};
   llvm::cl::bits<SizeName> dynamic{
-      "dynamic", llvm::cl::desc("Sizes to leave dynamic when compiling, whatever value is given"),
-      llvm::cl::CommaSeparated,
+      "dynamic", llvm::cl::desc("Sizes to compile as dynamic, even if they have a value"), llvm::cl::CommaSeparated,
       llvm::cl::values(clEnumValN(SizeName::M, "m", ""), clEnumValN(SizeName::N, "n", ""),
                        clEnumValN(SizeName::K, "k", ""), clEnumValN(SizeName::Groups, "groups", ""),
                        clEnumValN(SizeName::LDA, "lda", ""), clEnumValN(SizeName::LDB, "ldb", ""),
                        clEnumValN(SizeName::LDD, "ldd", "")),
       llvm::cl::cat(category)};
   IntegerOption<1, kMaxSize> nDivisor{
-      "n-divisor", llvm::cl::desc("A dynamic N is a multiple of it; of 8, D is stored by TMA (default 1)"),
+      "n-divisor", llvm::cl::desc("A dynamic N is a multiple of it; with 8, TMA stores D (default 1)"),
       llvm::cl::value_desc("elements"), llvm::cl::init(1), llvm::cl::cat(category)};
   IntegerOption<1, kMaxSize> kDivisor{
-      "k-divisor", llvm::cl::desc("A dynamic K is a multiple of it; of 16, A and B are loaded by TMA (default 1)"),
+      "k-divisor", llvm::cl::desc("A dynamic K is a multiple of it; with 16, TMA loads A and B (default 1)"),
       llvm::cl::value_desc("elements"), llvm::cl::init(1), llvm::cl::cat(category)};
-  IntegerOption<1, kMaxSize> ldaDivisor{"lda-divisor", llvm::cl::desc("The same of a dynamic leading dimension of A"),
+  IntegerOption<1, kMaxSize> ldaDivisor{"lda-divisor", llvm::cl::desc("The same for a dynamic leading dimension of A"),
                                         llvm::cl::value_desc("elements"), llvm::cl::init(1), llvm::cl::cat(category)};
-  IntegerOption<1, kMaxSize> ldbDivisor{"ldb-divisor", llvm::cl::desc("The same of B"),
+  IntegerOption<1, kMaxSize> ldbDivisor{"ldb-divisor", llvm::cl::desc("The same for B"),
                                         llvm::cl::value_desc("elements"), llvm::cl::init(1), llvm::cl::cat(category)};
-  IntegerOption<1, kMaxSize> lddDivisor{"ldd-divisor", llvm::cl::desc("The same of D; of 8, D is stored by TMA"),
+  IntegerOption<1, kMaxSize> lddDivisor{"ldd-divisor", llvm::cl::desc("The same for D; with 8, TMA stores D"),
                                         llvm::cl::value_desc("elements"), llvm::cl::init(1), llvm::cl::cat(category)};
 };
 

@@ -52,17 +52,18 @@ static cl::opt<std::string>
          cl::value_desc("stage"), cl::init("ptx"), cl::cat(outputGroup));
 static cl::opt<std::string> outputFile("o", cl::desc("Output file; default standard output"), cl::value_desc("file"),
                                        cl::init("-"), cl::cat(outputGroup));
-static cl::opt<std::string> outputDir("output-dir",
-                                      cl::desc("Write kernel.ptx, kernel.cubin and kernel.json there; with several "
-                                               "kernels in an IR file, files that have their names"),
-                                      cl::value_desc("folder"), cl::cat(outputGroup));
 static cl::opt<std::string>
-    config("config",
-           cl::desc("Config fields to take as given, such as 'block = 128x192x128, stages = 4'; the tuned table, or "
-                    "else the cost model, chooses the rest. Between < and >: a whole config. help: list the fields"),
-           cl::value_desc("fields"), cl::cat(configGroup));
+    outputDir("output-dir",
+              cl::desc("Write kernel.ptx, kernel.cubin and kernel.json into this folder; with several "
+                       "kernels in an IR file, files with their names"),
+              cl::value_desc("folder"), cl::cat(outputGroup));
+static cl::opt<std::string> config(
+    "config",
+    cl::desc("Given config fields, such as 'block = 128x192x128, stages = 4'; the tuned table, or "
+             "else the cost model, chooses the others. Between < and >: a complete config. help: list the fields"),
+    cl::value_desc("fields"), cl::cat(configGroup));
 static cl::opt<std::string> chip("chip", cl::desc("Target; only sm_90a"), cl::init("sm_90a"), cl::cat(targetGroup));
-static cl::opt<std::string> entry("entry", cl::desc("Kernel symbol; of an IR file: the kernel to take"),
+static cl::opt<std::string> entry("entry", cl::desc("Kernel symbol; for an IR file: the kernel to compile"),
                                   cl::cat(targetGroup));
 static cl::opt<std::string> ptxas("ptxas", cl::desc("ptxas to use"), cl::value_desc("path"), cl::cat(targetGroup));
 static cl::opt<std::string> nvdisasm("nvdisasm", cl::desc("nvdisasm to use for --emit=sass"), cl::value_desc("path"),
@@ -70,8 +71,8 @@ static cl::opt<std::string> nvdisasm("nvdisasm", cl::desc("nvdisasm to use for -
 static cl::opt<sass::InterleavePolicy> interleaveFFMA(
     "interleave-ffma", cl::desc("Which promotion FFMAs of a run yield to other warps"),
     cl::init(sass::InterleavePolicy::None), cl::cat(targetGroup),
-    cl::values(clEnumValN(sass::InterleavePolicy::None, "none", "as ptxas chose (default)"),
-               clEnumValN(sass::InterleavePolicy::Alternate, "alternate", "every second one, from the first on"),
+    cl::values(clEnumValN(sass::InterleavePolicy::None, "none", "unchanged, as ptxas chose (default)"),
+               clEnumValN(sass::InterleavePolicy::Alternate, "alternate", "every second FFMA, from the first on"),
                clEnumValN(sass::InterleavePolicy::AlternateNineSixteenths, "alternate-9/16",
                           "the same in the first 9/16 of each run"),
                clEnumValN(sass::InterleavePolicy::All, "all", "every one"),
@@ -80,30 +81,28 @@ static cl::opt<std::string>
     machine("machine", cl::desc("GPU to choose the config for: h100 (default), h100-pcie, h200, gh200 or h20"),
             cl::value_desc("name"), cl::cat(configGroup));
 static IntegerOption<1, 1024> multiprocessors("multiprocessors",
-                                              cl::desc("Multiprocessors to take; default: those of the machine"),
+                                              cl::desc("Multiprocessors to use; default: those of the machine"),
                                               cl::init(0), cl::value_desc("count"), cl::cat(configGroup));
 static cl::opt<std::string> tunedTable("tuned-table",
-                                       cl::desc("Table of dgemm-tune to look into before those of the library"),
+                                       cl::desc("Table of dgemm-tune, which precedes those of the library"),
                                        cl::value_desc("file"), cl::cat(configGroup));
 static cl::opt<std::string> spillData("spill-data",
-                                      cl::desc("Which configs ptxas spills, in place of what the library knows"),
+                                      cl::desc("File with the configs that ptxas spills, in place of the library's"),
                                       cl::value_desc("file"), cl::cat(configGroup));
-static cl::opt<bool> printConfig("print-config",
-                                 cl::desc("Print the chosen config, and what chose it, on standard error"),
+static cl::opt<bool> printConfig("print-config", cl::desc("Print the chosen config and its source on standard error"),
                                  cl::cat(outputGroup));
 static cl::opt<bool> listAll("list-configs", cl::desc("Print every legal config, the best by the cost model first"),
                              cl::cat(outputGroup));
 static cl::opt<std::string> neighboursOf("list-neighbours",
                                          cl::desc("Print the legal configs that are one step away from this one"),
                                          cl::value_desc("config"), cl::cat(outputGroup));
-static cl::opt<std::string> ordersOf("list-orders",
-                                     cl::desc("Print the variants of this config in the order of tiles alone"),
-                                     cl::value_desc("config"), cl::cat(outputGroup));
-static cl::opt<bool> printAlignment("print-row-alignment",
-                                    cl::desc("Print the rows that contiguous groups start at multiples of"),
+static cl::opt<std::string>
+    ordersOf("list-orders", cl::desc("Print the variants of this config that differ only in the order of tiles"),
+             cl::value_desc("config"), cl::cat(outputGroup));
+static cl::opt<bool> printAlignment("print-row-alignment", cl::desc("Print the row alignment of contiguous groups"),
                                     cl::cat(outputGroup));
 static cl::opt<bool> explain("explain",
-                             cl::desc("Print what the config is expected to take on the machine, and what bounds it"),
+                             cl::desc("Print the predicted time of the config on the machine, and what bounds it"),
                              cl::cat(outputGroup));
 static cl::opt<bool> printTimes("time", cl::desc("Print the time of each stage on standard error"),
                                 cl::cat(outputGroup));
@@ -126,7 +125,7 @@ static Expected<GemmShape> getShape() {
   return shapeOptions.leaveDynamic(*shape);
 }
 
-/// The IR of the input file, or the shape that --m, --n and --k say.
+/// The IR of the input file, or the shape of --m, --n and --k.
 using Problem = std::variant<std::string, GemmShape>;
 static Expected<Problem> getProblem(CompileOptions &options) {
   if (!inputFile.getNumOccurrences()) {
@@ -171,7 +170,7 @@ static void reportTimes(const StageTimes &times) {
   errs() << formatv("{0,-10} {1,8:F1} ms\n", "total", total);
 }
 
-/// The kernels of `kernels` that are asked for: one, but where a folder takes all.
+/// The requested kernels of `kernels`: one, or all for --output-dir.
 static Expected<std::vector<CompiledKernel>> choose(std::vector<CompiledKernel> kernels) {
   std::string names = join(map_range(kernels, [](const CompiledKernel &kernel) { return kernel.launch.entry; }), ", ");
   if (entry.getNumOccurrences()) {
@@ -185,7 +184,7 @@ static Expected<std::vector<CompiledKernel>> choose(std::vector<CompiledKernel> 
   return kernels;
 }
 
-/// The kernels that `problem` holds; of a shape it is one.
+/// The kernels of `problem`; a shape has one.
 static Expected<std::vector<CompiledKernel>> compile(const Problem &problem, const CompileOptions &options,
                                                      Stage last) {
   if (const auto *ir = std::get_if<std::string>(&problem)) {
@@ -213,7 +212,7 @@ static Error writeAll(ArrayRef<CompiledKernel> kernels) {
   return writeFiles(files);
 }
 
-/// Error: an option that has no effect on what is asked for.
+/// Error: an option that has no effect.
 static Error checkCommandLine(Stage stage) {
   bool lists = listAll || !neighboursOf.empty() || !ordersOf.empty();
   bool hasFile = inputFile.getNumOccurrences(), writesAll = outputDir.getNumOccurrences(),
@@ -244,8 +243,8 @@ static Error checkCommandLine(Stage stage) {
       {!writesAll && stage == Stage::Problem, what, {&config, &machine, &multiprocessors, &tunedTable}},
       {!hasCubin, what, {&ptxas, &interleaveFFMA}},
       {writesAll || stage != Stage::SASS, what, {&nvdisasm}},
-      {isWhole && !explain, "with a --config that is whole", {&multiprocessors}},
-      {isWhole, "with a --config that is whole", {&tunedTable}}};
+      {isWhole && !explain, "with a complete --config", {&multiprocessors}},
+      {isWhole, "with a complete --config", {&tunedTable}}};
   if (!hasFile)
     append_range(rules, shapeOptions.getRules());
   if (Error error = checkOptions(rules))

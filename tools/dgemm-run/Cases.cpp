@@ -32,7 +32,7 @@ static Error parseLeadingDimension(StringRef word, GemmSizes &sizes) {
   for (auto [known, size] : {std::pair("lda", &sizes.lda), {"ldb", &sizes.ldb}, {"ldd", &sizes.ldd}})
     if (name == known && !value.getAsInteger(10, *size) && *size > 0)
       return Error::success();
-  return createStringError(formatv("'{0}' is no leading dimension (lda=, ldb= or ldd= and its elements)", word));
+  return createStringError(formatv("'{0}' is not a leading dimension (lda=, ldb= or ldd= and its elements)", word));
 }
 
 static Expected<Case> parseLine(StringRef line, StringRef directory) {
@@ -44,14 +44,14 @@ static Expected<Case> parseLine(StringRef line, StringRef directory) {
       return error;
   if (words.size() != 5 && words.size() != 6)
     return createStringError("expected `kernel launch.json m n k [seed] [lda=... ldb=... ldd=...]`");
-  entry.sizes.groups = -1; // the launch descriptor says
+  entry.sizes.groups = -1; // taken from the launch descriptor
   entry.kernel = resolvePath(words[0], directory);
   entry.launch = resolvePath(words[1], directory);
   for (auto [index, size] : {std::pair(2, &entry.sizes.m), {3, &entry.sizes.n}, {4, &entry.sizes.k}})
     if (words[index].getAsInteger(10, *size) || *size < (index == 2 ? 0 : 1))
-      return createStringError(formatv("'{0}' is no size of at least {1}", words[index], index == 2 ? 0 : 1));
+      return createStringError(formatv("'{0}' is not a size of at least {1}", words[index], index == 2 ? 0 : 1));
   if (words.size() == 6 && words[5].getAsInteger(10, entry.seed))
-    return createStringError(formatv("'{0}' is no seed", words[5]));
+    return createStringError(formatv("'{0}' is not a seed", words[5]));
   return entry;
 }
 
@@ -70,7 +70,7 @@ static Expected<std::vector<Case>> readCases(StringRef path, uint64_t seed) {
     cases.push_back(std::move(*entry));
   }
   if (cases.empty())
-    return createStringError(formatv("'{0}' names no case", path));
+    return createStringError(formatv("'{0}' has no case", path));
   return cases;
 }
 

@@ -17,12 +17,12 @@ namespace dgemm::run {
 struct Case {
   /// Empty: compile for `sizes`.
   std::string kernel, launch;
-  /// -1: as the launch descriptor says.
+  /// -1: that of the launch descriptor.
   GemmSizes sizes;
   uint64_t seed = 0;
 };
 
-/// The cases that the options ask for. Error: the file of --cases is unreadable or has a bad line, which is named.
+/// The cases of the options. Error: the file of --cases is unreadable, or has a bad line, which is named.
 llvm::Expected<std::vector<Case>> makeCases(const Options &options);
 
 } // namespace dgemm::run

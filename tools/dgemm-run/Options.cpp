@@ -41,7 +41,7 @@ struct CommandLine {
   cl::OptionCategory timeGroup{"4. Times and reports"};
 
   ShapeOptions shape{problemGroup};
-  cl::opt<std::string> config{"config", cl::desc("Config fields to take as given when compiling, as for dgemm-gen"),
+  cl::opt<std::string> config{"config", cl::desc("Given config fields for compiling, as for dgemm-gen"),
                               cl::value_desc("field = value, ..."), cl::cat(problemGroup)};
   cl::opt<std::string> ptxas{"ptxas", cl::desc("ptxas to use when compiling"), cl::value_desc("path"),
                              cl::cat(problemGroup)};
@@ -63,14 +63,14 @@ struct CommandLine {
                  clEnumValN(DeviceKind::Emulator, "emulator", "the PTX emulator, which checks the kernel for hazards")),
       cl::cat(deviceGroup)};
   cl::opt<double> timeout{
-      "timeout", cl::desc("Seconds after which a kernel is given up (default: 20 on a GPU, no limit on the emulator)"),
+      "timeout", cl::desc("Time limit of a kernel in seconds (default: 20 on a GPU, none on the emulator)"),
       cl::value_desc("seconds"), cl::cat(deviceGroup)};
 
   cl::opt<std::string> trace{"trace", cl::desc("Emulator: write a Chrome trace (chrome://tracing, Perfetto)"),
                              cl::value_desc("file.json"), cl::cat(deviceGroup)};
   cl::opt<bool> independentLanes{
       "independent-lanes",
-      cl::desc("Emulator: lanes that parted at a branch meet again at .sync instructions only, not where paths meet"),
+      cl::desc("Emulator: diverged lanes reconverge only at .sync instructions, not where their paths meet"),
       cl::cat(deviceGroup)};
   cl::opt<AccumulatorModel> accumulator{
       "accumulator", cl::desc("Emulator: how wgmma sums"), cl::init(AccumulatorModel::Hopper),
@@ -79,18 +79,18 @@ struct CommandLine {
                             "with about 14 bits, as the tensor core of an H100 does (default)")),
       cl::cat(deviceGroup)};
   cl::opt<std::string> machine{"machine",
-                               cl::desc("Emulator: GPU to be: h100 (default), h100-pcie, h200, gh200 or h20"),
+                               cl::desc("Emulator: GPU to emulate: h100 (default), h100-pcie, h200, gh200 or h20"),
                                cl::value_desc("name"), cl::cat(deviceGroup)};
   IntegerOption<1, 1024> multiprocessors{"multiprocessors",
-                                         cl::desc("Emulator: multiprocessors to have (default: the machine's)"),
+                                         cl::desc("Emulator: number of multiprocessors (default: the machine's)"),
                                          cl::init(0), cl::value_desc("count"), cl::cat(deviceGroup)};
 
   cl::opt<uint64_t> seed{"seed", cl::desc("Seed of the random inputs, and of the emulator's schedule (default 0)"),
                          cl::init(0), cl::cat(inputGroup)};
-  IntegerOption<1, 1000000> seeds{"seeds", cl::desc("Run with so many seeds, counting up from --seed (default 1)"),
+  IntegerOption<1, 1000000> seeds{"seeds", cl::desc("Number of seeds to run with, counting up from --seed (default 1)"),
                                   cl::init(1), cl::value_desc("count"), cl::cat(inputGroup)};
   cl::opt<Distribution> distribution{
-      "distribution", cl::desc("How the random values of A and B are distributed before they are quantised"),
+      "distribution", cl::desc("Distribution of the random values of A and B before quantisation"),
       cl::init(Distribution::Normal),
       cl::values(clEnumValN(Distribution::Normal, "normal", "normally (default)"),
                  clEnumValN(Distribution::HeavyTailed, "heavy-tailed", "Student's t with two degrees of freedom"),
@@ -98,11 +98,11 @@ struct CommandLine {
       cl::cat(inputGroup)};
   cl::opt<std::string> inputA{"input-a", cl::desc("A from a .npy file: uint8 [M, K], the bytes of FP8"),
                               cl::value_desc("file.npy"), cl::cat(inputGroup)};
-  cl::opt<std::string> inputScaleA{"input-scale-a", cl::desc("Scales of A: float32, of one row each [M, ceil(K/128)]"),
+  cl::opt<std::string> inputScaleA{"input-scale-a", cl::desc("Scales of A: float32 [M, ceil(K/128)], one for each row and 128 columns"),
                                    cl::value_desc("file.npy"), cl::cat(inputGroup)};
   cl::opt<std::string> inputB{"input-b", cl::desc("B: uint8 [N, K]"), cl::value_desc("file.npy"), cl::cat(inputGroup)};
   cl::opt<std::string> inputScaleB{"input-scale-b",
-                                   cl::desc("Scales of B: float32, of 128 rows each [ceil(N/128), ceil(K/128)]"),
+                                   cl::desc("Scales of B: float32 [ceil(N/128), ceil(K/128)], one for each 128x128 block"),
                                    cl::value_desc("file.npy"), cl::cat(inputGroup)};
   cl::list<std::string> inputEpilogue{"input-epilogue",
                                       cl::desc("Operands of the epilogue by name, in their types (bf16: uint16)"),
@@ -112,13 +112,13 @@ struct CommandLine {
                              cl::value_desc("file.npy"), cl::cat(inputGroup)};
 
   cl::opt<CheckMode> check{
-      "check", cl::desc("How much of D to check against double precision"), cl::init(CheckMode::Auto),
+      "check", cl::desc("Part of D to check against double precision"), cl::init(CheckMode::Auto),
       cl::values(clEnumValN(CheckMode::Auto, "auto", "full for small problems, else sample (default)"),
                  clEnumValN(CheckMode::Full, "full", "every element"),
                  clEnumValN(CheckMode::Sample, "sample", "64 rows, a checksum of every row, no element unwritten"),
                  clEnumValN(CheckMode::None, "none", "nothing")),
       cl::cat(inputGroup)};
-  cl::opt<bool> time{"time", cl::desc("Time the kernel (default, but for --cases)"), cl::cat(timeGroup)};
+  cl::opt<bool> time{"time", cl::desc("Time the kernel (default, except for --cases)"), cl::cat(timeGroup)};
   cl::opt<bool> noTime{"no-time", cl::desc("Do not time the kernel"), cl::cat(timeGroup)};
   IntegerOption<1, 1000000> repeat{"repeat", cl::desc("Timed launches (default 20)"), cl::init(20),
                                    cl::value_desc("count"), cl::cat(timeGroup)};
@@ -142,7 +142,7 @@ struct CommandLine {
     for (const cl::Option *option : getGpuOptions())
       if (option->getNumOccurrences() && options.gpuOption.empty())
         options.gpuOption = ("--" + option->ArgStr).str();
-    // Who wants what only the emulator has wants the emulator.
+    // Options that only the emulator has select the emulator.
     for (const cl::Option *option : getEmulatorOptions())
       if (option->getNumOccurrences() && device == DeviceKind::Auto)
         options.device = DeviceKind::Emulator;
@@ -167,7 +167,7 @@ struct CommandLine {
     return options;
   }
 
-  /// Error: an option that has no effect on what is to be run.
+  /// Error: an option that has no effect on the run.
   Error checkUse() {
     bool hasKernel = kernel.getNumOccurrences(), hasCases = cases.getNumOccurrences();
     std::vector<const cl::Option *> inputFiles = {&inputA, &inputScaleA, &inputB, &inputScaleB,
@@ -221,7 +221,7 @@ private:
     bool isDense = given->layout == GemmLayout::Dense;
     options.sizes = {given->m, given->n, given->k, given->layout, kernel.empty() && isDense ? 1 : given->groups};
     options.shape = shape.leaveDynamic(*given);
-    // No kernel is compiled for no rows, but one for any number of rows takes them.
+    // No kernel is compiled for 0 rows, but a kernel with dynamic M takes them.
     if (given->m == 0)
       options.shape.m = GemmShape::kDynamic;
     using Leading = std::tuple<StringRef, int64_t, int64_t, int64_t *>;
@@ -237,14 +237,14 @@ private:
 };
 } // namespace
 
-/// What the rules for single options leave open.
+/// Checks that the rules for single options do not cover.
 static Error checkOptions(const Options &options) {
   bool precompiled = !options.kernel.empty() || !options.launch.empty();
   if (precompiled && (options.kernel.empty() || options.launch.empty()))
     return createStringError("--kernel and --launch go together");
   bool compiles = options.cases.empty() && !precompiled;
   if (compiles && options.sizes.layout != GemmLayout::Dense && options.sizes.groups < 1)
-    return createStringError("a grouped layout wants --groups of at least 1");
+    return createStringError("a grouped layout requires --groups of at least 1");
   if (compiles && (options.sizes.m < 0 || options.sizes.n < 0 || options.sizes.k < 0))
     return createStringError("give --m, --n and --k, or --kernel and --launch, or --cases");
   for (auto [name, size] : {std::pair("n", options.sizes.n), {"k", options.sizes.k}})

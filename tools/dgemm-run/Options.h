@@ -20,7 +20,7 @@ enum class DeviceKind { Auto, Gpu, Emulator };
 struct Options {
   /// A compiled kernel, or empty to compile one for `sizes`.
   std::string kernel, launch;
-  /// Or a file that lists kernels.
+  /// Or a file with a list of kernels.
   std::string cases;
   /// -1: take the size from the launch descriptor.
   GemmSizes sizes{-1, -1, -1};
@@ -31,11 +31,11 @@ struct Options {
   /// For compiling: #dgemm.config overrides, ptxas.
   std::string config, ptxas;
   DeviceKind device = DeviceKind::Auto;
-  /// The first option that was given and that the emulator does not obey; empty if there is none.
+  /// The first given option that has no effect on the emulator; empty if there is none.
   std::string gpuOption;
   /// Of the emulator.
   int64_t multiprocessors = 0;
-  /// What to compile for; that of the GPU where there is one.
+  /// The machine to compile for; that of the GPU if there is one.
   std::string machine;
   uint64_t seed = 0;
   unsigned seeds = 1;

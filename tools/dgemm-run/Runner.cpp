@@ -21,7 +21,7 @@ using namespace llvm;
 
 namespace dgemm::run {
 
-/// Says why it is the emulator when nobody named it. Error: what was asked for needs a GPU, and there is none.
+/// Prints why the emulator is used if no device was named. Error: the options need a GPU, and there is none.
 static Expected<std::unique_ptr<Device>> openDevice(const Options &options) {
   if (options.device == DeviceKind::Gpu)
     return openGpu();
@@ -66,7 +66,7 @@ static Expected<KernelImage> compile(const Options &options, const DeviceInfo &d
   return KernelImage{std::move(kernel->ptx), std::move(kernel->cubin), std::move(kernel->launch)};
 }
 
-/// Kernels that were compiled for a static size need not be told it. `bound` is set to all sizes by name.
+/// Static sizes of a kernel need not be given. `bound` is set to all sizes by name.
 static Error completeSizes(GemmSizes &sizes, const LaunchDescriptor &launch, Sizes &bound) {
   Sizes given;
   sizes.layout = launch.layout;
@@ -95,8 +95,8 @@ static Error completeSizes(GemmSizes &sizes, const LaunchDescriptor &launch, Siz
 static Error makeCubinError(StringRef cubin) {
   SmallString<256> ptx(cubin);
   sys::path::replace_extension(ptx, ".ptx");
-  return createStringError(formatv("'{0}' is a cubin, and the emulator runs PTX; give {1}", cubin,
-                                   sys::fs::exists(ptx) ? "'" + ptx.str().str() + "'" : "the PTX it was made of"));
+  return createStringError(formatv("'{0}' is a cubin, but the emulator runs PTX; give {1}", cubin,
+                                   sys::fs::exists(ptx) ? "'" + ptx.str().str() + "'" : "its PTX"));
 }
 
 Error Runner::loadKernel(const Case &entry) {
@@ -193,12 +193,12 @@ static Error writeReport(StringRef path, const json::Object &report) {
   return writeFile(path, [&](raw_ostream &os) { os << formatv("{0:2}", json::Value(json::Object(report))) << '\n'; });
 }
 
-/// Names the failure of a single case; counts those of many, whose lines were printed.
+/// Names the failure of a single case; counts failures of many cases, which were printed.
 static Error summarize(ArrayRef<RunReport> reports, size_t numCases, const DeviceLostError *lost) {
   size_t failed = count_if(reports, [](const RunReport &report) { return !report.passed(); });
   std::string notRun;
   if (reports.size() < numCases)
-    notRun = formatv("; the {0} after it were not run, as the GPU is lost", numCases - reports.size());
+    notRun = formatv("; the next {0} were not run, as the GPU is lost", numCases - reports.size());
   if (numCases > 1)
     outs() << formatv("{0} of {1} runs passed\n", reports.size() - failed, numCases);
   if (lost)

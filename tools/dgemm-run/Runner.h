@@ -14,12 +14,12 @@
 
 namespace dgemm::run {
 
-/// Runs one case after another on one device. Neighbours that share kernel, or sizes and seed, share the work for it.
+/// Runs one case after another on one device. Successive cases share the kernel, or the inputs of equal sizes and seed.
 class Runner {
 public:
   static llvm::Expected<std::unique_ptr<Runner>> create(const Options &options);
 
-  /// Whatever goes wrong stands in the report.
+  /// The report has the error, if any.
   RunReport run(const Case &entry);
   /// Set once nothing more can be run.
   const DeviceLostError *getDeviceLost() const { return deviceLost.get(); }

@@ -36,12 +36,12 @@ EXIT CODES:
 )");
 static cl::opt<std::string> inputFile(cl::Positional, cl::desc("<cubin, - for standard input>"), cl::init("-"),
                                       cl::cat(category));
-static cl::opt<std::string> outputFile("o", cl::desc("Write the rewritten cubin there, - for standard output"),
+static cl::opt<std::string> outputFile("o", cl::desc("Write the rewritten cubin to this file, - for standard output"),
                                        cl::value_desc("file"), cl::cat(category));
 static cl::opt<InterleavePolicy>
     policy("policy", cl::desc("Which promotion FFMAs of a run yield to other warps"),
-           cl::values(clEnumValN(InterleavePolicy::None, "none", "as in the input"),
-                      clEnumValN(InterleavePolicy::Alternate, "alternate", "every second one, from the first on"),
+           cl::values(clEnumValN(InterleavePolicy::None, "none", "unchanged"),
+                      clEnumValN(InterleavePolicy::Alternate, "alternate", "every second FFMA, from the first on"),
                       clEnumValN(InterleavePolicy::AlternateNineSixteenths, "alternate-9/16",
                                  "the same in the first 9/16 of each run"),
                       clEnumValN(InterleavePolicy::All, "all", "every one"),
@@ -50,7 +50,8 @@ static cl::opt<InterleavePolicy>
 static cl::opt<bool> list("list", cl::desc("List the runs of FFMAs with their control bits (default without -o)"),
                           cl::cat(category));
 static cl::opt<bool> stats("loop-stats", cl::desc("Count the instructions of the main loops"), cl::cat(category));
-static cl::opt<bool> dryRun("dry-run", cl::desc("Say what a rewrite would change, write nothing"), cl::cat(category));
+static cl::opt<bool> dryRun("dry-run", cl::desc("Print what a rewrite would change, but write nothing"),
+                            cl::cat(category));
 
 static uint64_t getAddress(size_t index) { return index * Instruction::kBytes; }
 
@@ -105,7 +106,7 @@ static void printStats(raw_ostream &os, const KernelCode &kernel) {
         << formatv("{0} loads or stores of local memory in the kernel\n", all);
 }
 
-/// Rewrites all kernels and says what that changed.
+/// Rewrites all kernels and prints the changes.
 static Error rewrite(raw_ostream &os, Cubin &cubin) {
   for (KernelCode &kernel : cubin.getKernels()) {
     Expected<InterleaveChanges> changes = interleave(kernel.instructions, policy);
@@ -124,14 +125,14 @@ static Error run() {
                                          {dryRun, "with --dry-run, which writes nothing", {&outputFile}}}))
     return error;
   if (rewrites && !policy.getNumOccurrences())
-    return createStringError("a rewrite wants --policy; see --help");
+    return createStringError("a rewrite requires --policy; see --help");
   auto buffer = MemoryBuffer::getFileOrSTDIN(inputFile, /*IsText=*/false, /*RequiresNullTerminator=*/false);
   if (!buffer)
     return createStringError("cannot read '" + inputFile + "': " + buffer.getError().message());
   Expected<Cubin> cubin = Cubin::parse((*buffer)->getBuffer());
   if (!cubin)
     return createStringError("'" + inputFile + "': " + toString(cubin.takeError()));
-  // What is said must not mix with a cubin on standard output.
+  // Messages must not mix with a cubin on standard output.
   raw_ostream &os = outputFile == "-" ? errs() : outs();
   if (rewrites)
     if (Error error = rewrite(os, *cubin))

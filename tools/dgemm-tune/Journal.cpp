@@ -37,14 +37,14 @@ Expected<Journal> Journal::open(StringRef path) {
   if (!sys::fs::exists(path))
     return journal;
   if (!sys::fs::is_regular_file(path))
-    return createStringError("'" + path + "' is no regular file, and the journal is read to go on with");
+    return createStringError("'" + path + "' is not a regular file, as the journal must be");
   ErrorOr<std::unique_ptr<MemoryBuffer>> buffer = MemoryBuffer::getFile(path, /*IsText=*/true);
   if (!buffer)
     return createStringError("cannot read '" + path + "': " + buffer.getError().message());
   for (line_iterator line(**buffer); !line.is_at_end(); ++line) {
     Expected<json::Value> value = json::parse(*line);
     if (!value) {
-      consumeError(value.takeError()); // a process died in the middle of it
+      consumeError(value.takeError()); // a process died while writing it
       continue;
     }
     const json::Object *object = value->getAsObject();

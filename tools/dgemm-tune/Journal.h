@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// One JSON object a line, written before a kernel is launched and after: a kernel that hangs or faults takes the
-// process with it, and is not tried again by the next one.
+// One JSON object a line, written before and after a kernel is launched. A kernel that hangs or faults ends the
+// process, and the next process does not try it again.
 //
 //===----------------------------------------------------------------------===//
 
@@ -35,12 +35,12 @@ struct Trial {
 
 class Journal {
 public:
-  /// Reads what is there. Error: it cannot be read.
+  /// Reads the existing file. Error: it cannot be read.
   static llvm::Expected<Journal> open(llvm::StringRef path);
 
   /// Error: it cannot be written.
   llvm::Error add(llvm::StringRef problem, llvm::StringRef config, const Trial &trial);
-  /// Null if the config was not tried. One that was started by an earlier process counts as failed.
+  /// Null if the config was not tried. A config that an earlier process started but did not finish counts as failed.
   const Trial *find(llvm::StringRef problem, llvm::StringRef config) const;
 
 private:

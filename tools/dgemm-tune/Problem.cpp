@@ -35,7 +35,7 @@ Expected<Problem> Problem::parse(StringRef text) {
     ok = !parts[i].getAsInteger(10, *fields[i]) && *fields[i] >= 1 && *fields[i] <= kMaxSize;
   if (!ok)
     return createStringError("'" + text +
-                             "' is no problem; expected MxNxK, contiguous:GxMxNxK or masked:GxMxNxK with "
+                             "' is not a problem; expected MxNxK, contiguous:GxMxNxK or masked:GxMxNxK with "
                              "sizes of 1 to 2147483647");
   return problem;
 }

@@ -20,7 +20,7 @@ struct Problem {
   std::string text;
   GemmLayout layout = GemmLayout::Dense;
   int64_t groups = 1;
-  /// Rows; with groups, of each group.
+  /// Rows; with groups, rows of each group.
   int64_t m = 0, n = 0, k = 0;
   /// Scales and elements; sizes and layout are not read.
   GemmShape recipe;
@@ -37,7 +37,7 @@ struct Problem {
   std::string getKey() const;
 
 private:
-  /// Of A and D: of all groups together, masked of each.
+  /// Rows of A and D: of all groups together, or of each masked group.
   int64_t getRows() const;
   Recipe getRecipe() const;
 };

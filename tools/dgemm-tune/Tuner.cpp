@@ -192,7 +192,7 @@ Expected<dgemm::TunedEntry> Tuner::tune(const Problem &problem) {
       legal.push_back(config);
   std::vector<std::string> finalists = rank(problem, options.finalists);
   if (finalists.empty())
-    return createStringError(problem.text + ": no config ran and was right");
+    return createStringError(problem.text + ": no config ran and was correct");
   return choose(problem, finalists);
 }
 
@@ -216,7 +216,7 @@ Expected<dgemm::TunedEntry> Tuner::choose(const Problem &problem, ArrayRef<std::
   if (error)
     return std::move(error);
   if (entry.config.empty())
-    return createStringError(problem.text + ": none of the best configs was right again");
+    return createStringError(problem.text + ": none of the best configs was correct again");
   return entry;
 }
 

@@ -17,13 +17,13 @@
 namespace dgemm::tune {
 
 struct Options {
-  /// ptxas; multiprocessors where no GPU says.
+  /// ptxas; multiprocessors if there is no GPU.
   CompileOptions compile;
   /// Sets of config fields.
   std::vector<std::string> fields = {""};
-  /// Configs to try for each set: those that have these fields, the best by the cost model.
+  /// Configs to try for each set: the best by the cost model with these fields.
   unsigned best = 40;
-  /// Times that the neighbours of the best are tried.
+  /// Number of rounds in which the neighbours of the best are tried.
   unsigned neighbourRounds = 1;
   /// Configs that are measured again to choose among.
   unsigned finalists = 5;
@@ -38,7 +38,7 @@ struct Options {
 /// not valid.
 llvm::Expected<std::vector<std::string>> listBest(const Problem &problem, const Options &options, size_t limit);
 
-/// Compiles all of `configs` at the same time, as far as `last`; in their order.
+/// Compiles all of `configs` in parallel, up to `last`; the results are in their order.
 std::vector<llvm::Expected<CompiledKernel>> compileAll(const Problem &problem, llvm::ArrayRef<std::string> configs,
                                                        const Options &options, Stage last = Stage::Cubin);
 
@@ -51,24 +51,24 @@ public:
   Tuner(Device &device, Journal &journal, const Options &options)
       : device(device), journal(journal), options(options) {}
 
-  /// The quickest config that is right. Error: none is; the device is lost; the journal cannot be written.
+  /// The fastest correct config. Error: there is none; the device is lost; the journal cannot be written.
   llvm::Expected<dgemm::TunedEntry> tune(const Problem &problem);
 
 private:
-  /// Inputs, and what must come out.
+  /// Inputs, and the reference result.
   llvm::Error prepare(const Problem &problem);
-  /// Measures those of `configs` that the journal does not know.
+  /// Measures the `configs` that are not in the journal.
   llvm::Error screen(const Problem &problem, llvm::ArrayRef<std::string> configs);
-  /// Runs one compiled kernel and notes the outcome. Error: the device is lost, or the journal cannot be written.
+  /// Runs one compiled kernel and records the outcome. Error: the device is lost, or the journal cannot be written.
   llvm::Error tryKernel(const Problem &problem, llvm::StringRef config, llvm::Expected<CompiledKernel> kernel,
                         unsigned repeat);
-  /// Microseconds; ticks of the emulator. Error: the result is wrong, or the device's.
+  /// Microseconds, or ticks of the emulator. Error: the result is wrong, or an error of the device.
   llvm::Expected<double> measure(CompiledKernel kernel, unsigned repeat);
-  /// Those that were timed, the quickest first, at most `limit`.
+  /// The timed configs, the fastest first, at most `limit`.
   std::vector<std::string> rank(const Problem &problem, size_t limit) const;
   /// Measures the best again, with more samples.
   llvm::Expected<dgemm::TunedEntry> choose(const Problem &problem, llvm::ArrayRef<std::string> configs);
-  /// The emulator needs no cubin, and so no ptxas.
+  /// The emulator needs no cubin and no ptxas.
   Stage getLastStage() const { return device.getInfo().isEmulator ? Stage::PTX : Stage::Cubin; }
 
   Device &device;

@@ -47,24 +47,24 @@ static cl::list<std::string> problemTexts(cl::Positional, cl::OneOrMore,
                                           cl::desc("MxNxK | contiguous:GxMxNxK | masked:GxMxNxK ..."),
                                           cl::cat(searchGroup));
 enum class DeviceKind { Gpu, Emulator };
-static cl::opt<DeviceKind>
-    deviceKind("device", cl::desc("What to run on"), cl::init(DeviceKind::Gpu),
-               cl::values(clEnumValN(DeviceKind::Gpu, "gpu", "the first Hopper GPU (default)"),
-                          clEnumValN(DeviceKind::Emulator, "emulator",
-                                     "the PTX emulator, to try dgemm-tune out: its ticks predict no time of a GPU")),
-               cl::cat(deviceGroup));
-static cl::opt<std::string> tablePath("table", cl::desc("Table to write, and to go on with (default tuned.json)"),
+static cl::opt<DeviceKind> deviceKind(
+    "device", cl::desc("What to run on"), cl::init(DeviceKind::Gpu),
+    cl::values(clEnumValN(DeviceKind::Gpu, "gpu", "the first Hopper GPU (default)"),
+               clEnumValN(DeviceKind::Emulator, "emulator",
+                          "the PTX emulator, to try dgemm-tune: its ticks do not predict the time on a GPU")),
+    cl::cat(deviceGroup));
+static cl::opt<std::string> tablePath("table", cl::desc("Table to write, or to continue (default tuned.json)"),
                                       cl::value_desc("file"), cl::init("tuned.json"), cl::cat(outputGroup));
 static IntegerOption<1, 1000000>
     best("best", cl::desc("Configs to try for each --config, the best by the cost model (default 40)"), cl::init(40),
          cl::value_desc("count"), cl::cat(searchGroup));
 static IntegerOption<0, 1000> neighbourRounds("neighbour-rounds",
-                                              cl::desc("Times to try the neighbours of the best three (default 1)"),
+                                              cl::desc("Rounds of neighbours of the best three (default 1)"),
                                               cl::init(1), cl::value_desc("count"), cl::cat(searchGroup));
 static IntegerOption<1, 1000000> finalists("finalists", cl::desc("Configs to measure again at the end (default 5)"),
                                            cl::init(5), cl::value_desc("count"), cl::cat(searchGroup));
 static cl::list<std::string> fields("config",
-                                    cl::desc("Try the best configs that have these fields; may be given several times "
+                                    cl::desc("Try the best configs with these fields; may be given several times "
                                              "(default: no fields)"),
                                     cl::value_desc("fields"), cl::cat(searchGroup));
 static cl::opt<std::string> ptxas("ptxas", cl::desc("ptxas to use"), cl::value_desc("path"), cl::cat(deviceGroup));
@@ -73,15 +73,16 @@ static IntegerOption<1, 4096> jobs("jobs", cl::desc("Parallel compilations (defa
 static cl::opt<uint64_t> seed("seed", cl::desc("Seed of the random inputs (default 0)"), cl::init(0),
                               cl::cat(searchGroup));
 static cl::opt<std::string> machineName("machine",
-                                        cl::desc("What --list, --dry-run and the emulator take the GPU to be: h100 "
+                                        cl::desc("GPU of --list, --dry-run and the emulator: h100 "
                                                  "(default), h100-pcie, h200, gh200 or h20"),
                                         cl::value_desc("name"), cl::cat(deviceGroup));
 static IntegerOption<1, 1024> multiprocessors("multiprocessors",
-                                              cl::desc("What they take it to have (default: as many as the machine)"),
+                                              cl::desc("Its number of multiprocessors (default: the machine's)"),
                                               cl::init(0), cl::value_desc("count"), cl::cat(deviceGroup));
-static cl::opt<bool> listOnly("list", cl::desc("Print the configs that would be tried first; needs no GPU"),
+static cl::opt<bool> listOnly("list", cl::desc("Print the first configs that would be tried; needs no GPU"),
                               cl::cat(outputGroup));
-static cl::opt<bool> dryRun("dry-run", cl::desc("Compile them, measure nothing; needs no GPU"), cl::cat(outputGroup));
+static cl::opt<bool> dryRun("dry-run", cl::desc("Compile them, but measure nothing; needs no GPU"),
+                            cl::cat(outputGroup));
 
 static Options getOptions() {
   Options options;
@@ -139,25 +140,26 @@ static Error compileOnly(const Problem &problem, const Options &options) {
   return all;
 }
 
-/// What an earlier run has found, or an empty table for `device`. Error: a table of another GPU, or none that parses.
+/// The results of an earlier run, or an empty table for `device`. Error: a table of another GPU, or one that does not
+/// parse.
 static Expected<dgemm::TunedTable> openTable(const DeviceInfo &device, const Machine &machine) {
   if (!sys::fs::exists(tablePath))
     return dgemm::TunedTable(machine.name, device.multiprocessors, device.name);
   if (!sys::fs::is_regular_file(tablePath))
-    return createStringError("'" + tablePath + "' is no regular file, and --table is read to go on with");
+    return createStringError("'" + tablePath + "' is not a regular file, as --table must be");
   Expected<dgemm::TunedTable> table = dgemm::TunedTable::read(tablePath);
   if (!table)
     return table;
   if (table->getMultiprocessors() != device.multiprocessors ||
       (!table->getGPU().empty() && table->getGPU() != device.name))
-    return createStringError(formatv("'{0}' is of a GPU '{1}' with {2} multiprocessors; this one is '{3}' with {4}",
+    return createStringError(formatv("'{0}' is for a GPU '{1}' with {2} multiprocessors; this one is '{3}' with {4}",
                                      tablePath.getValue(), table->getGPU(), table->getMultiprocessors(), device.name,
                                      device.multiprocessors));
   return table;
 }
 
-/// Adds `entry` to what the table holds by now: another tuner, also one of Python, may have written it since. They take
-/// turns by a lock on a file beside it.
+/// Adds `entry` to the current table: another tuner, also one in Python, may have written it since. A lock on another
+/// file serialises them.
 static Error addToTable(const DeviceInfo &device, const Machine &machine, dgemm::TunedEntry entry) {
   std::string lockPath = tablePath + ".lock";
   int descriptor = -1;
@@ -192,7 +194,7 @@ static Error tuneAll(ArrayRef<Problem> problems, Options options) {
     *machine = *known;
   options.compile.machine = machine->name;
   options.compile.multiprocessors = info.multiprocessors;
-  // A table that cannot be gone on with is said before hours of measuring.
+  // Reports a table that cannot be continued before hours of measuring.
   if (Error error = openTable(info, *machine).takeError())
     return error;
   Expected<Journal> journal = Journal::open(tablePath + ".journal");
@@ -215,14 +217,14 @@ static Error tuneAll(ArrayRef<Problem> problems, Options options) {
     outs() << formatv("{0}: {1:F2} {2} with {3}\n", problem.text, entry->microseconds, getTimeUnit(info),
                       entry->config);
     outs().flush();
-    // After each problem, so that an interrupted run loses none.
+    // Written after each problem, so that an interrupted run loses none.
     if (Error error = addToTable(info, *machine, std::move(*entry)))
       return joinErrors(std::move(failures), std::move(error));
   }
   return failures;
 }
 
-/// Error: an option that has no effect on what is asked for.
+/// Error: an option that has no effect.
 static Error checkCommandLine() {
   bool measures = !listOnly && !dryRun;
   std::string what = listOnly ? "with --list" : "with --dry-run";
@@ -255,11 +257,12 @@ int main(int argc, char **argv) {
   cl::SetVersionPrinter([](raw_ostream &os) { os << "dgemm-tune " DGEMM_VERSION "\n"; });
   cl::ParseCommandLineOptions(
       argc, argv,
-      "Measures the legal configs of scaled FP8 GEMMs on the Hopper GPU at hand, and writes the best to a table.\n\n"
+      "Measures the legal configs of scaled FP8 GEMMs on the local Hopper GPU, and writes the best to a table.\n\n"
       "  dgemm-tune 4096x7168x2048 masked:32x192x6144x7168 --table=tuned.json\n"
       "  dgemm-tune 64x64x256 --device=emulator --best=3 --table=rehearsal.json\n\n"
-      "With groups M is the rows of each. A run that was cut off goes on where it stopped: the table and its .journal\n"
-      "say what is done. A kernel that hangs or faults ends the run; the next one leaves it out.\n");
+      "With groups, M is the rows of each group. An interrupted run continues where it stopped: the table and its "
+      ".journal\n"
+      "have the results so far. A kernel that hangs or faults ends the run; the next run skips it.\n");
   Error error = run();
   outs().flush();
   if (!error)

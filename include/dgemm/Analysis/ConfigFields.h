@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Configs as plain data, apart from IR. Nothing here names a field: the table of fields is
+// Configs as plain data, without IR. Nothing here names a field: the table of fields is
 // dialects/dgemm/IR/DGemmConfig.td.
 //
 //===----------------------------------------------------------------------===//
@@ -20,7 +20,7 @@
 
 namespace dgemm {
 
-/// Fields of #dgemm.config, each given or left to choose.
+/// Fields of #dgemm.config, each given or open.
 struct ConfigFields {
   TileAttr::Fields tile;
   OrderAttr::Fields order;
@@ -37,8 +37,8 @@ struct ConfigFields {
   static llvm::Expected<ConfigFields> parse(llvm::StringRef text);
   /// True if every given field has that value in `config`.
   bool match(ConfigAttr config) const;
-  /// The config of these fields, of which those that are not given have their default. Null after an error: it is not
-  /// legal, or a field without a default is not given.
+  /// The config of these fields; fields that are not given have their default. Null after an error: it is not legal, or
+  /// a field without a default is not given.
   ConfigAttr get(llvm::function_ref<mlir::InFlightDiagnostic()> emitError, mlir::MLIRContext *context) const;
 
   /// Calls `visit` for each field with a ConfigField and its value in each of `configs`, optionals of one type.
@@ -54,10 +54,10 @@ struct ConfigFields {
 /// A line for each field: its name and what it means.
 std::string describeConfigFields();
 
-/// True for "<tile = <tile = <block = 128x192x128>>, ...>", the text of a whole #dgemm.config: fields that it does not
-/// give have their default, where ConfigFields leaves them to choose.
+/// True for "<tile = <tile = <block = 128x192x128>>, ...>", the text of a complete #dgemm.config: fields that it does
+/// not give have their default, while ConfigFields leaves them open.
 bool isWholeConfig(llvm::StringRef text);
-/// Reads such a text. Null after an error: it is malformed or no legal config.
+/// Reads such a text. Null after an error: it is malformed or not a legal config.
 ConfigAttr parseWholeConfig(llvm::function_ref<mlir::InFlightDiagnostic()> emitError, mlir::MLIRContext *context,
                             llvm::StringRef text);
 

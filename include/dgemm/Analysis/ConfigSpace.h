@@ -20,20 +20,19 @@
 namespace dgemm {
 
 /// Calls `visit` with all fields of each configuration that may be legal and match `fields`: every block M and N, in
-/// every cluster or with every split of K, with the deepest ring (at most 16 stages) unless `fields` gives one. The K
-/// loop is unrolled and rotated, waves are even and half of a tile is stored early, where that paid in most rows
-/// measured, unless `fields` says; `k` and `rows` are sizes of the problem (kDynamic: unknown). B is evicted first
-/// where one row of tiles covers all `rows`, unless `fields` says. Of two ways to schedule a tile the one that `spills`
-/// leaves out is not taken, but configs that spill are visited.
+/// every cluster or with every split of K, with the deepest ring (at most 16 stages) unless `fields` gives one. Unless
+/// `fields` gives them, the rules of docs/cost-model.md set unrolling, rotation, even waves and early stores, and B is
+/// evicted first if one row of tiles covers all `rows`. `k` and `rows` are sizes of the problem (kDynamic: unknown). Of
+/// two schedules of a tile, one that `spills` lists is not taken, but configs that spill are visited.
 void forEachCandidate(const ConfigFields &fields, const SpillData &spills, int64_t rows, int64_t k, bool isMasked,
                       bool scalesColumns, function_ref<void(const ConfigFields &)> visit);
 
-/// Tells candidates that are legal. What is, the verifier of #dgemm.config knows; while this lives, what it says of the
-/// others is not heard.
+/// Filters legal candidates by the verifier of #dgemm.config. While this lives, diagnostics of the verifier are
+/// suppressed.
 class LegalConfigs {
 public:
   explicit LegalConfigs(MLIRContext *context);
-  /// Null if it is not legal, or has not the fields that were given.
+  /// Null if it is not legal, or does not have the given fields.
   ConfigAttr get(const ConfigFields &candidate, const ConfigFields &given);
 
 private:

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// What a tuner tries next.
+// The configs that a tuner tries next.
 //
 //===----------------------------------------------------------------------===//
 
@@ -17,12 +17,12 @@
 
 namespace dgemm {
 
-/// Those of `legal` that are one step from `config`: one field differs, a number by the next lower or next higher value
-/// that one of `legal` has. `stages`, which follows from the block where nobody gives it, may differ too.
+/// The configs of `legal` that are one step from `config`: one field differs, a number by the next lower or next higher
+/// value in `legal`. `stages`, which follows from the block unless it is given, may also differ.
 llvm::SmallVector<ConfigAttr> findNeighbours(ConfigAttr config, llvm::ArrayRef<ConfigAttr> legal);
 
-/// Legal variants of `config` in its order alone, which enumerateConfigs does not vary: other `group_m`, and
-/// `serpentine` and `even_waves` turned on or off.
+/// Legal variants of `config` that differ only in its order, which enumerateConfigs does not vary: other `group_m`, and
+/// `serpentine` and `even_waves` on or off.
 llvm::SmallVector<ConfigAttr> varyOrder(ConfigAttr config);
 
 } // namespace dgemm

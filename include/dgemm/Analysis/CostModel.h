@@ -6,7 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// What a problem takes under a configuration. The terms stand in docs/cost-model.md, the constants in Machine.h.
+// Predicts the time of a problem with a configuration. docs/cost-model.md explains the terms; Machine.h has the
+// constants.
 //
 //===----------------------------------------------------------------------===//
 
@@ -42,24 +43,24 @@ struct ProblemSize {
   bool isGated = false;
 
   static ProblemSize get(GemmOp gemm);
-  /// Whether the verifier of dgemm.gemm takes `config` for it.
+  /// True if the verifier of dgemm.gemm accepts `config` for it.
   bool allows(ConfigAttr config) const;
 };
 
-/// What the cost model expects, in microseconds.
+/// The cost model's prediction, in microseconds.
 struct Estimate {
   /// Parts of a K block, which overlap: tensor and CUDA cores; filling shared memory; the L2; waiting for a stage.
   double math, fill, l2, latency;
-  /// A K block, and how many of them a CTA walks for each of its tiles.
+  /// A K block, and the number of them that a CTA walks for each of its tiles.
   double kBlock;
   int64_t kBlocks;
-  /// Clusters that the problem is made of, those that run at a time, and how often each of these has a tile.
+  /// Clusters of the problem, clusters that run at a time, and the number of tiles of each of these.
   double tiles;
   int64_t atATime;
   double waves;
   /// The end of a tile, with the sum over a cluster.
   double end;
-  /// All waves but for the last end, and what moves from and to DRAM meanwhile.
+  /// All waves except the last end, and the DRAM traffic meanwhile.
   double compute, dram;
   double launch;
   double total;
@@ -68,31 +69,30 @@ Estimate estimate(const ProblemSize &size, ConfigAttr config, const Machine &mac
 
 class TunedTable;
 
-/// What configs are chosen by, beside the cost model.
+/// The data for the choice of configs, in addition to the cost model.
 struct ChoiceData {
-  /// Looked into before the tables of the library; null for none.
+  /// Precedes the tables of the library; null for none.
   const TunedTable *own = nullptr;
   const SpillData *spills = &SpillData::getShipped();
   /// Not to be taken.
   ArrayRef<ConfigAttr> avoided;
 
-  /// ptxas was seen to spill it, or it is to be avoided.
+  /// ptxas spills it, or the caller rejects it.
   bool leavesOut(const ProblemSize &size, ConfigAttr config) const;
 };
 
-/// Every legal configuration of a problem with the given fields that `data` do not leave out.
+/// Every legal configuration of a problem with the given fields that `data` does not leave out.
 SmallVector<ConfigAttr> enumerateConfigs(MLIRContext *context, const ProblemSize &size, const ConfigFields &fields,
                                          const ChoiceData &data = {});
 
 struct SelectedConfig {
   ConfigAttr config;
-  /// From a tuned table, not by the model.
+  /// True if it is from a tuned table, not by the model.
   bool isTuned = false;
 };
 
-/// The configuration of these that a tuned table has for the problem, `data.own` or one of the library's
-/// (TunedTable.h), else the cheapest by the model; a diagnostic through `emitError` that names what is broken if there
-/// is none.
+/// The configuration that a tuned table has for the problem, `data.own` or one of the library's (TunedTable.h), or else
+/// the cheapest by the model. If there is none, a diagnostic through `emitError` names the reason.
 FailureOr<SelectedConfig> selectConfig(MLIRContext *context, const ProblemSize &size, const ConfigFields &fields,
                                        const Machine &machine, function_ref<InFlightDiagnostic()> emitError,
                                        const ChoiceData &data = {});

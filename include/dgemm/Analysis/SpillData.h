@@ -6,9 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The verifier of #dgemm.config says what no kernel can have; for which of the others ptxas finds too few registers is
-// measured. The choice of a config leaves these out. The data that ship are lib/Analysis/Spills; their format and how
-// they are made stand in docs/tuning.md.
+// The verifier of #dgemm.config rejects impossible configs. For which of the others ptxas spills is measured, and the
+// choice of a config leaves these out. lib/Analysis/Spills has the shipped data; docs/tuning.md describes their format
+// and how they are made.
 //
 //===----------------------------------------------------------------------===//
 
@@ -21,12 +21,12 @@
 
 namespace dgemm {
 
-/// All that the registers of a thread depend on: some fields of a config, and of the problem how rows are grouped and
-/// loaded.
+/// Everything that the registers of a thread depend on: some fields of a config, and how rows are grouped and loaded.
 struct SpillKey {
-  /// What the CTAs of a cluster share.
+  /// The data that the CTAs of a cluster share.
   enum class Sharing { None, Tiles, SplitK };
-  /// Masked: a K loop for each number of slices of 64 rows in a group; one group, if that is known when compiling.
+  /// Masked: has a K loop for each number of slices of 64 rows in a group. One masked group: the number of groups is
+  /// statically 1.
   enum class Rows { All, Masked, OneMaskedGroup };
 
   int64_t blockM, blockN, warpgroups;
@@ -34,7 +34,7 @@ struct SpillKey {
   int64_t unroll = 1;
   bool rotate = false, earlyStore = false;
   Rows rows = Rows::All;
-  /// A and B come by TMA, not by copies of the producer's threads.
+  /// TMA loads A and B, not copies by the producer's threads.
   bool loadsByTMA = true;
 
   SpillKey() = default;
@@ -42,7 +42,7 @@ struct SpillKey {
       : blockM(blockM), blockN(blockN), warpgroups(warpgroups), sharing(sharing) {}
   explicit SpillKey(ConfigAttr config);
 
-  /// A number of its own for each key that can be legal.
+  /// A unique number for each key that can be legal.
   uint32_t getIndex() const;
 };
 
@@ -50,13 +50,13 @@ class SpillData {
 public:
   /// Reads a JSON document. Error: malformed, or another version.
   static llvm::Expected<SpillData> parse(llvm::StringRef json);
-  /// The same from a file. Error: it cannot be read, too; the message names it.
+  /// The same from a file. Error: also if it cannot be read; the message names the file.
   static llvm::Expected<SpillData> read(llvm::StringRef path);
-  /// Those of the library, parsed once.
+  /// The data of the library, parsed once.
   static const SpillData &getShipped();
 
   bool spills(const SpillKey &key) const { return indices.contains(key.getIndex()); }
-  /// Release of the ptxas that spills so, as "13.0.88".
+  /// Release of the ptxas of the data, such as "13.0.88".
   llvm::StringRef getPtxas() const { return ptxas; }
 
 private:

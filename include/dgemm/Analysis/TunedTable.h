@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// What a tuner found on a GPU, by problem; the tables that ship with the library are lib/Analysis/TunedTables. The
-// format and the lookup are described in docs/tuning.md.
+// The configs that a tuner found on a GPU, by problem. lib/Analysis/TunedTables has the tables that ship with the
+// library. docs/tuning.md describes the format and the lookup.
 //
 //===----------------------------------------------------------------------===//
 
@@ -27,12 +27,12 @@ std::string getRecipeName(StringRef lhs, StringRef rhs, bool isFast, bool isF32)
 struct TunedEntry {
   Layout layout;
   int64_t groups;
-  /// Rows that were measured; masked: those expected of a group.
+  /// Rows that were measured; masked: expected rows of a group.
   int64_t m;
   int64_t n, k;
-  /// "<tile = <block = 128x192x128>, ...>", all fields that are not at their default.
+  /// "<tile = <block = 128x192x128>, ...>", all fields that differ from their default.
   std::string config;
-  /// What it took when it was measured; informative, 0 if unknown.
+  /// Its measured time; informative, 0 if unknown.
   double microseconds = 0;
   /// See getRecipeName.
   std::string recipe = {};
@@ -42,13 +42,13 @@ class TunedTable {
 public:
   /// Reads a JSON table. Error: malformed, another version, or an unknown layout.
   static llvm::Expected<TunedTable> parse(StringRef json);
-  /// The same from a file. Error: it cannot be read, too; the message names it.
+  /// The same from a file. Error: also if it cannot be read; the message names the file.
   static llvm::Expected<TunedTable> read(StringRef path);
   explicit TunedTable(std::string machine = "", int64_t multiprocessors = 0, std::string gpu = "")
       : machine(std::move(machine)), multiprocessors(multiprocessors), gpu(std::move(gpu)) {}
   /// The document that parse reads, one entry a line.
   std::string toJSON() const;
-  /// Adds `entry` in the place of one for the same problem.
+  /// Adds `entry`, or replaces that of the same problem.
   void insert(TunedEntry entry);
 
   /// The tables of the library, parsed once.
@@ -75,11 +75,11 @@ private:
   std::vector<TunedEntry> entries;
 };
 
-/// M of one bucket share an entry. The next power of two, above 512 the nearest (by ratio).
+/// All M of a bucket share an entry. A bucket is the next power of two, or above 512 the nearest by ratio.
 int64_t getRowBucket(int64_t m);
 
-/// The legal config for the problem of `data.own`, if that is one of `machine`, or else of the shipped tables that
-/// serve it (Machine::tables), if there is one that has the given fields and is not left out.
+/// The config for the problem from `data.own`, if that is for `machine`, or else from the shipped tables that serve it
+/// (Machine::tables). The config is legal, has the given fields and is not left out; empty if there is none.
 std::optional<ConfigAttr> findTunedConfig(MLIRContext *context, const ProblemSize &size, const ConfigFields &fields,
                                           const Machine &machine, const ChoiceData &data = {});
 

@@ -7,8 +7,8 @@
 //===----------------------------------------------------------------------===//
 //
 // Runs the PTX of one kernel, exactly as emitted, on the CPU and checks it while it runs. Knows PTX (the subset of
-// docs/emulator.md) and the launch descriptor, and nothing of the compiler's passes. Depends on LLVM Support and
-// DGemmLaunch only. Nothing here prints, exits or aborts.
+// docs/emulator.md) and the launch descriptor, but not the compiler. Depends only on LLVM Support and DGemmLaunch.
+// Nothing here prints, exits or aborts.
 //
 //===----------------------------------------------------------------------===//
 
@@ -29,12 +29,12 @@
 
 namespace dgemm::emulator {
 
-/// Host memory that stands for one operand of the launch descriptor. The emulator reads and writes it in place.
+/// Host memory of one operand of the launch descriptor. The emulator reads and writes it in place.
 struct HostBuffer {
   std::string operand;
   void *data = nullptr;
   uint64_t bytes = 0;
-  /// Device address of the buffer modulo 256, to try operands whose base is not aligned.
+  /// Device address of the buffer modulo 256, to test operands with an unaligned base.
   unsigned addressOffset = 0;
 };
 
@@ -46,7 +46,7 @@ struct Progress {
   uint64_t ticks = 0;
 };
 
-/// Where lanes of a warp that parted at a branch run together again.
+/// Where diverged lanes of a warp reconverge.
 enum class Reconvergence {
   PostDominator, ///< where their paths meet, as ptxas usually has them do
   Sync           ///< at instructions with .sync, which is all that PTX promises
@@ -63,7 +63,7 @@ struct Options {
   uint64_t seed = 1;
   /// Caps the persistent grid as the number of multiprocessors does on a GPU.
   int64_t multiprocessors = 132;
-  /// CTAs that run at once; more are admitted when all of these wait. Bounds memory.
+  /// CTAs that run at a time; more are admitted when all of these wait. Bounds memory.
   unsigned residentCtas = 8;
   Reconvergence reconvergence = Reconvergence::PostDominator;
   Accumulator accumulator = Accumulator::Hopper;
@@ -71,18 +71,18 @@ struct Options {
   std::string tracePath;
   /// Events kept in the trace.
   uint64_t maxTraceEvents = 2000000;
-  /// A run without a store, a barrier or an asynchronous completion for so many warp instructions is a livelock.
+  /// A run without a store, a barrier or an asynchronous completion for this many warp instructions is a livelock.
   uint64_t livelockInstructions = 20000000;
   /// Checks that each element of an output operand is written exactly once.
   bool checkOutputs = true;
-  /// Seconds of the host's clock after which the run ends with an error; 0 for no limit.
+  /// Wall time in seconds after which the run ends with an error; 0 for no limit.
   double timeoutSeconds = 0;
   /// Called about ten times a second on the thread that runs. False ends the run with the error "stopped", so that a
   /// caller can be interrupted.
   std::function<bool(const Progress &)> progress;
 };
 
-/// What a run was. `hazard` is set when a check stopped it.
+/// The result of a run. `hazard` is set if a check stopped it.
 struct Report {
   std::optional<Hazard> hazard;
   uint64_t warpInstructions = 0;
@@ -91,15 +91,15 @@ struct Report {
   uint64_t bulkCopies = 0;
   uint64_t bulkBytes = 0;
   uint64_t ctas = 0;
-  /// Emulated time, in about one issue slot each. Good for order and overlap, not a prediction.
+  /// Emulated time, in units of about one issue slot. It shows order and overlap; it is not a prediction.
   uint64_t ticks = 0;
   double seconds = 0;
 };
 
-/// A kernel in decoded form; made once, run many times.
+/// A decoded kernel; made once, run many times.
 class Program {
 public:
-  /// Error: a syntax error, or anything that the emulator does not know; with the line of the PTX.
+  /// Error: a syntax error, or PTX that the emulator does not know; names the line of the PTX.
   static llvm::Expected<Program> parse(llvm::StringRef ptx, llvm::StringRef entry);
 
   Program(Program &&);
@@ -114,9 +114,8 @@ private:
   std::unique_ptr<Impl> impl;
 };
 
-/// Runs one launch. A hazard is a result, not an error; it stands in the report. Error: the launch descriptor and the
-/// PTX or the buffers do not fit each other, the time limit or the progress callback ended the run, or the trace cannot
-/// be written.
+/// Runs one launch. A hazard is a result, not an error; the report has it. Error: the launch descriptor does not match
+/// the PTX or the buffers, the time limit or the progress callback ended the run, or the trace cannot be written.
 llvm::Expected<Report> run(const Program &program, const LaunchDescriptor &launch, const Sizes &sizes,
                            llvm::ArrayRef<HostBuffer> buffers, const Options &options = {});
 

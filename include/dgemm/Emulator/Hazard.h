@@ -16,7 +16,7 @@
 
 namespace dgemm::emulator {
 
-/// docs/emulator.md says of each what it means and what usually causes it.
+/// docs/emulator.md has the meaning and the usual cause of each.
 enum class HazardKind {
   Deadlock,               ///< nothing can go on; the text says who waits for what
   ReadBeforeWritten,      ///< shared memory read that nobody wrote, or whose writer the reader has not waited for
@@ -61,10 +61,10 @@ struct Hazard {
   std::string source;
   /// One sentence: what happened.
   std::string message;
-  /// What led to it, a line each.
+  /// Its causes, one a line.
   std::string context;
 
-  /// All of it, for a person.
+  /// The complete text of the report.
   std::string str() const;
 };
 

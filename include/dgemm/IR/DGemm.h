@@ -35,11 +35,11 @@
 
 namespace dgemm {
 
-/// Where an op may stand (DGemmDialect.td), and the check of it.
+/// The allowed place of an op (DGemmDialect.td), and its check.
 enum class Place { Kernel, AnywhereInKernel, Producer, Consumer };
 LogicalResult verifyPlace(Operation *op, Place place);
 
-/// Verified behind the op itself and its regions.
+/// Verified after the op itself and its regions.
 template <typename ConcreteType, template <typename> class TraitType, Place place>
 struct PlaceTrait : mlir::OpTrait::TraitBase<ConcreteType, TraitType> {
   static LogicalResult verifyRegionTrait(Operation *op) { return verifyPlace(op, place); }
@@ -58,7 +58,8 @@ struct InConsumer : PlaceTrait<ConcreteType, InConsumer, Place::Consumer> {};
 #include "dgemm/IR/DGemmEnums.h.inc"
 
 namespace dgemm {
-/// Blocks of `block` elements that a tile of `extent` can meet when tiles start at multiples of `extent`.
+/// The number of blocks of `block` elements that a tile of `extent` can overlap when tiles start at multiples of
+/// `extent`.
 int64_t getScaleBlocksOfTile(int64_t extent, int64_t block = kScaleBlock);
 } // namespace dgemm
 
@@ -67,7 +68,7 @@ namespace dgemm {
 mlir::ParseResult parseGranularity(mlir::AsmParser &parser, int64_t &rows, int64_t &k);
 void printGranularity(mlir::AsmPrinter &printer, int64_t rows, int64_t k);
 /// "scaled %rows, %columns at %n", "scaled rows %rows", "scaled columns %columns at %n" or nothing; and their types,
-/// each behind a comma.
+/// each after a comma.
 using OptionalOperand = std::optional<mlir::OpAsmParser::UnresolvedOperand>;
 mlir::ParseResult parseScales(mlir::OpAsmParser &parser, OptionalOperand &rows, OptionalOperand &columns,
                               OptionalOperand &n);
@@ -104,45 +105,43 @@ namespace dgemm {
 /// operand.
 constexpr llvm::StringLiteral kOperandAttr = "dgemm.operand";
 constexpr llvm::StringLiteral kSizeAttr = "dgemm.size";
-/// The sizes of a problem in the order of the `sizes` of a kernel; a dense one has no G. Behind them the leading
-/// dimensions of A, B and D, which are sizes where they are given at launch.
+/// The sizes of a problem in the order of the `sizes` of a kernel; a dense one has no G. The leading dimensions of A, B
+/// and D follow; they are sizes if they are given at launch.
 constexpr llvm::StringLiteral kSizeNames[] = {"M", "N", "K", "G", "LDA", "LDB", "LDD"};
 /// Where LDA stands there.
 constexpr unsigned kFirstLeadingDimension = 4;
 constexpr llvm::StringLiteral kTensorMapAttr = "dgemm.tensor_map";
-/// On the function that a kernel became: a #dgemm.launch.
+/// On the function of a lowered kernel: a #dgemm.launch.
 constexpr llvm::StringLiteral kLaunchAttr = "dgemm.launch";
-/// On a function that is nothing but its dgemm.gemm: it becomes a kernel. Any other function stays, and a kernel is
-/// made of each gemm in it.
+/// On a function that contains only its dgemm.gemm: it becomes a kernel. Any other function stays, and each gemm in it
+/// becomes a kernel.
 constexpr llvm::StringLiteral kKernelAttr = "dgemm.kernel";
-/// On the declaration of a function that is called where a dgemm.gemm stood: the kernel that it launches, as a symbol
-/// of the module that dgemm-outline-kernels ran on.
+/// On the declaration of a function whose call replaces a dgemm.gemm: the kernel that it launches, as a symbol of the
+/// module that dgemm-outline-kernels ran on.
 constexpr llvm::StringLiteral kLaunchesAttr = "dgemm.launches";
 /// The #dgemm.machine of a module.
 constexpr llvm::StringLiteral kMachineAttr = "dgemm.machine";
 
-/// On a dgemm.gemm whose config dgemm-select-config chose: from where.
+/// On a dgemm.gemm whose config dgemm-select-config chose: its source.
 constexpr llvm::StringLiteral kConfigSourceAttr = "dgemm.config_source";
 constexpr llvm::StringLiteral kTunedTable = "tuned_table";
 constexpr llvm::StringLiteral kCostModel = "cost_model";
 
-/// The name of a kernel is that of a PTX function (PTX ISA 9.0, "Identifiers"), without the characters that LLVM would
-/// replace.
+/// The name of a kernel is a PTX identifier (PTX ISA 9.0, "Identifiers") without characters that LLVM would replace.
 bool isKernelName(StringRef name);
 
-/// "a, scale_a", as messages list operands.
+/// "a, scale_a", the list of operands in messages.
 std::string joinNames(ArrayRef<Operand> operands);
 inline bool isScale(Operand operand) { return operand == Operand::ScaleA || operand == Operand::ScaleB; }
 /// The operands of which a stage has a place for a tile, in order. A stage may do without the last, or the last two.
 constexpr Operand kStageOperands[] = {Operand::A, Operand::B, Operand::ScaleA, Operand::ScaleB};
-/// `value`, which `op` reads or writes, is the argument of its kernel for `operand`; else an error that calls it
-/// `what`.
+/// Checks that `value`, which `op` reads or writes, is the kernel argument of `operand`; the error calls it `what`.
 LogicalResult verifyIsOperand(Operation *op, StringRef what, Value value, Operand operand);
 
 /// The operands of `gemm` are memrefs; else an error that says what makes them so.
 LogicalResult verifyIsBufferized(GemmOp gemm);
 
-/// Whether `op`, a load or a store, says that it moves its data by `kind`.
+/// True if `op`, a load or a store, moves its data by `kind`.
 template <typename OpTy>
 bool isBy(OpTy op, MovementKind kind) {
   return op.getMovement() && op.getMovement()->getKind() == kind;

@@ -13,15 +13,15 @@
 
 namespace dgemm {
 
-/// Builds a `dgemm.gemm`: what is not said is not there. lhs, rhs and out are needed; the verifier holds the rest
-/// together. With tensors the result of the op is D.
+/// Builds a `dgemm.gemm`. lhs, rhs and out are required; the verifier checks the op. With tensors the result of the op
+/// is D.
 ///
 ///   GemmOp gemm = GemmBuilder(b, loc).lhs(a, scaleA).rhs(b, scaleB).out(d).masked(maskedM).create();
 class GemmBuilder {
 public:
   GemmBuilder(mlir::OpBuilder &builder, mlir::Location location) : builder(builder), location(location) {}
 
-  /// A scale for each [rows, k] elements; by default [1, 128] of A, [128, 128] of B.
+  /// A scale for each [rows, k] elements; by default [1, 128] for A, [128, 128] for B.
   GemmBuilder &lhs(Value a, Value scale, ArrayRef<int64_t> granularity = {1, kScaleBlock});
   GemmBuilder &rhs(Value b, Value scale, ArrayRef<int64_t> granularity = {kScaleBlock, kScaleBlock});
   GemmBuilder &out(Value d);
@@ -37,7 +37,7 @@ public:
   GemmBuilder &accumulate(bool wanted = true);
   /// A guess at a dynamic M, or at the rows of a masked group.
   GemmBuilder &expectRows(int64_t rows);
-  /// What dynamic sizes are promised to be multiples of; null for nothing.
+  /// Promised divisors of dynamic sizes; null for none.
   GemmBuilder &divisible(DivisorsAttr divisors);
   /// Exact unless said.
   GemmBuilder &accuracy(AccuracyKind kind);

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Every hardware number that the compiler relies on, with its source; nothing else spells them.
+// Every hardware number that the compiler relies on, with its source; no other file defines them.
 //
 //===----------------------------------------------------------------------===//
 
@@ -49,7 +49,7 @@ constexpr int64_t kBulkAlignment = 128;
 
 constexpr int64_t kMbarrierBytes = 8;
 
-/// CTAs of a cluster that every GPU of the target takes (CUDA Programming Guide, thread block clusters).
+/// CTAs of a cluster that every GPU of the target supports (CUDA Programming Guide, thread block clusters).
 constexpr int64_t kMaxCluster = 8;
 
 /// L2 cache policy of loads that are not read again (CUTLASS, cute/arch/copy_sm90_desc.hpp, TMA::CacheHintSm90).

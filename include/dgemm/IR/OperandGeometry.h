@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Where the elements of each operand lie, in terms of the sizes. Tensor maps, addresses and the launch descriptor are
-// all made from this.
+// The layout of each operand in terms of the sizes. Tensor maps, addresses and the launch descriptor are all made from
+// it.
 //
 //===----------------------------------------------------------------------===//
 
@@ -23,26 +23,25 @@ namespace dgemm {
 struct OperandGeometry {
   Type element;
   SmallVector<AffineExpr> shape, strides;
-  /// What the sizes are known to be multiples of; null if nothing is.
+  /// Known divisors of the sizes; null if there are none.
   DivisorsAttr divisors;
-  /// As given; empty for an operand that is packed.
+  /// The given strides; empty for a packed operand.
   SmallVector<int64_t> explicitStrides;
 
   static OperandGeometry get(ProblemAttr problem, Operand operand);
   static OperandGeometry get(KernelOp kernel, Operand operand) { return get(kernel.getProblem(), operand); }
 
-  /// TMA takes it: the innermost stride is one element, the others are known to be multiples of 16 bytes (cuda.h,
-  /// cuTensorMapEncodeTiled).
+  /// True if TMA can load it: the innermost stride is one element, and the others are known to be multiples of 16 bytes
+  /// (cuda.h, cuTensorMapEncodeTiled).
   bool allowsTMA() const;
-  /// The largest power of two, up to 16 bytes, that the innermost extent and all outer strides are known to be
-  /// multiples of.
+  /// The largest power of two, up to 16 bytes, that is known to divide the innermost extent and all outer strides.
   int64_t getAccessBytes() const;
   /// Elements follow each other without a space: the strides are those of a packed memref.
   bool isPacked() const;
   int64_t getElementBytes() const { return element.getIntOrFloatBitWidth() / 8; }
-  /// Of the memref. What is not static is `?`.
+  /// Of the memref; `?` for dynamic values.
   MemRefType getType() const;
-  /// What cuTensorMapEncodeTiled takes: extents in elements, innermost first, and strides in bytes without the
+  /// Arguments of cuTensorMapEncodeTiled: extents in elements, innermost first, and strides in bytes without the
   /// innermost.
   SmallVector<AffineExpr> getMapDims() const;
   SmallVector<AffineExpr> getMapStrides() const;
@@ -55,8 +54,8 @@ private:
   int64_t getKnownDivisor(AffineExpr expr) const;
 };
 
-/// Rows that the last of the tiles of `tileRows` rows along M is loaded with where rows past the end are left out:
-/// those that exist, up to a multiple of the 8 of a swizzle atom. At most `tileRows`; of M = kSizeNames[0].
+/// Rows that are loaded for the last of the tiles of `tileRows` rows along M if rows past the end are skipped: the
+/// existing rows, rounded up to the 8 of a swizzle atom. At most `tileRows`; in terms of M = kSizeNames[0].
 AffineExpr getRowsOfLastTile(KernelOp kernel, int64_t tileRows);
 
 /// Explicit strides of a memref, in elements, -1 for `?`; empty for a packed one and a tensor. Failure: no stride is
@@ -64,8 +63,8 @@ AffineExpr getRowsOfLastTile(KernelOp kernel, int64_t tileRows);
 FailureOr<SmallVector<int64_t>> getExplicitStrides(ShapedType type);
 /// Whether the first element is not, or may not be, at the base address.
 bool hasOffset(MemRefType type);
-/// Whether an operand may have these explicit strides: at least 1 or dynamic; the innermost of scales is static, and 1
-/// of the others.
+/// True if an operand may have these explicit strides: each is dynamic or at least 1; the innermost is static for
+/// scales, and 1 for other operands.
 bool areStridesOf(Operand operand, ArrayRef<int64_t> strides);
 /// Whether B may have `n` rows (or that dynamic number of them) of which D has half; else an error (C6 of
 /// #dgemm.problem).

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// How the register file is divided between the roles, and what the accumulators take of it.
+// The division of the register file between the roles, and the registers of the accumulators.
 //
 //===----------------------------------------------------------------------===//
 
@@ -17,23 +17,23 @@
 
 namespace dgemm {
 
-/// 32-bit registers of a thread, as setmaxnreg is told.
+/// 32-bit registers of a thread, the operand of setmaxnreg.
 struct RegisterBudget {
   int64_t producer;
   int64_t consumer;
 
-  /// The division for 1 to 3 math warpgroups and one producer warpgroup, which holds more where K is split, where it
-  /// copies A or B without TMA (`loadsByTMA` false), and beside three math warpgroups where it multicasts.
+  /// The division for 1 to 3 math warpgroups and one producer warpgroup. The producer has more registers if K is split,
+  /// if it copies A or B without TMA (`loadsByTMA` false), and if it multicasts for three math warpgroups.
   static RegisterBudget get(int64_t mathWarpgroups, int64_t splitK = 1, bool loadsByTMA = true,
                             bool isMulticast = false);
 };
 
-/// Columns that one mma computes: all of block N, or each half in turn where a partial accumulator for all of them
-/// would leave the final one no room.
+/// Columns of one mma: all of block N, or each half in turn if a partial accumulator of all columns would leave too few
+/// registers for the final one.
 int64_t getMmaColumns(int64_t blockN);
 
-/// Registers of a math thread that hold accumulators: the partial one of an mma, and the final ones of all slices of 64
-/// rows that its warpgroup has of a block.
+/// Accumulator registers of a math thread: the partial one of an mma, and the final ones of all slices of 64 rows of
+/// its warpgroup.
 int64_t getAccumulatorRegisters(int64_t blockM, int64_t blockN, int64_t warpgroups);
 
 } // namespace dgemm

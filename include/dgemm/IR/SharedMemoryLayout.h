@@ -30,8 +30,8 @@ namespace dgemm {
 class ConfigAttr;
 class ProblemAttr;
 
-/// A column range of the output tile that one TMA store writes: 64, 32, 16 or 8 columns of bf16, so that a row is as
-/// wide as its swizzle and no store reaches past the tile.
+/// A column range of the output tile that one TMA store writes: 64, 32, 16 or 8 columns of bf16. A row is as wide as
+/// its swizzle, and no store reaches past the tile.
 struct OutputPanel {
   int64_t column;
   int64_t columns;
@@ -43,15 +43,15 @@ struct OutputPanel {
 /// Splits `columns` (a multiple of 8) into panels, the widest first.
 llvm::SmallVector<OutputPanel> getOutputPanels(int64_t columns);
 
-/// Columns of a tile of `columns` that each of `splitK` CTAs sums: groups of 8, as many as for the others but for the
-/// last CTAs, which may have fewer or none.
+/// Columns of a tile of `columns` that each of `splitK` CTAs sums: equal numbers of groups of 8, except for the last
+/// CTAs, which may have fewer or none.
 int64_t getSplitColumns(int64_t columns, int64_t splitK);
 /// Bytes that a warpgroup receives of 64 rows of those columns from one CTA.
 int64_t getSplitBytes(int64_t columns, int64_t splitK);
 
 /// The deepest ring.
 constexpr int64_t kMaxStages = 32;
-/// K blocks whose scales of B have a place, a power of two.
+/// Slots of K blocks for the scales of B, a power of two.
 constexpr int64_t kBlockScaleSlots = 64;
 
 /// Byte offsets from the start of dynamic shared memory.

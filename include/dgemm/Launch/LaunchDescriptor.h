@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A compiled kernel is PTX or a cubin plus this document. Grid, parameters and tensor maps are stated completely: an
-// embedder launches with the descriptor alone, as lib/Runtime and lib/Emulator do. Depends on LLVM Support only.
+// A compiled kernel is PTX or a cubin plus this document. It states grid, parameters and tensor maps completely, so an
+// embedder launches with the descriptor alone, as lib/Runtime and lib/Emulator do. Depends only on LLVM Support.
 //
 //===----------------------------------------------------------------------===//
 
@@ -27,8 +27,8 @@ constexpr int64_t kLaunchDescriptorVersion = 3;
 
 /// Largest M, N, K, number of groups and leading dimension: kernels take them in 32 bits.
 constexpr int64_t kMaxSize = 2147483647;
-/// Limits of sm_90 (CUDA C++ Programming Guide, "Compute Capabilities"): CTAs of a cluster, where the kernel allows
-/// more than the portable 8, and bytes of shared memory of a CTA.
+/// Limits of sm_90 (CUDA C++ Programming Guide, "Compute Capabilities"): CTAs of a cluster, if the kernel allows more
+/// than the portable 8, and bytes of shared memory of a CTA.
 constexpr int64_t kMaxClusterCTAs = 16, kMaxSharedMemory = 232448;
 
 /// Element types of operands and tensor maps, named as in MLIR.
@@ -40,7 +40,7 @@ unsigned getByteWidth(ElementType type);
 /// "f8E4M3FN", "f8E5M2", "f8E8M0FNU", "bf16", "f16", "f32" and "i32".
 llvm::StringRef toString(ElementType type);
 std::optional<ElementType> parseElementType(llvm::StringRef name);
-/// One of those whose bits a tensor map knows as a float, so that it can fill with NaN: bf16, f16 and f32.
+/// True for types that a tensor map knows as floats, so that it can fill with NaN: bf16, f16 and f32.
 bool isFloatOfTensorMap(ElementType type);
 
 /// How the rows of a problem are grouped.
@@ -55,7 +55,7 @@ enum class GemmLayout {
 llvm::StringRef toString(GemmLayout layout);
 std::optional<GemmLayout> parseGemmLayout(llvm::StringRef name);
 
-/// What is promised of a result.
+/// The promised accuracy of a result.
 enum class Accuracy {
   Exact, ///< the tensor core's accumulator is promoted to f32 at least once for each 128 of K
   Fast   ///< it runs along all of K, with the 13 bits that it keeps behind its leading one
@@ -187,7 +187,7 @@ struct LaunchDescriptor {
   /// Each size name with its static value, or -1 for a size given at launch: "M", "N", "K", "G" where there are groups,
   /// and "LDA", "LDB" and "LDD" (elements from one row to the next) where these are given at launch.
   std::vector<std::pair<std::string, int64_t>> sizes;
-  /// What sizes given at launch must be multiples of, by name: the kernel was compiled on that promise.
+  /// Promised divisors of sizes given at launch, by name.
   std::vector<std::pair<std::string, int64_t>> divisors;
   std::vector<OperandInfo> operands;
   /// None: D is the sum, rounded.
@@ -198,24 +198,24 @@ struct LaunchDescriptor {
   std::array<int64_t, 3> cluster = {1, 1, 1};
   /// Dynamic shared memory in bytes.
   int64_t sharedMemory = 0;
-  /// Launched with CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION it starts before the kernel in front of it in
-  /// the stream has ended, and waits for it itself.
+  /// Launched with CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION, it starts before the previous kernel in the
+  /// stream has ended, and waits for it itself.
   bool programmaticStreamSerialization = false;
   /// Number of output tiles. The kernel is persistent, see `countCTAs`.
   SizeExpr tiles;
-  /// No more CTAs than the same number of waves takes.
+  /// The fewest CTAs that need the same number of waves.
   bool evenWaves = false;
   std::vector<ParameterInfo> parameters;
 
   const OperandInfo *findOperand(llvm::StringRef name) const;
 
-  /// Binds the static sizes and takes the dynamic ones from `given`. Error: a dynamic size is missing or no multiple of
-  /// its divisor, a given value contradicts a static one, or a name is unknown.
+  /// Binds the static sizes and takes the dynamic ones from `given`. Error: a dynamic size is missing or not a multiple
+  /// of its divisor, a given value contradicts a static one, or a name is unknown.
   llvm::Expected<Sizes> bindSizes(const Sizes &given) const;
 
   /// grid.x for `tiles`: min(multiprocessors, tiles), in whole clusters, but at least one, even if it has more CTAs
-  /// than there are tiles; with `evenWaves`, as few clusters as do it in as many waves. 0 for 0 tiles: nothing is
-  /// launched.
+  /// than there are tiles; with `evenWaves`, the fewest clusters with the same number of waves. 0 for 0 tiles: nothing
+  /// is launched.
   int64_t countCTAs(int64_t tiles, int64_t multiprocessors) const;
 
   /// The document, with two-space indentation and a final newline.

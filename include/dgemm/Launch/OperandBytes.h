@@ -15,11 +15,11 @@
 namespace dgemm {
 
 /// Bytes from the first element of `operand` to the end of its last row's padding, with extents and strides in
-/// elements, outermost first; 0 where an extent is 0. Every count of bytes comes from here. Error: an extent or a
-/// stride is negative, or the bytes do not fit 63 bits.
+/// elements, outermost first; 0 if an extent is 0. Every count of bytes comes from here. Error: an extent or a stride
+/// is negative, or the bytes do not fit 63 bits.
 llvm::Expected<uint64_t> countBytes(llvm::StringRef operand, ElementType type, llvm::ArrayRef<int64_t> shape,
                                     llvm::ArrayRef<int64_t> strides);
-/// The same of a dense operand.
+/// The same for a dense operand.
 llvm::Expected<uint64_t> countBytes(llvm::StringRef operand, ElementType type, llvm::ArrayRef<int64_t> shape);
 
 } // namespace dgemm

@@ -24,25 +24,25 @@ namespace dgemm {
 enum class Level { Problem, Configured, Tiled, Promoted, Specialized, TMA, WGMMA, NVVM };
 
 struct PipelineOptions : mlir::PassPipelineOptions<PipelineOptions> {
-  PassOptions::Option<std::string> config{*this, "config", llvm::cl::desc("fields of #dgemm.config to take as given"),
+  PassOptions::Option<std::string> config{*this, "config", llvm::cl::desc("given fields of #dgemm.config"),
                                           llvm::cl::init("")};
   PassOptions::Option<std::string> machine{*this, "machine", llvm::cl::desc("GPU to choose configs for"),
                                            llvm::cl::init("")};
   PassOptions::Option<int64_t> multiprocessors{*this, "multiprocessors",
-                                               llvm::cl::desc("multiprocessors to take, 0 for those of the machine"),
+                                               llvm::cl::desc("multiprocessors to use, 0 for those of the machine"),
                                                llvm::cl::init(0)};
   PassOptions::Option<std::string> tunedTable{
-      *this, "tuned-table", llvm::cl::desc("file of a tuned table to look into before those of the library"),
+      *this, "tuned-table", llvm::cl::desc("file of a tuned table that precedes those of the library"),
       llvm::cl::init("")};
   PassOptions::Option<std::string> spillData{
-      *this, "spill-data", llvm::cl::desc("file that says which configs ptxas spills, in place of the library's"),
+      *this, "spill-data", llvm::cl::desc("file with the configs that ptxas spills, in place of the library's"),
       llvm::cl::init("")};
   PassOptions::Option<bool> attachTarget{
       *this, "attach-target",
       llvm::cl::desc("the gpu.module of the kernels has #dgemm.target, of which gpu-module-to-binary makes an object"),
       llvm::cl::init(false)};
   PassOptions::ListOption<std::string> avoided{*this, "avoid",
-                                               llvm::cl::desc("whole configs that are not to be chosen")};
+                                               llvm::cl::desc("complete configs that must not be chosen")};
 };
 
 /// Adds the passes that lead from `from` (exclusive) to `to`.

@@ -6,9 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Launches on memory and streams that somebody else owns: a framework in the same process. Devices are numbered as the
-// CUDA driver and runtime do; kernels run in a device's primary context, as those of torch, CuPy and JAX. (Device.h
-// runs a kernel on memory of its own, to check and time it.) Everything here may be called from several threads.
+// Launches on memory and streams that a framework in the same process owns. Devices have the numbers of the CUDA driver
+// and runtime. Kernels run in a device's primary context, as those of torch, CuPy and JAX. (Device.h runs a kernel on
+// its own memory, to check and time it.) Everything here may be called from several threads.
 //
 //===----------------------------------------------------------------------===//
 
@@ -37,7 +37,7 @@ llvm::Expected<int> countCudaDevices();
 llvm::Expected<CudaDeviceInfo> getCudaDeviceInfo(int device);
 /// Waits for all work of `stream`, a CUstream, on `device`.
 llvm::Error synchronizeCudaStream(int device, void *stream);
-/// Queues on `stream` that `rows` rows of `rowBytes` bytes become zero; `pitchBytes` lie between their starts.
+/// Queues a write of zeros on `stream`: `rows` rows of `rowBytes` bytes, at a pitch of `pitchBytes`.
 llvm::Error zeroCudaMemory(int device, uint64_t address, uint64_t rows, uint64_t rowBytes, uint64_t pitchBytes,
                            void *stream);
 
@@ -51,9 +51,9 @@ public:
   CudaLaunch &operator=(const CudaLaunch &) = delete;
 
   /// Queues one launch on `stream`, a CUstream of the device. `addresses` are those of the descriptor's operands, in
-  /// its order. Encodes anew the tensor maps whose address has changed since the last call; allocates nothing and waits
-  /// for nothing, so that it can be captured into a CUDA graph. Error: an address is not aligned as the operand's
-  /// tensor map needs, or the driver refuses.
+  /// its order. Encodes the tensor maps again whose address has changed since the last call. Does not allocate or wait,
+  /// so it can be captured into a CUDA graph. Error: an address is not aligned as the operand's tensor map requires, or
+  /// the driver refuses.
   llvm::Error launch(llvm::ArrayRef<uint64_t> addresses, void *stream);
 
   int64_t getGrid() const;
@@ -66,16 +66,16 @@ private:
   std::unique_ptr<Impl> impl;
 };
 
-/// A compiled kernel, loaded into each device where it is used. Stays loaded as long as the process: unloading would
-/// wait for the device.
+/// A compiled kernel, loaded into each device that uses it. It stays loaded until the process ends, because unloading
+/// would wait for the device.
 class CudaKernel {
 public:
   explicit CudaKernel(KernelImage image);
   ~CudaKernel();
 
   const KernelImage &getImage() const { return image; }
-  /// Loads the kernel into `device` unless it is there. Error: the device is no Hopper GPU (it is named), or the driver
-  /// refuses the image.
+  /// Loads the kernel into `device` unless it is loaded. Error: the device is not a Hopper GPU (the message names it),
+  /// or the driver refuses the image.
   llvm::Error load(int device);
   /// Loads, and prepares launches with `sizes` (bound as LaunchDescriptor::bindSizes does) on at most
   /// `maxMultiprocessors` multiprocessors; 0 for all. The result does not outlive this kernel.

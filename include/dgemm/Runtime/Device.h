@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The GPU is one device; whatever else can run a kernel is another.
+// A device runs kernels: a GPU, or the emulator.
 //
 //===----------------------------------------------------------------------===//
 
@@ -25,14 +25,14 @@ struct KernelImage {
   std::string cubin;
   LaunchDescriptor launch;
 
-  /// Takes a cubin (ELF) or PTX file and a launch descriptor. Error: unreadable or neither of both.
+  /// Reads a cubin (ELF) or PTX file and a launch descriptor. Error: unreadable, or neither a cubin nor PTX.
   static llvm::Expected<KernelImage> read(llvm::StringRef imagePath, llvm::StringRef launchPath);
 };
 
 /// Exact: in f32. Hopper: with about 14 bits, as the tensor core of an H100 does.
 enum class AccumulatorModel { Exact, Hopper };
 
-/// A launch on a GPU that takes longer most likely hangs.
+/// A launch on a GPU that takes longer probably hangs.
 constexpr double kLaunchTimeoutSeconds = 20;
 
 struct RunOptions {
@@ -44,7 +44,7 @@ struct RunOptions {
   uint64_t flushBytes = 0;
   /// Emulator: seeds the order of warps and the delays of asynchronous work.
   uint64_t seed = 0;
-  /// Emulator: lanes of a warp that parted at a branch meet again at .sync instructions only.
+  /// Emulator: diverged lanes of a warp reconverge only at .sync instructions.
   bool independentLanes = false;
   /// Emulator: how wgmma sums.
   AccumulatorModel accumulator = AccumulatorModel::Hopper;
@@ -52,7 +52,7 @@ struct RunOptions {
   std::string tracePath;
 };
 
-/// Clocks and power in the middle of a timed loop, as NVML says; 0 where unknown.
+/// Clocks and power in the middle of a timed loop by NVML; 0 if unknown.
 struct Telemetry {
   unsigned smMHz = 0, memoryMHz = 0, maxSmMHz = 0, milliwatts = 0, celsius = 0;
 };
@@ -60,7 +60,7 @@ struct Telemetry {
 struct Timing {
   /// One per launch, ascending.
   std::vector<double> microseconds;
-  /// Median time between two events with nothing between them: part of every value above.
+  /// Median time of an empty pair of events, which is part of every value above.
   double emptyMicroseconds = 0;
   uint64_t flushBytes = 0;
   Telemetry telemetry;
@@ -73,9 +73,9 @@ struct RunResult {
   HostTensor d;
   int64_t grid = 0;
   std::optional<Timing> timing;
-  /// Emulator: its time in issue slots. Good for an order of runs, not a prediction.
+  /// Emulator: its time in issue slots. It orders runs; it is not a prediction.
   uint64_t ticks = 0;
-  /// What else the device says of the run; may be empty.
+  /// Additional output of the device; may be empty.
   std::string note;
 };
 
@@ -87,16 +87,16 @@ struct DeviceInfo {
   std::string driver;
   int64_t multiprocessors = 0;
   int64_t l2Bytes = 0;
-  /// It runs PTX, and needs no cubin.
+  /// True if it runs PTX and needs no cubin.
   bool isEmulator = false;
 };
 
-/// The device cannot be used any longer in this process: a kernel faulted, or hangs.
+/// This process can no longer use the device: a kernel faulted, or hangs.
 class DeviceLostError : public llvm::ErrorInfo<DeviceLostError> {
 public:
   static char ID; // NOLINT(readability-identifier-naming): ErrorInfo wants it
   DeviceLostError(std::string text, bool hangs) : text(std::move(text)), hangs(hangs) {}
-  /// A kernel still runs. Ordinary process exit may wait for it forever; leave by _Exit.
+  /// A kernel still runs. An ordinary exit may wait for it forever; use _Exit.
   bool isHanging() const { return hangs; }
   void log(llvm::raw_ostream &os) const override;
   std::error_code convertToErrorCode() const override { return llvm::inconvertibleErrorCode(); }
@@ -110,13 +110,13 @@ class Device {
 public:
   virtual ~Device();
   virtual const DeviceInfo &getInfo() const = 0;
-  /// Runs `kernel` once on `inputs` with D poisoned before, and then options.repeat times for timing. Error: the kernel
-  /// does not fit the device or the sizes, wrote outside of D, did not end in time, or gave two different results.
+  /// Poisons D, runs `kernel` once on `inputs`, and then options.repeat times for timing. Error: the kernel does not
+  /// match the device or the sizes, wrote outside of D, did not end in time, or gave two different results.
   virtual llvm::Expected<RunResult> run(const KernelImage &kernel, const GemmInputs &inputs,
                                         const RunOptions &options) = 0;
 };
 
-/// The first GPU of compute capability 9.0. Error: no driver, no such GPU; names what there is.
+/// The first GPU of compute capability 9.0. Error: no driver, or no such GPU; names the GPUs that there are.
 llvm::Expected<std::unique_ptr<Device>> openGpu(llvm::StringRef driverLibrary = "libcuda.so.1");
 
 } // namespace dgemm

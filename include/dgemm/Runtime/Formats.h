@@ -18,17 +18,17 @@ namespace dgemm {
 
 /// The value of an e4m3fn byte; 0x7f and 0xff are NaN and there is no infinity. Exact.
 float decodeF8E4M3FN(uint8_t bits);
-/// Rounds to nearest, ties to even; NaN and what rounds beyond 448 give NaN.
+/// Rounds to nearest, ties to even; NaN and values that round beyond 448 give NaN.
 uint8_t encodeF8E4M3FN(float value);
 
 /// The value of an e5m2 byte, which has infinities and NaNs as IEEE 754 has them. Exact.
 float decodeF8E5M2(uint8_t bits);
-/// Rounds to nearest, ties to even; what rounds beyond 57344 gives an infinity.
+/// Rounds to nearest, ties to even; values that round beyond 57344 give an infinity.
 uint8_t encodeF8E5M2(float value);
 
 /// 2^(bits - 127); 0xff is NaN. Exact.
 float decodeF8E8M0FNU(uint8_t bits);
-/// The least that is not below `value`, from 2^-127 to 2^127; NaN for NaN.
+/// Rounds `value` up, from 2^-127 to 2^127; NaN for NaN.
 uint8_t encodeUpF8E8M0FNU(float value);
 
 inline float decodeBF16(uint16_t bits) { return llvm::bit_cast<float>(uint32_t(bits) << 16); }
@@ -40,7 +40,7 @@ float decodeF16(uint16_t bits);
 /// Rounds to nearest, ties to even.
 uint16_t encodeF16(float value);
 
-/// Of f8E4M3FN or f8E5M2, the 256 values in double precision, for loops.
+/// The 256 values of f8E4M3FN or f8E5M2 in double precision, for loops.
 const double *getFP8Table(ElementType type);
 /// Its largest finite value.
 float getLargestFP8(ElementType type);

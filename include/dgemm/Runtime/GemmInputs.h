@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// D[m, n] = sum over k of a[m, k] * b[n, k] * the scale of the block of A that [m, k] lies in * that of B's for [n, k].
+// D[m, n] = sum over k of a[m, k] * b[n, k] * the scale of A's block of [m, k] * the scale of B's block of [n, k].
 //
 //===----------------------------------------------------------------------===//
 
@@ -24,9 +24,9 @@ struct GemmSizes {
   int64_t m = 0, n = 0, k = 0;
   GemmLayout layout = GemmLayout::Dense;
   int64_t groups = 1;
-  /// Leading dimensions of A, B and D in elements where they are given at launch, else 0.
+  /// Leading dimensions of A, B and D in elements if they are given at launch, else 0.
   int64_t lda = 0, ldb = 0, ldd = 0;
-  /// Rows that are computed where that is not all of them; -1: all.
+  /// Rows that are computed, -1 for all.
   int64_t validRows = -1;
 
   Sizes toSizes() const;
@@ -65,14 +65,14 @@ struct GemmInputs {
   const HostTensor *find(llvm::StringRef name) const;
 };
 
-/// Paths of .npy files; an empty one stands for random data.
+/// Paths of .npy files; an empty one means random data.
 struct InputFiles {
   std::string a, scaleA, b, scaleB;
   /// Of operands of the epilogue: name and file.
   std::vector<std::pair<std::string, std::string>> epilogue = {};
 };
 
-/// How the random values of A and B are distributed before they are quantised. What FP8 sums lose depends on it.
+/// Distribution of the random values of A and B before quantisation. The error of FP8 sums depends on it.
 enum class Distribution {
   Normal,
   /// Student's t with two degrees of freedom: its variance is infinite, so that some values are far larger than others.
@@ -96,8 +96,8 @@ llvm::Expected<GemmInputs> makeRandomInputs(const GemmSizes &sizes, uint64_t see
 /// where activations bend. Without scales sums stay as they are.
 void shrinkSums(GemmInputs &inputs);
 
-/// Replaces inputs by the given files. Scales of blocks of one row are read as a quantiser writes them, [rows,
-/// ceil(K / k)], and transposed. Error: a file cannot be used, or holds scales that the recipe has not.
+/// Replaces inputs by the given files. Scales of blocks of one row are read as a quantiser writes them, [rows, ceil(K /
+/// k)], and transposed. Error: a file cannot be used, or has scales that the recipe does not have.
 llvm::Error readInputs(const InputFiles &files, GemmInputs &inputs);
 
 } // namespace dgemm

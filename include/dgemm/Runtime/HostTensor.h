@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Tensors in host memory, and how they lie in memory as the launch descriptor's operands say. Shared by every device.
+// Tensors in host memory, and the memory layout of the launch descriptor's operands. Shared by every device.
 //
 //===----------------------------------------------------------------------===//
 
@@ -19,14 +19,14 @@
 
 namespace dgemm {
 
-/// Row-major and dense, whatever the layout on the device.
+/// Row-major and dense, for any layout on the device.
 struct HostTensor {
   std::string name;
   ElementType type = ElementType::F32;
   std::vector<int64_t> shape;
   std::vector<uint8_t> data;
 
-  /// All bytes zero. Error: an extent is negative, or there is not so much memory.
+  /// All bytes zero. Error: an extent is negative, or there is not enough memory.
   static llvm::Expected<HostTensor> create(llvm::StringRef name, ElementType type, llvm::ArrayRef<int64_t> shape);
 
   int64_t getNumElements() const { return int64_t(data.size() / getByteWidth(type)); }
@@ -41,7 +41,7 @@ struct HostTensor {
   }
 };
 
-/// Where the elements of an operand lie, in numbers.
+/// The memory layout of an operand, in numbers.
 struct OperandLayout {
   std::string name;
   ElementType type = ElementType::F32;
@@ -61,7 +61,7 @@ private:
 
 /// Error: `tensor` has another type or shape than `layout`.
 llvm::Error checkFits(const HostTensor &tensor, const OperandLayout &layout);
-/// The bytes of `tensor` in `layout`; padding is filled with `padding`. Error: they do not fit.
+/// The bytes of `tensor` in `layout`; padding is filled with `padding`. Error: they do not match.
 llvm::Expected<std::vector<uint8_t>> pack(const HostTensor &tensor, const OperandLayout &layout, uint8_t padding);
 /// The inverse. Error: fewer bytes than the layout needs.
 llvm::Expected<HostTensor> unpack(llvm::ArrayRef<uint8_t> bytes, const OperandLayout &layout);

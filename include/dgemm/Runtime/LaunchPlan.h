@@ -26,10 +26,10 @@ struct TensorMapValues {
   bool oobFillNaN = false;
 };
 
-/// Evaluates `map` and checks all that cuTensorMapEncodeTiled demands (cuda.h, CUDA 13.0) but the address. Error: names
-/// the parameter, the value and the limit.
+/// Evaluates `map` and checks all requirements of cuTensorMapEncodeTiled (cuda.h, CUDA 13.0) except the address. Error:
+/// names the parameter, the value and the limit.
 llvm::Expected<TensorMapValues> evaluateTensorMap(llvm::StringRef name, const TensorMapInfo &map, const Sizes &sizes);
-/// Error: `address` is not aligned as the map needs.
+/// Error: `address` is not aligned as the map requires.
 llvm::Error checkTensorMapAddress(const TensorMapValues &map, uint64_t address);
 
 /// CTAs to launch on a device that runs `multiprocessors` of them at a time; 0 when there is nothing to do. At least

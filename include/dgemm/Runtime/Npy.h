@@ -13,9 +13,9 @@
 
 namespace dgemm {
 
-/// Reads a .npy file (format 1, 2 or 3, C or Fortran order) that must hold `type` and `shape`. FP8 stands in the file
-/// as |u1, |i1 or |V1 and bf16 as <u2, <i2 or <V2, since NumPy knows neither. Error: unreadable, not .npy, another
-/// type, shape or byte order, or truncated.
+/// Reads a .npy file (format 1, 2 or 3, C or Fortran order) that must hold `type` and `shape`. The file has FP8 as |u1,
+/// |i1 or |V1 and bf16 as <u2, <i2 or <V2, since NumPy knows neither. Error: unreadable, not .npy, another type, shape
+/// or byte order, or truncated.
 llvm::Expected<HostTensor> readNpy(llvm::StringRef path, llvm::StringRef name, ElementType type,
                                    llvm::ArrayRef<int64_t> shape);
 

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Element types, and which elements share a scale, in numbers, as the launch descriptor states them.
+// Element types, and the blocks that share a scale, in numbers, as the launch descriptor states them.
 //
 //===----------------------------------------------------------------------===//
 
@@ -22,10 +22,10 @@ namespace dgemm {
 struct Granularity {
   int64_t rows = 1, k = 1;
 
-  /// Scales of a matrix of so many rows and K: [ceil(K / k), rows] where a block has one row, else [ceil(rows / rows of
-  /// a block), ceil(K / k)].
+  /// Shape of the scales of a matrix with these rows and K: [ceil(K / k), rows] if a block has one row, else [ceil(rows
+  /// / rows of a block), ceil(K / k)].
   std::array<int64_t, 2> getShape(int64_t matrixRows, int64_t matrixK) const;
-  /// Where in an array of that shape the scale of an element stands.
+  /// The index of an element's scale in an array of that shape.
   int64_t getIndex(int64_t matrixRows, int64_t matrixK, int64_t row, int64_t column) const;
 
   bool operator==(const Granularity &other) const { return rows == other.rows && k == other.k; }
@@ -35,7 +35,7 @@ struct Granularity {
 struct ScaledType {
   /// f8E4M3FN or f8E5M2.
   ElementType element = ElementType::F8E4M3FN;
-  /// None: there are no scales, and elements count as they are.
+  /// None: there are no scales, and the scale is 1.
   std::optional<Granularity> granularity;
   /// f32 or f8E8M0FNU.
   ElementType scale = ElementType::F32;
@@ -45,7 +45,7 @@ struct ScaledType {
   }
 };
 
-/// Not from a descriptor: that of DeepSeek-V3 (Technical Report, section 3.3.2).
+/// The recipe of DeepSeek-V3 (Technical Report, section 3.3.2), without a descriptor.
 struct Recipe {
   ScaledType a{ElementType::F8E4M3FN, Granularity{1, kScaleBlock}};
   ScaledType b{ElementType::F8E4M3FN, Granularity{kScaleBlock, kScaleBlock}};
@@ -56,7 +56,7 @@ struct Recipe {
   bool accumulate = false;
 
   /// `sizes` as LaunchDescriptor::bindSizes makes them. Error: an operand is missing, has another type than those
-  /// above, or holds scales and states no granularity.
+  /// above, or has scales without a granularity.
   static llvm::Expected<Recipe> get(const LaunchDescriptor &launch, const Sizes &sizes);
 
   llvm::json::Object toJSON() const;

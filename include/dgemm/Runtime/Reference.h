@@ -21,22 +21,22 @@ enum class CheckMode {
 };
 llvm::StringRef toString(CheckMode mode);
 
-/// D starts out as this byte everywhere: NaN in each of its types.
+/// D starts as this byte everywhere: NaN in each of its types.
 constexpr uint8_t kPoison = 0xff;
 /// Largest 1 - 2 sum(xy) / sum(xx + yy) of a bf16 D that passes; rounding D to bf16 costs about 1.4e-6 of it on
-/// average, but up to 8e-6 for a single element: a D of up to kFewElements also passes when each is as near as it can
-/// be.
+/// average, but up to 8e-6 for a single element. So a D of up to kFewElements also passes if each element is as close
+/// as possible.
 constexpr double kMaxDifference = 5e-6;
 constexpr int64_t kFewElements = 1024;
 
-/// How far off D may be; docs/emulator.md has the measurements.
+/// The allowed errors of D; docs/emulator.md has the measurements.
 struct ErrorBounds {
-  /// Of 1 - 2 sum(xy) / sum(xx + yy) over D.
+  /// Limit of 1 - 2 sum(xy) / sum(xx + yy) over D.
   double difference = kMaxDifference;
-  /// Of an element: of its value, what rounding to D's type explains, and of its magnitude, the root of the sum of the
-  /// squares of its products, what the tensor core's sums explain.
+  /// Limits of the error of an element: relative to its value, from rounding to D's type; and relative to its
+  /// magnitude, the root of the sum of the squares of its products, from the tensor core's sums.
   double rounding = 0, accumulation = 0;
-  /// Of a row's checksum, of the row's norm.
+  /// Limit of the error of a row's checksum, relative to the row's norm.
   double checksum = 0;
 
   static ErrorBounds get(const Recipe &recipe, int64_t k);
@@ -51,8 +51,8 @@ struct CheckResult {
   /// Elements compared with double precision, and their rows.
   int64_t elements = 0, rows = 0;
   double difference = 0, maxAbsError = 0;
-  /// Largest error in units in the last place of D's type, of the expected value or, where that is smaller, of the root
-  /// mean square of its row: what cancels is as exact as what it is a sum of. Rounding alone costs 0.5.
+  /// Largest error in units in the last place of D's type, of the larger of the expected value and the root mean square
+  /// of its row, because a sum that cancels is as exact as its terms. Rounding alone costs 0.5.
   double maxUlps = 0;
   /// With an epilogue, or of up to kFewElements: those that are further off than rounding and the tensor core's sums
   /// explain.
@@ -62,15 +62,15 @@ struct CheckResult {
   /// Where maxUlps is.
   int64_t worstRow = -1, worstColumn = -1;
   bool hasEpilogue = false;
-  /// Over all of D: elements that still hold the poison, other NaNs, infinities, and where the first of them is.
+  /// In all of D: elements that still have the poison, other NaNs, infinities, and the first of them.
   int64_t unwritten = 0, nans = 0, infinities = 0, firstBadRow = -1, firstBadColumn = -1;
   /// Masked and offsets: elements of rows in no group that were written all the same.
   int64_t overwritten = 0;
-  /// Sample: rows whose checksum is off, and the first of them.
+  /// Sample: rows with a wrong checksum, and the first of them.
   int64_t badChecksums = 0, firstBadChecksum = -1;
 
   bool passed() const;
-  /// What was checked, and if it failed why.
+  /// Describes the check, and the reason if it failed.
   std::string describe() const;
   llvm::json::Object toJSON() const;
 };
@@ -91,7 +91,7 @@ public:
   }
   /// Row getRows()[index] of D.
   std::vector<double> getExpectedRow(size_t index) const;
-  /// `d` is [M, N], or [G, M, N] where masked, in bf16, f16 or f32.
+  /// `d` is [M, N], or [G, M, N] if masked, in bf16, f16 or f32.
   CheckResult compare(const HostTensor &d) const;
 
 private:
@@ -109,7 +109,7 @@ private:
   std::vector<int32_t> groupOfRow;
   std::vector<int64_t> rows;
   std::vector<double> values;
-  /// Of up to kFewElements: the root of the sum of the squares of each element's products.
+  /// Up to kFewElements: the root of the sum of the squares of each element's products.
   std::vector<double> magnitudes;
   ErrorBounds bounds;
   std::optional<Epilogue> epilogue;

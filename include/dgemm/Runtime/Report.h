@@ -24,18 +24,18 @@ struct RunReport {
   int64_t grid = 0;
   CheckResult check;
   std::optional<Timing> timing;
-  /// What else the device said of the run.
+  /// Additional output of the device.
   std::string note;
-  /// Why there is no result; empty if there is one.
+  /// The error; empty if there is a result.
   std::string error;
 
   bool passed() const { return error.empty() && check.passed(); }
-  /// One line with no end of line.
+  /// One line without a newline.
   std::string getLine() const;
   llvm::json::Object toJSON() const;
 };
 
-/// The whole document: date, tool, device and `runs`.
+/// The complete document: date, tool, device and `runs`.
 llvm::json::Object makeReport(llvm::StringRef generator, const DeviceInfo &device, llvm::ArrayRef<RunReport> runs);
 
 } // namespace dgemm

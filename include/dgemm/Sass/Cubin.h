@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Finds the code of the kernels in a cubin, an ELF image of CUDA's machine, and lets it be changed in place: nothing
-// else of the image is ever touched.
+// Finds the code of the kernels in a cubin, an ELF image of CUDA's machine, and changes it in place. The rest of the
+// image never changes.
 //
 //===----------------------------------------------------------------------===//
 
@@ -31,12 +31,12 @@ struct KernelCode {
 
 class Cubin {
 public:
-  /// Error: `image` is no ELF file, none of CUDA, not for sm_90 or sm_90a, damaged, or without a kernel.
+  /// Error: `image` is not a CUDA ELF file, not for sm_90 or sm_90a, damaged, or without a kernel.
   static llvm::Expected<Cubin> parse(llvm::StringRef image);
 
   llvm::ArrayRef<KernelCode> getKernels() const { return kernels; }
   llvm::MutableArrayRef<KernelCode> getKernels() { return kernels; }
-  /// The image with the instructions as they are now.
+  /// The image with the current instructions.
   std::string write() const;
 
 private:

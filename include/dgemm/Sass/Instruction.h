@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A 128-bit SASS instruction of sm_90, decoded as far as rewriting and counting need: opcode, control bits, the
+// A 128-bit SASS instruction of sm_90. The decoder knows what rewriting and counting need: opcode, control bits, the
 // operands of FFMA, the target of BRA. docs/sass.md has the table of fields. Depends on LLVM Support only.
 //
 //===----------------------------------------------------------------------===//
@@ -22,11 +22,11 @@
 
 namespace dgemm::sass {
 
-/// What the scheduler is told beside the operation.
+/// The control bits of the scheduler.
 struct ControlBits {
   /// Cycles until the warp's next instruction may issue.
   unsigned stall = 0;
-  /// The scheduler may well go on with another warp.
+  /// The scheduler may switch to another warp.
   bool yields = false;
   /// Scoreboards 0 to 5 that the instruction sets when it has written its result, or read its operands; 7 for none.
   unsigned writeBarrier = 7, readBarrier = 7;
@@ -36,7 +36,7 @@ struct ControlBits {
   unsigned reuse = 0;
 };
 
-/// Prints as maxas and its heirs do: "B0-----:R-:W1:Y:S04".
+/// Prints in the format of maxas: "B0-----:R-:W1:Y:S04".
 llvm::raw_ostream &operator<<(llvm::raw_ostream &os, const ControlBits &control);
 
 class Instruction {
@@ -58,15 +58,15 @@ public:
 
   /// The operation, bits 0 to 8.
   unsigned getOpcode() const { return low & 0x1ff; }
-  /// Where operands B and C come from, bits 9 to 11.
+  /// The form of operands B and C, bits 9 to 11.
   unsigned getForm() const { return low >> 9 & 7; }
-  /// "FFMA", "QGMMA"; empty for an operation that this decoder has not been taught.
+  /// "FFMA", "QGMMA"; empty for an operation that this decoder does not know.
   llvm::StringRef getMnemonic() const;
   bool isFFMA() const { return getOpcode() == 0x023; }
   bool isQGMMA() const { return getOpcode() == 0x1f3; }
   /// Loads and stores of local memory: spills and stack.
   bool isLocalMemory() const;
-  /// QGMMA: whether it starts a sum (operand C is zero) rather than going on with one.
+  /// QGMMA: true if it starts a sum (operand C is zero).
   bool startsSum() const { return isQGMMA() && (high & 0xff) == kZeroRegister; }
   /// BRA: bytes from the end of the instruction to the target.
   std::optional<int64_t> getBranchOffset() const;
@@ -74,12 +74,12 @@ public:
   ControlBits getControl() const;
   void setYields(bool yields);
   void clearReuse() { high &= ~(uint64_t(0xf) << 58); }
-  /// The same but for the yield bit and the reuse flags.
+  /// True if they differ only in the yield bit and the reuse flags.
   Instruction withoutHints() const { return {low, high & ~(uint64_t(0xf) << 58 | uint64_t(1) << 45)}; }
 
-  /// FFMA: destination and the registers that it reads, RZ left out.
+  /// FFMA: the destination and the registers that it reads, without RZ.
   llvm::SmallVector<unsigned, 4> getFFMARegisters() const;
-  /// FFMA: as nvdisasm writes it, "FFMA R5, R24, R2.reuse, R5"; other operations: the mnemonic, or the opcode in hex.
+  /// FFMA: nvdisasm's text, "FFMA R5, R24, R2.reuse, R5"; other operations: the mnemonic, or the opcode in hex.
   void print(llvm::raw_ostream &os) const;
 
 private:

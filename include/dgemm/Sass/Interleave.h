@@ -7,7 +7,7 @@
 //===----------------------------------------------------------------------===//
 //
 // Rewrites the hints of the FFMAs that promote partial sums, so that the scheduler interleaves other warps with them.
-// docs/sass.md says why and what is safe.
+// docs/sass.md has the reasons, and says what is safe.
 //
 //===----------------------------------------------------------------------===//
 
@@ -19,18 +19,18 @@
 
 namespace dgemm::sass {
 
-/// Which FFMAs of a run yield. An FFMA that is made to yield loses its reuse flags: the operand cache does not outlive
-/// a change of warps.
+/// Which FFMAs of a run yield. An FFMA that is made to yield loses its reuse flags: a switch to another warp empties
+/// the operand cache.
 enum class InterleavePolicy {
   /// As ptxas left it.
   None,
-  /// Every second one, from the first on; what ptxas 13.0 does itself in kernels of more than 256 threads.
+  /// Every second FFMA, from the first on, as ptxas 13.0 does in kernels of more than 256 threads.
   Alternate,
-  /// Alternate in the first 9/16 of each run, the rest as ptxas left it.
+  /// Alternate in the first 9/16 of each run; the rest is unchanged.
   AlternateNineSixteenths,
   /// All of them.
   All,
-  /// None of them: undoes what ptxas did, but for the reuse flags that it left out.
+  /// No FFMA: removes the yields of ptxas, but does not add reuse flags.
   Never,
 };
 
@@ -38,9 +38,9 @@ enum class InterleavePolicy {
 llvm::StringRef toString(InterleavePolicy policy);
 std::optional<InterleavePolicy> parseInterleavePolicy(llvm::StringRef name);
 
-/// FFMAs one right after the other, as an interval of instructions of a kernel.
+/// Consecutive FFMAs, as an interval of instructions of a kernel.
 struct FFMARun {
-  /// Shorter ones are left alone: address arithmetic and epilogues have a few.
+  /// Shorter runs are ignored: address arithmetic and epilogues have a few.
   static constexpr size_t kMinLength = 8;
   size_t begin = 0, end = 0;
   size_t size() const { return end - begin; }
@@ -51,18 +51,18 @@ std::vector<FFMARun> findRuns(llvm::ArrayRef<Instruction> code);
 
 struct InterleaveChanges {
   size_t runs = 0, ffmas = 0;
-  /// FFMAs that yield now and did not, do not and did, and have lost a reuse flag.
+  /// FFMAs that yield now and did not before, that no longer yield, and that have lost a reuse flag.
   size_t yieldsSet = 0, yieldsCleared = 0, reusesDropped = 0;
   bool empty() const { return yieldsSet + yieldsCleared + reusesDropped == 0; }
   InterleaveChanges &operator+=(const InterleaveChanges &other);
 };
 
-/// Rewrites the runs of `code`. Error: the outcome is not proven to compute the same (see checkHintsOnly), in which
-/// case `code` is as before.
+/// Rewrites the runs of `code`. Error: the result is not proven equivalent (see checkHintsOnly); `code` is then
+/// unchanged.
 llvm::Expected<InterleaveChanges> interleave(llvm::MutableArrayRef<Instruction> code, InterleavePolicy policy);
 
-/// Success if `after` differs from `before` in nothing but yield bits and dropped reuse flags of FFMAs, and no FFMA
-/// that was changed yields and keeps a reuse flag. Error: names the first instruction that breaks this.
+/// Success if `after` differs from `before` only in yield bits and dropped reuse flags of FFMAs, and no changed FFMA
+/// both yields and keeps a reuse flag. Error: names the first instruction that violates this.
 llvm::Error checkHintsOnly(llvm::ArrayRef<Instruction> before, llvm::ArrayRef<Instruction> after);
 
 } // namespace dgemm::sass

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Counts the instructions of the loops that hold QGMMA, for tuning.
+// Counts the instructions of loops with QGMMA, for tuning.
 //
 //===----------------------------------------------------------------------===//
 
@@ -31,14 +31,14 @@ struct LoopStats {
   unsigned partials = 0;
   /// Loads and stores of local memory.
   unsigned localMemory = 0;
-  /// Sum of the stall counts: the cycles that one warp needs at least for an iteration.
+  /// Sum of the stall counts: the least cycles of one warp for an iteration.
   unsigned stallCycles = 0;
 
   unsigned getCount(llvm::StringRef mnemonic) const;
 };
 
-/// The innermost loops that hold a QGMMA: from the target of a backward branch to the branch. Blocks that ptxas moved
-/// behind the loop (spinning on a barrier) are not counted. Where ranges overlap, the shortest is taken.
+/// The innermost loops with a QGMMA: from the target of a backward branch to the branch. Blocks that ptxas moved behind
+/// the loop (spinning on a barrier) are not counted. Of overlapping ranges, the shortest is taken.
 std::vector<LoopStats> findMainLoops(llvm::ArrayRef<Instruction> code);
 
 } // namespace dgemm::sass

@@ -16,8 +16,8 @@
 
 namespace dgemm {
 
-/// Error: this machine does not have so many bytes, or the system refuses them to this process (ulimit -v). Says what
-/// `what` would take.
+/// Error: this machine does not have this many bytes, or the system refuses them to this process (ulimit -v). The
+/// message says how many bytes `what` needs.
 llvm::Error checkHostMemory(uint64_t bytes, const llvm::Twine &what);
 
 /// `count` bytes of `fill`. Error: as above.

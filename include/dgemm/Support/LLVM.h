@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// All of the project is in namespace dgemm, and nothing is in mlir::dgemm: `dgemm::GemmOp` means the same for those who
-// write `using namespace mlir` and for those who do not. This header names what declarations take from MLIR.
+// The whole project is in namespace dgemm, and nothing is in mlir::dgemm, so `dgemm::GemmOp` means the same with and
+// without `using namespace mlir`. This header imports the names of MLIR that declarations use.
 //
 //===----------------------------------------------------------------------===//
 

@@ -6,8 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A regular file appears under its name when it is complete, or stays as it was; it keeps its permissions. A symbolic
-// link is followed. What is no regular file, such as a device or a FIFO, is opened and written, never replaced.
+// A regular file is replaced when the new content is complete, and keeps its permissions; after a failure it is
+// unchanged. A symbolic link is followed. Other files, such as a device or a FIFO, are opened and written, never
+// replaced.
 //
 //===----------------------------------------------------------------------===//
 
@@ -22,10 +23,10 @@
 
 namespace dgemm {
 
-/// Writes what `write` prints to `path`, - for standard output. Error: names the path and the reason.
+/// Writes the output of `write` to `path`, - for standard output. Error: names the path and the reason.
 llvm::Error writeFile(llvm::StringRef path, llvm::function_ref<void(llvm::raw_ostream &)> write);
 
-/// Writes contents to paths. Error: as above, and none of the files has changed unless the last renames fail.
+/// Writes contents to paths. Error: as above; no file has changed unless the last renames fail.
 llvm::Error writeFiles(llvm::ArrayRef<std::pair<std::string, llvm::StringRef>> files);
 
 } // namespace dgemm

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Finds ptxas, runs it, and treats what would make a kernel slow (serialised wgmma, spills, local memory, an ignored
-// setmaxnreg) as a failure. Depends on LLVM Support only.
+// Finds and runs ptxas. Treats causes of slow kernels (serialised wgmma, spills, local memory, an ignored setmaxnreg)
+// as failures. Depends only on LLVM Support.
 //
 //===----------------------------------------------------------------------===//
 
@@ -20,7 +20,7 @@
 
 namespace dgemm {
 
-/// What `ptxas -v` reports of a kernel.
+/// The report of `ptxas -v` on a kernel.
 struct KernelResources {
   /// 32-bit registers of a thread at kernel entry.
   unsigned registers = 0;
@@ -28,7 +28,7 @@ struct KernelResources {
   unsigned spillStoreBytes = 0;
   unsigned spillLoadBytes = 0;
   unsigned stackBytes = 0;
-  /// Static shared memory in bytes; the dynamic part stands in the launch descriptor.
+  /// Static shared memory in bytes; the launch descriptor has the dynamic part.
   unsigned staticSharedBytes = 0;
 };
 
@@ -39,7 +39,7 @@ struct Assembler {
   unsigned minor = 0;
 };
 
-/// A kernel that ptxas assembles, but not as written: it spills, uses local memory, or its wgmmas are serialised.
+/// A kernel that ptxas assembles, but with spills, local memory or serialised wgmmas.
 class SlowKernelError : public llvm::ErrorInfo<SlowKernelError, llvm::StringError> {
 public:
   static char ID;
@@ -59,9 +59,9 @@ struct AssembledKernel {
 /// Error: nothing found, or not a ptxas; the message says where it looked and how to get one.
 llvm::Expected<Assembler> findAssembler(llvm::StringRef explicitPath = "");
 
-/// Assembles `ptx`, which holds the kernel `entry`, for `chip` with -O3. Error: ptxas is too old for the `.version` of
+/// Assembles `ptx`, which has the kernel `entry`, for `chip` with -O3. Error: ptxas is too old for the `.version` of
 /// the PTX, or reports an error; a SlowKernelError: it reports a serialised wgmma (C7510 to C7519), an ignored
-/// setmaxnreg (C7505 to C7508), spills or local memory. The message names the command, the reason and ptxas' own words.
+/// setmaxnreg (C7505 to C7508), spills or local memory. The message has the command, the reason and ptxas' own message.
 llvm::Expected<AssembledKernel> assemble(const Assembler &assembler, llvm::StringRef ptx, llvm::StringRef entry,
                                          llvm::StringRef chip = "sm_90a");
 

@@ -19,7 +19,8 @@ namespace dgemm {
 /// wheel, /usr/local/cuda/bin. Error: nothing found, or not an nvdisasm.
 llvm::Expected<std::string> findDisassembler(llvm::StringRef explicitPath = "");
 
-/// The code of `cubin` as text, each instruction with its encoding. Error: nvdisasm refuses it; with its own words.
+/// The code of `cubin` as text, each instruction with its encoding. Error: nvdisasm refuses it; has nvdisasm's own
+/// message.
 llvm::Expected<std::string> disassemble(llvm::StringRef nvdisasm, llvm::StringRef cubin);
 
 } // namespace dgemm

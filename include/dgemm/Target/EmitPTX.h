@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// From a module in the nvvm and llvm dialects to LLVM IR and PTX, in process. Safe from several threads.
+// Translates a module in the nvvm and llvm dialects to LLVM IR and PTX, in process. Thread-safe.
 //
 //===----------------------------------------------------------------------===//
 
@@ -23,16 +23,16 @@
 
 namespace dgemm {
 
-/// Registers what translation to LLVM IR needs in `registry`.
+/// Registers the interfaces of the translation to LLVM IR in `registry`.
 void registerTranslations(mlir::DialectRegistry &registry);
 
-/// Translates the kernels of `module` (findKernels) and what they refer to, without any the whole module, for the NVPTX
-/// target; `module` stays as it is. Error: two kernels have the same name, there are ops that LLVM IR has no form for,
-/// or `chip` is not sm_90a.
+/// Translates the kernels of `module` (findKernels) and the symbols that they refer to, or the whole module if it has
+/// no kernels, for the NVPTX target. `module` does not change. Error: two kernels have the same name, there are ops
+/// without a form in LLVM IR, or `chip` is not sm_90a.
 llvm::Expected<std::unique_ptr<llvm::Module>> translateToLLVM(mlir::ModuleOp module, llvm::LLVMContext &context,
                                                               llvm::StringRef chip);
 
-/// Optimises as far as our IR has need of it, and prints PTX.
+/// Runs the optimisations that our IR needs, and prints PTX.
 llvm::Expected<std::string> emitPTX(llvm::Module &module, llvm::StringRef chip);
 
 } // namespace dgemm

@@ -15,8 +15,8 @@
 
 namespace dgemm {
 
-/// A module of copies of `symbols`, in order, and of what they refer to, each as its own symbol table finds it. Error:
-/// a name has two meanings among these, or what a symbol refers to cannot be known.
+/// A module with copies of `symbols`, in order, and of the symbols that they refer to, each resolved in its own symbol
+/// table. Error: two of these have the same name, or the references of a symbol are unknown.
 llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> extractSymbols(llvm::ArrayRef<mlir::Operation *> symbols,
                                                                  mlir::Location location);
 

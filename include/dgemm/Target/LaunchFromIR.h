@@ -15,14 +15,15 @@
 
 namespace dgemm {
 
-/// The kernels of `module` after dgemm-lower-to-nvvm, in order: each llvm.func with `dgemm.launch`, in modules within
-/// it too.
+/// The kernels of `module` after dgemm-lower-to-nvvm, in order: each llvm.func with `dgemm.launch`, also in nested
+/// modules.
 llvm::SmallVector<mlir::LLVM::LLVMFuncOp> findKernels(mlir::ModuleOp module);
 
-/// Reads one of findKernels. Error: an argument of it is no operand, size or tensor map of its problem.
+/// Reads the descriptor of a kernel of findKernels. Error: an argument is not an operand, size or tensor map of its
+/// problem.
 llvm::Expected<LaunchDescriptor> getLaunchDescriptor(mlir::LLVM::LLVMFuncOp kernel, llvm::StringRef chip);
 
-/// Reads the only kernel of `module`. Error: there is none, or more than one.
+/// Reads the descriptor of the only kernel of `module`. Error: there is none, or more than one.
 llvm::Expected<LaunchDescriptor> getLaunchDescriptor(mlir::ModuleOp module, llvm::StringRef chip);
 
 } // namespace dgemm

@@ -80,7 +80,7 @@ TEST_F(ConfigFieldsTest, WholeConfigs) {
   EXPECT_EQ(parseWhole(all), all);
   EXPECT_EQ(parseWhole("<block = 64x64, stages = 4, warpgroups = 1, group_m = 8, b = normal>"),
             "#dgemm.config<tile = <block = 64x64x128>, schedule = <stages = 4, warpgroups = 1>>");
-  EXPECT_EQ(parseWhole("<block = 64x64, warpgroups = 1>"), "expected a whole config to give 'stages'");
+  EXPECT_EQ(parseWhole("<block = 64x64, warpgroups = 1>"), "expected a complete config to have 'stages'");
   EXPECT_EQ(parseWhole("<block = 64x64, stages = 1, warpgroups = 1>"), "expected 'stages' to be 2 to 32, but got 1");
 }
 

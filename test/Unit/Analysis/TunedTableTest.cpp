@@ -60,7 +60,7 @@ TEST(TunedTable, RefusesWhatItDoesNotKnow) {
   EXPECT_EQ(parseError(R"({"version": 3, "multiprocessors": 132, "entries": []})"),
             "tuned table of version 3; only 2 is known");
   EXPECT_EQ(parseError(R"({"version": 1, "multiprocessors": 132, "entries": []})"),
-            "tuned table of version 1; only 2 is known: the fields of configs have other names since, so tune again");
+            "tuned table of version 1; only 2 is known: the fields of configs have new names, so tune again");
   EXPECT_NE(parseError(R"({"version": 2, "machine": "h100", "multiprocessors": 132})").find("entries"),
             std::string::npos);
   const char *entry = R"({"version": 2, "machine": "h100", "multiprocessors": 132, "entries": [

@@ -165,11 +165,11 @@ static void testErrors(void) {
   char *text = NULL;
   EXPECT_ERROR(dgemm_compile_problem(problem, NULL, DGEMM_TO_PTX, &kernels), "expected K to be 1 to");
   EXPECT_ERROR(dgemm_compile_problem(problem, NULL, 7, &kernels), "DGEMM_TO_CUBIN (1), but got 7");
-  EXPECT_ERROR(dgemm_compile_problem(NULL, NULL, DGEMM_TO_PTX, &kernels), "got NULL where it takes none");
-  EXPECT_ERROR(dgemm_problem_set_int(problem, "rows", 1), "expected a number of a problem to be one of m, n, k, ");
+  EXPECT_ERROR(dgemm_compile_problem(NULL, NULL, DGEMM_TO_PTX, &kernels), "got NULL, which is not allowed");
+  EXPECT_ERROR(dgemm_problem_set_int(problem, "rows", 1), "expected a number of the problem to be one of m, n, k, ");
   EXPECT_ERROR(dgemm_problem_set_int(problem, "pdl", 2), "expected pdl to be 0 or 1, but got 2");
   EXPECT_ERROR(dgemm_problem_set_string(problem, "layout", "sparse"), "layout has no value 'sparse'");
-  EXPECT_ERROR(dgemm_problem_set_string(problem, "type", "f32"), "expected a text of a problem to be one of layout, ");
+  EXPECT_ERROR(dgemm_problem_set_string(problem, "type", "f32"), "expected a text of the problem to be one of layout, ");
   EXPECT_ERROR(dgemm_options_set_string(options, "chip", "sm_80"),
                "expected a text of the options to be one of config");
   EXPECT_ERROR(dgemm_options_set_string(options, "interleave_ffma", "some"), "but got 'some'");

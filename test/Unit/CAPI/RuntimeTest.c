@@ -85,7 +85,7 @@ int main(void) {
   checkResult(&d, __LINE__);
 
   EXPECT(dgemm_launch(&kernel, 4, operands, NULL), "expected 5 operands, but got 4");
-  EXPECT(dgemm_launch(NULL, 5, operands, NULL), "got NULL where it takes none");
+  EXPECT(dgemm_launch(NULL, 5, operands, NULL), "got NULL, which is not allowed");
   EXPECT(dgemm_launch(&kernel, 5, operands, &a), "the emulator has no streams");
   b.sizes[0] = 32;
   EXPECT(dgemm_launch(&kernel, 5, operands, NULL), "expected the shape of 'b' to be [64, 128], but got [32, 128]");

@@ -129,7 +129,7 @@ TEST(CompileModule, NoKernelIsAnError) {
   auto kernels = compileModule("func.func @f() { return }", {}, Stage::PTX);
   ASSERT_FALSE(bool(kernels));
   EXPECT_EQ(llvm::toString(kernels.takeError()),
-            "expected a dgemm.gemm, or a kernel that it became, but there is none");
+            "expected a dgemm.gemm, or a lowered kernel, but there is none");
 }
 
 TEST(CompileModule, TheOrderOfStepsDoesNotMatter) {

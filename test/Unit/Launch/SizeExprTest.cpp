@@ -51,14 +51,14 @@ TEST(SizeExpr, ReportsWhatCannotBeEvaluated) {
   EXPECT_EQ(evaluate("\"K\""), "size 'K' has no value");
   EXPECT_EQ(evaluate(R"(["mod", "M", 0])"), "'mod' by 0 in a size expression; a divisor must be at least 1");
   EXPECT_EQ(evaluate(R"(["*", "M", 9223372036854775807])"),
-            "200 * 9223372036854775807 in a size expression does not fit 64 bits");
+            "200 * 9223372036854775807 in a size expression does not fit into 64 bits");
   EXPECT_EQ(evaluate(R"(["+", "M", 9223372036854775807])"),
-            "200 + 9223372036854775807 in a size expression does not fit 64 bits");
+            "200 + 9223372036854775807 in a size expression does not fit into 64 bits");
 }
 
 TEST(SizeExpr, RefusesOtherJSON) {
   EXPECT_EQ(evaluate(R"(["-", "M", 1])"),
-            "'-' is no operation of size expressions; allowed: + * floordiv ceildiv mod min max");
+            "'-' is not an operation of size expressions; allowed: + * floordiv ceildiv mod min max");
   for (StringRef text : {"1.5", "\"\"", "true", "{}", "[]", R"(["+", "M"])", R"(["+", "M", null])", R"([1, 2, 3])"})
     EXPECT_TRUE(StringRef(evaluate(text)).starts_with("expected an integer, a size name or [op, lhs, rhs]"))
         << text.str();

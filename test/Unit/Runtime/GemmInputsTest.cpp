@@ -237,12 +237,12 @@ TEST(GemmInputs, RefusesWhatDoesNotFitMemory) {
   GemmSizes sizes;
   sizes.m = sizes.n = sizes.k = 2147483647;
   std::string said = toString(makeRandomInputs(sizes, 0).takeError());
-  EXPECT_EQ(said.find("the operands would take "), 0u) << said;
+  EXPECT_EQ(said.find("the operands would need "), 0u) << said;
   EXPECT_NE(said.find("GiB of memory; this machine has "), std::string::npos) << said;
   sizes.layout = GemmLayout::Masked;
   sizes.groups = 2147483647;
   EXPECT_EQ(toString(makeRandomInputs(sizes, 0).takeError()),
-            "operand 'a' of 2147483647x2147483647x2147483647 elements takes more bytes than fit 63 bits");
+            "operand 'a' of 2147483647x2147483647x2147483647 elements needs more bytes than fit into 63 bits");
   sizes.m = int64_t(1) << 40;
   EXPECT_EQ(toString(makeRandomInputs(sizes, 0).takeError()),
             "expected M to be 0 to 2147483647, but got 1099511627776");

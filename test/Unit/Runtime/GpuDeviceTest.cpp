@@ -171,7 +171,7 @@ TEST_F(GpuDevice, PoisonsD) {
 }
 
 TEST_F(GpuDevice, GuardsD) {
-  EXPECT_EQ(runError("overruns"), "the kernel wrote outside of 'd': 8 bytes behind its end");
+  EXPECT_EQ(runError("overruns"), "the kernel wrote outside of 'd': 8 bytes after its end");
 }
 
 TEST_F(GpuDevice, FindsARace) {
@@ -186,7 +186,7 @@ TEST_F(GpuDevice, GivesUpAHangingKernel) {
   ASSERT_TRUE(error.isA<DeviceLostError>());
   handleAllErrors(std::move(error), [](const DeviceLostError &lost) {
     EXPECT_TRUE(lost.isHanging());
-    EXPECT_EQ(lost.message(), "kernel 'hangs' did not end within 0.05 s; it most likely hangs at a barrier");
+    EXPECT_EQ(lost.message(), "kernel 'hangs' did not end within 0.05 s; it probably hangs at a barrier");
   });
   EXPECT_EQ(runError("good"), "the GPU cannot be used after an earlier failure of this process");
 }
@@ -217,7 +217,7 @@ TEST_F(GpuDevice, RefusesWhatDoesNotFit) {
   EXPECT_EQ(runError(image), "size N = 136 was given but kernel 'good' was compiled for N = 4096");
   image = makeImage("good");
   image.launch.operands[3].name = image.launch.parameters[4].operand = "bias";
-  EXPECT_EQ(runError(image), "no input for operand 'bias'; there are a, scale_a, b, scale_b, m_indices and masked_m");
+  EXPECT_EQ(runError(image), "no input for operand 'bias'; known are a, scale_a, b, scale_b, m_indices and masked_m");
 }
 
 TEST(OpenGpu, NamesAMissingDriver) {

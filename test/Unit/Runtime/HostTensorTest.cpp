@@ -72,7 +72,7 @@ TEST(HostTensor, ReportsMisfits) {
   sizes["M"] = 8;
   sizes["K"] = 256;
   EXPECT_EQ(toString(OperandLayout::evaluate(overlapping, sizes).takeError()),
-            "operand 'scale_a' overlaps itself: strides[0] is 4 but 8 elements lie below it");
+            "operand 'scale_a' overlaps itself: strides[0] is 4 but the inner dimensions have 8 elements");
   sizes.erase("M");
   EXPECT_EQ(toString(OperandLayout::evaluate(makeScaleA(), sizes).takeError()),
             "operand 'scale_a', shape[1]: size 'M' has no value");
@@ -86,23 +86,23 @@ std::string evaluateError(SizeExpr rows, SizeExpr columns, SizeExpr stride) {
 TEST(HostTensor, ChecksSizesAndStridesForOverflow) {
   // 4611686018428436480 * 4 wraps to 4194304: what lies behind that many bytes would be written.
   EXPECT_EQ(evaluateError(4, 256, 4611686018428436480),
-            "operand 'd' of 4x256 elements with strides of 4611686018428436480, 1 takes more bytes than fit 63 bits");
+            "operand 'd' of 4x256 elements with strides of 4611686018428436480, 1 needs more bytes than fit into 63 bits");
   EXPECT_EQ(
       evaluateError(4, INT64_MAX, INT64_MAX),
       "operand 'd' of 4x9223372036854775807 elements with strides of 9223372036854775807, 1 takes more bytes than "
       "fit 63 bits");
   EXPECT_EQ(evaluateError(1, 256, int64_t(1) << 62),
-            "operand 'd' of 1x256 elements with strides of 4611686018427387904, 1 takes more bytes than fit 63 bits");
+            "operand 'd' of 1x256 elements with strides of 4611686018427387904, 1 needs more bytes than fit into 63 bits");
   EXPECT_EQ(evaluateError(4, -1, 256), "operand 'd', shape[1] is -1");
   EXPECT_EQ(evaluateError(4, 256, -256), "operand 'd', strides[0] is -256");
   EXPECT_EQ(evaluateError(0, INT64_MAX, INT64_MAX), "");
   EXPECT_EQ(toString(HostTensor::create("b", ElementType::F32, {1 << 30, 1 << 30, 1 << 30}).takeError()),
-            "operand 'b' of 1073741824x1073741824x1073741824 elements takes more bytes than fit 63 bits");
+            "operand 'b' of 1073741824x1073741824x1073741824 elements needs more bytes than fit into 63 bits");
 }
 
 TEST(HostTensor, SaysWhatMemoryIsMissing) {
   std::string said = toString(HostTensor::create("b", ElementType::F32, {1 << 20, 1 << 30}).takeError());
-  EXPECT_EQ(said.find("operand 'b' would take 4194304.0 GiB of memory; this machine has "), 0u) << said;
+  EXPECT_EQ(said.find("operand 'b' would need 4194304.0 GiB of memory; this machine has "), 0u) << said;
 }
 
 } // namespace

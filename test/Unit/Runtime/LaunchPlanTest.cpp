@@ -66,7 +66,7 @@ TEST(LaunchPlan, NamesTheLimitOfATensorMap) {
   EXPECT_EQ(edit([](TensorMapInfo &map) { map.strides[0] = int64_t(1) << 40; }),
             "tensor map 'map_a' has strides[0] = 1099511627776 bytes; it must be below 2^40");
   EXPECT_EQ(edit([](TensorMapInfo &map) { map.strides[0] = 64; }),
-            "tensor map 'map_a' has strides[0] = 64 bytes; the dimensions below it take 7168");
+            "tensor map 'map_a' has strides[0] = 64 bytes; the inner dimensions need 7168");
   EXPECT_EQ(
       edit([](TensorMapInfo &map) { map.oobFillNaN = true; }),
       "tensor map 'map_a' fills with NaN; f8E4M3FN is encoded as an integer type and can be filled with zero only");
@@ -112,7 +112,7 @@ TEST(LaunchPlan, SizesBelowAStrideDoNotWrap) {
               map.box = {16, 1, 1};
               map.elementStrides = {1, 1, 1};
             }),
-            "tensor map 'map_a' has strides[1] = 16 bytes; the dimensions below it take 18446744073709551615");
+            "tensor map 'map_a' has strides[1] = 16 bytes; the inner dimensions need 18446744073709551615");
 }
 
 TEST(LaunchPlan, LaunchesNoMoreThanTheWavesTake) {

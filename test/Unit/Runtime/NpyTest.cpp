@@ -104,11 +104,11 @@ TEST(Npy, SaysWhatIsWrong) {
   EXPECT_EQ(readError(good, f8, {4}), "");
   EXPECT_EQ(readError(good, f8, {2, 2}), "'FILE' has the shape (4) but a needs (2, 2)");
   EXPECT_EQ(readError(good, ElementType::F32, {1}),
-            "'FILE' holds elements of type '|u1' but a needs f32, in NumPy '<f4'");
-  EXPECT_EQ(readError(StringRef(good).drop_back(), f8, {4}), "'FILE' holds 3 bytes of data; its header promises 4");
+            "'FILE' has elements of type '|u1' but a needs f32, in NumPy '<f4'");
+  EXPECT_EQ(readError(StringRef(good).drop_back(), f8, {4}), "'FILE' has 3 bytes of data; its header promises 4");
   EXPECT_EQ(
       readError(makeNpy("{'descr': '>f4', 'fortran_order': False, 'shape': (1,), }", "abcd"), ElementType::F32, {1}),
-      "'FILE' holds elements of type '>f4' but a needs f32, in NumPy '<f4'");
+      "'FILE' has elements of type '>f4' but a needs f32, in NumPy '<f4'");
   Expected<HostTensor> missing = readNpy("/nonexistent/a.npy", "a", f8, {4});
   ASSERT_FALSE(bool(missing));
   EXPECT_EQ(toString(missing.takeError()), "cannot read '/nonexistent/a.npy': No such file or directory");

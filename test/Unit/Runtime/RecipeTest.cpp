@@ -73,7 +73,7 @@ TEST(Recipe, NamesWhatIsWrong) {
   EXPECT_EQ(getError([](LaunchDescriptor &launch) { launch.operands[4].type = ElementType::I32; }),
             "operand 'd' of the launch descriptor is of i32; expected bf16 or f16 or f32");
   EXPECT_EQ(getError([](LaunchDescriptor &launch) { launch.operands[1].granularity = std::nullopt; }),
-            "operand 'scale_a' of the launch descriptor states no granularity");
+            "operand 'scale_a' of the launch descriptor has no granularity");
   EXPECT_EQ(getError([](LaunchDescriptor &launch) {
               launch.operands[3].granularity = {SizeExpr::name("G"), SizeExpr::name("K")};
             }),

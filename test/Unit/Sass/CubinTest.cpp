@@ -94,15 +94,15 @@ TEST(SassCubin, EarlierABI) {
 }
 
 TEST(SassCubin, NotACubin) {
-  EXPECT_EQ(getError(""), "not a cubin: this is no ELF file");
-  EXPECT_EQ(getError(".version 8.0\n"), "not a cubin: this is no ELF file");
-  EXPECT_EQ(getError("\177ELF"), "not a cubin: expected a whole 64-bit little-endian ELF file");
+  EXPECT_EQ(getError(""), "not a cubin: this is not an ELF file");
+  EXPECT_EQ(getError(".version 8.0\n"), "not a cubin: this is not an ELF file");
+  EXPECT_EQ(getError("\177ELF"), "not a cubin: expected a complete 64-bit little-endian ELF file");
   CubinBuilder builder;
   builder.header.e_machine = ELF::EM_X86_64;
   EXPECT_EQ(getError(builder.build()), "not a cubin: expected an ELF file of machine 190 (CUDA), but got machine 62");
   builder = CubinBuilder();
   builder.header.e_ident[ELF::EI_CLASS] = ELF::ELFCLASS32;
-  EXPECT_EQ(getError(builder.build()), "not a cubin: expected a whole 64-bit little-endian ELF file");
+  EXPECT_EQ(getError(builder.build()), "not a cubin: expected a complete 64-bit little-endian ELF file");
 }
 
 TEST(SassCubin, OtherArchitecture) {
@@ -114,7 +114,7 @@ TEST(SassCubin, OtherArchitecture) {
 TEST(SassCubin, NoKernel) {
   CubinBuilder builder;
   builder.sections[2].sh_flags = ELF::SHF_ALLOC;
-  EXPECT_EQ(getError(builder.build()), "the cubin holds no kernel: it has no code section '.text.NAME'");
+  EXPECT_EQ(getError(builder.build()), "the cubin has no kernel: it has no code section '.text.NAME'");
 }
 
 TEST(SassCubin, Damaged) {

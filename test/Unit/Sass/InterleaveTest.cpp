@@ -106,7 +106,7 @@ TEST(SassInterleave, CheckFindsWhatIsUnsafe) {
   Instruction waits(kStays.getLow(), kStays.getHigh() | uint64_t(1) << 52);
   EXPECT_EQ(check(kStays, waits), "instruction at 0x10: more than the yield bit and reuse flags changed");
   EXPECT_EQ(check(kNop, Instruction(kNop.getLow(), kNop.getHigh() | uint64_t(1) << 45)),
-            "instruction at 0x10: changed, but is no FFMA");
+            "instruction at 0x10: changed, but is not an FFMA");
   EXPECT_EQ(llvm::toString(checkHintsOnly({kNop}, {})), "the number of instructions changed");
 }
 

@@ -26,7 +26,7 @@ TEST(HostMemory, AllocatesFilledBytes) {
 
 TEST(HostMemory, SaysWhatTheMachineDoesNotHave) {
   std::string said = toString(checkHostMemory(uint64_t(1) << 62, "a test"));
-  EXPECT_EQ(said.find("a test would take 4294967296.0 GiB of memory; this machine has "), 0u) << said;
+  EXPECT_EQ(said.find("a test would need 4294967296.0 GiB of memory; this machine has "), 0u) << said;
 }
 
 TEST(HostMemory, SaysWhatTheSystemRefuses) {
@@ -39,7 +39,7 @@ TEST(HostMemory, SaysWhatTheSystemRefuses) {
     std::_Exit(0);
   };
   EXPECT_EXIT(checkBelowLimit(), ::testing::ExitedWithCode(0),
-              "a test would take 1.5 GiB of memory, which the system refuses");
+              "a test would need 1.5 GiB of memory, which the system refuses");
 }
 
 } // namespace

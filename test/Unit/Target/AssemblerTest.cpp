@@ -189,7 +189,7 @@ TEST_F(AssemblerTest, NamedFileIsNotPtxas) {
   llvm::raw_fd_ostream(file, code) << "#!/bin/sh\necho hello\n";
   EXPECT_CONTAINS(getMessage(findAssembler(file)), "is not an executable file");
   ASSERT_FALSE(fs::setPermissions(file, fs::perms::all_all));
-  EXPECT_CONTAINS(getMessage(findAssembler(file)), "is not ptxas: --version names no release");
+  EXPECT_CONTAINS(getMessage(findAssembler(file)), "is not ptxas: --version prints no release");
   EXPECT_CONTAINS(getMessage(findAssembler("/bin/false")), "cannot be run as ptxas: exit code 1");
   EXPECT_CONTAINS(getMessage(findAssembler("/bin/false")), "pip install 'nvidia-cuda-nvcc==13.0.*'");
 }
@@ -203,7 +203,7 @@ TEST_F(AssemblerTest, TooOldForThePTX) {
   llvm::Expected<Assembler> old = findAssembler(file);
   ASSERT_TRUE(bool(old)) << llvm::toString(old.takeError());
   std::string message = getMessage(assemble(*old, ".version 8.6\n.target sm_90a\n", "k"));
-  EXPECT_CONTAINS(message, "ptxas 12.4 at '" + file + "' is too old for PTX 8.6, which needs ptxas 12.7 or newer");
+  EXPECT_CONTAINS(message, "ptxas 12.4 at '" + file + "' is too old for PTX 8.6, which requires ptxas 12.7 or newer");
   EXPECT_CONTAINS(message, "--ptxas or DGEMM_PTXAS");
 }
 
@@ -271,7 +271,7 @@ TEST_F(RealAssemblerTest, SlowKernelsFail) {
 
 TEST_F(RealAssemblerTest, BadInput) {
   std::string good = readInput("good.ptx");
-  EXPECT_CONTAINS(getMessage(assemble(assembler, good, "absent")), "ptxas reports no kernel 'absent'");
+  EXPECT_CONTAINS(getMessage(assemble(assembler, good, "absent")), "ptxas does not report a kernel 'absent'");
   EXPECT_CONTAINS(getMessage(assemble(assembler, good, "good", "sm_1")), "ptxas refuses kernel 'good'");
   std::string message = getMessage(assemble(assembler, ".version 8.0\n.target sm_90a\nnonsense\n", "k"));
   EXPECT_CONTAINS(message, "ptxas k.ptx, line 3");

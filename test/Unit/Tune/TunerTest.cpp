@@ -105,7 +105,7 @@ TEST_F(TunerTest, LeavesOutWhatIsWrongOrFails) {
 
 TEST_F(TunerTest, SaysThatNothingWasRight) {
   device.behave = [](StringRef) -> Expected<uint64_t> { return 1; };
-  EXPECT_EQ(toString(tune().takeError()), "64x64x256: no config ran and was right");
+  EXPECT_EQ(toString(tune().takeError()), "64x64x256: no config ran and was correct");
 }
 
 TEST_F(TunerTest, EndsWithTheDeviceAndGoesOnWithoutTheCulprit) {
