@@ -25,7 +25,7 @@ T *lanes(const Context &c, const Operand &operand) {
 template <typename T>
 using Storage = std::conditional_t<sizeof(T) == 8, uint64_t, uint32_t>;
 
-/// Runs `f` for the active lanes. All lanes active is the common case, and vectorises.
+/// Runs `f` for the active lanes. The common case, in which all lanes are active, vectorises.
 template <typename F>
 void forLanes(LaneMask mask, F f) {
   if (mask == kAllLanes) {
@@ -110,7 +110,7 @@ struct MulHiOp {
     return R((Wide(a) * Wide(b)) >> (8 * sizeof(T)));
   }
 };
-// PTX ISA, "div": division by zero gives an unspecified value; all ones is what the hardware gives.
+// PTX ISA, "div": division by zero gives an unspecified value; the hardware gives all ones.
 struct DivOp {
   template <typename R, typename T>
   static R apply(T a, T b) {
@@ -296,7 +296,7 @@ Handler selectShift(const Modifiers &mods) {
   }
 }
 
-/// Lane by lane, for what is rare.
+/// Lane by lane, for rare operations.
 template <typename F>
 Step perLane(Context &c, F f) {
   forLanes(c.mask, f);

@@ -34,7 +34,7 @@ static NamedBarrier *findNamed(Context &c, const Instruction &inst, bool isArriv
                 " came to it with " + Twine(barrier.expected));
     return nullptr;
   }
-  // Seen on an H100 (driver 580.159.04): an illegal instruction, also where both mean all threads of the CTA.
+  // An H100 (driver 580.159.04) reports an illegal instruction, even if both mean all threads of the CTA.
   bool isBare = inst.numOperands == 1;
   if (barrier.arrived && (isBare || barrier.isBare) && (isArrival || barrier.hasArrivals)) {
     c.raise(HazardKind::BarrierMisuse, inst,
@@ -71,7 +71,7 @@ Step dgemm::emulator::execBarSync(Context &c, const Instruction &inst) {
   Split &split = c.split();
   uint32_t id, threads;
   if (split.atBarrier) {
-    // Came back after the barrier passed.
+    // The warp continues after the barrier has passed.
     split.atBarrier = false;
     c.warp.clocks.join(c.cta.named[c.get(c.op(inst, 0), c.leader())].passed);
     return Step::Next;
@@ -102,10 +102,10 @@ Step dgemm::emulator::execBarArrive(Context &c, const Instruction &inst) {
   return Step::Next;
 }
 
-/// bar.warp.sync: splits of a warp that the mask names meet; they share their clocks anyway.
+/// bar.warp.sync: the splits of a warp in the mask meet; they share their clocks anyway.
 Step dgemm::emulator::execWarpSync(Context &c, const Instruction &inst) {
   uint32_t members = c.get(c.op(inst, 0), c.leader());
-  // Machine::meet has seen to it that they are at some bar.warp.sync.
+  // Machine::meet has ensured that they are at some bar.warp.sync.
   if (c.warp.meetsAtSync)
     return Step::Next;
   if (members & c.warp.alive() & ~c.mask)
@@ -151,7 +151,7 @@ Step dgemm::emulator::execClusterWait(Context &c, const Instruction &inst) {
   return Step::Next;
 }
 
-/// With a relaxed arrive after it or a relaxed wait before it a fence makes a release or an acquire pattern.
+/// A fence with a later relaxed arrive is a release pattern; with an earlier relaxed wait, it is an acquire pattern.
 static void fence(Warp &warp, Scope scope) {
   warp.clocks.join(warp.observedInCta);
   if (scope != Scope::Cta)
@@ -167,7 +167,7 @@ Step dgemm::emulator::execFence(Context &c, const Instruction &inst) {
   return Step::Next;
 }
 
-/// Own generic writes so far become visible to the async proxy for whoever is ordered after this.
+/// The warp's generic writes so far become visible to async-proxy accesses that are ordered after this.
 Step dgemm::emulator::execProxyFence(Context &c, const Instruction &inst) {
   c.warp.clocks.fenced.raise(c.warp.agent, c.warp.epoch());
   for (auto &cta : c.cta.cluster->ctas)

@@ -44,14 +44,14 @@ llvm::SmallVector<int64_t, 5> dgemm::emulator::readCoordinates(Context &c, const
 }
 
 /// The policies that CUTLASS names (cute/arch/copy_sm90_desc.hpp): normal, evict first, evict last. `hint` is the last
-/// operand; what it says changes no result.
+/// operand; it changes no result.
 static bool checkCacheHint(Context &c, const Instruction &inst, unsigned lane) {
   if (!inst.mods[Field::CacheHint])
     return true;
   uint64_t hint = c.get(c.op(inst, inst.numOperands - 1), lane);
   if (hint == 0x1000000000000000 || hint == 0x12F0000000000000 || hint == 0x14F0000000000000)
     return true;
-  c.raise(HazardKind::IllegalInstruction, inst, "L2 cache hint 0x" + Twine::utohexstr(hint) + " is no known policy");
+  c.raise(HazardKind::IllegalInstruction, inst, "L2 cache hint 0x" + Twine::utohexstr(hint) + " is not a known policy");
   return false;
 }
 
@@ -65,7 +65,7 @@ struct Landing {
   uint32_t phase;
 };
 
-/// What a bulk load is, whichever form it has.
+/// The common part of all forms of bulk loads.
 struct Load {
   Context &c;
   const Instruction &inst;
@@ -108,7 +108,7 @@ struct Load {
     MBarrier *object = findBarrier(c, inst, bar, true);
     if (!object)
       return false;
-    // From now until the phase completes nobody else may count on these bytes.
+    // No other access may rely on these bytes until the phase completes.
     Access access{AccessKind::BulkWrite, 0, object->agent, object->phase + 1, int32_t(c.warp.index), inst.line, layout};
     if (auto violation = to.cta->shared.touch(to.offset, bytes, access, c.warp.clocks)) {
       c.machine.raiseViolation(*to.cta, &c.cta, &c.warp, inst.line, *violation, "the bulk copy");
@@ -205,7 +205,8 @@ Step dgemm::emulator::execBulkLoad(Context &c, const Instruction &inst) {
   return Step::Next;
 }
 
-/// st.async: address, values, mbarrier. Nobody may count on the bytes before the phase completes, as with a bulk copy.
+/// st.async: address, values, mbarrier. No access may rely on the bytes before the phase completes, as with a bulk
+/// copy.
 Step dgemm::emulator::execStoreAsync(Context &c, const Instruction &inst) {
   const Operand &values = c.op(inst, 1);
   llvm::ArrayRef<Operand> registers(values);

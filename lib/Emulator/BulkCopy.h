@@ -13,7 +13,7 @@
 
 namespace dgemm::emulator {
 
-/// Ticks that a copy takes: a latency and a rate, both random in a wide range.
+/// Ticks of a copy: a latency and a rate, both random in a wide range.
 uint64_t getCopyDelay(Machine &machine, uint64_t bytes);
 
 /// The tensor map at an address. Null: a hazard was raised.

@@ -22,7 +22,7 @@ BulkGroups &dgemm::emulator::getBulkGroups(Context &c, unsigned lane) {
 
 namespace {
 
-/// Bytes on their way out, and where each piece goes.
+/// Bytes in flight, and the destination of each piece.
 struct Piece {
   uint32_t from;
   uint64_t to;
@@ -65,7 +65,7 @@ void writeOut(Machine &machine, const Cta &cta, const Warp &warp, unsigned line,
   }
 }
 
-/// Reads the source some time later, and writes some time after that.
+/// Reads the source after a delay, and writes after another delay.
 Step launch(Context &c, const Instruction &inst, unsigned lane, uint64_t address, uint64_t bytes, unsigned alignment,
             Outgoing out) {
   SharedAddress from;
@@ -187,7 +187,7 @@ Step dgemm::emulator::execBulkWait(Context &c, const Instruction &inst) {
     }
     c.warp.clocks.order.raise(groups.agent, uint32_t(last));
     groups.waited = std::max(groups.waited, uint32_t(last));
-    // Finished groups in front are not looked at again.
+    // Completed groups at the front are not checked again.
     while (groups.first < groups.open && groups.groups.size() > 1 && !groups.groups[0].reads &&
            !groups.groups[0].writes && groups.first < uint32_t(last)) {
       groups.groups.erase(groups.groups.begin());

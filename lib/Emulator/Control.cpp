@@ -24,7 +24,7 @@ Step dgemm::emulator::execBra(Context &c, const Instruction &inst) {
   return Step::Jumped;
 }
 
-/// A thread that ends has to have waited for what reads its CTA's shared memory on its behalf, and its warp has to have
+/// Before it ends, a thread has to wait for its bulk stores, which read its CTA's shared memory, and its warp has to
 /// run each setmaxnreg of its warpgroup.
 static bool checkExit(Context &c, const Instruction &inst) {
   for (LaneMask m = c.mask; m; m &= m - 1) {
@@ -93,7 +93,7 @@ Step dgemm::emulator::execNanosleep(Context &c, const Instruction &inst) {
   return Step::Blocked;
 }
 
-/// All threads that the member mask names and that have not ended have to be here together, and no others.
+/// Exactly the threads of the member mask that have not ended have to be here together.
 static bool checkMembers(Context &c, const Instruction &inst, const Operand &mask) {
   uint32_t members = c.get(mask, c.leader()), missing = members & c.warp.alive() & ~c.mask;
   if (missing)
@@ -229,7 +229,7 @@ static bool recordRegisterChange(Context &c, const Instruction &inst) {
   return true;
 }
 
-/// PTX ISA, "setmaxnreg", and facts.md section 3: what one warpgroup gives, another may take; .inc waits for it.
+/// PTX ISA, "setmaxnreg", and facts.md section 3: one warpgroup may take what another releases; .inc waits for it.
 Step dgemm::emulator::execSetmaxnreg(Context &c, const Instruction &inst) {
   int64_t wanted = c.op(inst, 0).imm, current = c.warp.registers;
   if (!c.converged())

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Threads that part at a branch meet at its immediate post-dominator, as the compiler's BSSY/BSYNC pairs have them do.
+// Threads that diverge at a branch reconverge at its immediate post-dominator, as with ptxas' BSSY/BSYNC pairs.
 //
 //===----------------------------------------------------------------------===//
 
@@ -28,7 +28,8 @@ public:
     iterate();
   }
 
-  /// First instruction of the immediate post-dominator of the block that ends with `pc`; the kernel's end if none.
+  /// First instruction of the immediate post-dominator of the block that ends with `pc`; the kernel's end if there is
+  /// none.
   uint32_t of(uint32_t pc) const {
     uint32_t dominator = idom[blockOf[pc]];
     return dominator == exitBlock || dominator == kNone ? uint32_t(kernel.instructions.size()) : begins[dominator];

@@ -79,7 +79,7 @@ bool dgemm::emulator::checkGlobalRead(Context &c, const Instruction &inst, const
     return true;
   c.raise(HazardKind::ReadBeforeWritten, inst,
           GlobalMemory::describe(allocation, offset) + " is read, which CTA " + Twine(*writer) +
-              " writes in the same launch; the emulator knows no order between CTAs through global memory");
+              " writes in the same launch; global memory gives no order between CTAs in the emulator");
   return false;
 }
 
@@ -264,7 +264,7 @@ static Step atomic(Context &c, const Instruction &inst, const Operand *result, u
         return c.raise(HazardKind::OutOfBounds, inst,
                        "atomic at 0x" + Twine::utohexstr(address) + ", outside of every operand");
       if (address % bytes)
-        return c.raise(HazardKind::Misaligned, inst, "atomic at an address that is no multiple of " + Twine(bytes));
+        return c.raise(HazardKind::Misaligned, inst, "atomic at an address that is not a multiple of " + Twine(bytes));
       Allocation *allocation = c.machine.memory.find(address);
       bool isOpen = isFloatSum(op, type);
       if (auto twice =
@@ -368,8 +368,8 @@ Step dgemm::emulator::execCreatePolicy(Context &c, const Instruction &inst) {
   return Step::Next;
 }
 
-/// cp.async dst, src, size[, source size]: generic-proxy writes that are here done at once, but that another warp may
-/// count on only after this one has waited, which its own stores tell as well.
+/// cp.async dst, src, size[, source size]: generic-proxy writes, which complete immediately here. Another warp may rely
+/// on them only after this one has waited, which is also the rule for its own stores.
 Step dgemm::emulator::execCpAsync(Context &c, const Instruction &inst) {
   uint64_t size = uint64_t(c.op(inst, 2).imm);
   if (size != 4 && size != 8 && size != 16)
@@ -386,7 +386,7 @@ Step dgemm::emulator::execCpAsync(Context &c, const Instruction &inst) {
     if (!memory)
       return c.raise(HazardKind::OutOfBounds, inst, "cp.async reads outside of every operand");
     if (count && from % size)
-      return c.raise(HazardKind::Misaligned, inst, "cp.async source is no multiple of " + Twine(size));
+      return c.raise(HazardKind::Misaligned, inst, "cp.async source is not a multiple of " + Twine(size));
     if (count && !checkGlobalRead(c, inst, from, count))
       return Step::Stop;
     Access access{AccessKind::GenericWrite, 0, c.warp.agent, c.warp.epoch(), int32_t(c.warp.index), inst.line};

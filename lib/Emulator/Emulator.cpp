@@ -90,8 +90,8 @@ private:
   Sizes sizes;
 };
 
-/// Bytes from the first element of an operand to the last. Error: an extent or a stride below 0, more bytes than 63
-/// bits count, or elements of an output that overlap.
+/// Bytes from the first element of an operand to the last. Error: an extent or a stride is negative, the bytes do not
+/// fit into 63 bits, or elements of an output overlap.
 static Expected<uint64_t> countBytes(const Allocation &operand) {
   if (llvm::is_contained(operand.shape, 0))
     return 0;
@@ -106,7 +106,7 @@ static Expected<uint64_t> countBytes(const Allocation &operand) {
   std::optional<int64_t> bytes = last ? llvm::checkedMul<int64_t>(*last, operand.elementBytes) : last;
   bytes = bytes ? llvm::checkedAdd<int64_t>(*bytes, operand.elementBytes) : bytes;
   if (!bytes)
-    return llvm::createStringError("operand '" + operand.name + "' has more bytes than 63 bits count");
+    return llvm::createStringError("operand '" + operand.name + "' has more bytes than fit into 63 bits");
   if (operand.isOutput && (!elements || *elements > *last + 1))
     return llvm::createStringError("elements of output operand '" + operand.name + "' overlap");
   return uint64_t(*bytes);
@@ -138,8 +138,8 @@ Error LaunchBuilder::addOperands(llvm::ArrayRef<HostBuffer> buffers) {
       return needed.takeError();
     if (buffer.bytes < *needed)
       return llvm::createStringError("the buffer of operand '" + buffer.operand + "' has " + Twine(buffer.bytes) +
-                                     " bytes, needed are " + Twine(*needed));
-    // The allocations lie 2^kShift bytes apart.
+                                     " bytes; it needs " + Twine(*needed));
+    // Allocations are 2^kShift bytes apart.
     if (buffer.bytes >= uint64_t(1) << (GlobalMemory::kShift - 1))
       return llvm::createStringError("the buffer of operand '" + buffer.operand + "' has " + Twine(buffer.bytes) +
                                      " bytes; the emulator takes less than 2^" + Twine(GlobalMemory::kShift - 1));
@@ -234,7 +234,7 @@ Error LaunchBuilder::setParameter(const ParameterInfo &info, const Parameter &pa
     if (!size)
       return size.takeError();
     if (*size != int32_t(*size))
-      return llvm::createStringError("parameter '" + info.name + "' does not fit 32 bits: " + Twine(*size));
+      return llvm::createStringError("parameter '" + info.name + "' does not fit into 32 bits: " + Twine(*size));
     value = uint64_t(*size);
   }
   std::memcpy(&launch.parameters[parameter.offset], &value, expected);

@@ -26,13 +26,13 @@ uint32_t toBits(float value) {
   std::memcpy(&bits, &value, 4);
   return bits;
 }
-/// What an operation gives for NaN, whatever the payloads of its sources.
+/// The NaN that operations give for any payloads of their sources.
 float canonical(float value) { return std::isnan(value) ? toFloat(kCanonicalNaN) : value; }
 float flush(float value, bool ftz) {
   return ftz && std::fpclassify(value) == FP_SUBNORMAL ? std::copysign(0.0f, value) : value;
 }
 
-// The loops below vectorise with AVX2 and FMA where the CPU has them (and the C library's exact fma where not).
+// The loops below vectorise with AVX2 and FMA if the CPU has them; else they use the C library's exact fma.
 #if defined(__x86_64__) && defined(__ELF__)
 #define DGEMM_CLONES __attribute__((target_clones("arch=haswell", "default")))
 #else
@@ -48,7 +48,7 @@ DGEMM_CLONES void fmaRow(float *d, const float *a, const float *b, const float *
 
 float *row(Context &c, const Operand &operand) { return reinterpret_cast<float *>(c.r32(operand)); }
 
-/// For the trace: FP32 arithmetic in a row is what promotion looks like.
+/// For the trace: a run of FP32 arithmetic is a promotion.
 void countMath(Context &c) {
   if (c.warp.mathCount++ == 0)
     c.warp.mathSince = c.machine.now;
@@ -367,7 +367,7 @@ Handler dgemm::emulator::selectSetp(const Modifiers &m) {
 }
 Handler dgemm::emulator::selectSelp(const Modifiers &) { return execSelp; }
 
-/// Only the roundings that are implemented: to nearest for what narrows, to an integer for what becomes one.
+/// Only the implemented roundings: to nearest for a narrowing, to an integer for a conversion to integers.
 Handler dgemm::emulator::selectCvt(const Modifiers &m) {
   Type to = m.type(), from = m.type2();
   Round round = Round(m[Field::Round]);
@@ -441,7 +441,7 @@ uint16_t dgemm::emulator::floatToHalf(float value) {
   int exponent;
   std::frexp(magnitude, &exponent);
   exponent = std::max(exponent, -13);
-  // nearbyint rounds to even, which carries into the exponent where it has to.
+  // nearbyint rounds to even, with a carry into the exponent if needed.
   auto mantissa = uint32_t(std::nearbyint(std::ldexp(magnitude, 11 - exponent)));
   return magnitude == 0 ? sign : uint16_t(sign | (uint32_t(exponent + 13) * 1024 + mantissa));
 }

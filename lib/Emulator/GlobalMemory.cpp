@@ -19,7 +19,7 @@ Allocation &GlobalMemory::add(Allocation allocation, unsigned addressOffset) {
 }
 
 Allocation *GlobalMemory::find(uint64_t address) {
-  // An address a little below its base still belongs to the allocation, for the report.
+  // The report attributes an address slightly below the base to the allocation.
   uint64_t index = (address + (uint64_t(1) << (kShift - 1))) >> kShift;
   return index >= 1 && index <= allocations.size() ? &allocations[index - 1] : nullptr;
 }

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A handler for each job, by family; the instruction table picks one when a kernel is decoded.
+// A handler for each kind of instruction, by family; the instruction table selects one when a kernel is decoded.
 //
 //===----------------------------------------------------------------------===//
 
@@ -82,12 +82,12 @@ Step execWgmma(Context &, const Instruction &), execWgmmaFence(Context &, const 
 Step execWgmmaCommit(Context &, const Instruction &), execWgmmaWait(Context &, const Instruction &);
 Step execStMatrix(Context &, const Instruction &), execLdMatrix(Context &, const Instruction &);
 
-/// The mbarrier at an address, initialised and known to this warp; null after a hazard.
-/// Bytes of global memory that are inside of an allocation may be read now. False: a hazard was raised.
+/// The mbarrier at an address, initialised and known to this warp; null after a hazard. True if bytes of global memory,
+/// which are inside of an allocation, may be read now. False: a hazard was raised.
 bool checkGlobalRead(Context &c, const Instruction &inst, const Allocation &allocation, uint64_t offset, uint64_t size);
 bool checkGlobalRead(Context &c, const Instruction &inst, uint64_t address, uint64_t size);
 MBarrier *findBarrier(Context &c, const Instruction &inst, const SharedAddress &address, bool asyncProxy);
-/// Bytes landed on a barrier; completes its phase when that was the last it waited for.
+/// Counts landed bytes on a barrier, and completes its phase if nothing else is pending.
 void completeTransaction(Machine &machine, Cta &cta, MBarrier &barrier, uint64_t bytes, uint32_t issuePhase,
                          const Cta &from, const Warp *warp, unsigned line);
 /// A 16-bit float as float and back, to nearest even.

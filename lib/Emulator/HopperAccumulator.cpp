@@ -24,8 +24,8 @@ constexpr int kKeptBits = 13;
 constexpr int32_t kNoExponent = -4096;
 /// Of products: that of two subnormals of e5m2.
 constexpr int32_t kLeastExponent = -28;
-/// Columns that are summed side by side, in one or two registers of a vector unit. n of a wgmma is a multiple of 8: the
-/// last may be half as many.
+/// Columns that are summed in parallel, in one or two vector registers. n of a wgmma is a multiple of 8, so the last
+/// group may have half as many.
 constexpr unsigned kColumns = 16;
 using Floats = float __attribute__((vector_size(4 * kColumns)));
 using Ints = int32_t __attribute__((vector_size(4 * kColumns)));
@@ -38,14 +38,14 @@ using Ints = int32_t __attribute__((vector_size(4 * kColumns)));
 
 bool isFinite(float value) { return (llvm::bit_cast<uint32_t>(value) & 0x7f800000) != 0x7f800000; }
 
-/// A matrix with zeros for what is not finite, and the exponents of its elements.
+/// A matrix with zeros in place of values that are not finite, and the exponents of its elements.
 struct Decoded {
   std::vector<float> values;
   std::vector<int32_t> exponents;
   bool isFinite = true;
 };
 
-/// `values` are 8-bit floats whose least exponent is `least`, and so normal floats or zero.
+/// `values` are 8-bit floats with the least exponent `least`, which are normal floats or zero.
 DGEMM_VECTOR_CLONES void decode(const float *values, size_t count, int32_t least, Decoded &out) {
   out.values.resize(count);
   out.exponents.resize(count);
@@ -66,7 +66,7 @@ DGEMM_VECTOR_CLONES void decode(const float *values, size_t count, int32_t least
 inline __attribute__((always_inline)) Ints max(Ints x, Ints y) { return x > y ? x : y; }
 /// 2^exponent, for exponents of normal floats.
 inline __attribute__((always_inline)) Floats powerOfTwo(Ints exponents) { return Floats((exponents + 127) << 23); }
-/// Cut off behind the kept bits, toward zero; of a subnormal, behind those that its leading one would have.
+/// Truncates toward zero after the kept bits; for a subnormal, after the bits that its leading one would have.
 inline __attribute__((always_inline)) Floats cutOff(Floats values) {
   return Floats(Ints(values) & ~((1 << (23 - kKeptBits)) - 1));
 }
@@ -77,7 +77,7 @@ struct Panel {
   Ints exponents[kWgmmaK];
 };
 
-/// Adds to `bytes` of elements of a row of `d` the products of one row of A and as many columns of B. All are finite.
+/// Adds the products of one row of A and some columns of B to the elements of a row of `d`. All are finite.
 inline __attribute__((always_inline)) void addProducts(float *d, const float *a, const int32_t *aExponents,
                                                        const Panel &b, unsigned bytes) {
   Floats before = {};
@@ -87,14 +87,14 @@ inline __attribute__((always_inline)) void addProducts(float *d, const float *a,
   for (unsigned k = 0; k < kWgmmaK; ++k)
     largest = max(largest, aExponents[k] + b.exponents[k]);
   Ints exponent = max(largest, Ints{} + kLeastExponent);
-  // In units of 2^(exponent - kKeptBits): a product is exact, its multiple by a power of two too, and the conversion
-  // cuts off toward zero.
+  // In units of 2^(exponent - kKeptBits): a product is exact, and so is its multiple by a power of two; the conversion
+  // truncates toward zero.
   Floats scale = powerOfTwo(kKeptBits - exponent);
   Ints sums = __builtin_convertvector(before * scale, Ints);
   for (unsigned k = 0; k < kWgmmaK; ++k)
     sums += __builtin_convertvector(a[k] * b.values[k] * scale, Ints);
   Floats after = cutOff(__builtin_convertvector(sums, Floats)) * powerOfTwo(exponent - kKeptBits);
-  // Below the least exponent there is no product, and the sum is the accumulator; that of a zero is +0.
+  // Below the least exponent there is no product, and the sum is the accumulator; a sum of zero is +0.
   after = largest < kLeastExponent ? cutOff(before) + 0.0f : after;
   std::memcpy(d, &after, bytes);
 }
@@ -112,7 +112,7 @@ DGEMM_VECTOR_CLONES void multiplyFinite(float *d, const Decoded &a, const Decode
   }
 }
 
-/// NaN and infinity go through a plain sum as through the tensor core. Sets the elements of D that these reach.
+/// A plain sum handles NaN and infinity as the tensor core does. Sets the elements of D that depend on them.
 void addOthers(float *d, const float *before, const float *a, const float *b, unsigned n) {
   auto isOther = [](const float *values, size_t stride) {
     for (unsigned k = 0; k < kWgmmaK; ++k)

@@ -49,7 +49,7 @@ bool dgemm::emulator::isSigned(Type type) {
 
 namespace {
 
-/// One literal of a class and what it fills in.
+/// One literal of a class and the field that it sets.
 struct Literal {
   const char *text;
   Field field;
@@ -64,7 +64,7 @@ constexpr unsigned v(Round t) { return unsigned(t); }
 constexpr unsigned v(AtomicOp t) { return unsigned(t); }
 constexpr unsigned v(Scope t) { return unsigned(t); }
 constexpr unsigned v(Order t) { return unsigned(t); }
-/// Of Field::Cache: a cache operator (.ca, ...), a priority or prefetch size, .nc.
+/// Values of Field::Cache: a cache operator (.ca, ...), a priority or prefetch size, .nc.
 constexpr unsigned kOperator = 1, kPriority = 2, kNonCoherent = 3;
 
 #define DGEMM_TYPES(FIELD)                                                                                             \
@@ -76,7 +76,7 @@ constexpr unsigned kOperator = 1, kPriority = 2, kNonCoherent = 3;
     "s64", FIELD, v(Type::S64)                                                                                         \
   }
 
-// What a register of 16 to 64 bits holds; halves are bits there.
+// The types of a register of 16 to 64 bits; halves are bits there.
 #define DGEMM_WORD_TYPES                                                                                               \
   {"b16", Field::Type, v(Type::B16)}, {"u16", Field::Type, v(Type::U16)}, {"s16", Field::Type, v(Type::S16)},          \
       {"b32", Field::Type, v(Type::B32)}, {"u32", Field::Type, v(Type::U32)}, {"s32", Field::Type, v(Type::S32)},      \
@@ -351,7 +351,7 @@ Handler selectAtomic(const Modifiers &m) { return isLegalAtomic(m) ? execAtomic 
 Handler selectReduction(const Modifiers &m) { return isLegalAtomic(m) ? execReduction : nullptr; }
 Handler selectReduxBits(const Modifiers &m) { return m.type() == Type::B32 ? execRedux : nullptr; }
 
-/// PTX ISA, "mbarrier.arrive": order and scope go together.
+/// PTX ISA, "mbarrier.arrive": order and scope must match.
 bool hasOrderAndScope(const Modifiers &m) {
   return (Order(m[Field::Order]) != Order::None) == (Scope(m[Field::Scope]) != Scope::None);
 }
@@ -542,7 +542,7 @@ bool matchPart(StringRef element, StringRef part, Modifiers &mods) {
   return false;
 }
 
-/// Number of parts matched; all of them and the whole pattern if `complete`.
+/// The number of matched parts; `complete` if all parts match the whole pattern.
 size_t matchRow(const InstructionRow &row, llvm::ArrayRef<StringRef> parts, Modifiers &mods, bool &complete) {
   llvm::SmallVector<StringRef, 12> elements;
   StringRef(row.pattern).split(elements, ' ', -1, false);
@@ -583,7 +583,7 @@ Match dgemm::emulator::matchOpcode(StringRef opcode) {
   }
   Match none;
   if (typed)
-    none.reason = "unknown instruction '" + opcode.str() + "': these modifiers and types do not go together";
+    none.reason = "unknown instruction '" + opcode.str() + "': this combination of modifiers and types does not exist";
   else if (best == 0 || best >= parts.size())
     none.reason = "unknown instruction '" + opcode.str() + "'";
   else

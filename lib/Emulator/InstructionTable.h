@@ -40,11 +40,11 @@ namespace dgemm::emulator {
 struct InstructionRow {
   const char *pattern;
   const char *operands;
-  /// The handler for these modifiers; null if they do not go together.
+  /// The handler for these modifiers; null if their combination does not exist.
   Handler (*select)(const Modifiers &);
 };
 
-/// Matches `opcode` (with modifiers). Null row: nothing matches; `reason` then says how far it came.
+/// Matches `opcode` (with modifiers). Null row: nothing matches; `reason` is the longest match.
 struct Match {
   const InstructionRow *row = nullptr;
   Handler handler = nullptr;

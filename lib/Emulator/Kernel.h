@@ -102,7 +102,7 @@ enum class Special : uint8_t {
   GlobalTimer
 };
 
-/// What the modifiers of an opcode said; one byte a field. The instruction table fills them.
+/// The modifiers of an opcode, one byte for each field. The instruction table fills them.
 enum class Field : uint8_t {
   Type,
   Type2,
@@ -150,7 +150,7 @@ struct Operand {
   bool negated = false;
   /// A predicate that the instruction reads.
   bool isSource = false;
-  /// The register cannot be written: it stands for a literal or a special register.
+  /// The register cannot be written: it is a literal or a special register.
   bool constant = false;
   /// Register; first element in Kernel::operands (Vector); block target (Label).
   uint32_t slot = 0;
@@ -185,12 +185,12 @@ struct Instruction {
   bool touchesAccumulator = false;
   /// Some operand is a predicate that is read.
   bool readsPredicate = false;
-  /// Its threads wait for each other (.sync). Which ones: all of the warp, or the mask in this operand.
+  /// Its threads wait for each other (.sync): all of the warp, or the mask in this operand.
   bool isSync = false;
   int8_t memberOperand = -1;
   Modifiers mods;
   unsigned line = 0;
-  /// Branch target and where the two sides of a divergent branch meet again.
+  /// The branch target, and where the two sides of a divergent branch reconverge.
   uint32_t target = 0;
   uint32_t reconverge = 0;
 };
@@ -214,7 +214,7 @@ struct Kernel {
   std::vector<std::pair<uint32_t, uint32_t>> constants32;
   std::vector<std::pair<uint32_t, uint64_t>> constants64;
   std::vector<std::pair<uint32_t, Special>> specials32, specials64;
-  /// Index of the registers that wgmma touches in its own tables, or -1; by 32-bit register.
+  /// The index of a wgmma register in wgmma's own tables, or -1; by 32-bit register.
   std::vector<int32_t> accumulatorIndex;
   unsigned numAccumulators = 0;
   /// Offset in the CTA's window where dynamic shared memory starts, and its alignment.

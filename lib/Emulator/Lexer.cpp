@@ -49,7 +49,7 @@ private:
         ++line;
         ++pos;
       } else if (c == ' ' || c == '\t' || c == '\r' || c == '\0') {
-        ++pos; // ptxas takes a final NUL, and so does cuModuleLoadData
+        ++pos; // ptxas and cuModuleLoadData accept a final NUL
       } else if (c == '/' && peek(1) == '/') {
         pos = std::min(text.find('\n', pos), text.size());
       } else if (c == '/' && peek(1) == '*') {
@@ -85,7 +85,7 @@ private:
     pos += length;
   }
 
-  /// A word takes "::" inside (shared::cta), but not the single ':' that ends a label.
+  /// A word may contain "::" (shared::cta), but not the single ':' that ends a label.
   void word() {
     size_t end = pos + 1;
     while (end < text.size()) {

@@ -170,7 +170,7 @@ void dgemm::emulator::completeTransaction(Machine &machine, Cta &cta, MBarrier &
   tryComplete(machine, from, warp, line, barrier);
 }
 
-/// What all kinds of arrival end with.
+/// The common end of all kinds of arrival.
 static Step finishArrivals(Context &c, bool allArrived) {
   if (!allArrived)
     return Step::Stop;
@@ -203,7 +203,7 @@ Step dgemm::emulator::execMBarrierArrive(Context &c, const Instruction &inst) {
   return finishArrivals(c, forEachBarrier(c, inst, 1, space, arriveLane));
 }
 
-/// cp.async.mbarrier.arrive.noinc: an arrival once this thread's cp.async are done, which they are here.
+/// cp.async.mbarrier.arrive.noinc: an arrival after this thread's cp.async have completed, which they have here.
 Step dgemm::emulator::execCpAsyncArrive(Context &c, const Instruction &inst) {
   auto arriveLane = [&](unsigned, const SharedAddress &, MBarrier &barrier) {
     barrier.gathering.join(c.warp.clocks);
@@ -231,8 +231,8 @@ Step dgemm::emulator::execMBarrierCompleteTx(Context &c, const Instruction &inst
   return forEachBarrier(c, inst, 0, Space::SharedCluster, completeLane) ? Step::Next : Step::Stop;
 }
 
-/// The phase that a waiter means: the first with this parity that it does not know to be over. Two phases more, and
-/// the parity would stand for another one.
+/// The phase of a waiter: the first with this parity that it does not know to be complete. Two phases later, the parity
+/// would mean another phase.
 static bool checkLapped(Context &c, const Instruction &inst, const MBarrier &barrier, uint32_t parity) {
   uint32_t known = c.warp.clocks.order.get(barrier.agent);
   uint32_t meant = (known & 1) == parity ? known : known + 1;
@@ -252,7 +252,7 @@ Step dgemm::emulator::execMBarrierWait(Context &c, const Instruction &inst) {
   LaneMask passed = 0;
   MBarrier *blocker = nullptr;
   uint32_t blockedParity = 0;
-  // The phase may be over and the thread not see that yet: a loop has to stand around each wait.
+  // The thread may not yet see that the phase is complete, so each wait needs a loop.
   bool unseen = !split.polls && c.machine.random(0, 7) == 0;
   bool relaxed = Order(inst.mods[Field::Order]) == Order::Relaxed,
        inCta = Scope(inst.mods[Field::Scope]) != Scope::Cluster;
@@ -285,7 +285,7 @@ Step dgemm::emulator::execMBarrierWait(Context &c, const Instruction &inst) {
   };
   if (!forEachBarrier(c, inst, 1, Space::Shared, testLane))
     return Step::Stop;
-  // try_wait may give up after a while; a loop has to stand around it. Sometimes it does so at once.
+  // try_wait may give up after a time limit, so it needs a loop. Sometimes it gives up immediately.
   if (blocker && passed == 0 && !test && (split.polls || c.machine.random(0, 3))) {
     split.polls = 0;
     Wait wait;

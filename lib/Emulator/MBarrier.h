@@ -18,7 +18,7 @@ namespace dgemm::emulator {
 
 /// PTX ISA, "Parallel Synchronization and Communication Instructions: mbarrier".
 struct MBarrier {
-  /// False after mbarrier.inval; the object stays, as others may still point to it.
+  /// False after mbarrier.inval; the object stays, because others may still refer to it.
   bool live = true;
   /// Address in its CTA's window, and that CTA's rank.
   uint32_t offset = 0;
@@ -36,10 +36,10 @@ struct MBarrier {
   /// The warp that initialised it and its epoch then.
   uint32_t initAgent = 0;
   uint32_t initEpoch = 0;
-  /// Phases that have to be over before the last copy that signals it is, and the line of that copy.
+  /// The number of phases that complete with the last copy that signals it, and the line of that copy.
   uint32_t copyPhases = 0;
   unsigned copyLine = 0;
-  /// A thread of another CTA has arrived in this phase; in some phase that has completed.
+  /// A thread of another CTA has arrived in this phase; in some completed phase.
   bool isGatheringRemote = false, hasCompletedRemote = false;
   bool initFenced = false;
   Clocks gathering, completed;
@@ -48,10 +48,10 @@ struct MBarrier {
     uint64_t tick;
     std::string text;
   };
-  /// The last few things that happened to it.
+  /// Its last few events.
   std::deque<Entry> history;
 
-  /// A copy of so many bytes is on its way.
+  /// A copy of this many bytes is in flight.
   void expectCopy(uint64_t bytes, unsigned line) {
     inFlight += bytes;
     copyPhases = phase + 1;

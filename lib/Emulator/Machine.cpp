@@ -21,7 +21,7 @@ bool Cta::done() const {
 Machine::Machine(const Kernel &kernel, const Launch &launch, GlobalMemory &memory, const Options &options, Trace &trace)
     : kernel(kernel), launch(launch), memory(memory), options(options), trace(trace), rng(options.seed) {
   unsigned threads = launch.block[0] * launch.block[1] * launch.block[2];
-  // facts.md section 3: what ptxas can give each thread if the CTA has the multiprocessor for itself.
+  // facts.md section 3: the registers that ptxas can give each thread if the CTA has the multiprocessor for itself.
   entryRegs = std::min(255u, 65536u / std::max(threads, 1u)) / 8 * 8;
   if (kernel.maxRegisters)
     entryRegs = std::min(entryRegs, kernel.maxRegisters);
@@ -87,10 +87,10 @@ Step Machine::raiseViolation(Cta &owner, const Cta *cta, const Warp *warp, unsig
   if (violation.kind == HazardKind::BarrierMisuse)
     return raise(violation.kind, cta, warp, line, what + " touches the mbarrier at " + place);
   if (!violation.other)
-    return raise(violation.kind, cta, warp, line, what + " reads " + place + ", which nobody has written");
-  const char *reason = ", without waiting for that to be over";
+    return raise(violation.kind, cta, warp, line, what + " reads " + place + ", which was not written");
+  const char *reason = ", without waiting for its end";
   if (violation.kind == HazardKind::MissingProxyFence)
-    reason = ", with no fence.proxy.async by the writer between";
+    reason = ", without a fence.proxy.async by the writer between";
   bool writes = violation.kind == HazardKind::OverwriteInUse;
   return raise(violation.kind, cta, warp, line, what + (writes ? " overwrites " : " reaches ") + place + reason,
                "  before: " + describe(owner, *violation.other));
@@ -121,7 +121,7 @@ bool Machine::checkEnd(Cta &cta, const Warp &warp, unsigned line) {
     if (known >= barrier.copyPhases)
       continue;
     raise(HazardKind::ExitInFlight, &cta, &warp, line,
-          "the CTA ends, and none of its threads has waited for the copy of PTX line " + Twine(barrier.copyLine) +
+          "the CTA ends, but none of its threads has waited for the copy of PTX line " + Twine(barrier.copyLine) +
               " into its shared memory, phase " + Twine(barrier.copyPhases - 1) + " of the mbarrier at byte " +
               Twine(offset - kernel.dynamicSharedBase));
     return false;
@@ -163,7 +163,7 @@ static void unpack(uint64_t linear, const std::array<uint32_t, 3> &extent, std::
   out[2] = linear / extent[0] / extent[1];
 }
 
-/// Starts clusters as long as there is room for one, or if all that run wait.
+/// Starts clusters while there is room for one, or if all running ones wait.
 void Machine::admit() {
   unsigned perCluster = launch.cluster[0] * launch.cluster[1] * launch.cluster[2];
   auto cluster = std::make_unique<Cluster>();
@@ -188,7 +188,7 @@ void Machine::admit() {
   running.push_back(std::move(cluster));
 }
 
-/// Drops clusters that are over. True if there was one.
+/// Drops clusters that have ended. True if there was one.
 bool Machine::retire() {
   size_t before = running.size();
   for (auto it = running.begin(); it != running.end();) {
@@ -278,7 +278,7 @@ bool Context::mayTouchGlobal(const Instruction &inst) const {
   if (!machine.launch.overlapsPrevious || warp.clocks.order.get(cta.cluster->gridAgent))
     return true;
   raise(HazardKind::MissingGridWait, inst,
-        "global memory is touched before griddepcontrol.wait, while the kernel in front in the stream may still run");
+        "global memory is accessed before griddepcontrol.wait, while the previous kernel in the stream may still run");
   return false;
 }
 
@@ -306,7 +306,7 @@ bool dgemm::emulator::resolveShared(Context &c, const Instruction &inst, uint64_
   Cluster &cluster = *c.cta.cluster;
   if (address >> 32 || rank > cluster.ctas.size() || (rank && space == Space::Shared && rank - 1 != c.cta.rank)) {
     c.raise(HazardKind::OutOfBounds, inst,
-            "0x" + Twine::utohexstr(address) + " is no address of shared memory of this " +
+            "0x" + Twine::utohexstr(address) + " is not an address of shared memory of this " +
                 (space == Space::Shared ? "CTA" : "cluster"));
     return false;
   }

@@ -37,7 +37,7 @@ struct NamedBarrier {
   Clocks passed;
   /// Line of the first arrival, for a disagreement about the count.
   unsigned line = 0;
-  /// Since then: without a number of threads, by bar.arrive.
+  /// Arrivals since then: without a number of threads; by bar.arrive.
   bool isBare = false, hasArrivals = false;
 };
 
@@ -54,12 +54,12 @@ struct Cta {
   std::map<uint32_t, MBarrier> barriers;
   std::array<NamedBarrier, 16> named;
   std::vector<Warpgroup> warpgroups;
-  /// Registers that setmaxnreg may still hand out, in units of one register of a warp.
+  /// Registers that setmaxnreg can still allocate, in units of one register of a warp.
   int64_t freeRegisters = 0;
   bool done() const;
 };
 
-/// What an epoch of an agent stands for, for reports.
+/// The meaning of an agent's epoch, for reports.
 struct AgentInfo {
   enum Kind : uint8_t { Warp, TensorCore, Bulk, Barrier, Grid } kind;
   unsigned cta;
@@ -70,14 +70,14 @@ struct Cluster {
   std::array<uint32_t, 3> id = {0, 0, 0};
   std::vector<std::unique_ptr<Cta>> ctas;
   std::vector<AgentInfo> agents;
-  /// The kernel in front in the stream: epoch 1 is its end, which griddepcontrol.wait waits for.
+  /// The previous kernel in the stream: epoch 1 is its end, which griddepcontrol.wait waits for.
   uint32_t gridAgent = 0;
-  /// barrier.cluster: warps that have arrived, and the clocks that they brought.
+  /// barrier.cluster: warps that have arrived, and their clocks.
   uint32_t arrived = 0;
   uint32_t exited = 0;
   uint64_t generation = 0;
   Clocks gathering, passed;
-  /// Asynchronous work that still has to happen in it.
+  /// Pending asynchronous work in it.
   uint64_t pending = 0;
 
   uint32_t makeAgent(AgentInfo info) {
@@ -86,7 +86,7 @@ struct Cluster {
   }
 };
 
-/// Something that happens by itself at a later time.
+/// An event at a later time.
 struct Event {
   uint64_t time;
   uint64_t order;
@@ -101,7 +101,7 @@ struct Launch {
   std::array<uint32_t, 3> block = {1, 1, 1};
   std::array<uint32_t, 3> cluster = {1, 1, 1};
   uint32_t dynamicShared = 0;
-  /// Starts before the kernel in front of it in the stream has ended.
+  /// Starts before the previous kernel in the stream has ended.
   bool overlapsPrevious = false;
   std::vector<uint8_t> parameters;
   /// Tensor maps by byte offset in the parameters.
@@ -131,7 +131,7 @@ public:
   void schedule(Cluster &cluster, uint64_t delay, std::function<void()> action);
   /// Uniform in [low, high].
   uint64_t random(uint64_t low, uint64_t high) { return low + rng() % (high - low + 1); }
-  /// Something happened that may let others go on: no livelock.
+  /// Records progress that may let others continue: no livelock.
   void progressed() { lastProgress = report.warpInstructions; }
 
   /// Text for reports: "CTA 3 warp 2".
@@ -143,7 +143,7 @@ public:
   unsigned entryRegisters() const { return entryRegs; }
   /// The lane of `members` that elect.sync elects: any, but always the same (PTX ISA, "elect").
   unsigned elect(LaneMask members) const;
-  /// What ends with the last thread of a CTA: nobody will wait for a copy into its shared memory any more.
+  /// Checks at the end of a CTA's last thread: no thread will wait for a copy into its shared memory any more.
   bool checkEnd(Cta &cta, const Warp &warp, unsigned line);
   /// Asynchronous work of `from` may not reach a CTA that has ended.
   bool checkAlive(const Cta &target, const Cta &from, const Warp *warp, unsigned line, llvm::StringRef what);
@@ -152,13 +152,13 @@ private:
   void admit();
   bool retire();
   bool round();
-  /// When something will happen by itself: an event, or the end of a sleep. The largest value: never.
+  /// The tick of the next event or end of a sleep; the largest value if there is none.
   uint64_t nextWakeUp() const;
   void runWarp(Cta &cta, Warp &warp);
-  /// Lanes of `warp` that stand at the .sync instruction of `split`, those of `split` included.
+  /// Lanes of `warp` that are at the .sync instruction of `split`, including those of `split`.
   LaneMask gatherAtSync(const Warp &warp, const Split &split) const;
-  /// Lanes that run apart wait for each other at a .sync instruction and go on as one split. False: they are not all
-  /// here, or a hazard was raised. `index` follows the split.
+  /// Diverged lanes wait for each other at a .sync instruction and continue as one split. False: they are not all here,
+  /// or a hazard was raised. `index` follows the split.
   bool meet(Cta &cta, Warp &warp, size_t &index);
   void raiseDeadlock(llvm::StringRef why);
   std::string describeWait(Cta &cta, Warp &warp, const Split &split);
@@ -177,14 +177,14 @@ private:
   std::deque<std::unique_ptr<Cluster>> running;
   uint64_t nextCluster = 0, numClusters = 0, ctasDone = 0;
   uint64_t lastProgress = 0;
-  /// Of the host's clock, as checkHost reads it.
+  /// Times of the host's clock, read by checkHost.
   using HostTime = std::chrono::steady_clock::time_point;
   HostTime hostBegin = std::chrono::steady_clock::now(), nextReport = hostBegin;
   unsigned entryRegs = 0;
   std::vector<std::pair<Cta *, Warp *>> order;
 };
 
-/// What a handler works on.
+/// The arguments of a handler.
 struct Context {
   Machine &machine;
   Cta &cta;
@@ -228,13 +228,13 @@ struct Context {
              const llvm::Twine &context = "") const {
     return machine.raise(kind, &cta, &warp, inst.line, message, context);
   }
-  /// Global memory may be touched. False: a hazard was raised.
+  /// True if global memory may be accessed. False: a hazard was raised.
   bool mayTouchGlobal(const Instruction &inst) const;
-  /// The scope that `inst` names reaches the CTA. False: a hazard was raised.
+  /// True if the scope of `inst` reaches the CTA. False: a hazard was raised.
   bool reaches(const Instruction &inst, const Cta &other) const;
   /// The first active lane.
   unsigned leader() const { return __builtin_ctz(mask); }
-  /// All threads of the warp that have not ended take part.
+  /// True if all threads of the warp that have not ended take part.
   bool converged() const { return warp.splits.size() == 1 && mask == split().mask && noFrames(); }
   bool noFrames() const;
   Step block(Wait wait) const;
@@ -245,8 +245,8 @@ struct SharedAddress {
   Cta *cta = nullptr;
   uint32_t offset = 0;
 };
-/// Generic windows. Shared addresses are offsets in the CTA's own window; of a peer in the cluster, the rank plus one
-/// stands in bits 24 and up (mapa makes such).
+/// Generic windows. Shared addresses are offsets in the CTA's own window; addresses of a peer in the cluster have the
+/// rank plus one in bits 24 and up (mapa makes these).
 constexpr uint64_t kSharedWindow = 0x7e00000000000000ull;
 constexpr uint64_t kParamWindow = 0x7d00000000000000ull;
 

@@ -29,7 +29,7 @@ static bool resolveRows(Context &c, const Instruction &inst, const Operand &addr
   return true;
 }
 
-/// Where half `h` of lane `lane` stands in its matrix.
+/// The position of half `h` of lane `lane` in its matrix.
 static uint8_t *element(uint8_t **rows, unsigned lane, unsigned h, bool transposed) {
   unsigned major = lane / 4, minor = lane % 4 * 2 + h;
   return transposed ? rows[minor] + major * 2 : rows[major] + minor * 2;

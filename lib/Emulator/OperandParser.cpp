@@ -189,10 +189,10 @@ bool OperandParser::parseSource(Type type, Operand &out, int forceWide) {
 
 bool OperandParser::parseDestination(Type type, Operand &out, int forceWide) {
   if (peek().isWord("_"))
-    return fail("the emulator knows no '_' here");
+    return fail("'_' is not allowed here");
   if (!parseSource(type, out, forceWide))
     return false;
-  return !out.constant || fail("the destination is no register");
+  return !out.constant || fail("the destination is not a register");
 }
 
 bool OperandParser::parsePredicate(bool isSource, Operand &out) {
@@ -201,7 +201,7 @@ bool OperandParser::parsePredicate(bool isSource, Operand &out) {
     return fail("expected a predicate register instead of '" + peek().text + "'");
   out = symbols.findRegister(peek().text);
   if (out.kind != Operand::Pred)
-    return fail("'" + peek().text + "' is no predicate register");
+    return fail("'" + peek().text + "' is not a predicate register");
   out.negated = negated;
   out.isSource = isSource;
   ++pos;

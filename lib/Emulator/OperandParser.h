@@ -15,7 +15,7 @@
 
 namespace dgemm::emulator {
 
-/// Reads the operands of one statement as its row of the instruction table lays them out.
+/// Reads the operands of one statement in the form of its row of the instruction table.
 class OperandParser {
 public:
   struct LabelUse {

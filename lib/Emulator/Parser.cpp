@@ -48,7 +48,7 @@ Type parseType(StringRef text) {
       .Default(Type::None);
 }
 
-/// Which threads wait for each other at an instruction.
+/// The threads that wait for each other at an instruction.
 void markSync(Instruction &inst) {
   llvm::SmallVector<StringRef, 8> parts;
   StringRef(inst.row->pattern).split(parts, ' ');
@@ -149,7 +149,7 @@ Error Parser::parseVersion() {
   Token directive = take();
   if (directive.text == ".target") {
     if (peek().text != "sm_90a" && peek().text != "sm_90")
-      return fail("target is '" + peek().text + "', the emulator is an sm_90a");
+      return fail("target is '" + peek().text + "', but the emulator is an sm_90a");
     take();
     while (accept(","))
       take();
@@ -230,7 +230,7 @@ Error Parser::parseEntry() {
     return skipBody();
   }
   if (found)
-    return fail("kernel '" + name + "' is there twice");
+    return fail("kernel '" + name + "' is defined twice");
   found = true;
   kernel.name = name.str();
   if (Error error = layOutShared())
@@ -304,7 +304,7 @@ Error Parser::parsePerformance() {
   }
   if (directive.text == ".explicitcluster")
     return Error::success();
-  // Of threads and of CTAs in a cluster alike, so that a product fits 32 bits.
+  // The limit of threads and of CTAs in a cluster, so that a product fits into 32 bits.
   constexpr unsigned kLargest = 1024;
   std::array<unsigned, 3> values = {1, 1, 1};
   unsigned count = 0;
@@ -358,7 +358,7 @@ Error Parser::parseBody() {
       return error;
     }
   } while (depth);
-  // Falling off the end ends the thread; a label may stand there.
+  // Reaching the end ends the thread; there may be a label.
   Instruction last;
   Match match = matchOpcode("ret");
   last.row = match.row;
@@ -385,7 +385,7 @@ Error Parser::parseStatement() {
   if (peek().kind == Token::Word && peek(1).isPunct(':')) {
     StringRef name = take().text;
     if (!symbols.defineLabel(name, kernel.instructions.size()))
-      return fail("label '" + name + "' is there twice");
+      return fail("label '" + name + "' is defined twice");
     take();
     return Error::success();
   }
@@ -428,7 +428,7 @@ Error Parser::parseInstruction() {
     inst.guardNegated = accept("!");
     Operand guard = symbols.findRegister(peek().text);
     if (guard.kind != Operand::Pred)
-      return fail("'" + peek().text + "' is no predicate register");
+      return fail("'" + peek().text + "' is not a predicate register");
     inst.guard = int32_t(guard.slot);
     take();
   }
@@ -465,7 +465,7 @@ Error Parser::resolveLabels() {
   return Error::success();
 }
 
-/// Numbers the registers that wgmma works on, and marks the instructions that touch one.
+/// Numbers the registers that wgmma uses, and marks the instructions that access one.
 void Parser::findAccumulators() {
   kernel.accumulatorIndex.assign(kernel.numReg32, -1);
   auto isWgmma = [](const Instruction &inst) { return inst.mods[Field::WgmmaN] != 0; };

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// In each round of kQuantum ticks the warps that are ready run, in a random order and some of them not at all, so that
-// seeds try many interleavings. Asynchronous work waits in a queue of events; its delays are random too.
+// In each round of kQuantum ticks, the ready warps run in a random order, and some do not run, so that seeds try many
+// interleavings. Asynchronous work waits in a queue of events; its delays are random too.
 //
 //===----------------------------------------------------------------------===//
 
@@ -65,7 +65,7 @@ void Machine::endWait(Cta &cta, Warp &warp, Split &split) {
   split.wait = Wait();
 }
 
-/// Ends a run of FP32 arithmetic in the trace; short ones are not worth a slice.
+/// Ends a run of FP32 arithmetic in the trace; short runs get no slice.
 void Machine::closeMath(Cta &cta, Warp &warp) {
   if (trace.isEnabled() && warp.mathCount >= 8)
     trace.add(cta.index, warp.index, "fp32 arithmetic (promotion)", warp.mathSince, now);
@@ -82,7 +82,7 @@ static bool checkAccumulators(Context &c, const Instruction &inst) {
       return true;
     if (c.warp.inFlight[index]) {
       c.raise(HazardKind::AccumulatorInFlight, inst,
-              "a register of a wgmma is touched before wgmma.wait_group has waited for it");
+              "a register of a wgmma is accessed before wgmma.wait_group has waited for it");
       return false;
     }
     c.warp.lastTouch[index] = c.warp.count;
@@ -103,7 +103,7 @@ static bool checkAccumulators(Context &c, const Instruction &inst) {
 }
 
 LaneMask Machine::gatherAtSync(const Warp &warp, const Split &split) const {
-  // Any two bar.warp.sync meet (PTX ISA, "bar.warp.sync"); of the others each only with itself.
+  // Any two bar.warp.sync meet (PTX ISA, "bar.warp.sync"); any other meets only itself.
   auto isWarpSync = [&](const Split &s) { return kernel.instructions[s.pc].handler == execWarpSync; };
   LaneMask lanes = split.mask;
   for (const Split &other : warp.splits)
@@ -152,7 +152,7 @@ bool Machine::meet(Cta &cta, Warp &warp, size_t &index) {
   return true;
 }
 
-/// A predicate that was never written has some value on a GPU.
+/// A predicate that was never written has an undefined value on a GPU.
 static bool checkPredicates(Context &c, const Instruction &inst) {
   auto isWritten = [&](const Operand &operand) {
     return !operand.isSource || !(c.mask & ~c.warp.predsWritten[operand.slot]);
@@ -207,7 +207,7 @@ void Machine::runWarp(Cta &cta, Warp &warp) {
         return;
       break;
     case Step::Jumped:
-      // A uniform branch leaves the splits as they are, unless it came to where they meet.
+      // A uniform branch does not change the splits, unless it reaches a point where they meet.
       if (index >= warp.splits.size() || warp.splits.size() > 1)
         return;
       break;
@@ -318,7 +318,7 @@ llvm::Error Machine::run() {
     } else if (running.empty()) {
       break;
     } else {
-      raiseDeadlock(ran ? "no store, barrier or copy for a long time: the kernel spins" : "nothing can go on");
+      raiseDeadlock(ran ? "no store, barrier or copy for a long time: the kernel spins" : "no warp can continue");
     }
   }
   report.ticks = now;
@@ -346,7 +346,7 @@ std::string Machine::describeWait(Cta &cta, Warp &warp, const Split &split) {
     text = "waits for the cluster barrier (" + std::to_string(cta.cluster->arrived) + " warps there)";
     break;
   case Wait::Wgmma:
-    text = "waits for a wgmma that not all four warps have issued";
+    text = "waits for a wgmma that some of the four warps have not issued";
     break;
   case Wait::Bulk:
     text = "waits for its bulk stores";
@@ -379,7 +379,7 @@ std::string Machine::describeBarriers(Cta &cta) {
   return text;
 }
 
-/// A line for each run of warps that wait for the same.
+/// A line for each run of warps that wait for the same event.
 std::string Machine::describeWarps(Cta &cta) {
   std::string text, last;
   unsigned first = 0;
@@ -424,7 +424,7 @@ void Machine::raiseDeadlock(llvm::StringRef why) {
           firstWarp = &warp;
           line = kernel.instructions[split.pc].line;
         }
-      // A few CTAs tell the story.
+      // A few CTAs are enough.
       if (context.size() < 12000)
         context += describeWarps(*cta) + describeBarriers(*cta);
     }

@@ -14,7 +14,7 @@ void SharedMemory::resize(uint32_t size, uint32_t first) {
   firstLegal = first;
   limit = size;
   size = (size + kChunk - 1) / kChunk * kChunk;
-  // Not zero: a kernel that counts on cleared memory must not pass.
+  // Not zero: a kernel that relies on cleared memory must not pass.
   bytes.assign(size, 0xA5);
   chunks.assign(size / kChunk, Chunk());
   barrierWord.assign(size / 8 + 1, false);
@@ -30,7 +30,7 @@ static bool isOrdered(const Access &earlier, const VectorClock &clock) {
   return true;
 }
 
-/// What is wrong with `access` after `earlier`, if anything.
+/// The hazard of `access` after `earlier`, if any.
 static std::optional<HazardKind> check(const Access &earlier, const Access &access, const Clocks &clocks) {
   bool earlierWrites = isWrite(earlier.kind);
   if (!earlierWrites && !isWrite(access.kind))
@@ -48,8 +48,8 @@ static std::optional<HazardKind> check(const Access &earlier, const Access &acce
 void SharedMemory::recordIn(Chunk &chunk, uint16_t mask, const Access &access) {
   if (isWrite(access.kind)) {
     chunk.written |= mask;
-    // The write was ordered after all that it covers, so that whoever is ordered after it is after them too; an atomic
-    // is not ordered after those of others.
+    // The write was ordered after all accesses that it covers, so an access ordered after it is also ordered after
+    // these. An atomic is not ordered after other agents' atomics.
     for (size_t i = 0; i < chunk.accesses.size();) {
       const Access &known = chunk.accesses[i];
       bool isBeside = access.kind == AccessKind::GenericAtomic && known.kind == AccessKind::GenericAtomic &&

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The bytes, and for every 16 of them who wrote and who may still read. Accesses are checked by order (VectorClock.h),
-// not by when they happen to run, so that a race shows on schedules that happen to work too.
+// The bytes, and for each 16 bytes their writer and pending readers. Accesses are checked by order (VectorClock.h), not
+// by their time, so a race is also found under schedules that happen to work.
 //
 //===----------------------------------------------------------------------===//
 
@@ -30,12 +30,12 @@ inline bool isGenericWrite(AccessKind kind) {
 inline bool isWrite(AccessKind kind) { return isGenericWrite(kind) || kind == AccessKind::BulkWrite; }
 inline bool isAsync(AccessKind kind) { return kind >= AccessKind::WgmmaRead; }
 
-/// Who touched bytes of a chunk, and from which epoch of which agent on that is over.
+/// An access to bytes of a chunk, and the agent and epoch from which on it is complete.
 struct Access {
   AccessKind kind = AccessKind::GenericRead;
   /// Bytes of the 16.
   uint16_t mask = 0;
-  /// A WgmmaRead has four agents from here on, one for each warp of the warpgroup.
+  /// A WgmmaRead has four consecutive agents from this one, one for each warp of the warpgroup.
   uint32_t agent = 0;
   uint32_t epoch = 0;
   int32_t warp = -1;
@@ -49,7 +49,7 @@ struct Access {
 struct Violation {
   HazardKind kind;
   uint32_t offset;
-  /// The earlier access; absent if nobody ever wrote the bytes.
+  /// The earlier access; absent if the bytes were never written.
   std::optional<Access> other;
 };
 

@@ -42,7 +42,7 @@ std::string SymbolTable::declare(llvm::StringRef name, Type type) {
   return "";
 }
 
-/// "%r12" is of 13 and more registers "%r", "%r012" of none.
+/// "%r12" belongs to a range "%r" of 13 or more registers, "%r012" to none.
 static bool isOfRange(llvm::StringRef name, llvm::StringRef prefix, uint64_t count) {
   uint64_t index = 0;
   return name.consume_front(prefix) && !name.empty() && llvm::all_of(name, llvm::isDigit) &&

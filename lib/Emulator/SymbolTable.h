@@ -26,7 +26,7 @@ public:
   std::string declare(llvm::StringRef name, Type type);
   /// Declares name0 to name<count - 1>.
   std::string declareRange(llvm::StringRef name, Type type, uint64_t count);
-  /// Kind None if there is no such register. A register takes room in the kernel from its first use on.
+  /// Kind None if there is no such register. A register is allocated in the kernel at its first use.
   Operand findRegister(llvm::StringRef name);
 
   Operand constant(uint64_t value, bool wide);
@@ -37,7 +37,7 @@ public:
   /// Address of a shared variable or a parameter.
   const uint64_t *findAddress(llvm::StringRef name) const;
 
-  /// False: the label is there already.
+  /// False: the label is already defined.
   bool defineLabel(llvm::StringRef name, uint32_t pc);
   unsigned currentScope() const { return stack.back(); }
   /// Looks in `scope` and those around it.
@@ -50,7 +50,7 @@ private:
   };
   struct Scope {
     unsigned parent = 0;
-    /// Single ones by name, and those of ranges that were used.
+    /// Single registers by name, and used registers of ranges.
     llvm::StringMap<Operand> registers;
     llvm::StringMap<Range> ranges;
     llvm::StringMap<uint32_t> labels;

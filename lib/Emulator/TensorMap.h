@@ -35,7 +35,7 @@ struct TensorMap {
   /// Elements of the box in shared memory along `dim`.
   int64_t extent(unsigned dim) const { return (box[dim] + elementStrides[dim] - 1) / elementStrides[dim]; }
   uint64_t boxBytes() const;
-  /// Alignment that the shared-memory side needs: the repeat of the swizzle pattern, and 128 at least.
+  /// Required alignment in shared memory: the period of the swizzle pattern, at least 128.
   unsigned sharedAlignment() const { return swizzle ? swizzle * 8 : 128; }
 
   /// Calls `row(shared offset, global offset or -1, bytes)` for runs that are contiguous and unswizzled within
@@ -51,8 +51,7 @@ inline uint64_t swizzleOffset(uint64_t offset, unsigned width) {
   return offset ^ ((offset >> 3) & (bits << 4));
 }
 
-/// Evaluates and checks what cuTensorMapEncodeTiled checks. Error: what it would refuse, with the number given and
-/// the one allowed.
+/// Evaluates the map and checks what cuTensorMapEncodeTiled checks. Error: names the refused value and what is allowed.
 llvm::Expected<TensorMap> makeTensorMap(const ParameterInfo &parameter, const Sizes &sizes, GlobalMemory &memory);
 
 } // namespace dgemm::emulator

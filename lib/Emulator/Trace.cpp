@@ -45,7 +45,7 @@ static std::string laneName(unsigned lane) {
   return "warp " + std::to_string(lane);
 }
 
-/// The thread of a row: lanes stay in their order, and rows of a lane beside each other.
+/// The thread of a row: lanes keep their order, and rows of a lane are adjacent.
 static int64_t getThread(unsigned lane, unsigned row) { return int64_t(lane) * 1000 + row; }
 
 static void writeMetadata(llvm::json::OStream &json, llvm::StringRef kind, uint64_t cta, int64_t thread,
@@ -59,8 +59,8 @@ static void writeMetadata(llvm::json::OStream &json, llvm::StringRef kind, uint6
   });
 }
 
-// A reader drops a slice that overlaps another one of its thread and does not lie within it. Copies and wgmmas do
-// overlap; so each slice goes to the first row of its lane where it fits.
+// A reader drops a slice that overlaps another one of its thread and does not lie within it. Copies and wgmmas overlap,
+// so each slice goes to the first row of its lane in which it fits.
 std::vector<unsigned> Trace::getRows() const {
   std::vector<size_t> order(slices.size());
   std::iota(order.begin(), order.end(), 0);
@@ -68,7 +68,7 @@ std::vector<unsigned> Trace::getRows() const {
     return std::make_tuple(slices[a].from, slices[b].to, a) < std::make_tuple(slices[b].from, slices[a].to, b);
   });
   std::vector<unsigned> rows(slices.size());
-  // Of each row of each lane, the ends of the slices that are open, the innermost last.
+  // The ends of the open slices of each row of each lane, the innermost last.
   std::map<std::pair<uint32_t, unsigned>, std::vector<std::vector<uint64_t>>> open;
   for (size_t index : order) {
     const Slice &slice = slices[index];

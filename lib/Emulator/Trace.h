@@ -33,7 +33,7 @@ public:
   llvm::Error write(llvm::StringRef path) const;
 
 private:
-  /// Of each slice the row of its lane that it stands in; those of a row are one after the other or within each other.
+  /// The row of each slice in its lane; slices of a row do not overlap or are nested.
   std::vector<unsigned> getRows() const;
   void print(llvm::raw_ostream &out) const;
 

@@ -41,7 +41,7 @@ private:
 };
 
 /// Order in the generic proxy, and which generic writes are visible to the async proxy (PTX ISA, "Proxies": a proxy
-/// fence has to stand on the path between the two).
+/// fence has to be on the path between the two).
 struct Clocks {
   VectorClock order;
   VectorClock fenced;

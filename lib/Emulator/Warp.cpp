@@ -11,7 +11,7 @@
 using namespace dgemm::emulator;
 
 void Warp::start(const Kernel &kernel, LaneMask lanes) {
-  // Garbage that shows: a NaN as float, far out of every range as an address.
+  // Garbage that is noticed: NaN as a float, far out of every range as an address.
   reg32.assign(size_t(kernel.numReg32) * kLanes, 0x7fbadbadu);
   reg64.assign(size_t(kernel.numReg64) * kLanes, 0x7fbadbad7fbadbadull);
   preds.assign(kernel.numPred, 0);
@@ -57,7 +57,7 @@ void Warp::branch(size_t index, LaneMask taken, uint32_t target, uint32_t next, 
     splits.push_back(Split{target, taken, -1, {}, 0, false});
     return;
   }
-  // A loop that threads leave one by one meets once, at its end: the inner branches reuse the frame.
+  // Threads that leave a loop one by one meet once, at its end, so the inner branches reuse the frame.
   if (split.frame < 0 || frames[split.frame].pc != reconverge)
     split.frame = makeFrame(reconverge, split.frame, split.mask);
   split.pc = next;

@@ -23,14 +23,13 @@ struct Wait {
   enum Kind : uint8_t { None, Phase, NamedBarrier, ClusterBarrier, Wgmma, Bulk, Registers, Sleep, Meet };
   Kind kind = None;
   MBarrier *barrier = nullptr;
-  /// Phase: parity. Wgmma, Bulk: groups that may still be in flight. NamedBarrier: id. Registers: how many. Meet:
-  /// lanes.
+  /// Phase: parity. Wgmma, Bulk: groups that may still be in flight. NamedBarrier: id. Registers: number. Meet: lanes.
   uint32_t value = 0;
   /// NamedBarrier, ClusterBarrier: generation that has to pass. Sleep: tick.
   uint64_t generation = 0;
-  /// Bulk: only reads of the source.
+  /// Bulk: waits only for reads of the source.
   bool read = false;
-  /// Bulk: lane whose groups are meant.
+  /// Bulk: the lane of the groups.
   uint8_t lane = 0;
   /// Tick at which the wait began, for the trace.
   uint64_t since = 0;
@@ -45,11 +44,11 @@ struct Split {
   Wait wait;
   /// try_wait has given up once already.
   unsigned polls = 0;
-  /// Has arrived at the named barrier that it stands at.
+  /// Has arrived at its current named barrier.
   bool atBarrier = false;
 };
 
-/// A divergent branch: its threads gather at `pc`, the immediate post-dominator.
+/// A divergent branch: its threads reconverge at `pc`, the immediate post-dominator.
 struct Frame {
   uint32_t pc = 0;
   int32_t parent = -1;
@@ -70,7 +69,7 @@ struct BulkGroups {
   /// Copies in flight by group, from `first` on.
   uint32_t first = 1;
   std::vector<Group> groups;
-  /// Group and line of the last copy, and up to which group the thread has waited for reads of the source.
+  /// Group and line of the last copy, and the last group for whose reads of the source the thread has waited.
   uint32_t issued = 0, waited = 0;
   unsigned line = 0;
   Group &get(uint32_t group);
@@ -93,16 +92,17 @@ struct Warp {
 
   uint32_t agent = 0;
   Clocks clocks;
-  /// What a relaxed arrive hands on: all before the last fence. What relaxed waits saw: a fence takes it over.
+  /// The clocks that a relaxed arrive releases: all before the last fence. The clocks of relaxed waits, which a fence
+  /// acquires.
   Clocks released, observed;
-  /// The same within the CTA, for which a fence of scope .cta is enough.
+  /// The same within the CTA, for which a .cta fence is enough.
   Clocks releasedInCta, observedInCta;
-  /// By lane; agent 0 where the thread never used bulk groups.
+  /// By lane; agent 0 if the thread never used bulk groups.
   std::array<BulkGroups, kLanes> bulk;
 
   /// Warp instructions run; the clock of lastTouch and lastFence.
   uint64_t count = 0;
-  /// By accumulator index: when it was last touched by other than wgmma, and wgmmas in flight that use it.
+  /// By accumulator index: its last access by other instructions than wgmma, and the wgmmas in flight that use it.
   std::vector<uint64_t> lastTouch;
   std::vector<uint32_t> touchLine;
   std::vector<uint16_t> inFlight;
@@ -115,14 +115,14 @@ struct Warp {
   unsigned registers = 0;
   bool clusterArrived = false;
   uint64_t clusterGeneration = 0;
-  /// Schedule: this warp runs in one of so many rounds.
+  /// Schedule: this warp runs in one of this many rounds.
   unsigned slowness = 1;
   /// Trace: where a run of FP32 arithmetic began.
   uint64_t mathSince = 0;
   unsigned mathCount = 0;
 
   uint32_t epoch() const { return clocks.order.get(agent); }
-  /// Starts a new epoch: what follows is not covered by what was released so far.
+  /// Starts a new epoch: earlier releases do not cover what follows.
   void advance() { clocks.order.raise(agent, epoch() + 1); }
   bool done() const { return splits.empty(); }
   /// Lanes that have not ended.
@@ -131,7 +131,7 @@ struct Warp {
   void start(const Kernel &kernel, LaneMask lanes);
   /// Splits `split` at a branch that `taken` of its threads take.
   void branch(size_t split, LaneMask taken, uint32_t target, uint32_t next, uint32_t reconverge);
-  /// Gathers splits that have come to where they meet others. True if splits changed.
+  /// Joins splits that have reached their meeting point. True if splits changed.
   bool gather(size_t split);
   /// Ends threads.
   void exit(size_t split, LaneMask lanes);

@@ -144,8 +144,8 @@ void execute(Machine &machine, Cta &cta, unsigned group, WgmmaOp &op) {
   op.executed = true;
 }
 
-/// Checks a descriptor and what it covers; records the reads once for the warpgroup. Rows with bytes that nobody wrote
-/// are a hazard unless `undefinedRows` takes them.
+/// Checks a descriptor and the bytes that it covers; records the reads once for the warpgroup. Rows with bytes that
+/// were not written are a hazard unless `undefinedRows` collects them.
 bool touchMatrix(Context &c, const Instruction &inst, uint64_t bits, unsigned rows, const char *name,
                  const Access &access, bool record, uint64_t *undefinedRows = nullptr) {
   MatrixDescriptor descriptor = MatrixDescriptor::decode(bits);
@@ -183,7 +183,8 @@ bool touchMatrix(Context &c, const Instruction &inst, uint64_t bits, unsigned ro
   return true;
 }
 
-/// Accumulators are in order among wgmmas of one shape; all else needs wgmma.fence or a wait (PTX ISA, "wgmma.fence").
+/// wgmmas of one shape access accumulators in order; any other access needs wgmma.fence or a wait (PTX ISA,
+/// "wgmma.fence").
 bool checkRegisters(Context &c, const Instruction &inst) {
   if (!c.warp.lastWgmmaFence)
     return c.raise(HazardKind::MissingWgmmaFence, inst, "no wgmma.fence before the first wgmma"), false;
@@ -195,7 +196,7 @@ bool checkRegisters(Context &c, const Instruction &inst) {
       if (c.warp.lastTouch[index] > c.warp.lastWgmmaFence)
         return c.raise(HazardKind::MissingWgmmaFence, inst,
                        "PTX line " + Twine(c.warp.touchLine[index]) +
-                           " touched a register of this wgmma, with no wgmma.fence since"),
+                           " accessed a register of this wgmma, without a wgmma.fence since"),
                false;
       bool sameShape = accumulator && c.warp.inFlightShape[index] == inst.mods[Field::WgmmaN];
       if (c.warp.inFlight[index] && !sameShape)
@@ -227,7 +228,7 @@ bool isUniform(Context &c, const Operand &operand) {
   return true;
 }
 
-/// What the warp says the operation is. False: a hazard was raised.
+/// Reads the warp's operation. False: a hazard was raised.
 bool describeOp(Context &c, const Instruction &inst, WgmmaOp &op) {
   const Operand &a = c.op(inst, 1), &b = c.op(inst, 2), &d = c.op(inst, 0);
   if (d.count != inst.mods[Field::WgmmaN] * 4u)
@@ -293,7 +294,7 @@ Step dgemm::emulator::execWgmma(Context &c, const Instruction &inst) {
                    "another one is at PTX line " +
                        Twine(op.instruction->line));
   Access access{AccessKind::WgmmaRead, 0, group.agent, op.group, int32_t(c.warp.index), inst.line};
-  // A kernel need not fill rows of A past the end of the operand: they reach only rows of D past the end.
+  // A kernel need not fill rows of A past the end of the operand: they affect only rows of D past the end.
   if ((!op.aFromRegisters && !touchMatrix(c, inst, op.descA, kWgmmaRows, "A", access, first, &op.undefinedRows)) ||
       !touchMatrix(c, inst, op.descB, inst.mods[Field::WgmmaN] * 8, "B", access, first))
     return Step::Stop;

@@ -17,16 +17,16 @@
 
 namespace dgemm::emulator {
 
-/// One wgmma.mma_async, from its first warp to when all four have waited for it.
+/// One wgmma.mma_async, from the issue of its first warp until all four warps have waited for it.
 struct WgmmaOp {
   const Instruction *instruction = nullptr;
-  /// Per warp: A from registers is read when its warp issues.
+  /// By warp: A from registers is read when its warp issues.
   std::array<std::vector<uint32_t>, 4> aRegisters;
   bool aFromRegisters = false;
   uint64_t descA = 0, descB = 0;
   bool scaleD = true;
   int scaleA = 1, scaleB = 1;
-  /// Bit r: row r of A has bytes that nobody wrote, so that row r of D is undefined: NaN here.
+  /// Bit r: row r of A has bytes that were not written, so row r of D is undefined: NaN here.
   uint64_t undefinedRows = 0;
   uint32_t group = 0;
   uint8_t issued = 0;
@@ -42,12 +42,12 @@ struct RegisterChange {
 
 struct Warpgroup {
   std::vector<RegisterChange> changes;
-  /// Four agents: what each of its warps has waited for.
+  /// Four agents: the waits of each of its warps.
   uint32_t agent = 0;
   std::deque<WgmmaOp> ops;
   /// Number of ops[0], counted from 0.
   uint64_t firstOp = 0;
-  /// Tick until which the tensor core is busy with what was issued.
+  /// Tick until which the tensor core is busy.
   uint64_t busyUntil = 0;
 };
 
@@ -66,7 +66,7 @@ struct MatrixDescriptor {
   unsigned swizzle = 0;
 
   static MatrixDescriptor decode(uint64_t bits);
-  /// What the hardware would not take, or what our layout rules exclude; empty if nothing.
+  /// A violation of the rules of the hardware or of our layouts; empty if there is none.
   std::string check(uint64_t bits) const;
   /// Byte offset of the 16-byte unit `k16` of row `row`.
   uint32_t unit(unsigned row, unsigned k16) const;

@@ -60,8 +60,8 @@ def inductor_pass(first: Any = None) -> Any:
         torch._inductor.config.post_grad_custom_post_pass = dgemm.torch.inductor_pass()
 
     It replaces torch._scaled_mm, torch.nn.functional.scaled_mm and the products of torchao's blockwise layers (ao::blockwise_fp8_gemm,
-    torchao::blockwise_scaled_mm) in the calls that override_scaled_mm would serve, as far as the graph says: nothing is done for
-    sizes that may not fit. `first` is a pass that runs before, such as one that stands in the config already.
+    torchao::blockwise_scaled_mm) in calls that override_scaled_mm would take, if the graph proves it: calls
+    whose sizes may not fit stay. `first` is a pass that runs before, such as the one that the config has already.
     """
     from . import _inductor  # which takes seconds to import
 

@@ -327,7 +327,7 @@ TEST(Decode, UnknownIsAnErrorWithItsLine) {
                 .find("unknown modifier '.m64n12k32'"),
             std::string::npos);
   EXPECT_NE(decodeError("cvt.rz.bf16.f32 %rs1, %r1;").find("unknown modifier '.rz'"), std::string::npos);
-  EXPECT_NE(decodeError("cvt.bf16.f32 %rs1, %r1;").find("do not go together"), std::string::npos);
+  EXPECT_NE(decodeError("cvt.bf16.f32 %rs1, %r1;").find("this combination of modifiers and types does not exist"), std::string::npos);
   EXPECT_NE(decodeError(".local .b32 x;").find("unknown directive '.local'"), std::string::npos);
 }
 
@@ -397,7 +397,7 @@ TEST(Decode, BadOperands) {
   EXPECT_NE(decodeError("add.s32 %r1, %r2, %nope;").find("unknown register or symbol '%nope'"), std::string::npos);
   EXPECT_NE(decodeError("add.s32 %r1, %r2, %rd1;").find("does not have the width"), std::string::npos);
   EXPECT_NE(decodeError("bra $NOWHERE;").find("there is no label '$NOWHERE'"), std::string::npos);
-  EXPECT_NE(decodeError("add.s32 5, %r2, %r3;").find("the destination is no register"), std::string::npos);
+  EXPECT_NE(decodeError("add.s32 5, %r2, %r3;").find("the destination is not a register"), std::string::npos);
   EXPECT_NE(decodeError("add.s32 %r1, %r2, %r3").find("unexpected operand"), std::string::npos);
   EXPECT_NE(decodeError("/* no end").find("comment has no end"), std::string::npos);
 }

@@ -79,13 +79,13 @@ TEST(Limits, OperandsOfTheLaunchDescriptor) {
   constexpr int64_t kMost = INT64_MAX;
   EXPECT_EQ(outShape({8, 8}, {8, 1}, true), "clean");
   EXPECT_EQ(outShape({4, 0, 4}, {8, 8, 1}, true), "clean");
-  EXPECT_EQ(outShape({1, kMost}, {64, 1}, false), "operand 'out' has more bytes than 63 bits count");
+  EXPECT_EQ(outShape({1, kMost}, {64, 1}, false), "operand 'out' has more bytes than fit into 63 bits");
   EXPECT_EQ(outShape({2, kMost}, {0, 0}, true), "elements of output operand 'out' overlap");
   EXPECT_EQ(outShape({8, 8}, {1, 1}, true), "elements of output operand 'out' overlap");
   // 2 * (2^62 + 8) * 4 wraps around to a few bytes.
-  EXPECT_EQ(outShape({3, 8}, {(int64_t(1) << 62) + 8, 1}, false), "operand 'out' has more bytes than 63 bits count");
+  EXPECT_EQ(outShape({3, 8}, {(int64_t(1) << 62) + 8, 1}, false), "operand 'out' has more bytes than fit into 63 bits");
   EXPECT_EQ(outShape({8, 8}, {-8, 1}, false), "operand 'out' has extent 8 with stride -8; both must be at least 0");
-  EXPECT_EQ(outShape({8, 9}, {8, 1}, false), "the buffer of operand 'out' has 256 bytes, needed are 260");
+  EXPECT_EQ(outShape({8, 9}, {8, 1}, false), "the buffer of operand 'out' has 256 bytes; it needs 260");
 }
 
 TEST(Limits, ClusterAndSharedMemoryOfTheLaunchDescriptor) {

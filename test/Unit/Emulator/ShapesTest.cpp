@@ -213,7 +213,7 @@ TEST(Shapes, ABrokenPromiseIsRefused) {
   llvm::Expected<Report> report = gemm->run(1);
   ASSERT_FALSE(bool(report));
   EXPECT_EQ(llvm::toString(report.takeError()),
-            "size K = 40 is no multiple of 16, as kernel 'dgemm_m9_n8_kx' was promised when it was compiled");
+            "size K = 40 is not a multiple of 16, as kernel 'dgemm_m9_n8_kx' was promised when it was compiled");
 }
 
 TEST(Shapes, GroupAlignmentIsThatOfTheConfig) {

@@ -291,7 +291,7 @@ TEST(LaunchDescriptor, BindsSizes) {
   EXPECT_EQ(bind({{"M", 8}, {"K", 512}, {"G", 4}}), "kernel 'gemm' has no size named 'G'");
   EXPECT_EQ(bind({{"M", -8}, {"K", 512}}), "expected size M to be 0 to 2147483647, but got -8");
   EXPECT_EQ(bind({{"M", 8}, {"K", 520}}),
-            "size K = 520 is no multiple of 16, as kernel 'gemm' was promised when it was compiled");
+            "size K = 520 is not a multiple of 16, as kernel 'gemm' was promised when it was compiled");
 }
 
 } // namespace
