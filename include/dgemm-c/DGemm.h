@@ -48,9 +48,9 @@ void dgemm_problem_destroy(dgemm_problem *problem);
 /* Sets a field of the problem, as GemmShape of dgemm/Driver/Compiler.h describes it:
  *   m, n, k                          elements
  *   groups                           of a grouped layout
- *   row_alignment                    contiguous, offsets: rows that each group starts at a multiple of; k_grouped: columns
- *                                    of K; 128 by default
- *   expected_m                       a guess at a dynamic M, or at the rows of a group of a masked or offsets layout; 0
+ *   row_alignment                    contiguous, offsets: rows that each group starts at a multiple of; 128 by default;
+ *                                    k_grouped: columns of K
+ *   expected_m                       a guess at a dynamic M, or at the rows of a group where the kernel reads these; 0
  *                                    for none
  *   lda, ldb, ldd                    elements from row to row; 0 where rows follow each other
  *   n_divisor, k_divisor, lda_divisor, ldb_divisor, ldd_divisor
