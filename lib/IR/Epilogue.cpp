@@ -252,6 +252,15 @@ LogicalResult EpilogueAttr::verify(function_ref<InFlightDiagnostic()> emitError,
 // The epilogue of dgemm.gemm in text
 //===----------------------------------------------------------------------===//
 
+LogicalResult dgemm::verifyHasEpilogue(function_ref<InFlightDiagnostic()> emitError, Layout layout, bool accumulate) {
+  if (accumulate)
+    return emitError() << "expected no epilogue where the product is added to D";
+  if (layout == Layout::Offsets || layout == Layout::KGrouped)
+    return emitError() << "expected an epilogue to be of a dense, contiguous or masked layout, but got "
+                       << stringifyLayout(layout);
+  return success();
+}
+
 /// `%bias : memref<4096xf32> along n named "bias"`.
 static ParseResult parseOperand(OpAsmParser &parser, OpAsmParser::UnresolvedOperand &operand, Type &type,
                                 EpilogueOperandAttr &role, size_t index) {

@@ -226,7 +226,7 @@ static LogicalResult verifyStrides(function_ref<InFlightDiagnostic()> emitError,
 
 LogicalResult ProblemAttr::verify(function_ref<InFlightDiagnostic()> emitError, DenseI64ArrayAttr sizes, Layout layout,
                                   DictionaryAttr strides, DivisorsAttr divisors, ScaledAttr lhs, ScaledAttr rhs,
-                                  Type out, AccuracyKind accuracy, bool, int64_t alignment, bool,
+                                  Type out, AccuracyKind accuracy, bool, int64_t alignment, bool accumulate,
                                   EpilogueAttr epilogue) {
   if (failed(verifySizes(emitError, layout, sizes)))
     return failure();
@@ -244,6 +244,9 @@ LogicalResult ProblemAttr::verify(function_ref<InFlightDiagnostic()> emitError, 
       return emitError() << "expected '" << operand.getName()
                          << "' not to be along g in a dense layout, which has no "
                             "groups";
+  // C8.
+  if (epilogue && failed(verifyHasEpilogue(emitError, layout, accumulate)))
+    return failure();
   // C6. Of a symbolic problem nothing is known.
   bool isSymbolic = llvm::all_of(sizes.asArrayRef(), [](int64_t size) { return size < 0; }) && !divisors && !strides;
   if (epilogue && epilogue.getGated() && !isSymbolic && failed(verifyGatedColumns(emitError, rhs, sizes[1], divisors)))

@@ -182,6 +182,9 @@ static LogicalResult verifyEpilogue(GemmOp op) {
     if (role.getAlong() == EpilogueAxisKind::G && op.getLayout() == Layout::Dense)
       return op.emitOpError() << "expected '" << role.getName()
                               << "' not to be along g in a dense layout, which has no groups";
+  if (op.hasEpilogue() &&
+      failed(verifyHasEpilogue([&] { return op.emitOpError(); }, op.getLayout(), op.getAccumulate())))
+    return failure();
   if (op.hasEpilogue())
     return dgemm::verifyEpilogue(op, op.getEpilogue(), (op.getGated() ? 2 : 1) + given);
   if (op.getGated())

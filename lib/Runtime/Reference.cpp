@@ -229,11 +229,12 @@ static std::vector<double> computeChecksums(const View &view, ArrayRef<double> s
 // Norms
 //===----------------------------------------------------------------------===//
 
-/// The fourth root of the sum of the squares of `k` numbers: table[bytes[i]] times the scale of its segment.
+/// The fourth root of the sum of the squares of `k` numbers: table[bytes[i]] times the scale of its segment. The layout
+/// is not k_grouped, which has no epilogue.
 template <typename GetScale>
 static double getNorm(const View &view, const uint8_t *bytes, const std::array<double, 256> &table, GetScale getScale) {
   double sum = 0;
-  for (Segment segment : view.segments) {
+  for (Segment segment : view.getSegments(/*group=*/0)) {
     double scale = getScale(segment.begin), part = 0;
     for (int64_t k = segment.begin; k < segment.end; ++k)
       part += table[bytes[k]] * table[bytes[k]];

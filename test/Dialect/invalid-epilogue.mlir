@@ -470,3 +470,27 @@ dgemm.kernel @kernel(%a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: mem
     } : !dgemm.frag<64x256xf32> -> !dgemm.frag<64x256xf32>
   }
 }
+
+// -----
+
+// What is added to D has no epilogue.
+func.func @accumulate(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xf32>) {
+  // expected-error @+1 {{expected no epilogue where the product is added to D}}
+  dgemm.gemm dense accumulate lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d) epilogue {
+    ^bb0(%x: f32):
+      dgemm.yield %x : f32
+    } : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xf32>)
+  return
+}
+
+// -----
+
+// Nor has a layout whose groups lie anywhere.
+func.func @offsets(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<2x384x512xf8E4M3FN>, %sb: memref<2x3x4xf32>, %d: memref<64x384xbf16>, %ends: memref<2xi32>) {
+  // expected-error @+1 {{expected an epilogue to be of a dense, contiguous or masked layout, but got offsets}}
+  dgemm.gemm offsets(%ends) lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d) epilogue {
+    ^bb0(%x: f32):
+      dgemm.yield %x : f32
+    } : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<2x384x512xf8E4M3FN>, memref<2x3x4xf32>, memref<64x384xbf16>, memref<2xi32>)
+  return
+}

@@ -29,6 +29,9 @@ bool isEpilogueOp(llvm::StringRef name);
 LogicalResult verifyScalarRegion(Operation *op, mlir::Region &region, unsigned numArguments);
 /// As well its ops are those of an epilogue, on f32 and i1.
 LogicalResult verifyEpilogue(Operation *op, mlir::Region &region, unsigned numArguments);
+/// A problem that has an epilogue is of a dense, contiguous or masked layout, and its D is not added to.
+LogicalResult verifyHasEpilogue(llvm::function_ref<mlir::InFlightDiagnostic()> emitError, Layout layout,
+                                bool accumulate);
 
 /// What `region`, which has been verified, computes.
 EpilogueAttr getEpilogue(mlir::Region &region, ArrayRef<EpilogueOperandAttr> operands, bool isGated);
