@@ -234,8 +234,8 @@ def DGemm_ProblemAttr : AttrDef<DGemm_Dialect, "Problem"> {
     - C5: an operand of the epilogue along `g` is one of a grouped layout.
     - C6: of a gated epilogue B is scaled by [128, 128], and N a multiple of 256, or by [full, full], and N one of 2; a
       dynamic N is promised to be.
-    - C8: an epilogue is of a dense, contiguous or masked layout, and comes without `accumulate`.
     - C7: `alignment` is at least 1, and 1 of other layouts than `offsets` and `k_grouped`; of the latter a multiple of 128.
+    - C8: an epilogue is of a dense, contiguous or masked layout, and comes without `accumulate`.
 
     Example: `#dgemm.problem<sizes = [-1, 384, 512], strides = {a = array<i64: 1024, 1>}>`.
   }];

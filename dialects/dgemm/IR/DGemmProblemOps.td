@@ -83,7 +83,7 @@ def DGemm_GemmOp : DGemm_Op<"gemm", [
       along `mn` may have strides as D may. A row stride of it that is `?` is LDD, as that of D is.
     - C8: the region takes nothing from outside of it, its values are f32 or i1, and each of its ops is one that has a
       form in PTX.
-    - C9: `gated` comes with an epilogue; see C6 of `#dgemm.problem`.
+    - C9: `gated` comes with an epilogue; see C6 of `#dgemm.problem`. An epilogue comes without `accumulate`, `offsets` and `k_grouped`.
 
     Example:
     ```mlir
@@ -120,7 +120,9 @@ def DGemm_GemmOp : DGemm_Op<"gemm", [
     ShapedType getOutType() { return cast<ShapedType>(getOut().getType()); }
     ::mlir::MutableOperandRange getDpsInitsMutable() { return getOutMutable(); }
     /// Elements of the result may be those of `out` before.
-    bool keepsElementsOfOut() { return getLayout() == Layout::Masked; }
+    bool keepsElementsOfOut() {
+      return getAccumulate() || getLayout() == Layout::Masked || getLayout() == Layout::Offsets;
+    }
     /// Extents in elements, ShapedType::kDynamic for `?`.
     int64_t getM() { return getOutType().getShape().drop_back().back(); }
     int64_t getN() { return getGated() ? getRhsType().getShape().drop_back().back() : getOutType().getShape().back(); }
