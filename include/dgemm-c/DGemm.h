@@ -64,7 +64,8 @@ char *dgemm_problem_set_int(dgemm_problem *problem, const char *field, int64_t v
  *   a_type, b_type                   "f8E4M3FN" or "f8E5M2"
  *   out_type                         "bf16", "f16" or "f32"
  *   accuracy                         "exact" or "fast"
- *   epilogue                         "bias+gelu": names of ready-made epilogues, or MLIR functions (docs/epilogues.md) */
+ *   epilogue                         "bias+gelu": names of ready-made epilogues, or MLIR functions (docs/epilogues.md)
+ */
 char *dgemm_problem_set_string(dgemm_problem *problem, const char *field, const char *value);
 
 /*===- Options --------------------------------------------------------------===*/

@@ -316,6 +316,6 @@ FailureOr<SelectedConfig> dgemm::selectConfig(MLIRContext *context, const Proble
                        << (size.loadsByTMA ? "" : " without TMA");
   return emitError() << "no legal config has these fields"
                      << (size.rowAlignment ? " and tiles that divide the alignment of groups" : "")
-                     << (size.loadsByTMA ? "" : "; operands without TMA allow no cluster")
+                     << (size.loadsByTMA ? "" : "; operands without TMA do not allow clusters")
                      << (size.isGated ? "; a gated epilogue wants block N = 256 and no split_k" : "");
 }

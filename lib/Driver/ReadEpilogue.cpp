@@ -38,7 +38,7 @@ public:
 
   EpilogueAttr finish() {
     YieldOp::create(builder, value.getLoc(), value);
-    return getEpilogue(holder->getBodyRegion(), operands);
+    return getEpilogue(holder->getBodyRegion(), operands, /*isGated=*/false);
   }
 
 private:

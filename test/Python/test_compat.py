@@ -144,7 +144,7 @@ def test_contiguous_refuses():
     operands = (case.a, case.scale_a), (case.b, case.scale_b), case.empty()
     for keywords, error, message in (({}, TypeError, "grouped_layout is missing"),
                                      ({"grouped_layout": labels, "m_indices": labels}, TypeError, "allowed is one of them"),
-                                     ({"m_indices": labels, "labels": labels}, TypeError, "labels is no argument"),
+                                     ({"m_indices": labels, "labels": labels}, TypeError, "labels is not an argument"),
                                      ({"m_indices": labels, "expected_m_for_psum_layout": 1}, ValueError,
                                       "expected_m_for_psum_layout")):
         with pytest.raises(error, match=message):

@@ -130,7 +130,7 @@ dgemm.compile(64, 128).load(0)
 @pytest.mark.parametrize("arch", ["89", "120"])
 def test_other_gpus_are_named(tmp_path, arch):
     result = run_with_fake_driver(tmp_path, FAKE_GPU, FAKE_CUDA_ARCH=arch)
-    assert f"GPU 0 'Fake' is sm_{arch}; dgemm kernels run on sm_90a (H100, H200, GH200)" in result.stderr
+    assert f"GPU 0 'Fake' is sm_{arch}; dgemm kernels run only on sm_90a (H100, H200, GH200)" in result.stderr
     assert "DeviceError" in result.stderr
 
 

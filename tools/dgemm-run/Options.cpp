@@ -62,9 +62,9 @@ struct CommandLine {
                  clEnumValN(DeviceKind::Gpu, "gpu", "the first Hopper GPU"),
                  clEnumValN(DeviceKind::Emulator, "emulator", "the PTX emulator, which checks the kernel for hazards")),
       cl::cat(deviceGroup)};
-  cl::opt<double> timeout{
-      "timeout", cl::desc("Time limit of a kernel in seconds (default: 20 on a GPU, none on the emulator)"),
-      cl::value_desc("seconds"), cl::cat(deviceGroup)};
+  cl::opt<double> timeout{"timeout",
+                          cl::desc("Time limit of a kernel in seconds (default: 20 on a GPU, none on the emulator)"),
+                          cl::value_desc("seconds"), cl::cat(deviceGroup)};
 
   cl::opt<std::string> trace{"trace", cl::desc("Emulator: write a Chrome trace (chrome://tracing, Perfetto)"),
                              cl::value_desc("file.json"), cl::cat(deviceGroup)};
@@ -98,12 +98,13 @@ struct CommandLine {
       cl::cat(inputGroup)};
   cl::opt<std::string> inputA{"input-a", cl::desc("A from a .npy file: uint8 [M, K], the bytes of FP8"),
                               cl::value_desc("file.npy"), cl::cat(inputGroup)};
-  cl::opt<std::string> inputScaleA{"input-scale-a", cl::desc("Scales of A: float32 [M, ceil(K/128)], one for each row and 128 columns"),
+  cl::opt<std::string> inputScaleA{"input-scale-a",
+                                   cl::desc("Scales of A: float32 [M, ceil(K/128)], one for each row and 128 columns"),
                                    cl::value_desc("file.npy"), cl::cat(inputGroup)};
   cl::opt<std::string> inputB{"input-b", cl::desc("B: uint8 [N, K]"), cl::value_desc("file.npy"), cl::cat(inputGroup)};
-  cl::opt<std::string> inputScaleB{"input-scale-b",
-                                   cl::desc("Scales of B: float32 [ceil(N/128), ceil(K/128)], one for each 128x128 block"),
-                                   cl::value_desc("file.npy"), cl::cat(inputGroup)};
+  cl::opt<std::string> inputScaleB{
+      "input-scale-b", cl::desc("Scales of B: float32 [ceil(N/128), ceil(K/128)], one for each 128x128 block"),
+      cl::value_desc("file.npy"), cl::cat(inputGroup)};
   cl::list<std::string> inputEpilogue{"input-epilogue",
                                       cl::desc("Operands of the epilogue by name, in their types (bf16: uint16)"),
                                       cl::CommaSeparated, cl::value_desc("name=file.npy,..."), cl::cat(inputGroup)};

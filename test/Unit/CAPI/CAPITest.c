@@ -169,7 +169,8 @@ static void testErrors(void) {
   EXPECT_ERROR(dgemm_problem_set_int(problem, "rows", 1), "expected a number of the problem to be one of m, n, k, ");
   EXPECT_ERROR(dgemm_problem_set_int(problem, "pdl", 2), "expected pdl to be 0 or 1, but got 2");
   EXPECT_ERROR(dgemm_problem_set_string(problem, "layout", "sparse"), "layout has no value 'sparse'");
-  EXPECT_ERROR(dgemm_problem_set_string(problem, "type", "f32"), "expected a text of the problem to be one of layout, ");
+  EXPECT_ERROR(dgemm_problem_set_string(problem, "type", "f32"),
+               "expected a text of the problem to be one of layout, ");
   EXPECT_ERROR(dgemm_options_set_string(options, "chip", "sm_80"),
                "expected a text of the options to be one of config");
   EXPECT_ERROR(dgemm_options_set_string(options, "interleave_ffma", "some"), "but got 'some'");

@@ -128,8 +128,7 @@ TEST(CompileModule, ErrorsSayWhere) {
 TEST(CompileModule, NoKernelIsAnError) {
   auto kernels = compileModule("func.func @f() { return }", {}, Stage::PTX);
   ASSERT_FALSE(bool(kernels));
-  EXPECT_EQ(llvm::toString(kernels.takeError()),
-            "expected a dgemm.gemm, or a lowered kernel, but there is none");
+  EXPECT_EQ(llvm::toString(kernels.takeError()), "expected a dgemm.gemm, or a lowered kernel, but there is none");
 }
 
 TEST(CompileModule, TheOrderOfStepsDoesNotMatter) {

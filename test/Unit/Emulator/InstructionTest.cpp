@@ -327,7 +327,8 @@ TEST(Decode, UnknownIsAnErrorWithItsLine) {
                 .find("unknown modifier '.m64n12k32'"),
             std::string::npos);
   EXPECT_NE(decodeError("cvt.rz.bf16.f32 %rs1, %r1;").find("unknown modifier '.rz'"), std::string::npos);
-  EXPECT_NE(decodeError("cvt.bf16.f32 %rs1, %r1;").find("this combination of modifiers and types does not exist"), std::string::npos);
+  EXPECT_NE(decodeError("cvt.bf16.f32 %rs1, %r1;").find("this combination of modifiers and types does not exist"),
+            std::string::npos);
   EXPECT_NE(decodeError(".local .b32 x;").find("unknown directive '.local'"), std::string::npos);
 }
 

@@ -120,7 +120,8 @@ TEST_F(GpuDevice, LaunchesNothingForNoRows) {
 TEST_F(GpuDevice, RefusesASizeThatBreaksAPromise) {
   KernelImage image = makeImage("good");
   image.launch.divisors = {{"K", 32}};
-  EXPECT_EQ(runError(image), "size K = 272 is not a multiple of 32, as kernel 'good' was promised when it was compiled");
+  EXPECT_EQ(runError(image),
+            "size K = 272 is not a multiple of 32, as kernel 'good' was promised when it was compiled");
 }
 
 TEST_F(GpuDevice, LaunchesClusters) {

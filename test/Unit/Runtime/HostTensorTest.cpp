@@ -85,14 +85,16 @@ std::string evaluateError(SizeExpr rows, SizeExpr columns, SizeExpr stride) {
 
 TEST(HostTensor, ChecksSizesAndStridesForOverflow) {
   // 4611686018428436480 * 4 wraps to 4194304: what lies behind that many bytes would be written.
-  EXPECT_EQ(evaluateError(4, 256, 4611686018428436480),
-            "operand 'd' of 4x256 elements with strides of 4611686018428436480, 1 needs more bytes than fit into 63 bits");
+  EXPECT_EQ(
+      evaluateError(4, 256, 4611686018428436480),
+      "operand 'd' of 4x256 elements with strides of 4611686018428436480, 1 needs more bytes than fit into 63 bits");
   EXPECT_EQ(
       evaluateError(4, INT64_MAX, INT64_MAX),
       "operand 'd' of 4x9223372036854775807 elements with strides of 9223372036854775807, 1 takes more bytes than "
       "fit 63 bits");
-  EXPECT_EQ(evaluateError(1, 256, int64_t(1) << 62),
-            "operand 'd' of 1x256 elements with strides of 4611686018427387904, 1 needs more bytes than fit into 63 bits");
+  EXPECT_EQ(
+      evaluateError(1, 256, int64_t(1) << 62),
+      "operand 'd' of 1x256 elements with strides of 4611686018427387904, 1 needs more bytes than fit into 63 bits");
   EXPECT_EQ(evaluateError(4, -1, 256), "operand 'd', shape[1] is -1");
   EXPECT_EQ(evaluateError(4, 256, -256), "operand 'd', strides[0] is -256");
   EXPECT_EQ(evaluateError(0, INT64_MAX, INT64_MAX), "");
