@@ -119,8 +119,8 @@ static void testPrecompile(void) {
   dgemm_launcher *launcher = NULL;
   const char *names[] = {"M"};
   EXPECT_ERROR(dgemm_launcher_create(kernels, 7, 0, names, rows, 1, 0, &launcher), "expected a kernel below ");
-  EXPECT_ERROR(dgemm_launcher_create(kernels, 0, 0, NULL, rows, 1, 0, &launcher), "got NULL where it takes none");
-  EXPECT_ERROR(dgemm_launcher_launch(launcher, NULL, 0, NULL), "got NULL where it takes none");
+  EXPECT_ERROR(dgemm_launcher_create(kernels, 0, 0, NULL, rows, 1, 0, &launcher), "got NULL, which is not allowed");
+  EXPECT_ERROR(dgemm_launcher_launch(launcher, NULL, 0, NULL), "got NULL, which is not allowed");
   CHECK(launcher == NULL);
   dgemm_launcher_destroy(launcher);
   dgemm_kernels_destroy(kernels);
