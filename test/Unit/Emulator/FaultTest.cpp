@@ -75,7 +75,8 @@ const CompiledGemm &getGoodOverlapping() {
 const CompiledGemm &getGoodAccumulating() {
   GemmShape shape;
   shape.accumulate = true;
-  static CompiledGemm *good = compile({64, 192, 512}, "block = 64x64x128, stages = 3, warpgroups = 1", shape);
+  static CompiledGemm *good =
+      compile({64, 192, 512}, "block = 64x64x128, stages = 3, warpgroups = 1, split_k = 1", shape);
   return *good;
 }
 

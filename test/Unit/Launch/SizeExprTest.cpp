@@ -51,9 +51,9 @@ TEST(SizeExpr, ReportsWhatCannotBeEvaluated) {
   EXPECT_EQ(evaluate("\"K\""), "size 'K' has no value");
   EXPECT_EQ(evaluate(R"(["mod", "M", 0])"), "'mod' by 0 in a size expression; a divisor must be at least 1");
   EXPECT_EQ(evaluate(R"(["*", "M", 9223372036854775807])"),
-            "200 * 9223372036854775807 in a size expression does not fit into 64 bits");
+            "200 * 9223372036854775807 in a size expression does not fit 64 bits");
   EXPECT_EQ(evaluate(R"(["+", "M", 9223372036854775807])"),
-            "200 + 9223372036854775807 in a size expression does not fit into 64 bits");
+            "200 + 9223372036854775807 in a size expression does not fit 64 bits");
 }
 
 TEST(SizeExpr, RefusesOtherJSON) {

@@ -218,7 +218,8 @@ TEST_F(GpuDevice, RefusesWhatDoesNotFit) {
   EXPECT_EQ(runError(image), "size N = 136 was given but kernel 'good' was compiled for N = 4096");
   image = makeImage("good");
   image.launch.operands[3].name = image.launch.parameters[4].operand = "bias";
-  EXPECT_EQ(runError(image), "no input for operand 'bias'; known are a, scale_a, b, scale_b, m_indices and masked_m");
+  EXPECT_EQ(runError(image),
+            "no input for operand 'bias'; there are a, scale_a, b, scale_b, m_indices, masked_m and offsets");
 }
 
 TEST(OpenGpu, NamesAMissingDriver) {
@@ -240,7 +241,7 @@ TEST(OpenGpu, NamesAnOldDriver) {
   Expected<std::unique_ptr<Device>> device = openGpu("libm.so.6"); // has none of the functions
   ASSERT_FALSE(bool(device));
   EXPECT_EQ(toString(device.takeError()),
-            "the NVIDIA driver is too old: it is for CUDA 0.0 and has no cuInit; needed is "
+            "the NVIDIA driver is too old: it is for CUDA 0.0 and has no cuInit; expected "
             "one for CUDA 12.0 (525.60) or later");
 }
 

@@ -90,8 +90,8 @@ TEST(HostTensor, ChecksSizesAndStridesForOverflow) {
       "operand 'd' of 4x256 elements with strides of 4611686018428436480, 1 needs more bytes than fit into 63 bits");
   EXPECT_EQ(
       evaluateError(4, INT64_MAX, INT64_MAX),
-      "operand 'd' of 4x9223372036854775807 elements with strides of 9223372036854775807, 1 takes more bytes than "
-      "fit 63 bits");
+      "operand 'd' of 4x9223372036854775807 elements with strides of 9223372036854775807, 1 needs more bytes than "
+      "fit into 63 bits");
   EXPECT_EQ(
       evaluateError(1, 256, int64_t(1) << 62),
       "operand 'd' of 1x256 elements with strides of 4611686018427387904, 1 needs more bytes than fit into 63 bits");
