@@ -102,18 +102,19 @@ struct Shape {
 };
 } // namespace
 
-/// What scales of columns add to the promotion, in units of what the tensor cores take: for each value of a thread the
-/// product of both scales, for each two columns a read of 8 bytes. That is 48 clocks of a math warp for 64x64 elements,
-/// for which the tensor cores take 128. On an H200, 4096x4096x7168 took 221.5 us with them and 162.1 without.
+/// What scales of columns add to the promotion of a single warpgroup, in units of what the tensor cores take: for each
+/// value of a thread the product of both scales, for each two columns a read of 8 bytes. That is 48 clocks of a math
+/// warp for 64x64 elements, for which the tensor cores take 128.
 static constexpr double kColumnScales = 48.0 / 128;
 
 /// A K block on the tensor cores and CUDA cores.
 static double estimateMath(const Shape &config, const MachineCosts &costs, bool scalesColumns) {
   int64_t blockN = config.blockN;
-  double tensor = double(config.blockM * blockN) / 32 * (1 + scalesColumns * kColumnScales);
+  double tensor = double(config.blockM * blockN) / 32;
   bool isOdd = blockN % 16;
   if (config.warpgroups == 1) // nothing hides the wait and the promotion
-    return costs.wait * (config.isRotated ? costs.waitRotated : 1) + costs.tensor1 * tensor + isOdd * costs.oddColumns1;
+    return costs.wait * (config.isRotated ? costs.waitRotated : 1) +
+           costs.tensor1 * tensor * (1 + scalesColumns * kColumnScales) + isOdd * costs.oddColumns1;
   bool hasTwoScales = !scalesColumns && kScaleBlock % blockN && blockN % kScaleBlock;
   double more = hasTwoScales * costs.twoScales + isOdd * costs.oddColumns;
   if (config.warpgroups == 3)

@@ -134,10 +134,18 @@ private:
   }
   ScaledAttr lhs() { return kernel.getProblem().getLhs(); }
   ScaledAttr rhs() { return kernel.getProblem().getRhs(); }
-  /// Scales for each row of a K block come with its tiles, where TMA takes their strides.
+  /// Groups of rows may start where the scales of a row do not lie at a multiple of 16 bytes.
+  bool startsAnywhere(Operand scales) {
+    constexpr int64_t kScalesIn16Bytes = 4;
+    ProblemAttr problem = kernel.getProblem();
+    return scales == Operand::ScaleA && problem.getLayout() == Layout::Offsets &&
+           problem.getAlignment() % kScalesIn16Bytes != 0;
+  }
+  /// Scales for each row of a K block come with its tiles, where TMA takes their strides. A box of TMA starts at a
+  /// multiple of 16 bytes: an H200 calls another one an illegal instruction.
   bool isLoadedWithTiles(Operand scales) {
     return kernel.getProblem().getScaledOf(scales).isForEachRowOfKBlock() &&
-           OperandGeometry::get(kernel, scales).allowsTMA();
+           OperandGeometry::get(kernel, scales).allowsTMA() && !startsAnywhere(scales);
   }
   /// Those from `row` on, of the K block at `k`.
   Value loadScaleTile(Operand scales, Value k, Value row) {
