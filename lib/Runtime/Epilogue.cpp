@@ -52,7 +52,9 @@ static Interval sample(const EpilogueOp &op, ArrayRef<Interval> args) {
     double at[3] = {};
     unsigned rest = point;
     for (const auto &[index, arg] : enumerate(args)) {
-      double middle = std::isinf(arg.low) || std::isinf(arg.high) ? arg.low : (arg.low + arg.high) / 2;
+      // Functions of the magnitude are least at 0.
+      bool isWide = std::isinf(arg.low) || std::isinf(arg.high);
+      double middle = contains(arg, 0) ? 0 : isWide ? arg.low : (arg.low + arg.high) / 2;
       at[index] = rest % 3 == 0 ? arg.low : rest % 3 == 1 ? arg.high : middle;
       rest /= 3;
     }

@@ -150,6 +150,8 @@ void expectBounds(const EpilogueFunction &function, Interval x, double most) {
 TEST(Epilogue, BoundsWhatAnInexactSumBecomes) {
   expectBounds(makeFunction({op("math.exp", {0})}), {1, 1.01}, 0.03);
   expectBounds(makeFunction({op("math.absf", {0})}), {-0.1, 0.1}, 0.1);
+  expectBounds(makeFunction({op("math.absf", {0})}), {-0.125, 0.375}, 0.375);
+  expectBounds(makeFunction({constant(1), op("math.copysign", {0, 1})}), {-0.125, 0.375}, 0.375);
   expectBounds(makeFunction({op("arith.mulf", {0, 0})}), {-0.1, 0.1}, 0.021);
   expectBounds(makeFunction({op("math.sin", {0})}), {-100, 100}, 2.001);
   expectBounds(makeFunction({op("math.floor", {0})}), {0.9, 1.1}, 1);
