@@ -172,6 +172,15 @@ def test_the_site_builds(tmp_path):
     assert (tmp_path / "site" / "index.html").exists()
 
 
+def test_programs_are_executable():
+    """A file whose first line names an interpreter is a program, and CI calls it by its path."""
+    folders = ("benchmarks", "examples", "fuzz", "scripts", "test", "tools")
+    files = [file for folder in folders for file in (ROOT / folder).rglob("*") if file.is_file()]
+    programs = [file for file in files if file.read_bytes().startswith(b"#!")]
+    assert programs
+    assert [file for file in programs if not os.access(file, os.X_OK)] == []
+
+
 def test_the_check_of_output_can_fail():
     text = "a 1.5 ms\nb\nc\n"
     assert find_difference("a ... ms\nb\n", text) is None
