@@ -6,12 +6,13 @@
 |*                                                                            *|
 \*===----------------------------------------------------------------------===*/
 
-/* A problem, or IR, in; PTX, a cubin and a launch descriptor out. Link libdgemm (CMake: DGemm::DGemmC). It shows no
- * symbols but those below; the shipped one holds its LLVM, and can live beside another in a process.
+/* Compiles a problem, or IR, to PTX, a cubin and a launch descriptor. Link libdgemm (CMake: DGemm::DGemmC). It exports
+ * only the symbols below. The shipped library contains its own LLVM, and can be in a process that has another LLVM.
  *
- * A function that can fail returns NULL, or an error in words, which the caller frees with dgemm_string_free; then
- * nothing is written to its results. Nothing prints or exits. Different handles may be used from different threads at
- * once; so may one handle, as long as nobody changes it. Strings are UTF-8 and end with 0. */
+ * A function that can fail returns NULL on success. On failure it returns the text of the error, which the caller
+ * frees with dgemm_string_free, and writes no results. No function prints or exits. Several threads may use different
+ * handles at once. They may also use one handle at once, as long as no thread changes it. Strings are UTF-8 and end
+ * with 0. */
 
 #ifndef DGEMM_C_DGEMM_H
 #define DGEMM_C_DGEMM_H
@@ -23,12 +24,12 @@
 extern "C" {
 #endif
 
-/* Goes up with each addition. What has been there stays as it is within one SONAME of the library. */
+/* Increases with each addition. What exists does not change within one SONAME of the library. */
 #define DGEMM_C_API_VERSION 2
 
-/* The DGEMM_C_API_VERSION that the library was built with: at least that of the header, or do not use it. */
+/* The DGEMM_C_API_VERSION that the library was built with. Do not use a library if this is below that of the header. */
 uint32_t dgemm_c_api_version(void);
-/* Of the project, such as "0.2.0". */
+/* The version of the project, such as "0.2.0". */
 const char *dgemm_version(void);
 
 void dgemm_string_free(char *string);
@@ -47,12 +48,12 @@ void dgemm_problem_destroy(dgemm_problem *problem);
 
 /* Sets a field of the problem, as GemmShape of dgemm/Driver/Compiler.h describes it:
  *   m, n, k                          elements
- *   groups                           of a grouped layout
- *   row_alignment                    contiguous, offsets: rows that each group starts at a multiple of; 128 by default;
- *                                    k_grouped: columns of K
- *   expected_m                       a guess at a dynamic M, or at the rows of a group where the kernel reads these; 0
- *                                    for none
- *   lda, ldb, ldd                    elements from row to row; 0 where rows follow each other
+ *   groups                           number of groups of a grouped layout
+ *   row_alignment                    contiguous, offsets: each group starts at a multiple of this many rows; k_grouped:
+ *                                    of this many columns of K; 128 by default
+ *   expected_m                       a guess at a dynamic M, or at the rows of a group if the kernel reads them; 0 for
+ *                                    none
+ *   lda, ldb, ldd                    elements from row to row; 0 if rows follow each other
  *   n_divisor, k_divisor, lda_divisor, ldb_divisor, ldd_divisor
  *                                    what a dynamic size is promised to be a multiple of
  *   scale_a_k_innermost, scale_b_k_innermost, scale_b_n_innermost, pdl, accumulate
@@ -76,12 +77,12 @@ dgemm_options *dgemm_options_create(void);
 void dgemm_options_destroy(dgemm_options *options);
 
 /* Sets a field, as CompileOptions of dgemm/Driver/Compiler.h describes it:
- *   config                           fields of a config to take as given, or a whole one between < and >
+ *   config                           given fields of a config, or a complete one between < and >
  *   entry                            name of the kernel of a problem
  *   ir_name                          what diagnostics call the file of IR text
  *   machine                          GPU that configs are chosen for, such as "h200"
  *   tuned_table, spill_data          files
- *   ptxas, nvdisasm                  programs; searched for where not given
+ *   ptxas, nvdisasm                  programs; searched for if not given
  *   interleave_ffma                  "none", "alternate", "alternate-9/16", "all" or "never" */
 char *dgemm_options_set_string(dgemm_options *options, const char *field, const char *value);
 /*   multiprocessors                  that the cost model assumes; 0 for those of the machine */
@@ -89,10 +90,10 @@ char *dgemm_options_set_int(dgemm_options *options, const char *field, int64_t v
 
 /*===- Compiling ------------------------------------------------------------===*/
 
-/* Kernels that were compiled. What the functions below return lives as long. */
+/* Compiled kernels. What the functions below return lives as long as these. */
 typedef struct dgemm_kernels dgemm_kernels;
 
-/* How far to compile. A cubin wants ptxas. */
+/* How far to compile. A cubin needs ptxas. */
 enum { DGEMM_TO_PTX = 0, DGEMM_TO_CUBIN = 1 };
 
 /* `options` may be NULL. The result holds one kernel. */
@@ -100,25 +101,25 @@ char *dgemm_compile_problem(const dgemm_problem *problem, const dgemm_options *o
                             dgemm_kernels **kernels);
 /* IR text of any level; the result holds a kernel for each problem in it, in order. */
 char *dgemm_compile_ir(const char *ir, size_t length, const dgemm_options *options, int last, dgemm_kernels **kernels);
-/* Ahead of time, what launches with any of the `count` numbers in `rows` are best served by, for a problem whose m is
- * DGEMM_DYNAMIC (masked: rows that a group is expected to have). The result holds each kernel once; `indices[i]`
- * becomes the index of that for `rows[i]`. Since version 2. */
+/* Compiles ahead of time the best kernels for launches with each of the `count` numbers of rows in `rows` (masked: rows
+ * that a group is expected to have). The m of the problem is DGEMM_DYNAMIC. The result holds each kernel once;
+ * `indices[i]` becomes the index of the kernel for `rows[i]`. Since version 2. */
 char *dgemm_precompile(const dgemm_problem *problem, const dgemm_options *options, const int64_t *rows, size_t count,
                        int last, dgemm_kernels **kernels, size_t *indices);
 void dgemm_kernels_destroy(dgemm_kernels *kernels);
 
 size_t dgemm_kernels_count(const dgemm_kernels *kernels);
-/* The following return NULL where `index` is not below the count. */
+/* The following return NULL if `index` is not below the count. */
 const char *dgemm_kernels_entry(const dgemm_kernels *kernels, size_t index);
 const char *dgemm_kernels_ptx(const dgemm_kernels *kernels, size_t index);
-/* An ELF image of `*size` bytes; NULL where only PTX was asked for. */
+/* An ELF image of `*size` bytes; NULL if only PTX was requested. */
 const void *dgemm_kernels_cubin(const dgemm_kernels *kernels, size_t index, size_t *size);
 /* The launch descriptor as JSON (docs/launch-descriptor.md). */
 const char *dgemm_kernels_launch(const dgemm_kernels *kernels, size_t index);
 /* The config, and who chose it: "the input", "the tuned table" or "the cost model". */
 const char *dgemm_kernels_config(const dgemm_kernels *kernels, size_t index);
 const char *dgemm_kernels_config_source(const dgemm_kernels *kernels, size_t index);
-/* What the compiler wants to say of a kernel that is right, a line each; empty as a rule. */
+/* Remarks of the compiler on a kernel that is correct, one a line; usually empty. */
 const char *dgemm_kernels_remarks(const dgemm_kernels *kernels, size_t index);
 
 /*===- Launching ------------------------------------------------------------===*/
@@ -127,8 +128,9 @@ const char *dgemm_kernels_remarks(const dgemm_kernels *kernels, size_t index);
 typedef struct dgemm_launcher dgemm_launcher;
 
 /* Loads the kernel into the primary context of `device`, as CUDA numbers it, unless it is there, and prepares launches.
- * `names` and `values` are the `count` sizes that the launch descriptor leaves open, such as "M". `multiprocessors` to
- * use at most; 0 for all. `kernels` has to live as long. The module stays loaded until the process ends. */
+ * `names` and `values` are the `count` sizes that the launch descriptor leaves open, such as "M". The launcher uses at
+ * most `multiprocessors`; 0 for all. `kernels` must live as long as the launcher. The module stays loaded until the
+ * process ends. */
 char *dgemm_launcher_create(dgemm_kernels *kernels, size_t index, int device, const char *const *names,
                             const int64_t *values, size_t count, int64_t multiprocessors, dgemm_launcher **launcher);
 void dgemm_launcher_destroy(dgemm_launcher *launcher);
@@ -143,9 +145,9 @@ char *dgemm_launcher_launch(dgemm_launcher *launcher, const uint64_t *addresses,
 char *dgemm_lower_problem(const dgemm_problem *problem, const dgemm_options *options, const char *stage, char **text);
 char *dgemm_lower_ir(const char *ir, size_t length, const dgemm_options *options, const char *stage, char **text);
 
-/* The config that the compiler chooses, whole, as the option `config` takes it. The caller frees `*config`. */
+/* The complete config that the compiler chooses, as the option `config` takes it. The caller frees `*config`. */
 char *dgemm_choose_config(const dgemm_problem *problem, const dgemm_options *options, char **config);
-/* All legal configs, a line each, the best by the cost model first. The caller frees `*configs`. */
+/* All legal configs, one a line, the best by the cost model first. The caller frees `*configs`. */
 char *dgemm_list_configs(const dgemm_problem *problem, const dgemm_options *options, char **configs);
 
 #ifdef __cplusplus

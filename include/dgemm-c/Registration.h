@@ -6,8 +6,9 @@
 |*                                                                            *|
 \*===----------------------------------------------------------------------===*/
 
-/* For programs that use MLIR by its own C API (mlir-c), such as bindings of another language. Link DGemm::DGemmMLIRCAPI
- * and the libMLIRCAPI*.a of MLIR that the program uses. A program that only wants kernels uses dgemm-c/DGemm.h. */
+/* For programs that use MLIR through its own C API (mlir-c), such as bindings of another language. Link
+ * DGemm::DGemmMLIRCAPI and the libMLIRCAPI*.a of MLIR that the program uses. A program that only needs kernels uses
+ * dgemm-c/DGemm.h. */
 
 #ifndef DGEMM_C_REGISTRATION_H
 #define DGEMM_C_REGISTRATION_H
@@ -21,10 +22,11 @@ extern "C" {
 /* mlirGetDialectHandle__dgemm__: the dialect alone. */
 MLIR_DECLARE_CAPI_DIALECT_REGISTRATION(DGemm, dgemm);
 
-/* The dialects that the IR uses at any level, with the interfaces that bufferization, lowering and translation need. */
+/* Registers the dialects that the IR uses at any level, with the interfaces that bufferization, lowering and
+ * translation need. */
 void dgemmRegisterDialects(MlirDialectRegistry registry);
 
-/* The passes and pipelines, by the names that pipelines in text have for them. May be called more than once. */
+/* Registers the passes and pipelines, under the names that textual pipelines use. May be called more than once. */
 void dgemmRegisterPasses(void);
 
 #ifdef __cplusplus

@@ -371,7 +371,7 @@ const char *dgemm_kernels_remarks(const dgemm_kernels *kernels, size_t index) {
 // Launching
 //===----------------------------------------------------------------------===//
 
-/// Loaded once, however many launchers there are.
+/// Loads the kernel once for all launchers.
 static CudaKernel &getCudaKernel(dgemm_kernels &kernels, size_t index) {
   std::lock_guard<std::mutex> lock(kernels.mutex);
   dgemm_kernels::Kernel &kernel = kernels.kernels[index];

@@ -24,7 +24,7 @@ class MemRef {
 public:
   MemRef(const void *descriptor, size_t rank) : words(static_cast<const int64_t *>(descriptor)), rank(rank) {}
 
-  /// Behind `offset` elements.
+  /// The address of the first element, which is `offset` elements after the aligned pointer.
   char *getData(unsigned elementBytes) const {
     return reinterpret_cast<char *>(static_cast<uintptr_t>(words[1])) + words[2] * elementBytes;
   }
@@ -77,7 +77,7 @@ static std::string toText(llvm::ArrayRef<int64_t> values) {
   return text;
 }
 
-/// Error: `values` are not those of `exprs`. A stride of an extent of 1 has no meaning.
+/// Error: `values` differ from `exprs`. The stride of an extent of 1 has no meaning and is not checked.
 static llvm::Error check(const OperandInfo &operand, llvm::StringRef what, llvm::ArrayRef<SizeExpr> exprs,
                          llvm::ArrayRef<int64_t> values, llvm::ArrayRef<int64_t> extents, const Sizes &sizes) {
   std::vector<int64_t> expected;
@@ -99,7 +99,7 @@ static llvm::Expected<OperandMemory> getMemory(const OperandInfo &operand, const
     return std::move(error);
   if (llvm::Error error = check(operand, "strides", operand.strides, memref.getStrides(), memref.getShape(), sizes))
     return std::move(error);
-  // The strides of the descriptor: an extent of 1 has a stride there.
+  // These are the strides of the descriptor, where an extent of 1 has a stride, too.
   std::vector<int64_t> strides;
   for (const SizeExpr &stride : operand.strides)
     if (llvm::Error error = stride.evaluate(sizes).moveInto(strides.emplace_back()))

@@ -67,7 +67,7 @@ public:
   int getDevice() const { return device; }
   llvm::ArrayRef<uint64_t> getAddresses() const { return addresses; }
   bool hasCopies() const { return !copies.empty(); }
-  /// Of what is written.
+  /// Copies the operands that the kernel writes back to the host.
   llvm::Error copyBack(llvm::ArrayRef<OperandInfo> infos) const;
 
 private:
@@ -105,7 +105,7 @@ llvm::Expected<DeviceOperands> DeviceOperands::place(llvm::ArrayRef<OperandMemor
     llvm::Expected<CudaBuffer> buffer = CudaBuffer::allocate(placed.device, memory.bytes);
     if (!buffer)
       return buffer.takeError();
-    // D, too: what lies between its rows, and rows that the kernel leaves alone, come back as they were.
+    // D is copied, too, so that the padding of its rows and rows that the kernel does not write come back unchanged.
     if (llvm::Error error = buffer->copyFrom(memory.data))
       return std::move(error);
     placed.addresses.push_back(buffer->getAddress());

@@ -28,10 +28,10 @@ public:
   explicit RuntimeKernel(KernelImage image) : cuda(std::move(image)) {}
 
   const LaunchDescriptor &getLaunch() const { return cuda.getImage().launch; }
-  /// Runs on the emulator; D is there when this returns.
+  /// Runs on the emulator; D is complete when this returns.
   llvm::Error emulate(const Sizes &sizes, llvm::ArrayRef<OperandMemory> operands);
-  /// Queues a launch on `stream`. Operands in host memory are copied there and back, and then, as without a stream, D
-  /// is there when this returns.
+  /// Queues a launch on `stream`. Operands in host memory are copied to the GPU, and D is copied back. With such
+  /// copies, or without a stream, D is complete when this returns.
   llvm::Error launchOnGpu(const Sizes &sizes, llvm::ArrayRef<OperandMemory> operands, void *stream);
 
 private:
@@ -45,8 +45,8 @@ private:
   std::map<std::pair<int, std::map<std::string, int64_t>>, std::unique_ptr<CudaLaunch>> launches;
 };
 
-/// Whether kernels run on a GPU: where there is one of Hopper's, unless DGEMM_RUNTIME_DEVICE says "gpu" or "emulator".
-/// Error: it says something else.
+/// Whether kernels run on a GPU: if GPU 0 is a Hopper GPU, unless DGEMM_RUNTIME_DEVICE is "gpu" or "emulator". Error:
+/// it has another value.
 llvm::Expected<bool> usesGpu();
 
 } // namespace dgemm

@@ -69,7 +69,7 @@ Value OperandAccess::getOffset(ValueRange indices) {
 
 Value OperandAccess::getAddress(Value offset) {
   Type element = geometry.element;
-  if (isa<Float8E4M3FNType, Float8E5M2Type>(element)) // LLVM has none
+  if (isa<Float8E4M3FNType, Float8E5M2Type>(element)) // LLVM has no FP8 types
     element = b.getI8Type();
   return LLVM::GEPOp::create(b, base.getType(), element, base, ArrayRef<LLVM::GEPArg>{offset});
 }
@@ -90,7 +90,7 @@ SmallVector<Value> dgemm::getBlockScaleAddresses(NVVMBuilder &b, KernelOp kernel
   Value firstRow = arith::DivUIOp::create(b, row, b.index(scaled.getRows()));
   indices.back() = arith::DivUIOp::create(b, indices.back(), b.index(scaled.getK()));
   Value one = arith::ConstantOp::create(b, b.getI64IntegerAttr(1));
-  // Of a gated kernel the second scale is of the second half of B.
+  // In a gated kernel, the second scale belongs to the second half of B.
   Value half;
   if (kernel.getProblem().isGated())
     half = arith::DivUIOp::create(b, access.getExtent(1), arith::ConstantOp::create(b, b.getI64IntegerAttr(2)));

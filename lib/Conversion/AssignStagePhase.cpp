@@ -27,8 +27,8 @@ using namespace dgemm;
 
 namespace {
 
-/// Where a role stands: stage index and phase parity of the ring, and the slot of the scales of B, null where the
-/// producer does not bring these; all i32.
+/// The position of a role: stage index and phase parity of the ring, and the slot of the scales of B (all i32). The
+/// slot is null if the producer does not load these scales.
 struct RingPosition {
   Value stage;
   Value parity;
@@ -54,7 +54,7 @@ private:
   void assignWait(NVVMBuilder &b, WaitOp wait, RingPosition position);
 
   RingType ring;
-  /// How many stages have been waited for and not released here.
+  /// Number of stages that have been waited for and not yet released.
   int64_t held = 0;
 };
 
@@ -75,7 +75,7 @@ RingPosition RoleWalk::advance(NVVMBuilder &b, RingPosition position) {
   return {stage, parity, slot};
 }
 
-/// `position` is that of the oldest stage held; the one waited for comes behind all that are.
+/// `position` is that of the oldest stage held. The stage to wait for follows all stages held.
 void RoleWalk::assignWait(NVVMBuilder &b, WaitOp wait, RingPosition position) {
   for (int64_t i = 0; i < held; ++i)
     position = advance(b, position);
@@ -83,8 +83,8 @@ void RoleWalk::assignWait(NVVMBuilder &b, WaitOp wait, RingPosition position) {
   wait.setPosition(position.stage, position.parity, position.slot);
 }
 
-/// Stages that a run of `block` walks on by, those of loops inside counted as often as they run; none if that is not
-/// known.
+/// Number of stages by which one run of `block` advances; each iteration of a nested loop counts. Empty if the number
+/// is not known statically.
 std::optional<int64_t> countAdvances(Block &block) {
   int64_t count = 0;
   for (Operation &op : block) {
@@ -109,8 +109,9 @@ std::optional<int64_t> countAdvances(Block &block) {
   return count;
 }
 
-/// A loop carries of the position what an iteration changes: the stage stays where each walks whole rounds of the ring,
-/// the parity where they are even in number. What stays is a constant then, and so are addresses.
+/// A loop carries only the parts of the position that an iteration changes. The stage does not change if each iteration
+/// walks whole rounds of the ring, and the parity does not change if it walks an even number of them. A part that does
+/// not change stays a constant, and so do the addresses computed from it.
 RingPosition RoleWalk::assignLoop(LoopLikeOpInterface loop, RingPosition position) {
   std::optional<int64_t> each = countAdvances(loop.getLoopRegions().front()->front());
   SmallVector<Value RingPosition::*> carried;
@@ -142,7 +143,7 @@ RingPosition RoleWalk::assignLoop(LoopLikeOpInterface loop, RingPosition positio
   return take(widened->getResults());
 }
 
-/// A branch gives back what its sides change of the position. They walk on by as many stages as each other.
+/// A branch yields the parts of the position that its sides change. Both sides advance by the same number of stages.
 RingPosition RoleWalk::assignBranch(scf::IfOp branch, RingPosition position) {
   int64_t heldBefore = held;
   SmallVector<RingPosition, 2> ends;
@@ -194,7 +195,7 @@ RingPosition RoleWalk::assignBlock(Block &block, RingPosition position) {
   return position;
 }
 
-/// A role walks the ring in order, through loops and through branches of two sides.
+/// A role walks the ring in order, through loops and through branches with two sides only.
 LogicalResult verifyRingUse(WarpSpecializeOp roles) {
   WalkResult result = roles.walk([&](Operation *op) {
     if (!isa<AcquireOp, WaitOp, CommitOp, ReleaseOp>(op))

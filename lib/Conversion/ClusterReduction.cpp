@@ -6,10 +6,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Each CTA sums some columns of the tile. The threads that hold the same rows in all CTAs exchange their values: thread
-// t writes 16 bytes, its four values of 8 columns, to where thread t of the other CTA reads them, so that a warp always
-// moves 512 contiguous bytes. Data and signal are one instruction, st.async: a barrier of the cluster, or a remote
-// arrive, with release semantics would put a MEMBAR.ALL.GPU behind the last byte.
+// Each CTA sums some columns of the tile. The threads that hold the same rows in all CTAs exchange their values. Thread
+// t writes 16 bytes, its four values of 8 columns, to the place from which thread t of the other CTA reads them, so a
+// warp always moves 512 contiguous bytes. Data and signal are one instruction, st.async. A cluster barrier or a remote
+// arrive with release semantics would put a MEMBAR.ALL.GPU behind the last byte.
 //
 //===----------------------------------------------------------------------===//
 
@@ -33,7 +33,7 @@ namespace {
 // Values of a thread
 //===----------------------------------------------------------------------===//
 
-/// Where this thread's values lie in a group, in bytes.
+/// Byte offset of the values of `thread` in a group.
 Value getThreadOffset(NVVMBuilder &b, Value thread) {
   return b.mul(b.bitAnd(thread, hopper::kWarpgroupThreads - 1), kSentThreadBytes);
 }
@@ -55,7 +55,7 @@ struct LowerSendFragment : OpConversionPattern<SendFragmentOp> {
       places.push_back(addressIn(b, own, cta));
       barriers.push_back(addressIn(b, op.getBarrier(), cta));
     }
-    // In turn, so that no CTA gets it all at once.
+    // Send to the CTAs in turn, so that no CTA receives everything at once.
     for (int64_t group = 0; group < split.each; ++group)
       for (int64_t cta = 0; cta < split.ctas && cta * split.each + group < split.groups; ++cta)
         send(b, ArrayRef(values).slice(4 * (cta * split.each + group), 4), b.add(places[cta], group * kSentGroupBytes),
@@ -68,7 +68,8 @@ private:
   static Value addressIn(NVVMBuilder &b, Value pointer, int64_t cta) {
     return b.addressOf(mapToCTA(b, pointer, b.i32(cta)));
   }
-  /// Four f32 to `address`, and their bytes to `barrier`, both of the CTA of rank `cta`; nothing if that is `rank`.
+  /// Sends four f32 to `address` and signals their bytes to `barrier`, both in the CTA of rank `cta`. Sends nothing if
+  /// `cta` is `rank`, the rank of this CTA.
   static void send(NVVMBuilder &b, ArrayRef<Value> values, Value address, Value barrier, Value rank, int64_t cta) {
     SmallVector<Value> operands = {address, barrier, rank};
     llvm::append_range(operands, values);
@@ -104,7 +105,7 @@ struct LowerAddReceived : OpConversionPattern<AddReceivedOp> {
   }
 
 private:
-  /// This CTA's own part of its columns: registers have no index.
+  /// The values of the columns that this CTA sums. Registers cannot be indexed by the rank, so selects choose them.
   static SmallVector<Value> selectOwn(NVVMBuilder &b, const ColumnSplit &split, ArrayRef<Value> values, Value rank) {
     SmallVector<Value> own(values.take_front(4 * split.each));
     for (int64_t cta = 1; cta < split.ctas; ++cta) {
@@ -115,7 +116,7 @@ private:
     return own;
   }
 
-  /// Adds to `sums`, the values of the groups from `first` on, what all others have sent.
+  /// Adds what all other CTAs have sent to `sums`, the values of the groups from `first` on.
   static void addGroups(NVVMBuilder &b, const ColumnSplit &split, Value buffer, int64_t first,
                         MutableArrayRef<Value> sums) {
     for (int64_t place = 0; place + 1 < split.ctas; ++place)
@@ -148,7 +149,7 @@ void dgemm::populateClusterReductionPatterns(const TypeConverter &converter, Rew
   patterns.add<LowerSendFragment, LowerAddReceived>(converter, patterns.getContext());
 }
 
-/// Rank r of S takes the blocks from floor(r * blocks / S) on.
+/// Rank r of S takes the K blocks from floor(r * blocks / S) to floor((r + 1) * blocks / S), exclusive.
 void dgemm::lowerKRange(KRangeOp op) {
   NVVMBuilder b(op.getLoc(), op);
   int64_t blockK = op->getParentOfType<KernelOp>().getConfig().getBlockK();

@@ -17,7 +17,8 @@
 
 namespace dgemm {
 
-/// How the columns of a fragment are divided, in groups of 8.
+/// How the columns of a fragment are divided between `ctas` CTAs: `groups` groups of 8 columns, at most `each` of them
+/// for a CTA.
 struct ColumnSplit {
   int64_t ctas, groups, each;
 
@@ -25,25 +26,25 @@ struct ColumnSplit {
       : ctas(ctas), groups(frag.getColumns() / hopper::kWgmmaNStep),
         each(getSplitColumns(frag.getColumns(), ctas) / hopper::kWgmmaNStep) {}
   bool isEven() const { return each * ctas == groups; }
-  /// Bytes from one sender.
+  /// Bytes that a warpgroup receives from one CTA for 64 rows.
   int64_t getBytes() const { return getSplitBytes(groups * hopper::kWgmmaNStep, ctas); }
-  /// Groups that the CTA of rank `rank` sums, i32.
+  /// Number of groups (i32) that the CTA of rank `rank` (i32) sums.
   Value getGroupsOf(NVVMBuilder &b, Value rank) const;
 };
 
-/// Bytes of a group that a thread sends, and a warpgroup.
+/// Bytes of a group that one thread sends, and that a warpgroup sends.
 constexpr int64_t kSentThreadBytes = 16;
 constexpr int64_t kSentGroupBytes = kSentThreadBytes * hopper::kWarpgroupThreads;
 
-/// The place of `pointer` in the CTA of rank `rank` (i32).
+/// The address in the CTA of rank `rank` (i32) that corresponds to `pointer` in this CTA.
 inline Value mapToCTA(NVVMBuilder &b, Value pointer, Value rank) {
   return NVVM::MapaOp::create(b, b.clusterPointerType(), pointer, rank);
 }
 
-/// dgemm.send_fragment and dgemm.add_received, for dgemm-lower-wgmma.
+/// Adds the patterns for dgemm.send_fragment and dgemm.add_received to those of dgemm-lower-wgmma.
 void populateClusterReductionPatterns(const TypeConverter &converter, RewritePatternSet &patterns);
 
-/// Rewrites `op` on arith, for dgemm-lower-to-nvvm.
+/// Replaces `op` by arith ops, for dgemm-lower-to-nvvm.
 void lowerKRange(KRangeOp op);
 
 } // namespace dgemm

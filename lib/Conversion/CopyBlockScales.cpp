@@ -6,13 +6,13 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The scales of B of a K block are 1 to 3 words. A copy with each stage costs a compute-bound kernel 3 %
-// (docs/performance.md), so the producer's warp copies those of 32 K blocks at once, one for each lane, to slots of
-// their own. They arrive at the full barrier of the first of these K blocks, and so have landed for all of them; the
-// other barriers, which await as many arrivals, get them from one thread.
+// A K block has 1 to 3 scales of B, each one word. Copying them with each stage costs a compute-bound kernel 3 %
+// (docs/performance.md). So the producer's warp copies the scales of 32 K blocks at once, one K block for each lane, to
+// separate slots. The copies arrive at the full barrier of the first of these K blocks, so they have landed for all of
+// them. The full barriers of the other K blocks expect as many arrivals, which one thread makes.
 //
-// A slot is written again 64 K blocks later, and not before 32 of these have been acquired. A stage that is acquired
-// was released before, so the consumers are at most as many K blocks behind as there are stages, 32.
+// A slot is written again 64 K blocks later, after 32 of these have been acquired. A stage that is acquired was
+// released before, so the consumers are behind by at most as many K blocks as there are stages, which is at most 32.
 //
 //===----------------------------------------------------------------------===//
 
@@ -27,7 +27,7 @@ static_assert(kBlockScaleSlots >= hopper::kWarpThreads + kMaxStages, "slots woul
 
 void dgemm::copyBlockScales(RingLowering &lowering, NVVMBuilder &b, LoadAsyncOp load, Value slot, Value barrier) {
   Value k = load.getOffsets().back(), lane = b.bitAnd(b.threadIndex(), hopper::kWarpThreads - 1);
-  // Lanes take K blocks in the order of the loop, wherever these lie.
+  // Lanes take K blocks in the order of the loop. dgemm.walk_k says where each of them lies.
   auto walk = k.getDefiningOp<WalkKOp>();
   if (walk)
     k = walk.getK();

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// One cp.async of 16 bytes brings those of a K block, and zeros for rows past the end.
+// One cp.async of 16 bytes copies the scales of A of a K block, and zeros for rows past the end.
 //
 //===----------------------------------------------------------------------===//
 

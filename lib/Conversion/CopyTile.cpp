@@ -7,7 +7,7 @@
 //===----------------------------------------------------------------------===//
 //
 // All threads of the producer warpgroup copy a tile with ordinary loads and stores, into the same 128-byte swizzle that
-// TMA writes. Slower than TMA, and right for any stride.
+// TMA writes. This is slower than TMA, but it works for any stride.
 //
 //===----------------------------------------------------------------------===//
 
@@ -25,13 +25,13 @@ constexpr int64_t kChunkBytes = 16;
 constexpr int64_t kChunksOfRow = hopper::kSwizzleBytes / kChunkBytes;
 constexpr int64_t kRowsOfStep = hopper::kWarpgroupThreads / kChunksOfRow;
 
-/// Runs of bytes of a row of e4m3, as words.
+/// Loads runs of bytes from a row of FP8 elements, as 32-bit words.
 class RunCopy {
 public:
   RunCopy(NVVMBuilder &b, OperandAccess &access) : b(b), access(access) {}
 
-  /// `bytes` (4 to 16) from element `offset` on; pieces at or past `left` elements (i64, counted from there; none where
-  /// it is not positive) read as zero.
+  /// Loads `bytes` (4 to 16) from element `offset` on. From there, `left` (i64) elements exist, or none if it is not
+  /// positive; pieces past them read as zero.
   SmallVector<Value> load(Value offset, Value left, int64_t bytes);
 
 private:
@@ -42,7 +42,7 @@ private:
   OperandAccess &access;
 };
 
-/// What lies outside reads the operand's first bytes instead, and is dropped.
+/// A piece outside of the operand loads the first bytes of the operand instead, and its value is replaced by zero.
 Value RunCopy::loadPiece(Value offset, Value left, int64_t first, Type type) {
   Value inside = arith::CmpIOp::create(b, arith::CmpIPredicate::sgt, left, i64(first));
   Value element = arith::SelectOp::create(b, inside, arith::AddIOp::create(b, offset, i64(first)), i64(0));
@@ -122,7 +122,7 @@ void dgemm::copyTile(RingLowering &lowering, NVVMBuilder &b, LoadAsyncOp load, V
       LLVM::StoreOp::create(b, vector, to);
       return;
     }
-    // A word at a time: the producer has few registers.
+    // One word at a time, because the producer has few registers.
     auto words = scf::ForOp::create(b, b.i32(0), b.i32(kChunkBytes), b.i32(4));
     OpBuilder::InsertionGuard inner(b);
     b.setInsertionPointToStart(words.getBody());

@@ -35,7 +35,8 @@ int64_t dgemm::getSlices(LoadAsyncOp load) {
 static TileType getTile(LoadAsyncOp load) { return load.getStage().getType().getTiles()[load.getIndex()]; }
 
 namespace {
-/// Extents of a box in elements. `lastRows`, where given, says how many rows it has by the size M, at most `rows`.
+/// Extents of a box in elements. If `lastRows` is given, it is the number of rows as an expression of M, at most
+/// `rows`.
 struct Box {
   int64_t columns, rows;
   AffineExpr lastRows = {};
@@ -72,7 +73,7 @@ bool dgemm::hasWholeTiles(LoadAsyncOp load) {
   return !load.getMovement()->getClipRows() || m < 0 || m >= getTile(load).getRows();
 }
 
-/// The argument of the kernel of `op` with a tensor map of `operand` and that box; null if there is none.
+/// The argument of the kernel of `op` that is a tensor map of `operand` with this box; null if there is none.
 static Value lookUp(Operation *op, Value operand, const Box &box) {
   auto kernel = op->getParentOfType<KernelOp>();
   for (BlockArgument argument : kernel.getArguments())
@@ -118,7 +119,7 @@ private:
   KernelOp kernel;
 };
 
-/// With that box, unless there is one. Dimensions go from the innermost to the outermost.
+/// Adds a tensor map with this box, unless there is one. Dimensions go from the innermost to the outermost.
 void TensorMapBuilder::addMap(Operation *op, Value operand, const Box &box, int64_t swizzle) {
   if (lookUp(op, operand, box))
     return;
@@ -146,8 +147,8 @@ LogicalResult TensorMapBuilder::addMap(LoadAsyncOp load) {
   TileType tile = getTile(load);
   int64_t slices = getSlices(load);
   if (tile.getRows() % slices)
-    return load.emitOpError() << "expected rows of the tile that " << slices << " CTAs divide between them, but got "
-                              << tile.getRows();
+    return load.emitOpError() << "expected tile rows that divide evenly between the " << slices
+                              << " CTAs that share the tile, but got " << tile.getRows();
   if (hasWholeTiles(load))
     addMap(load, load.getSource(), getBox(load), tile.getSwizzle());
   if (load.getMovement()->getClipRows())

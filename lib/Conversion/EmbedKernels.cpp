@@ -26,17 +26,17 @@ using namespace mlir;
 using namespace dgemm;
 
 constexpr StringLiteral kChip = "sm_90a";
-/// include/dgemm-c/Runtime.h.
+/// The name and the version are those of include/dgemm-c/Runtime.h.
 constexpr StringLiteral kLaunchFunction = "dgemm_launch_or_abort";
 constexpr int32_t kHandleVersion = 1;
 
 namespace {
-/// A kernel as text.
+/// The PTX and the launch descriptor of a kernel.
 struct KernelText {
   std::string ptx, launch;
 };
 
-/// Gives the launchers of one symbol table their bodies.
+/// Fills in the bodies of the launchers of one symbol table.
 class HostSide {
 public:
   explicit HostSide(Operation *module) : symbols(module) {}
@@ -61,7 +61,8 @@ LLVM::GlobalOp HostSide::createText(ImplicitLocOpBuilder &b, StringRef name, Str
   return global;
 }
 
-/// A `dgemm_kernel` of the runtime: version, PTX, launch descriptor, and what the runtime makes of these.
+/// The `dgemm_kernel` of the runtime for `kernel`: version, PTX, launch descriptor, and the state of the runtime, null
+/// at first.
 LLVM::GlobalOp HostSide::getHandle(ImplicitLocOpBuilder &b, StringRef kernel, const KernelText &text) {
   LLVM::GlobalOp &handle = handles[kernel];
   if (handle)
@@ -101,7 +102,7 @@ LLVM::LLVMFuncOp HostSide::getLaunchFunction(ImplicitLocOpBuilder &b) {
   return func;
 }
 
-/// Descriptors of the operands go on the stack, their addresses into an array.
+/// The descriptors of the operands go on the stack, and their addresses into an array.
 void HostSide::fill(func::FuncOp launcher, StringRef kernel, const KernelText &text) {
   ImplicitLocOpBuilder b(launcher.getLoc(), launcher.getContext());
   LLVM::GlobalOp handle = getHandle(b, kernel, text);
@@ -154,11 +155,11 @@ struct EmbedKernels : dgemm::impl::EmbedKernelsPassBase<EmbedKernels> {
     }
     for (auto &[kernel, text] : texts)
       eraseKernel(cast<LLVM::LLVMFuncOp>(kernel));
-    getOperation()->removeAttr(kMachineAttr); // for which what is compiled by now was compiled
+    getOperation()->removeAttr(kMachineAttr); // of no use once the kernels are compiled
   }
 
 private:
-  /// Null after an error.
+  /// The texts of `kernel`, made once; null after an error.
   const KernelText *getText(LLVM::LLVMFuncOp kernel) {
     auto [known, isNew] = texts.try_emplace(kernel);
     if (!isNew)
@@ -185,7 +186,7 @@ private:
     return emitPTX(**module, kChip).moveInto(text.ptx);
   }
 
-  /// With the module that it stood in, where that held nothing else.
+  /// Erases the kernel, and its gpu.module if only globals are left in it.
   static void eraseKernel(LLVM::LLVMFuncOp kernel) {
     auto module = dyn_cast<gpu::GPUModuleOp>(kernel->getParentOp());
     kernel.erase();

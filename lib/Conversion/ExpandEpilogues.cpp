@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The error of each form stands in docs/epilogues.md.
+// docs/epilogues.md states the error of each form.
 //
 //===----------------------------------------------------------------------===//
 
@@ -32,7 +32,7 @@ using namespace dgemm;
 
 namespace {
 
-/// Emits the forms that the hardware has (PTX ISA 9.0, "Floating-Point Instructions").
+/// Emits the approximations that the hardware has (PTX ISA 9.0, "Floating-Point Instructions").
 class HardwareBuilder : public ImplicitLocOpBuilder {
 public:
   using ImplicitLocOpBuilder::ImplicitLocOpBuilder;
@@ -72,7 +72,7 @@ Value createErf(HardwareBuilder &b, ValueRange args) {
   return math::CopySignOp::create(b, b.fma(negative, decay, 1.0), x);
 }
 
-/// An op whose flags allow approximation becomes what `create` makes.
+/// Replaces an op whose fastmath flags allow approximation by what `create` makes.
 template <typename OpTy, Value (*create)(HardwareBuilder &, ValueRange)>
 struct UseHardware : OpRewritePattern<OpTy> {
   using OpRewritePattern<OpTy>::OpRewritePattern;
@@ -95,7 +95,7 @@ Value createSqrt(HardwareBuilder &b, ValueRange args) { return b.sqrt(args[0]); 
 Value createRsqrt(HardwareBuilder &b, ValueRange args) { return b.rsqrt(args[0]); }
 Value createDiv(HardwareBuilder &b, ValueRange args) { return b.mul(args[0], b.rcp(args[1])); }
 
-/// ex2.approx without .ftz is within 2 ulp, and so needs no leave.
+/// ex2.approx without .ftz is accurate to 2 ulp, so it needs no fastmath flag.
 struct LowerExp2 : OpRewritePattern<math::Exp2Op> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(math::Exp2Op op, PatternRewriter &rewriter) const override {
@@ -105,7 +105,7 @@ struct LowerExp2 : OpRewritePattern<math::Exp2Op> {
   }
 };
 
-/// 1 / sqrt(x), each rounded to nearest.
+/// 1 / sqrt(x). Both operations are rounded to nearest.
 struct LowerRsqrt : OpRewritePattern<math::RsqrtOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(math::RsqrtOp op, PatternRewriter &rewriter) const override {
@@ -116,7 +116,7 @@ struct LowerRsqrt : OpRewritePattern<math::RsqrtOp> {
   }
 };
 
-/// What MLIR approximates by polynomials.
+/// True for the ops that MLIR approximates by polynomials.
 bool isPolynomial(StringRef name) {
   return llvm::is_contained({math::ExpOp::getOperationName(), math::ExpM1Op::getOperationName(),
                              math::LogOp::getOperationName(), math::Log2Op::getOperationName(),

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// One cp.async of 4 bytes for each scale: any stride and any address of a float will do.
+// Each scale is copied by its own cp.async of 4 bytes, which works for any stride and any address of a float.
 //
 //===----------------------------------------------------------------------===//
 
@@ -34,7 +34,7 @@ FailureOr<Value> FetchedScales::place(NVVMBuilder &b, FetchScalesOp fetch) {
   return lowering.shared.sumScaleAddress(b, own, offset);
 }
 
-/// Thread t copies scales t, t + 128, ...; what lies outside is zero.
+/// Thread t copies scales t, t + 128, ...; scales past the end are zero.
 LogicalResult FetchedScales::lower(NVVMBuilder &b, FetchScalesOp fetch) {
   FailureOr<Value> dest = place(b, fetch);
   if (failed(dest))

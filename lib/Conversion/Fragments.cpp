@@ -17,10 +17,10 @@ using namespace dgemm;
 //===----------------------------------------------------------------------===//
 // Fragments
 //
-// Thread t of a warpgroup (w = t / 32, g = t % 32 / 4, q = t % 4) holds of a 64xN accumulator, for i < N/8:
-//   d[4i], d[4i+1]: row 16w + g, columns 8i + 2q and + 1;  d[4i+2], d[4i+3]: the same of row 16w + g + 8
-// (PTX ISA 9.0, "Register Fragments and Shared Memory Matrix Layouts" of wgmma). A 64x1 fragment: both rows' values. A
-// 1xN fragment: d[2i], d[2i+1] are those of columns 8i + 2q and + 1.
+// Thread t of a warpgroup (w = t / 32, g = t % 32 / 4, q = t % 4) holds these values of a 64xN accumulator, i < N/8:
+//   d[4i], d[4i+1]: row 16w + g, columns 8i + 2q and + 1;  d[4i+2], d[4i+3]: row 16w + g + 8, the same columns
+// (PTX ISA 9.0, "Register Fragments and Shared Memory Matrix Layouts" of wgmma). For a 64x1 fragment,
+// a thread holds the values of both its rows. For a 1xN fragment, d[2i], d[2i+1] are columns 8i + 2q and + 1.
 //===----------------------------------------------------------------------===//
 
 unsigned dgemm::getThreadValues(FragType frag) {
@@ -35,7 +35,7 @@ void dgemm::addFragmentConversions(TypeConverter &converter) {
   converter.addConversion([](Type type) { return type; });
   converter.addConversion([](FragType frag) -> std::optional<Type> {
     if (frag.getRows() != hopper::kWgmmaM && frag.getRows() != 1)
-      return Type(); // no warpgroup holds it
+      return Type(); // a warpgroup cannot hold it
     SmallVector<Type> values(getThreadValues(frag), Float32Type::get(frag.getContext()));
     return LLVM::LLVMStructType::getLiteral(frag.getContext(), values);
   });
@@ -110,8 +110,8 @@ struct LowerTileAt : OpConversionPattern<TileAtOp> {
       rewriter.replaceOp(op, adaptor.getAddress());
       return success();
     }
-    // Held here by an empty asm: a K loop that carries it would otherwise carry the stage and work it out again, where
-    // the tensor cores wait for it.
+    // The empty asm makes a K loop carry this value. The loop would otherwise carry the stage and compute the value
+    // again while the tensor cores wait for it.
     Value low = b.shiftRight(b.addressOf(adaptor.getAddress()), 4);
     rewriter.replaceOpWithNewOp<LLVM::InlineAsmOp>(op, b.getI32Type(), low, "", "=r,0", /*has_side_effects=*/false,
                                                    /*is_align_stack=*/false, LLVM::tailcallkind::TailCallKind::None,
@@ -131,7 +131,7 @@ struct ConvertForEachTile : OpConversionPattern<ForEachTileOp> {
     auto loop = ForEachTileOp::create(rewriter, op.getLoc(), adaptor.getM(), adaptor.getN(), op.getLayout(),
                                       adaptor.getGroups(), op.getTile(), op.getGroupM(), op.getCluster(),
                                       adaptor.getInitArgs());
-    // The new block is empty: a loop that carries values comes without a terminator.
+    // ForEachTileOp::create adds an empty block, because a loop that carries values is built without a terminator.
     rewriter.eraseBlock(&loop.getBody().front());
     rewriter.inlineRegionBefore(op.getBody(), loop.getBody(), loop.getBody().end());
     if (failed(rewriter.convertRegionTypes(&loop.getBody(), *getTypeConverter())))

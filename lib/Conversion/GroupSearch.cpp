@@ -40,7 +40,7 @@ int64_t GroupSearch::getGroupsOfLane() const {
   return known && *known <= hopper::kWarpThreads ? 1 : kOfMany;
 }
 
-/// i32 element `position` of the group operand, no less than 0 and no more than `limit`.
+/// Element `position` of the group operand as an index, clamped to the range from 0 to `limit`.
 static Value loadClamped(NVVMBuilder &b, ForEachTileOp op, Value position, Value limit) {
   Value given = arith::MaxSIOp::create(b, loadGroupValue(b, op, position), b.i32(0));
   return arith::MinSIOp::create(b, b.toIndex(given), limit);
@@ -49,12 +49,12 @@ static Value loadClamped(NVVMBuilder &b, ForEachTileOp op, Value position, Value
 GroupRows dgemm::loadRange(NVVMBuilder &b, ForEachTileOp op, Value group, Value limit) {
   Value zero = b.index(0);
   Value isFirst = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, group, zero);
-  // Loaded for the first, too, so that no load waits for a branch.
+  // Load for the first group, too, so that no load waits for a branch.
   Value before = arith::SelectOp::create(b, isFirst, zero, arith::SubIOp::create(b, group, b.index(1)));
   Value begin = arith::SelectOp::create(b, isFirst, zero, loadClamped(b, op, before, limit));
   int64_t alignment = op->getParentOfType<KernelOp>().getProblem().getAlignment();
   if (alignment > 1) {
-    // No further than the limit, which may be close to 2^31.
+    // Round up, but not past the limit, which may be close to 2^31.
     Value step = b.index(alignment), over = arith::RemUIOp::create(b, begin, step);
     Value missing = arith::RemUIOp::create(b, arith::SubIOp::create(b, step, over), step);
     begin = b.add(begin, arith::MinUIOp::create(b, missing, arith::SubIOp::create(b, limit, begin)));
@@ -74,7 +74,7 @@ Value GroupSearch::countTilesM(GroupRows rows) {
   return arith::DivUIOp::create(b, b.add(count, b.index(extent - 1)), b.index(extent));
 }
 
-/// The rows of this lane's groups of those from `first` on; groups past the last have none.
+/// The rows of this lane's groups in the step that starts at group `first`. Groups past the last have no rows.
 SmallVector<GroupRows> GroupSearch::loadRowsOfLane(Value first) {
   int64_t count = getGroupsOfLane();
   Value own = b.add(first, arith::MulIOp::create(b, b.toIndex(getLane(b)), b.index(count)));
@@ -83,7 +83,7 @@ SmallVector<GroupRows> GroupSearch::loadRowsOfLane(Value first) {
   for (int64_t i = 0; i < count; ++i) {
     Value group = b.add(own, b.index(i));
     Value exists = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, group, groups);
-    // Loaded anyway, so that no load waits for a branch.
+    // Load anyway, so that no load waits for a branch.
     GroupRows rows = loadRows(arith::MinUIOp::create(b, group, last));
     all.push_back({rows.begin, arith::SelectOp::create(b, exists, rows.end, rows.begin)});
   }
@@ -113,7 +113,7 @@ Value GroupSearch::countAllTiles() {
   return loop.getResult(0);
 }
 
-/// Inclusive sums over the lanes of a warp.
+/// Inclusive prefix sums of `value` (i32) over the lanes of a warp.
 static Value scanWarp(NVVMBuilder &b, Value value, Value lane) {
   for (int64_t distance = 1; distance < hopper::kWarpThreads; distance *= 2) {
     Value before = NVVM::ShflOp::create(b, b.getI32Type(), b.i32(-1), value, b.i32(distance), b.i32(0),
@@ -124,7 +124,7 @@ static Value scanWarp(NVVMBuilder &b, Value value, Value lane) {
   return value;
 }
 
-/// Steps over the groups that end before `tile`.
+/// Skips the steps whose groups all end before `tile`, and returns the next step. The last step is never skipped.
 GroupSearch::Step GroupSearch::skipGroups(Value tile, GroupTiles from) {
   int64_t count = getGroupsOfLane();
   Type type = b.getIndexType();
@@ -162,7 +162,7 @@ GroupTiles GroupSearch::find(Value tile, GroupTiles from) {
   Value end = b.add(step.firstTile, b.toIndex(scanWarp(b, b.toI32(tiles), lane)));
   Value isBefore = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, tile, end);
   Value lanes = NVVM::VoteSyncOp::create(b, b.getI32Type(), b.i32(-1), isBefore, NVVM::VoteSyncKind::ballot);
-  // Of the groups of a lane, the last that begins no later than the tile.
+  // Each lane chooses the last of its groups that begins no later than the tile.
   int64_t count = getGroupsOfLane();
   Value group = b.add(step.first, arith::MulIOp::create(b, b.toIndex(lane), b.index(count)));
   Value firstTile = arith::SubIOp::create(b, end, tiles);
@@ -176,7 +176,7 @@ GroupTiles GroupSearch::find(Value tile, GroupTiles from) {
             choose(step.rows[i].end, own.rows.end)},
            choose(firstTile, own.firstTile)};
   }
-  // Of the lanes, the first that ends behind the tile.
+  // The result is that of the first lane whose groups end after the tile.
   Value source = LLVM::CountTrailingZerosOp::create(b, b.getI32Type(), lanes, /*is_zero_poison=*/false);
   auto ofSource = [&](Value value) -> Value {
     return b.toIndex(NVVM::ShflOp::create(b, b.getI32Type(), b.i32(-1), b.toI32(value), source, b.i32(31),

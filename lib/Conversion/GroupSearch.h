@@ -14,57 +14,60 @@
 
 namespace dgemm {
 
-/// The number of groups of a grouped kernel: the constant, or the argument.
+/// The number of groups of a grouped kernel (index): a constant, or an argument of the kernel.
 Value getNumGroups(NVVMBuilder &b, KernelOp kernel);
-/// i32 element `position` of the group operand of `op`.
+/// Loads the i32 element at `position` of the group operand of `op`.
 Value loadGroupValue(NVVMBuilder &b, ForEachTileOp op, Value position);
 
-/// Where the rows of a group lie, in A and D of all groups, or where each group has its own, in these; or its columns
-/// of K.
+/// The rows of a group, from `begin` to `end` (index, exclusive). They are counted in the A and D of all groups, or in
+/// those of the group if each group has its own. If the groups divide K, they are columns of K.
 struct GroupRows {
   Value begin, end;
 };
 
-/// The rows (columns of K) of `group` that the ends of groups say, within `limit`: from the end of the group before it
-/// on, rounded up to the alignment of the problem. Whatever the operand holds, there are no fewer than none.
+/// Loads the rows (or columns of K) of `group` from a group operand that holds the ends of the groups. They begin at
+/// the end of the previous group, rounded up to the alignment of the problem, and lie within `limit`. Whatever the
+/// operand holds, `end` is never below `begin`.
 GroupRows loadRange(NVVMBuilder &b, ForEachTileOp op, Value group, Value limit);
 
-/// A group, its rows, and the number of its first tile, counted over the clusters' tiles of all groups.
+/// A group, its rows, and the number of its first tile (all index). Tile numbers count the tiles of whole clusters over
+/// all groups.
 struct GroupTiles {
   Value group;
   GroupRows rows;
   Value firstTile;
 };
 
-/// Finds groups by their tiles, where a group has as many as its rows want. All lanes of a warp search together, each
-/// in groups of its own: the number of groups costs a load for each 128.
+/// Finds the group of a tile where the number of tiles of a group depends on its rows. All lanes of a warp search
+/// together, each in groups of its own, so the search costs one load for each 128 groups.
 class GroupSearch {
 public:
-  /// `tilesN`: tiles along N.
+  /// `tilesN`: number of tiles along N (index).
   GroupSearch(NVVMBuilder &b, ForEachTileOp op, Value tilesN);
 
   Value getGroups() const { return groups; }
-  /// Whether it is known that there is one group.
+  /// True if the number of groups is known to be one.
   bool hasOneGroup() const;
-  /// Whatever the group operand holds, rows lie within M, and there are no fewer than none.
+  /// Loads the rows of `group`. Whatever the group operand holds, they lie within M, and `end` is never below `begin`.
   GroupRows loadRows(Value group);
-  /// Tiles along M of these rows.
+  /// Number of tiles along M for these rows.
   Value countTilesM(GroupRows rows);
+  /// Number of tiles of all groups.
   Value countAllTiles();
-  /// The group that has tile number `tile`, not before `from.group`, whose first tile is number `from.firstTile`. Where
-  /// there is none, the number of groups.
+  /// Finds the group that has tile number `tile`. The search starts at `from.group`, whose first tile is number
+  /// `from.firstTile`. If no group has the tile, `group` of the result is the number of groups.
   GroupTiles find(Value tile, GroupTiles from);
 
 private:
-  /// Rows are counted in A and D of all groups.
+  /// True if the rows of a group are counted in the A and D of all groups.
   bool hasBegins() { return op.getLayout() == Layout::Offsets; }
-  /// Groups that a lane looks at in one step, one after the other.
+  /// Number of groups that a lane looks at in one step, one after the other.
   int64_t getGroupsOfLane() const;
   SmallVector<GroupRows> loadRowsOfLane(Value first);
   Value countTiles(GroupRows rows) { return arith::MulIOp::create(b, countTilesM(rows), tilesN); }
   Value countTilesOfLane(ArrayRef<GroupRows> rows);
   Value sumOverWarp(Value value);
-  /// The groups of this lane in the step of the search that is the last.
+  /// The last step of a search: its first group, the first tile of that group, and the rows of the groups of this lane.
   struct Step {
     Value first, firstTile;
     SmallVector<GroupRows> rows;

@@ -6,9 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A producer starts to load after about 1000 clocks: barriers, setmaxnreg, code that is in no cache yet. One thread
-// that has nothing to do meanwhile asks for the first K block before, so that it comes to the L2 and its pages to the
-// TLBs (docs/performance.md).
+// A producer starts to load after about 1000 clocks, which go to barriers, setmaxnreg, and code that is in no cache
+// yet. In the meantime, one idle thread prefetches the first K block, so that its data come to the L2 and its pages to
+// the TLBs (docs/performance.md).
 //
 //===----------------------------------------------------------------------===//
 
@@ -29,7 +29,7 @@ static void whenRows(RingLowering &lowering, NVVMBuilder &b, int64_t rows, funct
 
 namespace {
 
-/// Computes values of a role in front of it, by the index arithmetic that they are computed by there.
+/// Computes values of a role in front of the roles, with clones of the index arithmetic that computes them in the role.
 class IndexClone {
 public:
   IndexClone(NVVMBuilder &b, WarpSpecializeOp roles) : b(b), roles(roles) {}
@@ -48,7 +48,7 @@ public:
     for (Value operand : operands)
       if (failed(get(operand)))
         return failure();
-    if (walk) // forwards in the first tile
+    if (walk) // the first tile walks K forwards
       known.map(value, known.lookupOrDefault(walk.getK()));
     else
       b.clone(*op, known);
@@ -61,12 +61,12 @@ private:
   IRMapping known;
 };
 
-/// The loads of the producer that bring the first K block of the first tile, of those that are prefetched.
+/// The prefetched loads of the producer that bring the first K block of the first tile.
 struct FirstLoads {
   ForEachTileOp tiles;
   scf::ForOp kLoop;
   SmallVector<LoadAsyncOp> loads;
-  /// The least M from which one of them is prefetched.
+  /// The smallest M from which any of them is prefetched.
   int64_t rows = INT64_MAX;
 };
 
@@ -91,18 +91,18 @@ static LogicalResult prefetch(RingLowering &lowering, NVVMBuilder &b, const Firs
   ForEachTileOp tiles = first.tiles;
   FailureOr<Value> m = clone.get(tiles.getM()), n = clone.get(tiles.getN());
   if (failed(m) || failed(n))
-    return tiles.emitOpError("expected sizes by index arithmetic, to prefetch the first tile");
+    return tiles.emitOpError("expected sizes computed by index arithmetic, to prefetch the first tile");
   auto here = ForEachTileOp::create(b, *m, *n, tiles.getLayout(), Value(), tiles.getTile(), tiles.getGroupM(),
                                     tiles.getCluster());
   here.setFirst(true);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(&here.getBody().front());
   for (auto [own, argument] : llvm::zip(tiles.getBody().getArguments(), here.getBody().getArguments()))
-    clone.map(own, argument); // what else is carried is of the ring
+    clone.map(own, argument); // the other carried values belong to the ring
   scf::ForOp kLoop = first.kLoop;
   FailureOr<Value> k = clone.get(kLoop.getLowerBound());
   if (failed(k))
-    return kLoop.emitOpError("expected a lower bound by index arithmetic, to prefetch the first K block");
+    return kLoop.emitOpError("expected a lower bound computed by index arithmetic, to prefetch the first K block");
   clone.map(kLoop.getInductionVar(), *k);
   for (LoadAsyncOp load : first.loads) {
     Value tensorMap = hasWholeTiles(load) ? findTensorMap(load) : findLastTileMap(load);
@@ -112,7 +112,7 @@ static LogicalResult prefetch(RingLowering &lowering, NVVMBuilder &b, const Firs
     for (Value offset : load.getOffsets()) {
       FailureOr<Value> own = clone.get(offset);
       if (failed(own))
-        return load.emitOpError("expected offsets by index arithmetic, to prefetch the first tile");
+        return load.emitOpError("expected offsets computed by index arithmetic, to prefetch the first tile");
       offsets.push_back(*own);
     }
     auto fetch = [&] {
@@ -139,7 +139,7 @@ static LogicalResult prefetchFirstTile(RingLowering &lowering, NVVMBuilder &b) {
   return result;
 }
 
-/// Through which all loads and stores go.
+/// Prefetches the tensor maps, through which all loads and stores by TMA go.
 static void prefetchTensorMaps(KernelOp kernel, NVVMBuilder &b) {
   for (BlockArgument argument : kernel.getArguments())
     if (kernel.getArgAttr(argument.getArgNumber(), kTensorMapAttr))
@@ -154,7 +154,7 @@ LogicalResult dgemm::createPrologue(RingLowering &lowering) {
     b.setInsertionPointAfterValue(lowering.shared.getStart());
     std::tie(lowering.clusterRow, lowering.clusterColumn) = b.clusterPosition(lowering.clusterN);
   }
-  // The next kernel may come as soon as there is room for it: it waits for the whole of this one.
+  // The next kernel may start as soon as there is room for it, because it waits until all of this one is done.
   if (lowering.kernel.getPdl())
     NVVM::GriddepcontrolOp::create(b, NVVM::GridDepActionKind::launch_dependents);
   LogicalResult result = success();

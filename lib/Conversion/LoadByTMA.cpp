@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// In a cluster each CTA fetches a slice of what it shares with the CTAs of its row (A) or column (B), and multicasts it
-// to the same place in all of them.
+// In a cluster, the CTAs of a row share tiles of A, and those of a column share tiles of B. Each CTA loads a slice of
+// the shared tile and multicasts it to the same place in all CTAs that share it.
 //
 //===----------------------------------------------------------------------===//
 
@@ -24,7 +24,8 @@ Value dgemm::getCacheHint(NVVMBuilder &b, LoadAsyncOp load) {
   return arith::ConstantOp::create(b, b.getI64IntegerAttr(hopper::kEvictFirst));
 }
 
-/// Bit r is CTA r of the cluster: those in this one's row (they share A) or column (B).
+/// The multicast mask (i16) of the CTAs in this CTA's row (they share A) or column (they share B). Bit r is CTA r of
+/// the cluster.
 static Value getMulticastMask(RingLowering &lowering, NVVMBuilder &b, bool isRow) {
   int64_t rows = lowering.clusterM, columns = lowering.clusterN, first = 0;
   for (int64_t i = 0; i < (isRow ? columns : rows); ++i)
@@ -33,7 +34,8 @@ static Value getMulticastMask(RingLowering &lowering, NVVMBuilder &b, bool isRow
   return LLVM::TruncOp::create(b, b.getI16Type(), Value(arith::ShLIOp::create(b, b.i32(first), shift)));
 }
 
-/// One slice of a tile, counted along its rows, for the CTAs of `mask`; without a slice the whole tile for this one.
+/// Loads slice number `slice` of the rows of a tile to the CTAs of `mask`, or to this CTA if `mask` is null. If `slice`
+/// is null, loads the whole tile.
 static void fetch(RingLowering &lowering, NVVMBuilder &b, LoadAsyncOp load, Value map, Value stage, Value slice,
                   Value mask) {
   TileType tile = load.getStage().getType().getTiles()[load.getIndex()];
@@ -69,7 +71,8 @@ void dgemm::loadByTMA(RingLowering &lowering, NVVMBuilder &b, LoadAsyncOp load, 
   Value peer = isRow ? Value() : load->getParentOfType<ForEachTileOp>().getPeerGroup();
   if (!peer)
     return fetch(lowering, b, load, map, stage, slice, mask);
-  // Where a group ends inside of the cluster, each row of it has a B of its own: the same bytes land here.
+  // If a group ends inside of the cluster, each row of the cluster needs another B. This CTA then loads both slices for
+  // itself only, so the same number of bytes lands here.
   Value group = load->getParentOfType<ForEachTileOp>().getGroup();
   Value isShared = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, group, peer);
   Value own = LLVM::TruncOp::create(b, b.getI16Type(), Value(arith::ShLIOp::create(b, b.i32(1), b.clusterRank())));

@@ -16,7 +16,7 @@ using namespace dgemm;
 
 namespace {
 
-/// Reads the scales of rows of A from the operand, at one K block.
+/// Reads the scales of rows of A at one K block from the operand.
 class ScaleAccess {
 public:
   ScaleAccess(NVVMBuilder &b, LoadScalesOp op)
@@ -31,7 +31,7 @@ public:
     none = arith::ConstantOp::create(b, b.getI64IntegerAttr(0));
   }
 
-  /// That of row `row` (i32) from the first one on; zero for one that does not exist.
+  /// The scale of the row `row` (i32) rows after the first one; zero if there is no such row.
   Value load(Value row) {
     SmallVector<Value> indices(offsets.drop_back(2));
     if (scaled.getRows() == ScaledAttr::kFull) {
@@ -58,8 +58,8 @@ private:
   Value kBlock, first, zero, none;
 };
 
-/// Reads a scale for each of a thread's columns from the operand, at one K block. All addresses are a few bytes from
-/// one: there are no registers for others.
+/// Reads a scale for each of a thread's columns at one K block from the operand. All addresses are small offsets from
+/// one address, because there are no registers for more.
 class ColumnScaleAccess {
 public:
   ColumnScaleAccess(NVVMBuilder &b, LoadScalesOp op)
@@ -80,7 +80,7 @@ public:
     isPaired = one && one.getValue() == 1 && geometry.getAccessBytes() >= 2 * geometry.getElementBytes();
   }
 
-  /// Those of `columns` columns; zero where B has no such row.
+  /// The scales of this thread's columns among `columns` columns; zero where B has no such row.
   SmallVector<Value> load(int64_t columns) {
     SmallVector<Value> values;
     for (int64_t group = 0; group < columns; group += 8) {
@@ -106,8 +106,8 @@ private:
     b.setInsertionPointToStart(choice.thenBlock());
     Value offset = arith::AddIOp::create(b, base, access.expand(stride * column));
     LLVM::LoadOp load = access.load(type, offset);
-    // It stays where it is: LLVM would keep in registers what is read anew for each mma, and read behind the K loop
-    // what is to be on its way in it.
+    // The load is not invariant, so that it stays where it is. LLVM would otherwise keep in registers what should be
+    // read again for each mma, and read after the K loop what should be loaded during the loop.
     load.setInvariant(false);
     scf::YieldOp::create(b, load.getResult());
     return choice.getResult(0);
@@ -115,7 +115,7 @@ private:
 
   NVVMBuilder &b;
   OperandAccess access;
-  /// Of the first column, in elements; how many columns there are from it on (i32).
+  /// The offset of the first column in elements (i64), and the number of columns from it on (i32).
   Value base, left;
   AffineExpr stride;
   bool isPaired;
@@ -137,7 +137,7 @@ struct LowerLoadScales : OpConversionPattern<LoadScalesOp> {
   }
 
 private:
-  /// Scales of A in shared memory from `tile` on: those of the two rows of the thread.
+  /// Reads the scales of A for the two rows of the thread from shared memory at `tile`.
   static Value readRows(NVVMBuilder &b, Value tile) {
     Value row = getFirstRow(b, b.threadIndex());
     SmallVector<Value> values;
@@ -148,7 +148,7 @@ private:
     return pack(b, values);
   }
 
-  /// Scales of A from the operand: those of the two rows of the thread.
+  /// Loads the scales of A for the two rows of the thread from the operand.
   static Value loadRows(NVVMBuilder &b, LoadScalesOp op) {
     ScaleAccess access(b, op);
     Value row = getFirstRow(b, b.threadIndex());
@@ -158,7 +158,8 @@ private:
     return pack(b, values);
   }
 
-  /// Scales of B in shared memory from `tile` on: those of the columns of the thread, of which two are neighbours.
+  /// Reads the scales of B for the columns of the thread from shared memory at `tile`. The columns are pairs of
+  /// neighbours.
   static Value readForEachColumn(NVVMBuilder &b, LoadScalesOp op, Value tile) {
     int64_t columns = cast<FragType>(op.getScales().getType()).getColumns();
     Value first = b.offsetPointer(tile, b.shiftLeft(b.bitAnd(b.threadIndex(), 3), 3));
@@ -172,7 +173,7 @@ private:
     return pack(b, values);
   }
 
-  /// Scales of B from the operand: those of the columns of the thread.
+  /// Loads the scales of B for the columns of the thread from the operand.
   static Value loadForEachColumn(NVVMBuilder &b, LoadScalesOp op) {
     return pack(b, ColumnScaleAccess(b, op).load(cast<FragType>(op.getScales().getType()).getColumns()));
   }

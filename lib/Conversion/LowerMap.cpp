@@ -28,20 +28,21 @@ public:
     ProblemAttr problem = kernel.getProblem();
     ConfigAttr config = kernel.getConfig();
     auto divides = [](int64_t size, int64_t tile) { return size > 0 && size % tile == 0; };
-    // The last CTA of a split may have columns behind those of the tile.
+    // The last CTA of a split may have columns past those of the tile.
     int64_t split = config.getSplitK(), columns = config.getBlockN();
     bool endsWithTile = split == 1 || getSplitColumns(columns, split) * split == columns;
     hasAllRows = divides(problem.getM(), config.getBlockM() * config.getClusterM());
-    hasAllColumns = endsWithTile && divides(problem.getN(), columns * config.getClusterN()); // as of D so of B
+    hasAllColumns = endsWithTile && divides(problem.getN(), columns * config.getClusterN()); // the same for D as for B
   }
 
-  /// Row `half` of two; the last one that D has where it has not that.
+  /// Row `half` (0 or 1) of the thread's two rows, or the last row of D if D has no such row.
   Value getRow(OperandAccess &access, unsigned dim, int64_t half) {
     Value row = b.add(firstRow, 8 * half);
     return hasAllRows ? row : limit(row, access, dim, 1);
   }
   Value getFirstColumn() const { return firstColumn; }
-  /// How far `count` columns lie behind the first (i64) that are `column` columns behind it, or end with D.
+  /// Distance (i64) of `count` columns from the first column. It is `column`, or less if these columns would end past
+  /// D; then they are the last ones of D.
   Value getColumnDistance(OperandAccess &access, int64_t column, int64_t count) {
     Value distance = b.i32(column);
     if (!hasAllColumns)
@@ -50,7 +51,7 @@ public:
   }
 
 private:
-  /// The last index of dimension `dim` from which on there are `count`.
+  /// The last index of dimension `dim` from which on there are `count` elements.
   Value getLast(OperandAccess &access, unsigned dim, int64_t count) {
     return b.add(arith::TruncIOp::create(b, b.getI32Type(), access.getExtent(dim)), -count);
   }
@@ -64,8 +65,8 @@ private:
   bool hasAllRows, hasAllColumns;
 };
 
-/// Reads an operand of an epilogue for the elements of a thread. What is in D's place may be D itself, so that no load
-/// is of what never changes; and so none is hoisted to where it would hold registers through the K loop.
+/// Reads an operand of an epilogue for the elements of a thread. The operand may be D itself (docs/epilogues.md), so no
+/// load is invariant. As no load is invariant, LLVM hoists none to where it would hold registers through the K loop.
 class SourceAccess {
 public:
   SourceAccess(NVVMBuilder &b, MapOp op, Value source, ElementPositions &positions)
@@ -108,7 +109,7 @@ public:
     }
   }
 
-  /// That of row `half` and column `lane` of the pair.
+  /// The value for row `half` and column `lane` of the pair.
   Value get(int64_t half, int64_t lane) const {
     switch (along) {
     case EpilogueAxisKind::N:
@@ -138,7 +139,7 @@ private:
   Value load(Value offset) { return toF32(loadBits(access.getGeometry().element, offset)); }
   void loadPair(Value offset) {
     Type element = access.getGeometry().element;
-    if (element.isBF16()) { // the upper half of an f32
+    if (element.isBF16()) { // bf16 is the upper half of an f32
       Value bits = loadBits(b.getI32Type(), offset);
       values.push_back(LLVM::BitcastOp::create(b, b.getF32Type(), b.shiftLeft(bits, 16)));
       values.push_back(LLVM::BitcastOp::create(b, b.getF32Type(), b.bitAnd(bits, 0xffff0000)));
@@ -170,7 +171,8 @@ struct LowerMap : OpConversionPattern<MapOp> {
     std::vector<SourceAccess> sources;
     for (Value source : op.getSources())
       sources.emplace_back(b, op, source, *positions);
-    // Of a gated one each element of the first half meets that as far into the second.
+    // In a gated epilogue, each element of the first half is paired with the element at the same place in the second
+    // half.
     size_t distance = op.isGated() ? values.size() / 2 : 0;
     int64_t end = op.getFirstColumn() + op.getNumColumns();
     for (int64_t column = op.getFirstColumn(); column < end; column += 8) {
@@ -194,7 +196,7 @@ struct LowerMap : OpConversionPattern<MapOp> {
   }
 
 private:
-  /// A copy of an epilogue on one element.
+  /// Clones the body of an epilogue for one element.
   static Value apply(NVVMBuilder &b, Block &body, ArrayRef<Value> arguments) {
     IRMapping map;
     map.map(body.getArguments(), arguments);

@@ -17,9 +17,9 @@ using namespace dgemm;
 namespace {
 
 /// The wgmma descriptor of a K-major tile with 128-byte swizzle, `bytes` into its rows (PTX ISA 9.0, "Matrix Descriptor
-/// Format"): start address / 16 in bits 0-13, which is what `tile` is lowered to, the 1024 bytes between groups of 8
-/// rows in bits 32-45, layout 1 (128-byte swizzle) in bits 62-63. The leading-dimension offset is not used in this
-/// layout.
+/// Format"). Bits 0-13 hold start address / 16, which is what `tile` is lowered to. Bits 32-45 hold the stride between
+/// groups of 8 rows, 1024 bytes / 16. Bits 62-63 hold layout 1 (128-byte swizzle). The leading-dimension offset is not
+/// used in this layout.
 Value createDescriptor(NVVMBuilder &b, Value tile, int64_t bytes) {
   constexpr uint64_t kHigh = (uint64_t(1) << 62) | (uint64_t(hopper::kSwizzleAtom >> 4) << 32);
   Value wide = arith::ExtUIOp::create(b, b.getI64Type(), b.add(tile, bytes >> 4));
@@ -30,8 +30,8 @@ NVVM::WGMMATypes getWGMMAType(TileType tile) {
   return isa<Float8E5M2Type>(tile.getElementType()) ? NVVM::WGMMATypes::e5m2 : NVVM::WGMMATypes::e4m3;
 }
 
-/// fence, wgmmas over the depth of the tiles, commit; the result is theirs, complete after a wait. `over` and `sum`, to
-/// which they add, may be null.
+/// Creates a fence, the wgmmas over the depth of the tiles, and a commit. The result is complete only after a wait. The
+/// wgmmas add to `sum`. If `sum` is null, they start from zero, in the registers of `over` if that is not null.
 Value startMma(NVVMBuilder &b, Value lhs, Value rhs, Value over, Value sum, Type fragment, TileType lhsType,
                TileType rhsType) {
   int64_t columns = rhsType.getRows(), depth = lhsType.getColumns();

@@ -14,17 +14,17 @@
 using namespace mlir;
 using namespace dgemm;
 
-/// The values of a thread that belong to one of its rows: pairs alternate between the two.
+/// The row, 0 or 1 of the thread's two, that value `value` belongs to: pairs of values alternate between the rows.
 static int64_t rowOfValue(int64_t value) { return value / 2 % 2; }
 
 namespace {
 
-/// The scale products of blocks of B with the two rows of a thread, for each 8-column group of a tile. Without row
-/// scales they are the scales of B.
+/// The products of the block scales of B with the scales of a thread's two rows, for each 8-column group of a tile.
+/// Without row scales, they are the scales of B.
 class ScaleProducts {
 public:
-  /// The largest n % `extent` (columns of a scale block) of a tile of a problem, all of which are `columns` wide. The
-  /// first tile has 0.
+  /// The largest n % extent of the tiles of a problem, where n is the first column of a tile and extent the columns of
+  /// a scale block. All tiles are `columns` wide. The first tile has 0.
   static int64_t getLastStart(ProblemAttr problem, int64_t columns) {
     int64_t size = problem.getN(), extent = problem.getRhs().getRows();
     if (extent == ScaledAttr::kFull)
@@ -55,8 +55,8 @@ public:
       columnInBlock = b.toI32(arith::RemUIOp::create(b, n, b.index(extent)));
   }
 
-  /// Columns [column, column + 8) lie in scale block (n % extent + column) / extent, and n % extent is a multiple of
-  /// `step`: at most two blocks to choose from, and one choice for each `step` columns.
+  /// Columns [column, column + 8) lie in scale block (n % extent + column) / extent. There are at most two blocks to
+  /// choose from. As n % extent is a multiple of `step`, one choice serves `step` columns.
   Value get(int64_t column, int64_t row) {
     int64_t chunk = column / step * step;
     int64_t low = chunk / extent, high = (lastStart + chunk) / extent;
@@ -81,7 +81,7 @@ private:
   llvm::DenseMap<int64_t, std::array<Value, 2>> selected;
 };
 
-/// What a partial sum is multiplied by: row and column scales, either of which may be none.
+/// The factors of a partial sum: row scales and column scales, either of which may be absent.
 class PromotionScales {
 public:
   PromotionScales(NVVMBuilder &b, PromoteOp op, Value rowScales, Value columnScales)
@@ -97,7 +97,7 @@ public:
       columns = unpack(b, columnScales);
   }
 
-  /// That of value `i` of a fragment; null for 1.
+  /// The factor of value `i` of a fragment; null if it is 1.
   Value get(int64_t i) {
     int64_t row = rowOfValue(i);
     if (blocks)
@@ -110,7 +110,8 @@ public:
 
 private:
   NVVMBuilder &b;
-  /// Value of the fragment that is the first of the part, whose columns a fragment of scales has.
+  /// Index of the fragment value with which the part begins. A fragment of column scales has only the columns of the
+  /// part.
   int64_t first;
   std::optional<ScaleProducts> blocks;
   SmallVector<Value> rows, columns;
@@ -125,8 +126,8 @@ struct LowerPromote : OpConversionPattern<PromoteOp> {
     size_t first = op.getColumn() / 2;
     for (size_t i = first; i < first + parts.size(); ++i)
       sums[i] = addScaled(b, parts[i - first], scales.get(i), sums[i]);
-    // Held here: LLVM would sink the multiply-adds to the end of the loop, and with them a second partial accumulator
-    // would stay live under the next wgmma.
+    // The empty asm holds the sums here. LLVM would otherwise sink the multiply-adds to the end of the loop, and a
+    // second partial accumulator would stay live during the next wgmma.
     Value held = createAccumulatorFence(b, pack(b, ArrayRef(sums).slice(first, parts.size())));
     llvm::copy(unpack(b, held), sums.begin() + first);
     rewriter.replaceOp(op, pack(b, sums));
@@ -134,7 +135,7 @@ struct LowerPromote : OpConversionPattern<PromoteOp> {
   }
 
 private:
-  /// `scale` is null for 1.
+  /// part * scale + sum; a null `scale` is 1.
   static Value addScaled(NVVMBuilder &b, Value part, Value scale, Value sum) {
     if (!scale)
       return LLVM::FAddOp::create(b, part, sum);

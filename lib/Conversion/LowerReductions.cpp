@@ -8,10 +8,10 @@
 //
 // Expects kernels after dgemm-lower-ring, which initialises the barriers.
 //
-// received[s] (64 rows s of the tile) completes a phase when all that this CTA is sent of a tile has landed. drained[s]
-// completes one when all warps of the other CTAs have read what this one sent them of the tile before; it is waited for
-// before the next is sent. A CTA arrives there only when it begins another tile, and so do all of its cluster; hence
-// nothing is written to a CTA that may have ended.
+// Slice s is one of the 64-row slices of the tile. received[s] completes a phase when all that is sent to this CTA for
+// a tile has landed. drained[s] completes a phase when all warps of the other CTAs have read what this CTA sent them
+// for the previous tile; this CTA waits for that before it sends again. A CTA arrives at drained only when it begins
+// another tile, and then all CTAs of its cluster begin one. So nothing is written to a CTA that may have ended.
 //
 //===----------------------------------------------------------------------===//
 
@@ -30,7 +30,7 @@ using namespace dgemm;
 
 namespace {
 
-/// Rewrites the sums of one tile loop.
+/// Lowers the cluster sums of one tile loop.
 class ReductionLowering {
 public:
   ReductionLowering(const SharedMemory &shared, Value warpgroup, MutableArrayRef<ReduceClusterOp> slices)
@@ -39,7 +39,7 @@ public:
   void lower();
 
 private:
-  /// Index of a 64-row slice of this warpgroup in the tile, i32.
+  /// Index (i32) in the tile of the 64-row slice `index` of this warpgroup.
   Value getSlice(NVVMBuilder &b, size_t index) { return b.add(b.mul(b.toI32(warpgroup), slices.size()), index); }
   void arriveDrained(NVVMBuilder &b);
   void lower(ReduceClusterOp op, size_t index, Value round);
@@ -65,7 +65,7 @@ void ReductionLowering::arriveDrained(NVVMBuilder &b) {
   });
 }
 
-/// Bytes that the CTA receives of 64 rows.
+/// Bytes (i32) that this CTA receives for 64 rows.
 Value getReceivedBytes(NVVMBuilder &b, const ColumnSplit &split) {
   return b.mul(split.getGroupsOf(b, b.clusterRank()), kSentGroupBytes * (split.ctas - 1));
 }
@@ -110,7 +110,7 @@ void ReductionLowering::lower() {
     lower(slice, index, round);
 }
 
-/// The sums stand in one tile loop, one behind the other.
+/// Checks that the sums are in one tile loop, in the same block.
 LogicalResult verify(ArrayRef<ReduceClusterOp> slices) {
   ReduceClusterOp first = slices.front();
   auto tiles = first->getParentOfType<ForEachTileOp>();
@@ -129,7 +129,7 @@ LogicalResult lowerReductions(KernelOp kernel, WarpSpecializeOp roles) {
     return success();
   if (failed(verify(slices)))
     return failure();
-  // Before anything is sent all CTAs must have initialised their barriers.
+  // All CTAs must have initialised their barriers before anything is sent.
   NVVMBuilder b(roles.getLoc(), roles.getContext());
   b.setInsertionPointToStart(&roles.getConsumer().front());
   NVVM::ClusterWaitOp::create(b, b.getUnitAttr());

@@ -8,14 +8,14 @@
 //
 // Expects kernels after dgemm-assign-stage-phase and dgemm-create-tensor-maps.
 //
-// full[s] completes a phase when the producer has armed it and all bytes of stage s have landed (and, where some tiles
-// are copied without TMA, when all threads of the producer warpgroup have arrived; where it copies scales, when these
-// have landed, which then arrive by themselves, or something has arrived in their place); empty[s] when every math warp
-// has released it. On a fresh barrier the phase of parity 1 counts as completed (PTX ISA 9.0, mbarrier.try_wait), so
-// the producer waits for parity ^ 1 and finds the first round of stages empty.
+// full[s] completes a phase when the producer has armed it and all bytes of stage s have landed. If some tiles are
+// copied without TMA, all threads of the producer warpgroup must also arrive. If the producer copies scales, the copies
+// arrive by themselves once they have landed, or something else arrives in their place. empty[s] completes a phase when
+// every math warp has released stage s. On a fresh barrier, the phase of parity 1 counts as completed (PTX ISA 9.0,
+// mbarrier.try_wait). So the producer waits for parity ^ 1 and finds the stages empty in the first round.
 //
-// In a cluster full[s] counts the bytes that land here, whoever fetched them (LoadByTMA.cpp); empty[s] counts the warps
-// of all CTAs that this one writes to.
+// In a cluster, full[s] counts the bytes that land in this CTA, whichever CTA loaded them (LoadByTMA.cpp). empty[s]
+// counts the warps of all CTAs that this CTA writes to.
 //
 //===----------------------------------------------------------------------===//
 
@@ -36,7 +36,7 @@ using namespace mlir;
 using namespace dgemm;
 
 //===----------------------------------------------------------------------===//
-// What a kernel's ring is
+// Properties of a kernel's ring
 //===----------------------------------------------------------------------===//
 
 RingLowering::RingLowering(KernelOp kernel, RingOp ring, WarpSpecializeOp roles)
@@ -50,7 +50,7 @@ RingLowering::RingLowering(KernelOp kernel, RingOp ring, WarpSpecializeOp roles)
   });
   roles.getProducer().walk([&](LoadAsyncOp load) {
     if (!load.getMovement())
-      return; // an error of its own
+      return; // verifyLoad reports it
     fewRows = std::max(fewRows, load.getMovement()->getFewRows());
     hasCopies |= isBy(load, MovementKind::Registers);
     bringsScalesOfB |= isBy(load, MovementKind::CpAsync);
@@ -81,7 +81,7 @@ static LogicalResult verifyLoad(RingLowering &lowering, LoadAsyncOp load) {
     return load.emitOpError("expected a stage that dgemm.acquire gives");
   if (!load.getMovement())
     return load.emitOpError("expected 'by'; run dgemm-choose-data-movement first");
-  // The bytes that dgemm.commit expects depend on its rows.
+  // The bytes that dgemm.commit expects depend on the rows of this load.
   if (load.getMovement()->getClipRows() && load->getBlock() != load.getStage().getDefiningOp()->getBlock())
     return load.emitOpError("expected a load that clips rows to stand in the block of its dgemm.acquire");
   if (!isBy(load, MovementKind::CpAsync))
@@ -98,7 +98,7 @@ static LogicalResult verifyView(RingLowering &lowering, ViewOp view) {
   if (!wait)
     return view.emitOpError("expected a stage that dgemm.wait gives");
   if (view.getIndex() == kScalesOfB && lowering.bringsScalesOfB && !wait.getSlot())
-    return view.emitOpError("expected a stage with a slot, which has the scales of B");
+    return view.emitOpError("expected a stage with the slot of the scales of B");
   return success();
 }
 
@@ -108,7 +108,7 @@ static LogicalResult verifyOps(RingLowering &lowering) {
       return op->emitOpError("expected the index of a stage; run dgemm-assign-stage-phase first");
     for (Operation *user : op->getUsers())
       if (!isa<ViewOp, LoadAsyncOp>(user))
-        return user->emitOpError("expected a stage to be loaded or viewed, and no more");
+        return user->emitOpError("expected a stage to be used by dgemm.load_async and dgemm.view only");
     return success();
   };
   WalkResult result = lowering.roles.walk([&](Operation *op) -> WalkResult {
@@ -148,31 +148,31 @@ public:
   void lower(NVVMBuilder &b, AwaitScalesOp await) { fetched.lower(b, await); }
 
 private:
-  /// M, i32.
+  /// M as i32.
   Value getM(NVVMBuilder &b) {
     Value m = lowering.kernel.findSize("M");
     return m ? b.toI32(m) : b.i32(lowering.kernel.getSizes()[0]);
   }
-  /// Bytes of the rows that the last tile along M does not load (getRowsOfLastTile), i32.
+  /// Bytes (i32) of the rows that the last tile along M does not load (getRowsOfLastTile).
   Value countClippedBytes(NVVMBuilder &b, TileType tile) {
     AffineExpr rows = getRowsOfLastTile(lowering.kernel, tile.getRows());
     if (auto known = dyn_cast<AffineConstantExpr>(rows))
       return b.i32((tile.getRows() - known.getValue()) * tile.getRowBytes());
     constexpr int64_t kAtomRows = hopper::kSwizzleAtom / hopper::kSwizzleBytes;
     Value last = arith::RemUIOp::create(b, b.add(getM(b), -1), b.i32(tile.getRows()));
-    // Whole atoms behind the one that has the last row.
+    // Whole swizzle atoms after the one with the last row.
     Value atoms = arith::SubIOp::create(b, b.i32(tile.getRows() / kAtomRows - 1),
                                         arith::DivUIOp::create(b, last, b.i32(kAtomRows)));
     return b.mul(atoms, kAtomRows * tile.getRowBytes());
   }
-  /// Loads through the map of whole tiles, or where the tile is the last one along M and its rows are clipped, through
-  /// that of the last tile.
+  /// Loads a tile through the tensor map of whole tiles. If it is the last tile along M and its rows are clipped, loads
+  /// it through the map of the last tile.
   LogicalResult loadTile(NVVMBuilder &b, LoadAsyncOp load, Value stage);
 
   RingLowering &lowering;
   const SharedMemory &shared;
   FetchedScales fetched{lowering};
-  /// What the stage that is loaded lacks of its bytes because rows are clipped (i32); null if nothing.
+  /// Bytes (i32) that the current stage does not load because rows are clipped; null if there are none.
   Value clippedBytes;
 };
 
@@ -222,7 +222,7 @@ LogicalResult OpLowering::loadTile(NVVMBuilder &b, LoadAsyncOp load, Value stage
     return success();
   }
   TileType tile = lowering.getType().getStage().getTiles()[load.getIndex()];
-  // Before the loops, as each K block of the last tile wants it.
+  // Computed before the loops, because each K block of the last tile needs it.
   NVVMBuilder start(load.getLoc(), load.getContext());
   start.setInsertionPointToStart(&lowering.roles.getProducer().front());
   clippedBytes = countClippedBytes(start, tile);
@@ -241,9 +241,9 @@ LogicalResult OpLowering::loadTile(NVVMBuilder &b, LoadAsyncOp load, Value stage
   return success();
 }
 
-/// Arms the full barrier with the bytes that are on their way: the phase lasts at least until then, as it waits for
-/// this arrival. Copies without TMA: what a thread has written becomes visible to wgmma (PTX ISA 9.0,
-/// fence.proxy.async), then it arrives.
+/// Arms the full barrier with the bytes that are on their way. The phase cannot complete before, because it waits for
+/// this arrival. If tiles are copied without TMA, a fence makes what each thread has written visible to wgmma (PTX ISA
+/// 9.0, fence.proxy.async), and then the thread arrives.
 void OpLowering::lower(NVVMBuilder &b, CommitOp commit) {
   Value barrier = shared.fullBarrier(b, commit.getIndex());
   if (lowering.hasCopies) {
@@ -275,8 +275,8 @@ void OpLowering::lower(NVVMBuilder &b, ViewOp view) {
   view.replaceAllUsesWith(Value(TileAtOp::create(b, tile, address)));
 }
 
-/// One lane of each warp arrives, here and at the CTAs that write to this stage: a warp's own wait does not tell that
-/// the others have read it.
+/// One lane of each warp arrives, here and at the CTAs that write to this stage. Every warp must arrive, because its
+/// own wait does not tell whether the other warps have read the stage.
 void OpLowering::lower(NVVMBuilder &b, ReleaseOp release) {
   Value barrier = shared.emptyBarrier(b, release.getIndex());
   b.when(NVVM::ElectSyncOp::create(b, b.getI1Type(), Value{}), [&] {
@@ -295,7 +295,7 @@ void OpLowering::lower(NVVMBuilder &b, ReleaseOp release) {
 
 } // namespace
 
-/// Rewrites the ops of a role; the stages that loads and views name are erased last.
+/// Rewrites the ops of a role. The ops that define stages are erased last, because loads and views use them.
 static LogicalResult lowerRole(RingLowering &lowering, Region &role) {
   OpLowering ops(lowering);
   SmallVector<Operation *> stages, found;
@@ -326,8 +326,8 @@ static LogicalResult lowerRole(RingLowering &lowering, Region &role) {
 // Pass
 //===----------------------------------------------------------------------===//
 
-/// Until here only L2 prefetches have touched the operands. LLVM's intrinsic does not say that memory changes
-/// meanwhile.
+/// Waits for the previous kernel. Up to this point, only L2 prefetches have touched the operands. LLVM's intrinsic does
+/// not say that memory changes during the wait, so an empty asm says it.
 static void waitForKernelBefore(NVVMBuilder &b) {
   NVVM::GriddepcontrolOp::create(b, NVVM::GridDepActionKind::wait);
   LLVM::InlineAsmOp::create(b, Type{}, ValueRange{}, "", "~{memory}", /*has_side_effects=*/true,

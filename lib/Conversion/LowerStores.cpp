@@ -8,8 +8,8 @@
 //
 // Expects kernels after dgemm-create-tensor-maps. Fragments go through shared memory to TMA stores.
 //
-// Each warpgroup has its own staging, so warpgroups do not wait for each other. Its first thread issues the stores and
-// is the one that knows when they have read the staging (bulk groups belong to a thread).
+// Each warpgroup has its own staging, so warpgroups do not wait for each other. Its first thread issues the stores.
+// Only this thread can wait until they have read the staging, because bulk groups belong to a thread.
 //
 //===----------------------------------------------------------------------===//
 
@@ -34,7 +34,7 @@ public:
       : shared(shared), warpgroup(roles.getWarpgroup()),
         stagingBytes(shared.getLayout().outputBytes / static_cast<int64_t>(roles.getConsumers())) {}
 
-  /// How much of `store` the staging of a warpgroup holds.
+  /// Bytes of the staging of a warpgroup that `store` takes.
   static int64_t getBytes(StoreOp store) {
     return store.getValue().getType().getRows() * store.getNumColumns() * kElementBytes;
   }
@@ -52,11 +52,11 @@ private:
 
   const SharedMemory &shared;
   Value warpgroup;
-  /// Of each warpgroup.
+  /// Staging of each warpgroup, in bytes.
   int64_t stagingBytes;
 };
 
-/// Staging is one block of 64 rows after the other; in a block, the panels one after the other.
+/// The staging holds blocks of 64 rows one after the other, and in each block its panels one after the other.
 Value StoreLowering::panelAddress(NVVMBuilder &b, StoreOp store, size_t slice, OutputPanel panel) {
   int64_t rows = store.getValue().getType().getRows();
   return shared.outputAddress(b, b.mul(b.toI32(warpgroup), stagingBytes),
@@ -80,8 +80,8 @@ void StoreLowering::storeSlice(NVVMBuilder &b, StoreOp store, size_t slice) {
   }
 }
 
-/// What ends inside of a group's rows is written without TMA, which would write all of it; of several slices at most
-/// one.
+/// A slice that reaches past the rows of its group is written without TMA, which would write all of its rows. Several
+/// slices are then lowered one by one, because the rows end inside of at most one of them.
 void StoreLowering::lower(ArrayRef<StoreOp> stores) {
   StoreOp last = stores.back();
   NVVMBuilder b(last.getLoc(), last);
@@ -109,7 +109,7 @@ void StoreLowering::lower(ArrayRef<StoreOp> stores) {
 void StoreLowering::storeByTMA(NVVMBuilder &b, ArrayRef<StoreOp> stores) {
   Value first = b.isFirstOfWarpgroup();
   Value group = b.uniform(b.toI32(warpgroup));
-  // The stores of the tile before must have read the staging.
+  // The previous stores must have read the staging.
   b.when(first, [&] { NVVM::CpAsyncBulkWaitGroupOp::create(b, 0, b.getUnitAttr()); });
   b.warpgroupBarrier(group);
   for (size_t slice = 0; slice < stores.size(); ++slice) {
@@ -121,7 +121,8 @@ void StoreLowering::storeByTMA(NVVMBuilder &b, ArrayRef<StoreOp> stores) {
       StoreFragmentOp::create(b, store.getValue(), store.getFirstColumn() + panel.column, staging);
     }
   }
-  // Generic writes become visible to the copy engine (PTX ISA 9.0, fence.proxy.async), then all are known to be done.
+  // The fence makes the generic writes visible to the async proxy (PTX ISA 9.0, fence.proxy.async). After the barrier,
+  // the writes of all threads are visible.
   NVVM::FenceProxyOp::create(b, NVVM::ProxyKind::async_shared,
                              NVVM::SharedSpaceAttr::get(b.getContext(), NVVM::SharedSpace::shared_cta));
   b.warpgroupBarrier(group);
@@ -132,7 +133,7 @@ void StoreLowering::storeByTMA(NVVMBuilder &b, ArrayRef<StoreOp> stores) {
   });
 }
 
-/// What the staging cannot hold, or TMA cannot store.
+/// Emits an error if the staging cannot hold `store`, or if TMA has no tensor map for it.
 LogicalResult verify(const StoreLowering &lowering, StoreOp store) {
   if (StoreLowering::getBytes(store) > lowering.getStagingBytes())
     return store.emitOpError() << "expected at most the " << lowering.getStagingBytes()
@@ -157,7 +158,7 @@ LogicalResult lowerStores(KernelOp kernel, WarpSpecializeOp roles) {
     for (StoreOp store : stores)
       if (failed(verify(lowering, store)))
         return failure();
-  // As many as the staging holds at a time.
+  // Lowers as many stores at a time as the staging holds.
   for (auto &[block, stores] : tiles)
     for (ArrayRef<StoreOp> left = stores; !left.empty();) {
       int64_t bytes = 0;

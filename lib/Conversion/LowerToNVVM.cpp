@@ -6,8 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Expects kernels after dgemm-lower-wgmma. First the remaining dgemm ops are rewritten on scf and arith, then the
-// function that the kernel became is converted to llvm with 32-bit indices. Nothing else in the module is touched.
+// Expects kernels after dgemm-lower-wgmma. First, the remaining dgemm ops are rewritten to scf and arith, and the
+// kernel becomes a function. Then this function is converted to llvm with 32-bit indices. Nothing else in the module is
+// touched.
 //
 //===----------------------------------------------------------------------===//
 
@@ -43,7 +44,8 @@ using namespace dgemm;
 // Roles
 //===----------------------------------------------------------------------===//
 
-/// if (warpgroup < consumers) { more registers; consumer } else { fewer; one thread, a warp or all: producer }
+/// if (warpgroup < consumers) { more registers; consumer } else { fewer registers; producer on one thread, one warp or
+/// all threads }
 static void lowerRoles(WarpSpecializeOp op) {
   NVVMBuilder b(op.getLoc(), op);
   Value thread = b.threadIndex();
@@ -80,7 +82,8 @@ static void lowerRoles(WarpSpecializeOp op) {
 
 namespace {
 
-/// Memref operands are pointers by now, but for those that this pass itself reads.
+/// Checks that each use of a memref operand is a cast to a pointer, or a dgemm.for_each_tile, which this pass itself
+/// lowers.
 static LogicalResult verifyUses(BlockArgument operand) {
   for (Operation *user : operand.getUsers()) {
     bool isPointer = isa<UnrealizedConversionCastOp>(user) && user->getNumResults() == 1 &&
@@ -91,7 +94,7 @@ static LogicalResult verifyUses(BlockArgument operand) {
   return success();
 }
 
-/// What dgemm-lower-wgmma leaves, and nothing else.
+/// Checks that `kernel` has only ops that dgemm-lower-wgmma leaves.
 static LogicalResult verifyOps(KernelOp kernel) {
   for (BlockArgument arg : kernel.getArguments())
     if (isa<MemRefType>(arg.getType()) && failed(verifyUses(arg)))
@@ -103,13 +106,13 @@ static LogicalResult verifyOps(KernelOp kernel) {
     if (isa_and_nonnull<arith::ArithDialect, math::MathDialect, scf::SCFDialect, cf::ControlFlowDialect,
                         LLVM::LLVMDialect, NVVM::NVVMDialect>(op->getDialect()))
       return WalkResult::advance();
-    op->emitOpError("expected only what dgemm-lower-wgmma leaves");
+    op->emitOpError("expected only ops that dgemm-lower-wgmma leaves");
     return WalkResult::interrupt();
   });
   return failure(result.wasInterrupted());
 }
 
-/// The function that a kernel becomes, and what its arguments become.
+/// Converts a kernel and its arguments to a function.
 class KernelLowering {
 public:
   explicit KernelLowering(KernelOp kernel) : kernel(kernel), b(kernel.getLoc(), kernel) {}
@@ -153,7 +156,7 @@ FailureOr<LLVM::LLVMFuncOp> KernelLowering::lower() {
   for (ForEachTileOp loop : loops) {
     if (loop.searchesGroups() && roles.front().getProducerThreads() < hopper::kWarpThreads)
       return loop.emitOpError()
-                 << "expected a producer of whole warps, all lanes of which look for the group of a tile, "
+                 << "expected a producer of whole warps, because all their lanes search for the group of a tile, "
                     "but got one of "
                  << roles.front().getProducerThreads() << " thread; run dgemm-lower-ring first",
              failure();
@@ -219,12 +222,12 @@ struct LowerToNVVM : dgemm::impl::LowerToNVVMPassBase<LowerToNVVM> {
   }
 
 private:
-  /// What stands in no kernel was not converted.
+  /// Emits an error for a dgemm op outside of kernels, which nothing has converted.
   LogicalResult verifyNothingLeft() {
     WalkResult result = getOperation()->walk([](Operation *op) {
       if (!isa_and_nonnull<DGemmDialect>(op->getDialect()))
         return WalkResult::advance();
-      op->emitOpError("is in no dgemm.kernel, so that nothing converts it");
+      op->emitOpError("is outside of a dgemm.kernel, so nothing converts it");
       return WalkResult::interrupt();
     });
     return failure(result.wasInterrupted());

@@ -27,7 +27,7 @@ public:
 
   Value i32(int64_t value);
   Value index(int64_t value) { return arith::ConstantIndexOp::create(*this, value); }
-  /// index to i32 and back; sizes and offsets are below 2^31.
+  /// Casts index to i32 and back. Sizes and offsets are below 2^31.
   Value toI32(Value index) { return arith::IndexCastOp::create(*this, getI32Type(), index); }
   Value toIndex(Value i32) { return arith::IndexCastOp::create(*this, getIndexType(), i32); }
   Value add(Value lhs, Value rhs) { return arith::AddIOp::create(*this, lhs, rhs); }
@@ -42,7 +42,7 @@ public:
   LLVM::LLVMPointerType sharedPointerType() {
     return LLVM::LLVMPointerType::get(getContext(), static_cast<unsigned>(NVVM::NVVMMemorySpace::Shared));
   }
-  /// Of shared memory of any CTA of the cluster.
+  /// Pointer to the shared memory of any CTA of the cluster.
   LLVM::LLVMPointerType clusterPointerType() {
     return LLVM::LLVMPointerType::get(getContext(), static_cast<unsigned>(NVVM::NVVMMemorySpace::SharedCluster));
   }
@@ -53,14 +53,14 @@ public:
 
   /// %tid.x.
   Value threadIndex() { return NVVM::ThreadIdXOp::create(*this, getI32Type()); }
-  /// %tid.x, read here: what is computed from it is not hoisted out of the tile loop, where it would hold registers
-  /// through the main loop.
+  /// %tid.x, read at this place. What is computed from it is not hoisted out of the tile loop, where it would hold
+  /// registers through the main loop.
   Value threadIndexHere();
-  /// An i32 that is equal in all lanes of a warp, in a form that ptxas sees as uniform.
+  /// `value` (i32), which is equal in all lanes of a warp, in a form that ptxas sees as uniform.
   Value uniform(Value value);
   /// Rank of this CTA in its cluster, i32.
   Value clusterRank() { return NVVM::ClusterId::create(*this, getI32Type()); }
-  /// Row and column (i32) of this CTA in a cluster of `columns` CTAs along N, a power of two; ranks count along N
+  /// Row and column (i32) of this CTA in a cluster with `columns` CTAs along N, a power of two. Ranks count along N
   /// first.
   std::pair<Value, Value> clusterPosition(int64_t columns) {
     Value rank = clusterRank();
@@ -68,13 +68,13 @@ public:
   }
   /// True in the first thread of each warpgroup.
   Value isFirstOfWarpgroup();
-  /// Runs `body` where `condition` holds.
+  /// Creates a branch that runs the ops of `body` where `condition` (i1) holds.
   void when(Value condition, function_ref<void()> body);
   /// Spins until the phase of parity `parity` (i32) of `barrier` has completed.
   void waitParity(Value barrier, Value parity);
-  /// All threads of the cluster wait for each other; `aligned` where all of a warp come together.
+  /// All threads of the cluster wait for each other. `aligned` says that all threads of a warp arrive together.
   void clusterBarrier(UnitAttr aligned);
-  /// Barrier 1 + `warpgroup` (i32) over its 128 threads; barrier 0 is the CTA's.
+  /// Named barrier 1 + `warpgroup` (i32) for the 128 threads of the warpgroup. Barrier 0 is that of the CTA.
   void warpgroupBarrier(Value warpgroup);
 
 private:

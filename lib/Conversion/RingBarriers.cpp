@@ -6,9 +6,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The producer's first warp initialises the barriers and need not wait for the others before it starts to load; these
-// wait for it. One thread does it all: the address of an mbarrier is uniform, so lanes would take turns, at about 50
-// clocks each. A kernel starts 0.5 us earlier for both (docs/performance.md).
+// The producer's first warp initialises the barriers. It need not wait for the other warps before it starts to load;
+// they wait for it. One thread initialises all barriers. The address of an mbarrier is uniform, so the lanes of a warp
+// would take turns, at about 50 clocks each. These two choices together start a kernel 0.5 us earlier
+// (docs/performance.md).
 //
 //===----------------------------------------------------------------------===//
 
@@ -18,8 +19,8 @@
 using namespace mlir;
 using namespace dgemm;
 
-/// Those of a sum over the cluster, for each 64 rows of the tile: of all CTAs but this one each warp that has such rows
-/// says when it has read what was sent to it (LowerReductions.cpp).
+/// Initialises the barriers of a sum over the cluster, two for each 64 rows of the tile. Each warp of the other CTAs
+/// that has such rows arrives at drained after it has read what was sent to it (LowerReductions.cpp).
 static void initReductionBarriers(RingLowering &lowering, NVVMBuilder &b) {
   SmallVector<ReduceClusterOp> sums;
   lowering.roles.getConsumer().walk([&](ReduceClusterOp sum) { sums.push_back(sum); });
@@ -33,7 +34,7 @@ static void initReductionBarriers(RingLowering &lowering, NVVMBuilder &b) {
   }
 }
 
-/// On one thread.
+/// Initialises all barriers on one thread.
 static void initOnThread(RingLowering &lowering, NVVMBuilder &b, int64_t emptyCount, int64_t fullCount) {
   for (int64_t stage = 0; stage < lowering.getType().getDepth(); ++stage) {
     NVVM::MBarrierInitOp::create(b, lowering.shared.fullBarrier(b, b.i32(stage)), b.i32(fullCount), Value{});
@@ -47,7 +48,7 @@ void dgemm::initBarriers(RingLowering &lowering, NVVMBuilder &b, int64_t emptyCo
   int64_t consumers = lowering.roles.getConsumers();
   if (Value isFew = hasFewRows(lowering, b)) {
     zeroScalesOfFewRows(lowering, b, isFew);
-    ++fullCount; // their copy arrives, or the producer's thread in its place
+    ++fullCount; // the copy of the scales arrives, or one thread in its place
   }
   Value lane = b.add(b.threadIndex(), -consumers * hopper::kWarpgroupThreads);
   Value isProducer = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, lane, b.i32(hopper::kWarpThreads));
@@ -60,7 +61,8 @@ void dgemm::initBarriers(RingLowering &lowering, NVVMBuilder &b, int64_t emptyCo
     b.setInsertionPointAfter(branch);
     return b.clusterBarrier(b.getUnitAttr());
   }
-  // The ring is this CTA's own. That the others have come here is waited for when something is sent to them.
+  // The ring belongs to this CTA alone. The CTA waits for the others of its cluster only before it sends something to
+  // them.
   auto arriveAtCluster = [&] {
     if (lowering.splitK > 1)
       NVVM::ClusterArriveRelaxedOp::create(b, b.getUnitAttr());

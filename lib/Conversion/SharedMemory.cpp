@@ -14,7 +14,7 @@ using namespace dgemm;
 
 constexpr StringLiteral kSharedMemoryName = "dgemm_shared";
 
-/// The symbol of dynamic shared memory, one for the module that `kernel` stands in.
+/// The symbol of dynamic shared memory. The module of `kernel` has one for all its kernels.
 static LLVM::GlobalOp getGlobal(KernelOp kernel) {
   Operation *module = SymbolTable::getNearestSymbolTable(kernel->getParentOp());
   if (!module)

@@ -18,7 +18,7 @@ namespace dgemm {
 /// The dynamic shared memory of a kernel. Stages, slices and slots are i32.
 class SharedMemory {
 public:
-  /// Takes its address at the start of `kernel`, once.
+  /// Takes the address at the start of `kernel`, once for each kernel.
   explicit SharedMemory(KernelOp kernel);
 
   const SharedMemoryLayout &getLayout() const { return layout; }
@@ -30,19 +30,19 @@ public:
   Value tileAddress(NVVMBuilder &b, Value stage, int64_t index) const {
     return b.offsetPointer(start, b.add(b.mul(stage, layout.tileBytes[index]), layout.tileOffset[index]));
   }
-  /// The `count` scales of B of the K block in `slot`.
+  /// Address of the `count` scales of B of the K block in `slot`.
   Value blockScaleAddress(NVVMBuilder &b, Value slot, int64_t count) const {
     return b.offsetPointer(start, b.add(b.mul(slot, 4 * count), layout.blockScalesOffset));
   }
-  /// `bytes` (i32) into the scales of sums.
+  /// Address `bytes` (i32) + `more` into the scales of sums.
   Value sumScaleAddress(NVVMBuilder &b, Value bytes, int64_t more) const {
     return b.offsetPointer(start, b.add(bytes, layout.sumScalesOffset + more));
   }
-  /// `bytes` (i32) into the output.
+  /// Address `bytes` (i32) + `more` into the staging of the output.
   Value outputAddress(NVVMBuilder &b, Value bytes, int64_t more = 0) const {
     return b.offsetPointer(start, b.add(bytes, layout.outputOffset + more));
   }
-  /// Barriers of 64 rows of the tile.
+  /// Barriers of a slice of 64 rows of the tile.
   Value receivedBarrier(NVVMBuilder &b, Value slice) const { return barrier(b, layout.receivedBarrierOffset, slice); }
   Value drainedBarrier(NVVMBuilder &b, Value slice) const { return barrier(b, layout.drainedBarrierOffset, slice); }
 

@@ -20,9 +20,9 @@ namespace {
 // dgemm.store_fragment
 //===----------------------------------------------------------------------===//
 
-/// Byte offset in an unswizzled panel row of this lane's row of stmatrix, and the XOR that the swizzle puts on the
-/// 16-byte chunk index. Lanes 8j to 8j+7 address matrix j (PTX ISA 9.0, stmatrix): rows 0-7 and 8-15 of the warp's 16,
-/// then the same of the next 8 columns.
+/// Where this lane's row of stmatrix lies in a panel: the byte offset of the panel row, and the index of the 16-byte
+/// chunk, with the XOR of the swizzle. Lanes 8j to 8j+7 address matrix j (PTX ISA 9.0, stmatrix). Matrices 0 and 1 are
+/// rows 0-7 and 8-15 of the warp's 16, and matrices 2 and 3 are the same rows of the next 8 columns.
 struct StoreMatrixLane {
   Value rowOffset;
   Value chunk;
@@ -49,7 +49,7 @@ struct LowerStoreFragment : OpConversionPattern<StoreFragmentOp> {
     SmallVector<Value> values = unpack(b, adaptor.getValue());
     StoreMatrixLane lane = StoreMatrixLane::get(b, tile);
     auto shape = NVVM::LdStMatrixShapeAttr::get(b.getContext(), 8, 8);
-    // Two 8-column groups, four 8x8 matrices, at a time; a panel of 8 columns has two.
+    // Each step stores two 8-column groups, which are four 8x8 matrices. A panel of 8 columns has only two matrices.
     for (int64_t group = 0; group < tile.getColumns() / 8; group += 2) {
       SmallVector<Value> matrices;
       for (int64_t g = group; g < std::min(group + 2, tile.getColumns() / 8); ++g) {
@@ -76,7 +76,7 @@ struct LowerStore : OpConversionPattern<StoreOp> {
     NVVMBuilder b(op.getLoc(), rewriter);
     OperandAccess access(b, op->getParentOfType<KernelOp>(), op.getDest());
     SmallVector<Value> values = unpack(b, adaptor.getValue()), indices(op.getOffsets());
-    // Rows and columns that are left of D from this thread's first on, as i64.
+    // The thread's first row and column (i64), and the ends of the rows and columns that it may write.
     Value thread = b.threadIndexHere();
     Value row =
         arith::AddIOp::create(b, access.toI64(indices[indices.size() - 2]), access.toI64(getFirstRow(b, thread)));
@@ -103,7 +103,7 @@ struct LowerStore : OpConversionPattern<StoreOp> {
 private:
   static Value i64(NVVMBuilder &b, int64_t value) { return arith::ConstantOp::create(b, b.getI64IntegerAttr(value)); }
 
-  /// Two neighbours of a row of D.
+  /// Two adjacent elements of a row of D.
   static Value makePair(NVVMBuilder &b, Type element, Value low, Value high) {
     if (!element.isF32())
       return packHalves(b, element, low, high);
@@ -117,7 +117,7 @@ private:
     return LLVM::TruncOp::create(b, b.getI16Type(), b.shiftRight(pair, 16 * lane));
   }
 
-  /// Adds on the way out: no thread waits for what was there (PTX ISA 9.0, red).
+  /// Adds `value` in memory, so that no thread waits for the old value (PTX ISA 9.0, red).
   static void addTo(NVVMBuilder &b, Type element, Value address, Value value, bool isPaired) {
     bool isF32 = element.isF32();
     std::string type = isF32 ? "f32" : element.isBF16() ? "bf16" : "f16", code = "red.global.add.";
@@ -136,7 +136,7 @@ private:
                               ArrayAttr{});
   }
 
-  /// Pairs of columns at once where rows and their ends are even, else each by itself.
+  /// Stores pairs of columns at once if rows and their ends are known to be even, else each column by itself.
   static void storeRow(NVVMBuilder &b, OperandAccess &access, StoreOp op, ArrayRef<Value> values, int64_t half,
                        Value offset, Value columns) {
     Type element = access.getGeometry().element;

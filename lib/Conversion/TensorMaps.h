@@ -14,25 +14,28 @@
 
 namespace dgemm {
 
-/// CTAs of a cluster that share the tile of `load`, of which each fetches one slice of its rows for all of them.
+/// Number of CTAs of a cluster that share the tile of `load`. Each of them loads one slice of its rows for all of them.
 int64_t getSlices(LoadAsyncOp load);
 
-/// The kernel argument with the tensor map that TMA loads the slices of `load` through; null, after an error, if there
-/// is none. Of a load that clips rows: that of whole tiles.
+/// The kernel argument with the tensor map through which TMA loads the slices of `load`; null, after an error, if there
+/// is none. For a load that clips rows, it is the map of whole tiles.
 Value findTensorMap(LoadAsyncOp load);
 
-/// Whether its tile has two halves, from two places of B (the kernel is gated); how many rows lie between these (i32).
+/// True if the tile of `load` has two halves, from two places of B, because the kernel is gated.
 bool hasHalves(LoadAsyncOp load);
+/// Number of rows of B (i32) from the start of one half to the start of the other.
 Value getRowsOfHalf(NVVMBuilder &b, LoadAsyncOp load);
 
-/// That of the last tile along M, for a load that clips rows, likewise.
+/// For a load that clips rows: the kernel argument with the tensor map of the last tile along M; null, after an error,
+/// if there is none.
 Value findLastTileMap(LoadAsyncOp load);
 
-/// Whether some tile of the load has all of its rows, and so a tensor map of whole tiles: not where the only tile along
-/// M has fewer, and its rows are clipped.
+/// True if some tile of the load has all of its rows, so that there is a tensor map of whole tiles. False if rows are
+/// clipped and the only tile along M has fewer.
 bool hasWholeTiles(LoadAsyncOp load);
 
-/// That through which TMA stores `columns` columns of all rows of the fragment of `store`, likewise.
+/// The kernel argument with the tensor map through which TMA stores `columns` columns of all rows of the fragment of
+/// `store`; null, after an error, if there is none.
 Value findTensorMap(StoreOp store, int64_t columns);
 
 } // namespace dgemm

@@ -17,10 +17,11 @@ static Value isOdd(NVVMBuilder &b, Value number) {
   return arith::CmpIOp::create(b, arith::CmpIPredicate::ne, arith::AndIOp::create(b, number, b.index(1)), b.index(0));
 }
 
-/// Number of a cluster's tile to its coordinates: groups of `group_m` tile rows are walked column by column, every
-/// second one backwards, so that it begins with the columns of B that the one before has left in the L2.
+/// Converts the number of a cluster's tile to its coordinates along M and N. Groups of `group_m` tile rows are walked
+/// column by column. Every second group is walked backwards, so that it begins with the columns of B that the previous
+/// group has left in the L2.
 static std::pair<Value, Value> decodeTile(NVVMBuilder &b, ForEachTileOp op, Value tile, Value tilesM, Value tilesN) {
-  // A single row of tiles wants no divisions, which would delay the first load.
+  // A single row of tiles needs no divisions, which would delay the first load.
   APInt m;
   if (!op.searchesGroups() && matchPattern(op.getM(), m_ConstantInt(&m)) &&
       m.getSExtValue() <= op.getTile()[0] * op.getCluster()[0])
@@ -45,22 +46,24 @@ struct TileOffsets {
   Value clusterM;
 };
 
-/// Turns a tile loop into scf loops over the tiles of this CTA. What is counted are the tiles of a whole cluster.
+/// Turns a tile loop into scf loops over the tiles of this CTA. Tile numbers count the tiles of whole clusters.
 class TileLoopLowering {
 public:
   explicit TileLoopLowering(ForEachTileOp op) : op(op), b(op.getLoc(), op) {}
   void lower();
 
 private:
-  /// Tiles of a cluster along dimension `dim` (0: M, 1: N) of extent `size`.
+  /// Number of tiles of whole clusters along dimension `dim` (0: M, 1: N) of extent `size`.
   Value tilesOf(Value size, unsigned dim) {
     int64_t extent = op.getTile()[dim] * op.getCluster()[dim];
     return arith::DivUIOp::create(b, b.add(size, b.index(extent - 1)), b.index(extent));
   }
-  /// A loop over tiles from `first` to `end`; `body` builds an iteration and returns what it carries on.
+  /// Creates a loop over tiles from `first` to `end`. `body` builds an iteration and returns the values that it carries
+  /// on.
   ResultRange createLoop(Value first, Value end, Value step, ValueRange inits,
                          function_ref<SmallVector<Value>(Value, ValueRange)> body);
-  /// Moves the body of the op here, for tile number `tile` of `tilesM` x `tilesN`; `tileArgs` follow m and n.
+  /// Moves the body of the op here, for the tile at `offsets`. Its arguments are m, n, `tileArgs` and `carried`.
+  /// Returns the values that it yields.
   SmallVector<Value> moveBody(TileOffsets offsets, ArrayRef<Value> tileArgs, ValueRange carried);
   TileOffsets offsetsOf(Value tile, Value tilesM);
   std::pair<Value, Value> loadGroupsOfPair(Value clusterM);
@@ -77,7 +80,8 @@ private:
   ForEachTileOp op;
   NVVMBuilder b;
   Value tilesN;
-  /// Of K in the tiles. The loops carry behind what the op does how many tiles this CTA has had.
+  /// The dgemm.walk_k ops of the tiles. If there are any, the loops carry one more value after those of the op: the
+  /// number of tiles that this CTA has had.
   SmallVector<WalkKOp> walks;
 };
 } // namespace
@@ -119,14 +123,15 @@ SmallVector<Value> TileLoopLowering::moveBody(TileOffsets offsets, ArrayRef<Valu
   return next;
 }
 
-/// Whether there is a group of this number (i32): what is negative is padding, and what is too large belongs to none.
+/// True if there is a group of number `label` (i32). A negative number is padding, and a number that is too large
+/// belongs to no group.
 Value TileLoopLowering::isGroup(Value label) {
   Value groups = b.toI32(getNumGroups(b, op->getParentOfType<KernelOp>()));
   return arith::CmpIOp::create(b, arith::CmpIPredicate::ult, label, groups);
 }
 
-/// The groups (i32, those that are none for padding) of this CTA's tile and of the other row of its cluster, of which
-/// the one that is padding takes the group of the other.
+/// The groups (i32) of this CTA's tile and of the tile in the other row of its cluster. If one of them is padding, it
+/// takes the group of the other. If both are padding, neither result is a group.
 std::pair<Value, Value> TileLoopLowering::loadGroupsOfPair(Value clusterM) {
   Value secondM = b.add(clusterM, b.index(op.getTile()[0]));
   // The second tile may lie past the end of the indices.
@@ -142,7 +147,7 @@ std::pair<Value, Value> TileLoopLowering::loadGroupsOfPair(Value clusterM) {
           arith::SelectOp::create(b, isSecond, firstGroup, secondGroup)};
 }
 
-/// A tile that is taken where `condition` holds.
+/// Builds a tile that is computed only where `condition` holds.
 SmallVector<Value> TileLoopLowering::createWhere(Value condition, TileOffsets offsets, ArrayRef<Value> tileArgs,
                                                  ValueRange carried) {
   auto branch = scf::IfOp::create(b, carried.getTypes(), condition, /*withElseRegion=*/true);
@@ -172,7 +177,8 @@ SmallVector<Value> TileLoopLowering::createContiguousTile(TileOffsets offsets, V
   return createWhere(exists, offsets, llvm::map_to_vector(labels, [&](Value g) { return b.toIndex(g); }), carried);
 }
 
-/// Group after group, each with all tiles of D. A group without columns of K is zero, or adds nothing.
+/// Groups follow each other, each with all tiles of D. The tiles of a group without columns of K are zero, or nothing
+/// is added to them.
 SmallVector<Value> TileLoopLowering::createKGroupedTile(Value tile, Value tilesM, ValueRange carried) {
   auto kernel = op->getParentOfType<KernelOp>();
   Value tilesOfGroup = arith::MulIOp::create(b, tilesM, tilesN);
@@ -187,8 +193,8 @@ SmallVector<Value> TileLoopLowering::createKGroupedTile(Value tile, Value tilesM
   return createWhere(exists, offsets, tileArgs, carried);
 }
 
-/// Takes no more CTAs than do the tiles in as many waves; the others get a first tile past the last. How many tiles
-/// there are is known here only: of a dense layout the host launches fewer CTAs.
+/// Uses no more CTAs than are needed to compute the tiles in the same number of waves. The other CTAs get a first tile
+/// past the last. Only the device knows the number of tiles here; for a dense layout, the host launches fewer CTAs.
 void TileLoopLowering::evenWaves(Value tiles, Value &first, Value &step) {
   Value one = b.index(1);
   auto divideCeil = [&](Value value, Value by) {
@@ -200,7 +206,7 @@ void TileLoopLowering::evenWaves(Value tiles, Value &first, Value &step) {
   first = arith::SelectOp::create(b, takesPart, first, tiles);
 }
 
-/// Of `values` the body gets what the op carries.
+/// Builds a tile. `body` gets those of `values` that the op carries.
 SmallVector<Value> TileLoopLowering::createTile(ValueRange values, function_ref<SmallVector<Value>(ValueRange)> body) {
   if (walks.empty())
     return body(values);
@@ -222,7 +228,7 @@ void TileLoopLowering::lowerWalk(WalkKOp walk, Value isBackwards) {
   walk.erase();
 }
 
-/// A while loop that goes on where `condition`, built from the state, says so; `body` returns the next state.
+/// Creates a while loop that goes on while `condition`, built from the state, holds. `body` returns the next state.
 static ResultRange createWhile(NVVMBuilder &b, ValueRange inits, function_ref<Value(ValueRange)> condition,
                                function_ref<SmallVector<Value>(ValueRange)> body) {
   SmallVector<Type> types(inits.getTypes());
@@ -236,7 +242,8 @@ static ResultRange createWhile(NVVMBuilder &b, ValueRange inits, function_ref<Va
   return loop.getResults();
 }
 
-/// The tiles of one group; of `state` the first value is the next tile of this CTA's cluster, counted over all groups.
+/// Builds the tiles of one group. The first value of `state` is the next tile of this CTA's cluster, counted over all
+/// groups.
 ResultRange TileLoopLowering::createTilesOfGroup(GroupSearch &search, const GroupTiles &group, Value step,
                                                  ValueRange state) {
   Value tilesM = search.countTilesM(group.rows);
@@ -257,8 +264,8 @@ ResultRange TileLoopLowering::createTilesOfGroup(GroupSearch &search, const Grou
   });
 }
 
-/// From group to group that has a tile of this CTA. The state: the group from which on to search, the number of its
-/// first tile, the next tile, and what is carried.
+/// Builds a loop over the groups that have a tile of this CTA. The state is the group at which the search starts, the
+/// number of its first tile, the next tile, and the carried values.
 ResultRange TileLoopLowering::lowerSearched(Value first, Value step, ValueRange tileInits) {
   GroupSearch search(b, op, tilesN);
   if (op->getParentOfType<KernelOp>().getConfig().getOrder().getEvenWaves())
@@ -269,7 +276,7 @@ ResultRange TileLoopLowering::lowerSearched(Value first, Value step, ValueRange 
     return createTilesOfGroup(search, {inits[0], search.loadRows(inits[0]), inits[1]}, step,
                               ArrayRef(inits).drop_front(2));
   SmallVector<Type> stateTypes(ValueRange(inits).getTypes()), types = stateTypes;
-  types.insert(types.begin(), 2, b.getIndexType()); // with the rows of the group
+  types.insert(types.begin(), 2, b.getIndexType()); // the rows of the group
   auto loop = scf::WhileOp::create(b, types, inits);
   OpBuilder::InsertionGuard guard(b);
   Block *before =

@@ -15,35 +15,37 @@
 
 namespace dgemm {
 
-/// Fragments become structs of a thread's values, tiles become pointers.
+/// Fragments become structs of a thread's f32 values. Tiles that wgmma reads become the low bits of their descriptor
+/// (i32), and other tiles become pointers to shared memory.
 void addFragmentConversions(TypeConverter &converter);
 
-/// The f32 values of a thread, to and from its struct.
+/// Unpacks the f32 values of a thread from its struct, or packs them into it.
 SmallVector<Value> unpack(NVVMBuilder &b, Value fragment);
 Value pack(NVVMBuilder &b, ArrayRef<Value> values);
-/// Row 16w + g of a thread's fragment (i32); its other row is 8 further.
+/// First row (i32) of `thread` in a fragment, 16w + g (Fragments.cpp). Its other row is 8 rows further.
 Value getFirstRow(NVVMBuilder &b, Value thread);
 
-/// How many f32 of a fragment a thread holds.
+/// Number of f32 values of a fragment that a thread holds.
 unsigned getThreadValues(FragType frag);
-/// Of a tile that wgmma reads only the descriptor is wanted; of any other the address.
+/// True if wgmma reads the tile, so that only its descriptor is needed. Other tiles need their address.
 bool isMmaOperand(TileType tile);
-/// An empty asm that reads and writes every value: LLVM moves no use of the results before it, nor their making behind.
+/// Creates an empty asm that reads and writes every value. LLVM cannot move a use of the results before it, or the
+/// computation of the values behind it.
 Value createAccumulatorFence(NVVMBuilder &b, Value fragment);
-/// Two f32 values as a pair of `type`, bf16 or f16, in 32 bits, `low` in the lower half.
+/// Converts two f32 values to a pair of `type`, bf16 or f16, in an i32, with `low` in the lower half.
 Value packHalves(NVVMBuilder &b, Type type, Value low, Value high);
 
 /// Fragments.cpp: dgemm.zero, dgemm.tile_at, and the tile loop that carries fragments.
 void populateFragmentPatterns(const TypeConverter &converter, RewritePatternSet &patterns);
-/// LowerLoadScales.cpp.
+/// LowerLoadScales.cpp: dgemm.load_scales.
 void populateLoadScalesPatterns(const TypeConverter &converter, RewritePatternSet &patterns);
-/// LowerMap.cpp: epilogues.
+/// LowerMap.cpp: dgemm.map, the epilogues.
 void populateMapPatterns(const TypeConverter &converter, RewritePatternSet &patterns);
 /// LowerMma.cpp: dgemm.mma, dgemm.mma_start, dgemm.mma_wait.
 void populateMmaPatterns(const TypeConverter &converter, RewritePatternSet &patterns);
-/// LowerPromote.cpp.
+/// LowerPromote.cpp: dgemm.promote.
 void populatePromotePatterns(const TypeConverter &converter, RewritePatternSet &patterns);
-/// StoreFragments.cpp: dgemm.store_fragment, and dgemm.store that no TMA does.
+/// StoreFragments.cpp: dgemm.store_fragment, and dgemm.store without TMA.
 void populateStoreFragmentPatterns(const TypeConverter &converter, RewritePatternSet &patterns);
 
 } // namespace dgemm

@@ -7,8 +7,8 @@
 //===----------------------------------------------------------------------===//
 
 //
-// Each function's first argument is the result of the one before it, or the sum. So a chain is one function after the
-// other.
+// The first argument of each function is the result of the function before it; for the first function it is the sum. A
+// chain is thus one function after the other.
 //
 //===----------------------------------------------------------------------===//
 
@@ -25,7 +25,7 @@ using namespace dgemm;
 using namespace mlir;
 
 namespace {
-/// Puts functions together to a region.
+/// Joins functions into one region.
 class Chain {
 public:
   explicit Chain(MLIRContext *context)
@@ -33,7 +33,7 @@ public:
     value = addArgument(UnknownLoc::get(context));
   }
 
-  /// `elementType`, where there is one, is that of operands with a value for each element.
+  /// `elementType`, if given, is the type of operands with a value for each element.
   LogicalResult add(func::FuncOp function, Type elementType, bool isExact);
 
   EpilogueAttr finish() {
@@ -46,7 +46,7 @@ private:
   /// The value of an operand, which functions of a chain may share.
   FailureOr<Value> getOperand(func::FuncOp function, unsigned index, Type elementType);
 
-  /// Its region takes the ops. It is never verified.
+  /// Holds the ops of the region. It is never verified.
   OwningOpRef<ModuleOp> holder;
   OpBuilder builder;
   Value value;
@@ -104,7 +104,7 @@ LogicalResult Chain::add(func::FuncOp function, Type elementType, bool isExact) 
   return success();
 }
 
-/// The functions of `text`, put behind those of `chain`.
+/// Appends the functions of `text` to those of `chain`.
 static LogicalResult addText(Chain &chain, MLIRContext *context, StringRef text, Type elementType, bool isExact) {
   OwningOpRef<ModuleOp> module = parseSourceString<ModuleOp>(text, ParserConfig(context), "epilogue");
   if (!module)

@@ -15,11 +15,11 @@ namespace dgemm {
 
 /// The functions of a ready-made epilogue; empty if none has this name.
 llvm::StringRef getReadyMadeEpilogue(llvm::StringRef name);
-/// Their names, with commas between.
+/// Their names, separated by commas.
 std::string listReadyMadeEpilogues();
 
-/// The epilogue that GemmShape::epilogue describes, for a D of `out`. Ready-made ones are exact to f32 where that is
-/// f32, and their operands with a value for each element are of that type. Null after a diagnostic.
+/// The epilogue that GemmShape::epilogue describes, for a D of `out`. If `out` is f32, ready-made epilogues are exact
+/// to f32. Their operands with a value for each element have type `out`. Null after a diagnostic.
 EpilogueAttr readEpilogue(mlir::MLIRContext *context, llvm::StringRef text, Type out);
 
 } // namespace dgemm

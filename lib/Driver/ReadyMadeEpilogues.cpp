@@ -18,8 +18,8 @@ struct ReadyMade {
 };
 } // namespace
 
-// Functions of the element, and of operands that say themselves what they are. One tanh costs a single instruction of
-// the special function unit, of which an exponential and a quotient cost two; so sigmoids are made of it.
+// Functions of the element, and of operands that an attribute describes. Sigmoids are computed with tanh, which takes
+// one instruction of the special function unit; an exponential and a quotient take two.
 static constexpr ReadyMade kReadyMade[] = {
     {"bias", R"(
 func.func @bias(%x: f32, %bias: f32 {dgemm.operand = #dgemm.epilogue_operand<name = "bias", along = n, element = f32>}) -> f32 {

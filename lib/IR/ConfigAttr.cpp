@@ -60,7 +60,7 @@ static LogicalResult verifyCluster(function_ref<InFlightDiagnostic()> emitError,
                        << tile.getClusterN();
   if ((splitK - 1) * getSplitColumns(blockN, splitK) >= blockN)
     return emitError() << "expected block N to give each of " << splitK << " CTAs columns to sum, but got " << blockN
-                       << ", of which the last has none";
+                       << ", which leaves none for the last";
   if (llvm::any_of(tile.getCluster(), [](int64_t extent) { return extent < 1 || extent > 2; }))
     return emitError() << "expected 'cluster' to be 1x1, 1x2, 2x1 or 2x2, but got " << tile.getClusterM() << "x"
                        << tile.getClusterN();
@@ -102,7 +102,7 @@ static LogicalResult verifyEarlyStore(function_ref<InFlightDiagnostic()> emitErr
     return emitError() << "expected 'early_store' to be false with split_k = " << tile.getSplitK();
   int64_t blockN = tile.getBlockN();
   if (tile.getBlockM() != hopper::kWgmmaM * schedule.getWarpgroups() || getMmaColumns(blockN) != blockN)
-    return success(); // several mma
+    return success(); // a warpgroup has several mma in a K block
   if (blockN % (2 * hopper::kWgmmaNStep))
     return emitError() << "expected block N to be a multiple of 16 with 'early_store', as each half is stored for "
                           "itself, but got "

@@ -25,7 +25,7 @@ using namespace dgemm;
 #include "dgemm/IR/DGemmOps.cpp.inc"
 
 namespace {
-/// Rings and stages are long types that every pipeline op repeats: print them once, by name.
+/// Prints the types of rings and stages once, by name: they are long, and every pipeline op repeats them.
 struct TypeAliases : OpAsmDialectInterface {
   using OpAsmDialectInterface::OpAsmDialectInterface;
   AliasResult getAlias(Type type, raw_ostream &os) const override {
@@ -70,7 +70,7 @@ LogicalResult DGemmDialect::verifyOperationAttribute(Operation *op, NamedAttribu
   return success();
 }
 
-/// The role of the nearest warp_specialize around `op` that it stands in; null for none.
+/// The region of the nearest warp_specialize that contains `op`; null if there is none.
 static Region *getRole(Operation *op) {
   auto roles = op->getParentOfType<WarpSpecializeOp>();
   Region *region = op->getParentRegion();
@@ -100,7 +100,7 @@ std::string dgemm::joinNames(ArrayRef<Operand> operands) {
 }
 
 int64_t dgemm::getScaleBlocksOfTile(int64_t extent, int64_t block) {
-  // Tiles start at multiples of gcd(extent, block) modulo block, so at worst at block - gcd.
+  // Modulo `block`, tiles start at multiples of gcd(extent, block), so the last possible start is block - gcd.
   int64_t step = std::gcd(extent, block);
   return (block - step + extent + block - 1) / block;
 }

@@ -50,7 +50,7 @@ LogicalResult EpilogueOperandAttr::verify(function_ref<InFlightDiagnostic()> emi
 //===----------------------------------------------------------------------===//
 
 namespace {
-/// An op that may stand in an epilogue. dgemm-expand-epilogues and dgemm-lower-to-nvvm give each its form in PTX.
+/// An op that an epilogue may have. dgemm-expand-epilogues and dgemm-lower-to-nvvm give each op its form in PTX.
 struct EpilogueOp {
   llvm::StringLiteral name;
   size_t numArgs;
@@ -83,7 +83,7 @@ bool dgemm::isEpilogueOp(StringRef name) { return findEpilogueOp(name); }
 // Regions
 //===----------------------------------------------------------------------===//
 
-/// One op in front of the yield.
+/// Verifies an op before the yield; `known` are the values before the op.
 static LogicalResult verifyScalarOp(Operation &op, const llvm::DenseSet<Value> &known) {
   if (op.getNumRegions() || op.getNumSuccessors() || op.getNumResults() != 1)
     return op.emitOpError("expected ops of an epilogue to have a result, and no regions");
@@ -136,7 +136,7 @@ LogicalResult dgemm::verifyScalarRegion(Operation *op, Region &region, unsigned 
   return success();
 }
 
-/// What an op has beside its operands: the value of a constant, or a predicate.
+/// The value of a constant or the predicate of a comparison; null for any other op.
 static Attribute getStepValue(Operation &op) {
   if (auto constant = dyn_cast<arith::ConstantOp>(op))
     return constant.getValue();
@@ -197,7 +197,7 @@ void dgemm::buildEpilogue(OpBuilder &builder, Location location, EpilogueAttr ep
 // #dgemm.epilogue
 //===----------------------------------------------------------------------===//
 
-/// C2, for one op, in front of which there are `numValues` values.
+/// C2, for one op with `numValues` values before it.
 static LogicalResult verifyStep(function_ref<InFlightDiagnostic()> emitError, EpilogueStepAttr step,
                                 int64_t numValues) {
   const EpilogueOp *op = findEpilogueOp(step.getOp());

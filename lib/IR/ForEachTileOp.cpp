@@ -194,7 +194,7 @@ LogicalResult ForEachTileOp::verify() {
   return kernel ? verifyInKernel(*this, kernel) : success();
 }
 
-/// Ops of a K loop's body of which each K block has one.
+/// True for an op that a K loop's body has once for each K block.
 static bool marksKBlock(Operation &op, KernelOp kernel) {
   if (auto load = dyn_cast<LoadOp>(op))
     return kernel.getOperandOf(load.getSource()) == Operand::B;
@@ -205,7 +205,7 @@ static bool marksKBlock(Operation &op, KernelOp kernel) {
 LogicalResult ForEachTileOp::verifyRegions() {
   auto kernel = (*this)->getParentOfType<KernelOp>();
   if (!kernel)
-    return success(); // an error of its own
+    return success(); // the place of the op is verified separately
   int64_t blockK = kernel.getConfig().getBlockK();
   WalkResult result = getBody().walk([&](scf::ForOp loop) {
     int64_t blocks = llvm::count_if(*loop.getBody(), [&](Operation &op) { return marksKBlock(op, kernel); });
@@ -246,7 +246,7 @@ FailureOr<LoopLikeOpInterface> ForEachTileOp::replaceWithAdditionalYields(Rewrit
   auto loop = ForEachTileOp::create(rewriter, getLoc(), getM(), getN(), getLayout(), getGroups(), getTile(),
                                     getGroupM(), getCluster(), inits);
 
-  // The new block is empty (no terminator is made for a loop with values): take the old body as it is.
+  // The new block is empty, because a loop with values gets no terminator. Replace it by the old body.
   rewriter.eraseBlock(&loop.getBody().front());
   rewriter.inlineRegionBefore(getBody(), loop.getBody(), loop.getBody().end());
   Block &body = loop.getBody().front();

@@ -69,7 +69,7 @@ void KernelOp::print(OpAsmPrinter &printer) {
   printer.printRegion(getBody(), /*printEntryBlockArgs=*/false, /*printBlockTerminators=*/true);
 }
 
-/// Arguments are named after the operand, map or size that they are.
+/// Names each argument after its operand, tensor map or size.
 void KernelOp::getAsmBlockArgumentNames(Region &region, OpAsmSetValueNameFn setName) {
   for (BlockArgument arg : region.getArguments()) {
     unsigned index = arg.getArgNumber();
@@ -83,7 +83,7 @@ void KernelOp::getAsmBlockArgumentNames(Region &region, OpAsmSetValueNameFn setN
 }
 
 //===----------------------------------------------------------------------===//
-// Verifier: attributes and arguments state one problem
+// Verifier: attributes and arguments agree on the problem
 //===----------------------------------------------------------------------===//
 
 bool dgemm::isKernelName(StringRef name) {
@@ -139,7 +139,7 @@ private:
   KernelOp kernel;
   ProblemAttr problem;
   SmallVector<StringRef> sizes;
-  /// What has been found: operands that are memrefs, operands that have a tensor map, and sizes.
+  /// The arguments found so far: operands that are memrefs, operands that have a tensor map, and sizes.
   llvm::SmallSet<Operand, 8> pointers, maps;
   llvm::StringSet<> values;
 };

@@ -13,7 +13,7 @@
 using namespace mlir;
 using namespace dgemm;
 
-/// Bytes that one cp.async moves at most (PTX ISA 9.0, cp.async), in scales.
+/// The most f32 scales that one cp.async moves: 16 bytes (PTX ISA 9.0, cp.async).
 static constexpr int64_t kMostScalesOfCopy = 4;
 
 LogicalResult MovementAttr::verify(function_ref<InFlightDiagnostic()> emitError, MovementKind kind, Multicast multicast,
@@ -33,7 +33,7 @@ LogicalResult MovementAttr::verify(function_ref<InFlightDiagnostic()> emitError,
 LogicalResult MovementAttr::verifyFor(Operation *op, Operand operand) const {
   auto kernel = op->getParentOfType<KernelOp>();
   if (!kernel)
-    return success(); // an error of its own
+    return success(); // the place of the op is verified separately
   ConfigAttr config = kernel.getConfig();
   bool isByTMA = getKind() == MovementKind::TMA;
   if (isByTMA && !OperandGeometry::get(kernel, operand).allowsTMA())

@@ -16,7 +16,7 @@ using namespace mlir;
 using namespace dgemm;
 
 namespace {
-/// M, N, K and G: constants where static.
+/// Expressions of M, N, K and G; constants for static sizes.
 struct SizeExprs {
   MLIRContext *context;
   AffineExpr m, n, k, g;
@@ -29,7 +29,7 @@ struct SizeExprs {
 };
 } // namespace
 
-/// Those of scales: of rows for each K block, else of K blocks for each block of rows.
+/// Extents of scales: [K blocks, rows] for a scale for each row, otherwise [row blocks, K blocks].
 static SmallVector<AffineExpr> getScaleShape(ScaledAttr scaled, AffineExpr rows, AffineExpr k) {
   AffineExpr one = getAffineConstantExpr(1, rows.getContext());
   auto blocksOf = [&](AffineExpr size, int64_t block) {
@@ -63,7 +63,7 @@ static SmallVector<AffineExpr> getEpilogueShape(EpilogueAxisKind along, Layout l
   llvm_unreachable("no other axis");
 }
 
-/// Extents without the group, but for operands of the epilogue.
+/// Extents of an operand without the group dimension; an operand of the epilogue has its group dimension.
 static SmallVector<AffineExpr> getMatrixShape(ProblemAttr problem, Operand operand, const SizeExprs &size) {
   AffineExpr columns = problem.isGated() ? size.n.floorDiv(2) : size.n; // of D
   switch (operand) {
@@ -111,22 +111,22 @@ AffineExpr dgemm::getRowsOfLastTile(KernelOp kernel, int64_t tileRows) {
   return ((m - 1) % tileRows).floorDiv(kAtomRows) * kAtomRows + kAtomRows;
 }
 
-/// The size that the row stride of A, B or D is where it is given at launch; that of D is an epilogue operand's too.
+/// The size that is the row stride of A, B or D if it is given at launch. Epilogue operands share that of D.
 static AffineExpr getLeadingDimension(MLIRContext *context, Operand operand) {
   unsigned index = operand == Operand::A ? 0 : operand == Operand::B ? 1 : 2;
   return getAffineDimExpr(kFirstLeadingDimension + index, context);
 }
 
-/// Rows lie closer together than columns: scales may, in either order.
+/// True if rows lie closer together than columns. Scales may have either order.
 static bool isRowInnermost(ArrayRef<AffineExpr> shape, ArrayRef<int64_t> strides) {
   int64_t row = strides[strides.size() - 2], column = strides.back();
-  if (row == column) // then one of them has the extent 1
+  if (row == column) // one of the two dimensions has extent 1
     return shape[shape.size() - 2] == 1;
   return row >= 0 && (column < 0 || row < column);
 }
 
-/// A stride that is not given is that of the dimension inside, times its extent; with `padsRows`, where none is given,
-/// rows that are innermost are padded to a multiple of 16 bytes.
+/// A stride that is not given is the stride of the next inner dimension times its extent. With `padsRows`, and if no
+/// strides are given, the innermost dimension (the rows of scales) is padded to a multiple of 16 bytes.
 void OperandGeometry::setStrides(Operand operand, bool padsRows) {
   ArrayRef<int64_t> given = explicitStrides;
   MLIRContext *context = element.getContext();
@@ -237,7 +237,7 @@ bool dgemm::areStridesOf(Operand operand, ArrayRef<int64_t> strides) {
                           : strides.back() == 1;
 }
 
-/// What C8 of #dgemm.config does not know: scale rows of B.
+/// C8 of #dgemm.config with scale rows of B, which a config does not know.
 static LogicalResult verifySharedMemory(Operation *op, ConfigAttr config, ProblemAttr problem) {
   int64_t bytes = SharedMemoryLayout::get(config, problem).totalBytes;
   if (bytes <= hopper::kMaxSharedMemory)

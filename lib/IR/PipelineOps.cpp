@@ -114,7 +114,7 @@ static LogicalResult verifyStageOf(Operation *op, RingType ring, StageType stage
   return op->emitOpError() << "expected the stage of the ring, " << ring.getStage() << ", but got " << stage;
 }
 
-/// The tile that `index` names, null after an error.
+/// The tile with this index in a stage; null after an error.
 static TileType getTileOf(Operation *op, StageType stage, int64_t index) {
   int64_t count = stage.getTiles().size();
   if (index >= 0 && index < count)
@@ -126,7 +126,7 @@ static TileType getTileOf(Operation *op, StageType stage, int64_t index) {
 LogicalResult RingOp::verify() {
   auto kernel = (*this)->getParentOfType<KernelOp>();
   if (!kernel)
-    return success(); // an error of its own
+    return success(); // the place of the op is verified separately
   RingType type = getRing().getType();
   if (int64_t stages = kernel.getConfig().getStages(); type.getDepth() != stages)
     return emitOpError() << "expected the " << stages << " stages of the kernel's config, but got " << type.getDepth();
@@ -171,7 +171,7 @@ void AcquireOp::setPosition(Value index, Value parity, Value slot) { assignPosit
 
 void WaitOp::setPosition(Value index, Value parity, Value slot) { assignPosition(*this, index, parity, slot); }
 
-/// A tile of A, B or of scales for each row.
+/// Verifies a load of a tile of A, of B or of scales for each row.
 static LogicalResult verifyTileLoad(LoadAsyncOp op, TileType tile, Operand operand) {
   // TMA box limits (cuda.h, cuTensorMapEncodeTiled).
   if (tile.getRows() > hopper::kTmaMaxBox || tile.getColumns() > hopper::kTmaMaxBox)
@@ -187,7 +187,7 @@ static LogicalResult verifyTileLoad(LoadAsyncOp op, TileType tile, Operand opera
   return movement ? movement->verifyFor(op, operand) : success();
 }
 
-/// Scales of blocks of B.
+/// Verifies a load of scales of blocks of B.
 static LogicalResult verifyBlockScalesLoad(LoadAsyncOp op, TileType tile) {
   if (std::optional<MovementAttr> movement = op.getMovement())
     if (failed(movement->verifyKind(op, {MovementKind::CpAsync})))
@@ -225,7 +225,7 @@ LogicalResult FetchScalesOp::verify() {
                          << getOffsets().size();
   auto kernel = (*this)->getParentOfType<KernelOp>();
   if (!kernel)
-    return success(); // an error of its own
+    return success(); // the place of the op is verified separately
   std::optional<Operand> operand = kernel.getOperandOf(getSource());
   if (!operand || !isScale(*operand))
     return emitOpError("expected the source to be the kernel argument scale_a or scale_b");

@@ -186,7 +186,7 @@ static LogicalResult verifySizes(function_ref<InFlightDiagnostic()> emitError, L
   return success();
 }
 
-/// Of the epilogue only what has the shape of D may have strides, and those of the rows are dynamic only with D's.
+/// Only an epilogue operand with the shape of D may have strides. Its row stride is dynamic only if that of D is.
 static LogicalResult verifyEpilogueStrides(function_ref<InFlightDiagnostic()> emitError, ProblemAttr symbolic,
                                            Operand operand, DictionaryAttr all) {
   EpilogueOperandAttr role = symbolic.getEpilogueOperand(operand);
@@ -234,7 +234,7 @@ LogicalResult ProblemAttr::verify(function_ref<InFlightDiagnostic()> emitError, 
   for (ScaledAttr scaled : {lhs, rhs})
     if (accuracy == AccuracyKind::Fast && scaled.variesAlongK())
       return emitError() << "expected accuracy = exact with " << scaled
-                         << ", by whose scales each partial sum is multiplied, but got fast";
+                         << ", because its scales multiply each partial sum, but got fast";
   // C4.
   if (!out.isBF16() && !out.isF16() && !out.isF32())
     return emitError() << "expected D to be bf16, f16 or f32, but got " << out;
@@ -247,7 +247,7 @@ LogicalResult ProblemAttr::verify(function_ref<InFlightDiagnostic()> emitError, 
   // C8.
   if (epilogue && failed(verifyHasEpilogue(emitError, layout, accumulate)))
     return failure();
-  // C6. Of a symbolic problem nothing is known.
+  // C6. A symbolic problem has no known N.
   bool isSymbolic = llvm::all_of(sizes.asArrayRef(), [](int64_t size) { return size < 0; }) && !divisors && !strides;
   if (epilogue && epilogue.getGated() && !isSymbolic && failed(verifyGatedColumns(emitError, rhs, sizes[1], divisors)))
     return failure();
@@ -255,8 +255,8 @@ LogicalResult ProblemAttr::verify(function_ref<InFlightDiagnostic()> emitError, 
   bool isAligned = layout == Layout::Offsets || layout == Layout::KGrouped;
   if (alignment < 1 || (alignment != 1 && !isAligned) || (layout == Layout::KGrouped && alignment % kScaleBlock))
     return emitError()
-           << "expected 'alignment' to be positive, 1 but for layouts of offsets and k_grouped, and a multiple "
-              "of 128 for k_grouped, but got "
+           << "expected 'alignment' to be at least 1, a multiple of 128 for k_grouped, and 1 for layouts other than "
+              "offsets and k_grouped, but got "
            << alignment << " for " << stringifyLayout(layout);
   if (!strides)
     return success();

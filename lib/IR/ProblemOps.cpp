@@ -15,7 +15,7 @@ using namespace dgemm;
 
 static std::string describe(int64_t extent) { return ShapedType::isDynamic(extent) ? "?" : std::to_string(extent); }
 
-/// M, N, K, and G where there are groups; -1 for `?`.
+/// M, N, K, and G if there are groups; -1 for `?`.
 static SmallVector<int64_t> getSizes(GemmOp op) {
   SmallVector<int64_t> sizes = {op.getM(), op.getN(), op.getK()};
   if (op.getLayout() != Layout::Dense)
@@ -63,7 +63,7 @@ ProblemAttr GemmOp::getProblem() {
       hasEpilogue() ? dgemm::getEpilogue(getEpilogue(), ::getEpilogueRoles(*this), getGated()) : EpilogueAttr());
 }
 
-/// What messages call an operand.
+/// The name of an operand in messages.
 static StringRef getDiagnosticName(Operand operand) {
   switch (operand) {
   case Operand::A:
@@ -81,13 +81,13 @@ static StringRef getDiagnosticName(Operand operand) {
   }
 }
 
-/// The operand of the epilogue that `operand` is; null for any other.
+/// The operand of the epilogue that `operand` is; null for any other operand.
 static EpilogueOperandAttr getEpilogueRole(GemmOp op, Operand operand) {
   std::optional<unsigned> index = getEpilogueIndex(operand);
   return index ? ::getEpilogueRoles(op)[*index] : EpilogueOperandAttr();
 }
 
-/// C1, C5 and C7, for one operand, and its rank.
+/// C1, C5, C7 and the rank, for one operand.
 static LogicalResult verifyOperand(GemmOp op, Operand operand, Value value, const OperandGeometry &geometry) {
   auto type = cast<ShapedType>(value.getType());
   StringRef name = getDiagnosticName(operand);
@@ -120,7 +120,7 @@ static LogicalResult verifyOperand(GemmOp op, Operand operand, Value value, cons
   return success();
 }
 
-/// "M", "ceil(K / 128)", "N / 2" or "1".
+/// Text for an extent: "M", "ceil(K / 128)", "N / 2" or "1".
 static std::string describe(AffineExpr extent) {
   auto nameOf = [](AffineExpr dim) { return kSizeNames[cast<AffineDimExpr>(dim).getPosition()].str(); };
   if (auto constant = dyn_cast<AffineConstantExpr>(extent))
@@ -149,7 +149,7 @@ static LogicalResult verifyExtents(GemmOp op, Operand operand, Value value, Prob
   return success();
 }
 
-/// What belongs to grouped layouts only.
+/// Verifies the operand and the attribute that only grouped layouts have.
 static LogicalResult verifyLayout(GemmOp op) {
   Layout layout = op.getLayout();
   if ((layout == Layout::Dense) != !op.getGroups())
@@ -158,15 +158,15 @@ static LogicalResult verifyLayout(GemmOp op) {
   bool isAligned = layout == Layout::Contiguous || layout == Layout::Offsets || layout == Layout::KGrouped;
   if (op.getAlignment() && (!isAligned || op.getRowAlignment() < 1))
     return op.emitOpError()
-           << "expected 'aligned' to be positive, of a contiguous, offsets or k_grouped layout, but got "
-           << op.getRowAlignment() << " of a " << stringifyLayout(layout) << " one";
+           << "expected 'aligned' to be positive, and only for a contiguous, offsets or k_grouped layout, but got "
+           << op.getRowAlignment() << " for a " << stringifyLayout(layout) << " layout";
   if (layout == Layout::KGrouped && op.getRowAlignment() % kScaleBlock)
-    return op.emitOpError() << "expected 'aligned' to be a multiple of 128 of a k_grouped layout, but got "
+    return op.emitOpError() << "expected 'aligned' to be a multiple of 128 for a k_grouped layout, but got "
                             << op.getRowAlignment();
   return success();
 }
 
-/// C7 and C8, but for types of operands. Their roles are known then.
+/// C7 to C9, except for the types of operands. Afterwards the roles of the operands are known.
 static LogicalResult verifyEpilogue(GemmOp op) {
   std::optional<ArrayAttr> roles = op.getEpilogueRoles();
   size_t given = op.getEpilogueOperands().size();
@@ -192,7 +192,7 @@ static LogicalResult verifyEpilogue(GemmOp op) {
   return given ? op.emitOpError("expected operands of an epilogue to come with its region") : success();
 }
 
-/// C4: promises are about what is not known.
+/// C4: only dynamic sizes have divisors.
 static LogicalResult verifyDivisors(GemmOp op) {
   if (!op.getDivisors())
     return success();
@@ -203,7 +203,7 @@ static LogicalResult verifyDivisors(GemmOp op) {
   return success();
 }
 
-/// What a config may do depends on the problem.
+/// Verifies the limits that the problem sets for a config.
 static LogicalResult verifyConfig(GemmOp op, ConfigAttr config) {
   int64_t rows = config.getBlockM();
   if (op.getLayout() == Layout::Contiguous && op.getRowAlignment() % rows)
@@ -212,7 +212,7 @@ static LogicalResult verifyConfig(GemmOp op, ConfigAttr config) {
   return verifyConfigFor(op, config, op.getProblem());
 }
 
-/// C1 and C2. The problem without sizes; null after an error.
+/// C1 and C2. Returns the problem without sizes; null after an error.
 static ProblemAttr verifyRecipe(GemmOp op) {
   Type f32 = Float32Type::get(op.getContext());
   auto getScaled = [&](StringRef name, ShapedType type, ArrayRef<int64_t> block) -> ScaledAttr {

@@ -12,9 +12,9 @@
 using namespace dgemm;
 
 RegisterBudget RegisterBudget::get(int64_t mathWarpgroups, int64_t splitK, bool loadsByTMA, bool isMulticast) {
-  // Each row keeps producer + warpgroups * consumer within what the warpgroups enter with (65536 / threads and at
-  // most 255, rounded down to 8): 2 * 248, 3 * 168, 4 * 128 registers. Producers with fewer were
-  // seen to spill (ptxas 13.0, a sample of the legal configs of ten problems).
+  // In each case, producer + warpgroups * consumer stays within the registers that the warpgroups start with (65536 /
+  // threads and at most 255, rounded down to 8): 2 * 248, 3 * 168, 4 * 128 registers. Producers with fewer registers
+  // were seen to spill (ptxas 13.0, a sample of the legal configs of ten problems).
   bool isSplit = splitK > 1;
   switch (mathWarpgroups) {
   case 1:
@@ -27,7 +27,7 @@ RegisterBudget RegisterBudget::get(int64_t mathWarpgroups, int64_t splitK, bool 
 }
 
 int64_t dgemm::getMmaColumns(int64_t blockN) {
-  constexpr int64_t kWidestWhole = 200; // 64x200: what 248 registers carry
+  constexpr int64_t kWidestWhole = 200; // 248 registers are enough for 64x200
   return blockN > kWidestWhole ? blockN / 2 : blockN;
 }
 

@@ -28,11 +28,11 @@ static LogicalResult verifyOffsets(Operation *op, MemRefType type, ValueRange of
 LogicalResult dgemm::verifyIsOperand(Operation *op, StringRef what, Value value, Operand operand) {
   auto kernel = op->getParentOfType<KernelOp>();
   if (!kernel || kernel.getOperandOf(value) == operand)
-    return success(); // outside of a kernel is an error of its own
+    return success(); // the place of the op is verified separately
   return op->emitOpError() << "expected the " << what << " to be the kernel argument " << stringifyOperand(operand);
 }
 
-/// A tile that is known to be loaded from an operand, or to be viewed in a stage, is of `operand`.
+/// Verifies that `tile` is of `operand`, if it is loaded, fetched, or viewed in a stage; any other tile is accepted.
 static LogicalResult verifyIsTileOf(Operation *op, StringRef what, Value tile, Operand operand) {
   if (auto load = tile.getDefiningOp<LoadOp>())
     return verifyIsOperand(op, (what + ", which is loaded,").str(), load.getSource(), operand);
@@ -55,7 +55,7 @@ static LogicalResult verifyMmaTile(Operation *op, StringRef name, TileType tile)
                            << "' to be f8E4M3FN or f8E5M2 with 128 columns and swizzle = 128, but got " << tile;
 }
 
-/// The result of an mma of these tiles (C2 and C4 of dgemm.mma).
+/// Verifies an mma of these tiles with this result (C1, C2 and C4 of dgemm.mma).
 static LogicalResult verifyMma(Operation *op, TypedValue<TileType> lhsTile, TypedValue<TileType> rhsTile,
                                FragType result) {
   TileType lhs = lhsTile.getType(), rhs = rhsTile.getType();
@@ -72,7 +72,7 @@ static LogicalResult verifyMma(Operation *op, TypedValue<TileType> lhsTile, Type
   return verifyIsTileOf(op, "rhs", rhsTile, Operand::B);
 }
 
-/// Scales of the rows and columns of `acc`; a fragment of column scales has those of `columns` columns.
+/// Verifies the scales of the rows and columns of `acc`. A fragment of column scales has `columnsOfPart` columns.
 template <typename OpTy>
 static LogicalResult verifyScales(OpTy op, int64_t columnsOfPart) {
   FragType acc = op.getAcc().getType();
@@ -84,7 +84,7 @@ static LogicalResult verifyScales(OpTy op, int64_t columnsOfPart) {
     return op.emitOpError("expected column scales to come with the first column, and that with them");
   auto kernel = op->template getParentOfType<KernelOp>();
   if (!columns || !kernel)
-    return success(); // outside of a kernel is an error of its own
+    return success(); // the place of the op is verified separately
   ScaledAttr scaled = kernel.getProblem().getRhs();
   auto vector = dyn_cast<VectorType>(columns.getType());
   if (!vector != scaled.isForEachRow())
@@ -155,7 +155,7 @@ LogicalResult LoadOp::verify() {
     return failure();
   auto kernel = (*this)->getParentOfType<KernelOp>();
   if (!kernel)
-    return success(); // an error of its own
+    return success(); // the place of the op is verified separately
   std::optional<Operand> operand = kernel.getOperandOf(getSource());
   bool hasColumnScales = kernel.getProblem().getRhs().isForEachRowOfKBlock();
   if (operand != Operand::A && operand != Operand::B && operand != Operand::ScaleA &&
@@ -299,7 +299,8 @@ LogicalResult WalkKOp::verify() {
                                     : emitOpError("expected to stand in a dgemm.for_each_tile of all tiles");
 }
 
-/// A fragment of which each CTA sums some columns; `sum` are those of one, null where there is none.
+/// Verifies a fragment of which each CTA sums some columns. `sum` is the fragment of these columns; null for an op
+/// without.
 static LogicalResult verifySplitFragment(Operation *op, int64_t split, FragType value, FragType sum) {
   if (failed(verifySplit(op, split)))
     return failure();
@@ -323,7 +324,7 @@ LogicalResult AddReceivedOp::verify() {
   return verifySplitFragment(*this, getSplit(), getValue().getType(), getSum().getType());
 }
 
-/// A first column and a number of columns of `frag`.
+/// Verifies that `part`, if given, is a first column and a number of columns of `frag`.
 static LogicalResult verifyPart(Operation *op, std::optional<ArrayRef<int64_t>> part, FragType frag) {
   if (!part || (part->size() == 2 && part->back() != 0 && part->front() + part->back() <= frag.getColumns() &&
                 llvm::none_of(*part, [](int64_t i) { return i < 0 || i % hopper::kWgmmaNStep; })))
@@ -338,7 +339,7 @@ LogicalResult MapOp::verify() {
     return failure();
   auto kernel = (*this)->getParentOfType<KernelOp>();
   if (!kernel)
-    return success(); // an error of its own
+    return success(); // the place of the op is verified separately
   FragType value = getValue().getType();
   auto expected = FragType::get(getContext(), value.getRows(), kernel.getProblem().getColumnsOfD(value.getColumns()));
   if (getResult().getType() != expected || (isGated() && getPart()))

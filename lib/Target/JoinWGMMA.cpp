@@ -17,13 +17,13 @@ using namespace mlir;
 
 using Chain = SmallVector<NVVM::WgmmaMmaAsyncOp>;
 
-/// FP8 with an f32 accumulator, which has no transposes in its text.
+/// Whether `op` is of FP8 with an f32 accumulator, whose PTX has no transpose operands.
 static bool isFP8(NVVM::WgmmaMmaAsyncOp op) {
   auto is8Bit = [](NVVM::WGMMATypes type) { return type == NVVM::WGMMATypes::e4m3 || type == NVVM::WGMMATypes::e5m2; };
   return is8Bit(op.getTypeA()) && is8Bit(op.getTypeB()) && op.getTypeD() == NVVM::WGMMATypes::f32;
 }
 
-/// Only arithmetic is between them, and nothing else uses the accumulator.
+/// Whether `op` continues the sum of `before`: only arithmetic is between them, and nothing else uses the accumulator.
 static bool goesOn(NVVM::WgmmaMmaAsyncOp op, NVVM::WgmmaMmaAsyncOp before) {
   if (op.getInouts() != before.getResult() || !before->hasOneUse() || op->getBlock() != before->getBlock())
     return false;

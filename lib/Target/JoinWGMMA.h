@@ -15,7 +15,7 @@ namespace dgemm {
 
 /// Turns each chain of nvvm.wgmma.mma_async ops that pass on an accumulator into one inline asm. With one asm for each,
 /// as NVVMToLLVM makes, LLVM ties and copies up to 128 registers each time, which takes a third of its time for a large
-/// tile. ptxas makes the same code of both.
+/// tile. ptxas makes the same code from both.
 void joinWGMMA(mlir::ModuleOp module);
 
 } // namespace dgemm

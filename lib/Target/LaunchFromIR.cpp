@@ -173,10 +173,10 @@ static llvm::Expected<ParameterInfo> makeParameter(LLVM::LLVMFuncOp func, unsign
                                      "' is not an operand, size or tensor map of its problem");
 }
 
-/// Tiles of D, whole clusters; of layouts whose groups the kernel reads at most so many.
+/// The number of tiles of D, in whole clusters. If the kernel reads the groups, there are at most this many.
 static SizeExpr countTiles(ProblemAttr problem, ConfigAttr config) {
   SizeExpr tilesM = SizeExpr::ceilDiv(getSize(problem, 0), config.getBlockM() * config.getClusterM());
-  if (problem.getLayout() == Layout::Offsets) // a group may end inside of its last tile, and each tile has a row
+  if (problem.getLayout() == Layout::Offsets) // a group may end in a partial tile, and each tile has a row
     tilesM = SizeExpr::min(SizeExpr::add(tilesM, getSize(problem, 3)), getSize(problem, 0));
   SizeExpr tiles =
       SizeExpr::mul(tilesM, SizeExpr::ceilDiv(getSize(problem, 1), config.getBlockN() * config.getClusterN()));
@@ -238,7 +238,7 @@ llvm::Expected<LaunchDescriptor> dgemm::getLaunchDescriptor(LLVM::LLVMFuncOp fun
   descriptor.cluster = {config.getClusterSize(), 1, 1};
   descriptor.tiles = countTiles(problem, config);
   descriptor.programmaticStreamSerialization = problem.getPdl();
-  // How many tiles there are where groups are searched, the kernel knows.
+  // If the kernel searches the groups, only the kernel knows the number of tiles.
   descriptor.evenWaves = config.getOrder().getEvenWaves() && !ForEachTileOp::searchesGroups(layout);
   std::map<Operand, int> mapsOf;
   for (unsigned i = 0; i < func.getNumArguments(); ++i) {

@@ -29,7 +29,7 @@ static SmallVector<LLVM::LLVMFuncOp> getKernels(Operation *module) {
   return kernels;
 }
 
-/// One PTX of all kernels; `module` stays as it is.
+/// One PTX with all kernels; `module` does not change.
 static llvm::Expected<std::string> makePTX(Operation *module, ArrayRef<LLVM::LLVMFuncOp> kernels) {
   SmallVector<Operation *> symbols(kernels.begin(), kernels.end());
   llvm::Expected<OwningOpRef<ModuleOp>> alone = extractSymbols(symbols, module->getLoc());

@@ -16,9 +16,9 @@
 using namespace mlir;
 using namespace dgemm;
 
-/// The type that the gemm takes the buffer of `operand` by. A packed memref of scales means rows that are padded to 16
-/// bytes, which a tensor's are not: then the strides are said. An innermost stride that is unknown is taken to be 1;
-/// the launch holds strides against those of the kernel.
+/// The memref type with which the gemm takes the buffer of `operand`. For scales, a memref without strides means rows
+/// that are padded to 16 bytes. The rows of a tensor are not padded, so the type then states their strides. An unknown
+/// innermost stride is taken to be 1; the launch checks strides against those of the kernel.
 static MemRefType getTypeToTake(GemmOp gemm, Operand operand, MemRefType type) {
   SmallVector<int64_t> strides;
   int64_t offset;

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Expects the kernel that dgemm-promote-accumulators leaves. What strides allow and what was measured to be fastest is
-// decided here; passes below read the `by` of loads and stores.
+// Expects the kernel that dgemm-promote-accumulators leaves. This pass decides how data moves, by what strides allow
+// and by what was measured to be fastest. Later passes read the `by` of loads and stores.
 //
 //===----------------------------------------------------------------------===//
 
@@ -24,14 +24,15 @@ namespace dgemm {
 using namespace mlir;
 using namespace dgemm;
 
-/// The first tile is prefetched where that gains (docs/performance.md): below this M it is 3 % faster to 5 % slower,
-/// and with more rows of A and B in a K block 0 to 0.6 % slower.
+/// The first tile is prefetched only where that saves time (docs/performance.md). Below this M, a prefetch makes a
+/// kernel between 3 % faster and 5 % slower. With more rows of A and B in a K block, it makes a kernel 0 to 0.6 %
+/// slower.
 constexpr int64_t kFewestRowsToPrefetch = 64;
 constexpr int64_t kMostRowsOfTilesToPrefetch = 320;
 
-/// Up to so many rows the scales of A of one K block are 16 bytes, and those of all K a few lines of 128, which every
-/// CTA reads again for each of its tiles. By TMA the one or two slices of the L2 that have these lines answer every one
-/// of these reads; by cp.async the L1 does.
+/// Up to this many rows, the scales of A take 16 bytes in one K block and a few lines of 128 bytes in all of K. Every
+/// CTA reads these lines again for each of its tiles. With TMA, the one or two L2 slices that hold the lines serve
+/// every read. With cp.async, the L1 serves them.
 constexpr int64_t kFewRows = 4;
 
 namespace {
@@ -56,9 +57,9 @@ private:
   }
   MovementAttr by(MovementKind kind) { return MovementAttr::get(kernel.getContext(), kind); }
   bool allowsTMA(Operand operand) { return OperandGeometry::get(kernel, operand).allowsTMA(); }
-  /// M may be `rows` or more.
+  /// Whether M may be `rows` or more.
   bool mayHaveRows(int64_t rows) { return kernel.getSizes()[0] < 0 || kernel.getSizes()[0] >= rows; }
-  /// Rows of the last tile along M may be missing.
+  /// Whether rows of the last tile along M may be missing.
   bool clipsRows() {
     return kernel.getLayout() == Layout::Dense && !config.isMulticast() &&
            getRowsOfLastTile(kernel, config.getBlockM()) !=
@@ -71,13 +72,13 @@ private:
   ConfigAttr config;
 };
 
-/// The least M from which the first tile of A or B is prefetched.
+/// The least M from which the first tile of A or B is prefetched; 0 if it never is.
 int64_t MovementChoice::choosePrefetch(Operand operand) {
-  // The group of a tile is not known before something is loaded; of a cluster each CTA fetches slices only.
+  // With groups, the group of a tile is known only after a load. In a cluster, each CTA fetches only slices of a tile.
   if (kernel.getLayout() != Layout::Dense || config.isMulticast() || !allowsTMA(Operand::B) ||
       config.getBlockM() + config.getBlockN() > kMostRowsOfTilesToPrefetch)
     return 0;
-  // A single row of tiles of A all CTAs would ask for at once, as they do again when they load it: that cost 10 %.
+  // If A has a single row of tiles, all CTAs would request it at once, and again when they load it. That cost 10 %.
   int64_t rows =
       operand == Operand::A ? std::max(kFewestRowsToPrefetch, config.getBlockM() + 1) : kFewestRowsToPrefetch;
   return mayHaveRows(rows) ? rows : 0;
@@ -114,7 +115,8 @@ LogicalResult MovementChoice::choose() {
   kernel.walk([&](LoadScalesOp load) { accesses.scales.push_back(load); });
   kernel.walk([&](StoreOp store) { accesses.stores.push_back(store); });
 
-  // The scales of blocks of B come through shared memory where TMA brings all else: the producer then has little to do.
+  // Block scales of B go through shared memory if TMA loads everything else, because the producer then has little to
+  // do.
   bool loadsScalesOfA = llvm::any_of(
       accesses.loads, [&](LoadOp load) { return kernel.getOperandOf(load.getSource()) == Operand::ScaleA; });
   ScaledAttr rhs = kernel.getProblem().getRhs();
@@ -131,7 +133,8 @@ LogicalResult MovementChoice::choose() {
       load.setMovementAttr(
           by(stagesBlockScales && !load.isForEachRow() ? MovementKind::CpAsync : MovementKind::Registers));
   for (StoreOp store : accesses.stores) {
-    // With split_k each CTA writes its columns from registers; and f32, of which a row of a fragment is a whole sector.
+    // D is stored from registers with split_k, where each CTA stores its own columns, and in f32, where a row of a
+    // fragment fills a whole sector.
     bool isTMA = config.getSplitK() == 1 && allowsTMA(Operand::D) && !kernel.getProblem().getOut().isF32();
     store.setMovementAttr(by(isTMA ? MovementKind::TMA : MovementKind::Registers));
   }

@@ -19,13 +19,13 @@ using namespace mlir;
 using namespace dgemm;
 
 //===----------------------------------------------------------------------===//
-// Behind the K loop
+// After the K loop
 //===----------------------------------------------------------------------===//
 
-/// The epilogue that makes what `store` writes; null without one.
+/// The epilogue that computes the value of `store`; null if there is none.
 static MapOp findMap(StoreOp store) { return store.getValue().getDefiningOp<MapOp>(); }
 
-/// The sum that `store` writes, in front of its epilogue.
+/// The sum that `store` writes, before its epilogue.
 static Value findSum(StoreOp store) {
   MapOp map = findMap(store);
   return map ? map.getValue() : store.getValue();
@@ -52,7 +52,7 @@ static void halve(StoreOp store) {
     map.erase();
 }
 
-/// The stores of what `branch` yields; none if it yields anything that has other users.
+/// The stores of the results of `branch`; empty if a result has any other user.
 static SmallVector<StoreOp> findStores(scf::IfOp branch) {
   auto isStore = [&](Operation *user) { return isa<StoreOp>(user) && user->getBlock() == branch->getBlock(); };
   for (Operation *user : branch->getUsers())
@@ -65,15 +65,15 @@ static SmallVector<StoreOp> findStores(scf::IfOp branch) {
   return stores;
 }
 
-/// Erases those of `ops`, which stand in this order, that nothing uses any more.
+/// Erases the dead ops among `ops`, which are in block order.
 static void eraseDead(ArrayRef<Operation *> ops) {
   for (Operation *op : llvm::reverse(ops))
     if (isOpTriviallyDead(op))
       op->erase();
 }
 
-/// What stands behind `branch` for its stores, in order: their epilogues, and the index arithmetic that makes offsets;
-/// none if other ops are among it.
+/// The ops after `branch` that its stores need, in order: their epilogues, and the index arithmetic of their offsets.
+/// Failure: the stores need any other op.
 static FailureOr<SetVector<Operation *>> findArithmetic(ArrayRef<StoreOp> stores, scf::IfOp branch) {
   SetVector<Operation *> arithmetic;
   BackwardSliceOptions options;
@@ -82,14 +82,15 @@ static FailureOr<SetVector<Operation *>> findArithmetic(ArrayRef<StoreOp> stores
   for (StoreOp store : stores)
     if (failed(getBackwardSlice(store.getOperation(), &arithmetic, options)))
       return failure();
-  // Nothing writes what an epilogue reads.
+  // An epilogue can move, because nothing writes what it reads.
   auto isMovable = [](Operation *op) { return isa<MapOp>(op) || (isMemoryEffectFree(op) && !op->getNumRegions()); };
   if (!llvm::all_of(arithmetic, isMovable))
     return failure();
   return arithmetic;
 }
 
-/// Moves the stores of what a branch yields into it; a branch of a branch likewise.
+/// Moves the stores of the results of `branch` into its regions, and those of nested branches likewise. A result that
+/// is zero is not stored.
 static void sinkStores(scf::IfOp branch) {
   SmallVector<StoreOp> stores = findStores(branch);
   FailureOr<SetVector<Operation *>> arithmetic = findArithmetic(stores, branch);
@@ -130,7 +131,7 @@ void dgemm::divideStores(Region &consumer) {
     tiles[&block] = llvm::to_vector(block.getOps<StoreOp>());
     llvm::append_range(branches, block.getOps<scf::IfOp>());
   });
-  // Of one slice each half has the place, in groups of 8 columns.
+  // A tile of one slice is stored in two halves, each of whole groups of 8 columns.
   auto isGated = [](StoreOp store) { return findMap(store) && findMap(store).isGated(); };
   for (auto &[block, stores] : tiles)
     if (stores.size() == 1 && !isGated(stores.front()) && !stores.front().getPart() &&
@@ -147,7 +148,7 @@ void dgemm::divideStores(Region &consumer) {
 /// The promote that completes the columns of a store; null if there is none in the store's block.
 static PromoteOp findPromote(StoreOp store) {
   int64_t first = store.getFirstColumn(), end = first + store.getNumColumns();
-  if (MapOp map = findMap(store); map && map.isGated()) // of columns of both halves
+  if (MapOp map = findMap(store); map && map.isGated()) // it reads columns of both halves
     std::tie(first, end) = std::pair<int64_t, int64_t>(0, map.getValue().getType().getColumns());
   auto promote = findSum(store).getDefiningOp<PromoteOp>();
   auto isOfOtherColumns = [&] {
@@ -159,7 +160,7 @@ static PromoteOp findPromote(StoreOp store) {
   return promote && promote->getBlock() == store->getBlock() ? promote : PromoteOp();
 }
 
-/// Half `i` of a view, along its rows or, of one row, along its columns.
+/// Half `i` of the rows of a view, or of its columns if it has one row.
 static ViewOp halve(ImplicitLocOpBuilder &b, ViewOp view, int64_t i) {
   TileType tile = view.getTile().getType();
   bool isRow = tile.getRows() == 1;
@@ -170,10 +171,10 @@ static ViewOp halve(ImplicitLocOpBuilder &b, ViewOp view, int64_t i) {
   return ViewOp::create(b, type, view.getStage(), view.getIndex(), offset);
 }
 
-/// Whether scales for each column come from a view or the operand, of which each half can be read for itself.
+/// Whether each half of the column scales of `load` can be read separately: they come from a view or from the operand.
 static bool canHalve(LoadScalesOp load) { return !load.isFromTile() || load.getSource().getDefiningOp<ViewOp>(); }
 
-/// Half `i` of the scales for each column that `load` gives, read where the builder stands.
+/// Reads half `i` of the column scales of `load`, at the insertion point of `b`.
 static Value halveColumnScales(ImplicitLocOpBuilder &b, LoadScalesOp load, int64_t i) {
   int64_t half = cast<FragType>(load.getScales().getType()).getColumns() / 2;
   auto type = FragType::get(b.getContext(), 1, half);
@@ -185,20 +186,20 @@ static Value halveColumnScales(ImplicitLocOpBuilder &b, LoadScalesOp load, int64
   return LoadScalesOp::create(b, type, load.getSource(), offsets, load.getMovementAttr());
 }
 
-/// Divides an mma, and the promote of what it computes, into two halves of the columns. Returns the second mma.
+/// Splits an mma and its promote into two halves of the columns. Returns the second mma.
 static FailureOr<MmaOp> halveMma(MmaOp mma, PromoteOp promote) {
   auto view = mma.getRhs().getDefiningOp<ViewOp>();
   auto isAhead = [&](Value value) {
     Operation *op = value.getDefiningOp();
     return !op || op->getBlock() != mma->getBlock() || op->isBeforeInBlock(mma);
   };
-  LoadScalesOp columns; // of a scale for each column, which each half has for itself
+  LoadScalesOp columns; // one scale for each column, so each half has its own
   if (Value scales = promote.getColumnScales(); scales && isa<FragType>(scales.getType()))
     columns = scales.getDefiningOp<LoadScalesOp>();
   auto isKnown = [&](Value value) { return isAhead(value) || (columns && value == columns.getScales()); };
   if (!view || !llvm::all_of(promote->getOperands().drop_front(), isKnown) || (columns && !canHalve(columns)))
-    return mma.emitOpError("expected a view of a stage as rhs, and scales that are loaded before it, as each half of "
-                           "its columns is stored for itself");
+    return mma.emitOpError("expected a view of a stage as rhs, and scales that are loaded before it, because each "
+                           "half of its columns is stored separately");
   ImplicitLocOpBuilder b(mma.getLoc(), view);
   int64_t half = mma.getRhs().getType().getRows() / 2;
   auto halfFrag = FragType::get(b.getContext(), mma.getType().getRows(), half);
@@ -206,7 +207,7 @@ static FailureOr<MmaOp> halveMma(MmaOp mma, PromoteOp promote) {
   auto promoteHalf = [&](Value part, Value acc, int64_t i) {
     Value scales = promote.getColumnScales();
     if (columns) {
-      // Where the whole is read, but of the first half no later than its promote.
+      // Each half is read where the whole was, but the first half no later than its promote.
       OpBuilder::InsertionGuard guard(b);
       if (i || isAhead(scales))
         b.setInsertionPoint(columns);

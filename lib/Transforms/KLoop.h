@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Each step takes a K loop of a consumer and leaves IR that verifies. They meet in the loop, and in the last K block
-// where that stands behind it.
+// Each step takes the K loop of a consumer and leaves IR that verifies. The steps work on the same loop, and on the
+// last K block if that is peeled.
 //
 //===----------------------------------------------------------------------===//
 
@@ -19,38 +19,38 @@
 
 namespace dgemm {
 
-/// What is ahead of what in a K loop.
+/// What a K loop runs ahead, and whether its last K block is peeled.
 struct KLoopShape {
   /// The wait for a stage, its views and the loads of scales run one K block ahead of the mma.
   bool runsAhead = false;
-  /// The last K block stands behind the loop, which has a number of K blocks that is known and at least two.
+  /// The last K block is peeled and follows the loop. The number of K blocks is known, and is at least two.
   bool peelsLast = false;
 };
 
 struct PipelinedKLoop {
   mlir::scf::ForOp loop;
-  /// Each dgemm.mma and dgemm.mma_wait of the last K block, in order, where that stands behind the loop.
+  /// Each dgemm.mma and dgemm.mma_wait of the last K block, in order, if that is peeled.
   mlir::SmallVector<mlir::Operation *> lastMmas;
 };
 
-/// Gives each op of a K block a stage and an order, and has scf::pipelineForLoop rewrite the loop. Failure, after an
-/// error: there are ops before the first mma that cannot run ahead, or the loop is none that can be pipelined.
+/// Gives each op of a K block a stage and an order, and rewrites the loop with scf::pipelineForLoop. Failure, after an
+/// error: an op before the first mma cannot run ahead, or the loop cannot be pipelined.
 mlir::FailureOr<PipelinedKLoop> pipelineKLoop(mlir::scf::ForOp loop, KLoopShape shape);
 
-/// Divides an mma into its start and the wait for it, which is returned.
+/// Splits an mma into its start and the wait for it. Returns the wait.
 MmaWaitOp splitMma(MmaOp mma);
 
-/// Divides the stores of the tiles of a consumer into those that have a place in shared memory at a time with
-/// early_store (of one slice each half of the columns, of several each slice), and moves those of what a branch yields
-/// into that branch, none where it yields zero.
+/// Splits the stores of a consumer's tiles into the parts that have a place in shared memory at a time with
+/// early_store: half of the columns if there is one slice, else one slice. Moves the stores of a branch's results into
+/// that branch; a result that is zero is not stored.
 void divideStores(mlir::Region &consumer);
 
-/// Moves the stores behind a K loop into its last K block: what is whole is stored while the last mma runs. Where a
-/// store takes some columns of what one mma computes, the mma is divided. Failure, after an error: it cannot be.
+/// Moves the stores after a K loop into its last K block: sums that are complete are stored while the last mma runs. If
+/// a store takes half of the columns of one mma, the mma is split. Failure, after an error: the mma cannot be split.
 mlir::LogicalResult storeEarly(PipelinedKLoop kLoop);
 
-/// Unrolls a K loop with a known number of K blocks into `factor` copies, or, with that many, into straight code. Each
-/// mma takes over the registers of a partial sum that was promoted before it.
+/// Unrolls a K loop with a known number of K blocks by `factor`. A loop of exactly `factor` K blocks becomes
+/// straight-line code. Each mma takes over the registers of a partial sum that was promoted before it.
 mlir::LogicalResult unrollKLoop(mlir::scf::ForOp loop, int64_t factor);
 
 } // namespace dgemm

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// scf::pipelineForLoop moves ops between iterations and knows nothing else. What it lacks stands here: a guard on what
-// runs ahead, before it; constants folded, after it.
+// scf::pipelineForLoop only moves ops between iterations. This file does the rest: before it, a guard is added to the
+// ops that run ahead; after it, constants are folded.
 //
 //===----------------------------------------------------------------------===//
 
@@ -43,7 +43,7 @@ private:
       return ZeroOp::create(b, type);
     return arith::ConstantOp::create(b, b.getZeroAttr(type));
   }
-  /// A K loop from 0 on has an iteration, as K is at least 1; a part of a split K may have none.
+  /// A K loop that starts at 0 has an iteration, because K is at least 1. A part of a split K may have none.
   bool isNeverEmpty() { return isConstantIntValue(loop.getLowerBound(), 0); }
 
   scf::ForOp loop;
@@ -51,11 +51,12 @@ private:
   ImplicitLocOpBuilder b;
   /// What runs ahead: the ops before the first mma.
   llvm::SmallPtrSet<Operation *, 16> ahead;
-  /// Whether the K block of what runs ahead is one of the loop; null where it always is. The first op of the schedule.
+  /// Whether the K block that runs ahead is one of the loop; null if it always is. This is the first op of the
+  /// schedule.
   Operation *guard = nullptr;
 };
 
-/// Scales that lie in the stage, and not in global memory.
+/// Whether `op` loads scales from the stage, and not from global memory.
 static bool readsStage(Operation &op) {
   auto scales = dyn_cast<LoadScalesOp>(op);
   return scales && scales.isFromTile();
@@ -74,8 +75,8 @@ LogicalResult KLoopPipeliner::findAhead() {
   return loop.emitOpError("expected an mma in a K loop that runs ahead");
 }
 
-/// Behind the last K block there is none: nothing is waited for then, nothing is read from the stage, and what lies in
-/// global memory is read for K block 0.
+/// No K block follows the last one. The guard then skips the wait and the reads of the stage, and reads of global
+/// memory take K block 0.
 void KLoopPipeliner::addGuard() {
   Value k = loop.getInductionVar(), zero = arith::ConstantIndexOp::create(b, 0);
   SmallVector<Operation *> stageReads;
@@ -110,7 +111,7 @@ void KLoopPipeliner::addGuard() {
   }
 }
 
-/// Replaces a guard that holds by what it guards.
+/// Removes a guard that is always true, and keeps what it guards.
 void KLoopPipeliner::dropGuard(Operation *isInside) {
   for (Operation *user : llvm::make_early_inc_range(isInside->getUsers())) {
     if (auto select = dyn_cast<arith::SelectOp>(user)) {
@@ -128,8 +129,8 @@ void KLoopPipeliner::dropGuard(Operation *isInside) {
   }
 }
 
-/// Where a guard of the loop does not hold, the scales are those that the loop carries, and what lies in global memory
-/// is read again for the K block of the mma: this takes no register.
+/// If the guard in the loop is false, the scales keep the values that the loop carries, and reads of global memory take
+/// the K block of the mma again. This takes no register.
 void KLoopPipeliner::carryInGuard(Operation *isInside, scf::ForOp pipelined) {
   auto yield = cast<scf::YieldOp>(pipelined.getBody()->getTerminator());
   for (Operation *user : isInside->getUsers()) {
@@ -150,8 +151,9 @@ void KLoopPipeliner::carryInGuard(Operation *isInside, scf::ForOp pipelined) {
   }
 }
 
-/// The order in the loop: what comes from global memory, the mma up to the start of the last one, the next stage and
-/// its scales, and the rest. Without anything that runs ahead, a constant is the stage that the last K block is behind.
+/// The order in the loop: loads from global memory, the mmas up to the start of the last one, the next stage and its
+/// scales, and the rest. If nothing runs ahead, the first pipeline stage has only a constant, so that the last K block
+/// is peeled.
 KLoopPipeliner::Schedule KLoopPipeliner::makeSchedule() {
   enum { Fetch, Start, Open, Read, Finish, NumSlots };
   SmallVector<Operation *> slots[NumSlots];
@@ -174,7 +176,8 @@ KLoopPipeliner::Schedule KLoopPipeliner::makeSchedule() {
   return schedule;
 }
 
-/// Folds the index arithmetic of ops in (before, after), of a loop among them too, and erases what is dead.
+/// Folds the index arithmetic between `before` and `after`, also in the body of `pipelined`, and erases dead
+/// arithmetic.
 void foldArithmetic(Operation *before, Operation *after, Block *block, scf::ForOp pipelined) {
   SmallVector<Operation *> ops;
   Block::iterator first = before ? std::next(before->getIterator()) : block->begin();
@@ -201,7 +204,7 @@ void foldArithmetic(Operation *before, Operation *after, Block *block, scf::ForO
 }
 
 FailureOr<PipelinedKLoop> KLoopPipeliner::run() {
-  // Constants that are used by later stages would be carried.
+  // The loop would carry constants that a later stage uses.
   for (Operation &op : llvm::make_early_inc_range(loop.getBody()->without_terminator()))
     if (op.hasTrait<OpTrait::ConstantLike>())
       op.moveBefore(loop);
@@ -222,7 +225,8 @@ FailureOr<PipelinedKLoop> KLoopPipeliner::run() {
     ahead.insert(arith::ConstantIndexOp::create(b, 0));
   }
   if (shape.peelsLast) {
-    // The end of the last K block, where K ends before it: the loop's new end is a step less.
+    // The new loop ends one step before the old bound. K may end inside the last K block, so the bound becomes the end
+    // of that block.
     int64_t first = *getConstantIntValue(loop.getLowerBound()), step = *getConstantIntValue(loop.getStep());
     int64_t count = loop.getStaticTripCount()->getSExtValue();
     loop.setUpperBound(arith::ConstantIndexOp::create(b, first + count * step));
@@ -234,7 +238,7 @@ FailureOr<PipelinedKLoop> KLoopPipeliner::run() {
   options.getScheduleFn = [&](scf::ForOp, Schedule &schedule) { schedule = makeSchedule(); };
   options.peelEpilogue = shape.peelsLast;
   options.supportDynamicLoops = true;
-  // Asked for what runs ahead, which the guard stands on.
+  // Called for the ops that run ahead. The guard covers them already, so they stay as they are.
   options.predicateFn = [](RewriterBase &, Operation *op, Value) {
     return isa<MmaOp, MmaStartOp, MmaWaitOp, ReleaseOp, PromoteOp>(op) ? nullptr : op;
   };
@@ -252,7 +256,7 @@ FailureOr<PipelinedKLoop> KLoopPipeliner::run() {
   IRRewriter rewriter(loop);
   FailureOr<scf::ForOp> pipelined = scf::pipelineForLoop(rewriter, loop, options);
   if (failed(pipelined))
-    return emitError(loc, "expected a K loop that can be pipelined: signed, and each value it carries made in it");
+    return emitError(loc, "expected a K loop that can be pipelined: signed, and with each carried value defined in it");
   result.loop = *pipelined;
   if (guard) {
     if (neverEmpty)

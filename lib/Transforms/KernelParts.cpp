@@ -14,7 +14,7 @@ using namespace dgemm;
 
 namespace {
 
-/// The only op of a kind below `root`; null, after an error, if there is none or another.
+/// The only op of type OpTy in `root`; null, after an error, if there is none or more than one.
 template <typename OpTy>
 OpTy findOnly(Operation *root) {
   SmallVector<OpTy> found;
@@ -26,22 +26,22 @@ OpTy findOnly(Operation *root) {
   return {};
 }
 
-/// The dgemm.load_scales in `block` that gives `scales` of `promote`, null for none.
+/// The dgemm.load_scales in `block` that loads `scales` of `promote`; null if `scales` is null.
 FailureOr<LoadScalesOp> findScales(PromoteOp promote, Value scales, Block *block) {
   if (!scales)
     return LoadScalesOp();
   auto load = scales.getDefiningOp<LoadScalesOp>();
   if (!load || load->getBlock() != block)
-    return promote.emitOpError("expected scales that a dgemm.load_scales beside it gives"), failure();
+    return promote.emitOpError("expected scales from a dgemm.load_scales in the same block"), failure();
   return load;
 }
 
-/// The loads that give the scales of a K block and of the sum.
+/// Finds the loads of the scales of a K block and of the sum.
 LogicalResult findScales(KernelParts &parts) {
   Block *kBody = parts.kLoop.getBody(), *tileBody = parts.kLoop->getBlock();
   for (PromoteOp promote : tileBody->getOps<PromoteOp>()) {
     if (parts.scaling)
-      return promote.emitOpError("expected one dgemm.promote at most behind the K loop");
+      return promote.emitOpError("expected at most one dgemm.promote after the K loop");
     parts.scaling = promote;
   }
   PromoteOp promote = parts.promote;
@@ -51,8 +51,8 @@ LogicalResult findScales(KernelParts &parts) {
     return failure();
   int64_t expected = !!*rows + !!*columns, given = llvm::range_size(kBody->getOps<LoadScalesOp>());
   if (given != expected)
-    return parts.kLoop.emitOpError() << "expected the dgemm.load_scales that its promote reads, " << expected
-                                     << ", to divide between the warps, but got " << given;
+    return parts.kLoop.emitOpError() << "expected " << expected
+                                     << " dgemm.load_scales, those that its promote reads, but got " << given;
   if (*rows)
     (rows->isFromTile() ? parts.tileRowScales : parts.directRowScales) = *rows;
   parts.columnScales = *columns;
@@ -70,7 +70,7 @@ LogicalResult findScales(KernelParts &parts) {
   return success();
 }
 
-/// The roles repeat these ops, and no others: what else is in the loops would be lost.
+/// The roles copy only these ops; any other op in the loops would be lost.
 LogicalResult verifyOps(KernelParts &parts) {
   Block *tileBody = &parts.tiles.getBody().front(), *kBody = parts.kLoop.getBody();
   auto isOf = [&](Operation &op, Block *block) {
@@ -90,7 +90,7 @@ LogicalResult verifyOps(KernelParts &parts) {
   return success();
 }
 
-/// One sum over the K blocks of this CTA, from zero on, is what is stored.
+/// The kernel has to store one sum over the K blocks of this CTA, which starts from zero.
 LogicalResult verifySum(KernelOp kernel, KernelParts &parts) {
   scf::ForOp loop = parts.kLoop;
   auto range = loop.getLowerBound().getDefiningOp<KRangeOp>();
@@ -101,14 +101,14 @@ LogicalResult verifySum(KernelOp kernel, KernelParts &parts) {
   bool isExpected = parts.tiles.getKBegin() ? isOfGroup : kernel.getConfig().getSplitK() > 1 ? isPart : isWhole;
   if (!isExpected)
     return loop.emitOpError(
-        "expected to walk K from 0 on, with split_k what dgemm.k_range gives, or of a k_grouped layout "
-        "what dgemm.for_each_tile gives");
+        "expected the bounds 0 and K, with split_k the results of dgemm.k_range, or in a k_grouped layout the K range "
+        "of dgemm.for_each_tile");
   PromoteOp promote = parts.promote;
   if (loop.getNumResults() != 1 || !loop.getInits()[0].getDefiningOp<ZeroOp>() ||
       (promote && promote.getPart() != parts.mma.getResult()) ||
       (promote ? promote.getAcc() : parts.mma.getAcc()) != loop.getRegionIterArgs()[0] ||
       loop.getBody()->getTerminator()->getOperand(0) != (promote ? promote.getResult() : parts.mma.getResult()))
-    return loop.emitOpError("expected to carry the sum of the promoted parts, from a dgemm.zero on, and nothing else");
+    return loop.emitOpError("expected to carry only the sum of the promoted parts, which starts from a dgemm.zero");
   Value sum = loop.getResult(0);
   if (PromoteOp scaling = parts.scaling) {
     if (scaling.getPart() != sum || !scaling.getAcc().getDefiningOp<ZeroOp>() ||
@@ -123,12 +123,12 @@ LogicalResult verifySum(KernelOp kernel, KernelParts &parts) {
   }
   if (MapOp map = parts.map) {
     if (map.getValue() != sum || map.getPart())
-      return map.emitOpError("expected to map the whole sum that is stored otherwise");
+      return map.emitOpError("expected to map the whole sum of the K loop, or with split_k that of the cluster");
     sum = map.getResult();
   }
   if (parts.store.getValue() != sum)
-    return parts.store.emitOpError("expected to store the sum of the K loop, or with split_k of the cluster, and with "
-                                   "an epilogue what that makes of it");
+    return parts.store.emitOpError("expected to store the sum of the K loop, with split_k that of the cluster, or "
+                                   "with an epilogue its result");
   return success();
 }
 

@@ -14,23 +14,24 @@
 
 namespace dgemm {
 
-/// The ops of a kernel that the two roles divide between them.
+/// The ops of a kernel that the producer and the consumers divide between them.
 struct KernelParts {
-  /// The parts of a kernel that dgemm-promote-accumulators left; after an error, failure.
+  /// Finds the parts of a kernel that dgemm-promote-accumulators left. Failure, after an error: the kernel has another
+  /// form.
   static FailureOr<KernelParts> get(KernelOp kernel);
 
   ForEachTileOp tiles;
   scf::ForOp kLoop;
   SmallVector<LoadOp> loads;
-  /// Reads a tile, or global memory; null where the scales are the same along K.
+  /// Row scales, read from a tile or from global memory; null if the scales are the same along K.
   LoadScalesOp tileRowScales;
   LoadScalesOp directRowScales;
-  /// Likewise: from a tile where TMA brings a scale for each column.
+  /// Column scales, likewise; they come from a tile if TMA loads a scale for each column.
   LoadScalesOp columnScales;
   MmaOp mma;
-  /// Null where the mma adds to the sum.
+  /// Null if the mma adds to the sum.
   PromoteOp promote;
-  /// Scales the sum of the K loop, and what it reads; null where all scales vary along K.
+  /// The promote that scales the sum of the K loop, and the loads of its scales; null if all scales vary along K.
   PromoteOp scaling;
   LoadScalesOp sumRowScales;
   LoadScalesOp sumColumnScales;
@@ -40,13 +41,13 @@ struct KernelParts {
   MapOp map;
   StoreOp store;
 
-  /// Whether the producer copies the scales of blocks of B, which no load of `loads` makes a tile of.
+  /// Whether the producer copies block scales of B to a stage. `loads` has no load for them.
   bool stagesBlockScales() const { return columnScales && isBy(columnScales, MovementKind::CpAsync); }
 };
 
-/// The place of the tiles of an operand of which a stage holds one.
+/// The index of the tile of `operand` in a stage.
 int64_t getStageIndex(Operand operand);
-/// That of the tile that `load` makes.
+/// The index of the tile of `load` in a stage.
 int64_t getStageIndex(LoadOp load);
 
 } // namespace dgemm

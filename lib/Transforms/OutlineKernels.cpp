@@ -25,10 +25,10 @@ using namespace dgemm;
 
 constexpr StringLiteral kContainerName = "dgemm_kernels";
 
-/// The function is nothing but its gemm, and to become a kernel.
+/// Whether `op` is a function that becomes a kernel. Such a function holds only its gemm.
 static bool isKernelFunction(Operation *op) { return isa<func::FuncOp>(op) && op->hasAttr(kKernelAttr); }
 
-/// The name of the function around `gemm`, as PTX takes it.
+/// The name of the function around `gemm`, made a valid PTX name.
 static std::string makeKernelName(GemmOp gemm) {
   std::string name = "gemm";
   if (auto func = gemm->getParentOfType<FunctionOpInterface>())
@@ -55,11 +55,11 @@ private:
   bool attachTarget;
   /// Where the kernels go; null before the first one.
   gpu::GPUModuleOp container;
-  /// Names of kernels anywhere in the module: one PTX may hold them all.
+  /// Names of all kernels in the module, because one PTX may hold them all.
   llvm::StringSet<> names;
-  /// By problem and config, or by all attributes where the config is not chosen yet.
+  /// Kernels by problem and config, or by problem and all attributes if the config is not chosen yet.
   DenseMap<std::pair<Attribute, Attribute>, func::FuncOp> kernels;
-  /// By symbol table, kernel and type.
+  /// Launchers by symbol table, kernel and type.
   DenseMap<std::pair<std::pair<Operation *, Operation *>, Type>, func::FuncOp> launchers;
   SymbolTableCollection tables;
 };
@@ -84,8 +84,8 @@ gpu::GPUModuleOp Outliner::getContainer() {
   return container;
 }
 
-/// A function of `gemm` alone. The types of its arguments follow from the problem: where the operands at hand begin is
-/// the launch's concern.
+/// Creates a function that holds only `gemm`. The types of its arguments follow from the problem; the launch handles
+/// the offsets of the actual operands.
 func::FuncOp Outliner::createKernel(GemmOp gemm) {
   std::string base = makeKernelName(gemm), name = base;
   for (unsigned i = 0; !names.insert(name).second; ++i)
@@ -114,7 +114,7 @@ func::FuncOp Outliner::getKernel(GemmOp gemm) {
   return kernel;
 }
 
-/// The function that is called at the place of `gemm`: a declaration, to which the host side gives a body.
+/// The function that is called in place of `gemm`: a declaration, to which the lowering of the host code adds a body.
 func::FuncOp Outliner::getLauncher(GemmOp gemm, func::FuncOp kernel, Operation *table) {
   OpBuilder b(gemm.getContext());
   auto type = b.getFunctionType(gemm->getOperandTypes(), {});

@@ -24,7 +24,7 @@ struct PromoteAccumulators : dgemm::impl::PromoteAccumulatorsPassBase<PromoteAcc
       OpBuilder builder(op);
       auto kernel = op->getParentOfType<KernelOp>();
       if (kernel && kernel.getProblem().getAccuracy() == AccuracyKind::Fast) {
-        // Neither operand has scales that vary along K, which C3 of #dgemm.problem says.
+        // By C3 of #dgemm.problem, neither operand has scales that vary along K.
         Value sum = MmaOp::create(builder, op.getLoc(), op.getAcc().getType(), op.getLhs(), op.getRhs(),
                                   /*over=*/Value(), op.getAcc());
         op.replaceAllUsesWith(sum);

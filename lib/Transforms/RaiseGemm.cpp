@@ -24,24 +24,24 @@ using namespace mlir;
 using namespace dgemm;
 
 namespace {
-/// Where the scales of an operand lie: how to make [K blocks, rows] or [row blocks, K blocks] of their tensor.
+/// How the scale tensor of an operand becomes [K blocks, rows] or [row blocks, K blocks].
 enum class ScaleForm { AsIs, Transposed, Expanded, Flattened };
 
-/// A is lhs, B rhs: what of a generic belongs to it.
+/// What a linalg.generic has for A (lhs) or B (rhs).
 struct RaisedOperand {
   Value value, scale;
   SmallVector<int64_t, 2> granularity = {ScaledAttr::kFull, ScaledAttr::kFull};
   ScaleForm form = ScaleForm::AsIs;
 };
 
-/// Reads one linalg.generic; `why` says what is not as it has to be.
+/// Matches one linalg.generic; `why` is the reason if it does not match.
 class ScaledProduct {
 public:
   explicit ScaledProduct(linalg::GenericOp op) : op(op) {}
 
   bool match();
   StringRef getReason() const { return why; }
-  /// Null, with `why`, if the operands do not fit together.
+  /// Null, with the reason in `why`, if the operands do not fit together.
   GemmOp raise();
 
 private:
@@ -65,7 +65,7 @@ private:
 };
 } // namespace
 
-/// Two parallel loops and a sum over the third; D is indexed by the parallel ones.
+/// Matches two parallel loops and a sum over the third. D is indexed by the parallel loops.
 bool ScaledProduct::matchLoops() {
   SmallVector<utils::IteratorType> kinds = op.getIteratorTypesArray();
   if (kinds.size() != 3 || llvm::count(kinds, utils::IteratorType::reduction) != 1 || op.getNumDpsInits() != 1)
@@ -83,7 +83,7 @@ bool ScaledProduct::matchLoops() {
   return true;
 }
 
-/// The arguments of the body that a product is made of, widened or not.
+/// Appends the arguments of the body that `value` is a product of, whether they are extended or not.
 bool ScaledProduct::addFactor(Value value, SmallVectorImpl<BlockArgument> &factors) {
   if (auto product = value.getDefiningOp<arith::MulFOp>())
     return addFactor(product.getLhs(), factors) && addFactor(product.getRhs(), factors);
@@ -96,7 +96,7 @@ bool ScaledProduct::addFactor(Value value, SmallVectorImpl<BlockArgument> &facto
   return true;
 }
 
-/// A factor of the sum: a matrix of FP8, or scales.
+/// Assigns a factor to lhs or rhs: an FP8 matrix if `isMatrix`, else scales. A factor of the other kind is skipped.
 bool ScaledProduct::takeFactor(BlockArgument factor, bool isMatrix) {
   if (isa<Float8E4M3FNType, Float8E5M2Type>(factor.getType()) != isMatrix)
     return true;
@@ -122,7 +122,7 @@ bool ScaledProduct::takeFactor(BlockArgument factor, bool isMatrix) {
   return true;
 }
 
-/// By the indices of the scales, which blocks of [rows, K] have one.
+/// Sets the granularity and the form of an operand's scales by their indexing map.
 bool ScaledProduct::takeScale(RaisedOperand &operand, AffineMap map, AffineExpr row) {
   AffineExpr zero = getAffineConstantExpr(0, op.getContext());
   AffineExpr kBlock = k.floorDiv(kScaleBlock), rowBlock = row.floorDiv(kScaleBlock);
@@ -150,7 +150,7 @@ bool ScaledProduct::takeScale(RaisedOperand &operand, AffineMap map, AffineExpr 
   return fail("expected a scale for each row and 128 of K, for each block of 128 by 128, for each row, or for all");
 }
 
-/// acc + (product of factors).
+/// Matches acc + (product of factors).
 bool ScaledProduct::matchBody() {
   Block *body = op.getBody();
   auto sum = body->getTerminator()->getOperand(0).getDefiningOp<arith::AddFOp>();
@@ -182,7 +182,7 @@ bool ScaledProduct::match() {
   return matchLoops() && matchBody() && (startsFromZero() || fail("expected a sum that starts from zero"));
 }
 
-/// What rounds the sum to bf16 or f16, element by element, where nobody else reads it.
+/// The element-wise generic that rounds the sum to bf16 or f16; null if there is none or the sum has another user.
 linalg::GenericOp ScaledProduct::findRounding() {
   Value sum = op.getResult(0);
   auto user = sum.hasOneUse() ? dyn_cast<linalg::GenericOp>(*sum.user_begin()) : nullptr;
@@ -197,7 +197,7 @@ linalg::GenericOp ScaledProduct::findRounding() {
   return user;
 }
 
-/// As the gemm takes them.
+/// The scales of `operand` in the shape that the gemm takes; a constant 1 if there are none.
 Value ScaledProduct::arrangeScale(ImplicitLocOpBuilder &b, const RaisedOperand &operand) {
   Value scale = operand.scale;
   if (!scale)
@@ -234,7 +234,7 @@ GemmOp ScaledProduct::raise() {
                     .rhs(rhs.value, scaleB, rhs.granularity)
                     .out(last.getDpsInits().front())
                     .create();
-  // Extents may not fit together, which linalg does not mind where they are dynamic.
+  // Extents may not fit together, because linalg does not check dynamic ones.
   {
     ScopedDiagnosticHandler handler(op.getContext(), [&](Diagnostic &diagnostic) { why = diagnostic.str(); });
     if (failed(verify(gemm))) {
@@ -250,7 +250,7 @@ GemmOp ScaledProduct::raise() {
   return gemm;
 }
 
-/// A sum of products with FP8 in it: worth a remark where it is left alone.
+/// Whether `op` sums over at least two FP8 inputs, so that a remark is due if it is left alone.
 static bool looksLikeProduct(linalg::GenericOp op) {
   return op.getNumReductionLoops() > 0 &&
          llvm::count_if(op.getDpsInputs(), [](Value input) {

@@ -6,9 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Between the end of one K block's last mma and the start of the next one's first, a warpgroup keeps the tensor cores
-// busy only if another fills them; so do the stores of a tile. What a warpgroup does there must be short: this pass
-// moves it into the K block before, or under the last mma.
+// Between the last mma of a K block and the first mma of the next one, a warpgroup leaves the tensor cores idle unless
+// another warpgroup fills them. The same holds while it stores a tile. This pass shortens these gaps: it moves their
+// work into the K block before, or under the last mma.
 //
 //===----------------------------------------------------------------------===//
 
@@ -27,12 +27,12 @@ using namespace dgemm;
 
 namespace {
 
-/// Scales that are the same along K are still to be multiplied in.
+/// Whether the sum of the loop is scaled after it, because some scales are the same along K.
 bool isScaledBehind(scf::ForOp loop) {
   return llvm::any_of(loop->getUsers(), [](Operation *user) { return isa<PromoteOp>(user); });
 }
 
-/// With one K block there is nothing to run ahead of, nor to take out of the loop.
+/// A loop of one K block has nothing to run ahead and nothing to peel.
 KLoopShape chooseShape(scf::ForOp loop, ConfigAttr config) {
   std::optional<APInt> count = loop.getStaticTripCount();
   KLoopShape shape;
@@ -42,9 +42,10 @@ KLoopShape chooseShape(scf::ForOp loop, ConfigAttr config) {
   return shape;
 }
 
-/// Into how many copies to unroll a K loop; 1 for not at all. Less than two iterations of the unrolled loop would leave
-/// straight code, in which ptxas mixes K blocks and spills, and so would one K block that is left over before the one
-/// that early_store takes out of the loop; but not the few of a loop that is shorter than the factor.
+/// The unroll factor of a K loop; 1 for none. Fewer than two iterations of the unrolled loop would leave straight-line
+/// code, in which ptxas mixes K blocks and spills. So would one K block that is left over before the one that
+/// early_store peels. With early_store, a loop that is shorter than the factor has too few K blocks to spill and is
+/// fully unrolled.
 int64_t getUnrollFactor(scf::ForOp loop, ConfigAttr config) {
   int64_t factor = config.getSchedule().getUnroll();
   std::optional<APInt> count = loop.getStaticTripCount();
@@ -79,7 +80,7 @@ struct ScheduleKLoop : dgemm::impl::ScheduleKLoopPassBase<ScheduleKLoop> {
       ConfigAttr config = roles->getParentOfType<KernelOp>().getConfig();
       if (config.getSchedule().getEarlyStore())
         divideStores(roles.getConsumer());
-      // A loop without mma only hands stages back.
+      // A loop without mma only releases stages.
       roles.getConsumer().walk([&](scf::ForOp loop) {
         if (!loop.getBody()->getOps<MmaOp>().empty())
           loops.emplace_back(loop, config);

@@ -49,16 +49,16 @@ struct SelectConfig : dgemm::impl::SelectConfigPassBase<SelectConfig> {
     });
     if (result.wasInterrupted())
       return signalPassFailure();
-    // A pass on a function leaves the module alone, and one that finds no problem leaves all as it is.
+    // A pass on a function does not change the module, and neither does a pass that finds no problem.
     if (auto module = dyn_cast<ModuleOp>(getOperation()); module && hasProblems)
       module->setAttr(kMachineAttr, MachineAttr::get(&getContext(), chosenFor.name, chosenFor.multiprocessors));
   }
 
 private:
-  /// An option stands at no place of the module.
+  /// An option has no location in the module.
   InFlightDiagnostic emitOptionError() { return emitError(UnknownLoc::get(&getContext())); }
 
-  /// That of the module, or else of the options.
+  /// Reads the machine of the module, or else that of the options. Error: the two differ.
   LogicalResult readMachine() {
     llvm::Expected<Machine> given = Machine::parse(machine);
     if (!given)
@@ -84,7 +84,7 @@ private:
     return success();
   }
 
-  /// Reads the option: a whole config or fields.
+  /// Reads the option `config`: a whole config, or fields of one.
   LogicalResult readConfig() {
     if (isWholeConfig(config)) {
       whole = parseWholeConfig([&] { return emitOptionError(); }, &getContext(), config);
@@ -131,13 +131,13 @@ private:
   }
 
   Machine chosenFor = Machine::getDefault();
-  /// Null where fields are given.
+  /// Null if the option gives fields.
   ConfigAttr whole;
   ConfigFields fields;
   std::optional<TunedTable> own;
   std::optional<SpillData> spills;
   SmallVector<ConfigAttr> avoidedConfigs;
-  /// Of these.
+  /// Refers to the members above.
   ChoiceData data;
 };
 } // namespace

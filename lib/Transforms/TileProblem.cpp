@@ -24,7 +24,7 @@ namespace dgemm {
 using namespace mlir;
 using namespace dgemm;
 
-/// A function that is to become a kernel is its gemm and nothing else.
+/// A function that becomes a kernel holds its gemm and nothing else.
 static LogicalResult verifyBody(func::FuncOp func, GemmOp gemm) {
   if (gemm->getBlock() != &func.getBody().front())
     return gemm.emitOpError("expected to stand in the entry block of a function, which becomes a kernel; run "
@@ -37,7 +37,7 @@ static LogicalResult verifyBody(func::FuncOp func, GemmOp gemm) {
   return success();
 }
 
-/// A kernel has the operands of the gemm as arguments, in its own order. It returns nothing, and nobody calls it.
+/// A kernel has the operands of the gemm as arguments, in an order of its own. It has no results, and no op calls it.
 static LogicalResult verifySignature(func::FuncOp func, GemmOp gemm) {
   for (Value operand : gemm.getOperands()) {
     if (!isa<BlockArgument>(operand))
@@ -68,7 +68,7 @@ static LogicalResult verifySignature(func::FuncOp func, GemmOp gemm) {
   return success();
 }
 
-/// The function that `gemm` becomes a kernel in place of; null after an error.
+/// The function that the kernel of `gemm` replaces; null after an error.
 static func::FuncOp getFunction(GemmOp gemm) {
   if (failed(verifyIsBufferized(gemm)))
     return nullptr;
@@ -84,7 +84,7 @@ static func::FuncOp getFunction(GemmOp gemm) {
   return func;
 }
 
-/// The empty kernel: operands and dynamic sizes as arguments.
+/// Creates an empty kernel with the operands and dynamic sizes as arguments.
 static KernelOp createKernel(ImplicitLocOpBuilder &b, func::FuncOp func, GemmOp gemm) {
   SmallVector<Type> types;
   SmallVector<Attribute> attrs;
@@ -106,7 +106,7 @@ static KernelOp createKernel(ImplicitLocOpBuilder &b, func::FuncOp func, GemmOp 
 }
 
 namespace {
-/// Fills the loops of a kernel. `column` is the first one of a tile in D.
+/// Fills the loops of a kernel. `column` is the first column of a tile in D.
 class KernelBody {
 public:
   KernelBody(ImplicitLocOpBuilder &b, KernelOp kernel, ForEachTileOp tiles, Value column)
@@ -116,13 +116,13 @@ public:
   Value createKBlock(Value k, FragType fragType, Value acc);
   /// `acc` times the scales that are the same along K.
   Value scaleSum(Value acc);
-  /// To D; with split_k after the sum over the cluster, of which each CTA stores its columns. Behind the sum comes the
-  /// epilogue of `gemm`.
+  /// Applies the epilogue of `gemm` to `acc` and stores the result to D. With split_k, `acc` is first summed over the
+  /// cluster, and each CTA stores its own columns.
   void createStore(Value acc, GemmOp gemm);
 
 private:
   Value operand(Operand operand) { return kernel.findOperand(operand); }
-  /// `offsets` in an operand, with the group in front where it has one.
+  /// `offsets` into an operand, with the group in front if the operand has one.
   SmallVector<Value> offsetsOf(Operand role, ArrayRef<Value> offsets) {
     SmallVector<Value> all(offsets);
     if (cast<MemRefType>(operand(role).getType()).getRank() == 3)
@@ -134,20 +134,20 @@ private:
   }
   ScaledAttr lhs() { return kernel.getProblem().getLhs(); }
   ScaledAttr rhs() { return kernel.getProblem().getRhs(); }
-  /// Groups of rows may start where the scales of a row do not lie at a multiple of 16 bytes.
+  /// Whether a group of rows may start where its first scale is not at a multiple of 16 bytes.
   bool startsAnywhere(Operand scales) {
     constexpr int64_t kScalesIn16Bytes = 4;
     ProblemAttr problem = kernel.getProblem();
     return scales == Operand::ScaleA && problem.getLayout() == Layout::Offsets &&
            problem.getAlignment() % kScalesIn16Bytes != 0;
   }
-  /// Scales for each row of a K block come with its tiles, where TMA takes their strides. A box of TMA starts at a
-  /// multiple of 16 bytes: an H200 calls another one an illegal instruction.
+  /// Whether scales for each row of a K block are loaded with its tiles, which needs strides that TMA takes. A TMA box
+  /// has to start at a multiple of 16 bytes; an H200 reports any other as an illegal instruction.
   bool isLoadedWithTiles(Operand scales) {
     return kernel.getProblem().getScaledOf(scales).isForEachRowOfKBlock() &&
            OperandGeometry::get(kernel, scales).allowsTMA() && !startsAnywhere(scales);
   }
-  /// Those from `row` on, of the K block at `k`.
+  /// Loads the tile of scales from `row` on, of the K block at `k`.
   Value loadScaleTile(Operand scales, Value k, Value row) {
     int64_t depth = kernel.getProblem().getScaledOf(scales).getK();
     return load(scales, {arith::DivUIOp::create(b, k, arith::ConstantIndexOp::create(b, depth)), row});
@@ -164,7 +164,7 @@ private:
 };
 } // namespace
 
-/// By TMA through a tile, or by each thread for its own rows.
+/// Loads row scales by TMA through a tile, or directly, where each thread loads those of its own rows.
 Value KernelBody::loadRowScales(Value k) {
   auto type = FragType::get(b.getContext(), config.getBlockM(), 1);
   Value m = tiles.getTileM();
@@ -173,7 +173,7 @@ Value KernelBody::loadRowScales(Value k) {
   return LoadScalesOp::create(b, type, loadScaleTile(Operand::ScaleA, k, m));
 }
 
-/// As the scales of rows.
+/// Loads column scales, as loadRowScales does row scales.
 Value KernelBody::loadColumnScales(Value k) {
   int64_t count = rhs().getScalesOfTile(config.getBlockN());
   Type type = rhs().isForEachRow() ? Type(FragType::get(b.getContext(), 1, count))
@@ -203,7 +203,7 @@ Value KernelBody::scaleSum(Value acc) {
                            ZeroOp::create(b, acc.getType()));
 }
 
-/// The epilogue of `gemm` on columns of D from `n` on.
+/// Applies the epilogue of `gemm` to the columns of D from `n` on.
 Value KernelBody::mapSum(Value acc, Value n, GemmOp gemm) {
   if (!gemm.hasEpilogue())
     return acc;

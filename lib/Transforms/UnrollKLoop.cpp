@@ -12,8 +12,8 @@
 using namespace mlir;
 using namespace dgemm;
 
-/// An mma takes over the registers of a partial sum that was promoted before it: otherwise ptxas keeps those of all K
-/// blocks of the body apart and runs out of registers.
+/// Lets each mma take over the registers of a partial sum that was promoted before it. Otherwise ptxas gives the
+/// partial sum of each K block of the body its own registers, and runs out of them.
 static void reusePartialSums(Block &block) {
   SmallVector<Value> promoted;
   auto takeOver = [&](Type type, MutableOperandRange over) {

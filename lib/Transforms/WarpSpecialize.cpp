@@ -6,9 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Expects the kernel that dgemm-promote-accumulators leaves: one tile loop, in it one K loop of loads, mma and promote,
-// behind it the promote that scales its sum, where some scales are the same along K, and one store. Both roles repeat
-// the loops; the producer keeps the loads, the consumers keep the rest.
+// Expects the kernel that dgemm-promote-accumulators leaves: one tile loop, which has one K loop of loads, mma and
+// promote, and after it one store. If some scales are the same along K, another promote scales the sum before the
+// store. Both roles copy the loops; the producer keeps the loads, and the consumers keep the rest.
 //
 //===----------------------------------------------------------------------===//
 
@@ -33,21 +33,22 @@ using namespace dgemm;
 
 namespace {
 
-/// What the mma and promote of one K block read: for each slice, and for each half of the columns or for all.
+/// What the mmas and promotes of one K block read: `lhs` and `rowScales` for each slice, `rhs` for each half of the
+/// columns or for all of them.
 struct KBlock {
   SmallVector<Value> lhs, rowScales;
   SmallVector<Value> rhs;
-  /// Scales of blocks of B.
+  /// Block scales of B.
   Value blockScales;
-  /// Tiles of scales for each column, where the stage has them, and what has been read of them so far.
+  /// Tiles of column scales, if the stage has them, and the scales that are read from them before the mma.
   SmallVector<Value> columnTiles, columnScales;
 };
 
-/// Registers of a math thread beside accumulators and scales that it holds ahead of their use. With less left over
-/// ptxas has the scales of sums arrive before the K loop starts: 128x256 took 5 % longer on an H200.
+/// Registers that a math thread needs beside its accumulators and the scales that it holds ahead of their use. With
+/// fewer, ptxas waits for the scales of sums before the K loop starts: 128x256 took 5 % longer on an H200.
 constexpr int64_t kOtherRegisters = 72;
 
-/// Builds one role at a time; `map` holds what its copies of the loops' values are.
+/// Builds one role. `map` maps the values of the original loops to their copies.
 class RoleBuilder {
 public:
   RoleBuilder(KernelParts &parts, Value ring, StageType stageType)
@@ -78,7 +79,7 @@ private:
   SmallVector<Value> mapAll(ValueRange values) {
     return llvm::map_to_vector(values, [&](Value value) { return map.lookupOrDefault(value); });
   }
-  /// A copy of the K loop; `body` builds one iteration and returns what it carries on.
+  /// Copies the K loop; `body` builds one iteration and returns the values that it yields.
   scf::ForOp buildKLoop(ValueRange inits, function_ref<SmallVector<Value>(ValueRange)> body) {
     scf::ForOp old = parts.kLoop;
     SmallVector<Value> bounds = mapAll({old.getLowerBound(), old.getUpperBound(), old.getStep()});
@@ -91,15 +92,15 @@ private:
                                 scf::YieldOp::create(b, body(carried));
                               });
   }
-  /// Rows of the tile that `tile` was in the sequential kernel.
+  /// A view, from row `offset` on, of the tile of `stage` that stands for `tile` of the sequential kernel.
   Value view(Value stage, Value tile, TileType type, Value offset) {
     return ViewOp::create(b, type, stage, getStageIndex(tile.getDefiningOp<LoadOp>()), offset);
   }
   ProblemAttr getProblem() { return parts.tiles->getParentOfType<KernelOp>().getProblem(); }
-  /// The scales of a 64-row slice: of the tile that starts at row `offset`.
+  /// Loads the row scales of the 64-row slice that starts at row `offset` of the tile.
   Value loadRowScales(Value stage, Value offset);
   Value loadRowScales(LoadScalesOp direct, Value offset);
-  /// The scales of sums: of each slice, and of the columns.
+  /// Scales of sums: row scales for each slice, and column scales for all slices.
   struct SumScales {
     SmallVector<Value> rows;
     Value columns;
@@ -166,7 +167,7 @@ KBlock RoleBuilder::openKBlock(ArrayRef<Value> rowOffsets, int64_t columns) {
   KBlock block;
   if (parts.columnScales && !parts.stagesBlockScales() && !parts.columnScales.isForEachRow())
     block.blockScales = b.clone(*parts.columnScales, map)->getResult(0);
-  if (parts.directRowScales) // on their way while the stage fills
+  if (parts.directRowScales) // they arrive while the stage fills
     for (Value offset : rowOffsets)
       block.rowScales.push_back(loadRowScales(Value(), offset));
   Value stage = WaitOp::create(b, stageType, ring);
@@ -195,8 +196,8 @@ KBlock RoleBuilder::openKBlock(ArrayRef<Value> rowOffsets, int64_t columns) {
   return block;
 }
 
-/// One K block of a consumer whose mma add to the sums: there is no partial sum, so each has all columns, and all run
-/// at once.
+/// Builds one K block of a consumer whose mmas add to the sums. There are no partial sums, so each mma takes all
+/// columns, and all mmas run at once.
 SmallVector<Value> RoleBuilder::addToSums(ArrayRef<Value> rowOffsets, ValueRange sums) {
   KBlock block = openKBlock(rowOffsets, parts.mma.getRhs().getType().getRows());
   SmallVector<Value> next;
@@ -204,15 +205,15 @@ SmallVector<Value> RoleBuilder::addToSums(ArrayRef<Value> rowOffsets, ValueRange
     next.push_back(MmaStartOp::create(b, sum.getType(), lhs, block.rhs[0], /*over=*/Value(), sum));
   next.push_back(
       MmaOp::create(b, sums.back().getType(), block.lhs.back(), block.rhs[0], /*over=*/Value(), sums.back()));
-  // The last one has waited for all.
+  // The last mma has waited for all.
   for (Value &sum : MutableArrayRef(next).drop_back())
     sum = MmaWaitOp::create(b, sum.getType(), sum, /*pending=*/0);
   ReleaseOp::create(b, ring);
   return next;
 }
 
-/// Whether a thread can hold a scale for each column of an mma beside its accumulators, so that they are read before
-/// the mma: of a rotated K loop those of the next K block, too.
+/// Whether a thread can hold the column scales of an mma beside its accumulators, so that they are read before the mma.
+/// A rotated K loop also holds those of the next K block.
 bool RoleBuilder::hasRoomForColumnScales(ConfigAttr config, int64_t columns) {
   int64_t warpgroups = config.getWarpgroups();
   int64_t sums = getAccumulatorRegisters(config.getBlockM(), config.getBlockN(), warpgroups);
@@ -238,8 +239,9 @@ Value RoleBuilder::loadColumnScales(const KBlock &block, size_t half, int64_t co
   return LoadScalesOp::create(b, type, parts.columnScales.getSource(), offsets, parts.columnScales.getMovementAttr());
 }
 
-/// One K block of a consumer: mma and promote for each 64-row slice, in columns that one partial accumulator holds.
-/// Scales are read before the stage is released, and the stage is released before the last promotion.
+/// Builds one K block of a consumer: mma and promote for each 64-row slice and for the columns that one partial
+/// accumulator holds. Scales are read before the stage is released, and the stage is released before the last
+/// promotion.
 SmallVector<Value> RoleBuilder::buildConsumerKBlock(ArrayRef<Value> rowOffsets, ValueRange sums) {
   if (!parts.promote)
     return addToSums(rowOffsets, sums);
@@ -256,7 +258,7 @@ SmallVector<Value> RoleBuilder::buildConsumerKBlock(ArrayRef<Value> rowOffsets, 
   for (size_t i = 0; i < count; ++i) {
     size_t slice = i / halves, half = i % halves;
     part = MmaOp::create(b, partFrag, block.lhs[slice], block.rhs[half], part, /*acc=*/Value());
-    // What the mma before left in registers may be all that there is room for.
+    // Without room for all column scales before the mmas, those of this mma are loaded here.
     Value columnScales = loadColumnScales(block, half, columns);
     if (i + 1 == count)
       ReleaseOp::create(b, ring);
@@ -267,7 +269,8 @@ SmallVector<Value> RoleBuilder::buildConsumerKBlock(ArrayRef<Value> rowOffsets, 
   return next;
 }
 
-/// The sum over the cluster of a 64-row slice. Copies the index arithmetic behind it, which says where it is stored.
+/// Sums a 64-row slice over the cluster. Also copies the index arithmetic after it, which computes where the sum is
+/// stored.
 Value RoleBuilder::reduceCluster(Value sum) {
   ReduceClusterOp old = parts.reduce;
   auto type = FragType::get(b.getContext(), hopper::kWgmmaM, old.getSum().getType().getColumns());
@@ -279,7 +282,7 @@ Value RoleBuilder::reduceCluster(Value sum) {
   return reduce.getSum();
 }
 
-/// The sums of these slices; the K loop for none only hands the stages back.
+/// Builds the K loop for these slices and returns their sums. Without slices, the loop only releases the stages.
 SmallVector<Value> RoleBuilder::buildConsumerKLoop(ArrayRef<Value> rowOffsets) {
   int64_t columns = parts.mma.getRhs().getType().getRows();
   auto sumFrag = FragType::get(b.getContext(), hopper::kWgmmaM, columns);
@@ -296,7 +299,8 @@ SmallVector<Value> RoleBuilder::buildConsumerKLoop(ArrayRef<Value> rowOffsets) {
   return SmallVector<Value>(buildKLoop(zeros, body).getResults());
 }
 
-/// The sums of the first `count` slices, of those only that begin inside of the group; the others are zero.
+/// Returns the sums of the first `count` slices. Only slices that begin inside the group are computed; the others are
+/// zero.
 SmallVector<Value> RoleBuilder::buildSlicesOfGroup(ArrayRef<Value> rowOffsets, size_t count, bool mayHaveNone) {
   if (count == 0 || (count == 1 && !mayHaveNone))
     return buildConsumerKLoop(rowOffsets.take_front(count));
@@ -316,7 +320,7 @@ SmallVector<Value> RoleBuilder::buildSlicesOfGroup(ArrayRef<Value> rowOffsets, s
   return SmallVector<Value>(branch.getResults());
 }
 
-/// Copies the index arithmetic in front of the scaling of a sum.
+/// Copies the index arithmetic before the scaling of a sum.
 void RoleBuilder::cloneSumArithmetic() {
   for (Operation &op : llvm::make_range(std::next(parts.kLoop->getIterator()), parts.scaling->getIterator()))
     if (isa_and_nonnull<arith::ArithDialect>(op.getDialect()))
@@ -334,7 +338,7 @@ RoleBuilder::SumScales RoleBuilder::loadSumScales(ArrayRef<Value> rowOffsets) {
   return scales;
 }
 
-/// Whether a thread can hold the scales of sums beside its accumulators: then they are on their way while K is walked.
+/// Whether a thread can hold the scales of sums beside its accumulators. They are then loaded while the K loop runs.
 bool RoleBuilder::hasRoomForSumScales(ConfigAttr config, size_t slices) {
   int64_t columns = config.getBlockN(), warpgroups = config.getWarpgroups();
   int64_t sums = parts.promote ? getAccumulatorRegisters(config.getBlockM(), columns, warpgroups)
@@ -347,7 +351,7 @@ bool RoleBuilder::hasRoomForSumScales(ConfigAttr config, size_t slices) {
   return sums + scales + kOtherRegisters <= budget.consumer;
 }
 
-/// Starts copies to shared memory of those that there is one of for each row; a single one is loaded.
+/// Starts to copy scales of sums to shared memory if there is one for each row of A or B; others are loaded directly.
 RoleBuilder::SumScales RoleBuilder::fetchSumScales(ArrayRef<Value> rowOffsets) {
   cloneSumArithmetic();
   auto fetch = [&](LoadScalesOp load, int64_t count, Value more) -> Value {
@@ -358,7 +362,7 @@ RoleBuilder::SumScales RoleBuilder::fetchSumScales(ArrayRef<Value> rowOffsets) {
     return FetchScalesOp::create(b, TileType::get(b.getContext(), 1, count, b.getF32Type(), 0), load.getSource(),
                                  offsets);
   };
-  AwaitScalesOp::create(b); // until no thread reads those of the tile before
+  AwaitScalesOp::create(b); // until no thread reads the scales of the previous tile
   SumScales fetched;
   if (LoadScalesOp columns = parts.sumColumnScales)
     fetched.columns = columns.isForEachRow()
@@ -372,7 +376,7 @@ RoleBuilder::SumScales RoleBuilder::fetchSumScales(ArrayRef<Value> rowOffsets) {
   return fetched;
 }
 
-/// What has been fetched, from shared memory.
+/// Reads the fetched scales from shared memory.
 RoleBuilder::SumScales RoleBuilder::readSumScales(const SumScales &fetched) {
   AwaitScalesOp::create(b);
   auto read = [&](Value scales, bool isOfRows) -> Value {
@@ -407,7 +411,7 @@ void RoleBuilder::scaleSums(const SumScales &scales, MutableArrayRef<Value> sums
     sum = PromoteOp::create(b, sum.getType(), sum, row, scales.columns, n, ZeroOp::create(b, sum.getType()));
 }
 
-/// The epilogue of a slice of 64 rows, of which `row` is the first in the tile.
+/// Applies the epilogue to the 64-row slice that starts at row `row` of the tile.
 Value RoleBuilder::mapSum(Value sum, Value row) {
   if (!parts.map)
     return sum;
@@ -421,7 +425,7 @@ Value RoleBuilder::mapSum(Value sum, Value row) {
   return copy;
 }
 
-/// A slice of 64 rows, of which `row` is the first in the tile.
+/// Stores the 64-row slice that starts at row `row` of the tile.
 void RoleBuilder::buildStore(Value sum, Value row) {
   SmallVector<Value> offsets = mapAll(parts.store.getOffsets());
   Value &m = offsets[offsets.size() - 2];
@@ -433,8 +437,8 @@ void RoleBuilder::buildStore(Value sum, Value row) {
 
 void RoleBuilder::buildConsumer(Block *block, Value warpgroup, ConfigAttr config) {
   b.setInsertionPointToEnd(block);
-  // First row in the tile of each 64-row slice of this warpgroup. Warpgroups take turns, so that each has work where a
-  // group ends early.
+  // First row in the tile of each 64-row slice of this warpgroup. Warpgroups take the slices in turn, so that each has
+  // work if a group ends early.
   int64_t warpgroups = config.getWarpgroups(), turn = warpgroups * hopper::kWgmmaM;
   Value first = arith::MulIOp::create(b, warpgroup, arith::ConstantIndexOp::create(b, hopper::kWgmmaM));
   SmallVector<Value> rowOffsets = {first};
@@ -442,9 +446,9 @@ void RoleBuilder::buildConsumer(Block *block, Value warpgroup, ConfigAttr config
     rowOffsets.push_back(arith::AddIOp::create(b, first, arith::ConstantIndexOp::create(b, row)));
 
   openTileLoop(block);
-  // A sum over a cluster wants all slices of each CTA.
+  // A sum over a cluster needs all slices of each CTA.
   bool skips = parts.tiles.searchesGroups() && !parts.reduce;
-  // Scales of sums are on their way while K is walked, if there is any room for them.
+  // Scales of sums are loaded while the K loop runs, if registers or shared memory have room for them.
   bool isAhead = parts.scaling && hasRoomForSumScales(config, rowOffsets.size());
   bool isFetched = parts.scaling && !isAhead && canFetchSumScales(config, rowOffsets.size());
   SumScales scales = isAhead ? loadSumScales(rowOffsets) : isFetched ? fetchSumScales(rowOffsets) : SumScales();
@@ -481,7 +485,7 @@ LogicalResult specialize(KernelOp kernel) {
   auto zero = parts->kLoop.getInits()[0].getDefiningOp<ZeroOp>();
   bool isAround = !parts->tiles->isAncestor(zero);
   parts->tiles.erase();
-  if (isAround && zero->use_empty()) // of all rows of a tile, which no warpgroup holds
+  if (isAround && zero->use_empty()) // it covers all rows of a tile, which no warpgroup holds
     zero.erase();
   return success();
 }

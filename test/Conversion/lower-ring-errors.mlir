@@ -107,7 +107,7 @@ dgemm.kernel @stage(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: 
   dgemm.warp_specialize
   producer registers = 40 {
     %stage = dgemm.acquire %ring[%i] parity %i : !ring -> !stage
-    // expected-error @+1 {{'scf.for' op expected a stage to be loaded or viewed, and no more}}
+    // expected-error @+1 {{'scf.for' op expected a stage to be used by dgemm.load_async and dgemm.view only}}
     %last = scf.for %k = %c0 to %c1 step %c1 iter_args(%carried = %stage) -> (!stage) {
       scf.yield %carried : !stage
     }

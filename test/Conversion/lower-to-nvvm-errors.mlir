@@ -18,7 +18,7 @@ dgemm.kernel @thread(%a: memref<2x64x128xf8E4M3FN> {dgemm.operand = "a"}, %sa: m
     config <tile = <block = 64x64x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   %c64 = arith.constant 64 : index
   dgemm.warp_specialize producer registers = 40 {
-    // expected-error @+1 {{expected a producer of whole warps, all lanes of which look for the group of a tile, but got one of 1 thread; run dgemm-lower-ring first}}
+    // expected-error @+1 {{expected a producer of whole warps, because all their lanes search for the group of a tile, but got one of 1 thread; run dgemm-lower-ring first}}
     dgemm.for_each_tile (%m, %n, %g, %rows) of (%c64, %c64) masked %masked_m : memref<2xi32> tile = [64, 64] group_m = 1 {
     }
   } consumer (%wg) x 1 registers = 232 {
@@ -29,7 +29,7 @@ dgemm.kernel @thread(%a: memref<2x64x128xf8E4M3FN> {dgemm.operand = "a"}, %sa: m
 
 // What no pass before it took is not left there in silence.
 func.func @gemm(%a: memref<64x128xf8E4M3FN>, %sa: memref<1x64xf32>, %sb: memref<1x1xf32>, %d: memref<64x64xbf16>) {
-  // expected-error @+1 {{'dgemm.gemm' op is in no dgemm.kernel, so that nothing converts it}}
+  // expected-error @+1 {{'dgemm.gemm' op is outside of a dgemm.kernel, so nothing converts it}}
   dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%a scaled %sb by [128, 128]) out(%d)
       : (memref<64x128xf8E4M3FN>, memref<1x64xf32>, memref<64x128xf8E4M3FN>, memref<1x1xf32>, memref<64x64xbf16>)
   return

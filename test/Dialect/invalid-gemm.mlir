@@ -369,7 +369,7 @@ func.func @result_of_memory(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, 
 
 func.func @aligned(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>,
                    %d: memref<64x384xbf16>) {
-  // expected-error @+1 {{expected 'aligned' to be positive, of a contiguous, offsets or k_grouped layout, but got 16 of a dense one}}
+  // expected-error @+1 {{expected 'aligned' to be positive, and only for a contiguous, offsets or k_grouped layout, but got 16 for a dense layout}}
   dgemm.gemm dense aligned 16 lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
       : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
   return
@@ -377,12 +377,12 @@ func.func @aligned(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memre
 
 // -----
 
-// expected-error @+1 {{expected 'alignment' to be positive, 1 but for layouts of offsets and k_grouped, and a multiple of 128 for k_grouped, but got 16 for dense}}
+// expected-error @+1 {{expected 'alignment' to be at least 1, a multiple of 128 for k_grouped, and 1 for layouts other than offsets and k_grouped, but got 16 for dense}}
 func.func private @alignment() attributes {problem = #dgemm.problem<sizes = [64, 384, 512], alignment = 16>}
 
 // -----
 
-// expected-error @+1 {{expected 'alignment' to be positive, 1 but for layouts of offsets and k_grouped, and a multiple of 128 for k_grouped, but got 0 for offsets}}
+// expected-error @+1 {{expected 'alignment' to be at least 1, a multiple of 128 for k_grouped, and 1 for layouts other than offsets and k_grouped, but got 0 for offsets}}
 func.func private @no_alignment() attributes {problem = #dgemm.problem<sizes = [64, 384, 512, 2], layout = offsets, alignment = 0>}
 
 // -----
@@ -405,7 +405,7 @@ func.func @split(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<
 
 func.func @k_aligned(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>,
                      %d: memref<2x64x384xbf16>, %ends: memref<2xi32>) {
-  // expected-error @+1 {{expected 'aligned' to be a multiple of 128 of a k_grouped layout, but got 64}}
+  // expected-error @+1 {{expected 'aligned' to be a multiple of 128 for a k_grouped layout, but got 64}}
   dgemm.gemm k_grouped(%ends) aligned 64 lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
       : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<2x64x384xbf16>, memref<2xi32>)
   return

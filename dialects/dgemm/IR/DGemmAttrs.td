@@ -19,7 +19,9 @@ def DGemm_MachineAttr : AttrDef<DGemm_Dialect, "Machine"> {
   let mnemonic = "machine";
   let summary = "the GPU that a module is compiled for";
   let description = [{
-    Stands on a module as `dgemm.machine`; configs are chosen by it, from the tables of that name and by the cost model.
+    A module carries it as `dgemm.machine`. Configs are chosen for this machine, from the tuned tables of that name and
+    by the cost model.
+
     Example: `#dgemm.machine<name = "h200", multiprocessors = 132>`.
   }];
   let parameters = (ins StringRefParameter<"as --machine spells it">:$name,
@@ -32,10 +34,12 @@ def DGemm_TargetAttr : AttrDef<DGemm_Dialect, "Target"> {
   let mnemonic = "target";
   let summary = "how a gpu.module becomes PTX or a cubin";
   let description = [{
-    Stands in the `targets` of a `gpu.module` of kernels that dgemm-lower-to-nvvm has made. Upstream's `gpu-module-to-binary`
-    then makes an object of it as this compiler does: PTX with `format=isa`, and with `format=bin` or `fatbin` a cubin of the
-    only kernel, which ptxas assembles. The object's target is a `#nvvm.target`, which other tools know; its properties have the launch
-    descriptors as JSON, by the names of the kernels, in `dgemm.launch`.
+    It belongs in the `targets` of a `gpu.module` with kernels that `dgemm-lower-to-nvvm` has made. Upstream's
+    `gpu-module-to-binary` then makes an object from the module as this compiler does: PTX with `format=isa`, or a cubin
+    with `format=bin` or `fatbin`. ptxas assembles the cubin, and the module must have exactly one kernel for it. The
+    target of the object is a `#nvvm.target`, which other tools know. The properties of the object hold the launch
+    descriptors as JSON in `dgemm.launch`, by kernel name.
+
     Example: `gpu.module @dgemm_kernels [#dgemm.target] { ... }`.
   }];
 }
@@ -44,10 +48,11 @@ def DGemm_TensorMapAttr : AttrDef<DGemm_Dialect, "TensorMap"> {
   let mnemonic = "tensor_map";
   let summary = "how the host encodes a CUtensorMap kernel parameter";
   let description = [{
-    Stands on the kernel argument that takes the map. `dims` (elements) and `strides` (bytes, without the innermost) are
-    affine maps of (M, N, K) or (M, N, K, G), with the leading dimensions (LDA, LDB, LDD) behind G where one is dynamic,
-    innermost dimension first as cuTensorMapEncodeTiled takes them. `rows`, where given, is the box's extent along rows as a
-    map of the same sizes, and `box` has the most that it can be. The launch descriptor is printed from this attribute.
+    The kernel argument for the map carries this attribute. `dims` (in elements) and `strides` (in bytes, without the
+    innermost) are affine maps of (M, N, K) or (M, N, K, G), or of (M, N, K, G, LDA, LDB, LDD) if a leading dimension is
+    dynamic. Their results start with the innermost dimension, as cuTensorMapEncodeTiled takes them. `rows`, if given,
+    is an affine map of the same sizes to the box's extent along rows; `box` then has the largest extent. The launch
+    descriptor is printed from this attribute.
 
     Example:
     ```mlir
@@ -58,7 +63,7 @@ def DGemm_TensorMapAttr : AttrDef<DGemm_Dialect, "TensorMap"> {
   let parameters = (ins EnumParameter<DGemm_Operand>:$operand, "::mlir::Type":$element,
                         "::mlir::AffineMap":$dims, "::mlir::AffineMap":$strides,
                         "::mlir::DenseI64ArrayAttr":$box, DefaultValuedParameter<"int64_t", "0">:$swizzle,
-                        OptionalParameter<"::mlir::AffineMap", "rows of the box, where sizes say how many">:$rows);
+                        OptionalParameter<"::mlir::AffineMap", "rows of the box, if they depend on the sizes">:$rows);
   let builders = [AttrBuilder<(ins "Operand":$operand, "Type":$element, "AffineMap":$dims, "AffineMap":$strides,
                                    "DenseI64ArrayAttr":$box, "int64_t":$swizzle), [{
     return $_get($_ctxt, operand, element, dims, strides, box, swizzle, AffineMap());
@@ -85,29 +90,31 @@ def DGemm_MovementAttr : AttrDef<DGemm_Dialect, "Movement"> {
   let mnemonic = "movement";
   let summary = "how a load or a store moves its data";
   let description = [{
-    `dgemm-choose-data-movement` puts it on the loads and stores of a kernel; later passes do as it says.
+    `dgemm-choose-data-movement` puts it on the loads and stores of a kernel. Later passes follow it.
 
     | kind | meaning |
     | --- | --- |
-    | `tma` | bulk copies of the TMA unit, which one thread starts |
+    | `tma` | bulk copies by the TMA unit, which one thread starts |
     | `cp_async` | `cp.async` of a few bytes by each lane of a warp |
-    | `registers` | ordinary loads and stores of all threads that take part |
+    | `registers` | ordinary loads and stores by all threads that take part |
 
     | field | meaning |
     | --- | --- |
     | `multicast` | the CTAs of a `row` or `column` of the cluster need the same tile: each loads a slice of its rows for all of them |
-    | `cache` | `evict_first`: its lines leave L2 first |
-    | `prefetch_from` | where M is at least that, the tile that a CTA loads first is prefetched to the L2; 0: never |
-    | `few_rows` | where M is at most that, scales of A come by `cp_async` instead; 0: never |
-    | `clip_rows` | the last tile along M loads only the rows that exist, up to a multiple of 8; what the others hold is undefined |
+    | `cache` | `evict_first`: the L2 evicts the lines first |
+    | `prefetch_from` | if M is at least this value, the tile that a CTA loads first is prefetched to the L2; 0: never |
+    | `few_rows` | if M is at most this value, scales of A are copied by `cp_async` instead; 0: never |
+    | `clip_rows` | the last tile along M loads only the rows that exist, rounded up to a multiple of 8; the contents of the other rows are undefined |
 
-    - C1: the fields are for `tma` only.
-    - C2: `prefetch_from` is not negative, and `few_rows` is 0 to 4: one `cp.async` moves up to 16 bytes (PTX ISA 9.0).
-    - C3: `tma` suits the strides of the operand, and scales of A come by it; D is not stored by it with split_k.
-    - C4: A is multicast along a row where the cluster has several columns, B along a column where it has several rows.
-    - C5: `prefetch_from` and `few_rows` are for a dense layout without multicast, the one for A and B, the other for scales
-      of A with a block M of 64.
-    - C6: `clip_rows` is for A of a dense layout without multicast.
+    - C1: only `tma` takes these fields.
+    - C2: `prefetch_from` is at least 0. `few_rows` is 0 to 4, because one `cp.async` moves up to 16 bytes (PTX ISA
+      9.0).
+    - C3: `tma` requires strides of the operand that TMA takes. A tile of scales is loaded by `tma`. With split_k, D is
+      not stored by `tma`.
+    - C4: A is multicast along a row if the cluster has several columns, B along a column if it has several rows.
+    - C5: `prefetch_from` and `few_rows` require a dense layout without multicast. `prefetch_from` applies to A and B,
+      `few_rows` to scales of A with a block M of 64.
+    - C6: `clip_rows` applies to A of a dense layout without multicast.
 
     Example: `#dgemm.movement<tma, multicast = column, cache = evict_first>`.
   }];
@@ -121,9 +128,9 @@ def DGemm_MovementAttr : AttrDef<DGemm_Dialect, "Movement"> {
     return $_get($_ctxt, kind, Multicast::None, CachePolicy::Normal, /*prefetch_from=*/0, /*few_rows=*/0, /*clip_rows=*/false);
   }]>];
   let extraClassDeclaration = [{
-    /// Emits an error at `op`, which is moved as this says, unless the kind is one of `kinds`.
+    /// Emits an error at `op`, which has this movement, unless the kind is one of `kinds`.
     LogicalResult verifyKind(Operation *op, ArrayRef<MovementKind> kinds) const;
-    /// Emits an error at `op`, which so moves a tile of `operand`, unless the kernel around it allows that.
+    /// Emits an error at `op`, which moves a tile of `operand` in this way, unless the kernel around it allows that.
     LogicalResult verifyFor(Operation *op, Operand operand) const;
   }];
   let assemblyFormat = "`<` $kind (`,` struct($multicast, $cache, $prefetch_from, $few_rows, $clip_rows)^)? `>`";
@@ -134,7 +141,7 @@ def DGemm_LaunchAttr : AttrDef<DGemm_Dialect, "Launch"> {
   let mnemonic = "launch";
   let summary = "what the host must know to launch a kernel";
   let description = [{
-    Stands as `dgemm.launch` on the `llvm.func` that a kernel became; the launch descriptor is made from it and from the
+    The `llvm.func` of a lowered kernel carries it as `dgemm.launch`. The launch descriptor is made from it and from the
     attributes of the arguments. `shared_memory` is in bytes.
   }];
   let parameters = (ins "::dgemm::ProblemAttr":$problem, "::dgemm::ConfigAttr":$config, "int64_t":$threads,

@@ -6,8 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The parameters of the parts are the one table of fields: parsers, printers and documentation come from it, and so does
-// `Fields` of each part, by which configs are read from options, matched, listed, described and varied (ConfigFields.h).
+// The parameters of the parts are the only table of config fields. Parsers, printers and documentation come from it.
+// So does the struct `Fields` of each part, which serves to read configs from options, and to match, list, describe and
+// vary them (ConfigFields.h).
 //
 //===----------------------------------------------------------------------===//
 
@@ -18,15 +19,15 @@ include "DGemmDialect.td"
 include "mlir/IR/AttrTypeBase.td"
 include "mlir/IR/EnumAttr.td"
 
-def DGemm_CachePolicy : I32EnumAttr<"CachePolicy", "how the L2 keeps what a load brings", [
+def DGemm_CachePolicy : I32EnumAttr<"CachePolicy", "how the L2 keeps loaded lines", [
     I32EnumAttrCase<"Normal", 0, "normal">,
     I32EnumAttrCase<"EvictFirst", 1, "evict_first">]> {
   let cppNamespace = "::dgemm";
 }
 
-/// A field that has to be given.
+/// A required field.
 class DGemm_Field<string type, string summary> : AttrParameter<type, summary>;
-/// A field that is `value` where it is left out.
+/// A field that has this value if it is left out.
 class DGemm_DefaultField<string type, string value, string summary> : AttrParameter<type, summary> {
   let defaultValue = value;
 }
@@ -37,7 +38,7 @@ class DGemm_CamelCase<string name> {
                              "s", "t", "u", "v", "w", "x", "y", "z"],
                       text, letter, !subst("_" # letter, !toupper(letter), text));
 }
-/// The C++ member of a field, and the function that reads it off the attribute.
+/// The C++ member of a field, and the getter for the field in the attribute.
 class DGemm_FieldMember<string name> {
   string member = DGemm_CamelCase<name>.ret;
   string getter = "get" # !toupper(!substr(member, 0, 1)) # !substr(member, 1) # "()";
@@ -69,16 +70,16 @@ class DGemm_ConfigPart<string className, string part> : AttrDef<DGemm_Dialect, c
           # !getdagname(parameters, i) # "\";\n", "")), "");
   string accessors = "";
 
-  let extraClassDeclaration = "  /// Each field given, or left to choose.\n"
+  let extraClassDeclaration = "  /// The fields; one without a value is left to choose.\n"
     # "  struct Fields {\n" # members # "\n"
-    # "    /// Calls `visit` for each field with what is said of it and its value in each of `fields`.\n"
+    # "    /// Calls `visit` for each field with its description and its value in each of `fields`.\n"
     # "    template <typename Visit, typename... All> static void forEach(Visit visit, All &...fields) {\n"
     # visits # "\n    }\n"
-    # "    /// A field that has no default and is not given, \"\" if there is none.\n"
+    # "    /// The name of a required field that has no value; \"\" if there is none.\n"
     # "    ::llvm::StringRef findMissing() const {\n" # missing # "      return \"\";\n    }\n"
     # "  };\n"
     # "  Fields getFields() const { return {" # values # "}; }\n"
-    # "  /// Fields that are not given have their default; none may be missing.\n"
+    # "  /// A field without a value gets its default. Every required field must have a value.\n"
     # "  static " # cppClassName # " get(::mlir::MLIRContext *context, const Fields &fields) {\n"
     # "    return get(context, " # arguments # ");\n  }\n" # accessors;
 }
@@ -88,17 +89,17 @@ def DGemm_TileAttr : DGemm_ConfigPart<"Tile", "tile"> {
   let parameters = (ins
       DGemm_Field<"Extents<3>", "tile of D of a CTA and K depth of a stage, M x N x K elements">:$block,
       DGemm_DefaultField<"Extents<2>", "Extents<2>({1, 1})",
-          "M x N adjacent tiles whose CTAs form a cluster: TMA multicasts the tile of A along N, that of B along M">:$cluster,
+          "M x N adjacent tiles whose CTAs form a cluster: TMA multicasts the tile of A along N and the tile of B along M">:$cluster,
       DGemm_DefaultField<"int64_t", "1",
           "CTAs of a cluster that share a tile, each with its part of the K blocks; their sums are added through distributed shared memory">:$split_k);
   let description = [{
-    - C2: block N is a multiple of 8 from 8 to 256, and of 16 above 200, where each half of the columns has an mma of its
-      own (one partial accumulator for all of them would leave the final one no room).
+    - C2: block N is a multiple of 8 from 8 to 256. Above 200 it is a multiple of 16, because each half of the columns
+      has its own mma there (a partial accumulator of all columns would leave too few registers for the final one).
     - C3: block K is 128, the depth of a scale block.
-    - C9: cluster is 1x1, 1x2, 2x1 or 2x2, and with two CTAs along M, which fetch half of B's tile each, block N is a
-      multiple of 16 (a half holds whole swizzle atoms of 8 rows).
-    - C10: split_k is 1 to 8 (the CTAs that a cluster may have anywhere), and 1 with a cluster of several tiles; each CTA
-      has columns of block N to sum, in groups of 8.
+    - C9: cluster is 1x1, 1x2, 2x1 or 2x2. With two CTAs along M, block N is a multiple of 16: each CTA fetches half of
+      B's tile, and a half holds whole swizzle atoms of 8 rows.
+    - C10: split_k is 1 to 8 (8 is the largest cluster that every GPU of the target supports), and 1 with a cluster of
+      several tiles. Each CTA has columns of block N to sum, in groups of 8.
   }];
   let accessors = [{
     int64_t getBlockM() const { return getBlock()[0]; }
@@ -115,9 +116,9 @@ def DGemm_OrderAttr : DGemm_ConfigPart<"Order", "order"> {
       DGemm_DefaultField<"int64_t", "8",
           "tile rows that are walked together before the next tile column, so that L2 keeps B">:$group_m,
       DGemm_DefaultField<"bool", "false",
-          "every second tile of a CTA takes its K blocks from the last one backwards, so that the L2 still has what the wave of tiles before has read last; its sums are added in that order">:$serpentine,
+          "every second tile of a CTA walks its K blocks backwards from the last one, so that it starts with what the previous wave of tiles left in the L2; its partial sums are added in that order">:$serpentine,
       DGemm_DefaultField<"bool", "false",
-          "no more CTAs take part than do the tiles in the same number of waves; else as many as multiprocessors">:$even_waves);
+          "use only as many CTAs as the number of waves requires; otherwise one for each multiprocessor">:$even_waves);
   let description = [{
     - C6: group_m is at least 1.
   }];
@@ -127,13 +128,13 @@ def DGemm_ScheduleAttr : DGemm_ConfigPart<"Schedule", "schedule"> {
   let summary = "how loads, tensor cores, promotion and stores of a CTA overlap";
   let parameters = (ins
       DGemm_Field<"int64_t", "depth of the ring between TMA and tensor cores">:$stages,
-      DGemm_Field<"int64_t", "math warpgroups, which share the rows of a tile; one more warpgroup produces">:$warpgroups,
+      DGemm_Field<"int64_t", "math warpgroups, which share the rows of a tile; the producer is one more warpgroup">:$warpgroups,
       DGemm_DefaultField<"int64_t", "1",
-          "K blocks in an iteration of the math warpgroups' K loop, where their number is known (not with split_k) and at least twice that, or, with early_store, less than that">:$unroll,
+          "K blocks in an iteration of the math warpgroups' K loop; applies if the number of K blocks is known (not with split_k) and at least twice this value, or, with early_store, less than this value">:$unroll,
       DGemm_DefaultField<"bool", "false",
-          "math warpgroups wait for a stage and load its scales in the K block before">:$rotate,
+          "math warpgroups wait for a stage and load its scales one K block ahead">:$rotate,
       DGemm_DefaultField<"bool", "false",
-          "of what a warpgroup has of a tile, the first slice or the first half of the columns is stored while the tensor cores compute the last K block of the second (where the number of K blocks is known, and no scales are the same along K), and D goes through shared memory in halves, which leaves room for stages">:$early_store);
+          "a math warpgroup stores the first slice, or the first half of the columns, of its part of a tile while the tensor cores compute the last K block of the second (if the number of K blocks is known and all scales vary along K); D goes through shared memory in halves, which leaves room for stages">:$early_store);
   let description = [{
     - C4: 1 to 3 math warpgroups.
     - C5: 2 to 32 stages.
@@ -145,22 +146,22 @@ def DGemm_LoadsAttr : DGemm_ConfigPart<"Loads", "loads"> {
   let summary = "what the L2 does with tiles that are loaded";
   let parameters = (ins
       DGemm_DefaultField<"CachePolicy", "CachePolicy::Normal",
-          "normal, or evict_first: tiles of B leave the L2 first, for a B that is read once">:$b);
+          "normal, or evict_first: the L2 evicts tiles of B first, for a B that is read once">:$b);
 }
 
 def DGemm_ConfigAttr : AttrDef<DGemm_Dialect, "Config"> {
   let mnemonic = "config";
   let summary = "every choice that tuning may make for a kernel";
   let description = [{
-    `dgemm-gen --config=help` lists the fields of the parts. What the parts may be together follows from PTX ISA 9.0
-    (wgmma, setmaxnreg) and the memories of a multiprocessor:
+    `dgemm-gen --config=help` lists the fields of the parts. The constraints between the parts follow from PTX ISA 9.0
+    (wgmma, setmaxnreg) and from the memories of a multiprocessor:
 
     - C1: block M is 64 or 128 rows for each math warpgroup.
-    - C7: partial and final accumulators fit the registers of a math thread.
-    - C8: stages, output staging and barriers fit the shared memory of a CTA.
-    - C12: early_store wants a split_k of 1; where a math warpgroup has one mma in a K block, which the last one divides,
-      also a block N of a multiple of 16 and no rotate.
-    - C13: K is not walked back and forth (serpentine) with split_k, of which a CTA may have no K block.
+    - C7: partial and final accumulators fit in the registers of a math thread.
+    - C8: stages, output staging and barriers fit in the shared memory of a CTA.
+    - C12: early_store requires split_k = 1. If a math warpgroup has one mma in a K block, early_store divides the last
+      one; it then also requires a block N that is a multiple of 16, and rotate = false.
+    - C13: serpentine requires split_k = 1, because with split_k a CTA may have no K block.
 
     Example:
     ```mlir
@@ -186,7 +187,7 @@ def DGemm_ConfigAttr : AttrDef<DGemm_Dialect, "Config"> {
     int64_t getWarpgroups() const { return getSchedule().getWarpgroups(); }
     /// CTAs of a cluster.
     int64_t getClusterSize() const { return getClusterM() * getClusterN() * getSplitK(); }
-    /// CTAs of a cluster share tiles of A or B.
+    /// True if CTAs of a cluster share tiles of A or B.
     bool isMulticast() const { return getClusterM() * getClusterN() > 1; }
   }];
 }

@@ -16,15 +16,15 @@ def DGemm_Dialect : Dialect {
   let cppNamespace = "::dgemm";
   let summary = "Scaled FP8 GEMM on NVIDIA Hopper, from problem to pipeline";
   let description = [{
-    Three levels of IR, each complete (it parses, verifies and can start a test):
+    The dialect has three levels of IR. Each is complete: it parses, verifies and can start a test.
 
-    - problem: `dgemm.gemm`, among any ops; `dgemm-outline-kernels` gives each a function of its own;
+    - problem: `dgemm.gemm`, among any ops; `dgemm-outline-kernels` moves each into its own function;
     - tile: a `dgemm.kernel` that reads as a sequential program over tiles (`for_each_tile`, `load`, `scaled_mma` or
       `mma` + `promote`, `store`);
     - pipeline: the kernel split into warp roles around a ring of stages (`warp_specialize`, `acquire`, `commit`,
       `wait`, `release`).
 
-    Below these stand the upstream `nvvm` and `llvm` dialects. See Rationale.md.
+    The upstream `nvvm` and `llvm` dialects come below these levels. See Rationale.md.
   }];
   let useDefaultAttributePrinterParser = 1;
   let useDefaultTypePrinterParser = 1;
@@ -39,7 +39,7 @@ def DGemm_Dialect : Dialect {
 
 class DGemm_Op<string mnemonic, list<Trait> traits = []> : Op<DGemm_Dialect, mnemonic, traits>;
 
-// Where an op of a kernel may stand. Verified after the op itself.
+// The allowed place of an op of a kernel. It is verified after the op itself.
 class DGemm_PlaceTrait<string name> : NativeOpTrait<name> {
   let cppNamespace = "::dgemm";
 }

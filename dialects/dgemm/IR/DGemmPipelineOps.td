@@ -17,8 +17,9 @@ def DGemm_RingOp : DGemm_Op<"ring", [
     MemoryEffects<[MemAlloc]>, DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmResultNames"]>]> {
   let summary = "the ring of stages of a kernel, all empty";
   let description = [{
-    - C1: the ring has the stages of the kernel's config, and these the tiles of A, B, the scales of A and those of B, in
-      this order; the last or the last two may be missing. A tile that nothing loads keeps the place of those behind it.
+    - C1: the ring has as many stages as the kernel's config says. A stage has the tiles of A, B, the scales of A and
+      the scales of B, in this order; the last one or two may be missing. A tile that nothing loads stays in the stage,
+      so that the tiles after it keep their places.
   }];
   let results = (outs DGemm_RingType:$ring);
   let extraClassDefinition = [{
@@ -33,16 +34,16 @@ def DGemm_WarpSpecializeOp : DGemm_Op<"warp_specialize", [
     SingleBlock, NoTerminator, DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmBlockArgumentNames"]>]> {
   let summary = "one role for each warpgroup of a CTA";
   let description = [{
-    The last warpgroup runs the producer region, on one elected thread or, as `producer x 32` and `producer x 128`, on
-    its first warp or on all of its threads; each of the first `consumers` warpgroups runs the consumer region, whose
-    argument is its index. The register counts are what `setmaxnreg` asks for a thread of that role.
+    The last warpgroup runs the producer region: on one elected thread, on its first warp (`producer x 32`) or on all of
+    its threads (`producer x 128`). Each of the first `consumers` warpgroups runs the consumer region, whose argument is
+    the index of the warpgroup. The register counts are those that `setmaxnreg` requests for a thread of the role.
 
     - C1: 1 to 3 consumers.
     - C2: register counts are multiples of 8 from 24 to 256 (PTX ISA 9.0, setmaxnreg).
     - C3: the producer is 1, 32 or 128 threads.
     - C4: all roles together stay within the 65536 registers of a multiprocessor.
     - C5: there are as many consumers as math warpgroups in the kernel's config.
-    - C6: what a consumer views of a stage the producer loads.
+    - C6: the producer loads every tile of a stage that a consumer views.
 
     Example:
     ```mlir
@@ -74,10 +75,10 @@ def DGemm_AcquireOp : DGemm_Op<"acquire", [
     DGemm_InProducer, AttrSizedOperandSegments, DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmResultNames"]>]> {
   let summary = "the producer's next stage, once all consumers have released it";
   let description = [{
-    `dgemm-assign-stage-phase` says which stage it is: its `index` in the ring and the `parity` of the phase, i32; and, where
-    the producer brings the scales of B, the `slot` of those of the K block.
+    `dgemm-assign-stage-phase` adds the position of the stage, as i32: its `index` in the ring and the `parity` of the
+    phase. If the producer copies the scales of B, it also adds the `slot` of the scales of the K block.
 
-    - C1: an index has a parity, and a slot has both.
+    - C1: `index` and `parity` come together, and `slot` only with both.
 
     Example: `%stage = dgemm.acquire %ring[%i] parity %p : !dgemm.ring<3, !stage> -> !stage`.
   }];
@@ -103,11 +104,12 @@ def DGemm_AcquireOp : DGemm_Op<"acquire", [
 def DGemm_LoadAsyncOp : DGemm_Op<"load_async", [DGemm_InProducer, MemoryEffects<[MemRead, MemWrite]>]> {
   let summary = "starts a copy from global memory to a tile of an acquired stage";
   let description = [{
-    By `tma` or `registers` the box of A, B or of scales for each row that starts at the element offsets. By `cp_async`
-    what `dgemm.load_scales` reads of the scales of blocks of B, which have a place of their own in shared memory, not one
-    in each stage: `dgemm-lower-ring` copies those of 32 K blocks of the K loop at once.
+    By `tma` or `registers`, the op copies the box of A, of B or of scales for each row that starts at the element
+    offsets. By `cp_async`, it copies the scales of blocks of B that `dgemm.load_scales` reads. These have their own
+    place in shared memory instead of one in each stage: `dgemm-lower-ring` copies the scales of 32 K blocks of the K
+    loop at once.
 
-    - C1: the tile is that of the operand, in the order of A, B, the scales of A and those of B.
+    - C1: tile 0 is loaded from A, tile 1 from B, tile 2 from the scales of A and tile 3 from the scales of B.
 
     Example: `dgemm.load_async %a[%m, %k] into %stage[0] by <tma> : memref<?x512xf8E4M3FN>, !dgemm.stage<...>`.
   }];
@@ -121,7 +123,7 @@ def DGemm_LoadAsyncOp : DGemm_Op<"load_async", [DGemm_InProducer, MemoryEffects<
 }
 
 def DGemm_CommitOp : DGemm_Op<"commit", [DGemm_InProducer]> {
-  let summary = "hands the acquired stage over; it is full when its copies have landed";
+  let summary = "hands the acquired stage to the consumers; it is full when its copies have landed";
   let arguments = (ins DGemm_RingType:$ring, Optional<I32>:$index);
   let builders = [OpBuilder<(ins "Value":$ring), [{ build($_builder, $_state, ring, /*index=*/Value()); }]>];
   let assemblyFormat = "$ring (`[` $index^ `]`)? attr-dict `:` qualified(type($ring))";
@@ -131,8 +133,8 @@ def DGemm_WaitOp : DGemm_Op<"wait", [
     DGemm_InConsumer, AttrSizedOperandSegments, DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmResultNames"]>]> {
   let summary = "the consumer's next stage, once it is full";
   let description = [{
-    Where `condition` is given and does not hold, nothing is waited for, and the stage must not be read. Which stage it is
-    `dgemm-assign-stage-phase` says, as of `dgemm.acquire`.
+    If `condition` is given and false, the op does not wait, and the stage must not be read. `dgemm-assign-stage-phase`
+    adds the position of the stage, as for `dgemm.acquire`.
 
     Example: `%stage = dgemm.wait %ring when %more : !dgemm.ring<3, !stage> -> !stage`.
   }];
@@ -159,10 +161,11 @@ def DGemm_WaitOp : DGemm_Op<"wait", [
 def DGemm_ViewOp : DGemm_Op<"view", [DGemm_InKernel, Pure]> {
   let summary = "a tile of a stage, or some of its rows";
   let description = [{
-    Tile `index` of the stage from element `offset` on: whole rows for a tile of several rows, elements for one of a
-    single row.
+    The result is a part of tile `index` of the stage. It starts at row `offset` of a tile of several rows, or at
+    element `offset` of a tile of a single row.
 
-    - C1: the result has the element type and swizzle of the tile, and all of its columns or its only row.
+    - C1: the result has the element type and swizzle of the tile. It has all columns of the tile, or is a part of its
+      only row.
 
     Example: `%wa = dgemm.view %stage[0] from %r : !dgemm.stage<...> -> !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>`.
   }];
@@ -184,14 +187,14 @@ def DGemm_ReleaseOp : DGemm_Op<"release", [DGemm_InConsumer]> {
 def DGemm_FetchScalesOp : DGemm_Op<"fetch_scales", [DGemm_InConsumer, MemoryEffects<[MemRead, MemWrite]>]> {
   let summary = "starts a copy of scales of a sum to shared memory";
   let description = [{
-    The threads of a math warpgroup copy the scales that are the same along K, of rows of A or of B from the row offset on:
-    as many as the tile has, zeros for rows that do not exist. They are on their way while K is walked and take no
-    registers meanwhile. The tile is the warpgroup's own, where the scales of K blocks have their place in other kernels;
-    it may be read after a `dgemm.await_scales`.
+    The threads of a math warpgroup copy scales that are the same along K. These are the scales of rows of A or B from
+    the row offset on, as many as the tile has; rows that do not exist give zeros. The copies run while the K loop runs
+    and take no registers. Each warpgroup has its own tile, in the place of the scales of K blocks, which such a kernel
+    does not have. The tile may be read after a `dgemm.await_scales`.
 
     - C1: the tile is a row of f32.
-    - C2: the source is the kernel argument scale_a or scale_b, with a scale for each row that is the same along K, and no
-      scales of the kernel vary along K.
+    - C2: the source is the kernel argument scale_a or scale_b. It has a scale for each row, and no scales of the kernel
+      vary along K.
 
     Example: `%xb = dgemm.fetch_scales %scale_b[%n, %c0] : memref<1x4096xf32> -> !dgemm.tile<1x256xf32>`.
   }];
@@ -202,10 +205,11 @@ def DGemm_FetchScalesOp : DGemm_Op<"fetch_scales", [DGemm_InConsumer, MemoryEffe
 }
 
 def DGemm_AwaitScalesOp : DGemm_Op<"await_scales", [DGemm_InConsumer]> {
-  let summary = "waits until the scales that a warpgroup fetches are there for all of its threads";
+  let summary = "waits until all threads of a warpgroup can read the scales that it fetches";
   let description = [{
-    All threads of the warpgroup come this far, and the copies that they have started by `dgemm.fetch_scales` have landed.
-    In front of a `dgemm.fetch_scales` it keeps threads from overwriting what others still read of the tile before.
+    The op waits until all threads of the warpgroup have reached it and the copies that they started by
+    `dgemm.fetch_scales` have landed. Before a `dgemm.fetch_scales`, it keeps threads from overwriting scales of the
+    previous tile that other threads still read.
   }];
   let assemblyFormat = "attr-dict";
 }
@@ -213,8 +217,8 @@ def DGemm_AwaitScalesOp : DGemm_Op<"await_scales", [DGemm_InConsumer]> {
 def DGemm_TileAtOp : DGemm_Op<"tile_at", [DGemm_InKernel, Pure]> {
   let summary = "the tile at a shared-memory address";
   let description = [{
-    Made by `dgemm-lower-ring` and `dgemm-lower-stores`, which know where tiles lie. The address is aligned as the swizzle
-    wants it.
+    `dgemm-lower-ring` and `dgemm-lower-stores` make this op; they know where tiles lie. The address has the alignment
+    that the swizzle requires.
 
     Example: `%ta = dgemm.tile_at %p : !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>`.
   }];
@@ -224,13 +228,13 @@ def DGemm_TileAtOp : DGemm_Op<"tile_at", [DGemm_InKernel, Pure]> {
 }
 
 def DGemm_StoreFragmentOp : DGemm_Op<"store_fragment", [DGemm_InKernel, MemoryEffects<[MemWrite]>]> {
-  let summary = "columns of a fragment to a tile in shared memory, rounded to bf16";
+  let summary = "columns of a fragment to a tile in shared memory, rounded to bf16 or f16";
   let description = [{
-    Writes columns `column` to `column + C` of the fragment to a tile of C columns, with its swizzle.
+    Writes C columns of the fragment, from `column` on, to a tile of C columns, with its swizzle.
 
-    - C1: the tile is bf16, has the rows of the fragment and 8, 16, 32 or 64 columns, with a swizzle of its row's bytes
-      (none for 8 columns).
-    - C2: the columns lie inside the fragment.
+    - C1: the tile is bf16 or f16. It has the rows of the fragment and 8, 16, 32 or 64 columns. Its swizzle is the width
+      of a row in bytes (none for 8 columns).
+    - C2: the columns lie inside the fragment, and `column` is a multiple of 8.
 
     Example: `dgemm.store_fragment %acc[64] into %t : !dgemm.frag<64x192xf32>, !dgemm.tile<64x64xbf16, swizzle = 128>`.
   }];
@@ -244,9 +248,10 @@ def DGemm_StoreFragmentOp : DGemm_Op<"store_fragment", [DGemm_InKernel, MemoryEf
 def DGemm_SendFragmentOp : DGemm_Op<"send_fragment", [DGemm_InKernel]> {
   let summary = "columns of a fragment to each of the other CTAs of a cluster";
   let description = [{
-    Starts to write the columns that CTA r sums to its shared memory: what CTA q sends lies behind `buffer` (an address of
-    this CTA, which stands for the same of each) in place q, or q - 1 for q > r. `barrier` of CTA r gets the bytes. Rows
-    past the end of D are sent like others: every CTA must hear of every other one in each tile, or it could run ahead.
+    Starts to write to the shared memory of each other CTA r: the op sends the columns that CTA r sums. `buffer` is an
+    address of this CTA; it stands for the same address in every CTA. The columns from CTA q lie from `buffer` on, in
+    place q, or q - 1 for q > r. `barrier` of CTA r counts their bytes. Rows past the end of D are sent like others:
+    every CTA must hear from every other one in each tile, or it could run ahead.
 
     Example: `dgemm.send_fragment %acc to %buffer signal %barrier split = 4 : !dgemm.frag<64x128xf32>`.
   }];
@@ -261,7 +266,8 @@ def DGemm_SendFragmentOp : DGemm_Op<"send_fragment", [DGemm_InKernel]> {
 def DGemm_AddReceivedOp : DGemm_Op<"add_received", [DGemm_InKernel, MemoryEffects<[MemRead]>]> {
   let summary = "this CTA's columns of a fragment, plus those that the others have sent";
   let description = [{
-    Adds in the order of the places behind `buffer` (see `dgemm.send_fragment`), from which all has been received.
+    Adds the received columns in the order of their places from `buffer` on (see `dgemm.send_fragment`). All of them
+    must have been received.
 
     Example:
     `%sum = dgemm.add_received %acc from %buffer split = 4 : !dgemm.frag<64x128xf32> -> !dgemm.frag<64x32xf32>`.

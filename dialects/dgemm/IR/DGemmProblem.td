@@ -31,7 +31,8 @@ def DGemm_Operand : I32EnumAttr<"Operand", "an operand of a problem", [
     I32EnumAttrCase<"MIndices", 5, "m_indices">,
     I32EnumAttrCase<"MaskedM", 6, "masked_m">,
     I32EnumAttrCase<"Offsets", 15, "offsets">,
-    // Those of the epilogue, in order; getEpilogueOperand and getEpilogueIndex tell which.
+    // The operands of the epilogue, in order. getEpilogueOperand and getEpilogueIndex convert from and to their
+    // numbers.
     I32EnumAttrCase<"Epilogue0", 7, "epilogue0">,
     I32EnumAttrCase<"Epilogue1", 8, "epilogue1">,
     I32EnumAttrCase<"Epilogue2", 9, "epilogue2">,
@@ -58,7 +59,7 @@ def DGemm_AccuracyKind : I32EnumAttr<"AccuracyKind", "what is promised of D", [
   let cppNamespace = "::dgemm";
 }
 
-// A parameter of this enum that is left out where it has this value.
+// A parameter of this enum that is left out if it has this value.
 class DGemm_DefaultedEnum<EnumInfo enumInfo, string value> : EnumParameter<enumInfo> {
   let defaultValue = value;
 }
@@ -67,8 +68,8 @@ def DGemm_DivisorsAttr : AttrDef<DGemm_Dialect, "Divisors"> {
   let mnemonic = "divisors";
   let summary = "what dynamic sizes are promised to be multiples of";
   let description = [{
-    In elements; 1, which promises nothing, where left out. `lda`, `ldb` and `ldd` are leading dimensions that are given at
-    launch. A launch with a size that breaks the promise is refused.
+    Divisors are in elements. A divisor that is left out is 1, which promises nothing. `lda`, `ldb` and `ldd` are
+    leading dimensions that are given at launch. A launch with a size that breaks the promise is refused.
 
     Example: `#dgemm.divisors<n = 8, k = 16>`.
   }];
@@ -76,7 +77,7 @@ def DGemm_DivisorsAttr : AttrDef<DGemm_Dialect, "Divisors"> {
                         DefaultValuedParameter<"int64_t", "1">:$lda, DefaultValuedParameter<"int64_t", "1">:$ldb,
                         DefaultValuedParameter<"int64_t", "1">:$ldd);
   let extraClassDeclaration = [{
-    /// In the order of kSizeNames.
+    /// The divisors in the order of kSizeNames.
     std::array<int64_t, 7> getAll() const { return {1, getN(), getK(), 1, getLda(), getLdb(), getLdd()}; }
   }];
   let assemblyFormat = "`<` struct(params) `>`";
@@ -87,33 +88,35 @@ def DGemm_ScaledAttr : AttrDef<DGemm_Dialect, "Scaled"> {
   let mnemonic = "scaled";
   let summary = "the elements of A or B, and how they are scaled";
   let description = [{
-    Each block of `rows` rows and `k` columns has a scale; `full` stands for all rows, or for all of K.
+    Each block of `rows` rows and `k` columns has a scale. `full` stands for all rows, or for all of K.
 
-    | block | a scale for each | the operand of the scales |
+    | block | a scale for each | shape of the scales |
     | --- | --- | --- |
     | `[1, 128]` | row and 128 columns | [ceil(K/128), rows] |
     | `[128, 128]` | block of 128 x 128 | [ceil(rows/128), ceil(K/128)] |
     | `[1, full]` | row (of A: a token; of B: a channel) | [1, rows] |
     | `[full, full]` | tensor | [1, 1] |
 
-    - C1: the elements are f8E4M3FN or f8E5M2, which wgmma takes in any mix (PTX ISA 9.0, wgmma.mma_async), the scales f32.
+    - C1: the elements are f8E4M3FN or f8E5M2, which wgmma takes in any combination (PTX ISA 9.0, wgmma.mma_async). The
+      scales are f32.
     - C2: the block is one of these.
 
-    Example: `#dgemm.scaled<f8E4M3FN by [1, 128] of f32>`, as A is if nothing else is said.
+    Example: `#dgemm.scaled<f8E4M3FN by [1, 128] of f32>`, the default of A.
   }];
   let parameters = (ins "::mlir::Type":$element, "int64_t":$rows, "int64_t":$k, "::mlir::Type":$scale);
   let extraClassDeclaration = [{
-    /// Extent of a block that reaches over the whole dimension.
+    /// Extent of a block that covers the whole dimension.
     static constexpr int64_t kFull = -1;
-    /// Whether K blocks have scales of their own; else a scale is for all of K.
+    /// True if each K block has its own scales; otherwise a scale is for all of K.
     bool variesAlongK() const { return getK() != kFull; }
     bool isForEachRow() const { return getRows() == 1; }
-    /// Whether each K block has a scale for each row: TMA brings those of a tile with it, where strides allow.
+    /// True if each K block has a scale for each row. TMA loads the scales of a tile with it, if their strides allow.
     bool isForEachRowOfKBlock() const { return isForEachRow() && variesAlongK(); }
-    /// What is used where nothing else is said. A: a scale for each row and 128 columns. B: one for each block of 128 x 128.
+    /// The defaults. A: a scale for each row and 128 columns. B: a scale for each block of 128 x 128.
     static ScaledAttr getOfA(::mlir::MLIRContext *context);
     static ScaledAttr getOfB(::mlir::MLIRContext *context);
-    /// Scales along the rows that a tile of so many can meet, where tiles start at multiples of that.
+    /// The number of scales along the rows that a tile of `tileRows` rows can overlap. Tiles start at multiples of
+    /// `tileRows`.
     int64_t getScalesOfTile(int64_t tileRows) const {
       return getRows() == kFull ? 1 : getScaleBlocksOfTile(tileRows, getRows());
     }
@@ -126,7 +129,7 @@ def DGemm_EpilogueOperandAttr : AttrDef<DGemm_Dialect, "EpilogueOperand"> {
   let mnemonic = "epilogue_operand";
   let summary = "an operand of an epilogue";
   let description = [{
-    `along` says what it has a value for, and so its shape:
+    `along` says what the operand has a value for, which gives its shape:
 
     | along | a value for each | dense | contiguous | masked |
     | --- | --- | --- | --- | --- |
@@ -136,10 +139,10 @@ def DGemm_EpilogueOperandAttr : AttrDef<DGemm_Dialect, "EpilogueOperand"> {
     | `g` | group | | [G] | [G] |
     | `none` | problem | [1] | [1] | [1] |
 
-    `name` is what a launch descriptor calls it.
+    `name` is the name of the operand in a launch descriptor.
 
     - C1: elements are f32, bf16 or f16.
-    - C2: the name is a letter or _ with letters, digits and _ behind it, and that of no other kind of operand.
+    - C2: the name is a letter or _, followed by letters, digits and _. It is not the name of another kind of operand.
 
     Example: `#dgemm.epilogue_operand<name = "bias", along = n, element = f32>`.
   }];
@@ -153,8 +156,9 @@ def DGemm_EpilogueStepAttr : AttrDef<DGemm_Dialect, "EpilogueStep"> {
   let mnemonic = "epilogue_step";
   let summary = "an op of an epilogue";
   let description = [{
-    `args` are the numbers of the values that the op takes (see `#dgemm.epilogue`). `value` is that of an `arith.constant`,
-    or the predicate of an `arith.cmpf`. `fastmath` has the flags of the op as the arith dialect spells them.
+    `args` are the numbers of the values that the op takes (see `#dgemm.epilogue`). `value` is the value of an
+    `arith.constant` or the predicate of an `arith.cmpf`. `fastmath` has the flags of the op, in the spelling of the
+    arith dialect.
 
     Example: `#dgemm.epilogue_step<op = "math.tanh", args = [0], fastmath = "afn">`.
   }];
@@ -178,12 +182,12 @@ def DGemm_EpilogueAttr : AttrDef<DGemm_Dialect, "Epilogue"> {
   let mnemonic = "epilogue";
   let summary = "what becomes of a sum before it is stored";
   let description = [{
-    The region of a `dgemm.gemm` as data. Values have numbers: 0 is the scaled sum, then come the operands, and then one
-    for each op. `result` is the number of what is stored. With `gated` there are two sums, 0 and 1: those of column n and of
-    column N/2 + n of B.
+    The attribute holds the epilogue region of a `dgemm.gemm` as data. Values have numbers: 0 is the scaled sum, then
+    come the operands, and then one value for each op. `result` is the number of the value that is stored. With `gated`
+    there are two sums, 0 and 1: those of column n and of column N/2 + n of B.
 
-    - C1: there are at most 8 operands, with names of their own.
-    - C2: ops take values in front of them, and `result` is there.
+    - C1: there are at most 8 operands, with distinct names.
+    - C2: an op takes only values that come before it, and `result` is the number of a value.
 
     Example:
     ```mlir
@@ -197,7 +201,7 @@ def DGemm_EpilogueAttr : AttrDef<DGemm_Dialect, "Epilogue"> {
   let extraClassDeclaration = [{
     static constexpr unsigned kMaxOperands = 8;
     int64_t getNumSums() const { return getGated() ? 2 : 1; }
-    /// Values before that of the first op: sums and operands.
+    /// The number of values before the first op: sums and operands.
     int64_t getNumArguments() const { return getNumSums() + static_cast<int64_t>(getOperands().size()); }
   }];
   let assemblyFormat = [{
@@ -210,32 +214,35 @@ def DGemm_ProblemAttr : AttrDef<DGemm_Dialect, "Problem"> {
   let mnemonic = "problem";
   let summary = "what a kernel computes";
   let description = [{
-    Derived from a `dgemm.gemm`, whose operand types are the truth; a `dgemm.kernel` and the launch attribute carry it.
-    Types of operands, tensor maps, addresses, the choice of the config and the launch descriptor all follow from it.
+    The attribute is derived from the operand types and attributes of a `dgemm.gemm`. A `dgemm.kernel` and the launch
+    attribute carry it. Types of operands, tensor maps, addresses, the choice of the config and the launch descriptor
+    all follow from it.
 
     | field | meaning |
     | --- | --- |
-    | `sizes` | M, N and K, and G where there are groups; -1 for one that is given at launch |
+    | `sizes` | M, N and K, and G if there are groups; -1 for a size that is given at launch |
     | `layout` | how the rows are grouped; `dense` if left out |
-    | `strides` | those of the operands that are not packed, in elements, -1 for `?` (see `dgemm.gemm`) |
+    | `strides` | strides of the operands that are not packed, in elements, -1 for `?` (see `dgemm.gemm`) |
     | `divisors` | what dynamic sizes are multiples of |
     | `lhs`, `rhs` | the elements of A and B and their scales |
     | `out` | the elements of D |
-    | `accuracy` | `exact`, which promotes the partial sums of 128 of K to f32; `fast`, where the tensor cores sum along all of K; `exact` if left out |
-    | `pdl` | programmatic dependent launch is asked for; false if left out |
-    | `epilogue` | what becomes of the sums before they are stored; nothing if left out |
-    | `alignment` | of the layouts `offsets` and `k_grouped`: what the first row, or column of K, of each group is a multiple of; 1 if left out |
-    | `accumulate` | the product is added to D; false if left out |
+    | `accuracy` | `exact`: each partial sum over 128 of K is promoted to f32; `fast`: the tensor cores sum along all of K; `exact` if left out |
+    | `pdl` | whether programmatic dependent launch is requested; false if left out |
+    | `epilogue` | what is computed from the sums before they are stored; nothing if left out |
+    | `alignment` | for the layouts `offsets` and `k_grouped`: the first row, or column of K, of each group is a multiple of it; 1 if left out |
+    | `accumulate` | whether the product is added to D; false if left out |
 
     - C1: sizes are 1 to 2147483647, or -1.
-    - C2: strides are at least 1, or -1; the innermost of A, B and D is 1, that of scales static.
-    - C3: `fast` wants scales that are the same along K.
-    - C4: D is bf16, f16 or f32. (It is bf16 if left out; A is scaled by [1, 128] then, B by [128, 128].)
-    - C5: an operand of the epilogue along `g` is one of a grouped layout.
-    - C6: of a gated epilogue B is scaled by [128, 128], and N a multiple of 256, or by [full, full], and N one of 2; a
-      dynamic N is promised to be.
-    - C7: `alignment` is at least 1, and 1 of other layouts than `offsets` and `k_grouped`; of the latter a multiple of 128.
-    - C8: an epilogue is of a dense, contiguous or masked layout, and comes without `accumulate`.
+    - C2: strides are at least 1, or -1. The innermost stride of A, B and D is 1; that of scales is static.
+    - C3: `fast` requires scales that are the same along K.
+    - C4: D is bf16, f16 or f32. (`out` is bf16 if left out. `lhs` is scaled by [1, 128] if left out, `rhs` by
+      [128, 128].)
+    - C5: an operand of the epilogue along `g` requires a grouped layout.
+    - C6: with a gated epilogue, B is scaled by [128, 128] and N is a multiple of 256, or B is scaled by [full, full]
+      and N is a multiple of 2. `divisors` promise this of a dynamic N.
+    - C7: `alignment` is at least 1. It is a multiple of 128 for `k_grouped`, and 1 for layouts other than `offsets` and
+      `k_grouped`.
+    - C8: an epilogue requires a dense, contiguous or masked layout, and no `accumulate`.
 
     Example: `#dgemm.problem<sizes = [-1, 384, 512], strides = {a = array<i64: 1024, 1>}>`.
   }];
@@ -256,25 +263,25 @@ def DGemm_ProblemAttr : AttrDef<DGemm_Dialect, "Problem"> {
     /// A problem all of whose sizes are dynamic.
     static ProblemAttr getSymbolic(Layout layout, ScaledAttr lhs, ScaledAttr rhs, ::mlir::Type out,
                                    EpilogueAttr epilogue);
-    /// How `operand`, A, B or their scales, is scaled.
+    /// The scaling of A or B; `operand` is A, B or their scales.
     ScaledAttr getScaledOf(Operand operand) const;
-    /// The operand that says where groups lie; none of a dense layout.
+    /// The operand that says where groups lie; none for a dense layout.
     static ::std::optional<Operand> getGroupOperand(Layout layout);
     /// The operands in order.
     ::llvm::SmallVector<Operand> getOperands() const;
-    /// That which gives the groups; none for a dense problem.
+    /// The operand that says where the groups lie; none for a dense problem.
     ::std::optional<Operand> getGroupsOperand() const { return getGroupOperand(getLayout()); }
-    /// An operand of the epilogue; null for any other.
+    /// The operand of the epilogue that `operand` is; null for any other operand.
     EpilogueOperandAttr getEpilogueOperand(Operand operand) const;
-    /// D has half as many columns as B has rows: each is made of two sums.
+    /// True if the epilogue is gated: D then has half as many columns as B has rows, each made from two sums.
     bool isGated() const { return getEpilogue() && getEpilogue().getGated(); }
-    /// `columns` of B as columns of D.
+    /// The number of columns of D that `columns` columns of the sum give; -1 stays -1.
     int64_t getColumnsOfD(int64_t columns) const { return isGated() && columns > 0 ? columns / 2 : columns; }
     bool hasOperand(Operand operand) const { return ::llvm::is_contained(getOperands(), operand); }
     /// Explicit strides in elements, -1 for `?`; empty for an operand that is packed.
     ::llvm::ArrayRef<int64_t> getStridesOf(Operand operand) const;
     ::mlir::Type getElementOf(Operand operand) const;
-    /// The sizes that are given at launch, of kSizeNames.
+    /// Names of the sizes that are given at launch, from kSizeNames.
     ::llvm::SmallVector<::llvm::StringRef> getDynamicSizes() const;
     int64_t getM() const { return getSizes()[0]; }
     int64_t getN() const { return getSizes()[1]; }

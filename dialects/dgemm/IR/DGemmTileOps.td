@@ -25,14 +25,15 @@ def DGemm_KernelOp : DGemm_Op<"kernel", [
     DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmBlockArgumentNames"]>]> {
   let summary = "a persistent GPU kernel";
   let description = [{
-    Every CTA of the grid runs the body. Memref arguments are operands of the problem and carry `dgemm.operand`; index
+    Every CTA of the grid runs the body. Memref arguments are operands of the problem and carry `dgemm.operand`. Index
     arguments are sizes that are given at launch and carry `dgemm.size` ("M", "N", "K", "G", "LDA", "LDB" or "LDD").
 
-    - C1: each argument is an operand, a dynamic size or, below `dgemm-create-tensor-maps`, a `dgemm.tensor_map`.
-    - C2: each operand of the layout is an argument or has a tensor map, and each dynamic size is an argument; once.
+    - C1: each argument is an operand, a dynamic size or, after `dgemm-create-tensor-maps`, a `dgemm.tensor_map`.
+    - C2: each operand of the layout is an argument or has a tensor map. Each dynamic size is an argument. None is given
+      twice.
     - C3: the types of operands and the tensor maps follow from the problem.
     - C4: the name is one that PTX takes.
-    - C5: a config with a cluster wants strides of A and B that TMA takes.
+    - C5: a config with a cluster requires strides of A and B that TMA takes.
 
     Example:
     ```mlir
@@ -54,14 +55,16 @@ def DGemm_KernelOp : DGemm_Op<"kernel", [
     Layout getLayout() { return getProblem().getLayout(); }
     ArrayRef<int64_t> getSizes() { return getProblem().getSizes(); }
     bool getPdl() { return getProblem().getPdl(); }
-    /// The argument for an operand or for a size of kSizeNames, null if there is none.
+    /// The argument for an operand or for a size of kSizeNames; null if there is none.
     BlockArgument findOperand(Operand operand);
     BlockArgument findSize(StringRef name);
-    /// The operand that `value` is.
+    /// The operand that `value` is; none if it is not an operand.
     std::optional<Operand> getOperandOf(Value value);
-    /// `value` is the size with this index of kSizeNames (M, N, K, G): the argument, or the constant that it is.
+    /// True if `value` is the size with this index of kSizeNames (M, N, K, G): the argument, or the constant of that
+    /// size.
     bool isSize(Value value, unsigned index);
-    /// What a K block reads of an operand: rows of A or B, swizzled for wgmma; the scales of the rows or columns.
+    /// The tile of an operand that a K block reads: rows of A or B, swizzled for wgmma, or the scales of rows or
+    /// columns.
     TileType getTileOf(Operand operand);
   }];
 }
@@ -76,30 +79,31 @@ def DGemm_ForEachTileOp : DGemm_Op<"for_each_tile", [
   let summary = "the tiles of D that this CTA computes";
   let description = [{
     Walks the output tiles of an M x N matrix that belong to this CTA: tile t, t + grid size, and so on. The region
-    arguments are the element offsets of the tile, followed by the loop-carried values. Tiles are numbered down `group_m`
-    tile rows, then along the columns of that group, so that the CTAs of one wave share rows of B in L2; in every second
-    group from the last column back to the first.
+    arguments are the element offsets of the tile, followed by the loop-carried values. Tiles are numbered down
+    `group_m` tile rows, then along the columns of that group of rows, so that the CTAs of one wave share rows of B in
+    L2. In every second group of rows, columns are walked from the last one back to the first.
 
     With `cluster` = [CM, CN] the CTAs of a cluster take CM x CN adjacent tiles at a time. Some of these may
     lie wholly past the end of D: loads read zero there, and stores write nothing. With `cluster` = [1, 1, S] all S CTAs
     take the same tile.
 
-    `contiguous %m_indices` adds the group of the tile, that of its first row, to the region arguments, and skips the
-    tiles where that is negative. With CM = 2 it adds the group of the other tile row of the cluster, too: groups may end
-    between the two. Of a cluster with a valid row nothing is skipped: its row of padding takes the group of the other.
-    `masked %masked_m` walks the groups one after the other, and of each only the tiles of its first `masked_m`[g] rows;
-    it adds the group and that number. All tiles of a cluster are of one group.
-    `offsets %ends` walks the groups in the same way, where the rows of group g are those from the end of the one before it,
-    rounded up to the `alignment` of the problem, to `ends`[g]: it adds the group and the row behind its last. Tiles start at
-    the first row of the group.
-    `k_grouped %ends` walks all tiles of D for each group, and adds the group, and the columns of K that it has, from the
-    first to the one behind its last. Where the kernel accumulates, groups without columns are skipped.
+    - `contiguous %m_indices` adds the group of the tile, that of its first row, to the region arguments. It skips tiles
+      whose group is negative. With CM = 2 it also adds the group of the other tile row of the cluster, because a group
+      may end between the two. If one tile row of a cluster is valid, the cluster is not skipped: its tile row of
+      padding takes the group of the other.
+    - `masked %masked_m` walks the groups one after the other, and in each only the tiles of its first `masked_m`[g]
+      rows. It adds the group and that number of rows. All tiles of a cluster are of one group.
+    - `offsets %ends` walks the groups in the same way. The rows of group g begin at the end of the previous group,
+      rounded up to the `alignment` of the problem, and end at `ends`[g]. It adds the group and the row after its last
+      one. Tiles start at the first row of the group.
+    - `k_grouped %ends` walks all tiles of D for each group. It adds the group, its first column of K, and the column
+      after its last one. If the kernel accumulates, groups without columns are skipped.
 
-    With `first` only the first tile of this CTA, if it has one.
+    With `first`, the op takes only the first tile of this CTA, if it has one.
 
-    - C1: with `first` the layout is dense, and nothing is carried.
+    - C1: with `first` the layout is dense, and the loop carries no values.
     - C2: tile, group_m, cluster, layout, groups and the two sizes are those of the kernel.
-    - C3: in it, a loop over K has block K as its step, as often as its body has K blocks.
+    - C3: the step of a K loop in it is block K times the number of K blocks in the body of the loop.
 
     Example:
     ```mlir
@@ -122,25 +126,27 @@ def DGemm_ForEachTileOp : DGemm_Op<"for_each_tile", [
   let hasVerifier = 1;
   let hasRegionVerifier = 1;
   let extraClassDeclaration = [{
-    /// CTAs that take tiles together.
+    /// The number of CTAs that take tiles together.
     int64_t getClusterSize() { return llvm::product_of(getCluster()); }
     Value getTileM() { return getBody().getArgument(0); }
     Value getTileN() { return getBody().getArgument(1); }
     /// The group of the tile; null for a dense layout.
     Value getGroup() { return getNumTileArgs() > 2 ? getBody().getArgument(2) : Value(); }
-    /// Where the rows of that group end; null unless groups are searched. Masked: rows are counted in the group.
+    /// The row where that group ends; null unless groups are searched. For masked layouts, rows are counted in the
+    /// group.
     Value getGroupRows() { return searchesGroups() ? getBody().getArgument(3) : Value(); }
-    /// The columns of K of that group; null unless k_grouped.
+    /// The first column of K of that group and the column after its last one; null unless k_grouped.
     Value getKBegin() { return getLayout() == Layout::KGrouped ? getBody().getArgument(3) : Value(); }
     Value getKEnd() { return getLayout() == Layout::KGrouped ? getBody().getArgument(4) : Value(); }
-    /// The group of the other tile row of the cluster; null unless contiguous, with two rows.
+    /// The group of the other tile row of the cluster; null unless the layout is contiguous and the cluster has two
+    /// rows.
     Value getPeerGroup() {
       return getLayout() == Layout::Contiguous && getNumTileArgs() > 3 ? getBody().getArgument(3) : Value();
     }
-    /// A group has as many tiles as its rows want, so that the group of a tile has to be looked for.
+    /// True if the number of tiles of a group depends on its rows, so that the group of a tile must be searched for.
     bool searchesGroups() { return searchesGroups(getLayout()); }
     static bool searchesGroups(Layout layout) { return layout == Layout::Masked || layout == Layout::Offsets; }
-    /// Region arguments before the loop-carried ones.
+    /// The number of region arguments before the loop-carried ones.
     unsigned getNumTileArgs() { return countTileArgs(getLayout(), getCluster()); }
     static unsigned countTileArgs(Layout layout, ArrayRef<int64_t> cluster) {
       bool hasPeer = layout == Layout::Contiguous && !cluster.empty() && cluster.front() > 1;
@@ -162,8 +168,9 @@ def DGemm_KRangeOp : DGemm_Op<"k_range", [
     Pure, DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmResultNames"]>]> {
   let summary = "this CTA's part of K";
   let description = [{
-    The K blocks of 128 of `k` elements divided between the `split` CTAs of a cluster in order of their rank, as evenly as
-    whole blocks go; with fewer blocks than CTAs some get none. `begin` and `end` are element offsets, multiples of 128.
+    The `split` CTAs of a cluster divide the K blocks (128 of the `k` elements each) between them in order of rank, as
+    evenly as whole blocks allow. With fewer blocks than CTAs, some CTAs get none. `begin` and `end` are element
+    offsets, multiples of 128.
 
     Example: `%begin, %end = dgemm.k_range %K split = 4`.
   }];
@@ -182,12 +189,13 @@ def DGemm_KRangeOp : DGemm_Op<"k_range", [
 def DGemm_WalkKOp : DGemm_Op<"walk_k", [
     DGemm_InKernel,
     MemoryEffects<[MemRead]>, DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmResultNames"]>]> {
-  let summary = "where the K block lies that a K loop takes next";
+  let summary = "the offset of the K block that a K loop takes next";
   let description = [{
-    In every second tile of a CTA the K blocks of 128 from `begin` to `end` are taken from the last one backwards, in the
-    others in order: `offset` is `k` or as far from the last K block as `k` is from `begin`. So a wave of tiles begins with
-    what the wave before has left in the L2, where they share rows of A or B. (`serpentine` of #dgemm.config)
-    It reads which tile this is, so it stays in the tile loop, whatever its operands are.
+    In every second tile of a CTA, the K blocks of 128 from `begin` to `end` are walked backwards from the last one; in
+    the other tiles they are walked in order. `offset` is `k`, or as far from the last K block as `k` is from `begin`. A
+    wave of tiles therefore begins with what the previous wave has left in the L2, if they share rows of A or B
+    (`serpentine` of `#dgemm.config`). The op reads the number of the tile, so it stays in the tile loop, whatever its
+    operands are.
 
     - C1: it stands in a `dgemm.for_each_tile`.
 
@@ -207,12 +215,13 @@ def DGemm_ReduceClusterOp : DGemm_Op<"reduce_cluster", [
     DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmResultNames"]>]> {
   let summary = "the sum of a fragment over the CTAs of a cluster, some columns for each";
   let description = [{
-    Every CTA of a cluster gives a fragment of the same tile and gets, of the sum of all, the columns from `column` on: the
-    CTA of rank r columns r * C to r * C + C, where C are the columns of the result. Each element is added in an order
-    that depends on nothing but its column. Columns past the fragment are not defined.
+    Every CTA of a cluster gives a fragment of the same tile and gets some columns of the sum of all these fragments,
+    from `column` on. The CTA of rank r gets columns r * C to r * C + C, where C is the number of columns of the result.
+    The order of the additions for an element depends only on its column. Columns past the end of the fragment are
+    undefined.
 
-    - C1: `split` is 2 to 8, and the result has the rows of the fragment and as many columns as `split` CTAs need, in
-      whole groups of 8.
+    - C1: `split` is 2 to 8. The result has the rows of the fragment and as many columns as `split` CTAs need, in whole
+      groups of 8.
 
     Example:
     ```mlir
@@ -242,8 +251,8 @@ def DGemm_ZeroOp : DGemm_Op<"zero", [DGemm_InKernel, Pure]> {
 def DGemm_LoadOp : DGemm_Op<"load", [DGemm_InKernel, MemoryEffects<[MemRead, MemAlloc]>]> {
   let summary = "global memory to a tile in shared memory";
   let description = [{
-    Copies the box that starts at the element offsets; elements outside the operand read as zero. `by` says how. Of B in a gated
-    kernel a tile has two halves: rows from the offset on, and rows from N/2 behind it on.
+    Copies the box that starts at the element offsets, in the way that `by` says. Elements outside the operand read as
+    zero. In a gated kernel, a tile of B has two halves: the rows from the offset on, and the rows from N/2 after it on.
 
     Example: `%ta = dgemm.load %a[%m, %k] : memref<?x512xf8E4M3FN> -> !dgemm.tile<128x128xf8E4M3FN, swizzle = 128>`.
   }];
@@ -260,19 +269,21 @@ def DGemm_ColumnScales : AnyTypeOf<[DGemm_FragType, VectorOfRankAndType<[1], [F3
 def DGemm_LoadScalesOp : DGemm_Op<"load_scales", [DGemm_InKernel, MemoryEffects<[MemRead]>]> {
   let summary = "scales of the rows of a fragment, or of the columns of a tile";
   let description = [{
-    What the result is says which: a fragment `Rx1` has the scales of A for its rows, a fragment `1xC` those of B for its
-    columns, of which each thread gets those of its own; a vector has the scales of B that the columns of a tile meet, of
-    which each thread gets all.
+    The type of the result says which scales are loaded:
 
-    The source is a row of shared memory, `1xR` or `1xC` of f32, or the operand. Then the offsets are those of A or B itself,
-    row and k in elements, with the group in front of them where there is one. In a fragment the scales of rows of A or B
-    that do not exist are zero. Element i of a vector is the scale of row `n / 128 + i` of B, and a row past the last reads the
-    last (its columns lie outside D). `by` says how scales of B come from the operand: by `cp_async` through shared memory, by
-    `registers` to each thread.
+    - A fragment `Rx1` has the scales of A for its rows.
+    - A fragment `1xC` has the scales of B for its columns. Each thread gets those of its own columns.
+    - A vector has the scales of the blocks of B that the columns of a tile overlap. Each thread gets all of them.
 
-    - C1: a row of shared memory has as many f32 as the result, without offsets and `by`.
+    The source is a row in shared memory (`1xR` or `1xC` of f32) or the operand. For the operand, the offsets are those
+    of A or B itself: row and k in elements, after the group if there is one. In a fragment, the scales of rows of A or
+    B that do not exist are zero. Element i of a vector is row `n / 128 + i` of the scales of B. A row past the last one
+    reads the last (its columns lie outside D). `by` says how scales of B are loaded from the operand: by `cp_async`
+    through shared memory, or by `registers` to each thread.
+
+    - C1: a row in shared memory has as many f32 as the result; offsets and `by` are not given.
     - C2: an operand is of f32, and has an offset for each dimension.
-    - C3: a fragment `1xC` is of a B that has a scale for each row, a vector of one that has not.
+    - C3: a fragment `1xC` requires a B with a scale for each row, a vector a B without.
 
     Example:
     ```mlir
@@ -290,14 +301,14 @@ def DGemm_LoadScalesOp : DGemm_Op<"load_scales", [DGemm_InKernel, MemoryEffects<
     $source (`[` $offsets^ `]`)? (`by` $movement^)? attr-dict `:` type($source) `->` type($scales)
   }];
   let extraClassDeclaration = [{
-    /// Scales of A; else of B.
+    /// True for scales of A; false for scales of B.
     bool isOfRows() {
       auto frag = dyn_cast<FragType>(getScales().getType());
       return frag && frag.getRows() != 1;
     }
-    /// A value for each row of A or of B; else one for each block of columns.
+    /// True for a scale for each row of A or of B; false for a scale for each block of columns.
     bool isForEachRow() { return isa<FragType>(getScales().getType()); }
-    /// From shared memory; else from the operand.
+    /// True if the source is in shared memory; false if it is the operand.
     bool isFromTile() { return isa<TileType>(getSource().getType()); }
   }];
   let hasVerifier = 1;
@@ -306,9 +317,9 @@ def DGemm_LoadScalesOp : DGemm_Op<"load_scales", [DGemm_InKernel, MemoryEffects<
 def DGemm_ScaledMmaOp : DGemm_Op<"scaled_mma", [DGemm_InKernel, Pure, AttrSizedOperandSegments, AllTypesMatch<["acc", "result"]>]> {
   let summary = "acc + (lhs x rhs^T) scaled, over one K block";
   let description = [{
-    `result = acc + (lhs * rhs^T) * (rowScales (x) columnScales)`, each of which may be left out. `columnScales` are a
-    fragment of a row, with a scale for each column, or a vector: column c of the tile, which starts at column `n` of D,
-    takes scale `(n mod 128 + c) / 128` of it.
+    `result = acc + (lhs * rhs^T) * (rowScales (x) columnScales)`. Either kind of scales may be left out. `columnScales`
+    are a fragment of one row, with a scale for each column, or a vector. The tile starts at column `n` of D, and its
+    column c takes element `(n mod 128 + c) / 128` of the vector.
 
     Example:
     ```mlir
@@ -331,17 +342,18 @@ def DGemm_ScaledMmaOp : DGemm_Op<"scaled_mma", [DGemm_InKernel, Pure, AttrSizedO
 def DGemm_MmaOp : DGemm_Op<"mma", [DGemm_InKernel, MemoryEffects<[MemRead]>, AttrSizedOperandSegments]> {
   let summary = "lhs x rhs^T on the tensor cores";
   let description = [{
-    The partial sum of one K block, complete when the op is: `wgmma` m64nNk32 over the depth of the tiles, committed and
-    waited for. Both tiles lie in shared memory, K innermost, with 128-byte swizzle.
+    The result is the partial sum of one K block, complete when the op has run: `wgmma` m64nNk32 over the depth of the
+    tiles, with commit and wait. Both tiles lie in shared memory, K innermost, with 128-byte swizzle.
 
     - C1: both tiles have the element type f8E4M3FN or f8E5M2, 128 columns and swizzle 128.
-    - C2: the result has the rows of `lhs` by the rows of `rhs`; the latter are a multiple of 8 up to 256.
-    - C3: `over` and `into` have the type of the result, and are not given both.
-    - C4: `lhs` is a tile of A and `rhs` one of B, as far as is known: loaded from there, or in their places of a stage.
+    - C2: the result has the rows of `lhs` and, as columns, the rows of `rhs`. These are a multiple of 8 up to 256.
+    - C3: `over` and `into` have the type of the result. At most one of them is given.
+    - C4: `lhs` is a tile of A and `rhs` a tile of B, if the op that makes the tile shows it: a load, or a view of a
+      stage.
 
-    `over` is a fragment of which nothing is needed any more: the result takes its registers. It orders the op behind
-    all reads of that fragment, so that two partial sums never live at once. The sum starts at zero, or with `into` at that
-    fragment, to which the tensor cores add: in their own precision, which is less than that of f32.
+    `over` is a fragment that is no longer needed: the result takes its registers. It orders the op after all reads of
+    that fragment, so that two partial sums are never live at once. The sum starts at zero. With `into` it starts at
+    that fragment, and the tensor cores add to it in their own precision, which is less than that of f32.
 
     Example:
     ```mlir
@@ -364,10 +376,11 @@ def DGemm_MmaOp : DGemm_Op<"mma", [DGemm_InKernel, MemoryEffects<[MemRead]>, Att
 def DGemm_MmaStartOp : DGemm_Op<"mma_start", [DGemm_InKernel, MemoryEffects<[MemRead, MemWrite]>, AttrSizedOperandSegments]> {
   let summary = "starts lhs x rhs^T on the tensor cores";
   let description = [{
-    `dgemm.mma` that does not wait: the partial sum is there after a `dgemm.mma_wait` that names it. Until then the
-    tensor cores read the tiles and own the registers of the result. Sums complete in the order in which they start.
+    The op is a `dgemm.mma` that does not wait: the partial sum is complete after a `dgemm.mma_wait` that names it.
+    Until then the tensor cores read the tiles and own the registers of the result. Sums complete in the order in which
+    they start.
 
-    Constraints are those of `dgemm.mma`.
+    The constraints are those of `dgemm.mma`.
 
     Example:
     ```mlir
@@ -389,8 +402,7 @@ def DGemm_MmaStartOp : DGemm_Op<"mma_start", [DGemm_InKernel, MemoryEffects<[Mem
 def DGemm_MmaWaitOp : DGemm_Op<"mma_wait", [DGemm_InKernel, MemoryEffects<[MemRead, MemWrite]>, AllTypesMatch<["started", "result"]>]> {
   let summary = "a started partial sum, complete";
   let description = [{
-    Waits until no more than `pending` of the started mma of this warpgroup are unfinished (PTX ISA 9.0,
-    wgmma.wait_group).
+    Waits until at most `pending` of the started mma of this warpgroup are unfinished (PTX ISA 9.0, wgmma.wait_group).
 
     - C1: `pending` is 0 to 7.
 
@@ -405,9 +417,10 @@ def DGemm_MmaWaitOp : DGemm_Op<"mma_wait", [DGemm_InKernel, MemoryEffects<[MemRe
 def DGemm_PromoteOp : DGemm_Op<"promote", [DGemm_InKernel, Pure, AttrSizedOperandSegments, AllTypesMatch<["acc", "result"]>]> {
   let summary = "acc + part scaled, in f32 on the CUDA cores";
   let description = [{
-    The second level of accumulation: `result = acc + part * (rowScales (x) columnScales)`, one fused multiply-add for
-    each element; scales as in `dgemm.scaled_mma`. Into a `dgemm.zero` it scales a sum, where scales are the same along K. With `from` c, `part` holds only some of the columns of `acc`, the
-    first of which is c; the others stay as they are. A fragment of column scales then has those of the part's columns.
+    The second level of accumulation: `result = acc + part * (rowScales (x) columnScales)`, with one fused multiply-add
+    for each element. Scales are as in `dgemm.scaled_mma`. If scales are the same along K, a promote into a `dgemm.zero`
+    scales the sum. With `from` c, `part` holds only some columns of `acc`, of which c is the first; the others stay as
+    they are. A fragment of column scales then has those of the part's columns.
 
     Example:
     ```mlir
@@ -429,22 +442,23 @@ def DGemm_PromoteOp : DGemm_Op<"promote", [DGemm_InKernel, Pure, AttrSizedOperan
 
 def DGemm_MapOp : DGemm_Op<"map", [
     DGemm_InKernel, MemoryEffects<[MemRead]>, AttrSizedOperandSegments, IsolatedFromAbove, SingleBlock]> {
-  let summary = "a region on each element of a fragment";
+  let summary = "applies a region to each element of a fragment";
   let description = [{
-    Each element of the result is what the region yields for that of `value`, its first argument. The other arguments
-    are values of `sources`, operands of the epilogue, for the row and column that the element has in D: the fragment starts
-    at row `m` and column `n` of D, and of the group `group` in a grouped layout. Of a row or column that D has not, some
-    value inside of the operand is read. Where the epilogue is gated, the region has two elements as its first arguments: that of a
-    column of the first half of `value` and that of the column as far into the second half; the result has half of the
-    columns. With `part` = [c, n] only n columns from c on are mapped; the others stay as they are.
+    Each element of the result is the value that the region yields for the element of `value`, its first argument. The
+    other arguments are values of `sources`, the operands of the epilogue, for the row and column of the element in D.
+    The fragment starts at row `m` and column `n` of D, in group `group` for a grouped layout. For a row or column
+    outside D, some value inside the operand is read. If the epilogue is gated, the first two arguments of the region
+    are elements: one from a column of the first half of `value`, one from the same column of the second half. The
+    result then has half of the columns. With `part` = [c, n] only n columns from c on are mapped; the others stay as
+    they are.
 
-    Sources are read where they are used, a few columns at a time: there are no registers for all of them.
+    Sources are read where they are used, a few columns at a time, because there are too few registers for all of them.
 
-    - C1: sources are arguments of the kernel for operands of its epilogue; the region has an f32 for each, behind that of
-      the element, and yields one f32.
-    - C2: `group` is there in grouped layouts only.
-    - C3: the result has the type of `value`, in a gated kernel half of the columns, and no `part`.
-    - C4: the region is one of scalars: that of `dgemm.gemm`, or what `dgemm-expand-epilogues` made of it.
+    - C1: sources are arguments of the kernel for operands of its epilogue. The region has an f32 argument for each,
+      after those for elements, and yields one f32.
+    - C2: `group` is given in grouped layouts only.
+    - C3: the result has the type of `value`. In a gated kernel it has half of the columns, and `part` is not given.
+    - C4: the region has scalar ops: those of `dgemm.gemm`, or what `dgemm-expand-epilogues` made from them.
 
     Example:
     ```mlir
@@ -464,10 +478,10 @@ def DGemm_MapOp : DGemm_Op<"map", [
     attr-dict `:` qualified(type($value)) `->` qualified(type($result))
   }];
   let extraClassDeclaration = [{
-    /// Of the result.
+    /// The columns of the result that are mapped.
     int64_t getFirstColumn() { return getPart() ? getPart()->front() : 0; }
     int64_t getNumColumns() { return getPart() ? getPart()->back() : getResult().getType().getColumns(); }
-    /// It makes one column of two.
+    /// True if the op makes one column from two.
     bool isGated() { return getResult().getType() != getValue().getType(); }
   }];
   let hasVerifier = 1;
@@ -476,10 +490,11 @@ def DGemm_MapOp : DGemm_Op<"map", [
 def DGemm_StoreOp : DGemm_Op<"store", [DGemm_InKernel, MemoryEffects<[MemWrite]>, AttrSizedOperandSegments]> {
   let summary = "a fragment to global memory, as the element type of D";
   let description = [{
-    Rounds to bf16 or f16 to nearest even; f32 stays as it is, and comes from registers. Elements outside the destination are not written, nor, where `rows` is given, are rows from
-    that one on, nor, where `columns` is given, columns from that one on. With `accumulate` the elements are added to what is
-    there, in its type. With `part` = [c, n] only n columns of the
-    fragment are written, from c on, to where they go of the whole.
+    Values are rounded to bf16 or f16, to nearest even. f32 is stored unchanged, from registers. Elements outside the
+    destination are not written. If `rows` is given, rows from that one on are not written; if `columns` is given,
+    columns from that one on are not written. With `accumulate`, the elements are added to those of the destination, in
+    its type. With `part` = [c, n] only n columns of the fragment, from c on, are written; they go to their places in
+    the whole.
 
     Example: `dgemm.store %acc, %d[%m, %n] : !dgemm.frag<128x192xf32>, memref<?x4096xbf16>`.
   }];

@@ -19,8 +19,8 @@ class DGemm_Type<string name, string typeMnemonic> : TypeDef<DGemm_Dialect, name
 def DGemm_TileType : DGemm_Type<"Tile", "tile"> {
   let summary = "a tile in shared memory, rows contiguous";
   let description = [{
-    Rows of `columns` elements, one after the other; with a swizzle the 16-byte chunks of each row are permuted as the
-    TMA unit does for that width (PTX ISA 9.0, tensor swizzling modes), and a row is at most `swizzle` bytes.
+    Rows of `columns` elements lie one after the other. With a swizzle, the 16-byte chunks of each row are permuted as
+    the TMA unit does for that width (PTX ISA 9.0, tensor swizzling modes), and a row is at most `swizzle` bytes.
 
     Example: `!dgemm.tile<128x128xf8E4M3FN, swizzle = 128>`, `!dgemm.tile<1x128xf32>`.
   }];
@@ -36,10 +36,10 @@ def DGemm_TileType : DGemm_Type<"Tile", "tile"> {
 def DGemm_FragType : DGemm_Type<"Frag", "frag"> {
   let summary = "a block of f32 values in registers, in the wgmma accumulator layout";
   let description = [{
-    Spread over the threads of the math warpgroups as the accumulator of wgmma is (PTX ISA 9.0, "Register Fragments and
-    Shared Memory Matrix Layouts" of wgmma): 64 rows a warpgroup, two rows a thread. A single column (`64x1`) holds one
-    value for each row, for example the scales of A; a single row (`1x192`) one for each column, of which a thread has
-    those of its columns.
+    The values are spread over the threads of the math warpgroups like the accumulator of wgmma (PTX ISA 9.0, "Register
+    Fragments and Shared Memory Matrix Layouts" of wgmma): 64 rows for each warpgroup, two rows for each thread. A
+    single column (`64x1`) holds one value for each row, for example the scales of A. A single row (`1x192`) holds one
+    value for each column; a thread has the values of its columns.
 
     Example: `!dgemm.frag<64x192xf32>`.
   }];
@@ -48,7 +48,7 @@ def DGemm_FragType : DGemm_Type<"Frag", "frag"> {
   let genVerifyDecl = 1;
 }
 
-/// What the tensor cores sum: a fragment of whole rows, not one of scales of columns.
+/// A fragment of sums of the tensor cores. A single row (scales of columns) does not qualify.
 def DGemm_SumType : Type<And<[DGemm_FragType.predicate, CPred<"::llvm::cast<::dgemm::FragType>($_self).getRows() != 1">]>,
                          "a fragment of 64 rows or a multiple", "::dgemm::FragType">;
 
@@ -70,11 +70,11 @@ def DGemm_StageType : DGemm_Type<"Stage", "stage"> {
 def DGemm_RingType : DGemm_Type<"Ring", "ring"> {
   let summary = "a ring of pipeline stages in shared memory";
   let description = [{
-    `depth` equal stages. Producer and consumers each walk it in order; a stage is full when all bytes of its tiles have
-    landed, and empty when every consumer has released it.
+    The ring has `depth` equal stages. Producer and consumers each walk them in order. A stage is full when all bytes of
+    its tiles have landed, and empty when every consumer has released it.
 
-    Example: `!dgemm.ring<4 x !dgemm.stage<!dgemm.tile<128x128xf8E4M3FN, swizzle = 128>, ...>>`, printed with the
-    dialect prefix left out.
+    Example: `!dgemm.ring<4 x !dgemm.stage<!dgemm.tile<128x128xf8E4M3FN, swizzle = 128>, ...>>`, printed without the
+    dialect prefix.
   }];
   let parameters = (ins "int64_t":$depth, "StageType":$stage);
   let assemblyFormat = "`<` $depth `,` $stage `>`";

@@ -22,8 +22,9 @@ namespace dgemm {
 /// Calls `visit` with all fields of each configuration that may be legal and match `fields`: every block M and N, in
 /// every cluster or with every split of K, with the deepest ring (at most 16 stages) unless `fields` gives one. Unless
 /// `fields` gives them, the rules of docs/cost-model.md set unrolling, rotation, even waves and early stores, and B is
-/// evicted first if one row of tiles covers all `rows`. `k` and `rows` are sizes of the problem (kDynamic: unknown). Of
-/// two schedules of a tile, one that `spills` lists is not taken, but configs that spill are visited.
+/// evicted first if one row of tiles covers all `rows`. `k` and `rows` are sizes of the problem (kDynamic: unknown). A
+/// schedule that `spills` lists gives way to another one of the same tile; if there is none, a config that spills is
+/// visited.
 void forEachCandidate(const ConfigFields &fields, const SpillData &spills, int64_t rows, int64_t k, bool isMasked,
                       bool scalesColumns, function_ref<void(const ConfigFields &)> visit);
 

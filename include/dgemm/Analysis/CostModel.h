@@ -21,7 +21,8 @@ namespace dgemm {
 
 /// Sizes in elements; ShapedType::kDynamic for one that is unknown (the model then assumes 4096, and 8 groups).
 struct ProblemSize {
-  /// Rows of all groups together, or of each one where `isMasked`: where the kernel reads how many each has.
+  /// Rows of all groups together, or of each group if `isMasked`; the kernel then reads the number of rows of each
+  /// group.
   int64_t m;
   int64_t n;
   int64_t k;
@@ -35,9 +36,9 @@ struct ProblemSize {
   bool loadsByTMA = true;
   /// Each row of B has a scale for each K block, for which a stage has a place.
   bool scalesColumns = false;
-  /// Threads read these from the operand, as TMA does not take their strides.
+  /// Threads read these scales from the operand, because TMA does not take their strides.
   bool readsColumnScales = false;
-  /// What tuned tables call the recipe (getRecipeName).
+  /// The name of the recipe in tuned tables (getRecipeName).
   std::string recipe = {};
   /// An epilogue pairs the halves of a tile's columns.
   bool isGated = false;
@@ -51,7 +52,7 @@ struct ProblemSize {
 struct Estimate {
   /// Parts of a K block, which overlap: tensor and CUDA cores; filling shared memory; the L2; waiting for a stage.
   double math, fill, l2, latency;
-  /// A K block, and the number of them that a CTA walks for each of its tiles.
+  /// A K block, and the number of K blocks that a CTA computes for each of its tiles.
   double kBlock;
   int64_t kBlocks;
   /// Clusters of the problem, clusters that run at a time, and the number of tiles of each of these.
@@ -74,10 +75,10 @@ struct ChoiceData {
   /// Precedes the tables of the library; null for none.
   const TunedTable *own = nullptr;
   const SpillData *spills = &SpillData::getShipped();
-  /// Not to be taken.
+  /// Configs that must not be taken.
   ArrayRef<ConfigAttr> avoided;
 
-  /// ptxas spills it, or the caller rejects it.
+  /// True if ptxas spills `config` or the caller rejects it.
   bool leavesOut(const ProblemSize &size, ConfigAttr config) const;
 };
 
@@ -87,7 +88,7 @@ SmallVector<ConfigAttr> enumerateConfigs(MLIRContext *context, const ProblemSize
 
 struct SelectedConfig {
   ConfigAttr config;
-  /// True if it is from a tuned table, not by the model.
+  /// True if it is from a tuned table, not from the model.
   bool isTuned = false;
 };
 

@@ -64,7 +64,7 @@ struct Machine {
   /// Reads a machine; members that it leaves out are those of `like`, which may be null. Error: malformed, or a member
   /// is missing.
   static llvm::Expected<Machine> read(StringRef json, const Machine *like);
-  /// All of the target.
+  /// All machines of the target.
   static ArrayRef<Machine> getKnown();
   /// The default machine.
   static const Machine &getDefault();

@@ -6,9 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The verifier of #dgemm.config rejects impossible configs. For which of the others ptxas spills is measured, and the
-// choice of a config leaves these out. lib/Analysis/Spills has the shipped data; docs/tuning.md describes their format
-// and how they are made.
+// The verifier of #dgemm.config rejects impossible configs. Some of the others make ptxas spill; these are found by
+// measurement and are not chosen. lib/Analysis/Spills has the shipped data; docs/tuning.md describes their format and
+// how they are made.
 //
 //===----------------------------------------------------------------------===//
 
@@ -50,7 +50,7 @@ class SpillData {
 public:
   /// Reads a JSON document. Error: malformed, or another version.
   static llvm::Expected<SpillData> parse(llvm::StringRef json);
-  /// The same from a file. Error: also if it cannot be read; the message names the file.
+  /// Reads the same from a file. Error: also if it cannot be read; the message names the file.
   static llvm::Expected<SpillData> read(llvm::StringRef path);
   /// The data of the library, parsed once.
   static const SpillData &getShipped();

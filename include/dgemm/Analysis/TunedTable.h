@@ -18,10 +18,11 @@
 
 namespace dgemm {
 
-/// How tuned tables name scales and output: empty for A scaled by [1, 128], B by [128, 128] and D of 16 bits, else such
-/// as "row x row", "tensor x tensor fast" and "1x128 x 1x128 f32". The FP8 types of elements make no difference.
+/// The name of scales and output in tuned tables: empty for A scaled by [1, 128], B by [128, 128] and D of 16 bits,
+/// else, for example, "row x row", "tensor x tensor fast" and "1x128 x 1x128 f32". The FP8 types of elements make no
+/// difference.
 std::string getRecipeName(ProblemAttr problem);
-/// The same of scales as options name them: tensor, row, 1x128 or 128x128.
+/// The same for scales as options name them: tensor, row, 1x128 or 128x128.
 std::string getRecipeName(StringRef lhs, StringRef rhs, bool isFast, bool isF32);
 
 struct TunedEntry {
@@ -54,9 +55,9 @@ public:
   /// The tables of the library, parsed once.
   static ArrayRef<TunedTable> getShipped();
 
-  /// The entry of the same recipe, layout, groups, N and K whose M lies in the bucket of the problem's, the nearest of
-  /// them; for a dynamic M the one of the largest M. Null if there is none, if another size is dynamic, or if A and B
-  /// do not come by TMA: what was measured did.
+  /// The entry of the same recipe, layout, groups, N and K whose M is nearest to the problem's within the same bucket;
+  /// for a dynamic M, the entry with the largest M. Null if there is none, if another size is dynamic, or if A and B
+  /// are not loaded by TMA, as those of the measured kernels were.
   const TunedEntry *find(const ProblemSize &size) const;
 
   ArrayRef<TunedEntry> getEntries() const { return entries; }
@@ -64,13 +65,13 @@ public:
   StringRef getMachine() const { return machine; }
   /// Multiprocessors of the GPU that it was measured on.
   int64_t getMultiprocessors() const { return multiprocessors; }
-  /// Its name; may be empty.
+  /// Name of that GPU; may be empty.
   StringRef getGPU() const { return gpu; }
 
 private:
   std::string machine;
   int64_t multiprocessors;
-  /// Its name; informative.
+  /// Name of the GPU; informative.
   std::string gpu;
   std::vector<TunedEntry> entries;
 };

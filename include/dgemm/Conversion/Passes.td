@@ -12,10 +12,10 @@
 include "mlir/Pass/PassBase.td"
 
 def ExpandEpiloguesPass : Pass<"dgemm-expand-epilogues"> {
-  let summary = "functions of epilogues to what the hardware has";
+  let summary = "lower the functions of epilogues to what the hardware has";
   let description = [{
-    In each `dgemm.map`, functions that PTX has no instruction for become arithmetic: MLIR's polynomials; or where their
-    `fastmath` has `afn`, the approximations of the hardware (`ex2.approx`, `lg2.approx`, `tanh.approx`, ...).
+    In each `dgemm.map`, a function that PTX has no instruction for becomes arithmetic: one of MLIR's polynomials, or,
+    if its `fastmath` has `afn`, an approximation of the hardware (`ex2.approx`, `lg2.approx`, `tanh.approx`, ...).
 
     ```mlir
     %1 = math.exp %0 fastmath<afn> : f32
@@ -29,11 +29,12 @@ def ExpandEpiloguesPass : Pass<"dgemm-expand-epilogues"> {
 }
 
 def CreateTensorMapsPass : Pass<"dgemm-create-tensor-maps"> {
-  let summary = "tensor maps of the operands that move by TMA";
+  let summary = "create the tensor maps of the operands that move by TMA";
   let description = [{
-    Appends an argument to the kernel for each tensor map that its `dgemm.load_async` and `dgemm.store` by `tma` want. Its
-    `dgemm.tensor_map` says how the host encodes it. A box is a tile, or the slice of it that one of several CTAs loads for all; D
-    has one map for each width of the panels that it is stored in.
+    Appends an argument to the kernel for each tensor map that its `dgemm.load_async` and `dgemm.store` ops by `tma`
+    need. The `dgemm.tensor_map` of the argument says how the host encodes the map. A box is a tile, or, with multicast,
+    the slice of the tile that one of several CTAs loads for all. D has one map for each width of the panels that it is
+    stored in.
 
     ```mlir
     dgemm.kernel @gemm(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, ...) ... {
@@ -47,12 +48,12 @@ def CreateTensorMapsPass : Pass<"dgemm-create-tensor-maps"> {
 }
 
 def AssignStagePhasePass : Pass<"dgemm-assign-stage-phase"> {
-  let summary = "the stage and the phase of each access to the ring";
+  let summary = "assign the stage and the phase of each access to the ring";
   let description = [{
     Producer and consumers walk the stages of the ring in order, and flip the parity of the phase at each wrap. Each
-    `dgemm.acquire`, `dgemm.wait`, `dgemm.commit` and `dgemm.release` gets its position, which the loops carry: of it what an
-    iteration changes. Where the K blocks of a tile are whole rounds of the ring, each tile starts at stage 0. Where the
-    producer brings the scales of B, a slot is counted on, too.
+    `dgemm.acquire`, `dgemm.wait`, `dgemm.commit` and `dgemm.release` gets its position. Loops carry the parts of the
+    position that an iteration changes. If the K blocks of a tile are whole rounds of the ring, each tile starts at
+    stage 0. If the producer copies the scales of B, a slot is part of the position, too.
 
     ```mlir
     scf.for %k = ... {
@@ -75,16 +76,18 @@ def AssignStagePhasePass : Pass<"dgemm-assign-stage-phase"> {
 }
 
 def LowerRingPass : Pass<"dgemm-lower-ring"> {
-  let summary = "the ring to mbarriers, loads to copies";
+  let summary = "lower the ring to mbarriers, and loads to copies";
   let description = [{
     Expects positions (`dgemm-assign-stage-phase`) and tensor maps (`dgemm-create-tensor-maps`).
 
-    - The ring becomes shared memory and two mbarriers a stage: `full` (one arrival, that of the producer, and the bytes of
-      the stage) and `empty` (one arrival of each math warp). They are initialised before the roles.
-    - Loads are done as their `by` says: bulk copies, `cp.async`, or loads and stores of all threads of the producer.
+    - The ring becomes shared memory and two mbarriers for each stage: `full` (one arrival of the producer, and the
+      bytes of the stage) and `empty` (one arrival of each math warp). They are initialised before the roles.
+    - Loads become what their `by` says: bulk copies, `cp.async`, or loads and stores of all threads of the producer.
     - A `dgemm.view` becomes a `dgemm.tile_at`.
-    - One thread prefetches the tensor maps, and the tiles that are loaded first where their `by` has a `prefetch_from`.
-    - With `pdl` the kernel lets the next one of the stream start, and waits for the one in front of it before a role begins.
+    - One thread prefetches the tensor maps. It also prefetches the tiles that are loaded first, if their `by` has a
+      `prefetch_from`.
+    - With `pdl`, the kernel lets the next kernel of the stream start, and waits for the previous one before a role
+      begins.
 
     ```mlir
     %stage = dgemm.wait %ring[%i] parity %p : ...
@@ -101,11 +104,12 @@ def LowerRingPass : Pass<"dgemm-lower-ring"> {
 }
 
 def LowerReductionsPass : Pass<"dgemm-lower-reductions"> {
-  let summary = "sums over a cluster to what is sent and received";
+  let summary = "lower sums over a cluster to sends and receives";
   let description = [{
-    A `dgemm.reduce_cluster` becomes `dgemm.send_fragment` and `dgemm.add_received` with waits for two mbarriers: `drained`, that
-    what was sent of the tile before has been read, and `received`. The tile loop carries the number of the tile, of which
-    the parity of their phases is the last bit. `dgemm-lower-ring` has initialised the barriers.
+    A `dgemm.reduce_cluster` becomes `dgemm.send_fragment` and `dgemm.add_received` with waits for two mbarriers.
+    `drained` completes when the other CTAs have read what this CTA sent for the previous tile. `received` completes
+    when all columns from the other CTAs have arrived. The tile loop carries the number of the tile; its last bit is the
+    parity of the phases. `dgemm-lower-ring` has initialised the barriers.
 
     ```mlir
     %sum, %column = dgemm.reduce_cluster %acc split = 4 : ...
@@ -121,17 +125,18 @@ def LowerReductionsPass : Pass<"dgemm-lower-reductions"> {
 }
 
 def LowerStoresPass : Pass<"dgemm-lower-stores"> {
-  let summary = "stores by TMA through shared memory";
+  let summary = "lower stores by TMA to copies through shared memory";
   let description = [{
-    A `dgemm.store` by `tma` becomes `dgemm.store_fragment` to staging panels, a proxy fence, a barrier of the warpgroup, and TMA
-    stores by its first thread. The staging is reused once those stores have read it; of the stores of a tile as many go
-    together as it holds. Rows that end inside of a tile (`rows`) are stored by registers, as are the stores that say so:
-    these stay for `dgemm-lower-wgmma`. Memref arguments that nothing reads any more are dropped.
+    A `dgemm.store` by `tma` becomes `dgemm.store_fragment` to staging panels, a proxy fence, a barrier of the
+    warpgroup, and TMA stores by the first thread of the warpgroup. The staging is reused once those stores have read
+    it. As many stores of a tile go together as the staging holds. If the rows end inside a tile (`rows`), the tile is
+    stored by registers. Such stores, and stores with `by` `registers`, stay for `dgemm-lower-wgmma`. Memref arguments
+    without any use left are dropped.
 
     ```mlir
     dgemm.store %acc, %d[%m, %n] by <tma> : ...
     // becomes
-    // one thread waits until its last stores have read the staging; barrier of the warpgroup
+    // one thread waits until its previous stores have read the staging; barrier of the warpgroup
     dgemm.store_fragment %acc[0] into %panel : ...
     nvvm.fence.proxy ...
     // barrier of the warpgroup; one thread:
@@ -143,35 +148,35 @@ def LowerStoresPass : Pass<"dgemm-lower-stores"> {
 }
 
 def LowerWGMMAPass : Pass<"dgemm-lower-wgmma"> {
-  let summary = "fragments to registers, mma to wgmma, promote to FP32 multiply-adds";
+  let summary = "lower fragments to registers, mma to wgmma, and promote to FP32 multiply-adds";
   let description = [{
-    A 64xN fragment becomes a struct of the N/2 f32 values that a thread of the warpgroup holds. `dgemm.mma` becomes
-    fence, four m64nNk32 `wgmma.mma_async` (the first with scale-d = 0), commit and wait; the accumulators then pass
-    through an empty asm, since nothing else in LLVM IR orders their uses behind the wait.
+    A 64xN fragment becomes a struct of the N/2 f32 values that a thread of the warpgroup holds. `dgemm.mma` becomes a
+    fence, four m64nNk32 `wgmma.mma_async` (the first with scale-d = 0), a commit and a wait. The accumulators then pass
+    through an empty asm, because nothing else in LLVM IR orders their uses after the wait.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect", "::mlir::LLVM::LLVMDialect",
                            "::mlir::NVVM::NVVMDialect"];
 }
 
 def LowerToNVVMPass : Pass<"dgemm-lower-to-nvvm", "::mlir::ModuleOp"> {
-  let summary = "kernels, tile loops and warp roles to upstream dialects";
+  let summary = "lower kernels, tile loops and warp roles to upstream dialects";
   let description = [{
     The kernel becomes an `llvm.func` with `nvvm.kernel`, its thread count and its parameters: tensor maps by value as
-    grid constants, pointers, and i32 sizes. What the host must know stands in the `dgemm.launch` attribute and in the
-    argument attributes. Roles become branches on the warpgroup index with `setmaxnreg`; all that is left is `llvm` and
-    `nvvm`, without common subexpressions. What is no `dgemm.kernel` stays as it is: there an index has its own width.
+    grid constants, pointers, and i32 sizes. The `dgemm.launch` attribute and the argument attributes hold what the host
+    must know. Roles become branches on the warpgroup index with `setmaxnreg`. The result has only `llvm` and `nvvm`
+    ops, without common subexpressions. Code outside a `dgemm.kernel` stays as it is; an index has its own width there.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect", "::mlir::cf::ControlFlowDialect",
                            "::mlir::LLVM::LLVMDialect", "::mlir::NVVM::NVVMDialect"];
 }
 
 def EmbedKernelsPass : Pass<"dgemm-embed-kernels", "::mlir::ModuleOp"> {
-  let summary = "kernels as text in host code, launches as calls of the runtime";
+  let summary = "embed kernels as text in host code, and lower launches to calls of the runtime";
   let description = [{
-    Expects kernels after `dgemm-lower-to-nvvm`. Each declaration whose `dgemm.launches` names one gets a body, which
-    calls `dgemm_launch_or_abort` of libdgemm_runtime (`include/dgemm-c/Runtime.h`) with the descriptors of its memrefs. PTX and launch
-    descriptor of the kernel become constants beside it, and the kernel goes. What is left knows nothing of dgemm: stock passes lower
-    it, and stock `mlir-runner` runs it.
+    Expects kernels after `dgemm-lower-to-nvvm`. Each declaration whose `dgemm.launches` names a kernel gets a body,
+    which calls `dgemm_launch_or_abort` of libdgemm_runtime (`include/dgemm-c/Runtime.h`) with the descriptors of its
+    memrefs. The PTX and the launch descriptor of the kernel become constants next to the declaration, and the kernel is
+    erased. The result no longer needs dgemm: upstream passes lower it, and upstream's `mlir-runner` runs it.
 
     ```mlir
     func.func private @layer_launch(...) attributes {dgemm.launches = @dgemm_kernels::@layer}

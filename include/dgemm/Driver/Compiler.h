@@ -52,10 +52,10 @@ struct GemmShape {
   int64_t n = kDynamic;
   int64_t k = kDynamic;
   GemmLayout layout = GemmLayout::Dense;
-  /// Of a grouped layout.
+  /// Number of groups of a grouped layout.
   int64_t groups = kDynamic;
-  /// Contiguous and offsets: each group starts at a multiple of so many rows. Contiguous: block M of the config divides
-  /// it. K-grouped: of so many columns of K, a multiple of 128.
+  /// Contiguous and offsets: each group starts at a multiple of this many rows. Contiguous: block M of the config
+  /// divides it. K-grouped: each group starts at a multiple of this many columns of K, which is a multiple of 128.
   int64_t rowAlignment = 128;
   /// A guess at a dynamic M, or at the rows of a group of a masked or offsets layout, for the choice of the config; 0
   /// for none.
@@ -76,7 +76,7 @@ struct GemmShape {
   ElementType outType = ElementType::BF16;
   /// The product is added to what D holds.
   bool accumulate = false;
-  /// Fast wants scales that are the same along K: tensor or row.
+  /// Fast needs scales that are the same along K: tensor or row.
   Accuracy accuracy = Accuracy::Exact;
   /// scale_A, by 1x128 or row, is [M, K/128] row-major, as quantisers write it, instead of M-innermost with a padded
   /// stride.
@@ -88,15 +88,15 @@ struct GemmShape {
   /// Programmatic dependent launch: the kernel sets itself up while the previous one in the stream still runs, and
   /// waits for it before it reads.
   bool pdl = false;
-  /// What becomes of the sums before they are stored (docs/epilogues.md): names of ready-made epilogues with + between
-  /// them, "bias+gelu", or MLIR text, one or more functions of the element and of operands. Empty for nothing.
+  /// The epilogue of the sums before they are stored (docs/epilogues.md): names of ready-made epilogues joined by +,
+  /// such as "bias+gelu", or MLIR text with one or more functions of the element and of operands. Empty for none.
   std::string epilogue = "";
 };
 
-/// Names of the ready-made epilogues, with commas between.
+/// Names of the ready-made epilogues, separated by commas.
 std::string listEpilogues();
 
-/// What can be had from the compiler, in the order in which it is made.
+/// The outputs of the compiler, in the order in which they are made.
 enum class Stage {
   Problem,
   Configured,

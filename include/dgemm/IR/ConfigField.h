@@ -18,7 +18,7 @@
 
 namespace dgemm {
 
-/// Describes a field: the part of #dgemm.config that has it, its name, and a line of help.
+/// Describes a field: the part of #dgemm.config that it belongs to, its name, and a line of help.
 struct ConfigField {
   llvm::StringRef part, name, help;
 };

@@ -64,11 +64,11 @@ int64_t getScaleBlocksOfTile(int64_t extent, int64_t block = kScaleBlock);
 } // namespace dgemm
 
 namespace dgemm {
-/// "[1, 128]" or "[1, full]": the block of a scale.
+/// Parses and prints the block of a scale: "[1, 128]" or "[1, full]".
 mlir::ParseResult parseGranularity(mlir::AsmParser &parser, int64_t &rows, int64_t &k);
 void printGranularity(mlir::AsmPrinter &printer, int64_t rows, int64_t k);
-/// "scaled %rows, %columns at %n", "scaled rows %rows", "scaled columns %columns at %n" or nothing; and their types,
-/// each after a comma.
+/// Parses and prints the scales of an op: "scaled %rows, %columns at %n", "scaled rows %rows",
+/// "scaled columns %columns at %n" or nothing. Their types follow, each after a comma.
 using OptionalOperand = std::optional<mlir::OpAsmParser::UnresolvedOperand>;
 mlir::ParseResult parseScales(mlir::OpAsmParser &parser, OptionalOperand &rows, OptionalOperand &columns,
                               OptionalOperand &n);
@@ -80,7 +80,7 @@ void printScaleTypes(mlir::OpAsmPrinter &printer, mlir::Operation *op, mlir::Val
                      mlir::Type rowsType, mlir::Type columnsType);
 mlir::ParseResult parseGranularity(mlir::OpAsmParser &parser, mlir::DenseI64ArrayAttr &block);
 void printGranularity(mlir::OpAsmPrinter &printer, mlir::Operation *op, mlir::DenseI64ArrayAttr block);
-/// "epilogue gated(%bias : memref<4096xf32> along n named "bias") {...}", or nothing.
+/// Parses and prints "epilogue gated(%bias : memref<4096xf32> along n named "bias") {...}", or nothing.
 mlir::ParseResult parseEpilogue(mlir::OpAsmParser &parser,
                                 llvm::SmallVectorImpl<mlir::OpAsmParser::UnresolvedOperand> &operands,
                                 llvm::SmallVectorImpl<mlir::Type> &types, mlir::ArrayAttr &roles, mlir::UnitAttr &gated,
@@ -100,21 +100,21 @@ void printEpilogue(mlir::OpAsmPrinter &printer, mlir::Operation *op, mlir::Opera
 
 namespace dgemm {
 
-/// Kernel argument attributes that tie arguments to the problem: the operand ("a", "scale_a", "b", "scale_b", "d",
-/// "m_indices", "masked_m", "epilogue0" ...), the dynamic size (one of kSizeNames), and the tensor map of a TMA
-/// operand.
+/// Attributes that tie kernel arguments to the problem: kOperandAttr names the operand ("a", "scale_a", "b", "scale_b",
+/// "d", "m_indices", "masked_m", "epilogue0" ...), kSizeAttr names the dynamic size (one of kSizeNames), and
+/// kTensorMapAttr has the tensor map of a TMA operand.
 constexpr llvm::StringLiteral kOperandAttr = "dgemm.operand";
 constexpr llvm::StringLiteral kSizeAttr = "dgemm.size";
-/// The sizes of a problem in the order of the `sizes` of a kernel; a dense one has no G. The leading dimensions of A, B
-/// and D follow; they are sizes if they are given at launch.
+/// The sizes of a problem in the order of the `sizes` of a kernel; a dense problem has no G. The leading dimensions of
+/// A, B and D follow; they are sizes if they are given at launch.
 constexpr llvm::StringLiteral kSizeNames[] = {"M", "N", "K", "G", "LDA", "LDB", "LDD"};
-/// Where LDA stands there.
+/// The index of LDA in kSizeNames.
 constexpr unsigned kFirstLeadingDimension = 4;
 constexpr llvm::StringLiteral kTensorMapAttr = "dgemm.tensor_map";
-/// On the function of a lowered kernel: a #dgemm.launch.
+/// On the function of a lowered kernel: its #dgemm.launch.
 constexpr llvm::StringLiteral kLaunchAttr = "dgemm.launch";
-/// On a function that contains only its dgemm.gemm: it becomes a kernel. Any other function stays, and each gemm in it
-/// becomes a kernel.
+/// On a function that contains only its dgemm.gemm: the function becomes a kernel. Any other function stays, and each
+/// gemm in it becomes a kernel.
 constexpr llvm::StringLiteral kKernelAttr = "dgemm.kernel";
 /// On the declaration of a function whose call replaces a dgemm.gemm: the kernel that it launches, as a symbol of the
 /// module that dgemm-outline-kernels ran on.
@@ -122,23 +122,25 @@ constexpr llvm::StringLiteral kLaunchesAttr = "dgemm.launches";
 /// The #dgemm.machine of a module.
 constexpr llvm::StringLiteral kMachineAttr = "dgemm.machine";
 
-/// On a dgemm.gemm whose config dgemm-select-config chose: its source.
+/// On a dgemm.gemm whose config dgemm-select-config chose: the source of the config, kTunedTable or kCostModel.
 constexpr llvm::StringLiteral kConfigSourceAttr = "dgemm.config_source";
 constexpr llvm::StringLiteral kTunedTable = "tuned_table";
 constexpr llvm::StringLiteral kCostModel = "cost_model";
 
-/// The name of a kernel is a PTX identifier (PTX ISA 9.0, "Identifiers") without characters that LLVM would replace.
+/// True if `name` may name a kernel: it is a PTX identifier (PTX ISA 9.0, "Identifiers") without characters that LLVM
+/// would replace.
 bool isKernelName(StringRef name);
 
-/// "a, scale_a", the list of operands in messages.
+/// The list of operands for a message, for example "a, scale_a".
 std::string joinNames(ArrayRef<Operand> operands);
 inline bool isScale(Operand operand) { return operand == Operand::ScaleA || operand == Operand::ScaleB; }
-/// The operands of which a stage has a place for a tile, in order. A stage may do without the last, or the last two.
+/// The operands whose tiles a stage holds, in order. A stage may lack the last one or two.
 constexpr Operand kStageOperands[] = {Operand::A, Operand::B, Operand::ScaleA, Operand::ScaleB};
-/// Checks that `value`, which `op` reads or writes, is the kernel argument of `operand`; the error calls it `what`.
+/// Emits an error at `op`, which reads or writes `value`, unless `value` is the kernel argument of `operand`. The error
+/// calls it `what`.
 LogicalResult verifyIsOperand(Operation *op, StringRef what, Value value, Operand operand);
 
-/// The operands of `gemm` are memrefs; else an error that says what makes them so.
+/// Emits an error unless the operands of `gemm` are memrefs. The error names the pass that makes them memrefs.
 LogicalResult verifyIsBufferized(GemmOp gemm);
 
 /// True if `op`, a load or a store, moves its data by `kind`.

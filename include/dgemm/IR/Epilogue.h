@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// An epilogue is a region of scalar arithmetic on dgemm.gemm and dgemm.map, and the same as data in #dgemm.epilogue.
+// An epilogue is a region of scalar arithmetic in dgemm.gemm and dgemm.map. #dgemm.epilogue holds the same as data.
 //
 //===----------------------------------------------------------------------===//
 
@@ -17,25 +17,27 @@
 
 namespace dgemm {
 
-/// Operand number `index` of an epilogue, and the number that such an operand has.
+/// Converts between the number of an operand of an epilogue and its Operand. An Operand that is not one of an epilogue
+/// has no number.
 Operand getEpilogueOperand(unsigned index);
 std::optional<unsigned> getEpilogueIndex(Operand operand);
 
-/// Whether an op of this name may stand in an epilogue.
+/// True if an epilogue may have an op of this name.
 bool isEpilogueOp(llvm::StringRef name);
 
-/// `region`, of `op`, has a block of so many f32 arguments, ops on scalars that each take values in front of them, and
-/// yields one f32; else an error at the op that is at fault.
+/// Checks that `region` of `op` has one block with `numArguments` f32 arguments and ops on scalars that take only
+/// earlier values, and yields one f32. Otherwise emits an error at the op that is at fault.
 LogicalResult verifyScalarRegion(Operation *op, mlir::Region &region, unsigned numArguments);
-/// As well its ops are those of an epilogue, on f32 and i1.
+/// Like verifyScalarRegion, and also checks that the ops are those of an epilogue, on f32 and i1.
 LogicalResult verifyEpilogue(Operation *op, mlir::Region &region, unsigned numArguments);
-/// A problem that has an epilogue is of a dense, contiguous or masked layout, and its D is not added to.
+/// Emits an error unless a problem may have an epilogue: the layout is dense, contiguous or masked, and the product is
+/// not added to D.
 LogicalResult verifyHasEpilogue(llvm::function_ref<mlir::InFlightDiagnostic()> emitError, Layout layout,
                                 bool accumulate);
 
-/// What `region`, which has been verified, computes.
+/// The computation of `region` as data. The region must have been verified.
 EpilogueAttr getEpilogue(mlir::Region &region, ArrayRef<EpilogueOperandAttr> operands, bool isGated);
-/// Fills `region`, which is empty, with what `epilogue` computes.
+/// Fills `region`, which must be empty, with the ops of `epilogue`.
 void buildEpilogue(mlir::OpBuilder &builder, mlir::Location location, EpilogueAttr epilogue, mlir::Region &region);
 
 } // namespace dgemm

@@ -13,7 +13,7 @@
 
 namespace dgemm {
 
-/// Builds a `dgemm.gemm`. lhs, rhs and out are required; the verifier checks the op. With tensors the result of the op
+/// Builds a `dgemm.gemm`. lhs, rhs and out are required. The verifier checks the op. With tensors, the result of the op
 /// is D.
 ///
 ///   GemmOp gemm = GemmBuilder(b, loc).lhs(a, scaleA).rhs(b, scaleB).out(d).masked(maskedM).create();
@@ -21,7 +21,8 @@ class GemmBuilder {
 public:
   GemmBuilder(mlir::OpBuilder &builder, mlir::Location location) : builder(builder), location(location) {}
 
-  /// A scale for each [rows, k] elements; by default [1, 128] for A, [128, 128] for B.
+  /// `granularity` is the block of elements that has one scale, [rows, k]; the default is [1, 128] for A and [128, 128]
+  /// for B.
   GemmBuilder &lhs(Value a, Value scale, ArrayRef<int64_t> granularity = {1, kScaleBlock});
   GemmBuilder &rhs(Value b, Value scale, ArrayRef<int64_t> granularity = {kScaleBlock, kScaleBlock});
   GemmBuilder &out(Value d);
@@ -29,21 +30,21 @@ public:
   GemmBuilder &contiguous(Value mIndices, int64_t alignment = 128);
   /// `maskedM` gives the number of rows of each group.
   GemmBuilder &masked(Value maskedM);
-  /// `ends` gives the row behind the last of each group; groups start at multiples of `alignment` rows.
+  /// `ends` gives the row after the last one of each group; groups start at multiples of `alignment` rows.
   GemmBuilder &offsets(Value ends, int64_t alignment = 128);
-  /// `ends` gives the column of K behind the last of each group, which start at multiples of `alignment`.
+  /// `ends` gives the column of K after the last one of each group; groups start at multiples of `alignment` columns.
   GemmBuilder &kGrouped(Value ends, int64_t alignment = 128);
   /// The product is added to what D holds.
   GemmBuilder &accumulate(bool wanted = true);
-  /// A guess at a dynamic M, or at the rows of a masked group.
+  /// A hint: the expected value of a dynamic M, or the expected number of rows of a masked group.
   GemmBuilder &expectRows(int64_t rows);
   /// Promised divisors of dynamic sizes; null for none.
   GemmBuilder &divisible(DivisorsAttr divisors);
-  /// Exact unless said.
+  /// The default is Exact.
   GemmBuilder &accuracy(AccuracyKind kind);
   /// Programmatic dependent launch.
   GemmBuilder &pdl(bool wanted = true);
-  /// What becomes of the sums before they are stored, and its operands.
+  /// The computation on the sums before they are stored, and its operands.
   GemmBuilder &epilogue(EpilogueAttr epilogue, mlir::ValueRange operands);
   GemmBuilder &config(ConfigAttr config);
 

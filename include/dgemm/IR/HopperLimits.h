@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Every hardware number that the compiler relies on, with its source; no other file defines them.
+// Every hardware number that the compiler relies on, with its source. No other file defines such numbers.
 //
 //===----------------------------------------------------------------------===//
 
@@ -29,7 +29,7 @@ constexpr int64_t kWgmmaNStep = 8;
 constexpr int64_t kWgmmaMaxN = 256;
 
 // Register file and setmaxnreg (PTX ISA 9.0, "setmaxnreg": 24 to 256, a multiple of 8; CUDA Programming Guide,
-// compute capability 9.0: 64 K registers a multiprocessor, 255 a thread).
+// compute capability 9.0: 64 K registers for each multiprocessor, 255 for each thread).
 constexpr int64_t kRegisterFile = 65536;
 constexpr int64_t kRegisterStep = 8;
 constexpr int64_t kMinSetMaxRegisters = 24;
@@ -49,7 +49,7 @@ constexpr int64_t kBulkAlignment = 128;
 
 constexpr int64_t kMbarrierBytes = 8;
 
-/// CTAs of a cluster that every GPU of the target supports (CUDA Programming Guide, thread block clusters).
+/// The largest cluster, in CTAs, that every GPU of the target supports (CUDA Programming Guide, thread block clusters).
 constexpr int64_t kMaxCluster = 8;
 
 /// L2 cache policy of loads that are not read again (CUTLASS, cute/arch/copy_sm90_desc.hpp, TMA::CacheHintSm90).

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The layout of each operand in terms of the sizes. Tensor maps, addresses and the launch descriptor are all made from
-// it.
+// The layout of each operand as a function of the sizes. Tensor maps, addresses and the launch descriptor are all made
+// from it.
 //
 //===----------------------------------------------------------------------===//
 
@@ -31,15 +31,16 @@ struct OperandGeometry {
   static OperandGeometry get(ProblemAttr problem, Operand operand);
   static OperandGeometry get(KernelOp kernel, Operand operand) { return get(kernel.getProblem(), operand); }
 
-  /// True if TMA can load it: the innermost stride is one element, and the others are known to be multiples of 16 bytes
-  /// (cuda.h, cuTensorMapEncodeTiled).
+  /// True if TMA can load the operand: the innermost stride is one element, and the others are known to be multiples of
+  /// 16 bytes (cuda.h, cuTensorMapEncodeTiled).
   bool allowsTMA() const;
-  /// The largest power of two, up to 16 bytes, that is known to divide the innermost extent and all outer strides.
+  /// The largest power of two, up to 16 bytes, that is known to divide the innermost extent and all outer strides in
+  /// bytes.
   int64_t getAccessBytes() const;
-  /// Elements follow each other without a space: the strides are those of a packed memref.
+  /// True if the strides are those of a packed memref: elements follow each other without gaps.
   bool isPacked() const;
   int64_t getElementBytes() const { return element.getIntOrFloatBitWidth() / 8; }
-  /// Of the memref; `?` for dynamic values.
+  /// The type of the memref; `?` for dynamic values.
   MemRefType getType() const;
   /// Arguments of cuTensorMapEncodeTiled: extents in elements, innermost first, and strides in bytes without the
   /// innermost.
@@ -48,34 +49,36 @@ struct OperandGeometry {
 
 private:
   void setStrides(Operand operand, bool padsRows);
-  /// `expr` with each size as a multiple of what it is known to be one of.
+  /// `expr` with each size replaced by a multiple of its known divisor.
   AffineExpr insertDivisors(AffineExpr expr) const;
-  /// In elements.
+  /// The largest known divisor of `expr`, in elements.
   int64_t getKnownDivisor(AffineExpr expr) const;
 };
 
-/// Rows that are loaded for the last of the tiles of `tileRows` rows along M if rows past the end are skipped: the
-/// existing rows, rounded up to the 8 of a swizzle atom. At most `tileRows`; in terms of M = kSizeNames[0].
+/// The number of rows to load for the last tile along M if rows past the end are skipped: the existing rows, rounded up
+/// to the 8 rows of a swizzle atom. It is at most `tileRows`, the rows of a tile. It is an expression of M
+/// (kSizeNames[0]).
 AffineExpr getRowsOfLastTile(KernelOp kernel, int64_t tileRows);
 
-/// Explicit strides of a memref, in elements, -1 for `?`; empty for a packed one and a tensor. Failure: no stride is
-/// static.
+/// Explicit strides of a memref, in elements, -1 for `?`; empty for a packed memref and for a tensor. Failure: the
+/// layout has no strides, or neither of the two innermost is static.
 FailureOr<SmallVector<int64_t>> getExplicitStrides(ShapedType type);
-/// Whether the first element is not, or may not be, at the base address.
+/// True if the first element is not, or may not be, at the base address.
 bool hasOffset(MemRefType type);
 /// True if an operand may have these explicit strides: each is dynamic or at least 1; the innermost is static for
 /// scales, and 1 for other operands.
 bool areStridesOf(Operand operand, ArrayRef<int64_t> strides);
-/// Whether B may have `n` rows (or that dynamic number of them) of which D has half; else an error (C6 of
+/// Emits an error unless B may have `n` rows, or that dynamic number of rows, in a problem with a gated epilogue (C6 of
 /// #dgemm.problem).
 LogicalResult verifyGatedColumns(function_ref<InFlightDiagnostic()> emitError, ScaledAttr rhs, int64_t n,
                                  DivisorsAttr divisors);
-/// Whether a kernel of `problem` can have `config`; else an error at `op`. A cluster that multicasts wants A and B by
-/// TMA, a K block is as deep as a block of scales, and a scale for each row of B in each K block has a place in stages.
+/// Emits an error at `op` unless a kernel of `problem` can have `config`. A cluster that multicasts requires A and B by
+/// TMA. A K block is as deep as a block of scales. If each K block has a scale for each row of B, stages hold these
+/// too.
 LogicalResult verifyConfigFor(Operation *op, ConfigAttr config, ProblemAttr problem);
-/// A tile of such a config has whole halves, of 128 columns (a scale block of B) each, for a gated epilogue.
+/// True if a gated epilogue may have `config`: a tile has two whole halves of 128 columns (a scale block of B) each.
 bool allowsGated(ConfigAttr config);
-/// True if explicit strides of A, B or D leave that of the rows to the launch.
+/// True if the row stride among these explicit strides of A, B or D is given at launch.
 inline bool hasDynamicLeadingDimension(ArrayRef<int64_t> strides) {
   return strides.size() > 1 && strides[strides.size() - 2] < 0;
 }

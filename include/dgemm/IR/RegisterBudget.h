@@ -17,7 +17,7 @@
 
 namespace dgemm {
 
-/// 32-bit registers of a thread, the operand of setmaxnreg.
+/// 32-bit registers for each thread of a role, the operand of setmaxnreg.
 struct RegisterBudget {
   int64_t producer;
   int64_t consumer;
@@ -28,12 +28,12 @@ struct RegisterBudget {
                             bool isMulticast = false);
 };
 
-/// Columns of one mma: all of block N, or each half in turn if a partial accumulator of all columns would leave too few
+/// Columns of one mma: all of block N, or half of it if a partial accumulator of all columns would leave too few
 /// registers for the final one.
 int64_t getMmaColumns(int64_t blockN);
 
-/// Accumulator registers of a math thread: the partial one of an mma, and the final ones of all slices of 64 rows of
-/// its warpgroup.
+/// Accumulator registers of a math thread: the partial accumulator of an mma, and the final accumulators of all slices
+/// of 64 rows of its warpgroup.
 int64_t getAccumulatorRegisters(int64_t blockM, int64_t blockN, int64_t warpgroups);
 
 } // namespace dgemm

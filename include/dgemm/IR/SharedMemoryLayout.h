@@ -6,16 +6,16 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Offsets of stages, output staging and barriers in the dynamic shared memory of a CTA, from the configuration, and
-// from whether a K block has a scale for each row of B:
+// Offsets of stages, output staging and barriers in the dynamic shared memory of a CTA. They depend on the
+// configuration and on whether a K block has a scale for each row of B:
 //
 //   output panels | A tiles | B tiles | scale rows of A | scale rows of B | block scales of B | full barriers |
 //   empty barriers
 //
-// Of the tiles there are as many as stages; of the block scales a slot for each of kBlockScaleSlots K blocks. Scale
-// rows of B have a place only where a K block has a scale for each row of B. With split_k D is written from registers;
-// in place of the output panels lies what other CTAs of the cluster send, and after the empty barriers two for each 64
-// rows of the tile: received and drained.
+// There is one tile of each kind for each stage. Block scales have a slot for each of kBlockScaleSlots K blocks. Scale
+// rows of B have a place only if a K block has a scale for each row of B. With split_k, D is written from registers:
+// the data that other CTAs of the cluster send takes the place of the output panels, and two barriers for each 64 rows
+// of the tile, received and drained, follow the empty barriers.
 //
 //===----------------------------------------------------------------------===//
 
@@ -35,7 +35,7 @@ class ProblemAttr;
 struct OutputPanel {
   int64_t column;
   int64_t columns;
-  /// Bytes of a row, and the swizzle width unless that is below 32 (then none).
+  /// Bytes of a row. The swizzle has the same width, or is 0 (none) if a row is below 32 bytes.
   int64_t getRowBytes() const { return columns * 2; }
   int64_t getSwizzle() const { return getRowBytes() >= 32 ? getRowBytes() : 0; }
 };
@@ -46,24 +46,25 @@ llvm::SmallVector<OutputPanel> getOutputPanels(int64_t columns);
 /// Columns of a tile of `columns` that each of `splitK` CTAs sums: equal numbers of groups of 8, except for the last
 /// CTAs, which may have fewer or none.
 int64_t getSplitColumns(int64_t columns, int64_t splitK);
-/// Bytes that a warpgroup receives of 64 rows of those columns from one CTA.
+/// Bytes that a warpgroup receives from one CTA for 64 rows of those columns.
 int64_t getSplitBytes(int64_t columns, int64_t splitK);
 
 /// The deepest ring.
 constexpr int64_t kMaxStages = 32;
-/// Slots of K blocks for the scales of B, a power of two.
+/// Slots for the block scales of B, one for each K block; a power of two.
 constexpr int64_t kBlockScaleSlots = 64;
 
 /// Byte offsets from the start of dynamic shared memory.
 struct SharedMemoryLayout {
   int64_t outputOffset;
   int64_t outputBytes;
-  /// First stage of each tile kind (A, B, scale rows of A, those of B) and the bytes from one stage to the next.
+  /// For each kind of tile (A, B, scale rows of A, scale rows of B): the offset of the first stage, and the bytes from
+  /// one stage to the next.
   int64_t tileOffset[4];
   int64_t tileBytes[4];
   int64_t blockScalesOffset;
   int64_t blockScalesBytes;
-  /// Scales of sums, where no scale varies along K: in place of those of K blocks.
+  /// Scales of sums, if no scale varies along K. They take the place of the scales of K blocks.
   int64_t sumScalesOffset;
   int64_t sumScalesBytes = 0;
   int64_t fullBarrierOffset;
@@ -72,8 +73,8 @@ struct SharedMemoryLayout {
   int64_t drainedBarrierOffset;
   int64_t totalBytes;
 
-  /// The layout for these choices, whether it fits or not. With `earlyStore` half of the output at a time has a place;
-  /// with `scalesColumns` scale rows of B have one.
+  /// The layout for these choices, even if it does not fit. With `earlyStore` there is space for half of the output at
+  /// a time. With `scalesColumns` there is space for scale rows of B.
   static SharedMemoryLayout get(int64_t blockM, int64_t blockN, int64_t blockK, int64_t stages, int64_t splitK = 1,
                                 bool earlyStore = false, bool scalesColumns = false);
   static SharedMemoryLayout get(ConfigAttr config, ProblemAttr problem);

@@ -48,8 +48,8 @@ enum class GemmLayout {
   Dense,
   Contiguous, ///< the rows of all groups in one A and D; the operand "m_indices" [M] gives each row's group
   Masked,     ///< every operand has the group in front; "masked_m" [G] says how many rows of each are computed
-  Offsets,    ///< as contiguous, but the operand "offsets" [G] gives the row behind the last of each group
-  KGrouped    ///< "offsets" [G] gives the column of K behind the last of each group; "d" has G in front
+  Offsets,    ///< as contiguous, but the operand "offsets" [G] gives the row after the last of each group
+  KGrouped    ///< "offsets" [G] gives the column of K after the last of each group; "d" has G in front
 };
 /// "dense", "contiguous", "masked", "offsets" and "k_grouped".
 llvm::StringRef toString(GemmLayout layout);
@@ -93,7 +93,7 @@ llvm::StringRef toString(EpilogueAxis axis);
 std::optional<EpilogueAxis> parseEpilogueAxis(llvm::StringRef name);
 
 struct EpilogueOperandInfo {
-  /// That of an entry of the descriptor's operands.
+  /// The name of an entry of the descriptor's operands.
   std::string name;
   EpilogueAxis along = EpilogueAxis::None;
   /// f32, bf16 or f16.
@@ -101,11 +101,11 @@ struct EpilogueOperandInfo {
 };
 
 struct EpilogueOpInfo {
-  /// The name that MLIR has for it: "arith.addf".
+  /// Its name in MLIR: "arith.addf".
   std::string op;
   /// Numbers of earlier values.
   std::vector<int64_t> args;
-  /// Of arith.constant; 0 or 1 where it is a truth value.
+  /// Of arith.constant; 0 or 1 if it is a boolean.
   std::optional<double> value = std::nullopt;
   bool isBool = false;
   /// Of arith.cmpf, as MLIR spells it: "olt".
@@ -114,8 +114,8 @@ struct EpilogueOpInfo {
   bool isApproximate = false;
 };
 
-/// What becomes of the sum on its way into D. Values have numbers: first the sum (gated: those of two columns), then
-/// one for each operand, then one for each op, in order.
+/// The epilogue that turns the sum into D. Values have numbers: first the sum (gated: those of two columns), then one
+/// for each operand, then one for each op, in order.
 struct EpilogueInfo {
   std::vector<EpilogueOperandInfo> operands;
   std::vector<EpilogueOpInfo> ops;
@@ -180,7 +180,7 @@ struct LaunchDescriptor {
   std::string config;
   Accuracy accuracy = Accuracy::Exact;
   GemmLayout layout = GemmLayout::Dense;
-  /// Contiguous and offsets: each group starts at a multiple of so many rows; k_grouped: of columns of K.
+  /// Contiguous and offsets: each group starts at a multiple of this many rows; k_grouped: of this many columns of K.
   int64_t rowAlignment = 1;
   /// The product is added to what "d" holds.
   bool accumulate = false;

@@ -94,7 +94,7 @@ struct DeviceInfo {
 /// This process can no longer use the device: a kernel faulted, or hangs.
 class DeviceLostError : public llvm::ErrorInfo<DeviceLostError> {
 public:
-  static char ID; // NOLINT(readability-identifier-naming): ErrorInfo wants it
+  static char ID; // NOLINT(readability-identifier-naming): ErrorInfo requires it
   DeviceLostError(std::string text, bool hangs) : text(std::move(text)), hangs(hangs) {}
   /// A kernel still runs. An ordinary exit may wait for it forever; use _Exit.
   bool isHanging() const { return hangs; }

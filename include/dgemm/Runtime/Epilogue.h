@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Computes the epilogue of a launch descriptor in double precision, and how far off a kernel may be that computes it in
-// f32 and starts from a sum that is not exact.
+// Computes the epilogue of a launch descriptor in double precision, and bounds for the values of a kernel that computes
+// it in f32 from a sum that is not exact.
 //
 //===----------------------------------------------------------------------===//
 
@@ -20,7 +20,7 @@
 
 namespace dgemm {
 
-/// All numbers from `low` to `high`. Without bounds it may be no number either.
+/// All numbers from `low` to `high`. An unbounded interval also includes NaN.
 struct Interval {
   double low = 0, high = 0;
 
@@ -33,12 +33,12 @@ struct EpilogueOp;
 /// The operations of an epilogue.
 class EpilogueFunction {
 public:
-  /// Error: an op or a predicate that is not known, or another number of arguments than it has.
+  /// Error: an op or a predicate that is unknown, or a wrong number of arguments.
   static llvm::Expected<EpilogueFunction> create(const EpilogueInfo &info);
 
-  /// Of the sum and the operands. May be no number.
+  /// The result for `arguments`, which are the sum and the operands. It may be NaN.
   double evaluate(llvm::ArrayRef<double> arguments) const;
-  /// What a kernel may have for arguments of these intervals: each op adds its error in f32.
+  /// The results that a kernel may have for arguments in these intervals. Each op adds its error in f32.
   Interval bound(llvm::ArrayRef<Interval> arguments) const;
 
 private:
@@ -56,15 +56,15 @@ private:
 /// An epilogue and its operands.
 class Epilogue {
 public:
-  /// With operands of normally distributed values, rounded to their types. Error: as EpilogueFunction::create, or an
-  /// operand's shape cannot be evaluated, or is none that its axis allows.
+  /// An epilogue with operands of normally distributed values, rounded to their types. Error: as
+  /// EpilogueFunction::create, or an operand's shape cannot be evaluated or is not allowed for its axis.
   static llvm::Expected<Epilogue> makeRandom(const LaunchDescriptor &launch, const Sizes &sizes, uint64_t seed);
 
   const EpilogueInfo &getInfo() const { return info; }
   llvm::ArrayRef<HostTensor> getOperands() const { return operands; }
   llvm::MutableArrayRef<HostTensor> getOperands() { return operands; }
 
-  /// The element of D in a row (of those of all groups) and a column. `sums` are one, gated: two.
+  /// The element of D in a row (counted over all groups) and a column. `sums` has one sum; gated: two.
   double evaluate(llvm::ArrayRef<double> sums, int64_t group, int64_t row, int64_t column, int64_t columns) const;
   Interval bound(llvm::ArrayRef<Interval> sums, int64_t group, int64_t row, int64_t column, int64_t columns) const;
 

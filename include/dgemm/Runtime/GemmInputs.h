@@ -30,13 +30,13 @@ struct GemmSizes {
   int64_t validRows = -1;
 
   Sizes toSizes() const;
-  /// Rows of D, those of all groups together; of A too, but for groups of K.
+  /// Rows of D, of all groups together; also those of A, except with groups of K.
   int64_t getRows() const { return layout == GemmLayout::Masked || layout == GemmLayout::KGrouped ? groups * m : m; }
   /// Columns of K that are multiplied for a row of D, on average.
   double getDepth() const { return double(k) / (layout == GemmLayout::KGrouped ? double(groups) : 1.0); }
   int64_t getValidRows() const { return validRows < 0 ? getRows() : validRows; }
   double getFlops() const { return 2.0 * double(getValidRows()) * double(n) * getDepth(); }
-  /// Bytes that must move at least: each operand once.
+  /// The least number of bytes that must move: each operand once.
   double getBytes(const Recipe &recipe) const;
 };
 /// True if both are the same problem; the rows that are computed may differ.
@@ -46,20 +46,20 @@ inline bool isSameProblem(const GemmSizes &a, const GemmSizes &b) {
 }
 
 /// The operands of the launch descriptor: a [M, K] and b [N, K] in FP8, scale_a and scale_b as their granularities say,
-/// with no name where there are no scales; with groups some have G in front, and `groups` is m_indices [M], masked_m
-/// [G] or offsets [G]. `d` is what D holds before, where the product is added to it; else it has no name.
+/// without a name if there are no scales; with groups some have G in front, and `groups` is m_indices [M], masked_m [G]
+/// or offsets [G]. `d` is the initial D if the product is added to it; else it has no name.
 struct GemmInputs {
   GemmSizes sizes;
   Recipe recipe;
   HostTensor a, scaleA, b, scaleB, groups, d;
-  /// With its operands; none: D is the sum.
+  /// The epilogue with its operands; none: D is the sum.
   std::optional<Epilogue> epilogue;
   /// Group of each row of A and D (all groups' rows together); -1 for one that is not computed.
   std::vector<int32_t> groupOfRow;
   /// Groups of K: the columns of each.
   std::vector<std::pair<int64_t, int64_t>> columnsOfGroup;
 
-  /// What D holds before at [row, column], rows of all groups together.
+  /// The initial D at [row, column], with the rows of all groups together.
   double getInitialD(int64_t row, int64_t column) const;
   /// The input called `name` in the launch descriptor, or null.
   const HostTensor *find(llvm::StringRef name) const;
@@ -81,19 +81,19 @@ enum class Distribution {
   SameSign
 };
 
-/// Values of `distribution`, quantised to FP8 with one scale for each block of the recipe: its largest magnitude /
-/// 448 (e5m2: 57344), in f8E8M0FNU rounded up to a power of two; without scales rounded as they are. So D of normal
-/// values is about sqrt(K) whatever the recipe, which no output type cuts off. The result depends on the arguments
-/// only, not on the number of threads. Rows that are not computed are NaN. `groupRows`: the rows (columns of K) of each
-/// group; empty for random ones. Columns between groups of K are zero up to the next multiple of 128, and NaN from
-/// there on. Groups of one A start at multiples of `rowAlignment`. Error: they do not fit `sizes`.
+/// Values of `distribution`, quantised to FP8 with one scale for each block of the recipe: its largest magnitude / 448
+/// (e5m2: 57344), in f8E8M0FNU rounded up to a power of two; without scales rounded as they are. D of normal values is
+/// thus about sqrt(K) with any recipe, which every output type can hold. The result depends on the arguments only, not
+/// on the number of threads. Rows that are not computed are NaN. `groupRows`: the rows (columns of K) of each group;
+/// empty for random ones. Columns between groups of K are zero up to the next multiple of 128, and NaN from there on.
+/// Groups of one A start at multiples of `rowAlignment`. Error: they do not fit `sizes`.
 llvm::Expected<GemmInputs> makeRandomInputs(const GemmSizes &sizes, uint64_t seed,
                                             llvm::ArrayRef<int64_t> groupRows = {}, int64_t rowAlignment = 1,
                                             const Recipe &recipe = {},
                                             Distribution distribution = Distribution::Normal);
 
-/// Multiplies the scales of A, or else those of B, by a power of two with which random sums are about as large as 2:
-/// where activations bend. Without scales sums stay as they are.
+/// Multiplies the scales of A, or else those of B, by a power of two, so that random sums are about as large as 2,
+/// where activations are not linear. Without scales, sums do not change.
 void shrinkSums(GemmInputs &inputs);
 
 /// Replaces inputs by the given files. Scales of blocks of one row are read as a quantiser writes them, [rows, ceil(K /

@@ -54,17 +54,17 @@ struct CheckResult {
   /// Largest error in units in the last place of D's type, of the larger of the expected value and the root mean square
   /// of its row, because a sum that cancels is as exact as its terms. Rounding alone costs 0.5.
   double maxUlps = 0;
-  /// With an epilogue, or of up to kFewElements: those that are further off than rounding and the tensor core's sums
-  /// explain.
+  /// With an epilogue, or in a D of up to kFewElements: elements whose error is larger than rounding and the tensor
+  /// core's sums explain.
   int64_t beyondBounds = 0;
-  /// With an epilogue: those that may be anything, for example a quotient whose divisor may be zero.
+  /// With an epilogue: elements without bounds, for example a quotient whose divisor may be zero.
   int64_t unbounded = 0;
   /// Where maxUlps is.
   int64_t worstRow = -1, worstColumn = -1;
   bool hasEpilogue = false;
   /// In all of D: elements that still have the poison, other NaNs, infinities, and the first of them.
   int64_t unwritten = 0, nans = 0, infinities = 0, firstBadRow = -1, firstBadColumn = -1;
-  /// Masked and offsets: elements of rows in no group that were written all the same.
+  /// Masked and offsets: elements of rows in no group that were written nevertheless.
   int64_t overwritten = 0;
   /// Sample: rows with a wrong checksum, and the first of them.
   int64_t badChecksums = 0, firstBadChecksum = -1;
@@ -98,8 +98,8 @@ private:
   /// T: a type of D.
   template <typename T>
   CheckResult compareAs(const HostTensor &d) const;
-  /// What follows for the elements from what sums may be off, of which there is a `share`; empty where elements are not
-  /// looked at one by one.
+  /// Bounds of the elements of row getRows()[index], if each sum is off by at most `share` of its allowed error. Empty
+  /// if elements are not checked one by one.
   std::vector<Interval> getBoundsOfRow(size_t index, double share = 1) const;
   int64_t getNumColumns() const { return sizes.n / (epilogue ? epilogue->getInfo().getNumSums() : 1); }
   void addInitialD(const GemmInputs &inputs);

@@ -13,7 +13,7 @@
 
 namespace dgemm {
 
-/// Gives `dgemm.gemm` the BufferizableOpInterface, once its dialect is loaded. `dgemm::registerDialects` does so, too.
+/// Gives `dgemm.gemm` the BufferizableOpInterface once its dialect is loaded. `dgemm::registerDialects` also does so.
 void registerBufferizableGemm(mlir::DialectRegistry &registry);
 
 } // namespace dgemm

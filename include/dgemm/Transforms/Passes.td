@@ -12,16 +12,18 @@
 include "mlir/Pass/PassBase.td"
 
 def RaiseGemmPass : Pass<"dgemm-raise"> {
-  let summary = "scaled FP8 products in linalg to dgemm.gemm";
+  let summary = "raise scaled FP8 products in linalg to dgemm.gemm";
   let description = [{
-    A `linalg.generic` on tensors that sums products of two FP8 operands, K innermost in both, and of their f32 scales, from zero
-    and in f32, becomes a `dgemm.gemm`. Scales may be one for each row and 128 of K ([M, K/128] or [K/128, M]), for each 128x128
-    block, for each row or for all, told by their indexing maps; without scales they are 1. An element-wise rounding to bf16 or
-    f16 becomes the type of D. Scales are multiplied to partial sums, and not to each product.
+    A `linalg.generic` on tensors becomes a `dgemm.gemm` if it sums, in f32 and from zero, the products of two FP8
+    operands (K innermost in both) and of their f32 scales. The indexing map of the scales says which elements have one
+    scale: a row and 128 of K ([M, K/128] or [K/128, M]), a 128x128 block, a row, or all. Scales that are missing are 1.
+    An element-wise rounding to bf16 or f16 becomes the type of D. The `dgemm.gemm` multiplies partial sums, not each
+    product, by the scales.
 
-    Operands that are dequantised by ops of their own, and `linalg.matmul` or `linalg.contract` of these, come into this form
-    by `linalg-generalize-named-ops,linalg-fuse-elementwise-ops,linalg-specialize-generic-ops`, the last for the fill. What sums FP8 products in another way is left alone, with a
-    remark that says why.
+    Separate ops may dequantise the operands, and a `linalg.matmul` or `linalg.contract` may multiply them. The passes
+    `linalg-generalize-named-ops,linalg-fuse-elementwise-ops,linalg-specialize-generic-ops` bring these into the form
+    above; the last one is for the fill. An op that sums FP8 products in another way is left alone, with a remark that
+    says why.
 
     ```mlir
     %d = linalg.generic {
@@ -40,12 +42,16 @@ def RaiseGemmPass : Pass<"dgemm-raise"> {
 def SelectConfigPass : Pass<"dgemm-select-config"> {
   let summary = "attach a #dgemm.config to each problem";
   let description = [{
-    A `dgemm.gemm` that has a config keeps it. Any other gets, with `dgemm.config_source` to say from where, the one that a
-    tuned table (`Analysis/TunedTable.h`) has for it on the machine, else the cheapest legal one by the cost model (`Analysis/CostModel.h`). Fields given in `config` are taken as they
-    are: a tuned config that contradicts them is not used, and the model chooses the rest. Configs that ptxas was seen to spill
-    (`Analysis/SpillData.h`) are not chosen. Between < and > they are a whole config, and nothing is left to choose.
+    A `dgemm.gemm` that has a config keeps it. Any other gets the config that a tuned table (`Analysis/TunedTable.h`)
+    has for it on the machine. If there is none, it gets the cheapest legal config by the cost model
+    (`Analysis/CostModel.h`). Its `dgemm.config_source` names the source. Configs that ptxas was seen to spill
+    (`Analysis/SpillData.h`) are not chosen.
 
-    The machine is the `dgemm.machine` of the module; a module that has problems and no machine gets that of the options.
+    Fields given in `config` are taken as they are: a tuned config that contradicts them is not used, and the model
+    chooses the other fields. A `config` between < and > is a whole config, and nothing is chosen.
+
+    The machine is the `dgemm.machine` of the module. A module that has problems but no machine gets the machine of the
+    options.
 
     ```mlir
     dgemm.gemm dense lhs(...) rhs(...) out(%d) : (...)
@@ -58,23 +64,23 @@ def SelectConfigPass : Pass<"dgemm-select-config"> {
     Option<"config", "config", "std::string", "\"\"",
            "fields to take as given, for example 'block = 128x192x128, stages = 4'">,
     Option<"machine", "machine", "std::string", "\"\"",
-           "GPU to choose for, where the module names none: h100 (default), h100-pcie, h200, gh200 or h20">,
-    Option<"multiprocessors", "multiprocessors", "int64_t", "0", "multiprocessors to take, 0 for those of the machine">,
+           "GPU to choose for, if the module names none: h100 (default), h100-pcie, h200, gh200 or h20">,
+    Option<"multiprocessors", "multiprocessors", "int64_t", "0", "multiprocessors to use; 0 for those of the machine">,
     Option<"tunedTable", "tuned-table", "std::string", "\"\"",
-           "file of a tuned table to look into before those of the library">,
+           "file of a tuned table, searched before those of the library">,
     Option<"spillData", "spill-data", "std::string", "\"\"",
-           "file that says which configs ptxas spills, in place of the library's">,
-    ListOption<"avoided", "avoid", "std::string", "whole configs that are not to be chosen">,
+           "file that says which configs ptxas spills, instead of the library's data">,
+    ListOption<"avoided", "avoid", "std::string", "whole configs that must not be chosen">,
   ];
 }
 
 def OutlineKernelsPass : Pass<"dgemm-outline-kernels", "::mlir::ModuleOp"> {
-  let summary = "each problem to a function of its own and a call";
+  let summary = "move each problem to its own function, and call it";
   let description = [{
-    Each `dgemm.gemm`, wherever it stands, becomes a call of a function that is declared beside it, and whose
-    `dgemm.launches` names a kernel. The kernel is a function of the gemm alone in one `gpu.module` at the end of the module;
-    gemms of the same problem and config share one. All else stays as it is: other attributes of the gemm go to the call. A
-    function with `dgemm.kernel` is meant as a kernel already.
+    Each `dgemm.gemm`, wherever it is, becomes a call of a function that is declared next to it and whose
+    `dgemm.launches` names a kernel. The kernel is a function with only the gemm, in one `gpu.module` at the end of the
+    module. Gemms of the same problem and config share a kernel. Other attributes of the gemm move to the call, and all
+    other code stays as it is. A function with `dgemm.kernel` is already meant as a kernel.
 
     ```mlir
     func.func @layer(%p: i1, ...) {
@@ -101,25 +107,27 @@ def OutlineKernelsPass : Pass<"dgemm-outline-kernels", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"attachTarget", "attach-target", "bool", "false",
-           "the gpu.module has #dgemm.target, of which gpu-module-to-binary makes an object">,
+           "add #dgemm.target to the gpu.module, for gpu-module-to-binary to make an object">,
   ];
   let dependentDialects = ["::mlir::func::FuncDialect", "::mlir::gpu::GPUDialect"];
 }
 
 def TileProblemPass : Pass<"dgemm-tile-problem", "::mlir::ModuleOp"> {
-  let summary = "problem to persistent kernel over tiles";
+  let summary = "lower a problem to a persistent kernel over tiles";
   let description = [{
     Replaces each function that holds one `dgemm.gemm` with a config (and nothing else) by a `dgemm.kernel` of the same
-    name: a loop over output tiles, in it a loop over K blocks of loads and a `dgemm.scaled_mma`, then a `dgemm.store`.
-    The arguments are the operands of the gemm in its own order, and behind them the dynamic sizes. A `dgemm.gemm` anywhere
-    else, where `dgemm-outline-kernels` has not run, is an error, and so is what a kernel would lose: other arguments, results, attributes and callers of the function.
-    With `serpentine` the K loop takes its K blocks where `dgemm.walk_k` says.
+    name. The kernel has a loop over output tiles. This loop has a loop over K blocks, with loads and a
+    `dgemm.scaled_mma`, and then a `dgemm.store`. The arguments are the operands of the gemm in its own order, followed
+    by the dynamic sizes. With `serpentine`, `dgemm.walk_k` gives the order of the K blocks.
+
+    A `dgemm.gemm` anywhere else is an error: `dgemm-outline-kernels` has not run. Anything that a kernel would lose is
+    an error, too: other arguments, results, attributes and callers of the function.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];
 }
 
 def PromoteAccumulatorsPass : Pass<"dgemm-promote-accumulators"> {
-  let summary = "two-level accumulation made explicit";
+  let summary = "make two-level accumulation explicit";
   let description = [{
     Splits each `dgemm.scaled_mma` into `dgemm.mma` (tensor cores, a fresh accumulator for one K block) and
     `dgemm.promote` (f32 on the CUDA cores, scaled, into the running sum).
@@ -138,12 +146,14 @@ def ChooseDataMovementPass : Pass<"dgemm-choose-data-movement"> {
   let description = [{
     Puts a `#dgemm.movement` on each load and store of a kernel:
 
-    - Tiles of A and B come by TMA where their strides allow it, else by ordinary loads of all threads of the producer.
-      Those that several CTAs of a cluster need are multicast.
-    - Scales of A come by TMA; up to four rows of them by `cp.async`, where nothing else hinders it.
-    - Scales of B go through shared memory, by `cp.async`, where TMA brings all else; otherwise the consumers read them.
-    - D is stored by TMA where its strides allow it and K is not divided between CTAs.
-    - Of a dense layout without a cluster, the tiles of A and B that a CTA loads first are prefetched.
+    - Tiles of A and B are loaded by TMA if their strides allow it, otherwise by ordinary loads of all threads of the
+      producer. Tiles that several CTAs of a cluster need are multicast.
+    - Tiles of scales are loaded by TMA. Up to four rows of scales of A are copied by `cp.async` instead, in a dense
+      layout without multicast, with a block M of 64 and scales of B by `cp.async`.
+    - Scales of blocks of B go through shared memory, by `cp.async`, if TMA loads everything else; otherwise the
+      consumers read them.
+    - D is stored by TMA if its strides allow it, it is not f32, and K is not divided between CTAs.
+    - For a dense layout without multicast, the tiles of A and B that a CTA loads first may be prefetched.
 
     ```mlir
     %xb = dgemm.load_scales %scale_b[%n, %k] : ...
@@ -159,24 +169,25 @@ def WarpSpecializePass : Pass<"dgemm-warp-specialize"> {
   let summary = "split a kernel into producer and consumer warps around a ring of stages";
   let description = [{
     Expects a kernel of one tile loop with one K loop of loads, `dgemm.mma` and `dgemm.promote`, and a store. The
-    producer repeats the loops and fills the stages of a `dgemm.ring`; each of the `warpgroups` consumers repeats
-    them too and computes its rows of the tile, 64 at a time. A stage is released as soon as the tensor cores have read
-    it, before the last promotion.
+    producer repeats the loops and fills the stages of a `dgemm.ring`. Each of the `warpgroups` consumers also repeats
+    the loops, and computes its rows of the tile, 64 at a time. A stage is released as soon as the tensor cores have
+    read it, before the last promotion.
 
-    A block N above 200 is computed in two halves, one mma after the other. Of a masked layout a consumer takes only the
-    slices of 64 rows that begin inside of the group (`scf.if`).
+    A block N above 200 is computed in two halves, one mma after the other. For a masked layout, a consumer computes
+    only the slices of 64 rows that begin inside the group (`scf.if`).
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];
 }
 
 def ScheduleKLoopPass : Pass<"dgemm-schedule-k-loop"> {
-  let summary = "in which order a consumer waits, multiplies, promotes and stores";
+  let summary = "schedule the waits, mma, promotions and stores of a consumer";
   let description = [{
-    Gives each op of a consumer's K loop a stage and an order (`scf::pipelineForLoop`), as the config of the kernel says.
+    Gives each op of a consumer's K loop a stage and an order (`scf::pipelineForLoop`), as the config of the kernel
+    says.
 
-    `rotate = true`: the wait for the next stage, the addresses of its tiles and the loads of its scales stand
-    behind the start of a K block's last mma, and the K loop carries them. Scales that lie in global memory are loaded a
-    whole K block ahead. The stage is released behind the wait for the next one, which costs where the ring is short of
+    `rotate = true`: the wait for the next stage, the addresses of its tiles and the loads of its scales come after the
+    start of a K block's last mma, and the K loop carries their results. Scales that lie in global memory are loaded a
+    whole K block ahead. The stage is released after the wait for the next one, which costs time if the ring has few
     stages.
 
     ```mlir
@@ -206,10 +217,10 @@ def ScheduleKLoopPass : Pass<"dgemm-schedule-k-loop"> {
     }
     ```
 
-    `early_store = true`: of a K loop with a known number of K blocks, two or more, the last one stands behind the loop.
-    What of the tile is whole before its last mma (a slice, or a half of the columns) is stored between
-    `dgemm.mma_start` and `dgemm.mma_wait` of that mma, which is divided where a K block has only one. Stores of what a
-    branch yields (masked tiles) move into it first.
+    `early_store = true`: if the number of K blocks is known and at least two, the last K block is moved out of the
+    loop, after it. The part of the tile that is complete before the last mma (a slice, or a half of the columns) is
+    stored between `dgemm.mma_start` and `dgemm.mma_wait` of that mma. If a K block has only one mma, the last one is
+    divided. Stores of values that a branch yields (masked tiles) move into the branch first.
 
     ```mlir
     %part0 = dgemm.mma %a0, %b : ...
@@ -222,11 +233,11 @@ def ScheduleKLoopPass : Pass<"dgemm-schedule-k-loop"> {
     dgemm.store %sum1, %d[...] : ...
     ```
 
-    `unroll` above 1: so many K blocks stand in an iteration, where their number is known (K is static and not split)
-    and at least twice that; a second loop runs what is left over. With early_store, a loop of fewer K blocks than
-    `unroll` becomes straight code. ptxas then starts the wait for the next stage among the multiplications of a
-    promotion, which it does not do across the end of a loop. Each mma takes over the registers of a partial sum that was
-    promoted before it.
+    `unroll` above 1: an iteration has `unroll` K blocks, if the number of K blocks is known (K is static and not split)
+    and at least twice `unroll`. A second loop runs the remaining K blocks. With early_store, a loop of fewer K blocks
+    than `unroll` becomes straight code. Between the K blocks of an iteration, ptxas starts the wait for the next stage
+    among the multiplications of a promotion, which it does not do across the end of a loop. Each mma takes over the
+    registers of a partial sum that was promoted before it.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];
 }
