@@ -19,7 +19,7 @@ from typing import Any
 
 from . import _env, _files
 
-_MAGIC = b"dgemm kernel 1\n\0"
+_MAGIC = b"dgemm kernel 2\n\0"
 _DIGEST = 32
 _LENGTH = struct.Struct("<I")
 SUFFIX = ".dgemm"
@@ -36,10 +36,11 @@ def entry_name(key: dict[str, Any]) -> str:
 
 
 def encode(key: dict[str, Any], kernel: dict[str, Any]) -> bytes:
-    """The bytes of an entry; `kernel` as _dgemm.compile returns it."""
+    """The bytes of an entry; `kernel` as _dgemm.compile returns it, or with why ptxas makes it slow as "slow"."""
     ptx = kernel["ptx"].encode()
     header = json.dumps({"key": key, "launch": kernel["launch"], "resources": kernel["resources"],
-                         "times_ms": kernel["times_ms"], "ptx": len(ptx), "cubin": len(kernel["cubin"])}).encode()
+                         "times_ms": kernel["times_ms"], "ptx": len(ptx), "cubin": len(kernel["cubin"]),
+                         "slow": kernel.get("slow", "")}).encode()
     body = _LENGTH.pack(len(header)) + header + ptx + kernel["cubin"]
     return _MAGIC + hashlib.sha256(body).digest() + body
 
@@ -58,7 +59,7 @@ def decode(data: bytes, key: dict[str, Any] | None = None) -> tuple[dict[str, An
         raise CorruptEntry("it holds another kernel")
     payload = body[_LENGTH.size + length:]
     kernel = {"ptx": payload[:header["ptx"]].decode(), "cubin": payload[header["ptx"]:], "launch": header["launch"],
-              "resources": header["resources"], "times_ms": header["times_ms"]}
+              "resources": header["resources"], "times_ms": header["times_ms"], "slow": header["slow"]}
     return header["key"], kernel
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from itertools import product
 from typing import Any
 
 from . import _assembler, _check, _device, _dgemm, _env, _jit, _recipes, _settings
-from ._errors import CompileError
+from ._errors import CompileError, SlowKernelError
 from ._kernel import Kernel
 from ._problem import ACCURACIES, DYNAMIC, LAYOUTS, ONE_MATRIX, Problem
 
@@ -114,12 +115,17 @@ def compile(n: int, k: int, m: int | None = None, *, layout: str = "dense", grou
     rows = expected_m or m or 4096
     of_group = layout in ("masked", "offsets")
     shape = problem.shape(None if of_group else (m or rows), rows if of_group else 0)
-    options = _dgemm.Options(config=_check.text("config", config))
-    try:
-        chosen = _dgemm.choose_config(shape, options)
-    except RuntimeError as error:
-        raise CompileError(str(error)) from None
-    return _jit.get(problem, chosen, None if assemble else _assembler.NONE)
+    config = _check.text("config", config)
+
+    def choose() -> str:
+        # A complete config is the caller's, so no other one takes its place.
+        avoided = [] if config.startswith("<") else list(_jit.slow_configs(problem))
+        try:
+            return _dgemm.choose_config(shape, _dgemm.Options(config=config, avoided_configs=avoided))
+        except RuntimeError as error:
+            raise CompileError(str(error)) from None
+
+    return _jit.get_first_fast(problem, choose, None if assemble else _assembler.NONE)
 
 
 def list_configs(n: int, k: int, m: int = 4096, *, layout: str = "dense", groups: int | None = None,
@@ -195,6 +201,38 @@ def _rows(m: int | tuple[int, int]) -> tuple[int, int]:
     return first, last
 
 
+def _compile_wanted(find_wanted: Callable[[], list[tuple[Problem, str]]], assembler: _assembler.Assembler, device: int | None,
+                    workers: int | None, progress: bool) -> list[Kernel]:
+    """The kernels of find_wanted(), which is called again where ptxas makes some slow: then it names the next best configs."""
+    wanted = find_wanted()
+    bar = _Progress(len(wanted), progress)
+    bar.show(0, "")
+    kernels: list[Kernel] = []
+    done: set[tuple[Problem, str]] = set()
+    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
+        for left in reversed(range(_jit.MOST_TRIES)):
+            futures = {pool.submit(_jit.get, problem, config, assembler): (problem, config) for problem, config in wanted}
+            slow = False
+            for future in as_completed(futures):
+                done.add(futures[future])
+                try:
+                    kernel = future.result()
+                except SlowKernelError:
+                    if not left:
+                        raise
+                    slow = True
+                    continue
+                if device is not None:
+                    kernel.load(device)
+                kernels.append(kernel)
+                bar.show(len(kernels), kernel.config)
+            if not slow:
+                break
+            wanted = [entry for entry in find_wanted() if entry not in done]
+            bar.total = len(kernels) + len(wanted)
+    return kernels
+
+
 def precompile(n: int, k: int, *, m: int | tuple[int, int] = (1, 8192), layout: str = "dense",
                groups: int | None = None, max_m: int | None = None, scale_a: str = "any", scale_b: str = "any",
                recipe_a: Any = "1x128", recipe_b: Any = "128x128", a_type: Any = "e4m3", b_type: Any = "e4m3",
@@ -237,18 +275,11 @@ def precompile(n: int, k: int, *, m: int | tuple[int, int] = (1, 8192), layout: 
     multiprocessors = num_sms or (_jit.MULTIPROCESSORS if device is None else _device.multiprocessors(device))
     machine = _device.MACHINE if device is None else _device.machine(device)
     assembler = _assembler.find()
-    kernels = []
-    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
-        wanted = [entry for problem, single in problems
-                  for entry in _wanted(problem, first, 1 if single else last, multiprocessors, machine)]
-        bar = _Progress(len(wanted), progress)
-        bar.show(0, "")
-        futures = [pool.submit(_jit.get, problem, config, assembler) for problem, config in wanted]
-        for done, future in enumerate(as_completed(futures), 1):
-            kernel = future.result()
-            if device is not None:
-                kernel.load(device)
-            kernels.append(kernel)
-            bar.show(done, kernel.config)
+
+    def find_wanted() -> list[tuple[Problem, str]]:
+        return [entry for problem, single in problems
+                for entry in _wanted(problem, first, 1 if single else last, multiprocessors, machine)]
+
+    kernels = _compile_wanted(find_wanted, assembler, device, workers, progress)
     _env.debug(f"precompiled {len(kernels)} kernels of N={n} K={k} {layout}")
     return kernels

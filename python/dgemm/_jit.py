@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from . import _assembler, _cache, _dgemm, _env, _files
 from ._assembler import Assembler
 from ._device import MACHINE, MULTIPROCESSORS
-from ._errors import CompileError
+from ._errors import CompileError, SlowKernelError
 from ._kernel import Kernel
 from ._problem import DYNAMIC, Problem
 
 _kernels: dict[tuple[Problem, str, Assembler], Kernel] = {}
-_choices: dict[tuple[Problem, int, int, str, tuple[str, int]], str] = {}
+_choices: dict[tuple[Any, ...], str] = {}
+# The configs of a problem that ptxas was seen to make slow, which are not chosen again.
+_slow: dict[Problem, tuple[str, ...]] = {}
+MOST_TRIES = 8
 _locks: dict[Any, threading.Lock] = {}
 _locks_lock = threading.Lock()
 
@@ -66,12 +70,13 @@ def choose_config(problem: Problem, m: int, expected_m: int = 0, multiprocessors
         expected_m = -(-m // problem.groups)
     rows = bucket(max(1, min(expected_m or m, m)))
     table = _find_table()
-    key = (problem, rows, multiprocessors, machine, table)
+    avoided = slow_configs(problem)
+    key = (problem, rows, multiprocessors, machine, table, avoided)
     if (known := _choices.get(key)) is None:
         shape = problem.shape(None, rows) if masked else problem.shape(problem.m if problem.m != DYNAMIC else rows)
         try:
             known = _dgemm.choose_config(shape, _dgemm.Options(multiprocessors=multiprocessors, machine=machine,
-                                                                tuned_table=table[0]))
+                                                                tuned_table=table[0], avoided_configs=list(avoided)))
         except RuntimeError as error:
             raise CompileError(str(error)) from None
         _choices[key] = known
@@ -96,6 +101,36 @@ def get(problem: Problem, config: str, assembler: Assembler | None = None) -> Ke
     return kernel
 
 
+def get_first_fast(problem: Problem, choose: Callable[[], str], assembler: Assembler | None = None) -> Kernel:
+    """The kernel of the config that `choose` returns. It is called again where ptxas makes the kernel slow: the next best config
+    is taken, as dgemm-gen does. SlowKernelError: `choose` has no other one."""
+    first: SlowKernelError | None = None
+    tried: set[str] = set()
+    while len(tried) < MOST_TRIES:
+        try:
+            config = choose()
+            if config in tried:
+                break
+            tried.add(config)
+            return get(problem, config, assembler)
+        except SlowKernelError as error:
+            first = first or error
+        except CompileError as error:  # no other config is left
+            raise (first or error) from None
+    raise first
+
+
+def slow_configs(problem: Problem) -> tuple[str, ...]:
+    """The configs that ptxas was seen to make slow."""
+    return _slow.get(problem, ())
+
+
+def get_chosen(problem: Problem, m: int, expected_m: int = 0, multiprocessors: int = MULTIPROCESSORS, machine: str = MACHINE,
+               assembler: Assembler | None = None) -> Kernel:
+    """The kernel of a problem with the config of choose_config."""
+    return get_first_fast(problem, lambda: choose_config(problem, m, expected_m, multiprocessors, machine), assembler)
+
+
 def disk_key(problem: Problem, config: str, assembler: Assembler) -> dict[str, Any]:
     """All that the bytes of a kernel depend on."""
     return {"entry": problem.symbol, "problem": problem.describe(), "epilogue": problem.epilogue, "config": config,
@@ -112,8 +147,16 @@ def _load(problem: Problem, config: str, assembler: Assembler) -> Kernel:
             found = _cache.read(key)
             if found is None:
                 origin = "compiled"
-                found = assemble(problem, config, assembler)
+                try:
+                    found = assemble(problem, config, assembler)
+                except SlowKernelError as error:
+                    found = {"ptx": "", "cubin": b"", "launch": "", "resources": {}, "times_ms": {}, "slow": str(error)}
                 _cache.write(key, found)
+    if found.get("slow"):
+        with _locks_lock:
+            _slow[problem] = tuple(dict.fromkeys((*_slow.get(problem, ()), config)))
+        _env.debug(f"{problem.describe()}, config {config}: {found['slow']}")
+        raise SlowKernelError(found["slow"])
     kernel = Kernel(problem, config, assembler, found, origin)
     _env.debug(f"{problem.describe()}, config {config}: {origin} in {(time.perf_counter() - start) * 1e3:.1f} ms, "
                f"{assembler.describe()}")
@@ -123,10 +166,12 @@ def _load(problem: Problem, config: str, assembler: Assembler) -> Kernel:
 
 
 def assemble(problem: Problem, config: str, assembler: Assembler) -> dict[str, Any]:
-    """Compiles without the cache. CompileError."""
+    """Compiles without the cache. CompileError; SlowKernelError if ptxas spills or serialises."""
     options = _dgemm.Options(config=config, ptxas=assembler.path, entry=problem.symbol)
     try:
         return _dgemm.compile(problem.shape(), options, bool(assembler.path))
+    except _dgemm.SlowKernelError as error:
+        raise SlowKernelError(f"{problem.describe()}, config {config}: {error}") from None
     except RuntimeError as error:
         raise CompileError(f"{problem.describe()}, config {config}: {error}") from None
 

@@ -60,14 +60,13 @@ class Operation:
             if not settings.compile_only:
                 self.sum_nothing(operands, stream)
             return
-        config = _jit.choose_config(problem, m, expected_m, settings.num_sms or _device.multiprocessors(device),
-                                    _device.machine(device))
         where = "the emulator" if device < 0 else operands.a.device
+        kernel = _jit.get_chosen(problem, m, expected_m, settings.num_sms or _device.multiprocessors(device),
+                                 _device.machine(device), _assembler.NONE if device < 0 else None)
         if _env.print_configs():
-            print(f"dgemm: {problem.describe()} with M={m}: config {config}", file=sys.stderr)
+            print(f"dgemm: {problem.describe()} with M={m}: config {kernel.config}", file=sys.stderr)
         _env.debug(f"{problem.describe()} with M={m}" + (f", expected_m={expected_m}" if expected_m else "") +
-                   f" on {where}, config {config}")
-        kernel = _jit.get(problem, config, _assembler.NONE if device < 0 else None)
+                   f" on {where}, config {kernel.config}")
         if settings.compile_only:
             if device >= 0:
                 kernel.load(device)

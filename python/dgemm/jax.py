@@ -63,9 +63,9 @@ def _register() -> None:
 
 def _find_kernel(problem: Problem, m: int, platform: str) -> Kernel:
     if platform == "cpu":
-        return _jit.get(problem, _jit.choose_config(problem, m), _assembler.NONE)
+        return _jit.get_chosen(problem, m, assembler=_assembler.NONE)
     multiprocessors = _settings.current().num_sms or _device.multiprocessors(0)
-    return _jit.get(problem, _jit.choose_config(problem, m, 0, multiprocessors, _device.machine(0)))
+    return _jit.get_chosen(problem, m, 0, multiprocessors, _device.machine(0))
 
 
 def _layouts(problem: Problem, operands: tuple[Any, ...]) -> list[tuple[int, ...]]:

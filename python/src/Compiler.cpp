@@ -8,6 +8,7 @@
 
 #include "dgemm/Driver/Compiler.h"
 #include "Bindings.h"
+#include "dgemm/Target/Assembler.h"
 #include "llvm/Support/FormatVariadic.h"
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
@@ -16,6 +17,11 @@
 
 using namespace dgemm;
 using namespace dgemm::python;
+
+/// ptxas spills registers of a kernel or serialises its wgmmas.
+struct SlowKernel : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
 
 /// The result of compile(): plain values, which the disk cache stores.
 static nb::dict toDict(const CompiledKernel &kernel) {
@@ -46,7 +52,14 @@ static nb::dict compile(const GemmShape &shape, const CompileOptions &options, b
     nb::gil_scoped_release release;
     return compileKernel(shape, options, assemble ? Stage::Cubin : Stage::PTX);
   }();
-  return toDict(take(std::move(kernel)));
+  if (kernel)
+    return toDict(*kernel);
+  llvm::Error error = kernel.takeError();
+  bool isSlow = error.isA<SlowKernelError>();
+  std::string message = llvm::toString(std::move(error));
+  if (isSlow)
+    throw SlowKernel(message);
+  throw std::runtime_error(message);
 }
 
 /// Raises ValueError for `name` = `value`, which is not one of `allowed`.
@@ -149,7 +162,7 @@ void dgemm::python::bindCompiler(nb::module_ &module) {
       .def(
           "__init__",
           [](CompileOptions *self, std::string config, int64_t multiprocessors, std::string ptxas, std::string chip,
-             std::string tunedTable, std::string entry, std::string machine) {
+             std::string tunedTable, std::string entry, std::string machine, std::vector<std::string> avoidedConfigs) {
             CompileOptions *options = new (self) CompileOptions();
             options->config = std::move(config);
             options->multiprocessors = multiprocessors;
@@ -158,9 +171,13 @@ void dgemm::python::bindCompiler(nb::module_ &module) {
             options->tunedTable = std::move(tunedTable);
             options->machine = std::move(machine);
             options->entry = std::move(entry);
+            options->avoidedConfigs = std::move(avoidedConfigs);
           },
           nb::kw_only(), nb::arg("config") = "", nb::arg("multiprocessors") = 0, nb::arg("ptxas") = "",
-          nb::arg("chip") = "sm_90a", nb::arg("tuned_table") = "", nb::arg("entry") = "", nb::arg("machine") = "");
+          nb::arg("chip") = "sm_90a", nb::arg("tuned_table") = "", nb::arg("entry") = "", nb::arg("machine") = "",
+          nb::arg("avoided_configs") = std::vector<std::string>());
+  nb::exception<SlowKernel>(module, "SlowKernelError", PyExc_RuntimeError).attr("__doc__") =
+      "ptxas spills registers of a kernel or serialises its wgmmas, so it would run far below its speed.";
   module.def("compile", &compile, nb::arg("shape"), nb::arg("options"), nb::arg("assemble"),
              "Compiles; a dict of ptx, cubin (empty unless assembled), launch (JSON), resources and times_ms.");
   module.def("lower", &lower, nb::arg("shape"), nb::arg("stage"), nb::arg("options"),

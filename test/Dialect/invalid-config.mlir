@@ -127,7 +127,7 @@ func.func private @cluster_rank() attributes {x = #dgemm.config<tile = <block = 
 
 // -----
 
-// expected-error @+3 {{expected one of [normal, evict_first] for how the L2 keeps what a load brings, got: first}}
+// expected-error @+3 {{expected one of [normal, evict_first] for how the L2 keeps loaded lines, got: first}}
 // expected-error @+2 {{failed to parse DGemm_LoadsAttr parameter 'b'}}
 // expected-error @+1 {{failed to parse DGemm_ConfigAttr parameter 'loads'}}
 func.func private @cache_policy() attributes {x = #dgemm.config<tile = <block = 128x128x128>, schedule = <stages = 4, warpgroups = 2>, loads = <b = first>>}

@@ -387,7 +387,7 @@ func.func private @no_alignment() attributes {problem = #dgemm.problem<sizes = [
 
 // -----
 
-// expected-error @+1 {{and a multiple of 128 for k_grouped, but got 64 for k_grouped}}
+// expected-error @+1 {{a multiple of 128 for k_grouped, and 1 for layouts other than offsets and k_grouped, but got 64 for k_grouped}}
 func.func private @half_a_block() attributes {problem = #dgemm.problem<sizes = [64, 384, 512, 2], layout = k_grouped, alignment = 64>}
 
 // -----

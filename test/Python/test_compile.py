@@ -11,6 +11,7 @@ from conftest import LIMIT, difference, make_case, run_python
 
 import dgemm
 from dgemm import _jit
+from dgemm._errors import SlowKernelError
 
 
 def test_kernel():
@@ -133,6 +134,77 @@ def test_precompile_compiles_what_calls_need(empty_cache, monkeypatch):
         assert config in {kernel.config for kernel in kernels}, m
     monkeypatch.setattr(_jit, "_kernels", {})
     assert all(kernel.origin == "disk" for kernel in dgemm.precompile(64, 256, m=(1, 300), scale_a="k", progress=False))
+
+
+@pytest.fixture
+def slow_first(empty_cache, monkeypatch):
+    """The first config that is compiled for each problem is one that ptxas spills; [(problem, config)] of all compilations."""
+    compiled, assemble = [], _jit.assemble
+
+    def spill(problem, config, assembler):
+        first = not any(other == problem for other, _ in compiled)
+        compiled.append((problem, config))
+        if first:
+            raise SlowKernelError("registers spill")
+        return assemble(problem, config, assembler)
+
+    monkeypatch.setattr(_jit, "assemble", spill)
+    monkeypatch.setattr(_jit, "_kernels", {})
+    monkeypatch.setattr(_jit, "_slow", {})
+    return compiled
+
+
+def forget(monkeypatch):
+    """What a new process knows."""
+    monkeypatch.setattr(_jit, "_kernels", {})
+    monkeypatch.setattr(_jit, "_slow", {})
+
+
+def test_next_best_config_where_ptxas_spills(slow_first, monkeypatch):
+    kernel = dgemm.compile(64, 256, 128)
+    assert [config for _, config in slow_first] == [slow_first[0][1], kernel.config] and slow_first[0][1] != kernel.config
+    forget(monkeypatch)
+    again = dgemm.compile(64, 256, 128)  # the cache also holds what spills
+    assert again.config == kernel.config and again.origin == "disk" and len(slow_first) == 2
+
+
+def test_given_config_that_ptxas_spills(slow_first):
+    config = dgemm.list_configs(64, 256, 128)[0]
+    for _ in range(2):
+        with pytest.raises(dgemm.CompileError, match="registers spill"):
+            dgemm.compile(64, 256, 128, config=config)
+    assert len(slow_first) == 1
+
+
+def test_precompile_takes_the_next_best_config(slow_first, monkeypatch):
+    kernels = dgemm.precompile(64, 256, m=(1, 300), scale_a="k", progress=False)
+    slow = slow_first[0][1]
+    configs = {kernel.config for kernel in kernels}
+    assert slow not in configs and len(kernels) == len(configs)
+    forget(monkeypatch)
+    for m in (1, 16, 65, 300):
+        assert _jit.get_chosen(kernels[0].problem, m).config in configs
+    assert len(slow_first) == len(kernels) + 1
+
+
+def test_no_config_is_left(empty_cache, monkeypatch):
+    def spill(problem, config, assembler):
+        raise SlowKernelError(f"{config} spills")
+
+    forget(monkeypatch)
+    monkeypatch.setattr(_jit, "assemble", spill)
+    with pytest.raises(dgemm.CompileError, match="spills"):
+        dgemm.compile(64, 256, 128, config="block = 64x64x128, stages = 3, warpgroups = 1")
+    with pytest.raises(dgemm.CompileError, match="spills"):
+        dgemm.precompile(64, 256, m=128, scale_a="k", progress=False)
+
+
+def test_sum_into_f32_does_not_spill(empty_cache):
+    """Weight gradients of 1x128 scales of both, some of whose best configs spill."""
+    for n, k in ((1536, 4096), (4096, 7168)):
+        (kernel,) = dgemm.precompile(n, k, m=4096, scale_a="mn", scale_b="mn", recipe_b="1x128", out="f32", accumulate=True,
+                                     progress=False)
+        assert kernel.resources["spill_store_bytes"] == 0
 
 
 def test_precompile_masked(empty_cache):
