@@ -46,6 +46,14 @@ def _find(matrix: torch.Tensor, scale: torch.Tensor, is_surely: Callable[[Any], 
     return found
 
 
+def is_m_innermost(scale: torch.Tensor) -> bool:
+    """The order in which torch takes scales of 1x128, [rows, blocks]: rows next to each other, without padding."""
+    if scale.dim() != 2:
+        return False
+    rows, blocks = scale.shape
+    return (rows <= 1 or scale.stride(0) == 1) and (blocks <= 1 or scale.stride(1) == rows)
+
+
 def find_recipes(a: torch.Tensor, b: torch.Tensor, scale_a: torch.Tensor, scale_b: torch.Tensor,
                  is_surely: Callable[[Any], bool] = bool) -> tuple[str, str] | None:
     """Of torch._scaled_mm, which tells by shapes and strides; None for none that it takes. `b` is [K, N]. Sizes of a graph may be

@@ -119,15 +119,15 @@ def _is_served(a: torch.Tensor, b: torch.Tensor, dtype: torch.dtype | None, out:
     return b.device == a.device and _lies_right(a) and _lies_right(b.t())
 
 
-def _is_bias(bias: torch.Tensor, a: torch.Tensor, b: torch.Tensor) -> bool:
-    """One that the kernels take as it is."""
-    return (bias.dtype in _override.OUT and tuple(bias.shape) == (b.shape[1],) and bias.is_contiguous() and
+def _is_bias(bias: torch.Tensor, a: torch.Tensor, b: torch.Tensor, dtype: torch.dtype) -> bool:
+    """One that torch takes, and the kernels as it is."""
+    return (bias.dtype == dtype and dtype != torch.float32 and tuple(bias.shape) == (b.shape[1],) and bias.is_contiguous() and
             bias.device == a.device and bias.data_ptr() % 16 == 0)
 
 
 def _multiply(a: torch.Tensor, b: torch.Tensor, scale_a: torch.Tensor, recipe_a: str, scale_b: torch.Tensor, recipe_b: str,
               dtype: torch.dtype, out: torch.Tensor | None, use_fast_accum: bool, bias: torch.Tensor | None) -> torch.Tensor | None:
-    if bias is not None and not _is_bias(bias, a, b):
+    if bias is not None and not _is_bias(bias, a, b, dtype):
         return None
     if (recipe_a, recipe_b) not in _override.PAIRS or any(
             scale.dtype != torch.float32 or scale.device != a.device for scale in (scale_a, scale_b)):
@@ -166,5 +166,7 @@ def _serve_v2(a: torch.Tensor, b: torch.Tensor, scale_a: list[torch.Tensor], rec
     if not _is_served(a, b, dtype, out):
         return None
     pair = _override.RECIPES.get(recipe_a[0], ""), _override.RECIPES.get(recipe_b[0], "")
+    if any(recipe == "1x128" and not _override.is_m_innermost(scale[0]) for recipe, scale in zip(pair, (scale_a, scale_b))):
+        return None
     return _multiply(a, b, scale_a[0], pair[0], scale_b[0], pair[1], dtype, out, use_fast_accum,
                      bias)
