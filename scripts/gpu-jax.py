@@ -1,15 +1,22 @@
 #!/usr/bin/env python3
-"""dgemm.jax on a Hopper GPU: results, host synchronisation, and time. usage: gpu-jax.py [--repeat 100]
+"""dgemm.jax on a Hopper GPU: results, host synchronisation, and time. usage: gpu-jax.py [--repeat 100] [--rows 4096]
 
-Needs the wheel of dgemm and JAX 0.6 or later with CUDA. First test/Python/test_jax.py by itself (pytest). Then a two-layer FP8 MLP
-under jit against the same calls one by one, bit by bit; whether a call returns while the GPU still works; and the time of products
-at M = 4096 within one jit, against the kernel launched by itself. With two GPUs, jax.shard_map over both. PASS or FAIL for each,
-exit code 1 if one fails.
+Needs dgemm and JAX 0.6 or later with CUDA. test/Python/test_jax.py is run by itself (pytest).
+1. A two-layer FP8 MLP under jit has the bits of its calls one by one. What XLA rounds in another way under jit, by itself, is named.
+2. Calls return while the GPU still works, and a profile shows as many synchronisations of the host as one of a product of XLA's own.
+3. The MLP, and single products, take at most 1.05 of their kernels' own time. That time is what the profile says of all kernels of a call,
+   and for a product also what the kernel takes where dgemm launches it.
+4. With two GPUs, jax.shard_map over both is right.
+PASS or FAIL for each; the exit code is 1 if one fails.
 """
 
 import argparse
+import collections
+import glob
 import sys
+import tempfile
 import time
+import traceback
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +24,7 @@ import numpy as np
 
 import dgemm
 import dgemm.jax
-from dgemm import _dgemm, _jit, _tensors
+from dgemm import _dgemm, _tensors
 
 failed = 0
 
@@ -32,27 +39,92 @@ def make(rows, k, granularity, seed):
     return dgemm.jax.quantize(jax.random.normal(jax.random.key(seed), (rows, k)), granularity)
 
 
+def activate(inner):
+    """What is between the products of the MLP: no call of dgemm's kernels."""
+    return dgemm.jax.quantize(jax.nn.silu(inner))
+
+
 def mlp(x, up, down):
-    inner = jax.nn.silu(dgemm.jax.gemm(x, up, "f32"))
-    return dgemm.jax.gemm(dgemm.jax.quantize(inner), down, "bf16")
+    return dgemm.jax.gemm(activate(dgemm.jax.gemm(x, up, "f32")), down, "bf16")
 
 
-def check_bits():
-    x, up, down = make(4096, 2048, "1x128", 0), make(7168, 2048, "128x128", 1), make(2048, 7168, "128x128", 2)
-    jitted = np.asarray(jax.jit(mlp)(x, up, down), np.float32)
-    with jax.disable_jit():  # each operation by itself, dgemm's among them
-        eager = np.asarray(mlp(x, up, down), np.float32)
-    report(np.array_equal(jitted, eager), f"an MLP under jit has the bits of its calls one by one ({(jitted != eager).sum()} differ)")
+def make_mlp(rows):
+    return make(rows, 2048, "1x128", 0), make(7168, 2048, "128x128", 1), make(2048, 7168, "128x128", 2)
+
+
+def count_different(x, y):
+    """Elements whose bits differ, of arrays or of tuples of them."""
+    pairs = zip(jax.tree.leaves(x), jax.tree.leaves(y))
+    return sum(int((np.asarray(a).view(np.uint8) != np.asarray(b).view(np.uint8)).sum()) for a, b in pairs)
+
+
+def check_bits(rows):
+    x, up, down = make_mlp(rows)
+    jitted = jax.jit(mlp)(x, up, down)
+    # The calls one by one: gemm, silu, quantize, gemm. Then with every operation of JAX by itself.
+    eager = mlp(x, up, down)
+    with jax.disable_jit():
+        single = mlp(x, up, down)
+    inner = dgemm.jax.gemm(x, up, "f32")
+    product = count_different(jax.jit(lambda x, up: dgemm.jax.gemm(x, up, "f32"))(x, up), inner)
+    report(not product, f"a product under jit has the bits of the call by itself ({product} bytes differ)")
+    # XLA may round silu and quantize in another way if it fuses them. The products around them have the same inputs then, if these
+    # are fused in both.
+    fused = jax.jit(activate)(inner)
+    xla = count_different(fused, activate(inner))
+    report(not count_different(jitted, dgemm.jax.gemm(fused, down)), "an MLP under jit has the bits of its three parts, each under jit")
+    for name, result in (("calls", eager), ("operations", single)):
+        different = count_different(jitted, result)
+        report(not different, f"an MLP under jit has the bits of its {name} one by one ({different} bytes differ; XLA's own silu and "
+               f"quantize differ in {xla} bytes)")
     wide = jnp.asarray(x[0], jnp.float32) * jnp.repeat(x[1], 128, 1)
-    first = dgemm.jax.gemm(x, up, "f32")
     of_b = jnp.asarray(up[0], jnp.float32) * jnp.repeat(jnp.repeat(up[1], 128, 0), 128, 1)
     expected = jnp.matmul(wide, of_b.T, precision="highest")
-    error = float(1 - 2 * jnp.vdot(first, expected) / (jnp.vdot(first, first) + jnp.vdot(expected, expected)))
+    error = float(1 - 2 * jnp.vdot(inner, expected) / (jnp.vdot(inner, inner) + jnp.vdot(expected, expected)))
     report(error < 5e-6, f"a product is right: {error:.1e}")
 
 
-def check_synchronisation():
-    a, b = make(4096, 7168, "1x128", 0), make(4096, 7168, "128x128", 1)
+class Profile:
+    """What JAX's profiler sees of `count` calls: calls of the driver, and microseconds of kernels, by name."""
+
+    def __init__(self, call, count):
+        call().block_until_ready()
+        options = jax.profiler.ProfileOptions()
+        options.python_tracer_level = 0
+        with tempfile.TemporaryDirectory() as folder:
+            with jax.profiler.trace(folder, profiler_options=options):
+                results = [call() for _ in range(count)]
+                results[-1].block_until_ready()
+            (file,) = glob.glob(f"{folder}/**/*.xplane.pb", recursive=True)
+            planes = list(jax.profiler.ProfileData.from_file(file).planes)
+        self.driver, self.kernels, self.launches = collections.Counter(), collections.Counter(), collections.Counter()
+        for plane in planes:
+            for line in plane.lines:
+                for event in line.events:
+                    if plane.name.startswith("/host") and event.name.startswith("cu"):
+                        self.driver[event.name] += 1
+                    elif plane.name.startswith("/device:GPU") and line.name.startswith("Stream"):
+                        self.kernels[event.name] += event.duration_ns / 1e3 / count
+                        self.launches[event.name] += 1
+        if not self.kernels:
+            names = [(plane.name, [line.name for line in plane.lines]) for plane in planes]
+            print(f"the profile shows no kernels; it has {names}", flush=True)
+
+    @property
+    def synchronisations(self):
+        return sum(count for name, count in self.driver.items() if "Synchronize" in name or name in ("cuMemcpyDtoH", "cuMemcpyHtoD"))
+
+    @property
+    def us(self):
+        """Of all kernels of a call."""
+        return sum(self.kernels.values())
+
+    def describe(self):
+        return ", ".join(f"{name} {us:.1f} us" for name, us in self.kernels.most_common(8))
+
+
+def check_synchronisation(rows):
+    a, b = make(rows, 7168, "1x128", 0), make(4096, 7168, "128x128", 1)
     call = jax.jit(lambda a, b: dgemm.jax.gemm(a, b))
     call(a, b).block_until_ready()
     start = time.perf_counter()
@@ -61,11 +133,31 @@ def check_synchronisation():
     results[-1].block_until_ready()
     done = time.perf_counter() - start
     report(returned < 0.7 * done, f"200 calls return after {returned * 1e3:.1f} ms, the GPU is done after {done * 1e3:.1f} ms")
+    del results
+    wide = jnp.ones((rows, 4096), jnp.bfloat16)
+    theirs = jax.jit(lambda x: x @ x[:4096].T)
+    ours, xla = Profile(lambda: call(a, b), 20), Profile(lambda: theirs(wide), 20)
+    print(f"driver calls of 20 products, dgemm's: {dict(ours.driver)}; XLA's: {dict(xla.driver)}")
+    is_ours = any("fp8_gemm" in name for name in ours.kernels)
+    report(is_ours and bool(ours.driver), f"the profile shows our kernel and calls of the driver: {ours.describe()}")
+    report(ours.synchronisations <= xla.synchronisations,
+           f"20 products synchronise the host {ours.synchronisations} times, 20 of XLA's own {xla.synchronisations} times")
 
 
-def time_kernel(a, b, repeat):
+def find_kernel(call, *arguments):
+    """The result of `call`, which JAX lowers for the first time, and the kernel in it."""
+    found, find = [], dgemm.jax._find_kernel
+    dgemm.jax._find_kernel = lambda *problem: found.append(find(*problem)) or found[-1]
+    try:
+        result = call(*arguments).block_until_ready()
+    finally:
+        dgemm.jax._find_kernel = find
+    (kernel,) = found
+    return result, kernel
+
+
+def time_kernel(kernel, a, b, repeat):
     """Microseconds of a launch of the kernel that JAX has compiled, in a row of them."""
-    kernel = list(_jit._kernels.values())[-1]
     d = jnp.zeros((a[0].shape[0], b[0].shape[0]), jnp.bfloat16).block_until_ready()
     # The kernel takes scales M-innermost, which JAX has no array for: this one has as many bytes.
     scale = jnp.asarray(np.asarray(a[1]).T.copy())
@@ -81,21 +173,33 @@ def time_kernel(a, b, repeat):
     return (time.perf_counter() - start) / repeat * 1e6
 
 
-def check_time(repeat):
+def time_calls(call, repeat):
+    """Microseconds of a call in a row of them on XLA's stream, the least of five rows: the host is ahead of the GPU."""
+    best = float("inf")
+    for _ in range(5):
+        call().block_until_ready()
+        start = time.perf_counter()
+        results = [call() for _ in range(repeat)]
+        results[-1].block_until_ready()
+        best = min(best, (time.perf_counter() - start) / repeat * 1e6)
+        del results
+    return best
+
+
+def check_time(rows, repeat):
+    x, up, down = make_mlp(rows)
+    layer = jax.jit(mlp)
+    profile, best = Profile(lambda: layer(x, up, down), 20), time_calls(lambda: layer(x, up, down), repeat)
+    report(best <= 1.05 * profile.us, f"MLP, M={rows}: {best:.1f} us under jit, {profile.us:.1f} us its kernels, "
+           f"x{best / max(profile.us, 1e-9):.3f} ({profile.describe()})")
     for n, k in ((7168, 2048), (4096, 7168), (24576, 1536)):
-        a, b = make(4096, k, "1x128", 0), make(n, k, "128x128", 1)
-        # Calls follow each other on XLA's stream; the host is ahead of the GPU.
+        a, b = make(rows, k, "1x128", 0), make(n, k, "128x128", 1)
         call = jax.jit(lambda a, b: dgemm.jax.gemm(a, b))
-        call(a, b).block_until_ready()
-        best = float("inf")
-        for _ in range(5):
-            start = time.perf_counter()
-            results = [call(a, b) for _ in range(repeat)]
-            results[-1].block_until_ready()
-            best = min(best, (time.perf_counter() - start) / repeat * 1e6)
-            del results
-        alone = min(time_kernel(a, b, repeat) for _ in range(5))
-        report(best <= 1.05 * alone, f"M=4096 N={n} K={k}: {best:.1f} us under jit, {alone:.1f} us the kernel alone, x{best / alone:.3f}")
+        _, kernel = find_kernel(call, a, b)
+        profile, best = Profile(lambda: call(a, b), 20), time_calls(lambda: call(a, b), repeat)
+        alone = min(time_kernel(kernel, a, b, repeat) for _ in range(5))
+        report(best <= 1.05 * max(alone, profile.us), f"M={rows} N={n} K={k}: {best:.1f} us under jit, {profile.us:.1f} us in the profile, "
+               f"{alone:.1f} us by dgemm's own launches, x{best / alone:.3f}")
 
 
 def check_shards():
@@ -120,13 +224,17 @@ def difference(x, y):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeat", type=int, default=100)
-    repeat = parser.parse_args().repeat
-    print(f"{jax.devices()}, jax {jax.__version__}, dgemm {dgemm.__version__}")
-    check_bits()
-    check_synchronisation()
-    check_time(repeat)
-    check_shards()
+    parser.add_argument("--repeat", type=int, default=100, help="calls in a row that is timed")
+    parser.add_argument("--rows", type=int, default=4096, help="M")
+    options = parser.parse_args()
+    print(f"{jax.devices()}, jax {jax.__version__}, dgemm {dgemm.__version__}", flush=True)
+    for part in (lambda: check_bits(options.rows), lambda: check_synchronisation(options.rows),
+                 lambda: check_time(options.rows, options.repeat), check_shards):
+        try:
+            part()
+        except Exception:  # noqa: BLE001: the other parts are of use
+            traceback.print_exc()
+            report(False, "an exception, above")
     print(f"{failed} failed")
     return 1 if failed else 0
 

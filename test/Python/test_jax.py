@@ -245,8 +245,11 @@ def test_interface_is_that_of_jaxlib(tmp_path):
     source = Path(__file__).resolve().parents[2] / "python/src/XlaFfi.h"
     if compiler is None or not (include / "xla/ffi/api/c_api.h").exists():
         pytest.skip("no C++ compiler, or no headers in jaxlib")
+    # Renamed in 0.4 of the interface, jaxlib 0.11.1.
+    extension = "XLA_FFI_InternalExtension" if "XLA_FFI_InternalExtension" in (include / "xla/ffi/api/c_api.h").read_text() else (
+        "XLA_FFI_Extension_Base")
     fields = {
-        "Extension": ("XLA_FFI_Extension_Base", {"structSize": "struct_size", "type": "type", "next": "next"}),
+        "Extension": (extension, {"structSize": "struct_size", "type": "type", "next": "next"}),
         "ApiVersion": ("XLA_FFI_Api_Version", {"majorVersion": "major_version", "minorVersion": "minor_version"}),
         "Metadata": ("XLA_FFI_Metadata", {"apiVersion": "api_version", "traits": "traits"}),
         "MetadataExtension": ("XLA_FFI_Metadata_Extension", {"base": "extension_base", "metadata": "metadata"}),
