@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The tests of test/Runner, which CI runs on the emulator, on a GPU: gpu-embedding.sh build | run
-#   build  here, where LLVM is: lowers them as the tests do, and links programs into build-embedding/ (10 MB), which need nothing
+#   build  here, where LLVM is: lowers them as the tests do, and links programs into build-embedding/ (2 MB), which need nothing
 #          but glibc 2.35 and libstdc++; runs them on the emulator
 #   run    on a machine with a Hopper GPU and its driver: runs the programs there, operands in host memory being copied
 # build wants `scripts/build.sh DGemmPlugin` and `scripts/build.sh --static DGemmRuntimeC` before.
