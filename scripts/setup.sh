@@ -13,7 +13,7 @@ PACKAGES=(
   # Compiler, linker, build.
   clang-22 lld-22 cmake ninja-build ccache
   # Tests; the run-time libraries of the sanitizers and of libFuzzer.
-  libgtest-dev clang-format-22 libclang-rt-22-dev
+  libgtest-dev clang-format-22 libclang-rt-22-dev zsh
   # lit, pip for the wheels, and headers for the Python extension.
   python3 python3-venv python3-dev ca-certificates
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -160,6 +161,29 @@ def test_completion_in_bash(line, wanted):
         'printf "%s\\n" "${COMPREPLY[@]}"'
     printed = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True).stdout.split()
     assert printed == wanted
+
+
+ZSH = r"""
+zmodload zsh/zpty
+zpty shell zsh -f -i
+zpty -w shell "PS1=; fpath=($PWD/tools/completion \$fpath); autoload -Uz compinit; compinit -D -u; bindkey '^I' complete-word; \
+unsetopt zle_bracketed_paste; stty -echo; echo RE''ADY"
+zpty -r shell line '*READY*'
+zpty -w -n shell "$1"$'\t\t'
+sleep 1
+while zpty -r -t shell line; do print -rn -- "$line"; done
+zpty -d shell
+"""
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
+@pytest.mark.parametrize("line, wanted", [
+    ("dgemm-gen --out=", {"bf16", "f16", "f32"}), ("dgemm-run --devi", {"auto", "gpu", "emulator"}), ("dgemm-sass --loop-s", {"--loop-stats"}),
+])
+def test_completion_in_zsh(line, wanted):
+    """In an interactive zsh, as a user would press the tab key twice."""
+    printed = subprocess.run(["zsh", "-f", "-c", ZSH, "zsh", line], cwd=ROOT, capture_output=True, text=True, timeout=60).stdout
+    assert wanted <= set(re.findall(r"[\w-]+", re.sub(r"\x1b\[[\d?;]*[A-Za-z]", "", printed))), printed
 
 
 def test_the_site_builds(tmp_path):
