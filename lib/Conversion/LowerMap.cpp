@@ -9,6 +9,7 @@
 #include "Addressing.h"
 #include "WGMMAPatterns.h"
 #include "dgemm/IR/DGemm.h"
+#include "dgemm/IR/Epilogue.h"
 #include "dgemm/IR/SharedMemoryLayout.h"
 #include "mlir/IR/IRMapping.h"
 
@@ -65,50 +66,17 @@ private:
   bool hasAllRows, hasAllColumns;
 };
 
-/// Reads an operand of an epilogue for the elements of a thread. The operand may be D itself (docs/epilogues.md), so no
-/// load is invariant. As no load is invariant, LLVM hoists none to where it would hold registers through the K loop.
-class SourceAccess {
+/// Reads a source of an epilogue for the elements of a thread.
+class SourceReader {
 public:
-  SourceAccess(NVVMBuilder &b, MapOp op, Value source, ElementPositions &positions)
-      : b(b), access(b, op->getParentOfType<KernelOp>(), source), positions(positions),
-        along(getRole(op, source).getAlong()) {
-    const OperandGeometry &geometry = access.getGeometry();
-    isPaired = geometry.getAccessBytes() >= 2 * geometry.getElementBytes();
-    SmallVector<Value> indices;
-    bool hasRow = along == EpilogueAxisKind::M || along == EpilogueAxisKind::MN;
-    bool hasColumn = along == EpilogueAxisKind::N || along == EpilogueAxisKind::MN;
-    if (along == EpilogueAxisKind::None)
-      indices.push_back(b.i32(0));
-    else if (geometry.shape.size() > size_t(hasRow + hasColumn))
-      indices.push_back(op.getGroup());
-    for (int64_t half = 0; half < (hasRow ? 2 : 1); ++half) {
-      SmallVector<Value> own = indices;
-      if (hasRow)
-        own.push_back(positions.getRow(access, hasColumn ? 1 : 0, half));
-      if (hasColumn)
-        own.push_back(positions.getFirstColumn());
-      bases.push_back(access.getOffset(own));
-    }
-    if (!hasColumn)
-      for (Value base : bases)
-        values.push_back(load(base));
-  }
-
-  /// Reads what the 8 columns from `column` on need.
+  virtual ~SourceReader() = default;
+  /// Reads the values for the 8 columns from `column` on.
   void advance(int64_t column) {
-    if (along != EpilogueAxisKind::N && along != EpilogueAxisKind::MN)
+    if (!hasColumns())
       return;
     values.clear();
-    for (Value base : bases) {
-      if (isPaired) {
-        loadPair(arith::AddIOp::create(b, base, positions.getColumnDistance(access, column, 2)));
-        continue;
-      }
-      for (int64_t lane : {0, 1})
-        values.push_back(load(arith::AddIOp::create(b, base, positions.getColumnDistance(access, column + lane, 1))));
-    }
+    readColumns(column);
   }
-
   /// The value for row `half` and column `lane` of the pair.
   Value get(int64_t half, int64_t lane) const {
     switch (along) {
@@ -123,41 +91,118 @@ public:
     }
   }
 
+protected:
+  SourceReader(NVVMBuilder &b, EpilogueOperandAttr role) : b(b), along(role.getAlong()), element(role.getElement()) {}
+
+  virtual void readColumns(int64_t column) = 0;
+  bool hasColumns() const { return along == EpilogueAxisKind::N || along == EpilogueAxisKind::MN; }
+  Value toF32(Value value) {
+    return value.getType().isF32() ? value : Value(LLVM::FPExtOp::create(b, b.getF32Type(), value));
+  }
+  /// Adds the two elements that `load` reads at once, as one value of the type that it is given.
+  void addPair(function_ref<Value(Type)> load) {
+    if (element.isBF16()) { // the upper half of an f32
+      Value bits = load(b.getI32Type());
+      values.push_back(LLVM::BitcastOp::create(b, b.getF32Type(), b.shiftLeft(bits, 16)));
+      values.push_back(LLVM::BitcastOp::create(b, b.getF32Type(), b.bitAnd(bits, 0xffff0000)));
+      return;
+    }
+    Value pair = load(VectorType::get(2, element));
+    for (int64_t lane : {0, 1})
+      values.push_back(toF32(LLVM::ExtractElementOp::create(b, pair, b.i32(lane))));
+  }
+
+  NVVMBuilder &b;
+  EpilogueAxisKind along;
+  Type element;
+  SmallVector<Value, 4> values;
+};
+
+/// Reads an operand from global memory. The operand may be D itself (docs/epilogues.md), so no load is invariant. As no
+/// load is invariant, LLVM hoists none to where it would hold registers through the K loop.
+class OperandReader : public SourceReader {
+public:
+  OperandReader(NVVMBuilder &b, MapOp op, Value source, EpilogueOperandAttr role, ElementPositions &positions)
+      : SourceReader(b, role), access(b, op->getParentOfType<KernelOp>(), source), positions(positions) {
+    const OperandGeometry &geometry = access.getGeometry();
+    isPaired = geometry.getAccessBytes() >= 2 * geometry.getElementBytes();
+    SmallVector<Value> indices;
+    bool hasRow = along == EpilogueAxisKind::M || along == EpilogueAxisKind::MN;
+    if (along == EpilogueAxisKind::None)
+      indices.push_back(b.i32(0));
+    else if (geometry.shape.size() > size_t(hasRow + hasColumns()))
+      indices.push_back(op.getGroup());
+    for (int64_t half = 0; half < (hasRow ? 2 : 1); ++half) {
+      SmallVector<Value> own = indices;
+      if (hasRow)
+        own.push_back(positions.getRow(access, hasColumns() ? 1 : 0, half));
+      if (hasColumns())
+        own.push_back(positions.getFirstColumn());
+      bases.push_back(access.getOffset(own));
+    }
+    if (!hasColumns())
+      for (Value base : bases)
+        values.push_back(load(base));
+  }
+
 private:
-  static EpilogueOperandAttr getRole(MapOp op, Value source) {
-    auto kernel = op->getParentOfType<KernelOp>();
-    return kernel.getProblem().getEpilogueOperand(*kernel.getOperandOf(source));
+  void readColumns(int64_t column) override {
+    auto at = [&](Value base, int64_t first, int64_t count) -> Value {
+      return arith::AddIOp::create(b, base, positions.getColumnDistance(access, first, count));
+    };
+    for (Value base : bases) {
+      if (isPaired) {
+        Value offset = at(base, column, 2);
+        addPair([&](Type type) { return loadBits(type, offset); });
+        continue;
+      }
+      for (int64_t lane : {0, 1})
+        values.push_back(load(at(base, column + lane, 1)));
+    }
   }
   Value loadBits(Type type, Value offset) {
     LLVM::LoadOp load = access.load(type, offset);
     load.setInvariant(false);
     return load;
   }
-  Value toF32(Value element) {
-    return element.getType().isF32() ? element : Value(LLVM::FPExtOp::create(b, b.getF32Type(), element));
-  }
-  Value load(Value offset) { return toF32(loadBits(access.getGeometry().element, offset)); }
-  void loadPair(Value offset) {
-    Type element = access.getGeometry().element;
-    if (element.isBF16()) { // bf16 is the upper half of an f32
-      Value bits = loadBits(b.getI32Type(), offset);
-      values.push_back(LLVM::BitcastOp::create(b, b.getF32Type(), b.shiftLeft(bits, 16)));
-      values.push_back(LLVM::BitcastOp::create(b, b.getF32Type(), b.bitAnd(bits, 0xffff0000)));
-      return;
-    }
-    Value pair = loadBits(VectorType::get(2, element), offset);
-    for (int64_t lane : {0, 1})
-      values.push_back(toF32(LLVM::ExtractElementOp::create(b, pair, b.i32(lane))));
-  }
+  Value load(Value offset) { return toF32(loadBits(element, offset)); }
 
-  NVVMBuilder &b;
   OperandAccess access;
   ElementPositions &positions;
-  EpilogueAxisKind along;
   bool isPaired;
   /// Offsets (i64) of the first column in each row, or of the only element.
   SmallVector<Value, 2> bases;
-  SmallVector<Value, 4> values;
+};
+
+/// Reads a tile that the warpgroup has fetched to shared memory. It has a value for each column of the tile of D, for
+/// each row of the fragment, or one value.
+class TileReader : public SourceReader {
+public:
+  TileReader(NVVMBuilder &b, MapOp op, Value tile, EpilogueOperandAttr role) : SourceReader(b, role), first(tile) {
+    Value thread = b.threadIndexHere();
+    if (along == EpilogueAxisKind::N) {
+      Value column = b.shiftLeft(b.bitAnd(thread, 3), 1);
+      if (op->getParentOfType<KernelOp>().getConfig().getSplitK() > 1)
+        column = b.add(column, b.mul(b.clusterRank(), op.getResult().getType().getColumns()));
+      first = offset(b.mul(column, getElementBytes()));
+    } else if (along == EpilogueAxisKind::M) {
+      first = offset(b.mul(getFirstRow(b, thread), getElementBytes()));
+      for (int64_t row : {0, 8})
+        values.push_back(toF32(LLVM::LoadOp::create(b, element, offset(b.i32(row * getElementBytes())))));
+    } else {
+      values.push_back(toF32(LLVM::LoadOp::create(b, element, tile)));
+    }
+  }
+
+private:
+  void readColumns(int64_t column) override {
+    addPair([&](Type type) { return LLVM::LoadOp::create(b, type, offset(b.i32(column * getElementBytes()))); });
+  }
+  int64_t getElementBytes() const { return element.getIntOrFloatBitWidth() / 8; }
+  /// `bytes` (i32) behind the first value of the thread.
+  Value offset(Value bytes) { return b.offsetPointer(first, bytes); }
+
+  Value first;
 };
 
 struct LowerMap : OpConversionPattern<MapOp> {
@@ -166,18 +211,25 @@ struct LowerMap : OpConversionPattern<MapOp> {
     NVVMBuilder b(op.getLoc(), rewriter);
     SmallVector<Value> values = unpack(b, adaptor.getValue());
     std::optional<ElementPositions> positions;
-    if (!op.getSources().empty())
+    auto isOperand = [](Value source) { return isa<MemRefType>(source.getType()); };
+    if (llvm::any_of(op.getSources(), isOperand))
       positions.emplace(b, op);
-    std::vector<SourceAccess> sources;
-    for (Value source : op.getSources())
-      sources.emplace_back(b, op, source, *positions);
+    SmallVector<std::unique_ptr<SourceReader>> sources;
+    ProblemAttr problem = op->getParentOfType<KernelOp>().getProblem();
+    for (auto [i, source] : llvm::enumerate(op.getSources())) {
+      EpilogueOperandAttr role = problem.getEpilogueOperand(getEpilogueOperand(i));
+      if (isOperand(source))
+        sources.push_back(std::make_unique<OperandReader>(b, op, source, role, *positions));
+      else
+        sources.push_back(std::make_unique<TileReader>(b, op, adaptor.getSources()[i], role));
+    }
     // In a gated epilogue, each element of the first half is paired with the element at the same place in the second
     // half.
     size_t distance = op.isGated() ? values.size() / 2 : 0;
     int64_t end = op.getFirstColumn() + op.getNumColumns();
     for (int64_t column = op.getFirstColumn(); column < end; column += 8) {
-      for (SourceAccess &source : sources)
-        source.advance(column);
+      for (auto &source : sources)
+        source->advance(column);
       for (int64_t half : {0, 1})
         for (int64_t lane : {0, 1}) {
           size_t index = column / 2 + 2 * half + lane;
@@ -185,8 +237,8 @@ struct LowerMap : OpConversionPattern<MapOp> {
           SmallVector<Value> arguments = {value};
           if (op.isGated())
             arguments.push_back(values[index + distance]);
-          for (SourceAccess &source : sources)
-            arguments.push_back(source.get(half, lane));
+          for (auto &source : sources)
+            arguments.push_back(source->get(half, lane));
           value = apply(b, op.getBody().front(), arguments);
         }
     }

@@ -144,8 +144,9 @@ public:
   void lower(NVVMBuilder &b, CommitOp commit);
   void lower(NVVMBuilder &b, ViewOp view);
   void lower(NVVMBuilder &b, ReleaseOp release);
-  LogicalResult lower(NVVMBuilder &b, FetchScalesOp fetch) { return fetched.lower(b, fetch); }
-  void lower(NVVMBuilder &b, AwaitScalesOp await) { fetched.lower(b, await); }
+  LogicalResult lower(NVVMBuilder &b, FetchOp fetch) { return fetched.lower(b, fetch); }
+  void lower(NVVMBuilder &b, AwaitOp await) { fetched.lower(b, await); }
+  void lower(NVVMBuilder &b, PrefetchOp prefetch) { lowerPrefetch(lowering, b, prefetch); }
 
 private:
   /// M as i32.
@@ -171,7 +172,7 @@ private:
 
   RingLowering &lowering;
   const SharedMemory &shared;
-  FetchedScales fetched{lowering};
+  FetchedRows fetched{lowering};
   /// Bytes (i32) that the current stage does not load because rows are clipped; null if there are none.
   Value clippedBytes;
 };
@@ -309,8 +310,8 @@ static LogicalResult lowerRole(RingLowering &lowering, Region &role) {
     }
     bool isLowered = true;
     TypeSwitch<Operation *>(op)
-        .Case<LoadAsyncOp, FetchScalesOp>([&](auto copy) { isLowered = succeeded(ops.lower(b, copy)); })
-        .Case<CommitOp, ViewOp, ReleaseOp, AwaitScalesOp>([&](auto other) { ops.lower(b, other); })
+        .Case<LoadAsyncOp, FetchOp>([&](auto copy) { isLowered = succeeded(ops.lower(b, copy)); })
+        .Case<CommitOp, ViewOp, ReleaseOp, AwaitOp, PrefetchOp>([&](auto other) { ops.lower(b, other); })
         .Default([&](Operation *) { op = nullptr; });
     if (!isLowered)
       return failure();

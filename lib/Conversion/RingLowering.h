@@ -69,23 +69,32 @@ void initBarriers(RingLowering &lowering, NVVMBuilder &b, int64_t emptyCount, in
 /// The L2 cache policy for the lines that `load` brings (i64; PTX ISA 9.0, createpolicy); null for the default.
 Value getCacheHint(NVVMBuilder &b, LoadAsyncOp load);
 
-/// Lowers the fetches of the scales of the sums of a tile. Each warpgroup places its scales one after the other in its
-/// own part of shared memory.
-class FetchedScales {
+/// Lowers the fetches of a tile. Each warpgroup places the rows that it fetches one after the other in its own part of
+/// shared memory.
+class FetchedRows {
 public:
-  explicit FetchedScales(RingLowering &lowering) : lowering(lowering) {}
+  explicit FetchedRows(RingLowering &lowering) : lowering(lowering) {}
 
-  LogicalResult lower(NVVMBuilder &b, FetchScalesOp fetch);
-  void lower(NVVMBuilder &b, AwaitScalesOp await);
+  LogicalResult lower(NVVMBuilder &b, FetchOp fetch);
+  void lower(NVVMBuilder &b, AwaitOp await);
 
 private:
-  static constexpr int64_t kAlignment = 16;
-  /// The address of the next tile of the block of `fetch`. Error: there is no room left for it.
-  FailureOr<Value> place(NVVMBuilder &b, FetchScalesOp fetch);
+  /// The part of shared memory for one kind of rows, in bytes. All warpgroups share it.
+  struct Room {
+    int64_t offset, bytes;
+    StringRef what;
+  };
+  Room getRoom(FetchOp fetch);
+  /// Where the next tile of the block of `fetch` lies. Failure: there is no room left for it.
+  FailureOr<Value> place(NVVMBuilder &b, FetchOp fetch);
 
   RingLowering &lowering;
-  llvm::DenseMap<Block *, int64_t> usedBytes;
+  /// Bytes that the fetches of a block have used of the room at an offset.
+  llvm::DenseMap<std::pair<Block *, int64_t>, int64_t> usedBytes;
 };
+
+/// Lowers `prefetch`, which all threads of a math warpgroup run.
+void lowerPrefetch(RingLowering &lowering, NVVMBuilder &b, PrefetchOp prefetch);
 
 /// TMA coordinates (i32) of the tile at `offsets`, innermost first.
 SmallVector<Value> getCoordinates(NVVMBuilder &b, ValueRange offsets);

@@ -34,10 +34,8 @@ public:
   Value blockScaleAddress(NVVMBuilder &b, Value slot, int64_t count) const {
     return b.offsetPointer(start, b.add(b.mul(slot, 4 * count), layout.blockScalesOffset));
   }
-  /// Address `bytes` (i32) + `more` into the scales of sums.
-  Value sumScaleAddress(NVVMBuilder &b, Value bytes, int64_t more) const {
-    return b.offsetPointer(start, b.add(bytes, layout.sumScalesOffset + more));
-  }
+  /// Address `bytes` (i32) + `more` into all of shared memory.
+  Value address(NVVMBuilder &b, Value bytes, int64_t more) const { return b.offsetPointer(start, b.add(bytes, more)); }
   /// Address `bytes` (i32) + `more` into the staging of the output.
   Value outputAddress(NVVMBuilder &b, Value bytes, int64_t more = 0) const {
     return b.offsetPointer(start, b.add(bytes, layout.outputOffset + more));

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dgemm/IR/DGemm.h"
+#include "dgemm/IR/FetchedOperands.h"
 #include "dgemm/IR/HopperLimits.h"
 
 using namespace mlir;
@@ -215,28 +216,69 @@ LogicalResult LoadAsyncOp::verify() {
   return isOfBlocks ? verifyBlockScalesLoad(*this, tile) : verifyTileLoad(*this, tile, operand);
 }
 
-LogicalResult FetchScalesOp::verify() {
+/// C2 of dgemm.fetch for scales.
+static LogicalResult verifyFetchedScales(FetchOp op, ProblemAttr problem, Operand operand) {
+  if (problem.getLhs().variesAlongK() || problem.getRhs().variesAlongK())
+    return op.emitOpError()
+           << "expected scales of A and B that are the same along K, which leave room for the tile, but got "
+           << problem.getLhs() << " and " << problem.getRhs();
+  if (!problem.getScaledOf(operand).isForEachRow())
+    return op.emitOpError() << "expected a scale for each row, but got " << problem.getScaledOf(operand);
+  return success();
+}
+
+LogicalResult FetchOp::verify() {
   TileType tile = getTile().getType();
   MemRefType type = getSource().getType();
-  if (tile.getRows() != 1 || !tile.getElementType().isF32() || !type.getElementType().isF32())
-    return emitOpError() << "expected a row of f32 and a source of f32, but got " << tile << " and " << type;
+  if (tile.getRows() != 1 || tile.getElementType() != type.getElementType())
+    return emitOpError() << "expected a row of the elements of the source, but got " << tile << " and " << type;
   if (type.getRank() != static_cast<int64_t>(getOffsets().size()))
     return emitOpError() << "expected " << type.getRank() << " offsets for " << type << ", but got "
                          << getOffsets().size();
   auto kernel = (*this)->getParentOfType<KernelOp>();
   if (!kernel)
     return success(); // the place of the op is verified separately
-  std::optional<Operand> operand = kernel.getOperandOf(getSource());
-  if (!operand || !isScale(*operand))
-    return emitOpError("expected the source to be the kernel argument scale_a or scale_b");
   ProblemAttr problem = kernel.getProblem();
-  if (problem.getLhs().variesAlongK() || problem.getRhs().variesAlongK())
-    return emitOpError()
-           << "expected scales of A and B that are the same along K, which leave room for the tile, but got "
-           << problem.getLhs() << " and " << problem.getRhs();
-  if (!problem.getScaledOf(*operand).isForEachRow())
-    return emitOpError() << "expected a scale for each row, but got " << problem.getScaledOf(*operand);
+  std::optional<Operand> operand = kernel.getOperandOf(getSource());
+  if (operand && isScale(*operand))
+    return verifyFetchedScales(*this, problem, *operand);
+  if (!operand || !problem.getEpilogueOperand(*operand))
+    return emitOpError("expected the source to be the kernel argument scale_a or scale_b, or one for an operand of the "
+                       "epilogue");
+  if (!getFetchBytes(problem, *operand))
+    return emitOpError() << "expected an operand of the epilogue along n or m that can be copied 4 bytes at a time, or "
+                            "of f32 along g or none, but got "
+                         << problem.getEpilogueOperand(*operand) << " of type " << type;
   return success();
+}
+
+LogicalResult PrefetchOp::verify() {
+  MemRefType type = getSource().getType();
+  if (type.getRank() != static_cast<int64_t>(getOffsets().size()))
+    return emitOpError() << "expected " << type.getRank() << " offsets for " << type << ", but got "
+                         << getOffsets().size();
+  ArrayRef<int64_t> extent = getExtent();
+  if (extent.size() != 2 || extent[0] < 1 || extent[1] < 1)
+    return emitOpError() << "expected 'extent' to be a number of rows and one of columns, at least 1, but got ["
+                         << extent << "]";
+  auto kernel = (*this)->getParentOfType<KernelOp>();
+  if (!kernel)
+    return success(); // the place of the op is verified separately
+  std::optional<Operand> operand = kernel.getOperandOf(getSource());
+  EpilogueOperandAttr role = operand ? kernel.getProblem().getEpilogueOperand(*operand) : EpilogueOperandAttr();
+  if (!role)
+    return emitOpError("expected the source to be a kernel argument for an operand of the epilogue");
+  if (role.getAlong() != EpilogueAxisKind::MN && extent[0] != 1)
+    return emitOpError() << "expected one row of an operand along " << stringifyEpilogueAxisKind(role.getAlong())
+                         << ", but got " << extent[0];
+  return success();
+}
+
+LogicalResult AwaitOp::verify() {
+  if (getTiles().getTypes() == getLanded().getTypes())
+    return success();
+  return emitOpError() << "expected a result for each tile, of its type, but got (" << getLanded().getTypes()
+                       << ") for (" << getTiles().getTypes() << ")";
 }
 
 LogicalResult ViewOp::verify() {

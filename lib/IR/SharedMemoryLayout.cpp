@@ -8,6 +8,7 @@
 
 #include "dgemm/IR/SharedMemoryLayout.h"
 #include "dgemm/IR/DGemm.h"
+#include "dgemm/IR/FetchedOperands.h"
 #include "dgemm/IR/HopperLimits.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -66,6 +67,12 @@ SharedMemoryLayout SharedMemoryLayout::get(ConfigAttr config, ProblemAttr proble
           config.getSchedule().getEarlyStore(), problem.getRhs().isForEachRowOfKBlock());
   if (!problem.getLhs().variesAlongK() && !problem.getRhs().variesAlongK())
     layout.sumScalesBytes = layout.fullBarrierOffset - layout.sumScalesOffset;
+  layout.operandsOffset = llvm::alignTo(layout.totalBytes, kFetchAlignment);
+  int64_t bytes = getFetchedBytes(config, problem) * static_cast<int64_t>(config.getWarpgroups());
+  if (bytes && layout.operandsOffset + bytes <= hopper::kMaxSharedMemory) {
+    layout.operandsBytes = bytes;
+    layout.totalBytes = layout.operandsOffset + bytes;
+  }
   return layout;
 }
 

@@ -8,6 +8,7 @@
 
 #include "dgemm/IR/DGemm.h"
 #include "dgemm/IR/Epilogue.h"
+#include "dgemm/IR/FetchedOperands.h"
 #include "dgemm/IR/HopperLimits.h"
 #include "dgemm/IR/SharedMemoryLayout.h"
 
@@ -36,7 +37,7 @@ LogicalResult dgemm::verifyIsOperand(Operation *op, StringRef what, Value value,
 static LogicalResult verifyIsTileOf(Operation *op, StringRef what, Value tile, Operand operand) {
   if (auto load = tile.getDefiningOp<LoadOp>())
     return verifyIsOperand(op, (what + ", which is loaded,").str(), load.getSource(), operand);
-  if (auto fetch = tile.getDefiningOp<FetchScalesOp>())
+  if (auto fetch = tile.getDefiningOp<FetchOp>())
     return verifyIsOperand(op, (what + ", which is fetched,").str(), fetch.getSource(), operand);
   auto view = tile.getDefiningOp<ViewOp>();
   if (!view || (view.getIndex() < std::size(kStageOperands) && kStageOperands[view.getIndex()] == operand))
@@ -333,6 +334,38 @@ static LogicalResult verifyPart(Operation *op, std::optional<ArrayRef<int64_t>> 
                            << frag;
 }
 
+/// The operand that `tile` was fetched from; null if that is not known.
+static Value findFetched(Value tile) {
+  if (auto await = tile.getDefiningOp<AwaitOp>())
+    tile = await.getTiles()[cast<OpResult>(tile).getResultNumber()];
+  auto fetch = tile.getDefiningOp<FetchOp>();
+  return fetch ? fetch.getSource() : Value();
+}
+
+/// C1 of dgemm.map.
+static LogicalResult verifySources(MapOp op, KernelOp kernel) {
+  ProblemAttr problem = kernel.getProblem();
+  size_t expected = problem.getEpilogue() ? problem.getEpilogue().getOperands().size() : 0;
+  if (op.getSources().size() != expected)
+    return op.emitOpError() << "expected a source for each operand of the epilogue of the kernel, " << expected
+                            << ", but got " << op.getSources().size();
+  for (auto [i, source] : llvm::enumerate(op.getSources())) {
+    Operand operand = getEpilogueOperand(i);
+    auto tile = dyn_cast<TileType>(source.getType());
+    Value memref = tile ? findFetched(source) : source;
+    if (memref && kernel.getOperandOf(memref) != operand)
+      return op.emitOpError() << "expected source " << i << " to be the kernel argument " << stringifyOperand(operand)
+                              << ", or to be fetched from it";
+    if (!tile)
+      continue;
+    auto type = TileType::get(op.getContext(), 1, countTileElements(kernel.getConfig(), problem, operand),
+                              problem.getElementOf(operand), /*swizzle=*/0);
+    if (tile != type)
+      return op.emitOpError() << "expected source " << i << " to be a tile of type " << type << ", but got " << tile;
+  }
+  return success();
+}
+
 LogicalResult MapOp::verify() {
   if (failed(verifyPart(*this, getPart(), getResult().getType())) ||
       failed(verifyScalarRegion(*this, getBody(), (isGated() ? 2 : 1) + getSources().size())))
@@ -348,12 +381,7 @@ LogicalResult MapOp::verify() {
   if ((kernel.getLayout() == Layout::Dense) != !getGroup())
     return emitOpError() << "expected " << (getGroup() ? "no group" : "a group") << " in a kernel of the layout "
                          << stringifyLayout(kernel.getLayout());
-  for (Value source : getSources()) {
-    std::optional<Operand> operand = kernel.getOperandOf(source);
-    if (!operand || !kernel.getProblem().getEpilogueOperand(*operand))
-      return emitOpError("expected sources to be kernel arguments for operands of the epilogue");
-  }
-  return success();
+  return verifySources(*this, kernel);
 }
 
 LogicalResult StoreOp::verify() {

@@ -67,8 +67,9 @@ static SmallVector<StoreOp> findStores(scf::IfOp branch) {
 
 /// Erases the dead ops among `ops`, which are in block order.
 static void eraseDead(ArrayRef<Operation *> ops) {
+  auto awaitsNothing = [](Operation *op) { return isa<AwaitOp>(op) && op->getNumResults() && op->use_empty(); };
   for (Operation *op : llvm::reverse(ops))
-    if (isOpTriviallyDead(op))
+    if (isOpTriviallyDead(op) || awaitsNothing(op))
       op->erase();
 }
 
@@ -82,8 +83,10 @@ static FailureOr<SetVector<Operation *>> findArithmetic(ArrayRef<StoreOp> stores
   for (StoreOp store : stores)
     if (failed(getBackwardSlice(store.getOperation(), &arithmetic, options)))
       return failure();
-  // An epilogue can move, because nothing writes what it reads.
-  auto isMovable = [](Operation *op) { return isa<MapOp>(op) || (isMemoryEffectFree(op) && !op->getNumRegions()); };
+  // An epilogue can move, because nothing writes what it reads. What it waits for moves with it.
+  auto isMovable = [](Operation *op) {
+    return isa<MapOp, AwaitOp>(op) || (isMemoryEffectFree(op) && !op->getNumRegions());
+  };
   if (!llvm::all_of(arithmetic, isMovable))
     return failure();
   return arithmetic;

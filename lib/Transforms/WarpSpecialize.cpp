@@ -14,6 +14,8 @@
 
 #include "KernelParts.h"
 #include "dgemm/IR/DGemm.h"
+#include "dgemm/IR/Epilogue.h"
+#include "dgemm/IR/FetchedOperands.h"
 #include "dgemm/IR/HopperLimits.h"
 #include "dgemm/IR/RegisterBudget.h"
 #include "dgemm/IR/SharedMemoryLayout.h"
@@ -119,7 +121,9 @@ private:
   SmallVector<Value> buildConsumerKBlock(ArrayRef<Value> rowOffsets, ValueRange sums);
   SmallVector<Value> buildConsumerKLoop(ArrayRef<Value> rowOffsets);
   SmallVector<Value> buildSlicesOfGroup(ArrayRef<Value> rowOffsets, size_t count, bool mayHaveNone);
-  Value mapSum(Value sum, Value row);
+  void fetchSources(ArrayRef<Value> rowOffsets);
+  void awaitSources();
+  Value mapSum(Value sum, size_t slice, Value row);
   void buildStore(Value sum, Value row);
   Value reduceCluster(Value sum);
 
@@ -128,6 +132,8 @@ private:
   StageType stageType;
   ImplicitLocOpBuilder b;
   IRMapping map;
+  /// The tiles of each source of the epilogue: one, or one for each slice. A source that is not fetched has none.
+  SmallVector<SmallVector<Value>> fetched;
 };
 
 void RoleBuilder::buildProducer(Block *block) {
@@ -359,10 +365,9 @@ RoleBuilder::SumScales RoleBuilder::fetchSumScales(ArrayRef<Value> rowOffsets) {
     Value &row = offsets[offsets.size() - 2];
     if (more)
       row = arith::AddIOp::create(b, row, more);
-    return FetchScalesOp::create(b, TileType::get(b.getContext(), 1, count, b.getF32Type(), 0), load.getSource(),
-                                 offsets);
+    return FetchOp::create(b, TileType::get(b.getContext(), 1, count, b.getF32Type(), 0), load.getSource(), offsets);
   };
-  AwaitScalesOp::create(b); // until no thread reads the scales of the previous tile
+  AwaitOp::create(b, TypeRange(), ValueRange()); // until no thread reads the tiles of the previous tile of D
   SumScales fetched;
   if (LoadScalesOp columns = parts.sumColumnScales)
     fetched.columns = columns.isForEachRow()
@@ -378,7 +383,7 @@ RoleBuilder::SumScales RoleBuilder::fetchSumScales(ArrayRef<Value> rowOffsets) {
 
 /// Reads the fetched scales from shared memory.
 RoleBuilder::SumScales RoleBuilder::readSumScales(const SumScales &fetched) {
-  AwaitScalesOp::create(b);
+  AwaitOp::create(b, TypeRange(), ValueRange());
   auto read = [&](Value scales, bool isOfRows) -> Value {
     auto tile = scales ? dyn_cast<TileType>(scales.getType()) : TileType();
     if (!tile)
@@ -411,15 +416,87 @@ void RoleBuilder::scaleSums(const SumScales &scales, MutableArrayRef<Value> sums
     sum = PromoteOp::create(b, sum.getType(), sum, row, scales.columns, n, ZeroOp::create(b, sum.getType()));
 }
 
-/// Applies the epilogue to the 64-row slice that starts at row `row` of the tile.
-Value RoleBuilder::mapSum(Value sum, Value row) {
+/// Starts copies of the sources of the epilogue to shared memory, if they have a place there. The map reads the others
+/// itself, and they are prefetched.
+void RoleBuilder::fetchSources(ArrayRef<Value> rowOffsets) {
+  MapOp old = parts.map;
+  if (!old || old.getSources().empty())
+    return;
+  auto kernel = parts.tiles->getParentOfType<KernelOp>();
+  ProblemAttr problem = kernel.getProblem();
+  ConfigAttr config = kernel.getConfig();
+  bool hasRoom = SharedMemoryLayout::get(config, problem).operandsBytes;
+  if (hasRoom)
+    AwaitOp::create(b, TypeRange(), ValueRange()); // until no thread reads the tiles of the previous tile of D
+  // With split_k, the tile has all columns, and each CTA reads its own.
+  Value n = map.lookup(parts.reduce ? parts.tiles.getTileN() : old.getN());
+  Value group = map.lookupOrNull(old.getGroup()), rows = map.lookupOrNull(parts.store.getRows());
+  for (auto [i, source] : llvm::enumerate(old.getSources())) {
+    SmallVector<Value> &tiles = fetched.emplace_back();
+    Operand operand = getEpilogueOperand(i);
+    EpilogueAxisKind along = problem.getEpilogueOperand(operand).getAlong();
+    bool isFetched = hasRoom && getFetchBytes(problem, operand);
+    int64_t count = countTileElements(config, problem, operand);
+    auto start = [&](SmallVector<Value> offsets, int64_t numRows) {
+      if (static_cast<size_t>(cast<MemRefType>(source.getType()).getRank()) > offsets.size())
+        offsets.insert(offsets.begin(), group);
+      if (!isFetched) {
+        PrefetchOp::create(b, source, offsets, numRows > 1 ? rows : Value(), {numRows, count});
+        return;
+      }
+      auto type = TileType::get(b.getContext(), 1, count, problem.getElementOf(operand), /*swizzle=*/0);
+      tiles.push_back(FetchOp::create(b, type, source, offsets));
+    };
+    switch (along) {
+    case EpilogueAxisKind::N:
+      start({n}, 1);
+      break;
+    case EpilogueAxisKind::G:
+      start({group}, 1);
+      break;
+    case EpilogueAxisKind::None:
+      start({arith::ConstantIndexOp::create(b, 0)}, 1);
+      break;
+    case EpilogueAxisKind::M:
+    case EpilogueAxisKind::MN:
+      for (Value row : rowOffsets) {
+        Value m = arith::AddIOp::create(b, map.lookup(parts.tiles.getTileM()), row);
+        if (along == EpilogueAxisKind::M)
+          start({m}, 1);
+        else
+          start({m, n}, hopper::kWgmmaM);
+      }
+    }
+  }
+}
+
+/// Waits for the copies that fetchSources started.
+void RoleBuilder::awaitSources() {
+  SmallVector<Value> all;
+  for (ArrayRef<Value> tiles : fetched)
+    llvm::append_range(all, tiles);
+  if (all.empty())
+    return;
+  auto await = AwaitOp::create(b, ValueRange(all).getTypes(), all);
+  size_t next = 0;
+  for (SmallVector<Value> &tiles : fetched)
+    for (Value &tile : tiles)
+      tile = await.getLanded()[next++];
+}
+
+/// Applies the epilogue to slice `slice` of 64 rows, which starts at row `row` of the tile.
+Value RoleBuilder::mapSum(Value sum, size_t slice, Value row) {
   if (!parts.map)
     return sum;
   MapOp old = parts.map;
   Value m = arith::AddIOp::create(b, map.lookupOrDefault(old.getM()), row);
   auto type = FragType::get(b.getContext(), hopper::kWgmmaM, old.getResult().getType().getColumns());
-  auto copy = MapOp::create(b, type, sum, m, map.lookupOrDefault(old.getN()), map.lookupOrNull(old.getGroup()),
-                            old.getSources(), old.getPartAttr());
+  SmallVector<Value> sources(old.getSources());
+  for (auto [source, tiles] : llvm::zip(sources, fetched))
+    if (!tiles.empty())
+      source = tiles[tiles.size() == 1 ? 0 : slice];
+  auto copy = MapOp::create(b, type, sum, m, map.lookupOrDefault(old.getN()), map.lookupOrNull(old.getGroup()), sources,
+                            old.getPartAttr());
   IRMapping inner;
   old.getBody().cloneInto(&copy.getBody(), inner);
   return copy;
@@ -451,13 +528,17 @@ void RoleBuilder::buildConsumer(Block *block, Value warpgroup, ConfigAttr config
   // Scales of sums are loaded while the K loop runs, if registers or shared memory have room for them.
   bool isAhead = parts.scaling && hasRoomForSumScales(config, rowOffsets.size());
   bool isFetched = parts.scaling && !isAhead && canFetchSumScales(config, rowOffsets.size());
+  fetchSources(rowOffsets);
   SumScales scales = isAhead ? loadSumScales(rowOffsets) : isFetched ? fetchSumScales(rowOffsets) : SumScales();
   SmallVector<Value> sums = skips ? buildSlicesOfGroup(rowOffsets, rowOffsets.size(), /*mayHaveNone=*/warpgroups > 1)
                                   : buildConsumerKLoop(rowOffsets);
   if (parts.scaling)
     scaleSums(isAhead ? scales : isFetched ? readSumScales(scales) : loadSumScales(rowOffsets), sums);
-  for (auto [row, acc] : llvm::zip_equal(rowOffsets, sums))
-    buildStore(mapSum(parts.reduce ? reduceCluster(acc) : acc, row), row);
+  awaitSources();
+  for (auto [slice, row] : llvm::enumerate(rowOffsets)) {
+    Value sum = parts.reduce ? reduceCluster(sums[slice]) : sums[slice];
+    buildStore(mapSum(sum, slice, row), row);
+  }
 }
 
 LogicalResult specialize(KernelOp kernel) {

@@ -16,10 +16,10 @@ dgemm.kernel @map(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: memref<
     // CHECK: llvm.load %{{.*}} : !llvm.ptr<1> -> f16
     // CHECK: llvm.fpext
     // CHECK: llvm.load %{{.*}} : !llvm.ptr<1> -> f16
-    // A value for all.
-    // CHECK: llvm.load %{{.*}} : !llvm.ptr<1> -> f32
     // The residual has two rows as well.
     // CHECK-COUNT-2: arith.minsi
+    // A value for all.
+    // CHECK: llvm.load %{{.*}} : !llvm.ptr<1> -> f32
     // A pair of columns of the bias, and of each row of the residual. All columns are there.
     // CHECK-NOT: arith.minsi
     // CHECK: %[[PAIR:.*]] = llvm.load %{{.*}} : !llvm.ptr<1> -> vector<2xf32>
@@ -30,8 +30,8 @@ dgemm.kernel @map(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: memref<
     // CHECK: llvm.load %{{.*}} : !llvm.ptr<1> -> vector<2xf32>
     // CHECK-COUNT-4: math.fma
     // CHECK-NOT: math.fma
-    %y = dgemm.map %sum at [%tm, %tn] with (%e1, %e3, %e0, %e2 : memref<?xf16>, memref<1xf32>, memref<384xf32>, memref<?x384xbf16>) {
-    ^bb0(%x: f32, %w: f32, %alpha: f32, %bias: f32, %r: f32):
+    %y = dgemm.map %sum at [%tm, %tn] with (%e0, %e1, %e2, %e3 : memref<384xf32>, memref<?xf16>, memref<?x384xbf16>, memref<1xf32>) {
+    ^bb0(%x: f32, %bias: f32, %w: f32, %r: f32, %alpha: f32):
       %0 = arith.mulf %w, %bias : f32
       %1 = arith.addf %x, %0 : f32
       %2 = math.fma %r, %alpha, %1 : f32
@@ -42,8 +42,8 @@ dgemm.kernel @map(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: memref<
     // Of a part only its columns are mapped.
     // CHECK-COUNT-4: arith.negf
     // CHECK-NOT: arith.negf
-    %z = dgemm.map %sum at [%tm, %tn] part [8, 8] {
-    ^bb0(%x: f32):
+    %z = dgemm.map %sum at [%tm, %tn] part [8, 8] with (%e0, %e1, %e2, %e3 : memref<384xf32>, memref<?xf16>, memref<?x384xbf16>, memref<1xf32>) {
+    ^bb0(%x: f32, %bias: f32, %w: f32, %r: f32, %alpha: f32):
       %0 = arith.negf %x : f32
       dgemm.yield %0 : f32
     } : !dgemm.frag<64x16xf32> -> !dgemm.frag<64x16xf32>
@@ -70,5 +70,38 @@ dgemm.kernel @odd(%a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: memref
       dgemm.yield %0 : f32
     } : !dgemm.frag<64x8xf32> -> !dgemm.frag<64x8xf32>
     dgemm.store %y, %d[%tm, %tn] : !dgemm.frag<64x8xf32>, memref<64x33xbf16>
+  }
+}
+
+// What was fetched is read from shared memory: two rows and the only value at once, then a pair of columns for each 8.
+// CHECK-LABEL: dgemm.kernel @fetched(
+// CHECK: llvm.load %{{.*}} : !llvm.ptr<3> -> f16
+// CHECK: llvm.fpext
+// CHECK: llvm.load %{{.*}} : !llvm.ptr<3> -> f16
+// CHECK: llvm.load %{{.*}} : !llvm.ptr<3> -> f32
+// CHECK: llvm.load %{{.*}} : !llvm.ptr<3> -> i32
+// CHECK-COUNT-4: math.fma
+// CHECK: llvm.load %{{.*}} : !llvm.ptr<3> -> i32
+// CHECK-COUNT-4: math.fma
+// CHECK-NOT: llvm.load
+dgemm.kernel @fetched(%a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: memref<4x64xf32> {dgemm.operand = "scale_a"}, %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %sb: memref<3x4xf32> {dgemm.operand = "scale_b"}, %d: memref<64x384xbf16> {dgemm.operand = "d"}, %e0: memref<384xbf16> {dgemm.operand = "epilogue0"}, %e1: memref<64xf16> {dgemm.operand = "epilogue1"}, %e2: memref<1xf32> {dgemm.operand = "epilogue2"})
+    problem <sizes = [64, 384, 512], epilogue = <operands = [<name = "bias", along = n, element = bf16>, <name = "weight", along = m, element = f16>,
+                                                             <name = "alpha", along = none, element = f32>], result = 0>>
+    config <tile = <block = 64x16x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
+  %m = arith.constant 64 : index
+  %n = arith.constant 384 : index
+  %p = llvm.mlir.zero : !llvm.ptr<3>
+  dgemm.for_each_tile (%tm, %tn) of (%m, %n) tile = [64, 16] group_m = 1 {
+    %sum = dgemm.zero : <64x16xf32>
+    %t0 = dgemm.tile_at %p : !dgemm.tile<1x16xbf16>
+    %t1 = dgemm.tile_at %p : !dgemm.tile<1x64xf16>
+    %t2 = dgemm.tile_at %p : !dgemm.tile<1x1xf32>
+    %y = dgemm.map %sum at [%tm, %tn] with (%t0, %t1, %t2 : !dgemm.tile<1x16xbf16>, !dgemm.tile<1x64xf16>, !dgemm.tile<1x1xf32>) {
+    ^bb0(%x: f32, %bias: f32, %w: f32, %alpha: f32):
+      %0 = arith.mulf %w, %alpha : f32
+      %1 = math.fma %0, %x, %bias : f32
+      dgemm.yield %1 : f32
+    } : !dgemm.frag<64x16xf32> -> !dgemm.frag<64x16xf32>
+    dgemm.store %y, %d[%tm, %tn] : !dgemm.frag<64x16xf32>, memref<64x384xbf16>
   }
 }

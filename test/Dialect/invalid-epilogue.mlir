@@ -331,8 +331,49 @@ dgemm.kernel @kernel(%a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: mem
   %n = arith.constant 384 : index
   dgemm.for_each_tile (%tm, %tn) of (%m, %n) tile = [64, 64] group_m = 8 {
     %zero = dgemm.zero : <64x64xf32>
-    // expected-error @+1 {{'dgemm.map' op expected sources to be kernel arguments for operands of the epilogue}}
+    // expected-error @+1 {{'dgemm.map' op expected source 0 to be the kernel argument epilogue0, or to be fetched from it}}
     %0 = dgemm.map %zero at [%tm, %tn] with (%sb : memref<3x4xf32>) {
+    ^bb0(%x: f32, %y: f32):
+      dgemm.yield %x : f32
+    } : !dgemm.frag<64x64xf32> -> !dgemm.frag<64x64xf32>
+  }
+}
+
+// -----
+
+// C1: there is a source for each operand.
+dgemm.kernel @kernel(%a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: memref<4x64xf32> {dgemm.operand = "scale_a"},
+                     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
+                     %d: memref<64x384xbf16> {dgemm.operand = "d"}, %e: memref<384xf32> {dgemm.operand = "epilogue0"})
+    problem <sizes = [64, 384, 512], epilogue = <operands = [<name = "bias", along = n, element = f32>], result = 0>> config <tile = <block = 64x64x128>, schedule = <stages = 4, warpgroups = 1>> {
+  %m = arith.constant 64 : index
+  %n = arith.constant 384 : index
+  %p = llvm.mlir.zero : !llvm.ptr<3>
+  dgemm.for_each_tile (%tm, %tn) of (%m, %n) tile = [64, 64] group_m = 8 {
+    %zero = dgemm.zero : <64x64xf32>
+    // expected-error @+1 {{'dgemm.map' op expected a source for each operand of the epilogue of the kernel, 1, but got 0}}
+    %0 = dgemm.map %zero at [%tm, %tn] {
+    ^bb0(%x: f32):
+      dgemm.yield %x : f32
+    } : !dgemm.frag<64x64xf32> -> !dgemm.frag<64x64xf32>
+  }
+}
+
+// -----
+
+// C1: a tile of an operand along n has a value for each column of the tile of D.
+dgemm.kernel @kernel(%a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: memref<4x64xf32> {dgemm.operand = "scale_a"},
+                     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
+                     %d: memref<64x384xbf16> {dgemm.operand = "d"}, %e: memref<384xf32> {dgemm.operand = "epilogue0"})
+    problem <sizes = [64, 384, 512], epilogue = <operands = [<name = "bias", along = n, element = f32>], result = 0>> config <tile = <block = 64x64x128>, schedule = <stages = 4, warpgroups = 1>> {
+  %m = arith.constant 64 : index
+  %n = arith.constant 384 : index
+  %p = llvm.mlir.zero : !llvm.ptr<3>
+  dgemm.for_each_tile (%tm, %tn) of (%m, %n) tile = [64, 64] group_m = 8 {
+    %zero = dgemm.zero : <64x64xf32>
+    %t = dgemm.tile_at %p : !dgemm.tile<1x32xf32>
+    // expected-error @+1 {{'dgemm.map' op expected source 0 to be a tile of type '!dgemm.tile<1x64xf32>', but got '!dgemm.tile<1x32xf32>'}}
+    %0 = dgemm.map %zero at [%tm, %tn] with (%t : !dgemm.tile<1x32xf32>) {
     ^bb0(%x: f32, %y: f32):
       dgemm.yield %x : f32
     } : !dgemm.frag<64x64xf32> -> !dgemm.frag<64x64xf32>

@@ -19,13 +19,18 @@
 // CHECK-NEXT: } : !dgemm.frag<128x128xf32>
 // CHECK-NEXT: dgemm.store %[[Y]], %d[%[[M]], %[[N]]]
 
-// Each warpgroup maps its slices of 64 rows, each at its row.
+// Each warpgroup maps its slices of 64 rows, each at its row. It fetches the bias in front of the K loop, and prefetches the
+// residual.
 // SPECIALIZED-LABEL: dgemm.kernel @dense(
 // SPECIALIZED: consumer (%[[WG:.*]]) x 2
 // SPECIALIZED: dgemm.for_each_tile (%[[M:.*]], %[[N:.*]]) of
+// SPECIALIZED: dgemm.await{{$}}
+// SPECIALIZED: %[[BIAS:.*]] = dgemm.fetch %epilogue0[%[[N]]] : memref<384xf32> -> !dgemm.tile<1x128xf32>
+// SPECIALIZED: dgemm.prefetch %epilogue1[%{{.*}}, %[[N]]] extent = [64, 128] : memref<?x384xbf16>
 // SPECIALIZED: %[[SUM:.*]] = scf.for
+// SPECIALIZED: %[[LANDED:.*]] = dgemm.await(%[[BIAS]] : !dgemm.tile<1x128xf32> -> !dgemm.tile<1x128xf32>)
 // SPECIALIZED: %[[ROW:.*]] = arith.addi %[[M]], %{{.*}} : index
-// SPECIALIZED-NEXT: %[[Y:.*]] = dgemm.map %[[SUM]] at [%[[ROW]], %[[N]]] with (%epilogue0, %epilogue1 : {{.*}}) {
+// SPECIALIZED-NEXT: %[[Y:.*]] = dgemm.map %[[SUM]] at [%[[ROW]], %[[N]]] with (%[[LANDED]], %epilogue1 : {{.*}}) {
 // SPECIALIZED: } : !dgemm.frag<64x128xf32>
 // SPECIALIZED: dgemm.store %[[Y]], %d
 func.func @dense(%a: memref<?x512xf8E4M3FN>, %sa: memref<4x?xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>,
@@ -51,7 +56,8 @@ func.func @dense(%a: memref<?x512xf8E4M3FN>, %sa: memref<4x?xf32>, %b: memref<38
 // CHECK: %[[Y:.*]] = dgemm.map %[[SCALED]] at [%[[M]], %[[N]]] group %[[G]] with (%epilogue0 : memref<3x384xf32>) {
 // CHECK: dgemm.store %[[Y]], %d[%[[M]], %[[N]]]
 // SPECIALIZED-LABEL: dgemm.kernel @contiguous(
-// SPECIALIZED: dgemm.map %{{.*}} at [%{{.*}}, %{{.*}}] group %{{.*}} with (%epilogue0 : memref<3x384xf32>) {
+// SPECIALIZED: dgemm.fetch %epilogue0[%[[G:.*]], %{{.*}}] : memref<3x384xf32> -> !dgemm.tile<1x128xf32>
+// SPECIALIZED: dgemm.map %{{.*}} at [%{{.*}}, %{{.*}}] group %[[G]] with (%{{.*}} : !dgemm.tile<1x128xf32>) {
 func.func @contiguous(%a: memref<256x512xf8E4M3FN>, %sa: memref<1x256xf32>, %b: memref<3x384x512xf8E4M3FN>, %sb: memref<3x1x1xf32>,
                       %d: memref<256x384xbf16>, %groups: memref<256xi32>, %bias: memref<3x384xf32>) {
   dgemm.gemm contiguous(%groups) lhs(%a scaled %sa by [1, full]) rhs(%b scaled %sb by [full, full]) out(%d)

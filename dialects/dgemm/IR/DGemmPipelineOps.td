@@ -184,19 +184,21 @@ def DGemm_ReleaseOp : DGemm_Op<"release", [DGemm_InConsumer]> {
   let assemblyFormat = "$ring (`[` $index^ `]`)? attr-dict `:` qualified(type($ring))";
 }
 
-def DGemm_FetchScalesOp : DGemm_Op<"fetch_scales", [DGemm_InConsumer, MemoryEffects<[MemRead, MemWrite]>]> {
-  let summary = "starts a copy of scales of a sum to shared memory";
+def DGemm_FetchOp : DGemm_Op<"fetch", [DGemm_InConsumer, MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "starts a copy of a row of an operand to shared memory";
   let description = [{
-    The threads of a math warpgroup copy scales that are the same along K. These are the scales of rows of A or B from
-    the row offset on, as many as the tile has; rows that do not exist give zeros. The copies run while the K loop runs
-    and take no registers. Each warpgroup has its own tile, in the place of the scales of K blocks, which such a kernel
-    does not have. The tile may be read after a `dgemm.await_scales`.
+    The threads of a math warpgroup copy elements from the offsets on, as many as the tile has. They copy scales along
+    the rows of A or B, and operands of the epilogue along their innermost dimension. Elements that do not exist are
+    zero. The copies run while the K loop runs and take no registers. Each warpgroup has its own tile. A tile of scales
+    takes the place of the scales of K blocks, which such a kernel does not have; a tile of an operand of the epilogue
+    has a place of its own. The tile may be read after a `dgemm.await`.
 
-    - C1: the tile is a row of f32.
-    - C2: the source is the kernel argument scale_a or scale_b. It has a scale for each row, and no scales of the kernel
-      vary along K.
+    - C1: the tile is a row of the elements of the source.
+    - C2: the source is the kernel argument scale_a or scale_b, or one for an operand of the epilogue. Scales are given
+      for each row, and no scales of the kernel vary along K. An operand of the epilogue is one along n or m whose
+      elements can be copied 4 bytes at a time, or one of f32 along g or none.
 
-    Example: `%xb = dgemm.fetch_scales %scale_b[%n, %c0] : memref<1x4096xf32> -> !dgemm.tile<1x256xf32>`.
+    Example: `%xb = dgemm.fetch %scale_b[%n, %c0] : memref<1x4096xf32> -> !dgemm.tile<1x256xf32>`.
   }];
   let arguments = (ins AnyMemRef:$source, Variadic<Index>:$offsets);
   let results = (outs DGemm_TileType:$tile);
@@ -204,14 +206,46 @@ def DGemm_FetchScalesOp : DGemm_Op<"fetch_scales", [DGemm_InConsumer, MemoryEffe
   let hasVerifier = 1;
 }
 
-def DGemm_AwaitScalesOp : DGemm_Op<"await_scales", [DGemm_InConsumer]> {
-  let summary = "waits until all threads of a warpgroup can read the scales that it fetches";
+def DGemm_AwaitOp : DGemm_Op<"await", [DGemm_InConsumer]> {
+  let summary = "waits until all threads of a warpgroup can read what it fetches";
   let description = [{
-    The op waits until all threads of the warpgroup have reached it and the copies that they started by
-    `dgemm.fetch_scales` have landed. Before a `dgemm.fetch_scales`, it keeps threads from overwriting scales of the
-    previous tile that other threads still read.
+    The op waits until all threads of the warpgroup have reached it and the copies that they started by `dgemm.fetch`
+    have landed. The results are the tiles, which may be read from here on. Before a `dgemm.fetch`, the op has no tiles:
+    it keeps threads from overwriting what other threads still read for the previous tile of D.
+
+    - C1: there is a result for each tile, with its type.
+
+    Example: `%bias = dgemm.await(%0 : !dgemm.tile<1x256xf32> -> !dgemm.tile<1x256xf32>)`.
   }];
-  let assemblyFormat = "attr-dict";
+  let arguments = (ins Variadic<DGemm_TileType>:$tiles);
+  let results = (outs Variadic<DGemm_TileType>:$landed);
+  let assemblyFormat = "(`(` $tiles^ `:` qualified(type($tiles)) `->` qualified(type($landed)) `)`)? attr-dict";
+  let hasVerifier = 1;
+}
+
+def DGemm_PrefetchOp : DGemm_Op<"prefetch", [
+    DGemm_InConsumer, AttrSizedOperandSegments, MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "starts to bring a part of an operand of the epilogue to a cache";
+  let description = [{
+    The threads of a math warpgroup prefetch a box of `extent` from the offsets on, for a `dgemm.map` that reads it at the
+    end of the tile. A row goes to the L1. Several rows go to the L2, as the L1 has no room for them. Elements outside of
+    the operand are not prefetched, and with `rows`, neither are rows from that index on.
+
+    - C1: the source is a kernel argument for an operand of the epilogue, and has an offset for each dimension.
+    - C2: `extent` is a number of rows and one of columns, at least 1. More than one row is of an operand along mn.
+
+    Example: `dgemm.prefetch %epilogue0[%m, %n] extent = [64, 256] : memref<?x4096xbf16>`.
+  }];
+  let arguments = (ins AnyMemRef:$source, Variadic<Index>:$offsets, Optional<Index>:$rows,
+                       DenseI64ArrayAttr:$extent);
+  let extraClassDeclaration = [{
+    int64_t getNumRows() { return getExtent()[0]; }
+    int64_t getNumColumns() { return getExtent()[1]; }
+  }];
+  let assemblyFormat = [{
+    $source `[` $offsets `]` (`rows` $rows^)? `extent` `=` $extent attr-dict `:` type($source)
+  }];
+  let hasVerifier = 1;
 }
 
 def DGemm_TileAtOp : DGemm_Op<"tile_at", [DGemm_InKernel, Pure]> {

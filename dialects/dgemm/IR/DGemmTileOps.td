@@ -452,10 +452,12 @@ def DGemm_MapOp : DGemm_Op<"map", [
     result then has half of the columns. With `part` = [c, n] only n columns from c on are mapped; the others stay as
     they are.
 
-    Sources are read where they are used, a few columns at a time, because there are too few registers for all of them.
+    A source is an operand or a tile that was fetched from it. An operand is read where it is used, a few columns at a
+    time, because there are too few registers for all of it. A tile has a value for each column of the tile of D, for
+    each row of the fragment, or one value. With split_k, it has the columns of all CTAs, and each CTA reads its own.
 
-    - C1: sources are arguments of the kernel for operands of its epilogue. The region has an f32 argument for each,
-      after those for elements, and yields one f32.
+    - C1: source i is the kernel argument for operand i of the epilogue, or a tile fetched from it. The region has an f32
+      argument for each, after those for elements, and yields one f32.
     - C2: `group` is given in grouped layouts only.
     - C3: the result has the type of `value`. In a gated kernel it has half of the columns, and `part` is not given.
     - C4: the region has scalar ops: those of `dgemm.gemm`, or what `dgemm-expand-epilogues` made from them.
@@ -469,8 +471,8 @@ def DGemm_MapOp : DGemm_Op<"map", [
     } : !dgemm.frag<128x192xf32> -> !dgemm.frag<128x192xf32>
     ```
   }];
-  let arguments = (ins DGemm_SumType:$value, Index:$m, Index:$n, Optional<Index>:$group, Variadic<AnyMemRef>:$sources,
-                       OptionalAttr<DenseI64ArrayAttr>:$part);
+  let arguments = (ins DGemm_SumType:$value, Index:$m, Index:$n, Optional<Index>:$group,
+                       Variadic<AnyTypeOf<[AnyMemRef, DGemm_TileType]>>:$sources, OptionalAttr<DenseI64ArrayAttr>:$part);
   let results = (outs DGemm_SumType:$result);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{

@@ -10,12 +10,13 @@
 // configuration and on whether a K block has a scale for each row of B:
 //
 //   output panels | A tiles | B tiles | scale rows of A | scale rows of B | block scales of B | full barriers |
-//   empty barriers
+//   empty barriers | operands of the epilogue
 //
 // There is one tile of each kind for each stage. Block scales have a slot for each of kBlockScaleSlots K blocks. Scale
 // rows of B have a place only if a K block has a scale for each row of B. With split_k, D is written from registers:
 // the data that other CTAs of the cluster send takes the place of the output panels, and two barriers for each 64 rows
-// of the tile, received and drained, follow the empty barriers.
+// of the tile, received and drained, follow the empty barriers. Operands of the epilogue have a place only if there is
+// room for those of all math warpgroups.
 //
 //===----------------------------------------------------------------------===//
 
@@ -54,6 +55,9 @@ constexpr int64_t kMaxStages = 32;
 /// Slots for the block scales of B, one for each K block; a power of two.
 constexpr int64_t kBlockScaleSlots = 64;
 
+/// Alignment in bytes of the rows that a warpgroup fetches.
+constexpr int64_t kFetchAlignment = 16;
+
 /// Byte offsets from the start of dynamic shared memory.
 struct SharedMemoryLayout {
   int64_t outputOffset;
@@ -71,6 +75,9 @@ struct SharedMemoryLayout {
   int64_t emptyBarrierOffset;
   int64_t receivedBarrierOffset;
   int64_t drainedBarrierOffset;
+  /// The operands of the epilogue for all math warpgroups; 0 bytes if they are not fetched.
+  int64_t operandsOffset = 0;
+  int64_t operandsBytes = 0;
   int64_t totalBytes;
 
   /// The layout for these choices, even if it does not fit. With `earlyStore` there is space for half of the output at
