@@ -59,8 +59,12 @@ struct LowerMma : OpConversionPattern<OpTy> {
     Type fragment = this->getTypeConverter()->convertType(type);
     if (!fragment)
       return rewriter.notifyMatchFailure(op, "expected a fragment of 64 rows");
-    Value result = startMma(b, adaptor.getLhs(), adaptor.getRhs(), adaptor.getOver(), adaptor.getAcc(), fragment,
-                            op.getLhs().getType(), op.getRhs().getType());
+    // LLVM would write the zeros of a sum that starts here to its registers after the fence, where nothing else may
+    // touch them before the wgmma.
+    bool startsSum = op.getAcc() && op.getAcc().template getDefiningOp<ZeroOp>();
+    Value result =
+        startMma(b, adaptor.getLhs(), adaptor.getRhs(), adaptor.getOver(), startsSum ? Value() : adaptor.getAcc(),
+                 fragment, op.getLhs().getType(), op.getRhs().getType());
     if constexpr (std::is_same_v<OpTy, MmaOp>) {
       NVVM::WgmmaWaitGroupSyncOp::create(b, 0);
       result = createAccumulatorFence(b, result);
