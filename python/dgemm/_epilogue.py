@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
+import json
 import keyword
 import math
 import numbers
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 MAX_OPERANDS = 8
@@ -32,6 +34,8 @@ class _Op:
     name: str
     args: tuple[int, ...]
     value: str | None = None
+    exact: bool = False
+    """True where the quicker form will not do, whatever the type of the result."""
 
 
 class _Tape:
@@ -41,8 +45,8 @@ class _Tape:
         self.arguments = arguments
         self.ops: list[_Op] = []
 
-    def record(self, name: str, args: tuple[int, ...], value: str | None = None) -> int:
-        op = _Op(name, args, value)
+    def record(self, name: str, args: tuple[int, ...], value: str | None = None, exact: bool = False) -> int:
+        op = _Op(name, args, value, exact)
         if op in self.ops:  # computed already
             return self.arguments + self.ops.index(op)
         self.ops.append(op)
@@ -118,14 +122,14 @@ def _number(tape: _Tape, value: Any) -> int:
                     "what is made of them; a tensor is an operand: dgemm.epilogue(lambda x, bias: x + bias, bias=tensor)")
 
 
-def _call(name: str, *args: Any, value: str | None = None) -> Value:
+def _call(name: str, *args: Any, value: str | None = None, exact: bool = False) -> Value:
     """The op `name` of `args`, of which at least one is traced."""
     traced = next((arg for arg in args if isinstance(arg, Value)), None)
     if traced is None:
         raise TypeError(f"{name.partition('.')[2]} is for values of an epilogue (dgemm.epilogue), and got "
                         f"{', '.join(type(arg).__name__ for arg in args)}")
     tape = traced._tape
-    return Value(tape, tape.record(name, tuple(_number(tape, arg) for arg in args), value))
+    return Value(tape, tape.record(name, tuple(_number(tape, arg) for arg in args), value, exact))
 
 
 class Value(_Traced):
@@ -237,6 +241,11 @@ def log1p(x: Value) -> Value:
 def tanh(x: Value) -> Value:
     """The hyperbolic tangent, in an epilogue."""
     return _call("math.tanh", x)
+
+
+def exact_tanh(x: Value) -> Value:
+    """tanh to the precision of float32, whose sum with 1 is that of float32, too. Not a function of the package."""
+    return _call("math.tanh", x, exact=True)
 
 
 def erf(x: Value) -> Value:
@@ -357,6 +366,17 @@ class Trace:
         lines += [f"  %{number} = {_print(op, exact)}" for number, op in enumerate(self.ops, len(arguments))]
         return "\n".join([*lines, f"  return %{self.result} : f32", "}", ""])
 
+    def dump(self) -> str:
+        """As an argument of an operator; load reads it."""
+        return json.dumps([self.names, [astuple(op) for op in self.ops], self.result])
+
+
+@functools.lru_cache(maxsize=1024)
+def load(text: str) -> Trace:
+    """What Trace.dump wrote."""
+    names, ops, result = json.loads(text)
+    return Trace(tuple(names), tuple(_Op(name, tuple(args), *rest) for name, args, *rest in ops), result)
+
 
 def _print(op: _Op, exact: bool) -> str:
     args = ", ".join(f"%{number}" for number in op.args)
@@ -366,7 +386,7 @@ def _print(op: _Op, exact: bool) -> str:
         return f"arith.cmpf {op.value}, {args} : f32"
     if op.name in ("arith.andi", "arith.ori", "arith.xori"):
         return f"{op.name} {args} : i1"
-    flags = " fastmath<afn>" if not exact and op.name in _CAN_BE_APPROXIMATE else ""
+    flags = " fastmath<afn>" if not (exact or op.exact) and op.name in _CAN_BE_APPROXIMATE else ""
     return f"{op.name} {args}{flags} : f32"
 
 

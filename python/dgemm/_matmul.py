@@ -6,7 +6,7 @@ import sys
 from typing import Any, NoReturn
 
 from . import _launch, _recipes, _tensors, utils
-from ._epilogue import BIAS
+from ._epilogue import BIAS, Epilogue
 from ._problem import FP8_DTYPES, OUT_DTYPES, Recipe, align, scale_shape
 
 _NAMES = ("mat_a", "scale_a", "mat_b.T", "scale_b", "out")
@@ -133,8 +133,10 @@ def _as_type(name: str, matrix: Any, argument: str, fp8: Any) -> Any:
 
 
 def multiply(mat_a: Any, mat_b: Any, scale_a: Any, granularity_a: str, scale_b: Any, granularity_b: str, out: Any,
-             accuracy: str = "exact", bias: Any = None, a_type: Any = None, b_type: Any = None) -> Any:
-    """The product, at once, and `bias` [N] added to it. `out` is a tensor, or "bf16", "f16" or "f32" for a new one."""
+             accuracy: str = "exact", bias: Any = None, a_type: Any = None, b_type: Any = None,
+             epilogue: Epilogue | None = None) -> Any:
+    """The product, at once; `bias` [N] is added to it, or `epilogue` makes the result of it. `out` is a tensor, or "bf16", "f16" or
+    "f32" for a new one."""
     _check_matrices(mat_a, mat_b)
     (m, k), n = mat_a.shape, mat_b.shape[1]
     scale_a = _arrange("scale_a", scale_a, granularity_a, m, k)
@@ -142,10 +144,13 @@ def multiply(mat_a: Any, mat_b: Any, scale_a: Any, granularity_a: str, scale_b: 
     d = _empty(mat_a, m, n, out) if isinstance(out, str) else out
     a, b = _as_type("mat_a", mat_a, "a_type", a_type), _as_type("mat_b.T", mat_b.T, "b_type", b_type)
     recipe = Recipe(granularity_a, granularity_b, accuracy)
-    if bias is None:
-        _launch.dispatcher("dense", recipe, _NAMES)(a, scale_a, b, scale_b, d, None, 0)
-    else:
+    if bias is not None:
         if tuple(bias.shape) != (n,):
             raise ValueError(f"bias has shape {list(bias.shape)}; allowed is [{n}], N of mat_b")
-        _launch.dispatcher("dense", recipe, _NAMES, trace=BIAS).call_with(a, scale_a, b, scale_b, d, None, 0, (bias,))
+        epilogue = Epilogue(BIAS, (bias,))
+    if epilogue is None:
+        _launch.dispatcher("dense", recipe, _NAMES)(a, scale_a, b, scale_b, d, None, 0)
+    else:
+        _launch.dispatcher("dense", recipe, _NAMES, trace=epilogue.trace).call_with(a, scale_a, b, scale_b, d, None, 0,
+                                                                                     epilogue.tensors)
     return d

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from . import _matmul
+from ._epilogue import Epilogue, load
 from ._launch import dispatcher
 from ._problem import DEFAULT_RECIPE, OUT_DTYPES, Recipe
 
@@ -68,6 +69,30 @@ _library.define("scaled_mm(Tensor mat_a, Tensor mat_b, Tensor scale_a, str scale
                 tags=(torch.Tag.pt2_compliant_tag, torch.Tag.needs_fixed_stride_order))
 _library.impl("scaled_mm", _matmul.multiply, "CUDA")
 torch.library.register_fake("dgemm::scaled_mm", _fake_scaled_mm, lib=_library)
+
+
+def _packed(operand: torch.Tensor) -> torch.Tensor:
+    """An operand of an epilogue as kernels take it."""
+    if operand.is_contiguous() and operand.data_ptr() % 16 == 0:
+        return operand
+    return operand.clone(memory_format=torch.contiguous_format)
+
+
+def _scaled_mm_epilogue(mat_a, mat_b, scale_a, scale_recipe_a, scale_b, scale_recipe_b, out_type, accuracy, epilogue, operands):
+    return _matmul.multiply(mat_a, mat_b, scale_a, scale_recipe_a, scale_b, scale_recipe_b, out_type, accuracy,
+                            epilogue=Epilogue(load(epilogue), tuple(map(_packed, operands))))
+
+
+def _fake_scaled_mm_epilogue(*arguments):
+    return _fake_scaled_mm(*arguments[:8])
+
+
+# `epilogue` is what Trace.dump writes.
+_library.define("scaled_mm_epilogue(Tensor mat_a, Tensor mat_b, Tensor scale_a, str scale_recipe_a, Tensor scale_b, "
+                "str scale_recipe_b, str out_type, str accuracy, str epilogue, Tensor[] operands) -> Tensor",
+                tags=(torch.Tag.pt2_compliant_tag, torch.Tag.needs_fixed_stride_order))
+_library.impl("scaled_mm_epilogue", _scaled_mm_epilogue, "CUDA")
+torch.library.register_fake("dgemm::scaled_mm_epilogue", _fake_scaled_mm_epilogue, lib=_library)
 
 
 def scaled_mm(*arguments: Any) -> Any:

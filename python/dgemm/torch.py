@@ -54,19 +54,25 @@ def override_scaled_mm() -> Override:
     return handle
 
 
-def inductor_pass(first: Any = None) -> Any:
+def inductor_pass(first: Any = None, epilogues: bool = True) -> Any:
     """A pass for torch._inductor.config.post_grad_custom_post_pass, which puts dgemm.scaled_mm into compiled graphs.
 
         torch._inductor.config.post_grad_custom_post_pass = dgemm.torch.inductor_pass()
 
     It replaces torch._scaled_mm, torch.nn.functional.scaled_mm and the products of torchao's blockwise layers (ao::blockwise_fp8_gemm,
     torchao::blockwise_scaled_mm) in calls that override_scaled_mm would take, if the graph proves it: calls
-    whose sizes may not fit stay. `first` is a pass that runs before, such as the one that the config has already.
+    whose sizes may not fit stay.
+
+    Args:
+        first: a pass that runs before, such as the one that the config has already.
+        epilogues: what follows a product element by element becomes its epilogue: casts, bias, activations, residuals, factors of rows
+            and columns, of which nothing but the last result is needed elsewhere. Between the sum and that result nothing is
+            rounded to the types of the graph.
     """
     from . import _inductor  # which takes seconds to import
 
     _torch_ops.make_traceable()
-    return _inductor.InductorPass(first)
+    return _inductor.InductorPass(first, epilogues)
 
 
 def _install(key: str) -> None:

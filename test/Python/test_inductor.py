@@ -1,4 +1,5 @@
-"""The pass of Inductor's: which calls it replaces, by graphs of tensors without data. What runs needs a GPU: test_torch.py."""
+"""The pass of Inductor's: which calls it replaces, by graphs of tensors without data. What follows them: test_inductor_epilogue.py; what
+runs on a GPU: test_torch.py."""
 
 from __future__ import annotations
 
@@ -54,7 +55,7 @@ def find(graph):
 
 
 def scaled_mm(a, b, scale_a, scale_b, **keywords):
-    return torch.ops.aten._scaled_mm(a, b.t(), scale_a, scale_b, out_dtype=BF16, **keywords).float() + 1
+    return torch.ops.aten._scaled_mm(a, b.t(), scale_a, scale_b, out_dtype=BF16, **keywords).sin()
 
 
 @pytest.mark.parametrize("recipes, of_a, of_b", [
@@ -107,10 +108,9 @@ def test_any_number_of_rows(hopper):
 
 
 @pytest.mark.parametrize("function", [
-    lambda a, b, x, y: torch.ops.aten._scaled_mm(a, b.t(), x, y, torch.ones(512, device="cuda", dtype=BF16), out_dtype=BF16),
     lambda a, b, x, y: torch.ops.aten._scaled_mm(a, b.t(), x, y, out_dtype=E4M3),
     lambda a, b, x, y: a.float() @ b.float().t(),
-], ids=["bias", "type of the result", "another operator"])
+], ids=["type of the result", "another operator"])
 def test_left_alone(hopper, function):
     graph = apply(function, lambda: rows(64, 1024), lambda: rows(512, 1024), lambda: scales(64, 1), lambda: scales(1, 512))
     assert not any(node.target is MINE for node in graph.nodes)
@@ -122,20 +122,42 @@ def test_other_gpus(monkeypatch):
     assert not any(node.target is MINE for node in graph.nodes)
 
 
-def test_torchao(hopper):
-    """torchao's operators, by name: torchao itself need not be there."""
+@pytest.fixture
+def torchao():
+    """torchao's operator, by name: torchao itself need not be there."""
     library = torch.library.Library("ao", "FRAGMENT")
     library.define("blockwise_fp8_gemm(Tensor a, Tensor a_s, Tensor b, Tensor b_s, int block_size=128) -> Tensor")
     torch.library.register_fake("ao::blockwise_fp8_gemm", lambda a, a_s, b, b_s, block_size=128: a.new_empty(
         *a.shape[:-1], b.shape[0], dtype=BF16), lib=library)
-    try:
-        graph = apply(torch.ops.ao.blockwise_fp8_gemm.default, lambda: rows(64, 1024), lambda: scales(64, 8),
-                      lambda: rows(512, 1024), lambda: scales(4, 8))
-        a, b, _, recipe_a, _, recipe_b, out, _ = find(graph)
-        assert (recipe_a, recipe_b, out) == ("1x128", "128x128", "bf16")
-        assert b.target is torch.ops.aten.permute.default
-    finally:
-        library._destroy()
+    yield torch.ops.ao.blockwise_fp8_gemm.default
+    library._destroy()
+
+
+# As BlockwiseQuantLinear has the scales of A, and as Float8Tensor has them.
+@pytest.mark.parametrize("shape", [(64, 8), (512, 1)])
+def test_torchao(hopper, torchao, shape):
+    graph = apply(torchao, lambda: rows(64, 1024), lambda: scales(*shape), lambda: rows(512, 1024), lambda: scales(4, 8))
+    a, b, scale_a, recipe_a, _, recipe_b, out, _ = find(graph)
+    assert (recipe_a, recipe_b, out) == ("1x128", "128x128", "bf16")
+    assert b.target is torch.ops.aten.permute.default and scale_a.meta["val"].shape == (64, 8)
+
+
+def test_torchao_of_more_dimensions(hopper, torchao):
+    graph = apply(torchao, lambda: torch.empty(2, 32, 1024, dtype=E4M3, device="cuda"), lambda: torch.empty(2, 32, 8, device="cuda"),
+                  lambda: rows(512, 1024), lambda: scales(4, 8))
+    assert find(graph)[0].meta["val"].shape == (64, 1024) and find(graph)[2].meta["val"].shape == (64, 8)
+    (result,) = graph.output_node().args
+    assert result.meta["val"].shape == (2, 32, 512)
+
+
+@pytest.mark.parametrize("scale, block_size", [((32, 16), 128), ((64, 9), 128), ((64, 8), 64)], ids=["order", "number", "block"])
+def test_torchao_left_alone(hopper, torchao, scale, block_size):
+    def of_a():
+        return scales(*scale) if scale[0] == 64 else scales(scale[1], scale[0]).t()
+
+    graph = apply(lambda a, a_s, b, b_s: torchao(a, a_s, b, b_s, block_size), lambda: rows(64, 1024), of_a, lambda: rows(512, 1024),
+                  lambda: scales(4, 8))
+    assert not any(node.target is MINE for node in graph.nodes)
 
 
 def test_torchao_training(hopper):
@@ -202,21 +224,32 @@ def test_compiles(monkeypatch):
         strides.append((a.stride(), b.stride()))
         return ((a.float() * scale_a) @ (b.float() * scale_b)).to(BF16)
 
+    def product_with_epilogue(*arguments):
+        *arguments, epilogue, operands = arguments
+        assert "math.exp" in epilogue and operands == []
+        return torch.nn.functional.silu(product(*arguments)) + 1
+
     library = torch.library.Library("dgemm", "IMPL")
     library.impl("scaled_mm", product, "CPU")
+    library.impl("scaled_mm_epilogue", product_with_epilogue, "CPU")
     try:
         def layer(x, weight, scale_x, scale_weight):
             a = (x / scale_x).to(E4M3)
             first = torch.ops.aten._scaled_mm(a, weight.t(), scale_x, scale_weight, out_dtype=BF16)
-            return torch.nn.functional.silu(first) + 1
+            second = torch.ops.aten._scaled_mm(a, weight.t(), scale_x, scale_weight, out_dtype=BF16)
+            return torch.nn.functional.silu(first) + 1, second.sin()
 
         x = torch.randn(64, 256)
         weight = torch.randn(512, 256).to(E4M3)
         scale_x, scale_weight = torch.full((1, 1), 0.5), torch.full((1, 1), 2.0)
         with config.patch(post_grad_custom_post_pass=dgemm.torch.inductor_pass(), force_disable_caches=True):
-            result = torch.compile(layer, fullgraph=True)(x, weight, scale_x, scale_weight)
+            result, _ = torch.compile(layer, fullgraph=True)(x, weight, scale_x, scale_weight)
         expected = ((x / 0.5).to(E4M3).float() * 0.5) @ (weight.float() * 2).T
-        assert strides == [((256, 1), (1, 256))]
+        assert strides == [((256, 1), (1, 256))] * 2
         torch.testing.assert_close(result.float(), torch.nn.functional.silu(expected.to(BF16)).float() + 1, rtol=0.02, atol=0.02)
     finally:
         library._destroy()
+
+
+def test_options_are_in_the_key():
+    assert dgemm.torch.inductor_pass(epilogues=False).uuid() != dgemm.torch.inductor_pass().uuid()
