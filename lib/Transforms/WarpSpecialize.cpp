@@ -431,7 +431,8 @@ void RoleBuilder::fetchSources(ArrayRef<Value> rowOffsets) {
   // With split_k, the tile has all columns, and each CTA reads its own.
   Value n = map.lookup(parts.reduce ? parts.tiles.getTileN() : old.getN());
   Value group = map.lookupOrNull(old.getGroup()), rows = map.lookupOrNull(parts.store.getRows());
-  for (auto [i, source] : llvm::enumerate(old.getSources())) {
+  for (size_t i = 0; i < old.getSources().size(); ++i) {
+    Value source = old.getSources()[i];
     SmallVector<Value> &tiles = fetched.emplace_back();
     Operand operand = getEpilogueOperand(i);
     EpilogueAxisKind along = problem.getEpilogueOperand(operand).getAlong();

@@ -81,6 +81,7 @@ def test_precompile_makes_what_calls_use(empty_cache, monkeypatch, used, n, k, s
 
     class Kernel:
         config = ""
+        load = staticmethod(lambda device: None)  # where torch has started CUDA
 
     def get(problem, config, assembler=None):
         made.add((problem, config))
@@ -103,6 +104,7 @@ def test_precompile_of_masked_calls(empty_cache, monkeypatch, used, k, max_m, in
 
     class Kernel:
         config = ""
+        load = staticmethod(lambda device: None)  # where torch has started CUDA
 
     monkeypatch.setattr(_jit, "get", lambda problem, config, assembler=None: made.add((problem, config)) or Kernel)
     dgemm.precompile(80, k, m=(1, max_m), layout="masked", groups=2, max_m=max_m,

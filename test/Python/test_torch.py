@@ -165,7 +165,7 @@ def test_labels_on_the_device(library):
     labels = torch.arange(2, device="cuda", dtype=torch.int32).repeat_interleave(128)
     dgemm.check_groups(labels, 2)
     labels[100] = 1
-    with pytest.raises(ValueError, match=r"m_indices\[100\] is 1 behind 0"):
+    with pytest.raises(ValueError, match=r"m_indices\[100\] is 1 after 0"):
         dgemm.check_groups(labels, 2)
 
 
