@@ -158,7 +158,7 @@ LogicalResult TensorMapBuilder::addMap(LoadAsyncOp load) {
 
 void TensorMapBuilder::addMaps(StoreOp store) {
   if (isBy(store, MovementKind::TMA))
-    for (OutputPanel panel : getOutputPanels(store.getNumColumns()))
+    for (OutputPanel panel : getOutputPanels(store.getNumColumns(), store.getElementBytes()))
       addMap(store, store.getDest(), {panel.columns, store.getValue().getType().getRows()}, panel.getSwizzle());
 }
 

@@ -9,7 +9,8 @@
 // Expects kernels after dgemm-create-tensor-maps. Fragments go through shared memory to TMA stores.
 //
 // Each warpgroup has its own staging, so warpgroups do not wait for each other. Its first thread issues the stores.
-// Only this thread can wait until they have read the staging, because bulk groups belong to a thread.
+// Only this thread can wait until they have read the staging, because bulk groups belong to a thread. Columns
+// of f32 for which the staging has no room are stored in another step.
 //
 //===----------------------------------------------------------------------===//
 
@@ -36,7 +37,10 @@ public:
 
   /// Bytes of the staging of a warpgroup that `store` takes.
   static int64_t getBytes(StoreOp store) {
-    return store.getValue().getType().getRows() * store.getNumColumns() * kElementBytes;
+    return store.getValue().getType().getRows() * store.getNumColumns() * store.getElementBytes();
+  }
+  static SmallVector<OutputPanel> getPanels(StoreOp store) {
+    return getOutputPanels(store.getNumColumns(), store.getElementBytes());
   }
   int64_t getStagingBytes() const { return stagingBytes; }
 
@@ -48,8 +52,6 @@ private:
   Value panelAddress(NVVMBuilder &b, StoreOp store, size_t slice, OutputPanel panel);
   void storeSlice(NVVMBuilder &b, StoreOp store, size_t slice);
 
-  static constexpr int64_t kElementBytes = 2;
-
   const SharedMemory &shared;
   Value warpgroup;
   /// Staging of each warpgroup, in bytes.
@@ -60,7 +62,7 @@ private:
 Value StoreLowering::panelAddress(NVVMBuilder &b, StoreOp store, size_t slice, OutputPanel panel) {
   int64_t rows = store.getValue().getType().getRows();
   return shared.outputAddress(b, b.mul(b.toI32(warpgroup), stagingBytes),
-                              slice * getBytes(store) + rows * panel.column * kElementBytes);
+                              slice * getBytes(store) + rows * panel.column * panel.elementBytes);
 }
 
 void StoreLowering::storeSlice(NVVMBuilder &b, StoreOp store, size_t slice) {
@@ -68,7 +70,7 @@ void StoreLowering::storeSlice(NVVMBuilder &b, StoreOp store, size_t slice) {
   for (Value offset : llvm::reverse(store.getOffsets()))
     coordinates.push_back(b.toI32(offset));
   Value n = coordinates.front();
-  for (OutputPanel panel : getOutputPanels(store.getNumColumns())) {
+  for (OutputPanel panel : getPanels(store)) {
     coordinates.front() = b.add(n, store.getFirstColumn() + panel.column);
     Value map = findTensorMap(store, panel.columns), address = panelAddress(b, store, slice, panel);
     if (store.getAccumulate())
@@ -114,7 +116,7 @@ void StoreLowering::storeByTMA(NVVMBuilder &b, ArrayRef<StoreOp> stores) {
   b.warpgroupBarrier(group);
   for (size_t slice = 0; slice < stores.size(); ++slice) {
     StoreOp store = stores[slice];
-    for (OutputPanel panel : getOutputPanels(store.getNumColumns())) {
+    for (OutputPanel panel : getPanels(store)) {
       auto tile = TileType::get(b.getContext(), store.getValue().getType().getRows(), panel.columns,
                                 cast<MemRefType>(store.getDest().getType()).getElementType(), panel.getSwizzle());
       Value staging = TileAtOp::create(b, tile, panelAddress(b, store, slice, panel));
@@ -133,12 +135,32 @@ void StoreLowering::storeByTMA(NVVMBuilder &b, ArrayRef<StoreOp> stores) {
   });
 }
 
-/// Emits an error if the staging cannot hold `store`, or if TMA has no tensor map for it.
-LogicalResult verify(const StoreLowering &lowering, StoreOp store) {
-  if (StoreLowering::getBytes(store) > lowering.getStagingBytes())
-    return store.emitOpError() << "expected at most the " << lowering.getStagingBytes()
-                               << " bytes of staging of a warpgroup, but got " << StoreLowering::getBytes(store);
-  for (OutputPanel panel : getOutputPanels(store.getNumColumns()))
+/// Splits a store into several of as many panels as the staging holds. They come before `store`, or are `store`.
+LogicalResult splitStore(StoreLowering &lowering, StoreOp store, SmallVectorImpl<StoreOp> &parts) {
+  int64_t columnBytes = StoreLowering::getBytes(store) / store.getNumColumns(), end = store.getNumColumns();
+  if (end * columnBytes <= lowering.getStagingBytes()) {
+    parts.push_back(store);
+    return success();
+  }
+  int64_t width = StoreLowering::getPanels(store).front().columns;
+  int64_t most = lowering.getStagingBytes() / columnBytes / width * width;
+  if (!most)
+    return store.emitOpError() << "expected at least " << width * columnBytes
+                               << " bytes of staging for a warpgroup, but got " << lowering.getStagingBytes();
+  OpBuilder b(store);
+  for (int64_t first = 0; first < end; first += most) {
+    auto part = cast<StoreOp>(b.clone(*store));
+    int64_t columns[] = {store.getFirstColumn() + first, std::min(most, end - first)};
+    part.setPart(columns);
+    parts.push_back(part);
+  }
+  store.erase();
+  return success();
+}
+
+/// Emits an error if TMA has no tensor map for `store`.
+LogicalResult verify(StoreOp store) {
+  for (OutputPanel panel : StoreLowering::getPanels(store))
     if (!findTensorMap(store, panel.columns))
       return failure();
   return success();
@@ -154,10 +176,15 @@ LogicalResult lowerStores(KernelOp kernel, WarpSpecializeOp roles) {
     return success();
   SharedMemory shared(kernel);
   StoreLowering lowering(shared, roles);
-  for (auto &[block, stores] : tiles)
+  for (auto &[block, stores] : tiles) {
+    SmallVector<StoreOp> parts;
     for (StoreOp store : stores)
-      if (failed(verify(lowering, store)))
+      if (failed(splitStore(lowering, store, parts)))
         return failure();
+    if (llvm::any_of(parts, [](StoreOp store) { return failed(verify(store)); }))
+      return failure();
+    stores = std::move(parts);
+  }
   // Lowers as many stores at a time as the staging holds.
   for (auto &[block, stores] : tiles)
     for (ArrayRef<StoreOp> left = stores; !left.empty();) {

@@ -20,6 +20,15 @@ namespace {
 // dgemm.store_fragment
 //===----------------------------------------------------------------------===//
 
+/// The chunk of 16 bytes in which chunk `chunk` of a row lies. A swizzle of W bytes permutes the W / 16 chunks of a row
+/// by (row * row bytes / 128) mod (W / 16).
+static Value swizzleChunk(NVVMBuilder &b, TileType tile, Value row, Value chunk) {
+  int64_t swizzle = tile.getSwizzle();
+  if (!swizzle)
+    return chunk;
+  return b.bitXor(chunk, b.bitAnd(b.shiftRight(row, llvm::Log2_64(128 / swizzle)), swizzle / 16 - 1));
+}
+
 /// Where this lane's row of stmatrix lies in a panel: the byte offset of the panel row, and the index of the 16-byte
 /// chunk, with the XOR of the swizzle. Lanes 8j to 8j+7 address matrix j (PTX ISA 9.0, stmatrix). Matrices 0 and 1 are
 /// rows 0-7 and 8-15 of the warp's 16, and matrices 2 and 3 are the same rows of the next 8 columns.
@@ -32,12 +41,58 @@ struct StoreMatrixLane {
     Value lane = b.bitAnd(thread, 31);
     Value warp = b.bitAnd(b.shiftRight(thread, 5), 3);
     Value row = b.add(b.shiftLeft(warp, 4), b.bitAnd(lane, 15));
-    Value chunk = b.shiftRight(lane, 4);
-    // A swizzle of W bytes permutes the W / 16 chunks of a row by (row * row bytes / 128) mod (W / 16).
-    if (int64_t swizzle = tile.getSwizzle())
-      chunk = b.bitXor(chunk, b.bitAnd(b.shiftRight(row, llvm::Log2_64(128 / swizzle)), swizzle / 16 - 1));
+    Value chunk = swizzleChunk(b, tile, row, b.shiftRight(lane, 4));
     return {b.mul(row, tile.getRowBytes()), chunk};
   }
+};
+
+/// Writes a fragment of f32, two columns at a time. Lane L has columns 2 (L mod 4) and the next of rows L / 4 and
+/// L / 4 + 8 of each group of 8 columns (PTX ISA 9.0, wgmma D fragment).
+///
+/// A half-warp writes 4 rows at once, 2 chunks of each. With the swizzle of 128 bytes, rows 2i and 2i + 1 would meet in
+/// the same banks, so the odd row writes the groups of the panel in another order: 2, 3, 0, 1.
+class StoreWords {
+public:
+  StoreWords(NVVMBuilder &b, TileType tile, Value address)
+      : b(b), groups(tile.getColumns() / 8), alternates(groups == 4) {
+    Value thread = b.threadIndexHere(), lane = b.bitAnd(thread, 31);
+    Value row = b.add(b.shiftLeft(b.bitAnd(b.shiftRight(thread, 5), 3), 4), b.shiftRight(lane, 2));
+    Value odd = b.bitAnd(row, 1);
+    isOdd = arith::CmpIOp::create(b, arith::CmpIPredicate::ne, odd, b.i32(0));
+    chunk = b.bitAnd(b.shiftRight(lane, 1), 1);
+    if (alternates)
+      chunk = b.add(chunk, b.shiftLeft(odd, 2));
+    chunk = swizzleChunk(b, tile, row, chunk);
+    start = b.offsetPointer(
+        address, b.add(b.mul(row, tile.getRowBytes()), b.shiftLeft(b.bitAnd(lane, 1), 3)));
+    halfBytes = 8 * tile.getRowBytes();
+  }
+
+  /// `values` are those of the panel's columns.
+  void store(ArrayRef<Value> values) {
+    for (int64_t half = 0; half < 2; ++half)
+      for (int64_t group = 0; group < groups; ++group)
+        storePair(group, half, select(values, group, half, 0), select(values, group, half, 1));
+  }
+
+private:
+  Value select(ArrayRef<Value> values, int64_t group, int64_t half, int64_t lane) {
+    auto get = [&](int64_t group) { return values[4 * group + 2 * half + lane]; };
+    return alternates ? arith::SelectOp::create(b, isOdd, get(group ^ 2), get(group)).getResult() : get(group);
+  }
+  void storePair(int64_t group, int64_t half, Value low, Value high) {
+    Value pair = LLVM::UndefOp::create(b, VectorType::get(2, b.getF32Type()));
+    pair = LLVM::InsertElementOp::create(b, pair, low, b.i32(0));
+    pair = LLVM::InsertElementOp::create(b, pair, high, b.i32(1));
+    Value offset = b.add(b.shiftLeft(b.bitXor(chunk, b.i32(2 * group)), 4), half * halfBytes);
+    LLVM::StoreOp::create(b, pair, b.offsetPointer(start, offset), /*alignment=*/8);
+  }
+
+  NVVMBuilder &b;
+  int64_t groups;
+  bool alternates;
+  int64_t halfBytes;
+  Value isOdd, chunk, start;
 };
 
 struct LowerStoreFragment : OpConversionPattern<StoreFragmentOp> {
@@ -47,6 +102,12 @@ struct LowerStoreFragment : OpConversionPattern<StoreFragmentOp> {
     NVVMBuilder b(op.getLoc(), rewriter);
     TileType tile = op.getTile().getType();
     SmallVector<Value> values = unpack(b, adaptor.getValue());
+    if (tile.getElementType().isF32()) {
+      ArrayRef<Value> own = ArrayRef(values).slice(op.getColumn() / 2, tile.getColumns() / 2);
+      StoreWords(b, tile, adaptor.getTile()).store(own);
+      rewriter.eraseOp(op);
+      return success();
+    }
     StoreMatrixLane lane = StoreMatrixLane::get(b, tile);
     auto shape = NVVM::LdStMatrixShapeAttr::get(b.getContext(), 8, 8);
     // Each step stores two 8-column groups, which are four 8x8 matrices. A panel of 8 columns has only two matrices.

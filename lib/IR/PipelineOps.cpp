@@ -297,13 +297,15 @@ LogicalResult ViewOp::verify() {
 LogicalResult StoreFragmentOp::verify() {
   TileType tile = getTile().getType();
   FragType frag = getValue().getType();
+  Type element = tile.getElementType();
+  if ((!element.isBF16() && !element.isF16() && !element.isF32()) || tile.getRows() != frag.getRows())
+    return emitOpError() << "expected a bf16, f16 or f32 tile of " << frag.getRows() << " rows, but got " << tile;
   int64_t columns = tile.getColumns();
-  bool width = columns == 8 || columns == 16 || columns == 32 || columns == 64;
-  int64_t swizzle = columns == 8 ? 0 : columns * 2;
-  bool isHalf = tile.getElementType().isBF16() || tile.getElementType().isF16();
-  if (!isHalf || tile.getRows() != frag.getRows() || !width || tile.getSwizzle() != swizzle)
-    return emitOpError() << "expected a bf16 or f16 tile of " << frag.getRows()
-                         << " rows and 8, 16, 32 or 64 columns, swizzled over its row (none for 8), but got " << tile;
+  SmallVector<OutputPanel> panels = getOutputPanels(columns, element.getIntOrFloatBitWidth() / 8);
+  if (columns % 8 || panels.size() != 1 || tile.getSwizzle() != panels.front().getSwizzle())
+    return emitOpError() << "expected a tile of 8 columns or a power of two above, with rows of at most 128 bytes, "
+                            "swizzled over its row (none for 16 bytes), but got "
+                         << tile;
   if (getColumn() + columns > static_cast<uint64_t>(frag.getColumns()) || getColumn() % 8)
     return emitOpError() << "expected columns inside " << frag << " from a multiple of 8, but got " << getColumn()
                          << " to " << getColumn() + columns;

@@ -15,12 +15,12 @@
 using namespace mlir;
 using namespace dgemm;
 
-SmallVector<OutputPanel> dgemm::getOutputPanels(int64_t columns) {
+SmallVector<OutputPanel> dgemm::getOutputPanels(int64_t columns, int64_t elementBytes) {
   SmallVector<OutputPanel> panels;
   int64_t column = 0;
-  for (int64_t width = 64; width >= 8; width /= 2)
+  for (int64_t width = hopper::kSwizzleBytes / elementBytes; width >= 8; width /= 2)
     for (; columns - column >= width; column += width)
-      panels.push_back({column, width});
+      panels.push_back({column, width, elementBytes});
   return panels;
 }
 
@@ -61,14 +61,29 @@ SharedMemoryLayout SharedMemoryLayout::get(int64_t blockM, int64_t blockN, int64
   return layout;
 }
 
+void SharedMemoryLayout::growOutput(int64_t bytes) {
+  outputBytes += bytes;
+  for (int64_t &offset : tileOffset)
+    offset += bytes;
+  for (int64_t *offset : {&blockScalesOffset, &sumScalesOffset, &fullBarrierOffset, &emptyBarrierOffset,
+                          &receivedBarrierOffset, &drainedBarrierOffset, &totalBytes})
+    *offset += bytes;
+}
+
 SharedMemoryLayout SharedMemoryLayout::get(ConfigAttr config, ProblemAttr problem) {
   SharedMemoryLayout layout =
       get(config.getBlockM(), config.getBlockN(), config.getBlockK(), config.getStages(), config.getSplitK(),
           config.getSchedule().getEarlyStore(), problem.getRhs().isForEachRowOfKBlock());
   if (!problem.getLhs().variesAlongK() && !problem.getRhs().variesAlongK())
     layout.sumScalesBytes = layout.fullBarrierOffset - layout.sumScalesOffset;
+  int64_t warpgroups = config.getWarpgroups(), bytes = getFetchedBytes(config, problem) * warpgroups;
+  if (problem.getOut().isF32() && config.getSplitK() == 1) {
+    // The columns of a tile that the staging does not hold wait until TMA has read others.
+    int64_t room = hopper::kMaxSharedMemory - llvm::alignTo(layout.totalBytes, kFetchAlignment) - bytes;
+    int64_t more = std::min(layout.outputBytes, std::max<int64_t>(room, 0));
+    layout.growOutput(more / (hopper::kSwizzleAtom * warpgroups) * (hopper::kSwizzleAtom * warpgroups));
+  }
   layout.operandsOffset = llvm::alignTo(layout.totalBytes, kFetchAlignment);
-  int64_t bytes = getFetchedBytes(config, problem) * static_cast<int64_t>(config.getWarpgroups());
   if (bytes && layout.operandsOffset + bytes <= hopper::kMaxSharedMemory) {
     layout.operandsBytes = bytes;
     layout.totalBytes = layout.operandsOffset + bytes;

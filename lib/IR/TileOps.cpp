@@ -398,8 +398,5 @@ LogicalResult StoreOp::verify() {
     return failure();
   if (failed(verifyIsOperand(*this, "destination", getDest(), Operand::D)))
     return failure();
-  // Staging holds 16-bit elements.
-  if (movement && movement->getKind() == MovementKind::TMA && element.isF32())
-    return emitOpError("expected f32 to be stored from registers");
   return movement ? movement->verifyFor(*this, Operand::D) : success();
 }

@@ -14,6 +14,7 @@
 #include "dgemm/IR/DGemm.h"
 #include "dgemm/IR/HopperLimits.h"
 #include "dgemm/IR/OperandGeometry.h"
+#include "dgemm/IR/SharedMemoryLayout.h"
 #include "dgemm/Transforms/Passes.h"
 
 namespace dgemm {
@@ -64,6 +65,13 @@ private:
     return kernel.getLayout() == Layout::Dense && !config.isMulticast() &&
            getRowsOfLastTile(kernel, config.getBlockM()) !=
                getAffineConstantExpr(config.getBlockM(), kernel.getContext());
+  }
+  /// Whether a warpgroup can stage 64 rows of the widest panel of D. A narrow tile of f32 may have no room for it.
+  bool hasStaging(StoreOp store) {
+    int64_t columns = config.getBlockN() / (config.getSchedule().getEarlyStore() ? 2 : 1);
+    OutputPanel widest = getOutputPanels(columns, store.getElementBytes()).front();
+    return hopper::kWgmmaM * widest.getRowBytes() * static_cast<int64_t>(config.getWarpgroups()) <=
+           SharedMemoryLayout::get(config, kernel.getProblem()).outputBytes;
   }
   int64_t choosePrefetch(Operand operand);
   int64_t chooseFewRows(bool stagesBlockScales);
@@ -133,9 +141,8 @@ LogicalResult MovementChoice::choose() {
       load.setMovementAttr(
           by(stagesBlockScales && !load.isForEachRow() ? MovementKind::CpAsync : MovementKind::Registers));
   for (StoreOp store : accesses.stores) {
-    // D is stored from registers with split_k, where each CTA stores its own columns, and in f32, where a row of a
-    // fragment fills a whole sector.
-    bool isTMA = config.getSplitK() == 1 && allowsTMA(Operand::D) && !kernel.getProblem().getOut().isF32();
+    // With split_k, each CTA stores its own columns of D, from registers.
+    bool isTMA = config.getSplitK() == 1 && allowsTMA(Operand::D) && hasStaging(store);
     store.setMovementAttr(by(isTMA ? MovementKind::TMA : MovementKind::Registers));
   }
   return success();

@@ -16,16 +16,16 @@ dgemm.kernel @map(%a: memref<?x640xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: me
 
 // -----
 
-// The staging is that of the config's tile.
+// The staging is that of the config's tile; it must hold one panel.
 dgemm.kernel @staging(%a: memref<?x640xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<5x?xf32> {dgemm.operand = "scale_a"},
                       %b: memref<384x640xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x5xf32> {dgemm.operand = "scale_b"},
                       %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"})
-    problem <sizes = [-1, 384, 640]> config <tile = <block = 128x96x128>, schedule = <stages = 2, warpgroups = 2>> {
+    problem <sizes = [-1, 384, 640]> config <tile = <block = 128x16x128>, schedule = <stages = 2, warpgroups = 2>> {
   dgemm.warp_specialize
   producer registers = 40 {
   } consumer (%wg) x 2 registers = 232 {
     %acc = dgemm.zero : <64x128xf32>
-    // expected-error @+1 {{'dgemm.store' op expected at most the 12288 bytes of staging of a warpgroup, but got 16384}}
+    // expected-error @+1 {{'dgemm.store' op expected at least 8192 bytes of staging for a warpgroup, but got 2048}}
     dgemm.store %acc, %d[%wg, %wg] by <tma> : !dgemm.frag<64x128xf32>, memref<?x384xbf16>
   }
 }

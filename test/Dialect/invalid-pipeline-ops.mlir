@@ -206,8 +206,26 @@ func.func @view_elements(%s: !stage, %m: index) {
 
 // dgemm.store_fragment C1: the tile is swizzled over its row.
 func.func @fragment_tile(%v: !dgemm.frag<64x192xf32>, %t: !dgemm.tile<64x64xbf16>) {
-  // expected-error @+1 {{'dgemm.store_fragment' op expected a bf16 or f16 tile of 64 rows and 8, 16, 32 or 64 columns, swizzled over its row (none for 8), but got '!dgemm.tile<64x64xbf16>'}}
+  // expected-error @+1 {{'dgemm.store_fragment' op expected a tile of 8 columns or a power of two above, with rows of at most 128 bytes, swizzled over its row (none for 16 bytes), but got '!dgemm.tile<64x64xbf16>'}}
   dgemm.store_fragment %v[0] into %t : !dgemm.frag<64x192xf32>, !dgemm.tile<64x64xbf16>
+  return
+}
+
+// -----
+
+// dgemm.store_fragment C1: the tile has elements of D.
+func.func @fragment_elements(%v: !dgemm.frag<64x192xf32>, %t: !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>) {
+  // expected-error @+1 {{'dgemm.store_fragment' op expected a bf16, f16 or f32 tile of 64 rows, but got '!dgemm.tile<64x128xf8E4M3FN, swizzle = 128>'}}
+  dgemm.store_fragment %v[0] into %t : !dgemm.frag<64x192xf32>, !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>
+  return
+}
+
+// -----
+
+// dgemm.store_fragment C1: a row has at most 128 bytes.
+func.func @fragment_row(%v: !dgemm.frag<64x192xf32>, %t: !dgemm.tile<64x64xf32>) {
+  // expected-error @+1 {{'dgemm.store_fragment' op expected a tile of 8 columns or a power of two above, with rows of at most 128 bytes}}
+  dgemm.store_fragment %v[0] into %t : !dgemm.frag<64x192xf32>, !dgemm.tile<64x64xf32>
   return
 }
 
@@ -215,7 +233,7 @@ func.func @fragment_tile(%v: !dgemm.frag<64x192xf32>, %t: !dgemm.tile<64x64xbf16
 
 // dgemm.store_fragment C1: panels are 8, 16, 32 or 64 columns wide.
 func.func @fragment_width(%v: !dgemm.frag<64x192xf32>, %t: !dgemm.tile<64x24xbf16, swizzle = 64>) {
-  // expected-error @+1 {{'dgemm.store_fragment' op expected a bf16 or f16 tile of 64 rows and 8, 16, 32 or 64 columns, swizzled over its row (none for 8), but got '!dgemm.tile<64x24xbf16, swizzle = 64>'}}
+  // expected-error @+1 {{'dgemm.store_fragment' op expected a tile of 8 columns or a power of two above, with rows of at most 128 bytes, swizzled over its row (none for 16 bytes), but got '!dgemm.tile<64x24xbf16, swizzle = 64>'}}
   dgemm.store_fragment %v[0] into %t : !dgemm.frag<64x192xf32>, !dgemm.tile<64x24xbf16, swizzle = 64>
   return
 }

@@ -299,22 +299,6 @@ func.func @row_scales_movement(%s: memref<4x?xf32>, %n: index) {
 
 // -----
 
-// f32 does not go through the staging.
-dgemm.kernel @store_f32(
-    %a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"},
-    %sa: memref<4x?xf32> {dgemm.operand = "scale_a"},
-    %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
-    %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
-    %d: memref<?x384xf32> {dgemm.operand = "d"},
-    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512], out = f32>
-    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
-  %v = dgemm.zero : <64x96xf32>
-  // expected-error @+1 {{'dgemm.store' op expected f32 to be stored from registers}}
-  dgemm.store %v, %d[%M, %M] by <tma> : !dgemm.frag<64x96xf32>, memref<?x384xf32>
-}
-
-// -----
-
 // dgemm.load_scales C3: a vector has scales of blocks, a fragment of a row those of columns.
 dgemm.kernel @column_scales(
     %a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"},

@@ -262,12 +262,12 @@ def DGemm_TileAtOp : DGemm_Op<"tile_at", [DGemm_InKernel, Pure]> {
 }
 
 def DGemm_StoreFragmentOp : DGemm_Op<"store_fragment", [DGemm_InKernel, MemoryEffects<[MemWrite]>]> {
-  let summary = "columns of a fragment to a tile in shared memory, rounded to bf16 or f16";
+  let summary = "columns of a fragment to a tile in shared memory, rounded to its elements";
   let description = [{
     Writes C columns of the fragment, from `column` on, to a tile of C columns, with its swizzle.
 
-    - C1: the tile is bf16 or f16. It has the rows of the fragment and 8, 16, 32 or 64 columns. Its swizzle is the width
-      of a row in bytes (none for 8 columns).
+    - C1: the tile is bf16, f16 or f32. It has the rows of the fragment, and 8 columns or a power of two above. A row has
+      at most 128 bytes. The swizzle is the width of a row in bytes (none for 16 bytes).
     - C2: the columns lie inside the fragment, and `column` is a multiple of 8.
 
     Example: `dgemm.store_fragment %acc[64] into %t : !dgemm.frag<64x192xf32>, !dgemm.tile<64x64xbf16, swizzle = 128>`.

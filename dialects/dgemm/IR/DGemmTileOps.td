@@ -492,7 +492,7 @@ def DGemm_MapOp : DGemm_Op<"map", [
 def DGemm_StoreOp : DGemm_Op<"store", [DGemm_InKernel, MemoryEffects<[MemWrite]>, AttrSizedOperandSegments]> {
   let summary = "a fragment to global memory, as the element type of D";
   let description = [{
-    Values are rounded to bf16 or f16, to nearest even. f32 is stored unchanged, from registers. Elements outside the
+    Values are rounded to bf16 or f16, to nearest even. f32 is stored unchanged. Elements outside the
     destination are not written. If `rows` is given, rows from that one on are not written; if `columns` is given,
     columns from that one on are not written. With `accumulate`, the elements are added to those of the destination, in
     its type. With `part` = [c, n] only n columns of the fragment, from c on, are written; they go to their places in
@@ -510,6 +510,7 @@ def DGemm_StoreOp : DGemm_Op<"store", [DGemm_InKernel, MemoryEffects<[MemWrite]>
   let extraClassDeclaration = [{
     int64_t getFirstColumn() { return getPart() ? getPart()->front() : 0; }
     int64_t getNumColumns() { return getPart() ? getPart()->back() : getValue().getType().getColumns(); }
+    int64_t getElementBytes() { return getDest().getType().getElementTypeBitWidth() / 8; }
   }];
   let hasVerifier = 1;
 }

@@ -16,7 +16,8 @@
 // rows of B have a place only if a K block has a scale for each row of B. With split_k, D is written from registers:
 // the data that other CTAs of the cluster send takes the place of the output panels, and two barriers for each 64 rows
 // of the tile, received and drained, follow the empty barriers. Operands of the epilogue have a place only if there is
-// room for those of all math warpgroups.
+// room for those of all math warpgroups. The staging has 2 bytes for each element of the tile. For f32 it takes what
+// the others leave, up to 4 bytes.
 //
 //===----------------------------------------------------------------------===//
 
@@ -31,18 +32,19 @@ namespace dgemm {
 class ConfigAttr;
 class ProblemAttr;
 
-/// A column range of the output tile that one TMA store writes: 64, 32, 16 or 8 columns of bf16. A row is as wide as
-/// its swizzle, and no store reaches past the tile.
+/// A column range of the output tile that one TMA store writes: 8 columns or more, in a row of at most 128 bytes. A row
+/// is as wide as its swizzle, and no store reaches past the tile.
 struct OutputPanel {
   int64_t column;
   int64_t columns;
+  int64_t elementBytes;
   /// Bytes of a row. The swizzle has the same width, or is 0 (none) if a row is below 32 bytes.
-  int64_t getRowBytes() const { return columns * 2; }
+  int64_t getRowBytes() const { return columns * elementBytes; }
   int64_t getSwizzle() const { return getRowBytes() >= 32 ? getRowBytes() : 0; }
 };
 
-/// Splits `columns` (a multiple of 8) into panels, the widest first.
-llvm::SmallVector<OutputPanel> getOutputPanels(int64_t columns);
+/// Splits `columns` (a multiple of 8) of elements of 2 or 4 bytes into panels, the widest first.
+llvm::SmallVector<OutputPanel> getOutputPanels(int64_t columns, int64_t elementBytes);
 
 /// Columns of a tile of `columns` that each of `splitK` CTAs sums: equal numbers of groups of 8, except for the last
 /// CTAs, which may have fewer or none.
@@ -88,6 +90,10 @@ struct SharedMemoryLayout {
   /// The deepest ring that fits, at most `limit`; 0 if not even one stage does.
   static int64_t getMaxStages(int64_t blockM, int64_t blockN, int64_t blockK, int64_t limit, int64_t splitK = 1,
                               bool earlyStore = false, bool scalesColumns = false);
+
+private:
+  /// Moves all that follows the staging of the output.
+  void growOutput(int64_t bytes);
 };
 
 } // namespace dgemm
