@@ -9,8 +9,8 @@ offsets    groups of rows without padding, beside the same tokens in a contiguou
 
 All contenders of a row run in one process, in rotating order, each after a flush of the L2. Times are those of kernels, from
 CUPTI: the median of the samples and, in brackets, the 10th and 90th percentile. Results are compared with single precision;
-a wrong one ends the script with 1. Without `deep_gemm` ours run alone. --compile first compiles all rows in parallel, a process
-each: nvcc takes tens of seconds for a kernel of DeepGEMM, which its cache on disk then has.
+a wrong one ends the script with 1. Without `deep_gemm` ours run alone. --compile first compiles all rows in parallel, a
+process each: nvcc takes tens of seconds for a kernel of DeepGEMM, which its cache on disk then has.
 """
 import argparse
 import json
@@ -39,7 +39,8 @@ ROWS = {
     "wgrad": [(2112, 7168, 4096), (24576, 1536, 4096), (7168, 16384, 4096), (4096, 7168, 4096), (7168, 2048, 4096),
               (576, 7168, 4096)],
     "k_grouped": [(4, 4096, 7168, 8192), (4, 7168, 2048, 8192), (8, 4096, 7168, 4096), (16, 7168, 2048, 2048)],
-    "offsets": [(8, 4096, 4096, 7168), (32, 192, 4096, 7168), (32, 96, 7168, 2048), (64, 64, 4096, 7168), (128, 20, 4096, 7168)],
+    "offsets": [(8, 4096, 4096, 7168), (32, 192, 4096, 7168), (32, 96, 7168, 2048), (64, 64, 4096, 7168),
+                (128, 20, 4096, 7168)],
 }
 RECIPE = (1, 1, 128)
 LIMIT = 1e-3
@@ -203,7 +204,8 @@ def summarize(results):
         for who in ("DeepGEMM", "contiguous", "flat"):
             ratios = [result["ratios"][who] for result in rows if who in result["ratios"]]
             if ratios:
-                print(f"{part}: {who} / ours: geomean {stats.geomean(ratios):.3f}, least {min(ratios):.3f}, of {len(ratios)}")
+                print(f"{part}: {who} / ours: geomean {stats.geomean(ratios):.3f}, least {min(ratios):.3f}, "
+                      f"of {len(ratios)}")
 
 
 def main():

@@ -54,13 +54,15 @@ void dgemm_problem_destroy(dgemm_problem *problem);
  *   expected_m                       a guess at a dynamic M, or at the rows of a group if the kernel reads them; 0 for
  *                                    none
  *   lda, ldb, ldd                    elements from row to row; 0 if rows follow each other
+ *   batch_stride_a, batch_stride_b, batch_stride_d
+ *                                    batched: elements from matrix to matrix; 0 if matrices follow each other
  *   n_divisor, k_divisor, lda_divisor, ldb_divisor, ldd_divisor
  *                                    what a dynamic size is promised to be a multiple of
  *   scale_a_k_innermost, scale_b_k_innermost, scale_b_n_innermost, pdl, accumulate
  *                                    0 or 1
  * Error: there is no such field, or it does not take this value. */
 char *dgemm_problem_set_int(dgemm_problem *problem, const char *field, int64_t value);
-/*   layout                           "dense", "contiguous", "masked", "offsets" or "k_grouped"
+/*   layout                           "dense", "contiguous", "masked", "offsets", "k_grouped" or "batched"
  *   scale_a, scale_b                 "tensor", "row", "1x128" or "128x128": what has a scale of its own
  *   a_type, b_type                   "f8E4M3FN" or "f8E5M2"
  *   out_type                         "bf16", "f16" or "f32"

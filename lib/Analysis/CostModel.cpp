@@ -26,6 +26,10 @@ constexpr int64_t kAssumedGroups = 8;
 
 static int64_t known(int64_t size) { return ShapedType::isDynamic(size) ? kAssumedSize : size; }
 
+static int64_t countGroups(const ProblemSize &size) {
+  return ShapedType::isDynamic(size.groups) ? kAssumedGroups : size.groups;
+}
+
 ProblemSize ProblemSize::get(GemmOp gemm) {
   ProblemSize size;
   size.m = gemm.getM();
@@ -37,6 +41,7 @@ ProblemSize ProblemSize::get(GemmOp gemm) {
   if (isOfOffsets && !ShapedType::isDynamic(size.m))
     size.m = ShapedType::isDynamic(size.groups) ? ShapedType::kDynamic : llvm::divideCeil(size.m, size.groups);
   size.isMasked = gemm.getLayout() == Layout::Masked || isOfOffsets;
+  size.isBatched = gemm.getLayout() == Layout::Batched;
   // As many products as there are groups, of about as many columns of K as each other, are one with as many rows.
   if (gemm.getLayout() == Layout::KGrouped) {
     bool isKnown = !ShapedType::isDynamic(size.groups);
@@ -138,7 +143,7 @@ static bool isSplitUseful(const ProblemSize &size, const Shape &config, const Co
   constexpr int64_t kMaxCTAs = 264; // two waves of an H100
   if (config.splitK == 1 || fields.tile.splitK)
     return true;
-  int64_t groups = size.isMasked ? (ShapedType::isDynamic(size.groups) ? kAssumedGroups : size.groups) : 1;
+  int64_t groups = size.isMasked || size.isBatched ? countGroups(size) : 1;
   int64_t tiles = llvm::divideCeil(known(size.m), config.blockM) * llvm::divideCeil(known(size.n), config.blockN);
   return groups * tiles * config.splitK <= kMaxCTAs &&
          static_cast<int64_t>(llvm::divideCeil(known(size.k), config.blockK)) >= config.splitK;
@@ -148,10 +153,10 @@ static bool isSplitUseful(const ProblemSize &size, const Shape &config, const Co
 static Estimate estimateTiles(const ProblemSize &size, const Shape &config, const Machine &machine, double tilesM) {
   const MachineCosts &costs = machine.costs;
   int64_t m = known(size.m), n = known(size.n), k = known(size.k);
-  int64_t groups = ShapedType::isDynamic(size.groups) ? kAssumedGroups : size.groups;
+  int64_t groups = countGroups(size);
   int64_t blockM = config.blockM, blockN = config.blockN, splitK = config.splitK;
   int64_t clusterM = config.clusterM, clusterN = config.clusterN, ctas = clusterM * clusterN * splitK;
-  double allRows = double(size.isMasked ? m * groups : m);
+  double allRows = double(size.isMasked || size.isBatched ? m * groups : m);
 
   Estimate e;
   double tilesN = double(llvm::divideCeil(n, blockN * clusterN));
@@ -193,11 +198,12 @@ static Estimate estimateTiles(const ProblemSize &size, const Shape &config, cons
 static Estimate estimateShape(const ProblemSize &size, const Shape &config, const Machine &machine) {
   int64_t m = known(size.m), rows = config.blockM * config.clusterM;
   if (!size.isMasked)
-    return estimateTiles(size, config, machine, double(llvm::divideCeil(m, rows)));
+    return estimateTiles(size, config, machine,
+                         double(llvm::divideCeil(m, rows) * (size.isBatched ? countGroups(size) : 1)));
   // The rows of a masked group are an estimate; the model assumes a spread of 30 % to both sides. With more groups,
   // their sum spreads less.
   constexpr double kSpread[] = {1, 0.7, 0.85, 1.15, 1.3};
-  double groups = double(ShapedType::isDynamic(size.groups) ? kAssumedGroups : size.groups);
+  double groups = double(countGroups(size));
   auto countTiles = [&](double factor) {
     return double(llvm::divideCeil(std::max<int64_t>(1, int64_t(double(m) * factor)), rows));
   };

@@ -152,7 +152,10 @@ int64_t dgemm::getRowBucket(int64_t m) {
 }
 
 static Layout getLayout(const ProblemSize &size) {
-  return size.isMasked ? Layout::Masked : size.rowAlignment ? Layout::Contiguous : Layout::Dense;
+  return size.isBatched      ? Layout::Batched
+         : size.isMasked     ? Layout::Masked
+         : size.rowAlignment ? Layout::Contiguous
+                             : Layout::Dense;
 }
 
 const TunedEntry *TunedTable::find(const ProblemSize &size) const {

@@ -70,6 +70,7 @@ private:
   SmallVector<Value> createContiguousTile(TileOffsets offsets, ValueRange carried);
   Value isGroup(Value label);
   SmallVector<Value> createWhere(Value condition, TileOffsets offsets, ArrayRef<Value> tileArgs, ValueRange carried);
+  std::pair<Value, TileOffsets> offsetsInGroup(Value tile, Value tilesM);
   SmallVector<Value> createKGroupedTile(Value tile, Value tilesM, ValueRange carried);
   void evenWaves(Value tiles, Value &first, Value &step);
   ResultRange createTilesOfGroup(GroupSearch &search, const GroupTiles &group, Value step, ValueRange state);
@@ -177,13 +178,17 @@ SmallVector<Value> TileLoopLowering::createContiguousTile(TileOffsets offsets, V
   return createWhere(exists, offsets, llvm::map_to_vector(labels, [&](Value g) { return b.toIndex(g); }), carried);
 }
 
-/// Groups follow each other, each with all tiles of D. The tiles of a group without columns of K are zero, or nothing
-/// is added to them.
-SmallVector<Value> TileLoopLowering::createKGroupedTile(Value tile, Value tilesM, ValueRange carried) {
-  auto kernel = op->getParentOfType<KernelOp>();
+/// Groups follow each other, each with all tiles of its D.
+std::pair<Value, TileOffsets> TileLoopLowering::offsetsInGroup(Value tile, Value tilesM) {
   Value tilesOfGroup = arith::MulIOp::create(b, tilesM, tilesN);
   Value group = arith::DivUIOp::create(b, tile, tilesOfGroup);
-  TileOffsets offsets = offsetsOf(arith::RemUIOp::create(b, tile, tilesOfGroup), tilesM);
+  return {group, offsetsOf(arith::RemUIOp::create(b, tile, tilesOfGroup), tilesM)};
+}
+
+/// The tiles of a group without columns of K are zero, or nothing is added to them.
+SmallVector<Value> TileLoopLowering::createKGroupedTile(Value tile, Value tilesM, ValueRange carried) {
+  auto kernel = op->getParentOfType<KernelOp>();
+  auto [group, offsets] = offsetsInGroup(tile, tilesM);
   int64_t k = kernel.getProblem().getK();
   GroupRows columns = loadRange(b, op, group, k > 0 ? b.index(k) : Value(kernel.findSize("K")));
   SmallVector<Value> tileArgs = {group, columns.begin, columns.end};
@@ -325,12 +330,16 @@ void TileLoopLowering::lower() {
   }
   Value tilesM = tilesOf(op.getM(), 0);
   Value tiles = arith::MulIOp::create(b, tilesM, tilesN);
-  if (op.getLayout() == Layout::KGrouped)
+  if (op.walksGroups())
     tiles = arith::MulIOp::create(b, tiles, getNumGroups(b, op->getParentOfType<KernelOp>()));
   ResultRange results = createLoop(first, tiles, step, inits, [&](Value tile, ValueRange values) {
     return createTile(values, [&](ValueRange carried) {
       if (op.getLayout() == Layout::KGrouped)
         return createKGroupedTile(tile, tilesM, carried);
+      if (op.getLayout() == Layout::Batched) {
+        auto [group, offsets] = offsetsInGroup(tile, tilesM);
+        return moveBody(offsets, {group}, carried);
+      }
       TileOffsets offsets = offsetsOf(tile, tilesM);
       if (op.getLayout() == Layout::Contiguous)
         return createContiguousTile(offsets, carried);

@@ -38,13 +38,13 @@ public:
       : shape(shape), lhs(scaled(context, shape.aType, shape.scaleA)), rhs(scaled(context, shape.bType, shape.scaleB)),
         builder(context) {}
 
-  MemRefType a() { return matrix(lhs.getElement(), isMasked(), shape.m, shape.k, shape.lda); }
-  MemRefType b() { return matrix(rhs.getElement(), hasBs(), shape.n, shape.k, shape.ldb); }
+  MemRefType a() { return matrix(lhs.getElement(), hasAs(), shape.m, shape.k, shape.lda, shape.batchStrideA); }
+  MemRefType b() { return matrix(rhs.getElement(), hasBs(), shape.n, shape.k, shape.ldb, shape.batchStrideB); }
   MemRefType d() {
-    return matrix(element(builder.getContext(), shape.outType), isMasked() || isKGrouped(), shape.m, shape.n,
-                  shape.ldd);
+    return matrix(element(builder.getContext(), shape.outType), hasAs() || isKGrouped(), shape.m, shape.n, shape.ldd,
+                  shape.batchStrideD);
   }
-  MemRefType scaleA() { return scales(isMasked(), lhs, shape.m, shape.scaleAKInnermost); }
+  MemRefType scaleA() { return scales(hasAs(), lhs, shape.m, shape.scaleAKInnermost); }
   MemRefType scaleB() { return scales(hasBs(), rhs, shape.n, shape.scaleBNInnermost || shape.scaleBKInnermost); }
   MemRefType groups() {
     bool isOfRows = shape.layout == GemmLayout::Contiguous;
@@ -55,9 +55,9 @@ public:
     case EpilogueAxisKind::N:
       return isGrouped() ? packed(operand, {shape.groups, shape.n}) : packed(operand, {shape.n});
     case EpilogueAxisKind::M:
-      return isMasked() ? packed(operand, {shape.groups, shape.m}) : packed(operand, {shape.m});
+      return hasAs() ? packed(operand, {shape.groups, shape.m}) : packed(operand, {shape.m});
     case EpilogueAxisKind::MN:
-      return isMasked() ? packed(operand, {shape.groups, shape.m, shape.n}) : packed(operand, {shape.m, shape.n});
+      return hasAs() ? packed(operand, {shape.groups, shape.m, shape.n}) : packed(operand, {shape.m, shape.n});
     case EpilogueAxisKind::G:
       return packed(operand, {shape.groups});
     case EpilogueAxisKind::None:
@@ -70,7 +70,8 @@ public:
   DenseI64ArrayAttr rhsGranularity() { return builder.getDenseI64ArrayAttr({rhs.getRows(), rhs.getK()}); }
 
 private:
-  bool isMasked() const { return shape.layout == GemmLayout::Masked; }
+  /// Each group has an A and a D of its own.
+  bool hasAs() const { return hasOwnRows(shape.layout); }
   bool isKGrouped() const { return shape.layout == GemmLayout::KGrouped; }
   /// Each group has a B of its own.
   bool hasBs() const { return isGrouped() && !isKGrouped(); }
@@ -105,9 +106,9 @@ private:
                            mlir::Float32Type::get(context));
   }
 
-  /// `strides` of rows and columns, kDynamic for `?`.
+  /// `strides` of rows and columns, kDynamic for `?`; `step` that of groups, 0 where these follow each other.
   MemRefType type(Type element, bool hasGroups, int64_t rows, int64_t columns,
-                  std::optional<std::pair<int64_t, int64_t>> strides = {}) {
+                  std::optional<std::pair<int64_t, int64_t>> strides = {}, int64_t step = 0) {
     SmallVector<int64_t> dims = {extent(rows), extent(columns)};
     if (hasGroups)
       dims.insert(dims.begin(), extent(shape.groups));
@@ -116,15 +117,16 @@ private:
     auto [row, column] = *strides;
     SmallVector<int64_t> all = {extent(row), extent(column)};
     if (hasGroups) {
-      bool isDynamic = llvm::is_contained({rows, columns, row, column}, kDynamic);
-      all.insert(all.begin(), isDynamic ? ShapedType::kDynamic : std::max(rows * row, columns * column));
+      bool isDynamic = !step && llvm::is_contained({rows, columns, row, column}, kDynamic);
+      all.insert(all.begin(), isDynamic ? ShapedType::kDynamic : step ? step : std::max(rows * row, columns * column));
     }
     return MemRefType::get(dims, element, mlir::StridedLayoutAttr::get(builder.getContext(), /*offset=*/0, all));
   }
-  MemRefType matrix(Type element, bool hasGroups, int64_t rows, int64_t columns, int64_t pitch) {
-    if (!pitch)
+  /// `pitch` from row to row and `step` from group to group; 0 where these follow each other.
+  MemRefType matrix(Type element, bool hasGroups, int64_t rows, int64_t columns, int64_t pitch, int64_t step) {
+    if (!pitch && !step)
       return type(element, hasGroups, rows, columns);
-    return type(element, hasGroups, rows, columns, std::pair<int64_t, int64_t>(pitch, 1));
+    return type(element, hasGroups, rows, columns, std::pair<int64_t, int64_t>(pitch ? pitch : columns, 1), step);
   }
   /// The scales of an operand with these rows; the outer dimension is innermost if `isTransposed`.
   MemRefType scales(bool hasGroups, ScaledAttr scaled, int64_t operandRows, bool isTransposed) {
@@ -164,6 +166,30 @@ static llvm::Error checkSizes(const GemmShape &shape) {
   for (auto [name, size, least] : sizes)
     if (size != kDynamic && (size < least || size > INT32_MAX))
       return makeError(llvm::formatv("expected {0} to be 1 to 2147483647 or dynamic, but got {1}", name, size));
+  return llvm::Error::success();
+}
+
+/// A batch stride is positive, and of a batched layout whose rows have known strides. Each launch checks that no two
+/// elements of D have the same address.
+static llvm::Error checkBatchStrides(const GemmShape &shape) {
+  std::tuple<const char *, int64_t, int64_t, int64_t> strides[] = {{"A", shape.batchStrideA, shape.lda, shape.k},
+                                                                   {"B", shape.batchStrideB, shape.ldb, shape.k},
+                                                                   {"D", shape.batchStrideD, shape.ldd, shape.n}};
+  for (auto [name, stride, pitch, row] : strides) {
+    if (stride < 0)
+      return makeError(llvm::formatv("expected the batch stride of {0} to be at least 1, or 0 for matrices that follow "
+                                     "each other, but got {1}",
+                                     name, stride));
+    if (stride && shape.layout != GemmLayout::Batched)
+      return makeError(
+          llvm::formatv("expected a batch stride of {0} in a batched layout only, but got {1} in a {2} one", name,
+                        stride, toString(shape.layout)));
+    if (stride && !pitch && row == kDynamic)
+      return makeError(
+          llvm::formatv("expected a leading dimension of {0} beside its batch stride of {1}, as its rows are "
+                        "dynamic",
+                        name, stride));
+  }
   return llvm::Error::success();
 }
 
@@ -227,6 +253,8 @@ static llvm::Error checkShape(const GemmShape &shape) {
       return makeError(llvm::formatv("expected the divisor of {0} to be positive{1}, but got {2}", entry.name.upper(),
                                      entry.size > 0 ? " and to divide " + std::to_string(entry.size) : "",
                                      entry.divisor));
+  if (llvm::Error error = checkBatchStrides(shape))
+    return error;
   return checkPitches(shape);
 }
 
@@ -253,7 +281,7 @@ static void buildFunction(mlir::ImplicitLocOpBuilder &b, const GemmShape &shape,
                           llvm::StringRef entry) {
   ProblemTypes types(b.getContext(), shape);
   SmallVector<Type> operands = {types.a(), types.scaleA(), types.b(), types.scaleB(), types.d()};
-  if (types.isGrouped())
+  if (readsGroups(shape.layout))
     operands.push_back(types.groups());
   size_t firstOfEpilogue = operands.size();
   if (epilogue)
@@ -277,6 +305,8 @@ static void buildFunction(mlir::ImplicitLocOpBuilder &b, const GemmShape &shape,
     gemm.offsets(body->getArgument(5), shape.rowAlignment);
   if (shape.layout == GemmLayout::KGrouped)
     gemm.kGrouped(body->getArgument(5), shape.rowAlignment);
+  if (shape.layout == GemmLayout::Batched)
+    gemm.batched();
   bool isOfGroups = shape.layout == GemmLayout::Masked || shape.layout == GemmLayout::Offsets;
   if (shape.expectedM && (isOfGroups || shape.m == kDynamic))
     gemm.expectRows(shape.expectedM);

@@ -259,7 +259,7 @@ public:
   }
   bool operator()(llvm::ArrayRef<int64_t> index) const {
     size_t rank = layout == GemmLayout::Masked ? 2 : 1;
-    if (layout == GemmLayout::Dense || index.size() < rank)
+    if (!readsGroups(layout) || index.size() < rank)
       return true;
     if (uint64_t(index[0]) >= values.size())
       return behindLast >= 0;

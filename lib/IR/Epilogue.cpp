@@ -256,7 +256,7 @@ LogicalResult dgemm::verifyHasEpilogue(function_ref<InFlightDiagnostic()> emitEr
   if (accumulate)
     return emitError() << "expected no epilogue where the product is added to D";
   if (layout == Layout::Offsets || layout == Layout::KGrouped)
-    return emitError() << "expected an epilogue to be of a dense, contiguous or masked layout, but got "
+    return emitError() << "expected an epilogue to be of a dense, contiguous, masked or batched layout, but got "
                        << stringifyLayout(layout);
   return success();
 }

@@ -36,8 +36,8 @@ void ForEachTileOp::build(OpBuilder &builder, OperationState &state, Value m, Va
     ensureTerminator(*body, builder, state.location);
 }
 
-/// (%m, %n) of (%M, %N) [contiguous | masked | offsets | k_grouped %groups : type] tile = [..] group_m = G [cluster =
-/// [..]] [iter_args(%x = %init, ...) -> (types)] [first] { ... }
+/// (%m, %n) of (%M, %N) [contiguous | masked | offsets | k_grouped %groups : type] [batched] tile = [..] group_m = G
+/// [cluster = [..]] [iter_args(%x = %init, ...) -> (types)] [first] { ... }
 ParseResult ForEachTileOp::parse(OpAsmParser &parser, OperationState &result) {
   Builder &builder = parser.getBuilder();
   SmallVector<OpAsmParser::Argument> offsets, iterArgs;
@@ -53,10 +53,10 @@ ParseResult ForEachTileOp::parse(OpAsmParser &parser, OperationState &result) {
       parser.parseLParen() || parser.parseOperand(m) || parser.parseComma() || parser.parseOperand(n) ||
       parser.parseRParen())
     return failure();
-  for (Layout grouped : {Layout::Contiguous, Layout::Masked, Layout::Offsets, Layout::KGrouped})
+  for (Layout grouped : {Layout::Contiguous, Layout::Masked, Layout::Offsets, Layout::KGrouped, Layout::Batched})
     if (succeeded(parser.parseOptionalKeyword(stringifyLayout(grouped)))) {
       layout = grouped;
-      if (parser.parseOperand(groups) || parser.parseColonType(groupsType))
+      if (ProblemAttr::getGroupOperand(layout) && (parser.parseOperand(groups) || parser.parseColonType(groupsType)))
         return failure();
     }
   if (parser.parseKeyword("tile") || parser.parseEqual() ||
@@ -105,8 +105,10 @@ void ForEachTileOp::print(OpAsmPrinter &printer) {
   printer << " (";
   llvm::interleaveComma(getBody().getArguments().take_front(getNumTileArgs()), printer);
   printer << ") of (" << getM() << ", " << getN() << ")";
+  if (getLayout() != Layout::Dense)
+    printer << ' ' << stringifyLayout(getLayout());
   if (getGroups())
-    printer << ' ' << stringifyLayout(getLayout()) << ' ' << getGroups() << " : " << getGroups().getType();
+    printer << ' ' << getGroups() << " : " << getGroups().getType();
   printer << " tile = ";
   printer.printStrippedAttrOrType(getTileAttr());
   printer << " group_m = " << getGroupM();
@@ -170,8 +172,8 @@ static LogicalResult verifyInKernel(ForEachTileOp op, KernelOp kernel) {
 LogicalResult ForEachTileOp::verify() {
   if (getTile().size() != 2 || llvm::any_of(getTile(), [](int64_t extent) { return extent < 1; }))
     return emitOpError("expected 'tile' to give two positive extents");
-  if ((getLayout() == Layout::Dense) != !getGroups())
-    return emitOpError("expected a memref of groups for a grouped layout, and none for a dense one");
+  if (ProblemAttr::getGroupOperand(getLayout()).has_value() != !!getGroups())
+    return emitOpError("expected a memref of groups for a layout that reads it, and none for a dense or batched one");
   if (getGroups()) {
     MemRefType type = getGroups().getType();
     if (type.getRank() != 1 || !type.getElementType().isInteger(32))
@@ -179,7 +181,7 @@ LogicalResult ForEachTileOp::verify() {
   }
   if (getGroupM() < 1)
     return emitOpError() << "expected 'group_m' to be at least 1, but got " << getGroupM();
-  if (getFirst() && (getGroups() || !getInitArgs().empty()))
+  if (getFirst() && (getLayout() != Layout::Dense || !getInitArgs().empty()))
     return emitOpError("expected a dense layout and nothing to carry with 'first'");
   ArrayRef<int64_t> cluster = getCluster();
   if (cluster.size() < 2 || cluster.size() > 3 || !llvm::all_of(cluster.take_front(2), llvm::isPowerOf2_64) ||

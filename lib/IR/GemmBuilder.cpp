@@ -58,6 +58,13 @@ GemmBuilder &GemmBuilder::kGrouped(Value ends, int64_t columns) {
   return *this;
 }
 
+GemmBuilder &GemmBuilder::batched() {
+  layout = Layout::Batched;
+  groups = Value();
+  alignment.reset();
+  return *this;
+}
+
 GemmBuilder &GemmBuilder::accumulate(bool wanted) {
   accumulates = wanted;
   return *this;

@@ -51,8 +51,9 @@ LogicalResult MovementAttr::verifyFor(Operation *op, Operand operand) const {
   bool isAlone = kernel.getLayout() == Layout::Dense && !config.isMulticast();
   if (getPrefetchFrom() && (!isAlone || isScale(operand)))
     return op->emitOpError("expected 'prefetch_from' for A and B of a dense layout without multicast only");
-  if (getClipRows() && (!isAlone || operand != Operand::A))
-    return op->emitOpError("expected 'clip_rows' for A of a dense layout without multicast only");
+  bool hasWholeM = kernel.getLayout() == Layout::Dense || kernel.getLayout() == Layout::Batched;
+  if (getClipRows() && (!hasWholeM || config.isMulticast() || operand != Operand::A))
+    return op->emitOpError("expected 'clip_rows' for A of a dense or batched layout without multicast only");
   if (getFewRows() && (!isAlone || operand != Operand::ScaleA || config.getBlockM() != hopper::kWgmmaM))
     return op->emitOpError("expected 'few_rows' for scales of A of a dense layout without multicast, with a block M of "
                            "64, only");

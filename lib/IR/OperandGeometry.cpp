@@ -52,9 +52,9 @@ static SmallVector<AffineExpr> getEpilogueShape(EpilogueAxisKind along, Layout l
   case EpilogueAxisKind::N:
     return inGroups(layout != Layout::Dense, {columns});
   case EpilogueAxisKind::M:
-    return inGroups(layout == Layout::Masked, {size.m});
+    return inGroups(hasOwnRows(layout), {size.m});
   case EpilogueAxisKind::MN:
-    return inGroups(layout == Layout::Masked, {size.m, columns});
+    return inGroups(hasOwnRows(layout), {size.m, columns});
   case EpilogueAxisKind::G:
     return {size.g};
   case EpilogueAxisKind::None:
@@ -96,8 +96,8 @@ OperandGeometry OperandGeometry::get(ProblemAttr problem, Operand operand) {
   Layout layout = problem.getLayout();
   bool isOfB = operand == Operand::B || operand == Operand::ScaleB;
   bool isOfEpilogue = !!problem.getEpilogueOperand(operand);
-  bool hasGroups = layout == Layout::KGrouped ? operand == Operand::D
-                                              : layout == Layout::Masked || (layout != Layout::Dense && isOfB);
+  bool hasGroups =
+      layout == Layout::KGrouped ? operand == Operand::D : hasOwnRows(layout) || (layout != Layout::Dense && isOfB);
   if (!isOfEpilogue && geometry.shape.size() == 2 && hasGroups)
     geometry.shape.insert(geometry.shape.begin(), size.g);
   llvm::append_range(geometry.explicitStrides, problem.getStridesOf(operand));

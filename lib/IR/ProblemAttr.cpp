@@ -87,6 +87,7 @@ ScaledAttr ScaledAttr::getOfB(MLIRContext *context) {
 std::optional<Operand> ProblemAttr::getGroupOperand(Layout layout) {
   switch (layout) {
   case Layout::Dense:
+  case Layout::Batched:
     return std::nullopt;
   case Layout::Contiguous:
     return Operand::MIndices;

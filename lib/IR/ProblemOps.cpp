@@ -152,9 +152,10 @@ static LogicalResult verifyExtents(GemmOp op, Operand operand, Value value, Prob
 /// Verifies the operand and the attribute that only grouped layouts have.
 static LogicalResult verifyLayout(GemmOp op) {
   Layout layout = op.getLayout();
-  if ((layout == Layout::Dense) != !op.getGroups())
-    return op.emitOpError() << "expected " << (layout == Layout::Dense ? "no group operand" : "a group operand")
-                            << " for a " << stringifyLayout(layout) << " layout";
+  bool hasGroups = ProblemAttr::getGroupOperand(layout).has_value();
+  if (hasGroups != !!op.getGroups())
+    return op.emitOpError() << "expected " << (hasGroups ? "a group operand" : "no group operand") << " for a "
+                            << stringifyLayout(layout) << " layout";
   bool isAligned = layout == Layout::Contiguous || layout == Layout::Offsets || layout == Layout::KGrouped;
   if (op.getAlignment() && (!isAligned || op.getRowAlignment() < 1))
     return op.emitOpError()

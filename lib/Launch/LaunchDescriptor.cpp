@@ -87,13 +87,15 @@ StringRef toString(GemmLayout layout) {
     return "offsets";
   case GemmLayout::KGrouped:
     return "k_grouped";
+  case GemmLayout::Batched:
+    return "batched";
   }
   llvm_unreachable("unknown layout");
 }
 
 std::optional<GemmLayout> parseGemmLayout(StringRef name) {
-  return parseName<GemmLayout>(
-      name, {GemmLayout::Dense, GemmLayout::Contiguous, GemmLayout::Masked, GemmLayout::Offsets, GemmLayout::KGrouped});
+  return parseName<GemmLayout>(name, {GemmLayout::Dense, GemmLayout::Contiguous, GemmLayout::Masked,
+                                      GemmLayout::Offsets, GemmLayout::KGrouped, GemmLayout::Batched});
 }
 
 StringRef toString(EpilogueAxis axis) {

@@ -395,7 +395,7 @@ static bool fromJSON(const json::Value &value, LaunchDescriptor &out, json::Path
     return false;
   std::optional<GemmLayout> known = parseGemmLayout(layout);
   if (!known) {
-    path.field("layout").report("expected dense, contiguous, masked, offsets or k_grouped");
+    path.field("layout").report("expected dense, contiguous, masked, offsets, k_grouped or batched");
     return false;
   }
   out.layout = *known;

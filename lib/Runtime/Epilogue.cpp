@@ -161,15 +161,15 @@ Interval EpilogueFunction::bound(ArrayRef<Interval> arguments) const {
 static std::optional<SmallVector<int64_t, 3>> getShape(EpilogueAxis along, GemmLayout layout, const Sizes &sizes,
                                                        int64_t columns) {
   int64_t m = sizes.lookup("M"), groups = sizes.lookup("G");
-  bool isMasked = layout == GemmLayout::Masked, isGrouped = layout != GemmLayout::Dense;
+  bool hasAs = hasOwnRows(layout), isGrouped = layout != GemmLayout::Dense;
   using Shape = SmallVector<int64_t, 3>;
   switch (along) {
   case EpilogueAxis::N:
     return isGrouped ? Shape{groups, columns} : Shape{columns};
   case EpilogueAxis::M:
-    return isMasked ? Shape{groups, m} : Shape{m};
+    return hasAs ? Shape{groups, m} : Shape{m};
   case EpilogueAxis::MN:
-    return isMasked ? Shape{groups, m, columns} : Shape{m, columns};
+    return hasAs ? Shape{groups, m, columns} : Shape{m, columns};
   case EpilogueAxis::G:
     return isGrouped ? std::optional<Shape>({groups}) : std::nullopt;
   case EpilogueAxis::None:

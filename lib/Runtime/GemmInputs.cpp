@@ -272,15 +272,16 @@ static Error checkSizes(const GemmSizes &sizes, ArrayRef<int64_t> groupRows, int
       return createStringError(formatv("expected {0} to be 0 to 2147483647, but got {1}", name, size));
   if (rowAlignment < 1 || rowAlignment > INT32_MAX)
     return createStringError(formatv("expected the row alignment to be 1 to 2147483647, but got {0}", rowAlignment));
-  if (sizes.layout == GemmLayout::Dense && !groupRows.empty())
-    return createStringError(formatv("{0} group sizes are given for a dense layout", groupRows.size()));
+  if (!readsGroups(sizes.layout) && !groupRows.empty())
+    return createStringError(
+        formatv("{0} group sizes are given for a {1} layout", groupRows.size(), toString(sizes.layout)));
   return Error::success();
 }
 
 /// The inputs of `sizes` with all bytes zero. Error: all of them, D and the group of each row take more memory than
 /// there is.
 static Expected<GemmInputs> createInputs(const GemmSizes &sizes, const Recipe &recipe) {
-  bool isMasked = sizes.layout == GemmLayout::Masked, isKGrouped = sizes.layout == GemmLayout::KGrouped;
+  bool hasAs = hasOwnRows(sizes.layout), isKGrouped = sizes.layout == GemmLayout::KGrouped;
   bool hasBs = sizes.layout != GemmLayout::Dense && !isKGrouped;
   GemmInputs inputs;
   inputs.sizes = sizes;
@@ -293,13 +294,13 @@ static Expected<GemmInputs> createInputs(const GemmSizes &sizes, const Recipe &r
     HostTensor *tensor;
   };
   SmallVector<Operand> operands = {
-      {"a", recipe.a.element, isMasked, sizes.m, sizes.k, &inputs.a},
+      {"a", recipe.a.element, hasAs, sizes.m, sizes.k, &inputs.a},
       {"b", recipe.b.element, hasBs, sizes.n, sizes.k, &inputs.b},
-      {"d", recipe.out, isMasked || isKGrouped, sizes.m, sizes.n, recipe.accumulate ? &inputs.d : nullptr},
-      {"groups", ElementType::I32, isMasked, sizes.m, 1, nullptr}};
+      {"d", recipe.out, hasAs || isKGrouped, sizes.m, sizes.n, recipe.accumulate ? &inputs.d : nullptr},
+      {"groups", ElementType::I32, hasAs, sizes.m, 1, nullptr}};
   if (const auto &block = recipe.a.granularity) {
     auto [outer, inner] = block->getShape(sizes.m, sizes.k);
-    operands.push_back({"scale_a", recipe.a.scale, isMasked, outer, inner, &inputs.scaleA});
+    operands.push_back({"scale_a", recipe.a.scale, hasAs, outer, inner, &inputs.scaleA});
   }
   if (const auto &block = recipe.b.granularity) {
     auto [outer, inner] = block->getShape(sizes.n, sizes.k);
@@ -359,16 +360,17 @@ Expected<GemmInputs> makeRandomInputs(const GemmSizes &sizes, uint64_t seed, Arr
   if (!created)
     return created;
   GemmInputs inputs = std::move(*created);
-  bool isMasked = sizes.layout == GemmLayout::Masked, isGrouped = sizes.layout != GemmLayout::Dense;
-  fillOperand(recipe.a, inputs.a, inputs.scaleA, isMasked ? sizes.groups : 1, sizes.m, sizes.k, 2 * seed, distribution);
-  bool hasBs = isGrouped && sizes.layout != GemmLayout::KGrouped;
+  bool hasAs = hasOwnRows(sizes.layout);
+  fillOperand(recipe.a, inputs.a, inputs.scaleA, hasAs ? sizes.groups : 1, sizes.m, sizes.k, 2 * seed, distribution);
+  bool hasBs = sizes.layout != GemmLayout::Dense && sizes.layout != GemmLayout::KGrouped;
   fillOperand(recipe.b, inputs.b, inputs.scaleB, hasBs ? sizes.groups : 1, sizes.n, sizes.k, 2 * seed + 1,
               distribution);
-  if (isGrouped) {
+  if (readsGroups(sizes.layout)) {
     if (Error error = makeGroups(inputs, groupRows, rowAlignment, seed))
       return std::move(error);
   } else {
-    inputs.groupOfRow.assign(sizes.m, 0);
+    for (int64_t row = 0; row < sizes.getRows(); ++row)
+      inputs.groupOfRow.push_back(int32_t(row / sizes.m));
   }
   if (recipe.accumulate)
     fillInitialD(inputs, ~seed);

@@ -7,6 +7,9 @@
 //===----------------------------------------------------------------------===//
 
 #include "dgemm/Runtime/LaunchPlan.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/Sequence.h"
+#include "llvm/ADT/SmallVector.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -34,6 +37,8 @@ public:
     for (size_t i = 0; i + 1 < rank; ++i)
       if (Error error = checkStride(i))
         return error;
+    if (Error error = checkOverlap())
+      return error;
     return checkInnermost();
   }
 
@@ -56,11 +61,23 @@ private:
       return fail(formatv("has strides[{0}] = {1} bytes; it must be a multiple of {2}", i, map.strides[i], multiple));
     if (map.strides[i] >= uint64_t(1) << 40)
       return fail(formatv("has strides[{0}] = {1} bytes; it must be below 2^40", i, map.strides[i]));
-    // Up to 2^32 dims of up to 2^40 bytes.
-    uint64_t below =
-        i == 0 ? map.dims[0] * getByteWidth(map.type) : SaturatingMultiply(map.dims[i], map.strides[i - 1]);
-    if (map.strides[i] < below)
-      return fail(formatv("has strides[{0}] = {1} bytes; the inner dimensions need {2}", i, map.strides[i], below));
+    return Error::success();
+  }
+
+  /// No two elements are at one address. The dimensions need not lie inside each other in order: of a batch, a matrix
+  /// may lie between the rows of another.
+  Error checkOverlap() const {
+    SmallVector<size_t, 4> order = to_vector<4>(seq<size_t>(0, map.strides.size()));
+    llvm::stable_sort(order, [&](size_t x, size_t y) { return map.strides[x] < map.strides[y]; });
+    uint64_t below = map.dims[0] * getByteWidth(map.type);
+    for (size_t i : order) {
+      if (map.dims[i + 1] == 1)
+        continue;
+      if (map.strides[i] < below)
+        return fail(formatv("has strides[{0}] = {1} bytes; the inner dimensions need {2}", i, map.strides[i], below));
+      // Up to 2^32 dims of up to 2^40 bytes.
+      below = SaturatingMultiply(map.dims[i + 1], map.strides[i]);
+    }
     return Error::success();
   }
 

@@ -182,7 +182,7 @@ static SizeExpr countTiles(ProblemAttr problem, ConfigAttr config) {
       SizeExpr::mul(tilesM, SizeExpr::ceilDiv(getSize(problem, 1), config.getBlockN() * config.getClusterN()));
   if (config.getClusterSize() > 1)
     tiles = SizeExpr::mul(tiles, SizeExpr(config.getClusterSize()));
-  bool hasTilesForEach = problem.getLayout() == Layout::Masked || problem.getLayout() == Layout::KGrouped;
+  bool hasTilesForEach = hasOwnRows(problem.getLayout()) || problem.getLayout() == Layout::KGrouped;
   return hasTilesForEach ? SizeExpr::mul(tiles, getSize(problem, 3)) : tiles;
 }
 

@@ -62,7 +62,8 @@ private:
   bool mayHaveRows(int64_t rows) { return kernel.getSizes()[0] < 0 || kernel.getSizes()[0] >= rows; }
   /// Whether rows of the last tile along M may be missing.
   bool clipsRows() {
-    return kernel.getLayout() == Layout::Dense && !config.isMulticast() &&
+    bool hasWholeM = kernel.getLayout() == Layout::Dense || kernel.getLayout() == Layout::Batched;
+    return hasWholeM && !config.isMulticast() &&
            getRowsOfLastTile(kernel, config.getBlockM()) !=
                getAffineConstantExpr(config.getBlockM(), kernel.getContext());
   }

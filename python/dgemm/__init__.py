@@ -6,6 +6,7 @@ differences.
 
 import sys
 
+from ._batched import bmm, fp8_einsum
 from ._casts import ceil_to_ue8m0, per_block_cast_to_fp8, per_channel_cast_to_fp8, per_token_cast_to_fp8
 from ._compile import compile, list_configs, precompile
 from ._dgemm import __version__
@@ -92,7 +93,7 @@ def __getattr__(name: str):
 __all__ = [
     "CompileError", "DeviceError", "Epilogue", "HazardError", "Kernel", "__version__", "bench_kineto", "calc_diff", "ceil_div",
     "ceil_to_ue8m0", "per_block_cast_to_fp8", "per_channel_cast_to_fp8", "per_token_cast_to_fp8",
-    "check_groups", "compile", "fp8_gemm_nt", "gemm_fp8_fp8_bf16_nt", "get_col_major_tma_aligned_tensor",
+    "bmm", "check_groups", "compile", "fp8_einsum", "fp8_gemm_nt", "gemm_fp8_fp8_bf16_nt", "get_col_major_tma_aligned_tensor",
     "get_compile_only", "get_m_alignment_for_contiguous_layout", "get_mk_alignment_for_contiguous_layout",
     "get_mn_major_tma_aligned_tensor", "get_num_sms", "get_pdl", "get_tc_util", "get_tma_aligned_size",
     "k_grouped_fp8_gemm_nt_offsets", "list_configs", "m_grouped_fp8_gemm_nt_contiguous", "m_grouped_fp8_gemm_nt_masked",

@@ -31,7 +31,7 @@ def _count(text: str) -> int:
 def _add_problem(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--n", type=int, required=True, help="columns of D, rows of B")
     parser.add_argument("--k", type=int, required=True, help="columns of A and B")
-    parser.add_argument("--layout", choices=("dense", "contiguous", "masked", "offsets", "k_grouped"), default="dense")
+    parser.add_argument("--layout", choices=("dense", "contiguous", "masked", "offsets", "k_grouped", "batched"), default="dense")
     parser.add_argument("--groups", type=int, help="number of groups, where there are any")
 
 

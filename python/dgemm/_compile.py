@@ -23,8 +23,7 @@ def make_problem(n: int, k: int, layout: str, groups: int | None, row_alignment:
     recipe_b, a_type, b_type, out, and orders of scales."""
     _check.choice("layout", layout, LAYOUTS)
     if (groups is None) != (layout == "dense"):
-        raise ValueError(f"groups is {groups!r} with layout '{layout}'; allowed is their number for 'contiguous', "
-                         "'masked', 'offsets' and 'k_grouped', None for 'dense'")
+        raise ValueError(f"groups is {groups!r} with layout '{layout}'; allowed is None for 'dense', their number for all others")
     n, k = _check.integer("n", n), _check.integer("k", k)
     if row_alignment is None:
         row_alignment = _settings.current().row_alignment
@@ -84,7 +83,7 @@ def compile(n: int, k: int, m: int | None = None, *, layout: str = "dense", grou
     Args:
         n, k: sizes, static in the kernel.
         m: rows; None leaves them to the launch. (masked: rows that each group has memory for.)
-        layout: "dense", "contiguous", "masked", "offsets" or "k_grouped".
+        layout: "dense", "contiguous", "masked", "offsets", "k_grouped" or "batched", whose matrices follow each other here.
         groups: their number, for all but "dense".
         expected_m: about how many rows there will be (masked and offsets: in a group), for the choice of the config.
         config: fields of #dgemm.config to fix, such as "block = 128x128x128, stages = 5"; the cost model chooses the

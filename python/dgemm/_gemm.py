@@ -20,7 +20,7 @@ def _is_compiling() -> bool:
     return torch is not None and torch.compiler.is_compiling()
 
 
-def _call_operator(layout: str, tensors: tuple[Any, ...], expected_m: int,
+def call_operator(layout: str, tensors: tuple[Any, ...], expected_m: int,
                    recipe: Recipe = DEFAULT_RECIPE, alignment: int = 0) -> None:
     from . import _torch_ops  # which torch must be there for
 
@@ -54,7 +54,7 @@ class _TorchTracer(_launch.Tracer):
         _is_compiling = _torch_ops.is_compiling
 
     def call(self, layout: str, tensors: tuple[Any, ...], expected_m: int, recipe: Recipe, alignment: int = 0) -> None:
-        _call_operator(layout, tensors, expected_m, recipe, alignment)
+        call_operator(layout, tensors, expected_m, recipe, alignment)
 
 
 TRACER = _TorchTracer()
@@ -73,7 +73,7 @@ def _check_alpha(alpha: Any) -> None:
         raise ValueError(f"alpha is {alpha!r}; allowed is None on Hopper")
 
 
-def _begin_with(d: Any, c: Any) -> None:
+def begin_with(d: Any, c: Any) -> None:
     """d = c, where that is another tensor."""
     if c is d:
         return
@@ -87,7 +87,7 @@ def _begin_with(d: Any, c: Any) -> None:
         d[...] = c
 
 
-def _read_recipe(recipe: Any, recipe_a: Any, recipe_b: Any) -> Recipe:
+def read_recipe(recipe: Any, recipe_a: Any, recipe_b: Any) -> Recipe:
     """`recipe` is (rows of A, rows of B, columns of K), as in DeepGEMM."""
     if recipe is not None:
         if recipe_a is not None or recipe_b is not None:
@@ -99,7 +99,7 @@ def _read_recipe(recipe: Any, recipe_a: Any, recipe_b: Any) -> Recipe:
                   of_b if recipe_b is None else _recipes.granularity("recipe_b", recipe_b))
 
 
-def _check_pairs(**pairs: Any) -> None:
+def check_pairs(**pairs: Any) -> None:
     """A call has failed: raises a clear error if an operand is not a pair."""
     for name, value in pairs.items():
         _check.pair(name, value, f"({name[0].upper()}, scale)" if name in "ab" else "(tensor, scale)")
@@ -108,7 +108,7 @@ def _check_pairs(**pairs: Any) -> None:
 def _call_with(epilogue: Any, layout: str, a: Pair, b: Pair, d: Any, groups: Any, expected_m: int, recipe: Recipe) -> None:
     """A call with an epilogue."""
     _epilogue.check("epilogue", epilogue)
-    _check_pairs(a=a, b=b)
+    check_pairs(a=a, b=b)
     if _is_compiling():
         raise ValueError("epilogue is given under torch.compile; allowed is None there")
     _launch.call_with(epilogue, layout, (*a, *b, d, groups), expected_m, recipe)
@@ -143,27 +143,27 @@ def fp8_gemm_nt(a: Pair, b: Pair, d: Any, c: Any = None, recipe: tuple[int, int,
         _check_alpha(alpha)
     call, known = call_dense, DEFAULT_RECIPE
     if recipe is not None or recipe_a is not None or recipe_b is not None or c is not None:
-        known = _read_recipe(recipe, recipe_a, recipe_b)._replace(accumulate=c is not None)
+        known = read_recipe(recipe, recipe_a, recipe_b)._replace(accumulate=c is not None)
         call = _launch.dispatcher("dense", known)
     if c is not None:
-        _begin_with(d, c)
+        begin_with(d, c)
     if epilogue is not None:
         return _call_with(epilogue, "dense", a, b, d, None, 0, known)
     if _is_compiling():
-        return _call_operator("dense", (*a, *b, d, None), 0, known)
+        return call_operator("dense", (*a, *b, d, None), 0, known)
     try:
         (x, scale_x), (y, scale_y) = a, b
         call(x, scale_x, y, scale_y, d, None, 0)
     except (TypeError, ValueError):
-        _check_pairs(a=a, b=b)
+        check_pairs(a=a, b=b)
         raise
 
 
 def multiply_group(a: Pair, b: Pair, d: Any, c: Any, recipe: tuple[int, int, int]) -> None:
     """fp8_gemm_nt by one kernel for every K, which groups of tokens have."""
-    known = _read_recipe(recipe, None, None)._replace(accumulate=c is not None, any_k=True)
+    known = read_recipe(recipe, None, None)._replace(accumulate=c is not None, any_k=True)
     if c is not None:
-        _begin_with(d, c)
+        begin_with(d, c)
     (x, scale_x), (y, scale_y) = a, b
     _launch.dispatcher("dense", known)(x, scale_x, y, scale_y, d, None, 0)
 
@@ -192,7 +192,7 @@ def m_grouped_fp8_gemm_nt_contiguous(a: Pair, b: Pair, d: Any, m_indices: Any,
         return m_grouped_fp8_gemm_nt_offsets(a, b, d, m_indices, 0, expected_m_for_psum_layout or 0, recipe, recipe_a, recipe_b)
     call, known = call_contiguous, DEFAULT_RECIPE
     if recipe is not None or recipe_a is not None or recipe_b is not None:
-        known = _read_recipe(recipe, recipe_a, recipe_b)
+        known = read_recipe(recipe, recipe_a, recipe_b)
         call = _launch.dispatcher("contiguous", known)
     if expected_m_for_psum_layout is not None:
         raise ValueError(f"expected_m_for_psum_layout is {expected_m_for_psum_layout!r}; allowed is None without "
@@ -200,12 +200,12 @@ def m_grouped_fp8_gemm_nt_contiguous(a: Pair, b: Pair, d: Any, m_indices: Any,
     if epilogue is not None:
         return _call_with(epilogue, "contiguous", a, b, d, m_indices, 0, known)
     if _is_compiling():
-        return _call_operator("contiguous", (*a, *b, d, m_indices), 0, known)
+        return call_operator("contiguous", (*a, *b, d, m_indices), 0, known)
     try:
         (x, scale_x), (y, scale_y) = a, b
         call(x, scale_x, y, scale_y, d, m_indices, 0)
     except (TypeError, ValueError):
-        _check_pairs(a=a, b=b)
+        check_pairs(a=a, b=b)
         raise
 
 
@@ -228,15 +228,15 @@ def m_grouped_fp8_gemm_nt_offsets(a: Pair, b: Pair, d: Any, offsets: Any, alignm
     """
     known = DEFAULT_RECIPE
     if recipe is not None or recipe_a is not None or recipe_b is not None:
-        known = _read_recipe(recipe, recipe_a, recipe_b)
+        known = read_recipe(recipe, recipe_a, recipe_b)
     alignment = _check.integer("alignment", alignment, 0)
     if _is_compiling():
-        return _call_operator("offsets", (*a, *b, d, offsets), expected_m, known, alignment)
+        return call_operator("offsets", (*a, *b, d, offsets), expected_m, known, alignment)
     try:
         (x, scale_x), (y, scale_y) = a, b
         _launch.dispatcher("offsets", known, alignment=alignment)(x, scale_x, y, scale_y, d, offsets, expected_m)
     except (TypeError, ValueError):
-        _check_pairs(a=a, b=b)
+        check_pairs(a=a, b=b)
         raise
 
 
@@ -259,19 +259,19 @@ def k_grouped_fp8_gemm_nt_offsets(a: Pair, b: Pair, d: Any, offsets: Any, c: Any
     """
     if recipe_a is not None or recipe_b is not None:
         recipe = None
-    known = _read_recipe(recipe, recipe_a, recipe_b)._replace(accumulate=c is not None, any_k=True)
+    known = read_recipe(recipe, recipe_a, recipe_b)._replace(accumulate=c is not None, any_k=True)
     alignment = _check.integer("alignment", alignment)
     if alignment % 128:
         raise ValueError(f"alignment is {alignment}; allowed are multiples of 128")
     if c is not None:
-        _begin_with(d, c)
+        begin_with(d, c)
     if _is_compiling():
-        return _call_operator("k_grouped", (*a, *b, d, offsets), 0, known, alignment)
+        return call_operator("k_grouped", (*a, *b, d, offsets), 0, known, alignment)
     try:
         (x, scale_x), (y, scale_y) = a, b
         _launch.dispatcher("k_grouped", known, alignment=alignment)(x, scale_x, y, scale_y, d, offsets, 0)
     except (TypeError, ValueError):
-        _check_pairs(a=a, b=b)
+        check_pairs(a=a, b=b)
         raise
 
 
@@ -292,17 +292,17 @@ def m_grouped_fp8_gemm_nt_masked(a: Pair, b: Pair, d: Any, masked_m: Any, expect
     """
     call, known = call_masked, DEFAULT_RECIPE
     if recipe is not None or recipe_a is not None or recipe_b is not None:
-        known = _read_recipe(recipe, recipe_a, recipe_b)
+        known = read_recipe(recipe, recipe_a, recipe_b)
         call = _launch.dispatcher("masked", known)
     if epilogue is not None:
         return _call_with(epilogue, "masked", a, b, d, masked_m, expected_m, known)
     if _is_compiling():
-        return _call_operator("masked", (*a, *b, d, masked_m), expected_m, known)
+        return call_operator("masked", (*a, *b, d, masked_m), expected_m, known)
     try:
         (x, scale_x), (y, scale_y) = a, b
         call(x, scale_x, y, scale_y, d, masked_m, expected_m)
     except (TypeError, ValueError):
-        _check_pairs(a=a, b=b)
+        check_pairs(a=a, b=b)
         raise
 
 
@@ -314,34 +314,34 @@ def m_grouped_fp8_gemm_nt_masked(a: Pair, b: Pair, d: Any, masked_m: Any, expect
 def gemm_fp8_fp8_bf16_nt(lhs: Pair, rhs: Pair, out: Any) -> None:
     """fp8_gemm_nt under its older name."""
     if _is_compiling():
-        return _call_operator("dense", (*lhs, *rhs, out, None), 0)
+        return call_operator("dense", (*lhs, *rhs, out, None), 0)
     try:
         (x, scale_x), (y, scale_y) = lhs, rhs
         call_old_dense(x, scale_x, y, scale_y, out, None, 0)
     except (TypeError, ValueError):
-        _check_pairs(lhs=lhs, rhs=rhs)
+        check_pairs(lhs=lhs, rhs=rhs)
         raise
 
 
 def m_grouped_gemm_fp8_fp8_bf16_nt_contiguous(lhs: Pair, rhs: Pair, out: Any, m_indices: Any) -> None:
     """m_grouped_fp8_gemm_nt_contiguous under its older name."""
     if _is_compiling():
-        return _call_operator("contiguous", (*lhs, *rhs, out, m_indices), 0)
+        return call_operator("contiguous", (*lhs, *rhs, out, m_indices), 0)
     try:
         (x, scale_x), (y, scale_y) = lhs, rhs
         call_old_contiguous(x, scale_x, y, scale_y, out, m_indices, 0)
     except (TypeError, ValueError):
-        _check_pairs(lhs=lhs, rhs=rhs)
+        check_pairs(lhs=lhs, rhs=rhs)
         raise
 
 
 def m_grouped_gemm_fp8_fp8_bf16_nt_masked(lhs: Pair, rhs: Pair, out: Any, masked_m: Any, expected_m: int) -> None:
     """m_grouped_fp8_gemm_nt_masked under its older name."""
     if _is_compiling():
-        return _call_operator("masked", (*lhs, *rhs, out, masked_m), expected_m)
+        return call_operator("masked", (*lhs, *rhs, out, masked_m), expected_m)
     try:
         (x, scale_x), (y, scale_y) = lhs, rhs
         call_old_masked(x, scale_x, y, scale_y, out, masked_m, expected_m)
     except (TypeError, ValueError):
-        _check_pairs(lhs=lhs, rhs=rhs)
+        check_pairs(lhs=lhs, rhs=rhs)
         raise

@@ -154,7 +154,7 @@ class Kernel:
         """The operands and sizes of a launch on `tensors`, which must match this kernel's problem."""
         wanted = self.problem
         names = ("a", "scale_a", "b", "scale_b", "d", GROUPS[wanted.layout])
-        count = 5 if wanted.layout == "dense" else 6
+        count = 6 if names[5] else 5
         if len(tensors) != count:
             raise TypeError(f"launch_on got {len(tensors)} tensors; this kernel takes {', '.join(filter(None, names))}")
         operands = view_all(names, tensors + (None,) * (6 - count))

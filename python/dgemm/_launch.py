@@ -83,7 +83,7 @@ class Operation:
         """D = 0, which is the sum over no columns of K, or D as it was."""
         if self.recipe.accumulate:
             return
-        if self.layout in ("masked", "k_grouped") or self.trace is not None:
+        if self.layout in ("masked", "k_grouped", "batched") or self.trace is not None:
             raise ValueError(f"{self.names[0]} has shape {list(operands.a.shape)}; allowed is K of at least 1 "
                              f"{f'in a {self.layout} layout' if self.trace is None else 'with an epilogue'}")
         d = operands.d

@@ -13,8 +13,9 @@ from ._problem import (
     DYNAMIC,
     FP8_DTYPES,
     ONE_MATRIX,
-    SHARED_B,
     OUT_DTYPES,
+    OWN_ROWS,
+    SHARED_B,
     Problem,
     Recipe,
     align,
@@ -22,8 +23,9 @@ from ._problem import (
     scale_shape,
 )
 
-GROUPS = {"dense": "", "contiguous": "m_indices", "masked": "masked_m", "offsets": "offsets", "k_grouped": "offsets"}
-"""What the last operand of each layout is called."""
+GROUPS = {"dense": "", "contiguous": "m_indices", "masked": "masked_m", "offsets": "offsets", "k_grouped": "offsets",
+          "batched": ""}
+"""What the last operand of each layout is called; empty where there is none."""
 
 _FP8 = tuple(FP8_DTYPES.values())
 _DTYPES = (_FP8, ("float32",), _FP8, ("float32",), tuple(OUT_DTYPES.values()), ("int32",))
@@ -118,6 +120,29 @@ def _leading_dimension(name: str, view: TensorView) -> int:
     return 0 if pitch == columns else pitch
 
 
+def _batch_strides(name: str, view: TensorView) -> tuple[int, int]:
+    """Elements between the rows and between the matrices of a batch; 0 for those that follow each other."""
+    groups, rows, columns = view.shape
+    if columns > 1 and view.strides[2] != 1:
+        raise ValueError(f"{name} has strides {list(view.strides)}; its last dimension must have stride 1")
+    row = view.strides[1] if rows > 1 else columns
+    group = view.strides[0] if groups > 1 else rows * row
+    if row < columns:
+        raise ValueError(f"{name} has strides {list(view.strides)}; rows of {columns} must not overlap")
+    # One lies behind the other, or between its rows.
+    if groups > 1 and group < (rows - 1) * row + columns and (group < columns or row < (groups - 1) * group + columns):
+        raise ValueError(f"{name} has shape {list(view.shape)} and strides {list(view.strides)}; its matrices must not overlap")
+    return 0 if row == columns else row, 0 if group == rows * row else group
+
+
+def _pitches(layout: str, name: str, view: TensorView, letter: str) -> dict[str, int]:
+    """The distances of rows, and of matrices where they may be any, as fields of Problem."""
+    if layout != "batched":
+        return {f"ld{letter}": _leading_dimension(name, view)}
+    row, matrix = _batch_strides(name, view)
+    return {f"ld{letter}": row, f"batch_stride_{letter}": matrix}
+
+
 def _is_k_innermost(name: str, view: TensorView) -> bool:
     """The order of scales that each row has."""
     rows, blocks = view.shape[-2:]
@@ -176,7 +201,7 @@ def _scale_meaning(granularity: str, rows: str) -> str:
 
 def _check_ranks(operands: Operands, layout: str, recipe: Recipe) -> None:
     ranks = {"dense": (2, 2, 2, 2, 2), "contiguous": (2, 2, 3, 3, 2), "offsets": (2, 2, 3, 3, 2), "k_grouped": (2, 2, 2, 2, 3),
-             "masked": (3, 3, 3, 3, 3)}[layout]
+             "masked": (3, 3, 3, 3, 3), "batched": (3, 3, 3, 3, 3)}[layout]
     meanings = ("[M, K]", _scale_meaning(recipe.scale_a, "M"), "[N, K]", _scale_meaning(recipe.scale_b, "N"), "[M, N]")
     for (name, view), rank, meaning in zip(operands.items(), ranks, meanings):
         if view.ndim != rank:
@@ -215,13 +240,13 @@ def analyze(operands: Operands, layout: str, row_alignment: int, recipe: Recipe 
     _check_ranks(operands, layout, recipe)
     m, k = operands.a.shape[-2:]
     n = operands.b.shape[-2]
-    grouped, masked = layout != "dense", layout == "masked"
+    grouped, own_rows = layout != "dense", layout in OWN_ROWS
     counted_name, counted = (d_name, operands.d) if layout == "k_grouped" else (b_name, operands.b)
     groups = counted.shape[0] if grouped else DYNAMIC
-    front = (groups,) if masked else ()
+    front = (groups,) if own_rows else ()
     if grouped and groups < 1:
         raise ValueError(f"{counted_name} has shape {list(counted.shape)}; allowed is at least one group")
-    if masked:
+    if own_rows:
         _check_shape(a_name, operands.a, (groups, m, k), f"[G, M, K] with G of {b_name}")
     b_front = () if layout in SHARED_B else (groups,)
     d_front = (groups,) if layout == "k_grouped" else front
@@ -230,7 +255,7 @@ def analyze(operands: Operands, layout: str, row_alignment: int, recipe: Recipe 
     of_a, of_b = recipe.scale_a, recipe.scale_b
     _check_shape(sa_name, operands.scale_a, front + scale_shape(of_a, m, k), _scale_meaning(of_a, "M"))
     _check_shape(sb_name, operands.scale_b, b_front + scale_shape(of_b, n, k), _scale_meaning(of_b, "N"))
-    if grouped:
+    if GROUPS[layout]:
         of_rows = layout == "contiguous"
         _check_shape(groups_name, operands.groups, (m,) if of_rows else (groups,),
                      "one for each row" if of_rows else "one for each group")
@@ -240,8 +265,8 @@ def analyze(operands: Operands, layout: str, row_alignment: int, recipe: Recipe 
 
     problem = Problem(
         n=n, k=k, layout=layout, groups=groups, row_alignment=row_alignment if layout in ONE_MATRIX else 128, m=m,
-        lda=_leading_dimension(a_name, operands.a), ldb=_leading_dimension(b_name, operands.b),
-        ldd=_leading_dimension(d_name, operands.d), scale_a=of_a, scale_b=of_b, accuracy=recipe.accuracy,
+        **_pitches(layout, a_name, operands.a, "a"), **_pitches(layout, b_name, operands.b, "b"),
+        **_pitches(layout, d_name, operands.d, "d"), scale_a=of_a, scale_b=of_b, accuracy=recipe.accuracy,
         accumulate=recipe.accumulate, a_type=_FP8_NAMES[operands.a.dtype],
         b_type=_FP8_NAMES[operands.b.dtype], out=_OUT_NAMES[operands.d.dtype],
         epilogue="" if trace is None else _describe_epilogue(trace, operands, layout, m, n, groups),

@@ -13,11 +13,15 @@ ANY_K = 16
 """What a K that a kernel leaves to the launch is a multiple of, so that TMA takes rows of it."""
 BLOCK = 128
 """Rows and columns of a block that has one scale."""
-LAYOUTS = ("dense", "contiguous", "masked", "offsets", "k_grouped")
+LAYOUTS = ("dense", "contiguous", "masked", "offsets", "k_grouped", "batched")
 ONE_MATRIX = ("contiguous", "offsets", "k_grouped")
 """Layouts with all groups in one A."""
+OWN_ROWS = ("masked", "batched")
+"""Layouts in which each group has an A and a D of M rows."""
 SHARED_B = ("dense", "k_grouped")
 """Layouts with one B."""
+PITCHES = ("lda", "ldb", "ldd", "batch_stride_a", "batch_stride_b", "batch_stride_d")
+"""Distances of rows and of matrices."""
 GRANULARITIES = ("tensor", "row", "1x128", "128x128")
 """The block of A (rows: tokens) or of B (rows: channels) that one scale covers."""
 ACCURACIES = ("exact", "fast")
@@ -79,6 +83,10 @@ class Problem:
     lda: int = 0
     ldb: int = 0
     ldd: int = 0
+    batch_stride_a: int = 0
+    batch_stride_b: int = 0
+    batch_stride_d: int = 0
+    """Batched: elements from matrix to matrix; 0 where these follow each other."""
     scale_a_k_innermost: bool = False
     scale_b_n_innermost: bool = False
     scale_b_k_innermost: bool = False
@@ -154,7 +162,7 @@ class Problem:
         """A readable line."""
         parts = [self.layout] if self.layout == "dense" else [f"{self.layout} G={self.groups}"]
         parts += [f"M={'?' if self.m == DYNAMIC else self.m}", f"N={self.n}", f"K={'?' if self.k == DYNAMIC else self.k}"]
-        parts += [f"{name}={getattr(self, name)}" for name in ("lda", "ldb", "ldd") if getattr(self, name)]
+        parts += [f"{name}={getattr(self, name)}" for name in PITCHES if getattr(self, name)]
         parts += [self.recipe] if self.recipe else []
         if self.accumulate:
             parts.append("accumulate")

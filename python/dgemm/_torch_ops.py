@@ -36,6 +36,10 @@ def _dense(a, scale_a, b, scale_b, d, *recipe) -> None:
     dispatcher("dense", Recipe(*recipe))(a, scale_a, b, scale_b, d, None, 0)
 
 
+def _batched(a, scale_a, b, scale_b, d, *recipe) -> None:
+    dispatcher("batched", Recipe(*recipe))(a, scale_a, b, scale_b, d, None, 0)
+
+
 def _contiguous(a, scale_a, b, scale_b, d, m_indices, *recipe) -> None:
     dispatcher("contiguous", Recipe(*recipe))(a, scale_a, b, scale_b, d, m_indices, 0)
 
@@ -53,6 +57,7 @@ def _k_grouped(a, scale_a, b, scale_b, d, offsets, alignment, *recipe) -> None:
 
 
 _define("fp8_gemm_nt", f"{_PAIRS}, {_RECIPE}", _dense)
+_define("bmm", f"{_PAIRS}, {_RECIPE}", _batched)
 _define("m_grouped_fp8_gemm_nt_contiguous", f"{_PAIRS}, Tensor m_indices, {_RECIPE}", _contiguous)
 _define("m_grouped_fp8_gemm_nt_masked", f"{_PAIRS}, Tensor masked_m, int expected_m, {_RECIPE}", _masked)
 _define("m_grouped_fp8_gemm_nt_offsets", f"{_PAIRS}, Tensor offsets, int expected_m, int alignment, {_RECIPE}", _offsets)
@@ -121,6 +126,8 @@ def call(layout: str, tensors: tuple[Any, ...], expected_m: int,
     """The operator of a layout."""
     if layout == "dense":
         torch.ops.dgemm.fp8_gemm_nt(*tensors[:5], *recipe)
+    elif layout == "batched":
+        torch.ops.dgemm.bmm(*tensors[:5], *recipe)
     elif layout == "contiguous":
         torch.ops.dgemm.m_grouped_fp8_gemm_nt_contiguous(*tensors, *recipe)
     elif layout == "offsets":

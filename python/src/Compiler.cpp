@@ -79,7 +79,7 @@ static std::string lower(const GemmShape &shape, const std::string &stageName, c
 static GemmLayout readLayout(const std::string &name) {
   std::optional<GemmLayout> layout = parseGemmLayout(name);
   if (!layout)
-    refuse("layout", name, "'dense', 'contiguous', 'masked', 'offsets' and 'k_grouped'");
+    refuse("layout", name, "'dense', 'contiguous', 'masked', 'offsets', 'k_grouped' and 'batched'");
   return *layout;
 }
 
@@ -121,7 +121,8 @@ static void bindShape(nb::module_ &module) {
              int64_t rowAlignment, int64_t expectedM, int64_t lda, int64_t ldb, int64_t ldd, bool scaleAKInnermost,
              bool scaleBNInnermost, bool pdl, const std::string &scaleA, const std::string &scaleB,
              const std::string &aType, const std::string &bType, const std::string &out, bool scaleBKInnermost,
-             const std::string &accuracy, bool accumulate, int64_t kDivisor, const std::string &epilogue) {
+             const std::string &accuracy, bool accumulate, int64_t kDivisor, const std::string &epilogue,
+             int64_t batchStrideA, int64_t batchStrideB, int64_t batchStrideD) {
             GemmShape *shape = new (self) GemmShape();
             shape->m = m;
             shape->n = n;
@@ -133,6 +134,9 @@ static void bindShape(nb::module_ &module) {
             shape->lda = lda;
             shape->ldb = ldb;
             shape->ldd = ldd;
+            shape->batchStrideA = batchStrideA;
+            shape->batchStrideB = batchStrideB;
+            shape->batchStrideD = batchStrideD;
             shape->scaleAKInnermost = scaleAKInnermost;
             shape->scaleBNInnermost = scaleBNInnermost;
             shape->scaleBKInnermost = scaleBKInnermost;
@@ -153,7 +157,8 @@ static void bindShape(nb::module_ &module) {
           nb::arg("pdl") = false, nb::arg("scale_a") = "1x128", nb::arg("scale_b") = "128x128",
           nb::arg("a_type") = "e4m3", nb::arg("b_type") = "e4m3", nb::arg("out") = "bf16",
           nb::arg("scale_b_k_innermost") = false, nb::arg("accuracy") = "exact", nb::arg("accumulate") = false,
-          nb::arg("k_divisor") = 1, nb::arg("epilogue") = "");
+          nb::arg("k_divisor") = 1, nb::arg("epilogue") = "", nb::arg("batch_stride_a") = 0,
+          nb::arg("batch_stride_b") = 0, nb::arg("batch_stride_d") = 0);
 }
 
 void dgemm::python::bindCompiler(nb::module_ &module) {

@@ -113,3 +113,30 @@ dgemm.kernel @indices(%a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: me
   dgemm.for_each_tile (%m, %n, %group) of (%c64, %c384) contiguous %g : memref<64xi32> tile = [64, 96] group_m = 1 {
   }
 }
+
+// CHECK-LABEL: func.func @batched
+// CHECK: dgemm.gemm batched lhs(%{{.*}} scaled %{{.*}} by [1, 128]) rhs
+func.func @batched(%a: memref<8x?x512xf8E4M3FN, strided<[512, 4096, 1]>>, %sa: memref<8x4x?xf32>, %b: memref<8x384x512xf8E4M3FN>,
+                   %sb: memref<8x3x4xf32>, %d: memref<8x?x384xbf16, strided<[384, 3072, 1]>>) {
+  dgemm.gemm batched lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      : (memref<8x?x512xf8E4M3FN, strided<[512, 4096, 1]>>, memref<8x4x?xf32>, memref<8x384x512xf8E4M3FN>, memref<8x3x4xf32>,
+         memref<8x?x384xbf16, strided<[384, 3072, 1]>>)
+  return
+}
+
+// CHECK-LABEL: dgemm.kernel @batches
+// CHECK: problem <sizes = [64, 384, 512, 8], layout = batched>
+// CHECK: dgemm.for_each_tile (%[[M:.*]], %[[N:.*]], %[[G:.*]]) of ({{.*}}) batched tile = [64, 96]
+// CHECK: dgemm.store %{{.*}}, %d[%[[G]], %[[M]], %[[N]]] :
+dgemm.kernel @batches(%a: memref<8x64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: memref<8x4x64xf32> {dgemm.operand = "scale_a"},
+                      %b: memref<8x384x512xf8E4M3FN> {dgemm.operand = "b"}, %sb: memref<8x3x4xf32> {dgemm.operand = "scale_b"},
+                      %d: memref<8x64x384xbf16> {dgemm.operand = "d"})
+    problem <sizes = [64, 384, 512, 8], layout = batched>
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
+  %c64 = arith.constant 64 : index
+  %c384 = arith.constant 384 : index
+  dgemm.for_each_tile (%m, %n, %g) of (%c64, %c384) batched tile = [64, 96] group_m = 1 {
+    %acc = dgemm.zero : <64x96xf32>
+    dgemm.store %acc, %d[%g, %m, %n] : !dgemm.frag<64x96xf32>, memref<8x64x384xbf16>
+  }
+}

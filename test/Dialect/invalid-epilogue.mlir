@@ -528,7 +528,7 @@ func.func @accumulate(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: me
 
 // Nor has a layout whose groups lie anywhere.
 func.func @offsets(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<2x384x512xf8E4M3FN>, %sb: memref<2x3x4xf32>, %d: memref<64x384xbf16>, %ends: memref<2xi32>) {
-  // expected-error @+1 {{expected an epilogue to be of a dense, contiguous or masked layout, but got offsets}}
+  // expected-error @+1 {{expected an epilogue to be of a dense, contiguous, masked or batched layout, but got offsets}}
   dgemm.gemm offsets(%ends) lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d) epilogue {
     ^bb0(%x: f32):
       dgemm.yield %x : f32

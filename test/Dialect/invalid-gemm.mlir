@@ -421,3 +421,24 @@ func.func @backwards(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: mem
       : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<2x64x384xbf16>, memref<2xi32>)
   return
 }
+
+// -----
+
+// All rows of a batch are computed, so nothing says how many there are.
+func.func @batch_of_groups(%a: memref<2x64x512xf8E4M3FN>, %sa: memref<2x4x64xf32>, %b: memref<2x384x512xf8E4M3FN>,
+                           %sb: memref<2x3x4xf32>, %d: memref<2x64x384xbf16>, %rows: memref<2xi32>) {
+  // expected-error @+1 {{expected no group operand for a batched layout}}
+  dgemm.gemm batched(%rows) lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      : (memref<2x64x512xf8E4M3FN>, memref<2x4x64xf32>, memref<2x384x512xf8E4M3FN>, memref<2x3x4xf32>, memref<2x64x384xbf16>, memref<2xi32>)
+  return
+}
+
+// -----
+
+func.func @one_matrix(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<2x384x512xf8E4M3FN>,
+                      %sb: memref<2x3x4xf32>, %d: memref<64x384xbf16>) {
+  // expected-error @+1 {{expected 'lhs' to have rank 3, but got 2}}
+  dgemm.gemm batched lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<2x384x512xf8E4M3FN>, memref<2x3x4xf32>, memref<64x384xbf16>)
+  return
+}

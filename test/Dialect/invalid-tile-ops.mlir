@@ -360,3 +360,13 @@ func.func @mma_over_into(%a: !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>, %b: !d
   %p = dgemm.mma %a, %b over %f : !dgemm.frag<64x192xf32> into %f : !dgemm.frag<64x192xf32> : !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>, !dgemm.tile<192x128xf8E4M3FN, swizzle = 128> -> !dgemm.frag<64x192xf32>
   return
 }
+
+// -----
+
+// A batch has no operand that says where groups lie.
+func.func @batched_groups(%M: index, %g: memref<8xi32>) {
+  // expected-error @+1 {{expected 'tile'}}
+  dgemm.for_each_tile (%m, %n, %group) of (%M, %M) batched %g : memref<8xi32> tile = [128, 64] group_m = 8 {
+  }
+  return
+}

@@ -188,6 +188,25 @@ def test_a_gradient_of_weights():
     assert difference(d, expected) < LIMIT
 
 
+def test_heads_with_a_gap():
+    case = make_case(20, 256, 256)
+    d = np.full((20, 2 * 192), 7, ml_dtypes.bfloat16)
+    deep_gemm.fp8_gemm_nt_skip_head_mid((case.a, case.scale_a), (case.b, case.scale_b), d, (96, 64, 32))
+    heads, expected = d.reshape(20, 2, 192), case.expected.reshape(20, 2, 128)
+    assert difference(np.concatenate([heads[:, :, :96], heads[:, :, 160:]], 2), expected) < LIMIT
+    assert (heads[:, :, 96:160] == 7).all()
+    with pytest.raises(ValueError, match="head_splits is \\(96, 64, 64\\)"):
+        deep_gemm.fp8_gemm_nt_skip_head_mid((case.a, case.scale_a), (case.b, case.scale_b), d, (96, 64, 64))
+
+
+def test_einsum():
+    case = make_case(5, 128, 256, a_groups=(3,), b_groups=(3,))
+    x, scale = (np.ascontiguousarray(t.swapaxes(0, 1)) for t in (case.a, case.scale_a))
+    d = np.empty((5, 3, 128), ml_dtypes.bfloat16)
+    deep_gemm.fp8_einsum("bhr,hdr->bhd", (x, scale), (case.b, case.scale_b), d)
+    assert difference(d.swapaxes(0, 1), case.expected) < LIMIT
+
+
 def test_psum_layout():
     """The rows of padding are computed where zeros are asked for."""
     case = make_case(256, 64, 256, b_groups=(2,))

@@ -69,7 +69,7 @@ def test_wrong_sizes(arguments, message):
     ({"expected_m": 2.5}, ValueError, "expected_m is 2.5"), ({"expected_m": 0}, ValueError, "expected_m is 0"),
     ({"config": 5}, TypeError, "config is 5; allowed is a string"), ({"lda": -1}, ValueError, "lda is -1"),
     ({"layout": "contiguous", "groups": 2, "row_alignment": 100}, ValueError, "row_alignment is 100; allowed are positive"),
-    ({"layout": ["dense"]}, ValueError, "layout is \\['dense'\\]; allowed are 'dense', 'contiguous', 'masked', 'offsets' and 'k_grouped'")])
+    ({"layout": ["dense"]}, ValueError, "layout is \\['dense'\\]; allowed are 'dense', 'contiguous', 'masked', 'offsets', 'k_grouped' and 'batched'")])
 def test_wrong_arguments(arguments, error, message):
     with pytest.raises(error, match=message):
         dgemm.compile(64, 256, **arguments)
@@ -98,7 +98,7 @@ def test_integers_of_numpy():
 
 
 def test_wrong_layout():
-    with pytest.raises(ValueError, match="layout is 'sparse'; allowed are 'dense', 'contiguous', 'masked', 'offsets' and 'k_grouped'"):
+    with pytest.raises(ValueError, match="layout is 'sparse'; allowed are 'dense', 'contiguous', 'masked', 'offsets', 'k_grouped' and 'batched'"):
         dgemm.compile(64, 128, layout="sparse")
     with pytest.raises(ValueError, match="groups is None with layout 'masked'"):
         dgemm.compile(64, 128, layout="masked")

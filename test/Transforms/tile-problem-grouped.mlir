@@ -109,3 +109,20 @@ func.func @dynamic(%a: memref<?x?xf8E4M3FN, strided<[?, 1]>>, %sa: memref<?x?xf3
          memref<?x33xbf16, strided<[?, 1]>>)
   return
 }
+
+// Each matrix of a batch has the tiles of M x N, and every operand its group in front.
+// CHECK-LABEL: dgemm.kernel @batched(
+// CHECK-SAME: layout = batched, strides = {a = array<i64: 512, 4096, 1>, d = array<i64: 384, 3072, 1>}>
+// CHECK: dgemm.for_each_tile (%[[BM:.*]], %[[BN:.*]], %[[BG:.*]]) of (%M, %{{.*}}) batched tile = [64, 128]
+// CHECK: dgemm.load %a[%[[BG]], %[[BM]], %{{.*}}]
+// CHECK: dgemm.load %b[%[[BG]], %[[BN]], %{{.*}}]
+// CHECK: dgemm.load %scale_a[%[[BG]], %{{.*}}, %[[BM]]]
+// CHECK: dgemm.store %{{.*}}, %d[%[[BG]], %[[BM]], %[[BN]]] :
+func.func @batched(%a: memref<8x?x512xf8E4M3FN, strided<[512, 4096, 1]>>, %sa: memref<8x4x?xf32>, %b: memref<8x384x512xf8E4M3FN>,
+                   %sb: memref<8x3x4xf32>, %d: memref<8x?x384xbf16, strided<[384, 3072, 1]>>) {
+  dgemm.gemm batched lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      config <tile = <block = 64x128x128>, schedule = <stages = 4, warpgroups = 1>>
+      : (memref<8x?x512xf8E4M3FN, strided<[512, 4096, 1]>>, memref<8x4x?xf32>, memref<8x384x512xf8E4M3FN>, memref<8x3x4xf32>,
+         memref<8x?x384xbf16, strided<[384, 3072, 1]>>)
+  return
+}

@@ -71,6 +71,9 @@ Expected<GemmShape> ShapeOptions::getShape() const {
   shape.rowAlignment = rowAlignment;
   shape.expectedM = expectedM;
   recipe.setRecipe(shape);
+  shape.batchStrideA = batchStrideA;
+  shape.batchStrideB = batchStrideB;
+  shape.batchStrideD = batchStrideD;
   shape.scaleAKInnermost = scaleAK;
   shape.scaleBKInnermost = scaleBK;
   shape.scaleBNInnermost = scaleBN;
@@ -106,7 +109,8 @@ std::vector<OptionRule> ShapeOptions::getRules() {
   bool hasExpectedM = layout == GemmLayout::Masked || layout == GemmLayout::Offsets || isDynamic(SizeName::M, m);
   return {{isDense, layoutIs, {&groups}},
           {!isAligned, layoutIs, {&rowAlignment}},
-          {!hasExpectedM, "with a static M of a dense or contiguous layout", {&expectedM}},
+          {layout != GemmLayout::Batched, layoutIs, {&batchStrideA, &batchStrideB, &batchStrideD}},
+          {!hasExpectedM, "with a static M of a dense, contiguous or batched layout", {&expectedM}},
           {ofA != ScaleGranularity::RowBlock, ("with --scale-a=" + toString(ofA)).str(), {&scaleAK}},
           {ofB != ScaleGranularity::RowBlock, ("with --scale-b=" + toString(ofB)).str(), {&scaleBK}},
           {ofB != ScaleGranularity::SquareBlock, ("with --scale-b=" + toString(ofB)).str(), {&scaleBN}},

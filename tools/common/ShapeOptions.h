@@ -16,6 +16,9 @@
 
 namespace dgemm {
 
+/// Elements; TMA takes strides below 2^40 bytes.
+constexpr int64_t kMaxBatchStride = (int64_t(1) << 40) - 1;
+
 /// --m, --layout, --lda and so on, common to dgemm-gen and dgemm-run.
 /// What scales and elements a problem has.
 class RecipeOptions {
@@ -79,7 +82,7 @@ public:
   llvm::Expected<GemmShape> getShape() const;
   /// `shape` with the sizes that --dynamic names left dynamic.
   GemmShape leaveDynamic(GemmShape shape);
-  bool isDense() const { return layout == GemmLayout::Dense; }
+  GemmLayout getLayout() const { return layout; }
 
   /// Which options have no effect on a new problem of these sizes and layout.
   std::vector<OptionRule> getRules();
@@ -90,8 +93,11 @@ public:
   /// The rest: what a kernel is compiled for.
   std::vector<const llvm::cl::Option *> getKernelOptions() const {
     std::vector<const llvm::cl::Option *> options = {
-        &layout,   &rowAlignment, &expectedM,  &scaleAK,    &scaleBK,    &scaleBN, &pdl, std::addressof(dynamic),
-        &nDivisor, &kDivisor,     &ldaDivisor, &ldbDivisor, &lddDivisor, &epilogue};
+        &layout,      &rowAlignment, &expectedM,    &scaleAK,
+        &scaleBK,     &scaleBN,      &pdl,          std::addressof(dynamic),
+        &nDivisor,    &kDivisor,     &ldaDivisor,   &ldbDivisor,
+        &lddDivisor,  &epilogue,     &batchStrideA, &batchStrideB,
+        &batchStrideD};
     for (const llvm::cl::Option *option : recipe.getOptions())
       options.push_back(option);
     return options;
@@ -121,7 +127,8 @@ private:
                        clEnumValN(GemmLayout::Offsets, "offsets",
                                   "groups one after the other, offsets[G] the row behind the last of each"),
                        clEnumValN(GemmLayout::KGrouped, "k_grouped",
-                                  "groups along K, offsets[G] the column behind the last of each, D for each")),
+                                  "groups along K, offsets[G] the column behind the last of each, D for each"),
+                       clEnumValN(GemmLayout::Batched, "batched", "each of the groups has an A, a B and a D")),
       llvm::cl::cat(category)};
   llvm::cl::opt<std::string> groups{"groups", llvm::cl::desc("Number of groups"), llvm::cl::value_desc("size"),
                                     llvm::cl::init("?"), llvm::cl::cat(category)};
@@ -138,6 +145,15 @@ private:
                                  llvm::cl::init("0"), llvm::cl::cat(category)};
   llvm::cl::opt<std::string> ldd{"ldd", llvm::cl::desc("The same of D (default N)"), llvm::cl::value_desc("size"),
                                  llvm::cl::init("0"), llvm::cl::cat(category)};
+  IntegerOption<0, kMaxBatchStride> batchStrideA{
+      "batch-stride-a", llvm::cl::desc("Batched: elements from one A to the next (default: M times lda)"),
+      llvm::cl::value_desc("elements"), llvm::cl::init(0), llvm::cl::cat(category)};
+  IntegerOption<0, kMaxBatchStride> batchStrideB{"batch-stride-b", llvm::cl::desc("The same of B"),
+                                                 llvm::cl::value_desc("elements"), llvm::cl::init(0),
+                                                 llvm::cl::cat(category)};
+  IntegerOption<0, kMaxBatchStride> batchStrideD{"batch-stride-d", llvm::cl::desc("The same of D"),
+                                                 llvm::cl::value_desc("elements"), llvm::cl::init(0),
+                                                 llvm::cl::cat(category)};
   llvm::cl::opt<bool> scaleAK{"scale-a-k-innermost", llvm::cl::desc("Scales of A lie as [M, K/128], row-major"),
                               llvm::cl::cat(category)};
   llvm::cl::opt<std::string> epilogue{

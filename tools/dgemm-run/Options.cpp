@@ -190,7 +190,9 @@ struct CommandLine {
         {device == DeviceKind::Emulator, "with --device=emulator, which takes PTX", {&ptxas}}};
     if (!hasKernel && !hasCases) {
       append_range(rules, shape.getRules());
-      rules.push_back({shape.isDense(), "with --layout=dense", {std::addressof(groupRows)}});
+      rules.push_back({!readsGroups(shape.getLayout()),
+                       ("with --layout=" + toString(shape.getLayout())).str(),
+                       {std::addressof(groupRows)}});
     }
     return checkOptions(rules);
   }

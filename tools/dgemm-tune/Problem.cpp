@@ -43,6 +43,7 @@ Expected<Problem> Problem::parse(StringRef text) {
 int64_t Problem::getRows() const {
   switch (layout) {
   case GemmLayout::Dense:
+  case GemmLayout::Batched:
     return m;
   case GemmLayout::Contiguous:
   case GemmLayout::Offsets:

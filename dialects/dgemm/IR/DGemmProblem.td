@@ -18,7 +18,8 @@ def DGemm_Layout : I32EnumAttr<"Layout", "how the rows of a problem are grouped"
     I32EnumAttrCase<"Contiguous", 1, "contiguous">,
     I32EnumAttrCase<"Masked", 2, "masked">,
     I32EnumAttrCase<"Offsets", 3, "offsets">,
-    I32EnumAttrCase<"KGrouped", 4, "k_grouped">]> {
+    I32EnumAttrCase<"KGrouped", 4, "k_grouped">,
+    I32EnumAttrCase<"Batched", 5, "batched">]> {
   let cppNamespace = "::dgemm";
 }
 
@@ -242,7 +243,7 @@ def DGemm_ProblemAttr : AttrDef<DGemm_Dialect, "Problem"> {
       and N is a multiple of 2. `divisors` promise this of a dynamic N.
     - C7: `alignment` is at least 1. It is a multiple of 128 for `k_grouped`, and 1 for layouts other than `offsets` and
       `k_grouped`.
-    - C8: an epilogue requires a dense, contiguous or masked layout, and no `accumulate`.
+    - C8: an epilogue requires a dense, contiguous, masked or batched layout, and no `accumulate`.
 
     Example: `#dgemm.problem<sizes = [-1, 384, 512], strides = {a = array<i64: 1024, 1>}>`.
   }];

@@ -98,6 +98,7 @@ def DGemm_ForEachTileOp : DGemm_Op<"for_each_tile", [
       one. Tiles start at the first row of the group.
     - `k_grouped %ends` walks all tiles of D for each group. It adds the group, its first column of K, and the column
       after its last one. If the kernel accumulates, groups without columns are skipped.
+    - `batched` walks all tiles of D for each group. It adds the group.
 
     With `first`, the op takes only the first tile of this CTA, if it has one.
 
@@ -146,6 +147,8 @@ def DGemm_ForEachTileOp : DGemm_Op<"for_each_tile", [
     /// True if the number of tiles of a group depends on its rows, so that the group of a tile must be searched for.
     bool searchesGroups() { return searchesGroups(getLayout()); }
     static bool searchesGroups(Layout layout) { return layout == Layout::Masked || layout == Layout::Offsets; }
+    /// True if all groups have the same tiles, those of M x N.
+    bool walksGroups() { return getLayout() == Layout::KGrouped || getLayout() == Layout::Batched; }
     /// The number of region arguments before the loop-carried ones.
     unsigned getNumTileArgs() { return countTileArgs(getLayout(), getCluster()); }
     static unsigned countTileArgs(Layout layout, ArrayRef<int64_t> cluster) {

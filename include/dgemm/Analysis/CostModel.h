@@ -21,13 +21,15 @@ namespace dgemm {
 
 /// Sizes in elements; ShapedType::kDynamic for one that is unknown (the model then assumes 4096, and 8 groups).
 struct ProblemSize {
-  /// Rows of all groups together, or of each group if `isMasked`; the kernel then reads the number of rows of each
-  /// group.
+  /// Rows of all groups together, or of each group if `isMasked` or `isBatched`. If `isMasked`, the kernel reads the
+  /// number of rows of each group.
   int64_t m;
   int64_t n;
   int64_t k;
   int64_t groups = 1;
   bool isMasked = false;
+  /// Each group has an A and a D of its own, all of whose rows are computed.
+  bool isBatched = false;
   /// Block M divides it; 0 for any.
   int64_t rowAlignment = 0;
   /// Tiles have parts of K, which are neither split nor walked backwards.

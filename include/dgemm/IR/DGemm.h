@@ -58,6 +58,9 @@ struct InConsumer : PlaceTrait<ConcreteType, InConsumer, Place::Consumer> {};
 #include "dgemm/IR/DGemmEnums.h.inc"
 
 namespace dgemm {
+/// True if each group has an A and a D of its own, of M rows.
+inline bool hasOwnRows(Layout layout) { return layout == Layout::Masked || layout == Layout::Batched; }
+
 /// The number of blocks of `block` elements that a tile of `extent` can overlap when tiles start at multiples of
 /// `extent`.
 int64_t getScaleBlocksOfTile(int64_t extent, int64_t block = kScaleBlock);

@@ -30,8 +30,8 @@ bool isEpilogueOp(llvm::StringRef name);
 LogicalResult verifyScalarRegion(Operation *op, mlir::Region &region, unsigned numArguments);
 /// Like verifyScalarRegion, and also checks that the ops are those of an epilogue, on f32 and i1.
 LogicalResult verifyEpilogue(Operation *op, mlir::Region &region, unsigned numArguments);
-/// Emits an error unless a problem may have an epilogue: the layout is dense, contiguous or masked, and the product is
-/// not added to D.
+/// Emits an error unless a problem may have an epilogue: the layout is dense, contiguous, masked or batched, and the
+/// product is not added to D.
 LogicalResult verifyHasEpilogue(llvm::function_ref<mlir::InFlightDiagnostic()> emitError, Layout layout,
                                 bool accumulate);
 

@@ -34,6 +34,8 @@ public:
   GemmBuilder &offsets(Value ends, int64_t alignment = 128);
   /// `ends` gives the column of K after the last one of each group; groups start at multiples of `alignment` columns.
   GemmBuilder &kGrouped(Value ends, int64_t alignment = 128);
+  /// Each group has an A, a B and a D, whose types say how many there are.
+  GemmBuilder &batched();
   /// The product is added to what D holds.
   GemmBuilder &accumulate(bool wanted = true);
   /// A hint: the expected value of a dynamic M, or the expected number of rows of a masked group.

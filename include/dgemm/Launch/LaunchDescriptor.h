@@ -49,11 +49,16 @@ enum class GemmLayout {
   Contiguous, ///< the rows of all groups in one A and D; the operand "m_indices" [M] gives each row's group
   Masked,     ///< every operand has the group in front; "masked_m" [G] says how many rows of each are computed
   Offsets,    ///< as contiguous, but the operand "offsets" [G] gives the row after the last of each group
-  KGrouped    ///< "offsets" [G] gives the column of K after the last of each group; "d" has G in front
+  KGrouped,   ///< "offsets" [G] gives the column of K after the last of each group; "d" has G in front
+  Batched     ///< every operand has the group in front, and all rows of each group are computed
 };
-/// "dense", "contiguous", "masked", "offsets" and "k_grouped".
+/// "dense", "contiguous", "masked", "offsets", "k_grouped" and "batched".
 llvm::StringRef toString(GemmLayout layout);
 std::optional<GemmLayout> parseGemmLayout(llvm::StringRef name);
+/// True if each group has an A and a D of its own, of M rows.
+inline bool hasOwnRows(GemmLayout layout) { return layout == GemmLayout::Masked || layout == GemmLayout::Batched; }
+/// True if an operand says where the groups lie or how large they are.
+inline bool readsGroups(GemmLayout layout) { return layout != GemmLayout::Dense && layout != GemmLayout::Batched; }
 
 /// The promised accuracy of a result.
 enum class Accuracy {

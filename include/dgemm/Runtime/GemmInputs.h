@@ -20,7 +20,7 @@
 namespace dgemm {
 
 struct GemmSizes {
-  /// Masked: m rows for each group.
+  /// Masked and batched: m rows for each group.
   int64_t m = 0, n = 0, k = 0;
   GemmLayout layout = GemmLayout::Dense;
   int64_t groups = 1;
@@ -31,7 +31,7 @@ struct GemmSizes {
 
   Sizes toSizes() const;
   /// Rows of D, of all groups together; also those of A, except with groups of K.
-  int64_t getRows() const { return layout == GemmLayout::Masked || layout == GemmLayout::KGrouped ? groups * m : m; }
+  int64_t getRows() const { return hasOwnRows(layout) || layout == GemmLayout::KGrouped ? groups * m : m; }
   /// Columns of K that are multiplied for a row of D, on average.
   double getDepth() const { return double(k) / (layout == GemmLayout::KGrouped ? double(groups) : 1.0); }
   int64_t getValidRows() const { return validRows < 0 ? getRows() : validRows; }

@@ -17,7 +17,7 @@ UNAVAILABLE = {
     "k_grouped_fp8_gemm_tn_contiguous": _MN_MAJOR,
     "k_grouped_bf16_gemm_tn_contiguous": _BF16,
     **dict.fromkeys(("fp8_mqa_logits", "fp8_paged_mqa_logits", "get_paged_mqa_logits_metadata", "fp8_fp4_mqa_logits",
-                     "fp8_fp4_paged_mqa_logits", "fp8_gemm_nt_skip_head_mid", "fp8_einsum", "tf32_hc_prenorm_gemm"),
+                     "fp8_fp4_paged_mqa_logits", "tf32_hc_prenorm_gemm"),
                     _ATTENTION),
     **dict.fromkeys(("SymmBuffer", "get_symm_buffer_for_mega_moe", "transform_weights_for_mega_moe", "fp8_fp4_mega_moe",
                      "bf16_mega_moe"), _MEGA),
@@ -37,7 +37,7 @@ OPERATIONS = ("fp8_gemm_nt", "fp8_gemm_nn", "fp8_gemm_tn", "fp8_gemm_tt", "fp8_f
               "m_grouped_fp8_fp4_gemm_nn_contiguous", "m_grouped_gemm_fp8_fp8_bf16_nt_contiguous",
               "m_grouped_fp8_gemm_nt_masked", "m_grouped_fp8_fp4_gemm_nt_masked", "fp8_m_grouped_gemm_nt_masked",
               "m_grouped_gemm_fp8_fp8_bf16_nt_masked", "k_grouped_fp8_gemm_nt_contiguous", "wgrad_gemm_fp8_fp8_fp32_nt",
-              "k_grouped_wgrad_gemm_fp8_fp8_fp32_nt")
+              "k_grouped_wgrad_gemm_fp8_fp8_fp32_nt", "fp8_einsum", "fp8_gemm_nt_skip_head_mid")
 BASELINES = ("cublaslt_gemm_nt", "cublaslt_gemm_nn", "cublaslt_gemm_tn", "cublaslt_gemm_tt")
 SETTINGS = ("set_num_sms", "get_num_sms", "set_tc_util", "get_tc_util", "set_pdl", "get_pdl", "set_ignore_compile_dims",
             "set_block_size_multiple_of", "set_compile_mode", "get_compile_mode")

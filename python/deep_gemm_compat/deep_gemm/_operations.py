@@ -6,6 +6,7 @@ from typing import Any
 
 import dgemm
 from dgemm import (
+    fp8_einsum,
     fp8_gemm_nt,
     gemm_fp8_fp8_bf16_nt,
     m_grouped_fp8_gemm_nt_masked,
@@ -38,6 +39,24 @@ def fp8_gemm_tn(a: Pair, b: Pair, d: Any, *arguments: Any, **keywords: Any) -> N
 def fp8_gemm_tt(a: Pair, b: Pair, d: Any, *arguments: Any, **keywords: Any) -> None:
     """d = a.T @ b.T, K innermost in both."""
     fp8_gemm_nt(_transposed(a), b, d, *arguments, **keywords)
+
+
+def fp8_gemm_nt_skip_head_mid(a: Pair, b: Pair, d: Any, head_splits: tuple[int, int, int],
+                              recipe: tuple[int, int, int] | None = None, compiled_dims: str = "nk",
+                              disable_ue8m0_cast: bool = False) -> None:
+    """a @ b.T by heads: of each head's columns the first `left` go to the start of its columns of `d` and the others to their
+    end. `head_splits` is (left, mid, right); the `mid` columns between are not written. The product is copied to `d`."""
+    left, mid, right = head_splits
+    (m, n), width = (a[0].shape[0], b[0].shape[0]), left + right
+    if width < 1 or n % width or tuple(d.shape) != (m, n // width * (width + mid)):
+        raise ValueError(f"d has shape {list(d.shape)} and head_splits is {head_splits!r}; allowed is [{m}, heads * (left + mid "
+                         f"+ right)] for the heads of left + right columns that are in N = {n}")
+    product = d.new_empty((m, n)) if hasattr(d, "new_empty") else d[:, :n].copy()
+    fp8_gemm_nt(a, b, product, recipe=recipe)
+    split = (m, n // width, -1)
+    columns, heads = (x.unflatten(1, split[1:]) if hasattr(x, "unflatten") else x.reshape(split) for x in (d, product))
+    columns[:, :, :left] = heads[:, :, :left]
+    columns[:, :, left + mid :] = heads[:, :, left:]
 
 
 def _one_of(name: str, value: Any, older: str, keywords: dict[str, Any]) -> Any:

@@ -61,6 +61,7 @@ private:
     }
   }
   std::string config(const GemmShape &shape);
+  void batchStrides(Problem &p);
   void leadingDimension(int64_t row, int64_t padding, int64_t &compiled, int64_t &given, int64_t &divisor);
   /// A divisor of `size` to promise: the largest power of two up to `most`, or 1.
   int64_t promise(int64_t size, int64_t most) { return oneIn(2) ? std::gcd(size, most) : 1; }
@@ -97,10 +98,29 @@ void Draw::leadingDimension(int64_t row, int64_t padding, int64_t &compiled, int
   divisor = promise(size, 16);
 }
 
+/// Matrices that follow each other with or without a gap, or lie between each other's rows.
+void Draw::batchStrides(Problem &p) {
+  auto draw = [&](int64_t rows, int64_t row, int64_t &pitch, int64_t given, int64_t &stride) {
+    if (oneIn(2))
+      return;
+    if (oneIn(2)) {
+      stride = rows * std::max({row, pitch, given}) + upTo(40);
+      return;
+    }
+    if (given)
+      return;
+    stride = row + upTo(3) * 8;
+    pitch = stride * p.sizes.groups + upTo(3) * 8;
+  };
+  draw(p.sizes.m, p.sizes.k, p.shape.lda, p.sizes.lda, p.shape.batchStrideA);
+  draw(p.sizes.n, p.sizes.k, p.shape.ldb, p.sizes.ldb, p.shape.batchStrideB);
+  draw(p.sizes.m, p.sizes.n, p.shape.ldd, p.sizes.ldd, p.shape.batchStrideD);
+}
+
 Problem Draw::problem() {
   Problem p;
   p.sizes = {extent(300), extent(300), extent(600)};
-  p.sizes.layout = GemmLayout(upTo(5));
+  p.sizes.layout = GemmLayout(upTo(6));
   bool isDense = p.sizes.layout == GemmLayout::Dense;
   p.sizes.groups = isDense ? 1 : pick({1, 2, 4, 5});
   switch (p.sizes.layout) {
@@ -133,6 +153,8 @@ Problem Draw::problem() {
   }
   if (!isDense && oneIn(2))
     p.dynamic += "g";
+  if (p.sizes.layout == GemmLayout::Batched && llvm::StringRef(p.dynamic).find_first_of("nk") == llvm::StringRef::npos)
+    batchStrides(p);
   p.shape.pdl = oneIn(4);
   if (!oneIn(4)) {
     GemmShape shape = CompiledGemm::getShape(p.sizes, p.dynamic, p.shape);
@@ -180,9 +202,25 @@ void runGroups(GemmSizes sizes, const std::string &config, llvm::ArrayRef<int64_
 }
 } // namespace
 
+TEST(Shapes, BatchesOfAnyStrides) {
+  GemmShape shape;
+  shape.lda = 3 * 160;
+  shape.batchStrideA = 160; // x[:, g]
+  shape.ldd = 3 * 72 + 8;
+  shape.batchStrideD = 72;
+  shape.batchStrideB = 72 * 160 + 5; // no multiple of 16 bytes: without TMA
+  for (const char *dynamic : {"", "m", "mg"})
+    for (int64_t m : {1, 64, 200}) {
+      llvm::Expected<CompiledGemm> gemm =
+          CompiledGemm::compile({m, 72, 160, GemmLayout::Batched, 3}, "block=64x40", dynamic, shape);
+      ASSERT_TRUE(bool(gemm)) << llvm::toString(gemm.takeError());
+      expectClean(*gemm, uint64_t(m));
+    }
+}
+
 TEST(Shapes, NothingIsLaunchedForNoRows) {
-  for (GemmLayout layout :
-       {GemmLayout::Dense, GemmLayout::Contiguous, GemmLayout::Masked, GemmLayout::Offsets, GemmLayout::KGrouped}) {
+  for (GemmLayout layout : {GemmLayout::Dense, GemmLayout::Contiguous, GemmLayout::Masked, GemmLayout::Offsets,
+                            GemmLayout::KGrouped, GemmLayout::Batched}) {
     llvm::Expected<CompiledGemm> gemm = CompiledGemm::compile({0, 72, 160, layout, 2}, "block=64x40", "m");
     ASSERT_TRUE(bool(gemm)) << llvm::toString(gemm.takeError());
     llvm::Expected<Report> report = gemm->run(1);

@@ -108,11 +108,26 @@ TEST(LaunchPlan, MakesThePersistentGrid) {
 TEST(LaunchPlan, SizesBelowAStrideDoNotWrap) {
   EXPECT_EQ(edit([](TensorMapInfo &map) {
               map.dims = {16, int64_t(1) << 32, 2};
-              map.strides = {int64_t(1) << 32, 16};
+              map.strides = {int64_t(1) << 32, (int64_t(1) << 32) + 16};
               map.box = {16, 1, 1};
               map.elementStrides = {1, 1, 1};
             }),
-            "tensor map 'map_a' has strides[1] = 16 bytes; the inner dimensions need 18446744073709551615");
+            "tensor map 'map_a' has strides[1] = 4294967312 bytes; the inner dimensions need 18446744073709551615");
+}
+
+TEST(LaunchPlan, MatricesMayLieBetweenEachOthersRows) {
+  // x[:, g] of x[rows, 3, 32]
+  auto batch = [](int64_t step) {
+    return edit([&](TensorMapInfo &map) {
+      map.dims = {32, 100, 3};
+      map.strides = {96, step};
+      map.box = {32, 1, 1};
+      map.swizzle = 0;
+      map.elementStrides = {1, 1, 1};
+    });
+  };
+  EXPECT_EQ(batch(32), "");
+  EXPECT_EQ(batch(48), "tensor map 'map_a' has strides[0] = 96 bytes; the inner dimensions need 144");
 }
 
 TEST(LaunchPlan, LaunchesNoMoreThanTheWavesTake) {
