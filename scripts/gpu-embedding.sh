@@ -9,7 +9,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 OUT=build-embedding
 LLVM=/usr/lib/llvm-22
-TESTS=(host-code tensors)
+TESTS=(host-code tensors epilogue)
 
 # lower NAME: test/Runner/NAME.mlir by the pipeline that the test itself names, to an object file.
 lower() {

@@ -9,6 +9,7 @@
 #include "dgemm/IR/DGemm.h"
 #include "dgemm/IR/Epilogue.h"
 #include "dgemm/IR/OperandGeometry.h"
+#include "mlir/Dialect/Utils/IndexingUtils.h"
 
 using namespace mlir;
 using namespace dgemm;
@@ -44,11 +45,23 @@ static SmallVector<EpilogueOperandAttr> getEpilogueRoles(GemmOp op) {
   return roles ? llvm::to_vector(roles->getAsRange<EpilogueOperandAttr>()) : SmallVector<EpilogueOperandAttr>();
 }
 
+/// Like getExplicitStrides, but an operand of the epilogue whose type states the strides of its extents has none: it is
+/// packed, and lies somewhere in a larger buffer.
+static FailureOr<SmallVector<int64_t>> getStrides(Operand operand, ShapedType type) {
+  FailureOr<SmallVector<int64_t>> strides = getExplicitStrides(type);
+  if (failed(strides) || strides->empty() || !getEpilogueIndex(operand))
+    return strides;
+  SmallVector<int64_t> shape(type.getShape());
+  shape.front() = 1; // not part of a stride
+  bool isKnown = llvm::none_of(shape, ShapedType::isDynamic);
+  return isKnown && *strides == computeStrides(shape) ? SmallVector<int64_t>() : *strides;
+}
+
 ProblemAttr GemmOp::getProblem() {
   Builder builder(getContext());
   SmallVector<NamedAttribute> strides;
   for (auto [operand, value] : getRoles())
-    if (SmallVector<int64_t> own = *getExplicitStrides(cast<ShapedType>(value.getType())); !own.empty())
+    if (SmallVector<int64_t> own = *getStrides(operand, cast<ShapedType>(value.getType())); !own.empty())
       strides.push_back(builder.getNamedAttr(stringifyOperand(operand), builder.getDenseI64ArrayAttr(own)));
   auto scaled = [&](ShapedType type, ArrayRef<int64_t> granularity, Value scale) {
     return ScaledAttr::get(getContext(), type.getElementType(), granularity[0], granularity[1],
@@ -102,7 +115,7 @@ static LogicalResult verifyOperand(GemmOp op, Operand operand, Value value, cons
   if (auto memref = dyn_cast<MemRefType>(type); memref && memref.getMemorySpace())
     return op.emitOpError() << "expected '" << name << "' to lie in global memory, without a memory space, but got "
                             << type;
-  FailureOr<SmallVector<int64_t>> strides = getExplicitStrides(type);
+  FailureOr<SmallVector<int64_t>> strides = getStrides(operand, type);
   if (failed(strides))
     return op.emitOpError() << "expected '" << name
                             << "' to be packed or to have strides of which the innermost is static, but got " << type;

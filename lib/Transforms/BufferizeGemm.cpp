@@ -8,9 +8,11 @@
 
 #include "dgemm/Transforms/BufferizeGemm.h"
 #include "dgemm/IR/DGemm.h"
+#include "dgemm/IR/Epilogue.h"
 #include "dgemm/IR/OperandGeometry.h"
 #include "mlir/Dialect/Bufferization/IR/DstBufferizableOpInterfaceImpl.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Utils/IndexingUtils.h"
 #include "mlir/Dialect/Utils/StructuredOpsUtils.h"
 
 using namespace mlir;
@@ -37,6 +39,28 @@ static MemRefType getTypeToTake(GemmOp gemm, Operand operand, MemRefType type) {
   return MemRefType::get(type.getShape(), type.getElementType(), layout, type.getMemorySpace());
 }
 
+/// The type of an operand of the epilogue along mn. Rows whose pitch is not known, where that of D is, are taken to be
+/// packed; the launch checks that, too.
+static MemRefType getTypeBesideD(MemRefType type, MemRefType out) {
+  auto getPitch = [](MemRefType type) {
+    SmallVector<int64_t> strides;
+    int64_t offset;
+    return succeeded(type.getStridesAndOffset(strides, offset)) ? ArrayRef(strides).drop_back().back() : 0;
+  };
+  if (!ShapedType::isDynamic(getPitch(type)) || ShapedType::isDynamic(getPitch(out)) ||
+      !llvm::none_of(type.getShape().drop_front(), ShapedType::isDynamic))
+    return type;
+  SmallVector<int64_t> shape(type.getShape());
+  shape.front() = 1; // not part of a stride
+  auto layout = StridedLayoutAttr::get(type.getContext(), ShapedType::kDynamic, computeStrides(shape));
+  return MemRefType::get(type.getShape(), type.getElementType(), layout, type.getMemorySpace());
+}
+
+static bool isAlongMN(GemmOp gemm, Operand operand) {
+  std::optional<unsigned> index = getEpilogueIndex(operand);
+  return index && cast<EpilogueOperandAttr>((*gemm.getEpilogueRoles())[*index]).getAlong() == EpilogueAxisKind::MN;
+}
+
 namespace {
 struct BufferizeGemm : bufferization::DstBufferizableOpInterfaceExternalModel<BufferizeGemm, GemmOp> {
   bool bufferizesToMemoryRead(Operation *op, OpOperand &operand, const bufferization::AnalysisState &state) const {
@@ -61,7 +85,10 @@ struct BufferizeGemm : bufferization::DstBufferizableOpInterfaceExternalModel<Bu
       auto type = dyn_cast<MemRefType>(buffer.getType());
       if (!type)
         return gemm.emitOpError() << "expected the buffer of an operand to be ranked, but got " << buffer.getType();
-      if (MemRefType taken = getTypeToTake(gemm, role.first, type); taken != type)
+      MemRefType taken = getTypeToTake(gemm, role.first, type);
+      if (isAlongMN(gemm, role.first) && isa<MemRefType>(out.getType()))
+        taken = getTypeBesideD(taken, cast<MemRefType>(out.getType()));
+      if (taken != type)
         buffer = memref::CastOp::create(rewriter, gemm.getLoc(), taken, buffer);
     }
     // mlir::clone fails on a region without blocks.

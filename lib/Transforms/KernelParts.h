@@ -21,7 +21,7 @@ struct KernelParts {
   static FailureOr<KernelParts> get(KernelOp kernel);
 
   ForEachTileOp tiles;
-  scf::ForOp kLoop;
+  mlir::scf::ForOp kLoop;
   SmallVector<LoadOp> loads;
   /// Row scales, read from a tile or from global memory; null if the scales are the same along K.
   LoadScalesOp tileRowScales;

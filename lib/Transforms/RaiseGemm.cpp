@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "FindFault.h"
 #include "dgemm/IR/GemmBuilder.h"
 #include "dgemm/Transforms/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -235,13 +236,11 @@ GemmOp ScaledProduct::raise() {
                     .out(last.getDpsInits().front())
                     .create();
   // Extents may not fit together, because linalg does not check dynamic ones.
-  {
-    ScopedDiagnosticHandler handler(op.getContext(), [&](Diagnostic &diagnostic) { why = diagnostic.str(); });
-    if (failed(verify(gemm))) {
-      while (last->getPrevNode() != before)
-        last->getPrevNode()->erase();
-      return nullptr;
-    }
+  if (std::optional<std::string> fault = findFault(op.getContext(), [&] { return verify(gemm); })) {
+    why = *fault;
+    while (last->getPrevNode() != before)
+      last->getPrevNode()->erase();
+    return nullptr;
   }
   last->replaceAllUsesWith(gemm->getResults());
   last->erase();

@@ -98,3 +98,18 @@ func.func @gated(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<
 
 // CHECK: #dgemm.problem<sizes = [64, 512, 512], epilogue = <ops = [<op = "arith.mulf", args = [0, 1]>], result = 2, gated = true>>
 "test.problem"() {problem = #dgemm.problem<sizes = [64, 512, 512], epilogue = <ops = [<op = "arith.mulf", args = [0, 1]>], result = 2, gated = true>>} : () -> ()
+
+// An operand may lie in a larger buffer, if its type says that it is packed.
+// CHECK-LABEL: func.func @offset(
+// CHECK: epilogue(%{{.*}} : memref<384xf32, strided<[1], offset: ?>> along n named "bias") {
+func.func @offset(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>,
+                  %d: memref<64x384xbf16>, %bias: memref<384xf32, strided<[1], offset: ?>>) {
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      epilogue(%bias : memref<384xf32, strided<[1], offset: ?>> along n named "bias") {
+    ^bb0(%x: f32, %b0: f32):
+      %0 = arith.addf %x, %b0 : f32
+      dgemm.yield %0 : f32
+    }
+      : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
+  return
+}

@@ -113,3 +113,24 @@ func.func @slices(%big: tensor<128x1024xf8E4M3FN>, %sa: !sa, %b: !b, %sb: !sb, %
   %1 = tensor.insert_slice %0 into %d[%row, 0] [64, 384] [1, 1] : !d into tensor<128x384xbf16>
   return %1 : tensor<128x384xbf16>
 }
+
+// Operands of an epilogue keep their place. The rows of a residual whose pitch is not known, where that of D is, are taken to be packed.
+// CHECK-LABEL: func.func @epilogue(
+// CHECK-SAME: %[[BIAS:[a-z0-9]+]]: memref<384xf32>, %[[RESIDUAL:[a-z0-9]+]]: memref<64x384xbf16>
+// CHECK: dgemm.gemm dense {{.*}} epilogue(%[[BIAS]] : memref<384xf32> along n named "epilogue0", %[[RESIDUAL]] : memref<64x384xbf16> along mn named "epilogue1") {
+// DYNAMIC-LABEL: func.func @epilogue(
+// DYNAMIC-SAME: %[[BIAS:[a-z0-9]+]]: memref<384xf32, strided<[?], offset: ?>>, %[[RESIDUAL:[a-z0-9]+]]: memref<64x384xbf16, strided<[?, ?], offset: ?>>
+// DYNAMIC-DAG: %[[B:.*]] = memref.cast %[[BIAS]] : {{.*}} to memref<384xf32, strided<[1], offset: ?>>
+// DYNAMIC-DAG: %[[R:.*]] = memref.cast %[[RESIDUAL]] : {{.*}} to memref<64x384xbf16, strided<[384, 1], offset: ?>>
+// DYNAMIC: epilogue(%[[B]] : memref<384xf32, strided<[1], offset: ?>> along n named "epilogue0", %[[R]] : memref<64x384xbf16, strided<[384, 1], offset: ?>> along mn named "epilogue1") {
+func.func @epilogue(%bias: tensor<384xf32>, %residual: !d, %a: !a, %sa: !sa, %b: !b, %sb: !sb) -> !d {
+  %d = tensor.empty() : !d
+  %0 = dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      epilogue(%bias : tensor<384xf32> along n named "epilogue0", %residual : !d along mn named "epilogue1") {
+  ^bb0(%x: f32, %b0: f32, %r: f32):
+    %1 = arith.addf %x, %b0 : f32
+    %2 = arith.addf %1, %r : f32
+    dgemm.yield %2 : f32
+  } : (!a, !sa, !b, !sb, !d) -> !d
+  return %0 : !d
+}

@@ -39,6 +39,42 @@ def RaiseGemmPass : Pass<"dgemm-raise"> {
   let dependentDialects = ["::dgemm::DGemmDialect", "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
 }
 
+def FuseEpiloguePass : Pass<"dgemm-fuse-epilogue"> {
+  let summary = "fold element-wise linalg ops behind dgemm.gemm into its epilogue";
+  let description = [{
+    An element-wise op of linalg on tensors, generic or named, becomes the epilogue of the `dgemm.gemm` whose result it
+    reads, if nothing else reads that result. Ops that follow are folded in turn. The result of the last one is D.
+
+    The indexing maps of the other tensors say what they have a value for: `(m, n)` an element, `(n)` or `(0, n)` a
+    column, `(m)` or `(m, 0)` a row, `()` or `(0, 0)` all of D. In a masked layout the group is in front of each. Scalars
+    from outside the op become tensors of one element. Constants, `linalg.fill` and `linalg.broadcast` in front of an
+    operand become part of the epilogue. The body has ops that [an epilogue may have](../epilogues.md), `arith.extf` and
+    `arith.truncf`. Values are f32 in an epilogue: what the ops round to bf16 or f16 on the way is not rounded, but D is.
+
+    An op that does not fit is left alone, with a remark that says why. `dgemm-raise` makes the gemms of programs that
+    have none yet. `linalg-fuse-elementwise-ops` joins chains of ops of which some have several users.
+
+    ```mlir
+    %sum = dgemm.gemm dense lhs(...) rhs(...) out(%empty) : ... -> tensor<64x256xf32>
+    %biased = linalg.generic {indexing_maps = [affine_map<(m, n) -> (m, n)>, affine_map<(m, n) -> (n)>,
+                                               affine_map<(m, n) -> (m, n)>], iterator_types = ["parallel", "parallel"]}
+        ins(%sum, %bias : tensor<64x256xf32>, tensor<256xf32>) outs(%out : tensor<64x256xbf16>) {
+    ^bb0(%x: f32, %b: f32, %old: bf16):
+      %0 = arith.addf %x, %b : f32
+      %1 = arith.truncf %0 : f32 to bf16
+      linalg.yield %1 : bf16
+    } -> tensor<64x256xbf16>
+    // becomes
+    %d = dgemm.gemm dense lhs(...) rhs(...) out(%out) epilogue(%bias : tensor<256xf32> along n named "epilogue0") {
+    ^bb0(%x: f32, %b: f32):
+      %0 = arith.addf %x, %b : f32
+      dgemm.yield %0 : f32
+    } : ... -> tensor<64x256xbf16>
+    ```
+  }];
+  let dependentDialects = ["::dgemm::DGemmDialect", "::mlir::arith::ArithDialect", "::mlir::tensor::TensorDialect"];
+}
+
 def SelectConfigPass : Pass<"dgemm-select-config"> {
   let summary = "attach a #dgemm.config to each problem";
   let description = [{
