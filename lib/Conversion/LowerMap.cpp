@@ -45,7 +45,9 @@ public:
   /// Distance (i64) of `count` columns from the first column. It is `column`, or less if these columns would end past
   /// D; then they are the last ones of D.
   Value getColumnDistance(OperandAccess &access, int64_t column, int64_t count) {
-    Value distance = b.i32(column);
+    return getColumnDistance(access, b.i32(column), count);
+  }
+  Value getColumnDistance(OperandAccess &access, Value distance, int64_t count) {
     if (!hasAllColumns)
       distance = arith::MinSIOp::create(b, distance, arith::SubIOp::create(b, getLast(access, 0, count), firstColumn));
     return arith::ExtSIOp::create(b, b.getI64Type(), distance);
@@ -145,7 +147,7 @@ public:
         values.push_back(load(base));
   }
 
-private:
+protected:
   void readColumns(int64_t column) override {
     auto at = [&](Value base, int64_t first, int64_t count) -> Value {
       return arith::AddIOp::create(b, base, positions.getColumnDistance(access, first, count));
@@ -165,13 +167,96 @@ private:
     load.setInvariant(false);
     return load;
   }
-  Value load(Value offset) { return toF32(loadBits(element, offset)); }
 
   OperandAccess access;
   ElementPositions &positions;
+
+private:
+  Value load(Value offset) { return toF32(loadBits(element, offset)); }
+
   bool isPaired;
+
+protected:
   /// Offsets (i64) of the first column in each row, or of the only element.
   SmallVector<Value, 2> bases;
+};
+
+/// Reads an operand of 16-bit elements with the shape of D from global memory, 16 bytes at a time. By pairs of columns,
+/// a load of a warp would touch 8 lines for 16 bytes of each, and the L1 takes a line at a time. So each of the four
+/// threads of a row loads other 8 of 32 columns, and they exchange them.
+class WideReader : public OperandReader {
+public:
+  /// Whether 8 columns of a row are 16 bytes that start at a multiple of 16 bytes.
+  static bool canRead(KernelOp kernel, Operand operand, EpilogueOperandAttr role) {
+    return role.getAlong() == EpilogueAxisKind::MN && role.getElement().getIntOrFloatBitWidth() == 16 &&
+           OperandGeometry::get(kernel, operand).getAccessBytes() == kBytes;
+  }
+
+  WideReader(NVVMBuilder &b, MapOp op, Value source, EpilogueOperandAttr role, ElementPositions &positions)
+      : OperandReader(b, op, source, role, positions), first(op.getFirstColumn()),
+        end(first + op.getNumColumns() / kColumns * kColumns) {
+    Value lane = b.bitAnd(b.threadIndexHere(), 3);
+    for (int64_t bit : {1, 2})
+      hasBit.push_back(arith::CmpIOp::create(b, arith::CmpIPredicate::ne, b.bitAnd(lane, bit), b.i32(0)));
+    // From the thread's first column on: pair `lane` of 8 columns.
+    toChunk = b.mul(lane, 6);
+  }
+
+private:
+  static constexpr int64_t kBytes = 16, kWords = 4, kColumns = 32;
+
+  void readColumns(int64_t column) override {
+    if (column >= end)
+      return OperandReader::readColumns(column);
+    if ((column - first) % kColumns == 0)
+      readBlock(column);
+    for (ArrayRef<Value> row : words)
+      addPair([&](Type type) -> Value {
+        Value word = row[(column - first) % kColumns / 8];
+        return type.isInteger(32) ? word : Value(LLVM::BitcastOp::create(b, type, word));
+      });
+  }
+
+  /// Reads the 32 columns from `column` on.
+  void readBlock(int64_t column) {
+    words.clear();
+    Value distance = positions.getColumnDistance(access, b.add(toChunk, column), 8);
+    for (Value base : bases) {
+      Value chunk = loadBits(VectorType::get(kWords, b.getI32Type()), arith::AddIOp::create(b, base, distance));
+      SmallVector<Value> &row = words.emplace_back();
+      for (int64_t i = 0; i < kWords; ++i)
+        row.push_back(LLVM::ExtractElementOp::create(b, chunk, b.i32(i)));
+      transpose(row);
+    }
+  }
+
+  /// Word i of thread q becomes word q of thread i, of four neighbours.
+  void transpose(MutableArrayRef<Value> row) {
+    for (int64_t step : {0, 1}) {
+      int64_t distance = int64_t(1) << step;
+      for (int64_t i = 0; i < kWords; ++i) {
+        if (i & distance)
+          continue;
+        Value &low = row[i], &high = row[i + distance];
+        auto choose = [&](Value set, Value clear) -> Value {
+          return arith::SelectOp::create(b, hasBit[step], set, clear);
+        };
+        Value received = NVVM::ShflOp::create(b, b.getI32Type(), b.i32(-1), choose(low, high), b.i32(distance),
+                                              b.i32(31), NVVM::ShflKind::bfly, UnitAttr{});
+        Value newLow = choose(received, low);
+        high = choose(high, received);
+        low = newLow;
+      }
+    }
+  }
+
+  /// The columns that are read in blocks, from `first` to `end`.
+  int64_t first, end;
+  /// Whether the thread's number in its row has bit 0, and bit 1 (i1).
+  SmallVector<Value, 2> hasBit;
+  Value toChunk;
+  /// Of each of the two rows, a word for each 8 columns of the block.
+  SmallVector<SmallVector<Value>, 2> words;
 };
 
 /// Reads a tile that the warpgroup has fetched to shared memory. It has a value for each column of the tile of D, for
@@ -215,10 +300,12 @@ struct LowerMap : OpConversionPattern<MapOp> {
     if (llvm::any_of(op.getSources(), isOperand))
       positions.emplace(b, op);
     SmallVector<std::unique_ptr<SourceReader>> sources;
-    ProblemAttr problem = op->getParentOfType<KernelOp>().getProblem();
+    auto kernel = op->getParentOfType<KernelOp>();
     for (auto [i, source] : llvm::enumerate(op.getSources())) {
-      EpilogueOperandAttr role = problem.getEpilogueOperand(getEpilogueOperand(i));
-      if (isOperand(source))
+      EpilogueOperandAttr role = kernel.getProblem().getEpilogueOperand(getEpilogueOperand(i));
+      if (isOperand(source) && WideReader::canRead(kernel, getEpilogueOperand(i), role))
+        sources.push_back(std::make_unique<WideReader>(b, op, source, role, *positions));
+      else if (isOperand(source))
         sources.push_back(std::make_unique<OperandReader>(b, op, source, role, *positions));
       else
         sources.push_back(std::make_unique<TileReader>(b, op, adaptor.getSources()[i], role));

@@ -105,3 +105,30 @@ dgemm.kernel @fetched(%a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: me
     dgemm.store %y, %d[%tm, %tn] : !dgemm.frag<64x16xf32>, memref<64x384xbf16>
   }
 }
+
+// A residual of 16-bit elements is read 16 bytes at a time, 32 columns of two rows at once; four threads exchange words. What is left
+// of the columns is read by pairs.
+// CHECK-LABEL: dgemm.kernel @wide(
+// CHECK: llvm.load %{{.*}} : !llvm.ptr<1> -> vector<4xi32>
+// CHECK-COUNT-4: nvvm.shfl.sync bfly
+// CHECK: llvm.load %{{.*}} : !llvm.ptr<1> -> vector<4xi32>
+// CHECK-COUNT-4: nvvm.shfl.sync bfly
+// CHECK-COUNT-16: arith.addf
+// CHECK: llvm.load %{{.*}} : !llvm.ptr<1> -> i32
+// CHECK: llvm.load %{{.*}} : !llvm.ptr<1> -> i32
+// CHECK-NOT: llvm.load
+dgemm.kernel @wide(%a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: memref<4x64xf32> {dgemm.operand = "scale_a"}, %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %sb: memref<3x4xf32> {dgemm.operand = "scale_b"}, %d: memref<64x384xbf16> {dgemm.operand = "d"}, %e0: memref<64x384xbf16> {dgemm.operand = "epilogue0"})
+    problem <sizes = [64, 384, 512], epilogue = <operands = [<name = "residual", along = mn, element = bf16>], result = 0>>
+    config <tile = <block = 64x40x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
+  %m = arith.constant 64 : index
+  %n = arith.constant 384 : index
+  dgemm.for_each_tile (%tm, %tn) of (%m, %n) tile = [64, 40] group_m = 1 {
+    %sum = dgemm.zero : <64x40xf32>
+    %y = dgemm.map %sum at [%tm, %tn] with (%e0 : memref<64x384xbf16>) {
+    ^bb0(%x: f32, %r: f32):
+      %0 = arith.addf %x, %r : f32
+      dgemm.yield %0 : f32
+    } : !dgemm.frag<64x40xf32> -> !dgemm.frag<64x40xf32>
+    dgemm.store %y, %d[%tm, %tn] : !dgemm.frag<64x40xf32>, memref<64x384xbf16>
+  }
+}
