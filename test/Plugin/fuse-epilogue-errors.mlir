@@ -317,7 +317,7 @@ func.func @contiguous(%bias: tensor<256xf32>, %a: tensor<64x512xf8E4M3FN>, %sa: 
 func.func @offsets(%a: tensor<64x512xf8E4M3FN>, %sa: tensor<4x64xf32>, %b: tensor<3x256x512xf8E4M3FN>, %sb: tensor<3x2x4xf32>, %ends: tensor<3xi32>, %init: tensor<64x256xf32>) -> tensor<64x256xf32> {
   %sum = dgemm.gemm offsets(%ends) lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%init)
       : (tensor<64x512xf8E4M3FN>, tensor<4x64xf32>, tensor<3x256x512xf8E4M3FN>, tensor<3x2x4xf32>, tensor<64x256xf32>, tensor<3xi32>) -> tensor<64x256xf32>
-  // expected-remark @+1 {{left alone by dgemm-fuse-epilogue: expected an epilogue to be of a dense, contiguous or masked layout, but got offsets}}
+  // expected-remark @+1 {{left alone by dgemm-fuse-epilogue: expected an epilogue to be of a dense, contiguous, masked or batched layout, but got offsets}}
   %d = linalg.exp ins(%sum : tensor<64x256xf32>) outs(%init : tensor<64x256xf32>) -> tensor<64x256xf32>
   return %d : tensor<64x256xf32>
 }
