@@ -68,7 +68,7 @@ private:
   /// may lie between the rows of another.
   Error checkOverlap() const {
     SmallVector<size_t, 4> order = to_vector<4>(seq<size_t>(0, map.strides.size()));
-    llvm::stable_sort(order, [&](size_t x, size_t y) { return map.strides[x] < map.strides[y]; });
+    llvm::sort(order, [&](size_t x, size_t y) { return std::pair(map.strides[x], x) < std::pair(map.strides[y], y); });
     uint64_t below = map.dims[0] * getByteWidth(map.type);
     for (size_t i : order) {
       if (map.dims[i + 1] == 1)
