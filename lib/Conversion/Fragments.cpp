@@ -102,6 +102,17 @@ struct LowerZero : OpConversionPattern<ZeroOp> {
   }
 };
 
+struct LowerColumns : OpConversionPattern<ColumnsOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(ColumnsOp op, OpAdaptor adaptor, ConversionPatternRewriter &rewriter) const override {
+    NVVMBuilder b(op.getLoc(), rewriter);
+    SmallVector<Value> values = unpack(b, adaptor.getValue());
+    size_t first = op.getFirst() / 2, count = getThreadValues(op.getResult().getType());
+    rewriter.replaceOp(op, pack(b, ArrayRef(values).slice(first, count)));
+    return success();
+  }
+};
+
 struct LowerTileAt : OpConversionPattern<TileAtOp> {
   using OpConversionPattern::OpConversionPattern;
   LogicalResult matchAndRewrite(TileAtOp op, OpAdaptor adaptor, ConversionPatternRewriter &rewriter) const override {
@@ -152,5 +163,6 @@ struct ConvertYield : OpConversionPattern<YieldOp> {
 } // namespace
 
 void dgemm::populateFragmentPatterns(const TypeConverter &converter, RewritePatternSet &patterns) {
-  patterns.add<LowerZero, LowerTileAt, ConvertForEachTile, ConvertYield>(converter, patterns.getContext());
+  patterns.add<LowerZero, LowerColumns, LowerTileAt, ConvertForEachTile, ConvertYield>(
+      converter, patterns.getContext());
 }

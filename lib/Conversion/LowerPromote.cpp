@@ -97,6 +97,19 @@ public:
       columns = unpack(b, columnScales);
   }
 
+  /// `part`, which is value `i` of a fragment, times its factor, plus `sum`. With `partFirst` no product waits for the
+  /// part in a register of its own.
+  Value addScaled(int64_t i, Value part, Value sum, bool partFirst) {
+    if (partFirst && !rows.empty() && !columns.empty())
+      return LLVM::FMAOp::create(b, LLVM::FMulOp::create(b, part, getColumn(i)), rows[rowOfValue(i)], sum);
+    Value scale = get(i);
+    if (!scale)
+      return LLVM::FAddOp::create(b, part, sum);
+    return LLVM::FMAOp::create(b, part, scale, sum);
+  }
+
+private:
+  Value getColumn(int64_t i) const { return columns[(i - first) / 4 * 2 + i % 2]; }
   /// The factor of value `i` of a fragment; null if it is 1.
   Value get(int64_t i) {
     int64_t row = rowOfValue(i);
@@ -104,11 +117,9 @@ public:
       return blocks->get(i / 4 * 8, row);
     if (columns.empty())
       return rows.empty() ? Value() : rows[row];
-    Value column = columns[(i - first) / 4 * 2 + i % 2];
-    return rows.empty() ? column : LLVM::FMulOp::create(b, rows[row], column);
+    return rows.empty() ? getColumn(i) : LLVM::FMulOp::create(b, rows[row], getColumn(i));
   }
 
-private:
   NVVMBuilder &b;
   /// Index of the fragment value with which the part begins. A fragment of column scales has only the columns of the
   /// part.
@@ -125,7 +136,7 @@ struct LowerPromote : OpConversionPattern<PromoteOp> {
     SmallVector<Value> parts = unpack(b, adaptor.getPart()), sums = unpack(b, adaptor.getAcc());
     size_t first = op.getColumn() / 2;
     for (size_t i = first; i < first + parts.size(); ++i)
-      sums[i] = addScaled(b, parts[i - first], scales.get(i), sums[i]);
+      sums[i] = scales.addScaled(i, parts[i - first], sums[i], /*partFirst=*/scalesSum(op));
     // The empty asm holds the sums here. LLVM would otherwise sink the multiply-adds to the end of the loop, and a
     // second partial accumulator would stay live during the next wgmma.
     Value held = createAccumulatorFence(b, pack(b, ArrayRef(sums).slice(first, parts.size())));
@@ -135,11 +146,12 @@ struct LowerPromote : OpConversionPattern<PromoteOp> {
   }
 
 private:
-  /// part * scale + sum; a null `scale` is 1.
-  static Value addScaled(NVVMBuilder &b, Value part, Value scale, Value sum) {
-    if (!scale)
-      return LLVM::FAddOp::create(b, part, sum);
-    return LLVM::FMAOp::create(b, part, scale, sum);
+  /// Whether the op scales a sum, of which all columns have come out of the tensor cores: nothing has been added yet.
+  static bool scalesSum(PromoteOp op) {
+    Value acc = op.getAcc();
+    while (auto other = acc.getDefiningOp<PromoteOp>())
+      acc = other.getAcc();
+    return acc.getDefiningOp<ZeroOp>();
   }
 };
 

@@ -131,12 +131,6 @@ ProblemAttr ProblemAttr::getSymbolic(Layout layout, ScaledAttr lhs, ScaledAttr r
              AccuracyKind::Exact, /*pdl=*/false, /*alignment=*/1, /*accumulate=*/false, epilogue);
 }
 
-int64_t ProblemAttr::getScalesBeforeTile() const {
-  constexpr int64_t kScalesIn16Bytes = 4;
-  bool startsAnywhere = getLayout() == Layout::Offsets && getAlignment() % kScalesIn16Bytes != 0;
-  return startsAnywhere && getLhs().isForEachRowOfKBlock() ? kScalesIn16Bytes : 0;
-}
-
 ScaledAttr ProblemAttr::getScaledOf(Operand operand) const {
   return operand == Operand::A || operand == Operand::ScaleA ? getLhs() : getRhs();
 }

@@ -174,16 +174,12 @@ LogicalResult LoadOp::verify() {
 static LogicalResult verifyTileScales(LoadScalesOp op) {
   auto tile = cast<TileType>(op.getSource().getType());
   Type scales = op.getScales().getType();
-  bool isPart = op.isOfRows() && op.getOffsets().size() == 1;
-  if ((!op.getOffsets().empty() && !isPart) || op.getMovement())
-    return op.emitOpError(
-        "expected no 'by' for scales in shared memory, and at most the place of the first scale of A");
+  if (!op.getOffsets().empty() || op.getMovement())
+    return op.emitOpError("expected neither offsets nor 'by' for scales in shared memory");
   auto frag = dyn_cast<FragType>(scales);
   bool isRow = tile.getRows() == 1 && tile.getElementType().isF32();
-  bool fits = frag && (isPart ? frag.getRows() < tile.getColumns() : frag.getRows() == tile.getColumns());
-  if (frag && op.isOfRows() && (!isRow || frag.getColumns() != 1 || !fits))
-    return op.emitOpError() << "expected a 1xR tile of f32 and a fragment of " << (isPart ? "fewer than R rows" : "Rx1")
-                            << ", but got " << tile << " and " << frag;
+  if (frag && op.isOfRows() && (!isRow || frag.getColumns() != 1 || frag.getRows() != tile.getColumns()))
+    return op.emitOpError() << "expected a 1xR tile of f32 and a fragment of Rx1, but got " << tile << " and " << frag;
   if (frag && !op.isOfRows() && (!isRow || frag.getColumns() != tile.getColumns()))
     return op.emitOpError() << "expected a 1xC tile of f32 and a fragment of 1xC, but got " << tile << " and " << frag;
   if (!frag && (!isRow || cast<VectorType>(scales).getNumElements() != tile.getColumns()))
@@ -271,14 +267,23 @@ LogicalResult MmaWaitOp::verify() {
   return emitOpError() << "expected 'pending' to be 0 to 7, but got " << static_cast<int64_t>(getPending());
 }
 
+/// Verifies that `part` has columns of `whole` from `first` on.
+static LogicalResult verifyColumns(Operation *op, FragType part, FragType whole, int64_t first) {
+  if (part.getRows() == whole.getRows() && first >= 0 && first % hopper::kWgmmaNStep == 0 &&
+      first + part.getColumns() <= whole.getColumns() && part.getColumns() % hopper::kWgmmaNStep == 0)
+    return success();
+  return op->emitOpError() << "expected a part with the rows of " << whole
+                           << " and columns inside it from a multiple of 8, but got " << part << " from " << first;
+}
+
+LogicalResult ColumnsOp::verify() {
+  return verifyColumns(*this, getResult().getType(), getValue().getType(), getFirst());
+}
+
 LogicalResult PromoteOp::verify() {
-  FragType part = getPart().getType(), acc = getAcc().getType();
-  int64_t first = getColumn(), end = first + part.getColumns();
-  if (part.getRows() != acc.getRows() || first < 0 || first % hopper::kWgmmaNStep || end > acc.getColumns() ||
-      part.getColumns() % hopper::kWgmmaNStep)
-    return emitOpError() << "expected a part with the rows of " << acc
-                         << " and columns inside it from a multiple of 8, "
-                         << "but got " << part << " from " << first;
+  FragType part = getPart().getType();
+  if (failed(verifyColumns(*this, part, getAcc().getType(), getColumn())))
+    return failure();
   return verifyScales(*this, part.getColumns());
 }
 

@@ -163,32 +163,6 @@ static PromoteOp findPromote(StoreOp store) {
   return promote && promote->getBlock() == store->getBlock() ? promote : PromoteOp();
 }
 
-/// Half `i` of the rows of a view, or of its columns if it has one row.
-static ViewOp halve(ImplicitLocOpBuilder &b, ViewOp view, int64_t i) {
-  TileType tile = view.getTile().getType();
-  bool isRow = tile.getRows() == 1;
-  int64_t rows = isRow ? 1 : tile.getRows() / 2, columns = isRow ? tile.getColumns() / 2 : tile.getColumns();
-  auto type = TileType::get(b.getContext(), rows, columns, tile.getElementType(), tile.getSwizzle());
-  Value offset =
-      b.createOrFold<arith::AddIOp>(view.getOffset(), arith::ConstantIndexOp::create(b, i * (isRow ? columns : rows)));
-  return ViewOp::create(b, type, view.getStage(), view.getIndex(), offset);
-}
-
-/// Whether each half of the column scales of `load` can be read separately: they come from a view or from the operand.
-static bool canHalve(LoadScalesOp load) { return !load.isFromTile() || load.getSource().getDefiningOp<ViewOp>(); }
-
-/// Reads half `i` of the column scales of `load`, at the insertion point of `b`.
-static Value halveColumnScales(ImplicitLocOpBuilder &b, LoadScalesOp load, int64_t i) {
-  int64_t half = cast<FragType>(load.getScales().getType()).getColumns() / 2;
-  auto type = FragType::get(b.getContext(), 1, half);
-  if (load.isFromTile())
-    return LoadScalesOp::create(b, type, halve(b, load.getSource().getDefiningOp<ViewOp>(), i));
-  SmallVector<Value> offsets(load.getOffsets());
-  Value &n = offsets[offsets.size() - 2];
-  n = b.createOrFold<arith::AddIOp>(n, arith::ConstantIndexOp::create(b, i * half));
-  return LoadScalesOp::create(b, type, load.getSource(), offsets, load.getMovementAttr());
-}
-
 /// Splits an mma and its promote into two halves of the columns. Returns the second mma.
 static FailureOr<MmaOp> halveMma(MmaOp mma, PromoteOp promote) {
   auto view = mma.getRhs().getDefiningOp<ViewOp>();
@@ -206,7 +180,7 @@ static FailureOr<MmaOp> halveMma(MmaOp mma, PromoteOp promote) {
   ImplicitLocOpBuilder b(mma.getLoc(), view);
   int64_t half = mma.getRhs().getType().getRows() / 2;
   auto halfFrag = FragType::get(b.getContext(), mma.getType().getRows(), half);
-  Value rhs[] = {halve(b, view, 0), halve(b, view, 1)};
+  Value rhs[] = {halveView(b, view, 0), halveView(b, view, 1)};
   auto promoteHalf = [&](Value part, Value acc, int64_t i) {
     Value scales = promote.getColumnScales();
     if (columns) {
@@ -241,7 +215,9 @@ LogicalResult dgemm::storeEarly(PipelinedKLoop kLoop) {
   for (StoreOp store : block->getOps<StoreOp>())
     if (last && last->isBeforeInBlock(store))
       stores.push_back(store);
-  if (auto mma = dyn_cast_or_null<MmaOp>(last)) {
+  if (kLoop.isScaledBehind) {
+    last = scaleSlices(kLoop);
+  } else if (auto mma = dyn_cast_or_null<MmaOp>(last)) {
     PromoteOp promote = stores.empty() ? PromoteOp() : findPromote(stores.back());
     if (promote && promote.getPart() == mma.getResult() && stores.back().getPart() &&
         stores.back().getNumColumns() * 2 == promote.getPart().getType().getColumns()) {

@@ -16,6 +16,7 @@
 
 #include "dgemm/IR/DGemm.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
 
 namespace dgemm {
 
@@ -31,6 +32,8 @@ struct PipelinedKLoop {
   mlir::scf::ForOp loop;
   /// Each dgemm.mma and dgemm.mma_wait of the last K block, in order, if that is peeled.
   mlir::SmallVector<mlir::Operation *> lastMmas;
+  /// Whether a promote after the loop scales its sums.
+  bool isScaledBehind = false;
 };
 
 /// Gives each op of a K block a stage and an order, and rewrites the loop with scf::pipelineForLoop. Failure, after an
@@ -39,6 +42,24 @@ mlir::FailureOr<PipelinedKLoop> pipelineKLoop(mlir::scf::ForOp loop, KLoopShape 
 
 /// Splits an mma into its start and the wait for it. Returns the wait.
 MmaWaitOp splitMma(MmaOp mma);
+
+/// Half `i` of the rows of a view, or of its columns if it has one row.
+ViewOp halveView(mlir::ImplicitLocOpBuilder &b, ViewOp view, int64_t i);
+
+/// Whether each half of the column scales of `load` can be read separately: they come from a view, from the operand or
+/// from a copy of it.
+bool canHalve(LoadScalesOp load);
+
+/// Reads half `i` of the column scales of `load`, at the insertion point of `b`.
+mlir::Value halveColumnScales(mlir::ImplicitLocOpBuilder &b, LoadScalesOp load, int64_t i);
+
+/// Scales each slice of a sum to which only mmas add, in the peeled last K block, as soon as it is complete. Returns
+/// the wait for the last mma.
+MmaWaitOp scaleSlices(PipelinedKLoop kLoop);
+
+/// Scales the columns of a sum of which two stores take half each separately, each half before its store. Failure,
+/// after an error: the column scales cannot be halved.
+mlir::LogicalResult scaleInHalves(PromoteOp scaling);
 
 /// Splits the stores of a consumer's tiles into the parts that have a place in shared memory at a time with
 /// early_store: half of the columns if there is one slice, else one slice. Moves the stores of a branch's results into
@@ -52,6 +73,10 @@ mlir::LogicalResult storeEarly(PipelinedKLoop kLoop);
 /// Unrolls a K loop with a known number of K blocks by `factor`. A loop of exactly `factor` K blocks becomes
 /// straight-line code. Each mma takes over the registers of a partial sum that was promoted before it.
 mlir::LogicalResult unrollKLoop(mlir::scf::ForOp loop, int64_t factor);
+
+/// Peels the first K block of a loop whose sums only mmas add to, from zero on: they start there. Returns the loop of
+/// the other K blocks, null if there are none. Leaves other loops as they are.
+mlir::scf::ForOp peelFirst(mlir::scf::ForOp loop);
 
 } // namespace dgemm
 

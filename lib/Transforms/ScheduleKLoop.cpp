@@ -27,17 +27,20 @@ using namespace dgemm;
 
 namespace {
 
-/// Whether the sum of the loop is scaled after it, because some scales are the same along K.
+/// Whether the sums of the loop are scaled after it, because some scales are the same along K.
 bool isScaledBehind(scf::ForOp loop) {
   return llvm::any_of(loop->getUsers(), [](Operation *user) { return isa<PromoteOp>(user); });
 }
+
+/// Whether some sums are complete, and scaled, before the last mma.
+bool canScaleEarly(scf::ForOp loop) { return loop.getNumResults() > 1 && loop.getBody()->getOps<PromoteOp>().empty(); }
 
 /// A loop of one K block has nothing to run ahead and nothing to peel.
 KLoopShape chooseShape(scf::ForOp loop, ConfigAttr config) {
   std::optional<APInt> count = loop.getStaticTripCount();
   KLoopShape shape;
-  shape.peelsLast = config.getSchedule().getEarlyStore() && !isScaledBehind(loop) && count && count->sge(2) &&
-                    getConstantIntValue(loop.getLowerBound()) && getConstantIntValue(loop.getStep());
+  shape.peelsLast = config.getSchedule().getEarlyStore() && (!isScaledBehind(loop) || canScaleEarly(loop)) && count &&
+                    count->sge(2) && getConstantIntValue(loop.getLowerBound()) && getConstantIntValue(loop.getStep());
   shape.runsAhead = config.getSchedule().getRotate() && (!count || count->sgt(shape.peelsLast ? 2 : 1));
   return shape;
 }
@@ -61,16 +64,22 @@ int64_t getUnrollFactor(scf::ForOp loop, ConfigAttr config) {
 LogicalResult schedule(scf::ForOp loop, ConfigAttr config) {
   PipelinedKLoop kLoop = {loop, {}};
   KLoopShape shape = chooseShape(loop, config);
+  bool isScaled = isScaledBehind(loop);
+  if (isScaled && config.getSchedule().getEarlyStore() && loop.getNumResults() == 1 &&
+      failed(scaleInHalves(cast<PromoteOp>(*loop->user_begin()))))
+    return failure();
   if (shape.runsAhead || shape.peelsLast) {
     FailureOr<PipelinedKLoop> pipelined = pipelineKLoop(loop, shape);
     if (failed(pipelined))
       return failure();
     kLoop = *pipelined;
+    kLoop.isScaledBehind = isScaled;
   }
   if (shape.peelsLast && failed(storeEarly(kLoop)))
     return failure();
-  int64_t factor = getUnrollFactor(kLoop.loop, config);
-  return factor > 1 ? unrollKLoop(kLoop.loop, factor) : success();
+  scf::ForOp rest = peelFirst(kLoop.loop);
+  int64_t factor = rest ? getUnrollFactor(rest, config) : 1;
+  return factor > 1 ? unrollKLoop(rest, factor) : success();
 }
 
 struct ScheduleKLoop : dgemm::impl::ScheduleKLoopPassBase<ScheduleKLoop> {

@@ -283,17 +283,8 @@ func.func @store_movement(%v: !dgemm.frag<64x96xf32>, %d: memref<?x384xbf16>, %m
 
 // dgemm.load_scales C1: a row of shared memory is read as it lies there.
 func.func @scales_offsets(%t: !dgemm.tile<1x2xf32>, %n: index) {
-  // expected-error @+1 {{'dgemm.load_scales' op expected no 'by' for scales in shared memory, and at most the place of the first scale of A}}
+  // expected-error @+1 {{'dgemm.load_scales' op expected neither offsets nor 'by' for scales in shared memory}}
   %r = dgemm.load_scales %t[%n] : !dgemm.tile<1x2xf32> -> vector<2xf32>
-  return
-}
-
-// -----
-
-// dgemm.load_scales C1: with a place of the first scale, the row has more scales than the result.
-func.func @scales_place(%t: !dgemm.tile<1x64xf32>, %m: index) {
-  // expected-error @+1 {{'dgemm.load_scales' op expected a 1xR tile of f32 and a fragment of fewer than R rows, but got '!dgemm.tile<1x64xf32>' and '!dgemm.frag<64x1xf32>'}}
-  %r = dgemm.load_scales %t[%m] : !dgemm.tile<1x64xf32> -> !dgemm.frag<64x1xf32>
   return
 }
 
@@ -377,5 +368,13 @@ func.func @batched_groups(%M: index, %g: memref<8xi32>) {
   // expected-error @+1 {{expected 'tile'}}
   dgemm.for_each_tile (%m, %n, %group) of (%M, %M) batched %g : memref<8xi32> tile = [128, 64] group_m = 8 {
   }
+  return
+}
+
+// -----
+
+func.func @columns(%v: !dgemm.frag<64x256xf32>) {
+  // expected-error @+1 {{expected a part with the rows of '!dgemm.frag<64x256xf32>' and columns inside it from a multiple of 8, but got '!dgemm.frag<64x128xf32>' from 136}}
+  %0 = dgemm.columns %v from 136 : !dgemm.frag<64x256xf32> -> !dgemm.frag<64x128xf32>
   return
 }

@@ -284,8 +284,7 @@ def DGemm_LoadScalesOp : DGemm_Op<"load_scales", [DGemm_InKernel, MemoryEffects<
     reads the last (its columns lie outside D). `by` says how scales of B are loaded from the operand: by `cp_async`
     through shared memory, or by `registers` to each thread.
 
-    - C1: a row in shared memory has as many f32 as the result; offsets and `by` are not given. A row of scales of A may
-      have more; its offset is then the place of the first scale.
+    - C1: a row in shared memory has as many f32 as the result; offsets and `by` are not given.
     - C2: an operand is of f32, and has an offset for each dimension.
     - C3: a fragment `1xC` requires a B with a scale for each row, a vector a B without.
 
@@ -415,6 +414,21 @@ def DGemm_MmaWaitOp : DGemm_Op<"mma_wait", [DGemm_InKernel, MemoryEffects<[MemRe
   let arguments = (ins DGemm_SumType:$started, I64Attr:$pending);
   let results = (outs DGemm_SumType:$result);
   let assemblyFormat = "$started `pending` `=` $pending attr-dict `:` qualified(type($started))";
+  let hasVerifier = 1;
+}
+
+def DGemm_ColumnsOp : DGemm_Op<"columns", [DGemm_InKernel, Pure]> {
+  let summary = "some columns of a fragment";
+  let description = [{
+    The result has the columns of `value` from `first` on, as many as its type says.
+
+    - C1: the result has the rows of `value`. Its columns lie inside of `value`, in multiples of 8.
+
+    Example: `%right = dgemm.columns %sum from 128 : !dgemm.frag<64x256xf32> -> !dgemm.frag<64x128xf32>`.
+  }];
+  let arguments = (ins DGemm_SumType:$value, I64Attr:$first);
+  let results = (outs DGemm_SumType:$result);
+  let assemblyFormat = "$value `from` $first attr-dict `:` qualified(type($value)) `->` qualified(type($result))";
   let hasVerifier = 1;
 }
 
