@@ -18,6 +18,7 @@ import sys
 import tempfile
 
 READY_MADE = ["bias", "residual", "scale", "row_scale", "relu", "relu2", "gelu", "gelu_erf", "silu", "sigmoid", "tanh"]
+GATED = ["swiglu", "geglu", "swiglu+row_scale", "geglu+bias+residual"]
 LAYOUTS = ["dense", "contiguous", "masked"]
 CHAINS = ["bias+gelu", "bias+relu", "bias+silu+row_scale", "scale+bias+residual", "row_scale+residual", "bias+tanh+scale+residual",
           "residual+relu2"]
@@ -31,12 +32,13 @@ FUNCTIONS = ("math.exp", "math.log", "math.tanh", "math.erf", "math.sqrt", "math
 PREDICATES = ["oeq", "ogt", "oge", "olt", "ole", "une", "ugt", "ult", "ord", "uno"]
 
 
-def make_region(r, layout):
-    """A function of the element and of up to three operands, with up to eight ops. One op is a function at least half of the
+def make_region(r, layout, gated):
+    """A function of the element (gated: of two) and of up to three operands, with up to eight ops. One op is a function at least half of the
     time; quotients and roots of what may be anything make elements that nothing is known of, so they are few."""
     axes = ["n", "m", "mn", "none"] + (["g"] if layout != "dense" else [])
     operands = [(f"operand{i}", r.choice(axes), r.choice(["f32", "f32", "bf16", "f16"])) for i in range(r.randint(0, 3))]
-    numbers, truths, lines = ["%x"] + [f"%{name}" for name, _, _ in operands], [], []
+    elements = ["%x", "%up"] if gated else ["%x"]
+    numbers, truths, lines = elements + [f"%{name}" for name, _, _ in operands], [], []
     for index in range(r.randint(1, 8)):
         kind, result = r.random(), f"%v{index}"
         pick = lambda: r.choice(numbers[-3:] + numbers)  # noqa: E731, the newest more often
@@ -58,26 +60,31 @@ def make_region(r, layout):
         else:
             lines.append(f"{result} = arith.select {r.choice(truths)}, {pick()}, {pick()} : f32")
         numbers.append(result)
-    arguments = ["%x: f32"] + [
+    arguments = [f"{element}: f32" for element in elements] + [
         f'%{name}: f32 {{dgemm.operand = #dgemm.epilogue_operand<name = "{name}", along = {axis}, element = {element}>}}'
         for name, axis, element in operands]  # fmt: skip
     body = "".join(f"  {line}\n" for line in lines)
-    return f"func.func @region({', '.join(arguments)}) -> f32 {{\n{body}  return {numbers[-1]} : f32\n}}\n"
+    attributes = "attributes {dgemm.gated} " if gated else ""
+    return f"func.func @region({', '.join(arguments)}) -> f32 {attributes}{{\n{body}  return {numbers[-1]} : f32\n}}\n"
 
 
 def make_problem(seed, index, count):
     """The flags of dgemm-gen, those of dgemm-run, and the text of a region or the names of ready-made ones."""
     r = random.Random(seed * 1000003 + index)
+    gated = index >= 3 * len(READY_MADE) and r.random() < 0.25
     layout = LAYOUTS[index % 3] if index < 3 * len(READY_MADE) else r.choice(LAYOUTS)
     if index < 3 * len(READY_MADE):
         epilogue = READY_MADE[index // 3]
     elif index < count:
-        epilogue = r.choice(CHAINS + READY_MADE)
+        epilogue = r.choice(GATED if gated else CHAINS + READY_MADE)
     else:
-        epilogue = make_region(r, layout)
+        epilogue = make_region(r, layout, gated)
     m, n = r.choice([1, 7, 33, 64, 100, 129, 200]), r.choice([8, 24, 40, 120, 136, 200, 264, 33, 130])
     k = r.choice([16, 128, 144, 400, 512, 640, 130, 77])
     scale = r.choice([("1x128", "128x128"), ("1x128", "128x128"), ("row", "row"), ("tensor", "row"), ("1x128", "1x128")])
+    if gated:  # halves of B with whole scales, in one CTA
+        scale = r.choice([("1x128", "128x128"), ("row", "tensor"), ("tensor", "tensor")])
+        n = r.choice([256, 512, 768] if scale[1] == "128x128" else [256, 40, 130, 600])
     flags = [f"--n={n}", f"--k={k}", f"--scale-a={scale[0]}", f"--scale-b={scale[1]}", f"--layout={layout}"]
     flags += [f"--out={r.choice(['bf16', 'f16', 'f32'])}"]
     if layout != "dense":
@@ -87,10 +94,10 @@ def make_problem(seed, index, count):
     flags.append(f"--m={m}")
     if set(scale) <= {"tensor", "row"} and r.random() < 0.5:
         flags.append("--accuracy=fast")
-    config = r.choice(CONFIGS)
+    config = r.choice([config for config in CONFIGS if not gated or ("split" not in config and "block" not in config)])
     if ("cluster" in config and k % 16) or (layout == "contiguous" and "block" not in config):
         config = "" if "cluster" in config else config
-        config = ", ".join(filter(None, [config, "block = 128x64x128" if layout == "contiguous" else ""]))
+        config = ", ".join(filter(None, [config, f"block = 128x{256 if gated else 64}x128" if layout == "contiguous" else ""]))
     if "early_store" in config and scale != ("1x128", "128x128"):
         config = ""  # it is for scales that vary along K, and for one of B in a tile
     if config:

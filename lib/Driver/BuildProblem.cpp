@@ -31,17 +31,22 @@ struct SizeDivisor {
   int64_t getPromise() const { return size == kDynamic ? divisor : 1; }
 };
 
+/// Columns of D: with a gated epilogue it has half as many as B has rows.
+int64_t getColumnsOfD(const GemmShape &shape, EpilogueAttr epilogue) {
+  return epilogue && epilogue.getGated() && shape.n != kDynamic ? shape.n / 2 : shape.n;
+}
+
 /// The types of the operands.
 class ProblemTypes {
 public:
-  ProblemTypes(mlir::MLIRContext *context, const GemmShape &shape)
-      : shape(shape), lhs(scaled(context, shape.aType, shape.scaleA)), rhs(scaled(context, shape.bType, shape.scaleB)),
-        builder(context) {}
+  ProblemTypes(mlir::MLIRContext *context, const GemmShape &shape, EpilogueAttr fused = {})
+      : shape(shape), columnsOfD(getColumnsOfD(shape, fused)), lhs(scaled(context, shape.aType, shape.scaleA)),
+        rhs(scaled(context, shape.bType, shape.scaleB)), builder(context) {}
 
   MemRefType a() { return matrix(lhs.getElement(), hasAs(), shape.m, shape.k, shape.lda, shape.batchStrideA); }
   MemRefType b() { return matrix(rhs.getElement(), hasBs(), shape.n, shape.k, shape.ldb, shape.batchStrideB); }
   MemRefType d() {
-    return matrix(element(builder.getContext(), shape.outType), hasAs() || isKGrouped(), shape.m, shape.n, shape.ldd,
+    return matrix(element(builder.getContext(), shape.outType), hasAs() || isKGrouped(), shape.m, columnsOfD, shape.ldd,
                   shape.batchStrideD);
   }
   MemRefType scaleA() { return scales(hasAs(), lhs, shape.m, shape.scaleAKInnermost); }
@@ -53,11 +58,11 @@ public:
   MemRefType epilogue(EpilogueOperandAttr operand) {
     switch (operand.getAlong()) {
     case EpilogueAxisKind::N:
-      return isGrouped() ? packed(operand, {shape.groups, shape.n}) : packed(operand, {shape.n});
+      return isGrouped() ? packed(operand, {shape.groups, columnsOfD}) : packed(operand, {columnsOfD});
     case EpilogueAxisKind::M:
       return hasAs() ? packed(operand, {shape.groups, shape.m}) : packed(operand, {shape.m});
     case EpilogueAxisKind::MN:
-      return hasAs() ? packed(operand, {shape.groups, shape.m, shape.n}) : packed(operand, {shape.m, shape.n});
+      return hasAs() ? packed(operand, {shape.groups, shape.m, columnsOfD}) : packed(operand, {shape.m, columnsOfD});
     case EpilogueAxisKind::G:
       return packed(operand, {shape.groups});
     case EpilogueAxisKind::None:
@@ -139,6 +144,7 @@ private:
   }
 
   const GemmShape &shape;
+  int64_t columnsOfD;
   ScaledAttr lhs, rhs;
   Builder builder;
 };
@@ -194,9 +200,9 @@ static llvm::Error checkBatchStrides(const GemmShape &shape) {
 }
 
 /// A leading dimension is at least the length of a row.
-static llvm::Error checkPitches(const GemmShape &shape) {
+static llvm::Error checkPitches(const GemmShape &shape, EpilogueAttr epilogue) {
   std::tuple<const char *, int64_t, int64_t> pitches[] = {
-      {"A", shape.lda, shape.k}, {"B", shape.ldb, shape.k}, {"D", shape.ldd, shape.n}};
+      {"A", shape.lda, shape.k}, {"B", shape.ldb, shape.k}, {"D", shape.ldd, getColumnsOfD(shape, epilogue)}};
   for (auto [name, pitch, row] : pitches)
     if (pitch && pitch != kDynamic && pitch < row)
       return makeError(llvm::formatv("expected the leading dimension of {0} to be at least its row, {1}, but got {2}",
@@ -253,9 +259,7 @@ static llvm::Error checkShape(const GemmShape &shape) {
       return makeError(llvm::formatv("expected the divisor of {0} to be positive{1}, but got {2}", entry.name.upper(),
                                      entry.size > 0 ? " and to divide " + std::to_string(entry.size) : "",
                                      entry.divisor));
-  if (llvm::Error error = checkBatchStrides(shape))
-    return error;
-  return checkPitches(shape);
+  return checkBatchStrides(shape);
 }
 
 /// "dgemm_m4096_nx_k512", "dgemm_masked_g8_m..."; x for a dynamic size.
@@ -279,7 +283,7 @@ static DivisorsAttr makeDivisors(mlir::MLIRContext *context, const GemmShape &sh
 /// The function: its arguments are the operands of the gemm.
 static void buildFunction(mlir::ImplicitLocOpBuilder &b, const GemmShape &shape, EpilogueAttr epilogue,
                           llvm::StringRef entry) {
-  ProblemTypes types(b.getContext(), shape);
+  ProblemTypes types(b.getContext(), shape, epilogue);
   SmallVector<Type> operands = {types.a(), types.scaleA(), types.b(), types.scaleB(), types.d()};
   if (readsGroups(shape.layout))
     operands.push_back(types.groups());
@@ -356,6 +360,8 @@ llvm::Error Session::build(const GemmShape &shape) {
     if (!epilogue)
       return takeDiagnostics("the epilogue is not valid");
   }
+  if (llvm::Error error = checkPitches(shape, epilogue))
+    return error;
   auto location = mlir::UnknownLoc::get(&context);
   module = mlir::ModuleOp::create(location);
   auto b = mlir::ImplicitLocOpBuilder::atBlockEnd(location, module->getBody());

@@ -8,7 +8,8 @@
 
 //
 // The first argument of each function is the result of the function before it; for the first function it is the sum. A
-// chain is thus one function after the other.
+// chain is thus one function after the other. A function with the attribute `dgemm.gated` takes two sums, so it comes
+// first.
 //
 //===----------------------------------------------------------------------===//
 
@@ -24,21 +25,24 @@
 using namespace dgemm;
 using namespace mlir;
 
+/// On a function of a gated epilogue.
+static constexpr llvm::StringLiteral kGatedAttr = "dgemm.gated";
+
 namespace {
 /// Joins functions into one region.
 class Chain {
 public:
   explicit Chain(MLIRContext *context)
       : holder(ModuleOp::create(UnknownLoc::get(context))), builder(OpBuilder::atBlockEnd(holder->getBody())) {
-    value = addArgument(UnknownLoc::get(context));
+    values.push_back(addArgument(UnknownLoc::get(context)));
   }
 
   /// `elementType`, if given, is the type of operands with a value for each element.
   LogicalResult add(func::FuncOp function, Type elementType, bool isExact);
 
   EpilogueAttr finish() {
-    YieldOp::create(builder, value.getLoc(), value);
-    return getEpilogue(holder->getBodyRegion(), operands, /*isGated=*/false);
+    YieldOp::create(builder, values.front().getLoc(), values.front());
+    return getEpilogue(holder->getBodyRegion(), operands, isGated);
   }
 
 private:
@@ -49,20 +53,23 @@ private:
   /// Holds the ops of the region. It is never verified.
   OwningOpRef<ModuleOp> holder;
   OpBuilder builder;
-  Value value;
+  /// The sums, two of a gated epilogue; behind the first function its result.
+  SmallVector<Value, 2> values;
+  bool isGated = false, isEmpty = true;
   SmallVector<EpilogueOperandAttr> operands;
 };
 } // namespace
 
 FailureOr<Value> Chain::getOperand(func::FuncOp function, unsigned index, Type elementType) {
-  auto operand = function.getArgAttrOfType<EpilogueOperandAttr>(index, "dgemm.operand");
+  auto operand = function.getArgAttrOfType<EpilogueOperandAttr>(index, kOperandAttr);
   if (!operand)
     return function.emitOpError() << "expected argument " << index
                                   << " of an epilogue to say what it is, as {dgemm.operand = "
                                      "#dgemm.epilogue_operand<name = \"bias\", along = n, element = f32>}";
   if (elementType && operand.getAlong() == EpilogueAxisKind::MN)
     operand = EpilogueOperandAttr::get(operand.getContext(), operand.getName(), operand.getAlong(), elementType);
-  for (auto [known, argument] : llvm::zip_equal(operands, holder->getBody()->getArguments().drop_front())) {
+  for (auto [known, argument] :
+       llvm::zip_equal(operands, holder->getBody()->getArguments().take_back(operands.size()))) {
     if (known == operand)
       return Value(argument);
     if (known.getName() == operand.getName())
@@ -75,16 +82,26 @@ FailureOr<Value> Chain::getOperand(func::FuncOp function, unsigned index, Type e
 
 LogicalResult Chain::add(func::FuncOp function, Type elementType, bool isExact) {
   auto isF32 = [](Type type) { return type.isF32(); };
-  if (!function.getBody().hasOneBlock() || function.getNumArguments() < 1 || function.getNumResults() != 1 ||
-      !llvm::all_of(function.getArgumentTypes(), isF32) || !isF32(function.getResultTypes()[0]))
-    return function.emitOpError() << "expected an epilogue to be a function of one block, of f32 arguments, of which "
-                                     "the first is the element, with one f32 as its result, but got "
-                                  << function.getFunctionType();
-  if (operands.size() + function.getNumArguments() - 1 > EpilogueAttr::kMaxOperands)
+  if (!function.getBody().hasOneBlock() || function.getNumArguments() < (function->hasAttr(kGatedAttr) ? 2 : 1) ||
+      function.getNumResults() != 1 || !llvm::all_of(function.getArgumentTypes(), isF32) ||
+      !isF32(function.getResultTypes()[0]))
+    return function.emitOpError()
+           << "expected an epilogue to be a function of one block, of f32 arguments, of which "
+              "the first is the element (two with dgemm.gated), with one f32 as its result, but got "
+           << function.getFunctionType();
+  if (function->hasAttr(kGatedAttr)) {
+    if (!isEmpty)
+      return function.emitOpError("expected a gated function to be the first of an epilogue, as it takes two sums");
+    isGated = true;
+    values.push_back(addArgument(function.getLoc()));
+  }
+  isEmpty = false;
+  unsigned numSums = values.size();
+  if (operands.size() + function.getNumArguments() - numSums > EpilogueAttr::kMaxOperands)
     return function.emitOpError() << "expected at most " << EpilogueAttr::kMaxOperands << " operands of an epilogue";
   IRMapping mapping;
-  mapping.map(function.getArgument(0), value);
-  for (unsigned index = 1; index < function.getNumArguments(); ++index) {
+  mapping.map(function.getArguments().take_front(numSums), values);
+  for (unsigned index = numSums; index < function.getNumArguments(); ++index) {
     FailureOr<Value> operand = getOperand(function, index, elementType);
     if (failed(operand))
       return failure();
@@ -100,7 +117,7 @@ LogicalResult Chain::add(func::FuncOp function, Type elementType, bool isExact) 
     if (isExact && isa<arith::ArithFastMathInterface>(copy))
       copy->setAttr("fastmath", arith::FastMathFlagsAttr::get(copy->getContext(), arith::FastMathFlags::none));
   }
-  value = mapping.lookup(function.front().getTerminator()->getOperand(0));
+  values.assign({mapping.lookup(function.front().getTerminator()->getOperand(0))});
   return success();
 }
 

@@ -18,8 +18,8 @@ struct ReadyMade {
 };
 } // namespace
 
-// Functions of the element, and of operands that an attribute describes. Sigmoids are computed with tanh, which takes
-// one instruction of the special function unit; an exponential and a quotient take two.
+// Functions of the element (gated: of two), and of operands that an attribute describes. Sigmoids are computed with
+// tanh, which takes one instruction of the special function unit; an exponential and a quotient take two.
 static constexpr ReadyMade kReadyMade[] = {
     {"bias", R"(
 func.func @bias(%x: f32, %bias: f32 {dgemm.operand = #dgemm.epilogue_operand<name = "bias", along = n, element = f32>}) -> f32 {
@@ -99,6 +99,31 @@ func.func @sigmoid(%x: f32) -> f32 {
     {"tanh", R"(
 func.func @tanh(%x: f32) -> f32 {
   %y = math.tanh %x fastmath<afn> : f32
+  return %y : f32
+})"},
+    // silu(gate) up
+    {"swiglu", R"(
+func.func @swiglu(%gate: f32, %up: f32) -> f32 attributes {dgemm.gated} {
+  %half = arith.constant 0.5 : f32
+  %part = arith.mulf %gate, %half : f32
+  %tanh = math.tanh %part fastmath<afn> : f32
+  %silu = math.fma %part, %tanh, %part : f32
+  %y = arith.mulf %silu, %up : f32
+  return %y : f32
+})"},
+    // gelu(gate) up
+    {"geglu", R"(
+func.func @geglu(%gate: f32, %up: f32) -> f32 attributes {dgemm.gated} {
+  %c1 = arith.constant 0.797884561 : f32
+  %c3 = arith.constant 0.0356774081 : f32
+  %half = arith.constant 0.5 : f32
+  %square = arith.mulf %gate, %gate : f32
+  %slope = math.fma %square, %c3, %c1 : f32
+  %inner = arith.mulf %gate, %slope : f32
+  %tanh = math.tanh %inner fastmath<afn> : f32
+  %part = arith.mulf %gate, %half : f32
+  %gelu = math.fma %part, %tanh, %part : f32
+  %y = arith.mulf %gelu, %up : f32
   return %y : f32
 })"},
 };

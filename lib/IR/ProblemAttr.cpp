@@ -127,7 +127,10 @@ ProblemAttr ProblemAttr::getSymbolic(Layout layout, ScaledAttr lhs, ScaledAttr r
   MLIRContext *context = out.getContext();
   constexpr int64_t kDynamic[] = {-1, -1, -1, -1};
   auto sizes = ArrayRef(kDynamic).take_front(layout == Layout::Dense ? 3 : 4);
-  return get(context, DenseI64ArrayAttr::get(context, sizes), layout, DictionaryAttr(), DivisorsAttr(), lhs, rhs, out,
+  // Of a gated epilogue N is known to have two halves of whole scale blocks.
+  auto divisors =
+      epilogue && epilogue.getGated() ? DivisorsAttr::get(context, 2 * kScaleBlock, 1, 1, 1, 1) : DivisorsAttr();
+  return get(context, DenseI64ArrayAttr::get(context, sizes), layout, DictionaryAttr(), divisors, lhs, rhs, out,
              AccuracyKind::Exact, /*pdl=*/false, /*alignment=*/1, /*accumulate=*/false, epilogue);
 }
 
@@ -248,9 +251,8 @@ LogicalResult ProblemAttr::verify(function_ref<InFlightDiagnostic()> emitError, 
   // C8.
   if (epilogue && failed(verifyHasEpilogue(emitError, layout, accumulate)))
     return failure();
-  // C6. A symbolic problem has no known N.
-  bool isSymbolic = llvm::all_of(sizes.asArrayRef(), [](int64_t size) { return size < 0; }) && !divisors && !strides;
-  if (epilogue && epilogue.getGated() && !isSymbolic && failed(verifyGatedColumns(emitError, rhs, sizes[1], divisors)))
+  // C6.
+  if (epilogue && epilogue.getGated() && failed(verifyGatedColumns(emitError, rhs, sizes[1], divisors)))
     return failure();
   // C7.
   bool isAligned = layout == Layout::Offsets || layout == Layout::KGrouped;

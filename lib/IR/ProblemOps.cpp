@@ -247,6 +247,9 @@ static ProblemAttr verifyRecipe(GemmOp op) {
       return op.emitOpError() << "expected accuracy(exact) where the scales of '" << name
                               << "' vary along K, but got fast",
              nullptr;
+  if (op.getGated() &&
+      failed(verifyGatedColumns([&] { return op.emitOpError(); }, rhs, op.getN(), op.getDivisorsAttr())))
+    return nullptr;
   auto epilogue = EpilogueAttr::get(op.getContext(), ::getEpilogueRoles(op), {}, /*result=*/0, op.getGated());
   return ProblemAttr::getSymbolic(op.getLayout(), lhs, rhs, out, epilogue);
 }
@@ -289,10 +292,6 @@ LogicalResult GemmOp::verify() {
   for (auto [operand, value] : getRoles())
     if (failed(verifyOperand(*this, operand, value, OperandGeometry::get(unknown, operand))))
       return failure();
-
-  if (getGated() &&
-      failed(verifyGatedColumns([&] { return emitOpError(); }, unknown.getRhs(), getN(), getDivisorsAttr())))
-    return failure();
 
   // C4.
   for (auto [name, size] : llvm::zip(kSizeNames, ::getSizes(*this)))

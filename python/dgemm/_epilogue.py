@@ -17,6 +17,8 @@ MAX_OPERANDS = 8
 OPERAND_DTYPES = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
 """Of operands, with MLIR's names."""
 _TAKEN = ("a", "scale_a", "b", "scale_b", "d", "m_indices", "masked_m")
+_GATED = "up"
+"""The second element of a gated function."""
 _CAN_BE_APPROXIMATE = ("arith.divf", "math.sqrt", "math.rsqrt", "math.exp", "math.exp2", "math.expm1", "math.log", "math.log2",
                        "math.log1p", "math.tanh", "math.erf")
 """Ops that have a quicker form, exact enough for results of 16 bits (docs/epilogues.md)."""
@@ -39,7 +41,7 @@ class _Op:
 
 
 class _Tape:
-    """The ops of one trace. Numbers of values: the element, the operands, the ops."""
+    """The ops of one trace. Numbers of values: the element (gated: two), the operands, the ops."""
 
     def __init__(self, arguments: int):
         self.arguments = arguments
@@ -343,6 +345,20 @@ def gelu(x: Value, approximate: str = "tanh") -> Value:
     return fma(half, tanh(x * fma(x * x, c * 0.044715, c)), half)
 
 
+def swiglu(gate: Value, up: Value) -> Value:
+    """silu(gate) * up, in a gated epilogue."""
+    return silu(gate) * up
+
+
+def geglu(gate: Value, up: Value, approximate: str = "tanh") -> Value:
+    """gelu(gate) * up, in a gated epilogue.
+
+    Args:
+        approximate: as that of gelu.
+    """
+    return gelu(gate, approximate) * up
+
+
 # ----------------------------------------------------------------------------
 # Epilogues
 # ----------------------------------------------------------------------------
@@ -355,27 +371,29 @@ class Trace:
     names: tuple[str, ...]
     ops: tuple[_Op, ...]
     result: int
+    gated: bool = False
+    """True where the function takes two elements."""
 
     def text(self, axes: tuple[str, ...], dtypes: tuple[str, ...], exact: bool) -> str:
         """As a function of MLIR, for operands along `axes` of these dtypes."""
-        arguments = ["%0: f32"]
-        for number, (name, axis, dtype) in enumerate(zip(self.names, axes, dtypes), 1):
+        arguments = [f"%{number}: f32" for number in range(1 + self.gated)]
+        for number, (name, axis, dtype) in enumerate(zip(self.names, axes, dtypes), len(arguments)):
             arguments.append(f'%{number}: f32 {{dgemm.operand = #dgemm.epilogue_operand<name = "{name}", along = {axis}, '
                              f"element = {OPERAND_DTYPES[dtype]}>}}")
-        lines = [f"func.func @epilogue({', '.join(arguments)}) -> f32 {{"]
+        lines = [f"func.func @epilogue({', '.join(arguments)}) -> f32 {'attributes {dgemm.gated} ' if self.gated else ''}{{"]
         lines += [f"  %{number} = {_print(op, exact)}" for number, op in enumerate(self.ops, len(arguments))]
         return "\n".join([*lines, f"  return %{self.result} : f32", "}", ""])
 
     def dump(self) -> str:
         """As an argument of an operator; load reads it."""
-        return json.dumps([self.names, [astuple(op) for op in self.ops], self.result])
+        return json.dumps([self.names, [astuple(op) for op in self.ops], self.result, self.gated])
 
 
 @functools.lru_cache(maxsize=1024)
 def load(text: str) -> Trace:
     """What Trace.dump wrote."""
-    names, ops, result = json.loads(text)
-    return Trace(tuple(names), tuple(_Op(name, tuple(args), *rest) for name, args, *rest in ops), result)
+    names, ops, result, gated = json.loads(text)
+    return Trace(tuple(names), tuple(_Op(name, tuple(args), *rest) for name, args, *rest in ops), result, gated)
 
 
 def _print(op: _Op, exact: bool) -> str:
@@ -390,20 +408,21 @@ def _print(op: _Op, exact: bool) -> str:
     return f"{op.name} {args}{flags} : f32"
 
 
-def trace(function: Callable[..., Any], names: tuple[str, ...]) -> Trace:
-    """Calls `function` with the element and these operands."""
-    tape = _Tape(1 + len(names))
-    values = {name: Value(tape, number) for number, name in enumerate(names, 1)}
-    result = function(Value(tape, 0), **values)
+def trace(function: Callable[..., Any], names: tuple[str, ...], gated: bool = False) -> Trace:
+    """Calls `function` with the element, or two elements, and these operands."""
+    elements = 1 + gated
+    tape = _Tape(elements + len(names))
+    values = {name: Value(tape, number) for number, name in enumerate(names, elements)}
+    result = function(*(Value(tape, number) for number in range(elements)), **values)
     if not isinstance(result, (Value, numbers.Real)) or isinstance(result, bool):
         raise TypeError(f"an epilogue gives a {type(result).__name__}; allowed is one number, made of its arguments")
     number = _number(tape, result)
-    return Trace(names, tuple(tape.ops), number)
+    return Trace(names, tuple(tape.ops), number, gated)
 
 
 class Epilogue:
-    """A function of the element and its operands, which the gemm functions take as `epilogue`. Call it with other tensors
-    for an epilogue of the same function, which is not traced again."""
+    """A function of the element (gated: of two) and its operands, which the gemm functions take as `epilogue`. Call it with
+    other tensors for an epilogue of the same function, which is not traced again."""
 
     def __init__(self, traced: Trace, tensors: tuple[Any, ...]):
         self.trace = traced
@@ -414,7 +433,8 @@ class Epilogue:
         return Epilogue(self.trace, tuple(operands[name] for name in self.trace.names))
 
     def __repr__(self) -> str:
-        return f"<dgemm.Epilogue of x{''.join(', ' + name for name in self.trace.names)}: {len(self.trace.ops)} ops>"
+        elements = "gate, up" if self.trace.gated else "x"
+        return f"<dgemm.Epilogue of {elements}{''.join(', ' + name for name in self.trace.names)}: {len(self.trace.ops)} ops>"
 
 
 def _check_names(wanted: tuple[str, ...], operands: dict[str, Any]) -> None:
@@ -428,10 +448,12 @@ def epilogue(function: Callable[..., Any], **operands: Any) -> Epilogue:
 
     Args:
         function: of the element (float32), and of operands by their names. It is called once, with values that stand for
-            numbers: operators, comparisons and functions of dgemm make others of them.
+            numbers: operators, comparisons and functions of dgemm make others of them. A function whose second parameter is
+            `up`, and no operand, is gated: dgemm.epilogue(lambda gate, up: dgemm.silu(gate) * up). It takes the elements of
+            columns n and N/2 + n, and D is [M, N/2].
         operands: tensors of float32, bfloat16 or float16, on the device of the product D [M, N]. Their shapes say what they
             have a value for: [N] a column, [M, 1] a row, [M, N] an element, [1] all of D. Contiguous groups: [G, N] a column of
-            a group, [G, 1] a group. Masked groups: [G, N] or [G, 1, N], [G, M, 1], [G, M, N] and [G, 1, 1].
+            a group, [G, 1] a group. Masked groups: [G, N] or [G, 1, N], [G, M, 1], [G, M, N] and [G, 1, 1]. N is that of D.
 
     TypeError for what cannot be traced, such as an `if` on a value.
     """
@@ -442,6 +464,8 @@ def epilogue(function: Callable[..., Any], **operands: Any) -> Epilogue:
         raise TypeError("the function of an epilogue has no parameter; the first is the element")
     names = tuple(parameter.name for parameter in parameters[1:]
                   if parameter.default is inspect.Parameter.empty or parameter.name in operands)
+    gated = names[:1] == (_GATED,) and _GATED not in operands
+    names = names[1:] if gated else names
     _check_names(names, operands)
     if len(names) > MAX_OPERANDS:
         raise ValueError(f"an epilogue has {len(names)} operands; allowed are {MAX_OPERANDS}")
@@ -449,7 +473,7 @@ def epilogue(function: Callable[..., Any], **operands: Any) -> Epilogue:
         if name in _TAKEN or keyword.iskeyword(name) or not name.isascii():
             raise ValueError(f"an operand of an epilogue is called {name}; allowed are names that no other operand has: not "
                              f"{', '.join(_TAKEN)}")
-    return Epilogue(trace(function, names), tuple(operands[name] for name in names))
+    return Epilogue(trace(function, names, gated), tuple(operands[name] for name in names))
 
 
 def check(name: str, value: Any) -> Epilogue:

@@ -141,7 +141,8 @@ def multiply(mat_a: Any, mat_b: Any, scale_a: Any, granularity_a: str, scale_b: 
     (m, k), n = mat_a.shape, mat_b.shape[1]
     scale_a = _arrange("scale_a", scale_a, granularity_a, m, k)
     scale_b = _arrange("scale_b", scale_b, granularity_b, n, k)
-    d = _empty(mat_a, m, n, out) if isinstance(out, str) else out
+    columns = n // 2 if epilogue is not None and epilogue.trace.gated else n
+    d = _empty(mat_a, m, columns, out) if isinstance(out, str) else out
     a, b = _as_type("mat_a", mat_a, "a_type", a_type), _as_type("mat_b.T", mat_b.T, "b_type", b_type)
     recipe = Recipe(granularity_a, granularity_b, accuracy)
     if bias is not None:

@@ -251,7 +251,10 @@ def analyze(operands: Operands, layout: str, row_alignment: int, recipe: Recipe 
     b_front = () if layout in SHARED_B else (groups,)
     d_front = (groups,) if layout == "k_grouped" else front
     _check_shape(b_name, operands.b, b_front + (n, k), f"[N, K] with K of {a_name}")
-    _check_shape(d_name, operands.d, d_front + (m, n), f"[M, N] with M of {a_name} and N of {b_name}")
+    gated = trace is not None and trace.gated
+    columns = n // 2 if gated else n
+    _check_shape(d_name, operands.d, d_front + (m, columns), f"[M, {'N/2' if gated else 'N'}] with M of {a_name} and N of {b_name}" +
+                 (", as the function of the epilogue takes two elements" if gated else ""))
     of_a, of_b = recipe.scale_a, recipe.scale_b
     _check_shape(sa_name, operands.scale_a, front + scale_shape(of_a, m, k), _scale_meaning(of_a, "M"))
     _check_shape(sb_name, operands.scale_b, b_front + scale_shape(of_b, n, k), _scale_meaning(of_b, "N"))
@@ -269,7 +272,7 @@ def analyze(operands: Operands, layout: str, row_alignment: int, recipe: Recipe 
         **_pitches(layout, d_name, operands.d, "d"), scale_a=of_a, scale_b=of_b, accuracy=recipe.accuracy,
         accumulate=recipe.accumulate, a_type=_FP8_NAMES[operands.a.dtype],
         b_type=_FP8_NAMES[operands.b.dtype], out=_OUT_NAMES[operands.d.dtype],
-        epilogue="" if trace is None else _describe_epilogue(trace, operands, layout, m, n, groups),
+        epilogue="" if trace is None else _describe_epilogue(trace, operands, layout, m, columns, groups),
         **_orders(operands, recipe)).canonical()
     if not problem.needs_m:
         problem = replace(problem, m=DYNAMIC)

@@ -119,10 +119,16 @@ class Problem:
         return replace(
             self, lda=0 if self.lda == self.k or one_row else self.lda,
             ldb=0 if self.ldb == self.k or (self.n == 1 and (one_matrix or self.layout in SHARED_B)) else self.ldb,
-            ldd=0 if self.ldd == self.n or one_row else self.ldd,
+            ldd=0 if self.ldd == self.columns or one_row else self.ldd,
             scale_a_k_innermost=self.scale_a_k_innermost and differs(self.scale_a, same_pitch_a),
             scale_b_k_innermost=self.scale_b_k_innermost and differs(self.scale_b, same_pitch_b),
             scale_b_n_innermost=self.scale_b_n_innermost and self.scale_b == "128x128" and self.k > BLOCK and self.n > BLOCK)
+
+    @property
+    def columns(self) -> int:
+        """Those of D: half of N with a gated epilogue."""
+        gated = "dgemm.gated" in self.epilogue or not {"swiglu", "geglu"}.isdisjoint(self.epilogue.split("+"))
+        return self.n // 2 if gated else self.n
 
     @property
     def needs_m(self) -> bool:

@@ -494,6 +494,44 @@ func.func @alone(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<
 
 // -----
 
+// C6 where all sizes are dynamic, and nothing is promised.
+// expected-error @+1 {{expected N to be a multiple of 256 for a gated epilogue with B scaled by #dgemm.scaled<f8E4M3FN by [128, 128] of f32>, but got 1 as its divisor}}
+#problem = #dgemm.problem<sizes = [-1, -1, -1], epilogue = <result = 0, gated = true>>
+
+// -----
+
+// C6: a tile of each half has one scale of B, or one of each block.
+// expected-error @+1 {{expected B to be scaled by [128, 128] or [full, full] for a gated epilogue, but got #dgemm.scaled<f8E4M3FN by [1, full] of f32>}}
+#problem = #dgemm.problem<sizes = [64, 512, 512], lhs = <f8E4M3FN by [1, full] of f32>, rhs = <f8E4M3FN by [1, full] of f32>, epilogue = <result = 0, gated = true>>
+
+// -----
+
+// C6, of a dgemm.gemm.
+func.func @rows(%a: memref<?x?xf8E4M3FN>, %sa: memref<1x?xf32>, %b: memref<?x?xf8E4M3FN>, %sb: memref<1x?xf32>, %d: memref<?x?xbf16>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected B to be scaled by [128, 128] or [full, full] for a gated epilogue, but got #dgemm.scaled<f8E4M3FN by [1, full] of f32>}}
+  dgemm.gemm dense lhs(%a scaled %sa by [1, full]) rhs(%b scaled %sb by [1, full]) out(%d) epilogue gated {
+    ^bb0(%x: f32, %y: f32):
+      %0 = arith.mulf %x, %y : f32
+      dgemm.yield %0 : f32
+    } : (memref<?x?xf8E4M3FN>, memref<1x?xf32>, memref<?x?xf8E4M3FN>, memref<1x?xf32>, memref<?x?xbf16>)
+  return
+}
+
+// -----
+
+// A dynamic N is promised to have two such halves.
+func.func @dynamic(%a: memref<?x512xf8E4M3FN>, %sa: memref<4x?xf32>, %b: memref<?x512xf8E4M3FN>, %sb: memref<?x4xf32>, %d: memref<?x?xbf16>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected N to be a multiple of 256 for a gated epilogue with B scaled by #dgemm.scaled<f8E4M3FN by [128, 128] of f32>, but got 1 as its divisor}}
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d) epilogue gated {
+    ^bb0(%x: f32, %y: f32):
+      %0 = arith.mulf %x, %y : f32
+      dgemm.yield %0 : f32
+    } : (memref<?x512xf8E4M3FN>, memref<4x?xf32>, memref<?x512xf8E4M3FN>, memref<?x4xf32>, memref<?x?xbf16>)
+  return
+}
+
+// -----
+
 // C3 of dgemm.map: the result.
 dgemm.kernel @kernel(%a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: memref<4x64xf32> {dgemm.operand = "scale_a"},
                      %b: memref<512x512xf8E4M3FN> {dgemm.operand = "b"}, %sb: memref<4x4xf32> {dgemm.operand = "scale_b"},
@@ -509,6 +547,26 @@ dgemm.kernel @kernel(%a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: mem
     ^bb0(%x: f32):
       dgemm.yield %x : f32
     } : !dgemm.frag<64x256xf32> -> !dgemm.frag<64x256xf32>
+  }
+}
+
+// -----
+
+// C3: a gated one has no part.
+dgemm.kernel @kernel(%a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: memref<4x64xf32> {dgemm.operand = "scale_a"},
+                     %b: memref<512x512xf8E4M3FN> {dgemm.operand = "b"}, %sb: memref<4x4xf32> {dgemm.operand = "scale_b"},
+                     %d: memref<64x256xbf16> {dgemm.operand = "d"})
+    problem <sizes = [64, 512, 512], epilogue = <result = 0, gated = true>>
+    config <tile = <block = 64x256x128>, schedule = <stages = 4, warpgroups = 1>> {
+  %m = arith.constant 64 : index
+  %n = arith.constant 512 : index
+  dgemm.for_each_tile (%tm, %tn) of (%m, %n) tile = [64, 256] group_m = 8 {
+    %zero = dgemm.zero : <64x256xf32>
+    // expected-error @+1 {{'dgemm.map' op expected a result of type '!dgemm.frag<64x128xf32>' without 'part', but got '!dgemm.frag<64x128xf32>'}}
+    %0 = dgemm.map %zero at [%tm, %tn] part [0, 64] {
+    ^bb0(%x: f32, %y: f32):
+      dgemm.yield %x : f32
+    } : !dgemm.frag<64x256xf32> -> !dgemm.frag<64x128xf32>
   }
 }
 

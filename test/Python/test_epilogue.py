@@ -160,6 +160,77 @@ def test_each_library(library):
 
 
 # ----------------------------------------------------------------------------
+# Gated
+# ----------------------------------------------------------------------------
+
+
+def make_gated(m=M, out="bf16", a_front=(), b_front=(), seed=0) -> tuple[Operands, np.ndarray]:
+    """Of 512 rows of B, and a D of half as many columns."""
+    x = Operands(PAIR, m, 512, K, out=out, a_front=a_front, b_front=b_front, seed=seed)
+    x.scale_a *= np.float32(0.08)
+    x.wide_a *= np.float32(0.08)
+    return x, np.full((*x.d.shape[:-1], 256), np.nan, x.d.dtype)
+
+
+def swiglu(gate, up):
+    return gate * sigmoid(gate) * up
+
+
+@pytest.mark.parametrize("out", OUT)
+@pytest.mark.parametrize("function, expected", [
+    (dgemm.swiglu, swiglu),
+    (dgemm.geglu, lambda x, up: x / 2 * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))) * up),
+    (lambda gate, up: dgemm.relu(gate) - 2 * up, lambda gate, up: np.maximum(gate, 0) - 2 * up),
+], ids=["swiglu", "geglu", "lambda"])
+def test_gated(out, function, expected):
+    x, d = make_gated(out=out)
+    dgemm.fp8_gemm_nt((x.a, x.scale_a), (x.b, x.scale_b), d, epilogue=dgemm.epilogue(function))
+    sums = x.wide_a @ x.wide_b.T
+    assert difference(d, expected(sums[:, :256], sums[:, 256:])) < LIMITS[out]
+
+
+def test_gated_with_operands_and_a_pitch():
+    x, _ = make_gated()
+    d = np.full((M, 264), np.nan, BF16)
+    rng = np.random.default_rng(7)
+    bias, residual = rng.standard_normal(256).astype(np.float32), rng.standard_normal((M, 256)).astype(np.float32)
+    function = dgemm.epilogue(lambda gate, up, bias, residual: dgemm.swiglu(gate, up + bias) + residual, bias=bias, residual=residual)
+    assert repr(function).startswith("<dgemm.Epilogue of gate, up, bias, residual: ")
+    dgemm.fp8_gemm_nt((x.a, x.scale_a), (x.b, x.scale_b), d[:, :256], epilogue=function)
+    sums = x.wide_a @ x.wide_b.T
+    assert difference(d[:, :256], swiglu(sums[:, :256], sums[:, 256:] + bias) + residual) < LIMITS["bf16"]
+    assert np.isnan(d[:, 256:].astype(np.float32)).all()
+
+
+def test_gated_groups():
+    x, d = make_gated(m=256, b_front=(2,))
+    groups = np.repeat(np.arange(2, dtype=np.int32), 128)
+    dgemm.m_grouped_fp8_gemm_nt_contiguous((x.a, x.scale_a), (x.b, x.scale_b), d, groups, epilogue=dgemm.epilogue(dgemm.swiglu))
+    sums = np.concatenate([x.wide_a[:128] @ x.wide_b[0].T, x.wide_a[128:] @ x.wide_b[1].T])
+    assert difference(d, swiglu(sums[:, :256], sums[:, 256:])) < LIMITS["bf16"]
+    x, d = make_gated(m=72, a_front=(2,), b_front=(2,))
+    rows = np.array([50, 7], np.int32)
+    dgemm.m_grouped_fp8_gemm_nt_masked((x.a, x.scale_a), (x.b, x.scale_b), d, rows, 40, epilogue=dgemm.epilogue(dgemm.swiglu))
+    for group, count in enumerate(rows):
+        sums = x.wide_a[group, :count] @ x.wide_b[group].T
+        assert difference(d[group, :count], swiglu(sums[:, :256], sums[:, 256:])) < LIMITS["bf16"]
+        assert np.isnan(d[group, count:].astype(np.float32)).all()
+
+
+def test_gated_shapes():
+    x, d = make_gated()
+    with pytest.raises(ValueError, match=r"d has shape \[70, 512\]; allowed is \[70, 256\], \[M, N/2\] with M of a\[0\] and N of "
+                                         r"b\[0\], as the function of the epilogue takes two elements"):
+        dgemm.fp8_gemm_nt((x.a, x.scale_a), (x.b, x.scale_b), x.d, epilogue=dgemm.epilogue(dgemm.swiglu))
+    with pytest.raises(ValueError, match=r"operand bias of the epilogue has shape \[512\]; .* with M = 70, N = 256"):
+        dgemm.fp8_gemm_nt((x.a, x.scale_a), (x.b, x.scale_b), d,
+                          epilogue=dgemm.epilogue(lambda gate, up, bias: gate * up + bias, bias=np.zeros(512, np.float32)))
+    x = make_operands()
+    with pytest.raises(dgemm.CompileError, match="expected N to be a multiple of 256 for a gated epilogue"):
+        dgemm.fp8_gemm_nt((x.a, x.scale_a), (x.b, x.scale_b), np.zeros((M, N // 2), BF16), epilogue=dgemm.epilogue(dgemm.swiglu))
+
+
+# ----------------------------------------------------------------------------
 # Traces
 # ----------------------------------------------------------------------------
 
@@ -179,6 +250,15 @@ func.func @epilogue(%0: f32, %1: f32 {dgemm.operand = #dgemm.epilogue_operand<na
 }
 """
     assert "afn" not in text.text(("n",), ("bfloat16",), exact=True)
+
+
+def test_text_of_a_gated_one():
+    trace = _epilogue.trace(lambda gate, up, bias: gate * up + bias, ("bias",), gated=True)
+    text = trace.text(("n",), ("float32",), exact=False)
+    assert "(%0: f32, %1: f32, %2: f32 {dgemm.operand" in text and "-> f32 attributes {dgemm.gated} {" in text
+    assert "%3 = arith.mulf %0, %1" in text and "%4 = arith.addf %3, %2" in text
+    assert _epilogue.load(trace.dump()) == trace and trace != _epilogue.trace(lambda x, up, bias: x * up + bias, ("up", "bias"))
+    assert Problem(512, K, epilogue=text).columns == Problem(512, K, epilogue="swiglu+bias").columns == 256
 
 
 def test_equal_traces_are_one_kernel():
