@@ -3,8 +3,8 @@
 
   epilogues.py --gen build-static/bin/dgemm-gen --out out/epilogues.json [--samples 15] [--only 4096x7168]
 
-For each row: the plain kernel, the same with a bias, with bias and GELU, with bias, SiLU and a factor for each row, and with a
-residual, each with the config that the compiler chooses for it. Then SwiGLU and quantisation to e4m3 with 1x128 scales: in the kernel
+For each row: the plain kernel, the same with a bias, with bias and GELU, with bias, SiLU and a factor for each row, with a
+residual, and with SwiGLU, whose D has half of the columns, each with the config that the compiler chooses for it. Then SwiGLU and quantisation to e4m3 with 1x128 scales: in the kernel
 (where the compiler has it), and as a plain kernel followed by a Triton kernel, of which the time and the bandwidth are printed
 alone, too. Times are of kernels alone, without gaps between them. Prints medians in microseconds and ratios to the plain kernel;
 writes all samples. Every result is compared with the reference in double precision.
@@ -34,6 +34,7 @@ EPILOGUES = {
     "bias+gelu": "bias+gelu",
     "bias+silu+row_scale": "bias+silu+row_scale",
     "residual": "residual",
+    "swiglu": "swiglu",
 }
 FUSED = "swiglu,quantize=1x128"
 
@@ -84,6 +85,9 @@ class Inputs(operands.Inputs):
                     x = x + self.others["bias"][... if group is None else group].double()
                 elif name == "row_scale":
                     x = x * self.others["row_scale"][index].double().unsqueeze(-1)
+                elif name == "swiglu":
+                    gate, up = x.chunk(2, dim=-1)
+                    x = torch.nn.functional.silu(gate) * up
                 elif name == "residual":
                     x = x + self.others["residual"][index].double()
                 else:
@@ -192,16 +196,20 @@ def time_row(row, store, driver, stopwatch, options):
     result = {"row": row.as_dict(), "errors": []}
     calls, unloaded = {}, []
     for name, epilogue in EPILOGUES.items():
+        if name == "swiglu" and row.n % 256:
+            continue
         try:
             compiled = store.get(FusedRow(row, epilogue))
         except kernels.CompileError as error:
             result["errors"].append(f"{name}: {str(error).splitlines()[0][:200]}")
             continue
-        kernel, d = given.bind(compiled, driver, multiprocessors)
-        operands.poison(d)
+        kernel, out = given.bind(compiled, driver, multiprocessors)
+        if name == "plain":
+            d = out
+        operands.poison(out)
         kernel()
         measure.wait(20)
-        if (wrong := given.check_epilogue(d, epilogue)) is not None:
+        if (wrong := given.check_epilogue(out, epilogue)) is not None:
             result["errors"].append(f"{name}: {wrong}")
         result[f"config {name}"] = json.loads(compiled.launch)["config"]
         calls[name] = kernel

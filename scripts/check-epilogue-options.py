@@ -94,10 +94,10 @@ def make_problem(seed, index, count):
     flags.append(f"--m={m}")
     if set(scale) <= {"tensor", "row"} and r.random() < 0.5:
         flags.append("--accuracy=fast")
-    config = r.choice([config for config in CONFIGS if not gated or ("split" not in config and "block" not in config)])
+    config = r.choice([config for config in CONFIGS if not gated or "split" not in config])
     if ("cluster" in config and k % 16) or (layout == "contiguous" and "block" not in config):
         config = "" if "cluster" in config else config
-        config = ", ".join(filter(None, [config, f"block = 128x{256 if gated else 64}x128" if layout == "contiguous" else ""]))
+        config = ", ".join(filter(None, [config, "block = 128x64x128" if layout == "contiguous" else ""]))
     if "early_store" in config and scale != ("1x128", "128x128"):
         config = ""  # it is for scales that vary along K, and for one of B in a tile
     if config:

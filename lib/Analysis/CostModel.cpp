@@ -324,5 +324,6 @@ FailureOr<SelectedConfig> dgemm::selectConfig(MLIRContext *context, const Proble
   return emitError() << "no legal config has these fields"
                      << (size.rowAlignment ? " and tiles that divide the alignment of groups" : "")
                      << (size.loadsByTMA ? "" : "; operands without TMA do not allow clusters")
-                     << (size.isGated ? "; a gated epilogue wants block N = 256 and no split_k" : "");
+                     << (size.isGated ? "; a gated epilogue wants block N to be 16, 32, 64, 128 or 256 and no split_k"
+                                      : "");
 }

@@ -24,10 +24,10 @@ namespace {
 class ScaleProducts {
 public:
   /// The largest n % extent of the tiles of a problem, where n is the first column of a tile and extent the columns of
-  /// a scale block. All tiles are `columns` wide. The first tile has 0.
+  /// a scale block. All tiles are `columns` wide. The first tile has 0, and so has each half of a gated tile.
   static int64_t getLastStart(ProblemAttr problem, int64_t columns) {
     int64_t size = problem.getN(), extent = problem.getRhs().getRows();
-    if (extent == ScaledAttr::kFull)
+    if (extent == ScaledAttr::kFull || problem.isGated())
       return 0;
     int64_t period = extent / std::gcd(columns, extent);
     bool isDynamic = size < 0;
@@ -41,6 +41,8 @@ public:
       : b(b), extent(problem.getRhs().getRows()), lastStart(getLastStart(problem, columns)) {
     if (extent == ScaledAttr::kFull)
       extent = columns;
+    else if (problem.isGated()) // a scale for each half
+      extent = columns / 2;
     SmallVector<Value> rows = rowScales ? unpack(b, rowScales) : SmallVector<Value>();
     int64_t blocks = cast<VectorType>(columnScales.getType()).getNumElements();
     for (int64_t block = 0; block < blocks; ++block) {

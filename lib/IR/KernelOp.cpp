@@ -240,7 +240,9 @@ TileType KernelOp::getTileOf(Operand operand) {
   bool isOfA = operand == Operand::A || operand == Operand::ScaleA;
   int64_t rows = isOfA ? config.getBlockM() : config.getBlockN();
   ScaledAttr scaled = isOfA ? problem.getLhs() : problem.getRhs();
-  if (isScale(operand))
-    return TileType::get(getContext(), 1, scaled.getScalesOfTile(rows), scaled.getScale(), /*swizzle=*/0);
+  if (isScale(operand)) {
+    int64_t scales = isOfA ? scaled.getScalesOfTile(rows) : problem.getScalesOfTileOfB(rows);
+    return TileType::get(getContext(), 1, scales, scaled.getScale(), /*swizzle=*/0);
+  }
   return TileType::get(getContext(), rows, config.getBlockK(), scaled.getElement(), /*swizzle=*/128);
 }

@@ -264,7 +264,8 @@ LogicalResult dgemm::verifyGatedColumns(function_ref<InFlightDiagnostic()> emitE
 }
 
 bool dgemm::allowsGated(ConfigAttr config) {
-  return config.getBlockN() == hopper::kWgmmaMaxN && config.getSplitK() == 1;
+  int64_t columns = config.getBlockN();
+  return columns >= 2 * hopper::kWgmmaNStep && (2 * kScaleBlock) % columns == 0 && config.getSplitK() == 1;
 }
 
 LogicalResult dgemm::verifyConfigFor(Operation *op, ConfigAttr config, ProblemAttr problem) {
@@ -273,8 +274,10 @@ LogicalResult dgemm::verifyConfigFor(Operation *op, ConfigAttr config, ProblemAt
       return op->emitOpError() << "expected block K to be the depth of the blocks of scales, " << scaled.getK()
                                << ", but got " << config.getBlockK();
   if (problem.isGated() && !allowsGated(config))
-    return op->emitOpError() << "expected block N to be " << hopper::kWgmmaMaxN
-                             << " and no split_k, as a gated epilogue pairs the halves of a tile, but got " << config;
+    return op->emitOpError()
+           << "expected block N to be 16, 32, 64, 128 or 256 and no split_k, as a gated epilogue pairs "
+              "the halves of a tile, but got "
+           << config;
   if (failed(verifySharedMemory(op, config, problem)))
     return failure();
   if (problem.getLayout() == Layout::KGrouped && (config.getSplitK() > 1 || config.getOrder().getSerpentine()))

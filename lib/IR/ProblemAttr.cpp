@@ -134,6 +134,11 @@ ProblemAttr ProblemAttr::getSymbolic(Layout layout, ScaledAttr lhs, ScaledAttr r
              AccuracyKind::Exact, /*pdl=*/false, /*alignment=*/1, /*accumulate=*/false, epilogue);
 }
 
+int64_t ProblemAttr::getScalesOfTileOfB(int64_t rows) const {
+  // A half lies inside a block, or has the only scale.
+  return isGated() && getRhs().getRows() != ScaledAttr::kFull ? 2 : getRhs().getScalesOfTile(rows);
+}
+
 ScaledAttr ProblemAttr::getScaledOf(Operand operand) const {
   return operand == Operand::A || operand == Operand::ScaleA ? getLhs() : getRhs();
 }

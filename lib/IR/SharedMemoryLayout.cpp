@@ -70,10 +70,19 @@ void SharedMemoryLayout::growOutput(int64_t bytes) {
     *offset += bytes;
 }
 
+void SharedMemoryLayout::growBlockScales(int64_t bytes) {
+  blockScalesBytes += bytes;
+  for (int64_t *offset :
+       {&fullBarrierOffset, &emptyBarrierOffset, &receivedBarrierOffset, &drainedBarrierOffset, &totalBytes})
+    *offset += bytes;
+}
+
 SharedMemoryLayout SharedMemoryLayout::get(ConfigAttr config, ProblemAttr problem) {
   SharedMemoryLayout layout =
       get(config.getBlockM(), config.getBlockN(), config.getBlockK(), config.getStages(), config.getSplitK(),
           config.getSchedule().getEarlyStore(), problem.getRhs().isForEachRowOfKBlock());
+  if (problem.isGated()) // each half of a tile has a scale, however narrow it is
+    layout.growBlockScales((2 - getScaleBlocksOfTile(config.getBlockN())) * 4 * kBlockScaleSlots);
   if (!problem.getLhs().variesAlongK() && !problem.getRhs().variesAlongK())
     layout.sumScalesBytes = layout.fullBarrierOffset - layout.sumScalesOffset;
   int64_t warpgroups = config.getWarpgroups(), bytes = getFetchedBytes(config, problem) * warpgroups;

@@ -86,11 +86,12 @@ static LogicalResult verifyScales(OpTy op, int64_t columnsOfPart) {
   auto kernel = op->template getParentOfType<KernelOp>();
   if (!columns || !kernel)
     return success(); // the place of the op is verified separately
-  ScaledAttr scaled = kernel.getProblem().getRhs();
+  ProblemAttr problem = kernel.getProblem();
+  ScaledAttr scaled = problem.getRhs();
   auto vector = dyn_cast<VectorType>(columns.getType());
   if (!vector != scaled.isForEachRow())
     return op.emitOpError() << "expected column scales of " << scaled << ", but got " << columns.getType();
-  int64_t width = vector ? acc.getColumns() : columnsOfPart, expected = scaled.getScalesOfTile(width);
+  int64_t width = vector ? acc.getColumns() : columnsOfPart, expected = problem.getScalesOfTileOfB(width);
   int64_t given = vector ? vector.getNumElements() : cast<FragType>(columns.getType()).getColumns();
   if (!vector && cast<FragType>(columns.getType()).getRows() != 1)
     return op.emitOpError() << "expected a row of column scales, but got " << columns.getType();

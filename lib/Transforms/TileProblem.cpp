@@ -175,7 +175,7 @@ Value KernelBody::loadRowScales(Value k) {
 
 /// Loads column scales, as loadRowScales does row scales.
 Value KernelBody::loadColumnScales(Value k) {
-  int64_t count = rhs().getScalesOfTile(config.getBlockN());
+  int64_t count = kernel.getProblem().getScalesOfTileOfB(config.getBlockN());
   Type type = rhs().isForEachRow() ? Type(FragType::get(b.getContext(), 1, count))
                                    : Type(VectorType::get(count, b.getF32Type()));
   if (isLoadedWithTiles(Operand::ScaleB))

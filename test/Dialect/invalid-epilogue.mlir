@@ -467,8 +467,8 @@ func.func @columns(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memre
 
 // The halves of a tile are paired.
 func.func @block(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<512x512xf8E4M3FN>, %sb: memref<4x4xf32>, %d: memref<64x256xbf16>) {
-  // expected-error @+1 {{'dgemm.gemm' op expected block N to be 256 and no split_k, as a gated epilogue pairs the halves of a tile, but got #dgemm.config<}}
-  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d) config <tile = <block = 64x128x128>, schedule = <stages = 4, warpgroups = 1>> epilogue gated {
+  // expected-error @+1 {{'dgemm.gemm' op expected block N to be 16, 32, 64, 128 or 256 and no split_k, as a gated epilogue pairs the halves of a tile, but got #dgemm.config<}}
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d) config <tile = <block = 64x192x128>, schedule = <stages = 4, warpgroups = 1>> epilogue gated {
     ^bb0(%x: f32, %y: f32):
       %0 = arith.mulf %x, %y : f32
       dgemm.yield %0 : f32

@@ -76,7 +76,7 @@ LogicalResult verifyGatedColumns(function_ref<InFlightDiagnostic()> emitError, S
 /// TMA. A K block is as deep as a block of scales. If each K block has a scale for each row of B, stages hold these
 /// too.
 LogicalResult verifyConfigFor(Operation *op, ConfigAttr config, ProblemAttr problem);
-/// True if a gated epilogue may have `config`: a tile has two whole halves of 128 columns (a scale block of B) each.
+/// True if a gated epilogue may have `config`: a tile has two halves, each of which lies inside a scale block of B.
 bool allowsGated(ConfigAttr config);
 /// True if the row stride among these explicit strides of A, B or D is given at launch.
 inline bool hasDynamicLeadingDimension(ArrayRef<int64_t> strides) {

@@ -94,6 +94,8 @@ struct SharedMemoryLayout {
 private:
   /// Moves all that follows the staging of the output.
   void growOutput(int64_t bytes);
+  /// Moves all that follows the block scales.
+  void growBlockScales(int64_t bytes);
 };
 
 } // namespace dgemm
