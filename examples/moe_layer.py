@@ -1,8 +1,8 @@
 """Experts of a mixture-of-experts layer with NumPy, on the emulator: what stands between and behind the products of an expert
 runs in their kernels. Needs no GPU; the sizes are small, and on a GPU tensors of torch or CuPy take the place of the arrays.
 
-y = weight * (silu(x Wg^T) * (x Wu^T)) Wd^T for each token and the expert that it goes to: the product with Wu is plain, that with
-Wg is an operand of its epilogue, and the router's weight of a token is a factor in the epilogue of the last one.
+y = weight * (silu(x Wg^T) * (x Wu^T)) Wd^T for each token and the expert that it goes to. Wg and Wu are one matrix, of which a gated
+epilogue takes a column of each half; the router's weight of a token is a factor in the epilogue of the last product.
 """
 
 import ml_dtypes
@@ -31,12 +31,11 @@ def make_experts():
     """The weights in f32, and quantised."""
     plain = {name: rng.standard_normal((EXPERTS, rows, columns)).astype(np.float32) / np.sqrt(np.float32(columns))
              for name, rows, columns in (("gate", INNER, HIDDEN), ("up", INNER, HIDDEN), ("down", HIDDEN, INNER))}
-    return plain, {name: quantise_weights(weights) for name, weights in plain.items()}
+    both = np.concatenate([plain["gate"], plain["up"]], axis=1)
+    return plain, {"gate_up": quantise_weights(both), "down": quantise_weights(plain["down"])}
 
 
-def silu_times(product):
-    """The epilogue of the product with Wg."""
-    return dgemm.epilogue(lambda x, up: dgemm.silu(x) * up, up=product)
+SWIGLU = dgemm.epilogue(lambda gate, up: dgemm.silu(gate) * up)
 
 
 def weighted(weight):
@@ -47,11 +46,8 @@ def weighted(weight):
 def run_contiguous(experts, tokens, weight, groups):
     """Tokens of all experts one after the other, those of each from a multiple of ALIGNMENT on."""
     rows = tokens.shape[0]
-    up, inner = np.empty((rows, INNER), BF16), np.empty((rows, INNER), BF16)
-    result = np.empty((rows, HIDDEN), BF16)
-    x = quantise_tokens(tokens)
-    dgemm.m_grouped_fp8_gemm_nt_contiguous(x, experts["up"], up, groups)
-    dgemm.m_grouped_fp8_gemm_nt_contiguous(x, experts["gate"], inner, groups, epilogue=silu_times(up))
+    inner, result = np.empty((rows, INNER), BF16), np.empty((rows, HIDDEN), BF16)
+    dgemm.m_grouped_fp8_gemm_nt_contiguous(quantise_tokens(tokens), experts["gate_up"], inner, groups, epilogue=SWIGLU)
     inner[groups < 0] = 0  # padding may hold anything, and is quantised with the rest
     dgemm.m_grouped_fp8_gemm_nt_contiguous(quantise_tokens(inner), experts["down"], result, groups, epilogue=weighted(weight))
     return result
@@ -60,11 +56,8 @@ def run_contiguous(experts, tokens, weight, groups):
 def run_masked(experts, tokens, weight, counts):
     """Room for as many tokens in each group, `counts` of them used."""
     shape = tokens.shape[:2]
-    up, inner = np.zeros((*shape, INNER), BF16), np.zeros((*shape, INNER), BF16)
-    result = np.zeros((*shape, HIDDEN), BF16)
-    x = quantise_tokens(tokens)
-    dgemm.m_grouped_fp8_gemm_nt_masked(x, experts["up"], up, counts, 16)
-    dgemm.m_grouped_fp8_gemm_nt_masked(x, experts["gate"], inner, counts, 16, epilogue=silu_times(up))
+    inner, result = np.zeros((*shape, INNER), BF16), np.zeros((*shape, HIDDEN), BF16)
+    dgemm.m_grouped_fp8_gemm_nt_masked(quantise_tokens(tokens), experts["gate_up"], inner, counts, 16, epilogue=SWIGLU)
     dgemm.m_grouped_fp8_gemm_nt_masked(quantise_tokens(inner), experts["down"], result, counts, 16, epilogue=weighted(weight))
     return result
 
