@@ -53,6 +53,7 @@ from ._gemm import (
 )
 from ._groups import check_groups
 from ._kernel import Kernel
+from ._quantize import quantize_transposed
 from ._scaled_mm import scaled_mm
 from ._settings import (
     get_compile_only,
@@ -65,6 +66,14 @@ from ._settings import (
     set_tc_util,
 )
 from ._tune import tune
+from ._views import (
+    fp8_gemm_nn,
+    fp8_gemm_nt_skip_head_mid,
+    fp8_gemm_tn,
+    fp8_gemm_tt,
+    k_grouped_fp8_gemm_nt_contiguous,
+    m_grouped_fp8_gemm_nn_contiguous,
+)
 from . import testing, utils
 from .testing import bench_kineto, calc_diff
 from .utils import (
@@ -95,12 +104,14 @@ def __getattr__(name: str):
 __all__ = [
     "CompileError", "DeviceError", "Epilogue", "HazardError", "Kernel", "__version__", "bench_kineto", "calc_diff", "ceil_div",
     "ceil_to_ue8m0", "per_block_cast_to_fp8", "per_channel_cast_to_fp8", "per_token_cast_to_fp8",
-    "bmm", "check_groups", "compile", "fp8_einsum", "fp8_gemm_nt", "gemm_fp8_fp8_bf16_nt", "get_col_major_tma_aligned_tensor",
+    "bmm", "check_groups", "compile", "fp8_einsum", "fp8_gemm_nn", "fp8_gemm_nt", "fp8_gemm_nt_skip_head_mid", "fp8_gemm_tn",
+    "fp8_gemm_tt", "k_grouped_fp8_gemm_nt_contiguous", "m_grouped_fp8_gemm_nn_contiguous", "gemm_fp8_fp8_bf16_nt", "get_col_major_tma_aligned_tensor",
     "get_compile_only", "get_m_alignment_for_contiguous_layout", "get_mk_alignment_for_contiguous_layout",
     "get_mn_major_tma_aligned_tensor", "get_num_sms", "get_pdl", "get_tc_util", "get_tma_aligned_size",
     "k_grouped_fp8_gemm_nt_offsets", "list_configs", "m_grouped_fp8_gemm_nt_contiguous", "m_grouped_fp8_gemm_nt_masked",
     "m_grouped_fp8_gemm_nt_offsets",
     "m_grouped_gemm_fp8_fp8_bf16_nt_contiguous", "m_grouped_gemm_fp8_fp8_bf16_nt_masked", "precompile",
+    "quantize_transposed",
     "scaled_mm", "set_compile_only", "set_mk_alignment_for_contiguous_layout", "set_num_sms", "set_pdl", "set_tc_util", "testing",
     "transform_sf_into_required_layout", "tune", "utils",
     "ceil", "copysign", "epilogue", "erf", "exp", "exp2", "expm1", "floor", "fma", "geglu", "gelu", "log", "log1p", "log2", "maximum",

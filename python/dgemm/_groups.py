@@ -1,4 +1,4 @@
-"""The labels of a contiguous layout, which give the group of each row."""
+"""What says where groups lie: labels of rows, ends of groups, numbers of rows."""
 
 from __future__ import annotations
 
@@ -43,28 +43,66 @@ def check_view(name: str, view: TensorView, groups: int, row_alignment: int) -> 
         check(name, labels, groups, row_alignment)
 
 
-def check_groups(m_indices: Any, num_groups: int, alignment: int | None = None) -> None:
-    """Checks the labels of a contiguous layout in any memory. Raises ValueError, naming the row, if a call with them would give
-    wrong results.
+_OPERANDS = {"contiguous": "m_indices", "masked": "masked_m", "offsets": "offsets", "k_grouped": "offsets"}
+
+
+def check_groups(groups: Any, num_groups: int, alignment: int | None = None, layout: str = "contiguous",
+                 limit: int | None = None) -> None:
+    """Checks what says where groups lie, in any memory. Raises ValueError, naming the element, if a call with it would give wrong
+    results, or leave out what the caller counts on.
 
     Args:
-        m_indices: [M] int32, the group of each row, -1 for padding; a torch, CuPy, JAX or NumPy array.
-        num_groups: groups of B.
-        alignment: each group starts at a multiple of it; None for get_mk_alignment_for_contiguous_layout().
-    Copies labels from a GPU to the host and waits for them, so use it in tests and for debugging. Calls with NumPy arrays
-    check their labels themselves.
+        groups: int32; contiguous: m_indices [M], the group of each row, -1 for padding; masked: masked_m [G]; offsets and k_grouped:
+            offsets [G]. A torch, CuPy, JAX or NumPy array.
+        num_groups: groups of B, or of D where they are of K.
+        alignment: each group starts at a multiple of it; None for get_mk_alignment_for_contiguous_layout(), of offsets for 1, of
+            k_grouped for 128.
+        layout: "contiguous", "masked", "offsets" or "k_grouped".
+        limit: rows of A (masked: of a group; k_grouped: columns), which groups must not pass; None for no check.
+    Copies the values from a GPU to the host and waits for them, so use it in tests and for debugging. Calls with NumPy arrays
+    check labels themselves.
     """
+    name = _OPERANDS.get(_check.choice("layout", layout, tuple(_OPERANDS)) or layout)
     num_groups = _check.integer("num_groups", num_groups)
-    alignment = _settings.current().row_alignment if alignment is None else _settings.row_alignment("alignment", alignment)
-    labels = _to_host(m_indices)
-    if labels.dtype.name != "int32":
-        raise TypeError(f"m_indices has dtype {labels.dtype}; allowed is int32")
-    if labels.ndim != 1:
-        raise ValueError(f"m_indices has shape {list(labels.shape)}; allowed is [M]")
-    check("m_indices", labels, num_groups, alignment)
+    values = _to_host(name, groups)
+    if values.dtype.name != "int32":
+        raise TypeError(f"{name} has dtype {values.dtype}; allowed is int32")
+    if values.ndim != 1:
+        raise ValueError(f"{name} has shape {list(values.shape)}; allowed is [{'M' if layout == 'contiguous' else 'G'}]")
+    limit = _check.optional_integer("limit", limit, 0)
+    if layout == "contiguous":
+        alignment = _settings.current().row_alignment if alignment is None else _settings.row_alignment("alignment", alignment)
+        return check(name, values, num_groups, alignment)
+    if len(values) != num_groups:
+        raise ValueError(f"{name} has {len(values)} elements; allowed is {num_groups}, one for each group")
+    if layout == "masked":
+        return _check_range(name, values, 0, limit)
+    least = 128 if layout == "k_grouped" else 1
+    alignment = _check.integer("alignment", least if alignment is None else alignment)
+    if alignment % least:
+        raise ValueError(f"alignment is {alignment}; allowed are multiples of {least}")
+    _check_range(name, values, 0, limit)
+    _check_ends(name, values, alignment)
 
 
-def _to_host(tensor: Any) -> np.ndarray:
+def _check_range(name: str, values: np.ndarray, least: int, most: int | None) -> None:
+    for group, value in enumerate(values.tolist()):
+        if value < least or (most is not None and value > most):
+            raise ValueError(f"{name}[{group}] is {value}; allowed are {least} {'or more' if most is None else f'to {most}'}")
+
+
+def _check_ends(name: str, ends: np.ndarray, alignment: int) -> None:
+    """A group ends no earlier than the one before it does; a kernel takes one that ends before it starts as empty."""
+    before = 0
+    for group, end in enumerate(ends.tolist()):
+        start = -(-before // alignment) * alignment
+        if end < before or before < end < start:
+            raise ValueError(f"{name}[{group}] is {end} after {before}; allowed are {before} for no rows, and {start} or more, where "
+                             "the group starts")
+        before = end
+
+
+def _to_host(name: str, tensor: Any) -> np.ndarray:
     kind = _tensors.library(tensor)
     if kind == "torch":
         return tensor.detach().cpu().numpy()
@@ -74,5 +112,5 @@ def _to_host(tensor: Any) -> np.ndarray:
         import numpy as np
 
         return np.asarray(tensor)
-    raise TypeError(f"m_indices is a {type(tensor).__module__}.{type(tensor).__qualname__}; allowed are tensors of torch, "
+    raise TypeError(f"{name} is a {type(tensor).__module__}.{type(tensor).__qualname__}; allowed are tensors of torch, "
                     "CuPy, JAX and NumPy")

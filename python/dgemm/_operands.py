@@ -111,7 +111,8 @@ def _leading_dimension(name: str, view: TensorView) -> int:
     between_groups = view.strides[0] if view.ndim == 3 and view.shape[0] > 1 else columns
     pitch = view.strides[-2] if rows > 1 else between_groups
     if rows > 0 and columns > 1 and view.strides[-1] != 1:
-        raise ValueError(f"{name} has strides {list(view.strides)}; its last dimension must have stride 1")
+        raise ValueError(f"{name} has strides {list(view.strides)}; its last dimension must have stride 1: copy it, or "
+                         "quantise with dgemm.quantize_transposed, which writes both orders")
     if pitch < columns:
         raise ValueError(f"{name} has strides {list(view.strides)}; rows of {columns} must not overlap")
     if view.ndim == 3 and view.shape[0] > 1 and view.strides[0] != rows * pitch:
@@ -124,7 +125,8 @@ def _batch_strides(name: str, view: TensorView) -> tuple[int, int]:
     """Elements between the rows and between the matrices of a batch; 0 for those that follow each other."""
     groups, rows, columns = view.shape
     if columns > 1 and view.strides[2] != 1:
-        raise ValueError(f"{name} has strides {list(view.strides)}; its last dimension must have stride 1")
+        raise ValueError(f"{name} has strides {list(view.strides)}; its last dimension must have stride 1: copy it, or "
+                         "quantise with dgemm.quantize_transposed, which writes both orders")
     row = view.strides[1] if rows > 1 else columns
     group = view.strides[0] if groups > 1 else rows * row
     if row < columns:

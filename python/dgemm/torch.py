@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from . import _matmul, _override, _recipes, _torch_ops
+from . import _matmul, _override, _override_grouped, _recipes, _torch_ops
 
 __all__ = ["Override", "inductor_pass", "override_scaled_mm"]
 
@@ -40,8 +40,10 @@ def override_scaled_mm() -> Override:
     """Makes torch._scaled_mm and torch.nn.functional.scaled_mm use dgemm, for the calls that dgemm supports.
     These are products on a Hopper GPU of float8_e4m3fn and float8_e5m2, with a result of bfloat16, float16 or float32, without
     bias or scale of the result, and with scales TensorWise, RowWise, or BlockWise1x128 and BlockWise128x128 in the pairs that
-    torch takes. All other calls go to torch's own kernel. The override replaces the operators' CUDA kernel, so torch.compile,
-    CUDA graphs and C++ callers see no difference. RuntimeError for a torch before 2.10, which has no such override.
+    torch takes. torch._scaled_grouped_mm and torch.nn.functional.scaled_grouped_mm of e4m3 with RowWise scales are served for groups
+    of rows (2-D by 3-D with offsets) and for batches (3-D by 3-D). All other calls go to torch's own kernel. The override
+    replaces the operators' CUDA kernel, so torch.compile, CUDA graphs and C++ callers see no difference. RuntimeError for a torch
+    before 2.10, which has no such override.
     """
     if not hasattr(torch.library, "get_kernel"):
         raise RuntimeError(f"torch {torch.__version__} has no torch.library.get_kernel; override_scaled_mm needs torch 2.10")
@@ -85,7 +87,8 @@ def _install(key: str) -> None:
 
 def _register(key: str) -> None:
     for name, serve in (("_scaled_mm", _serve), ("_scaled_mm.out", _serve), ("_scaled_mm_v2", _serve_v2),
-                        ("_scaled_mm_v2.out", _serve_v2)):
+                        ("_scaled_mm_v2.out", _serve_v2), ("_scaled_grouped_mm", _override_grouped.serve),
+                        ("_scaled_grouped_mm_v2", _override_grouped.serve_v2)):
         if torch._C._dispatch_has_kernel_for_dispatch_key(f"aten::{name}", key):
             _library.impl(name, _either(serve, torch.library.get_kernel(f"aten::{name}", key)), key, with_keyset=True)
 

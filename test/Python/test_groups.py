@@ -57,3 +57,25 @@ def test_refusals():
                                       ((np.zeros((4, 1), np.int32), 2), ValueError, r"m_indices has shape \[4, 1\]")):
         with pytest.raises(error, match=message):
             dgemm.check_groups(*arguments)
+
+
+def test_other_layouts():
+    ends = np.array([100, 100, 256, 300], np.int32)
+    dgemm.check_groups(ends, 4, layout="offsets")
+    dgemm.check_groups(np.array([100, 100, 256], np.int32), 3, 64, "offsets", limit=256)
+    dgemm.check_groups(ends, 4, 128, "k_grouped", limit=300)
+    dgemm.check_groups(np.array([0, 7, 64], np.int32), 3, layout="masked", limit=64)
+
+
+@pytest.mark.parametrize("values, keywords, message", [
+    ([100, 90], {"layout": "offsets"}, r"offsets\[1\] is 90 after 100; allowed are 100 for no rows, and 100 or more"),
+    ([100, 110], {"layout": "k_grouped"}, r"offsets\[1\] is 110 after 100; allowed are 100 for no rows, and 128 or more"),
+    ([100, 300], {"layout": "offsets", "limit": 256}, r"offsets\[1\] is 300; allowed are 0 to 256"),
+    ([3, 65], {"layout": "masked", "limit": 64}, r"masked_m\[1\] is 65; allowed are 0 to 64"),
+    ([-1, 3], {"layout": "masked"}, r"masked_m\[0\] is -1; allowed are 0 or more"),
+    ([1, 2, 3], {"layout": "masked"}, "masked_m has 3 elements; allowed is 2, one for each group"),
+    ([1, 2], {"layout": "k_grouped", "alignment": 64}, "alignment is 64; allowed are multiples of 128"),
+    ([1, 2], {"layout": "batched"}, "layout is 'batched'; allowed are 'contiguous'")])
+def test_refusals_of_other_layouts(values, keywords, message):
+    with pytest.raises(ValueError, match=message):
+        dgemm.check_groups(np.array(values, np.int32), 2, **keywords)
