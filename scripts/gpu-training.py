@@ -6,6 +6,7 @@ usage: PYTHONPATH=build/python:DEEPGEMM gpu-training.py [--only wgrad] [--sample
 wgrad      D += A B^T with scales by 1x128 of both and float32 D
 k_grouped  the same for each group of columns of K, whose sizes are on the device; flat: DeepGEMM's blocks, a launch for each
 offsets    groups of rows without padding, beside the same tokens in a contiguous layout of 128-aligned groups
+batched    fp8_einsum("bhr,hdr->bhd"), whose batch lies between the rows; scales in the order that neither copies
 
 All contenders of a row run in one process, in rotating order, each after a flush of the L2. Times are those of kernels, from
 CUPTI: the median of the samples and, in brackets, the 10th and 90th percentile. Results are compared with single precision;
@@ -41,6 +42,7 @@ ROWS = {
     "k_grouped": [(4, 4096, 7168, 8192), (4, 7168, 2048, 8192), (8, 4096, 7168, 4096), (16, 7168, 2048, 2048)],
     "offsets": [(8, 4096, 4096, 7168), (32, 192, 4096, 7168), (32, 96, 7168, 2048), (64, 64, 4096, 7168),
                 (128, 20, 4096, 7168)],
+    "batched": [(8, 4, 1024, 4096), (8, 32, 1024, 4096), (8, 128, 1024, 4096), (8, 4096, 1024, 4096), (128, 128, 128, 512)],
 }
 RECIPE = (1, 1, 128)
 LIMIT = 1e-3
@@ -162,6 +164,25 @@ def offsets(groups, mean, n, k):
         case.add("DeepGEMM",
                  lambda: deep_gemm.m_grouped_fp8_gemm_nt_contiguous(padded, (b, scale_b), other, labels,
                                                                     disable_ue8m0_cast=True), None)
+    return case
+
+
+def batched(h, b, d, r):
+    generator = torch.Generator("cuda").manual_seed(0)
+    x, y = (torch.randn(*shape, device="cuda", generator=generator).to(torch.float8_e4m3fn) for shape in ((b, h, r), (h, d, r)))
+    scale_x = torch.rand(h, b, r // 128, device="cuda", generator=generator) + 0.5
+    scale_x = dgemm.get_mn_major_tma_aligned_tensor(scale_x)
+    scale_y = torch.rand(h, d // 128, r // 128, device="cuda", generator=generator) + 0.5
+    left = x.transpose(0, 1).float() * scale_x.repeat_interleave(128, 2)
+    right = y.float() * scale_y.repeat_interleave(128, 1).repeat_interleave(128, 2)
+    case = Case(2 * b * h * r * d)
+    case.expected = [(slice(None), (left @ right.mT).transpose(0, 1))]
+    lhs, rhs = (x, scale_x.transpose(0, 1)), (y, scale_y)
+    z = torch.empty(b, h, d, device="cuda", dtype=torch.bfloat16)
+    case.add("ours", lambda: dgemm.fp8_einsum("bhr,hdr->bhd", lhs, rhs, z), z)
+    if deep_gemm is not None:
+        other = torch.empty_like(z)
+        case.add("DeepGEMM", lambda: deep_gemm.fp8_einsum("bhr,hdr->bhd", lhs, rhs, other, None, (1, 128, 128)), other)
     return case
 
 
