@@ -182,6 +182,14 @@ def training(cases):
         n, k = (int(word.split("=")[1]) for word in flags.split()[:2])
         for out in ("bf16", "f32"):
             cases.add(f"accumulate_{name}_{out}", f"--m=? {flags} --accumulate --out={out}", [(m, n, k, m) for m in (1, 64, 300)])
+    # Batches: matrices one after the other, between each other's rows (x[:, g]), and with a stride that TMA does not take.
+    between = "--lda=4224 --batch-stride-a=528 --ldd=4160 --batch-stride-d=520"
+    for name, flags in {"packed": "", "between": between, "odd": "--batch-stride-a=270000 --batch-stride-b=300005",
+                        "cluster": "--config=block=128x128,cluster=2x1", "split": "--config=block=64x64,split_k=2",
+                        "added": f"{between} --accumulate --out=f32"}.items():
+        static = name == "odd"
+        cases.add(f"batched_{name}", f"--layout=batched --groups=8 --m={200 if static else '?'} --n=520 --k=528 {flags}",
+                  [(m, 520, 528, seed) for m in ((200,) if static else (1, 33, 200)) for seed in (1, 2)])
     cases.add("accumulate_masked", "--layout=masked --m=200 --groups=4 --n=520 --k=512 --accumulate", [(200, 520, 512, 1)])
 
 
