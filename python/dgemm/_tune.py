@@ -175,7 +175,7 @@ def tune(n: int, k: int, m: int, *, layout: str = "dense", groups: int | None = 
     """Finds the fastest config for `m` rows on torch's current GPU, and stores it in a table.
 
     Args:
-        n, k, layout, groups: as in compile().
+        n, k, layout, groups: as in compile(); "dense", "contiguous" and "masked", of which tables have entries.
         m: rows; contiguous: of all groups together; masked: of each group.
         config: one or several sets of #dgemm.config fields, such as "split_k = 4". The `best` configs of each by the cost model are
             tried, and the one that calls choose now.
@@ -187,6 +187,7 @@ def tune(n: int, k: int, m: int, *, layout: str = "dense", groups: int | None = 
     the fastest first. Raises ValueError for an argument that is not allowed; DeviceError if torch finds no Hopper GPU;
     ArithmeticError if no kernel gives the right result.
     """
+    _check.choice("layout", layout, ("dense", "contiguous", "masked"))  # of which tables have entries
     problem = make_problem(n, k, layout, groups)
     m, best = _check.integer("m", m), _check.integer("best", best)
     workers = _check.optional_integer("workers", workers)

@@ -205,6 +205,12 @@ def test_einsum():
     d = np.empty((5, 3, 128), ml_dtypes.bfloat16)
     deep_gemm.fp8_einsum("bhr,hdr->bhd", (x, scale), (case.b, case.scale_b), d)
     assert difference(d.swapaxes(0, 1), case.expected) < LIMIT
+    plain = np.empty((5, 3, 128), np.float32)
+    x, y = x.astype(np.float32), case.b.astype(np.float32)
+    deep_gemm.einsum("bhr,hdr->bhd", x, y, plain, use_cublaslt=True)
+    assert difference(plain, np.einsum("bhr,hdr->bhd", x.astype(np.float64), y)) < LIMIT
+    with pytest.raises(NotImplementedError, match="deep_gemm.einsum of use_cublaslt=False is not in dgemm"):
+        deep_gemm.einsum("bhr,hdr->bhd", x, y, plain)
 
 
 def test_psum_layout():

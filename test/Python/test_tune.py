@@ -95,7 +95,8 @@ def test_nothing_is_kept_of_wrong_results(empty_cache, gpu, tmp_path, monkeypatc
 def test_refusals(empty_cache, gpu, tmp_path):
     for arguments, message in (({"m": 5, "config": "block = 3"}, "config is 'block = 3'"), ({"m": 5, "best": 0}, "best is 0"),
                                ({"m": 5, "workers": 0}, "workers is 0"), ({"m": 0}, "m is 0"), ({"m": 5, "config": ["block = 3"]}, "config is 'block = 3'"),
-                               ({"m": 5, "groups": 2}, "groups is 2")):
+                               ({"m": 5, "groups": 2}, "groups is 2"),
+                               ({"m": 5, "groups": 2, "layout": "batched"}, "layout is 'batched'; allowed are 'dense', 'contiguous' and 'masked'")):
         with pytest.raises(ValueError, match=message):
             dgemm.tune(64, 256, **arguments, progress=False)
     other = tmp_path / "other.json"

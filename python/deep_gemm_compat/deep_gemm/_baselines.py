@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from ._names import BASELINES
+from ._names import BASELINES, BF16
 
 
 def _multiply(a: Any, b: Any, d: Any, c: Any) -> None:
@@ -41,6 +41,21 @@ def cublaslt_gemm_tn(a: Any, b: Any, d: Any, c: Any = None) -> None:
 def cublaslt_gemm_tt(a: Any, b: Any, d: Any, c: Any = None) -> None:
     """d = a.T @ b.T + c."""
     _multiply(a.T, b.T, d, c)
+
+
+def einsum(expr: str, a: Any, b: Any, d: Any, c: Any = None, use_cublaslt: bool = False) -> None:
+    """d = einsum(expr, a, b) + c in bfloat16, where the library's product is asked for."""
+    if not use_cublaslt:
+        raise NotImplementedError(f"deep_gemm.einsum of use_cublaslt=False is not in dgemm: {BF16}; fp8_einsum is here")
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(a, torch.Tensor):
+        product = torch.einsum(expr, a, b)
+        d.copy_(product if c is None else product + c)
+    else:
+        import numpy as np
+
+        product = np.einsum(expr, a.astype("float32"), b.astype("float32"))
+        d[...] = product if c is None else product + c.astype("float32")
 
 
 __all__ = list(BASELINES)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-_BF16 = "BF16 GEMMs are not here; torch.matmul has them"
+BF16 = "BF16 GEMMs are not here; torch.matmul has them"
 _MN_MAJOR = "operands that are MN-major are for Blackwell; k_grouped_fp8_gemm_nt_contiguous takes K-major ones"
 _ATTENTION = "attention kernels are not here; keep DeepGEMM for them"
 _BLACKWELL = "this is for Blackwell; kernels here are for Hopper"
@@ -13,9 +13,9 @@ _MEGA = "the mega kernels are for Blackwell; kernels here are for Hopper"
 UNAVAILABLE = {
     **dict.fromkeys(("bf16_gemm_nt", "bf16_gemm_nn", "bf16_gemm_tn", "bf16_gemm_tt", "m_grouped_bf16_gemm_nt_contiguous",
                      "m_grouped_bf16_gemm_nn_contiguous", "m_grouped_bf16_gemm_nt_masked",
-                     "bf16_m_grouped_gemm_nt_masked", "einsum"), _BF16),
+                     "bf16_m_grouped_gemm_nt_masked"), BF16),
     "k_grouped_fp8_gemm_tn_contiguous": _MN_MAJOR,
-    "k_grouped_bf16_gemm_tn_contiguous": _BF16,
+    "k_grouped_bf16_gemm_tn_contiguous": BF16,
     **dict.fromkeys(("fp8_mqa_logits", "fp8_paged_mqa_logits", "get_paged_mqa_logits_metadata", "fp8_fp4_mqa_logits",
                      "fp8_fp4_paged_mqa_logits", "tf32_hc_prenorm_gemm"),
                     _ATTENTION),
@@ -38,7 +38,7 @@ OPERATIONS = ("fp8_gemm_nt", "fp8_gemm_nn", "fp8_gemm_tn", "fp8_gemm_tt", "fp8_f
               "m_grouped_fp8_gemm_nt_masked", "m_grouped_fp8_fp4_gemm_nt_masked", "fp8_m_grouped_gemm_nt_masked",
               "m_grouped_gemm_fp8_fp8_bf16_nt_masked", "k_grouped_fp8_gemm_nt_contiguous", "wgrad_gemm_fp8_fp8_fp32_nt",
               "k_grouped_wgrad_gemm_fp8_fp8_fp32_nt", "fp8_einsum", "fp8_gemm_nt_skip_head_mid")
-BASELINES = ("cublaslt_gemm_nt", "cublaslt_gemm_nn", "cublaslt_gemm_tn", "cublaslt_gemm_tt")
+BASELINES = ("cublaslt_gemm_nt", "cublaslt_gemm_nn", "cublaslt_gemm_tn", "cublaslt_gemm_tt", "einsum")
 SETTINGS = ("set_num_sms", "get_num_sms", "set_tc_util", "get_tc_util", "set_pdl", "get_pdl", "set_ignore_compile_dims",
             "set_block_size_multiple_of", "set_compile_mode", "get_compile_mode")
 LAYOUT = ("transform_sf_into_required_layout", "get_tma_aligned_size", "get_mn_major_tma_aligned_tensor",
