@@ -6,16 +6,14 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "FindFault.h"
+#include "Attempt.h"
 #include "dgemm/IR/Epilogue.h"
 #include "dgemm/Transforms/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/IRMapping.h"
-#include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/IR/Matchers.h"
-#include "mlir/IR/Verifier.h"
 #include "llvm/Support/FormatVariadic.h"
 
 namespace dgemm {
@@ -309,8 +307,8 @@ void Fusion::buildRegion(ImplicitLocOpBuilder &b, GemmOp fused) {
 }
 
 GemmOp Fusion::fuse() {
-  Operation *before = user->getPrevNode();
-  ImplicitLocOpBuilder b(user.getLoc(), user);
+  Attempt attempt(user, user.getLoc());
+  ImplicitLocOpBuilder &b = attempt.b;
   SmallVector<Value> values(gemm.getEpilogueOperands());
   SmallVector<Attribute> roles;
   if (std::optional<ArrayAttr> known = gemm.getEpilogueRoles())
@@ -328,11 +326,8 @@ GemmOp Fusion::fuse() {
                      gemm.getAccumulate(), gemm.getPdl(), gemm.getLhsGranularityAttr(), gemm.getRhsGranularityAttr(),
                      roles.empty() ? ArrayAttr() : b.getArrayAttr(roles), gemm.getGated(), gemm.getConfigAttr());
   buildRegion(b, fused);
-  // Extents may not fit together, because linalg does not check dynamic ones.
-  if (std::optional<std::string> fault = findFault(gemm.getContext(), [&] { return verify(fused); })) {
+  if (std::optional<std::string> fault = attempt.findFault(fused)) {
     why = *fault;
-    while (user->getPrevNode() != before)
-      user->getPrevNode()->erase();
     return nullptr;
   }
   user->replaceAllUsesWith(fused->getResults());

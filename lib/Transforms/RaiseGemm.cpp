@@ -6,15 +6,12 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "FindFault.h"
-#include "dgemm/IR/GemmBuilder.h"
+#include "Attempt.h"
+#include "Raise.h"
 #include "dgemm/Transforms/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
-#include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/IR/Matchers.h"
-#include "mlir/IR/Verifier.h"
 
 namespace dgemm {
 #define GEN_PASS_DEF_RAISEGEMMPASS
@@ -25,16 +22,6 @@ using namespace mlir;
 using namespace dgemm;
 
 namespace {
-/// How the scale tensor of an operand becomes [K blocks, rows] or [row blocks, K blocks].
-enum class ScaleForm { AsIs, Transposed, Expanded, Flattened };
-
-/// What a linalg.generic has for A (lhs) or B (rhs).
-struct RaisedOperand {
-  Value value, scale;
-  SmallVector<int64_t, 2> granularity = {ScaledAttr::kFull, ScaledAttr::kFull};
-  ScaleForm form = ScaleForm::AsIs;
-};
-
 /// Matches one linalg.generic; `why` is the reason if it does not match.
 class ScaledProduct {
 public:
@@ -57,7 +44,6 @@ private:
   bool takeScale(RaisedOperand &operand, AffineMap map, AffineExpr row);
   bool startsFromZero();
   linalg::GenericOp findRounding();
-  Value arrangeScale(ImplicitLocOpBuilder &b, const RaisedOperand &operand);
 
   linalg::GenericOp op;
   AffineExpr m, n, k;
@@ -198,48 +184,13 @@ linalg::GenericOp ScaledProduct::findRounding() {
   return user;
 }
 
-/// The scales of `operand` in the shape that the gemm takes; a constant 1 if there are none.
-Value ScaledProduct::arrangeScale(ImplicitLocOpBuilder &b, const RaisedOperand &operand) {
-  Value scale = operand.scale;
-  if (!scale)
-    return arith::ConstantOp::create(
-        b, DenseElementsAttr::get(RankedTensorType::get({1, 1}, b.getF32Type()), b.getF32FloatAttr(1)));
-  auto type = cast<RankedTensorType>(scale.getType());
-  if (operand.form == ScaleForm::AsIs)
-    return scale;
-  if (operand.form == ScaleForm::Transposed) {
-    SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(b, b.getLoc(), scale);
-    std::swap(sizes[0], sizes[1]);
-    Value empty = tensor::EmptyOp::create(b, sizes, type.getElementType());
-    return linalg::TransposeOp::create(b, scale, empty, ArrayRef<int64_t>{1, 0})->getResult(0);
-  }
-  if (operand.form == ScaleForm::Flattened) {
-    scale = tensor::CollapseShapeOp::create(b, scale, SmallVector<ReassociationIndices>{{0, 1}});
-    type = cast<RankedTensorType>(scale.getType());
-  }
-  int64_t extent = type.getRank() ? type.getDimSize(0) : 1;
-  SmallVector<ReassociationIndices> indices;
-  if (type.getRank())
-    indices.push_back({0, 1});
-  return tensor::ExpandShapeOp::create(b, RankedTensorType::get({1, extent}, type.getElementType()), scale, indices);
-}
-
 GemmOp ScaledProduct::raise() {
   linalg::GenericOp rounding = findRounding();
   linalg::GenericOp last = rounding ? rounding : op;
-  Operation *before = last->getPrevNode();
-  ImplicitLocOpBuilder b(op.getLoc(), last);
-  Value scaleA = arrangeScale(b, lhs), scaleB = arrangeScale(b, rhs);
-  GemmOp gemm = GemmBuilder(b, op.getLoc())
-                    .lhs(lhs.value, scaleA, lhs.granularity)
-                    .rhs(rhs.value, scaleB, rhs.granularity)
-                    .out(last.getDpsInits().front())
-                    .create();
-  // Extents may not fit together, because linalg does not check dynamic ones.
-  if (std::optional<std::string> fault = findFault(op.getContext(), [&] { return verify(gemm); })) {
+  Attempt attempt(last, op.getLoc());
+  GemmOp gemm = buildRaised(attempt.b, lhs, rhs, last.getDpsInits().front());
+  if (std::optional<std::string> fault = attempt.findFault(gemm)) {
     why = *fault;
-    while (last->getPrevNode() != before)
-      last->getPrevNode()->erase();
     return nullptr;
   }
   last->replaceAllUsesWith(gemm->getResults());
@@ -270,6 +221,7 @@ struct RaiseGemm : dgemm::impl::RaiseGemmPassBase<RaiseGemm> {
       if (!product.match() || !product.raise())
         op.emitRemark() << "left alone by dgemm-raise: " << product.getReason();
     }
+    raiseScaledDots(getOperation());
   }
 };
 } // namespace

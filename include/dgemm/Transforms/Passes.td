@@ -25,6 +25,16 @@ def RaiseGemmPass : Pass<"dgemm-raise"> {
     above; the last one is for the fill. An op that sums FP8 products in another way is left alone, with a remark that
     says why.
 
+    Scaled dots of StableHLO are raised, too. Their ops are known by name, so that they may be unregistered
+    (`mlir-opt --allow-unregistered-dialect`, and the generic form of ops, as `print_generic_op_form` of JAX writes it):
+    - `stablehlo.composite` of the name `xla.scaled_dot`, which `jax.lax.scaled_dot` makes;
+    - `stablehlo.custom_call` of the target `__op$block_scaled_dot`, which `jax.nn.scaled_matmul` makes.
+
+    Their operands are A, B and the scales of each (f32, for each row and 128 of K, or for each row). K is innermost in
+    A and B; where B is contracted along its first dimension it is a `stablehlo.transpose` of such. A batch in front has
+    one product. `symbol-dce` then removes the function of a composite. Any other scaled dot is left alone, with a
+    remark.
+
     ```mlir
     %d = linalg.generic {
         indexing_maps = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (m, k floordiv 128)>,

@@ -1,0 +1,51 @@
+//===- Attempt.h - Ops that may turn out to be illegal ----------*- C++ -*-===//
+//
+// Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef DGEMM_LIB_TRANSFORMS_ATTEMPT_H
+#define DGEMM_LIB_TRANSFORMS_ATTEMPT_H
+
+#include "dgemm/Support/LLVM.h"
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "mlir/IR/Verifier.h"
+
+namespace dgemm {
+
+/// The error that `check` emits, which is not printed; nothing if it succeeds.
+inline std::optional<std::string> findFault(mlir::MLIRContext *context, llvm::function_ref<LogicalResult()> check) {
+  std::string fault;
+  mlir::ScopedDiagnosticHandler handler(context, [&](mlir::Diagnostic &diagnostic) {
+    if (fault.empty()) // later ones are notes
+      fault = diagnostic.str();
+  });
+  return failed(check()) ? std::optional(fault) : std::nullopt;
+}
+
+/// Builds ops in front of `place` that may not fit together: tensors of linalg and StableHLO may have extents that are
+/// not known.
+class Attempt {
+public:
+  Attempt(Operation *place, mlir::Location location) : b(location, place), place(place), before(place->getPrevNode()) {}
+
+  /// What is wrong with `op`, one of those that were built; all of these are erased then. Nothing if it is right.
+  std::optional<std::string> findFault(Operation *op) {
+    std::optional<std::string> fault = dgemm::findFault(op->getContext(), [&] { return mlir::verify(op); });
+    while (fault && place->getPrevNode() != before)
+      place->getPrevNode()->erase();
+    return fault;
+  }
+
+  mlir::ImplicitLocOpBuilder b;
+
+private:
+  Operation *place, *before;
+};
+
+} // namespace dgemm
+
+#endif // DGEMM_LIB_TRANSFORMS_ATTEMPT_H
