@@ -24,7 +24,7 @@ import numpy as np
 
 import dgemm
 import dgemm.jax
-from dgemm import _dgemm, _tensors
+from dgemm import _dgemm, _jax, _tensors
 
 failed = 0
 
@@ -146,12 +146,12 @@ def check_synchronisation(rows):
 
 def find_kernel(call, *arguments):
     """The result of `call`, which JAX lowers for the first time, and the kernel in it."""
-    found, find = [], dgemm.jax._find_kernel
-    dgemm.jax._find_kernel = lambda *problem: found.append(find(*problem)) or found[-1]
+    found, find = [], _jax.find_kernel
+    _jax.find_kernel = lambda *problem: found.append(find(*problem)) or found[-1]
     try:
         result = call(*arguments).block_until_ready()
     finally:
-        dgemm.jax._find_kernel = find
+        _jax.find_kernel = find
     (kernel,) = found
     return result, kernel
 

@@ -509,8 +509,7 @@ def find_axis(name: str, shape: tuple[int, ...], layout: str, m: int, n: int, gr
     for axis, shapes in allowed.items():
         if shape in shapes:
             return axis
-    letters = {"dense": "[N], [M, 1], [M, N] and [1]", "contiguous": "[G, N], [M, 1], [M, N], [G, 1] and [1]",
-               "masked": "[G, N], [G, M, 1], [G, M, N], [G, 1, 1] and [1]"}[layout]
+    letters = {"dense": "[N], [M, 1], [M, N] and [1]", "contiguous": "[G, N], [M, 1], [M, N], [G, 1] and [1]"}.get(layout, "[G, N], [G, M, 1], [G, M, N], [G, 1, 1] and [1]")
     sizes = f"M = {m}, N = {n}" + ("" if layout == "dense" else f", G = {groups}")
     raise ValueError(f"operand {name} of the epilogue has shape {list(shape)}; allowed are {letters}, with {sizes}")
 

@@ -2,148 +2,19 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
-from dataclasses import replace
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jax.extend.core import Primitive
-from jax.interpreters import ad, batching, mlir
 
-from . import _assembler, _check, _device, _dgemm, _jit, _recipes, _settings
-from ._kernel import Kernel
-from ._problem import ACCURACIES, BLOCK, DYNAMIC, FP8_DTYPES, OUT_DTYPES, Problem, ceil_div, is_for_each_row, scale_shape
+from . import _check, _jax, _recipes, _settings
+from ._epilogue import OPERAND_DTYPES, Epilogue
+from ._epilogue import check as check_epilogue
+from ._problem import ACCURACIES, BLOCK, FP8_DTYPES, OUT_DTYPES, Problem, ceil_div, scale_shape
 
-__all__ = ["gemm", "linear", "quantize", "scaled_mm"]
+__all__ = ["gemm", "gemm_contiguous", "gemm_masked", "linear", "quantize", "scaled_mm"]
 
-_TARGET = "dgemm_gemm"
 _FP8_NAMES = {dtype: name for name, dtype in FP8_DTYPES.items()}
-
-
-# ----------------------------------------------------------------------------
-# The primitive: operands in the order of the launch descriptor
-# ----------------------------------------------------------------------------
-
-_gemm = Primitive(_TARGET)
-
-
-def _shape_of_d(a: Any, b: Any) -> tuple[int, ...]:
-    return (*a.shape[:-1], b.shape[-2])
-
-
-@_gemm.def_abstract_eval
-def _abstract(*operands: Any, problem: Problem, m: int) -> Any:
-    a, _, b = operands[:3]
-    result = a.update(shape=_shape_of_d(a, b), dtype=jnp.dtype(OUT_DTYPES[problem.out]), weak_type=False)
-    axes = frozenset().union(*(getattr(operand, "vma", frozenset()) for operand in operands))
-    return result.update(vma=axes) if axes else result  # the axes of a mesh over which D differs
-
-
-@functools.lru_cache(maxsize=1024)
-def _jitted(problem: Problem, m: int) -> Any:
-    return jax.jit(functools.partial(_gemm.bind, problem=problem, m=m))
-
-
-@_gemm.def_impl
-def _run_now(*operands: Any, problem: Problem, m: int) -> Any:
-    with jax.disable_jit(False):  # which would call this again
-        return _jitted(problem, m)(*operands)
-
-
-@functools.cache
-def _register() -> None:
-    """Once JAX has a backend: a handler that XLA refuses must not take a backend with it."""
-    jax.devices()
-    for platform, handlers in _dgemm.xla_handlers().items():
-        jax.ffi.register_ffi_target(_TARGET, handlers, platform=platform)
-
-
-def _find_kernel(problem: Problem, m: int, platform: str) -> Kernel:
-    if platform == "cpu":
-        return _jit.get_chosen(problem, m, assembler=_assembler.NONE)
-    multiprocessors = _settings.current().num_sms or _device.multiprocessors(0)
-    return _jit.get_chosen(problem, m, 0, multiprocessors, _device.machine(0))
-
-
-def _layouts(problem: Problem, operands: tuple[Any, ...]) -> list[tuple[int, ...]]:
-    """The order of dimensions of each operand in memory, innermost first, as XLA's layouts have it."""
-    layouts = [tuple(reversed(range(operand.ndim))) for operand in operands]
-    for index, granularity, k_innermost in ((1, problem.scale_a, problem.scale_a_k_innermost),
-                                            (3, problem.scale_b, problem.scale_b_k_innermost)):
-        if is_for_each_row(granularity) and not k_innermost:
-            *outer, rows, k = range(operands[index].ndim)
-            layouts[index] = (rows, k, *reversed(outer))
-    return layouts
-
-
-def _lower(platform: str, context: Any, *operands: Any, problem: Problem, m: int) -> Any:
-    _register()
-    kernel = _find_kernel(problem, m, platform)
-    ptx = "" if kernel.cubin else kernel.ptx
-    identity = hashlib.sha256(b"\0".join((ptx.encode(), kernel.cubin, kernel.launch_json.encode()))).hexdigest()
-    rule = jax.ffi.ffi_lowering(_TARGET, operand_layouts=_layouts(problem, context.avals_in))
-    return rule(context, *operands, id=identity, ptx=ptx, cubin=np.frombuffer(kernel.cubin, np.uint8), launch=kernel.launch_json,
-                m=np.int64(m), multiprocessors=np.int64(_settings.current().num_sms or 0))
-
-
-for _platform in ("cpu", "cuda"):
-    mlir.register_lowering(_gemm, functools.partial(_lower, _platform), platform=_platform)
-
-
-def _refuse_gradient(*_: Any, **__: Any) -> Any:
-    raise TypeError("a product of FP8 operands has no gradient: what they were cast from has one; dgemm.jax.linear casts and "
-                    "multiplies, and has gradients")
-
-
-ad.primitive_jvps[_gemm] = _refuse_gradient
-
-
-# ----------------------------------------------------------------------------
-# vmap
-# ----------------------------------------------------------------------------
-
-
-def _batch(operands: tuple[Any, ...], dims: tuple[Any, ...], *, problem: Problem, m: int) -> Any:
-    """More groups; or more rows, where nothing of B differs."""
-    size = next(operand.shape[dim] for operand, dim in zip(operands, dims) if dim is not None)
-
-    def front(operand: Any, dim: Any) -> Any:
-        if dim is None:
-            return jnp.broadcast_to(operand, (size, *operand.shape))
-        return jnp.moveaxis(operand, dim, 0)
-
-    is_dense = problem.layout == "dense"
-    if is_dense and dims[2] is None and dims[3] is None and is_for_each_row(problem.scale_a):
-        a, scale_a = (front(*pair).reshape(-1, pair[0].shape[-1]) for pair in zip(operands[:2], dims[:2]))
-        return _bind(a, scale_a, *operands[2:], like=problem).reshape(size, m, -1), 0
-    moved = [front(*pair) for pair in zip(operands[:5], dims[:5])]
-    if is_dense:
-        return _bind(*moved, jnp.full(size, m, jnp.int32), like=problem), 0
-    groups = moved[0].shape[1]
-    flat = [operand.reshape(size * groups, *operand.shape[2:]) for operand in moved]
-    return _bind(*flat, like=problem).reshape(size, groups, m, -1), 0
-
-
-batching.primitive_batchers[_gemm] = _batch
-
-
-def _bind(*operands: Any, like: Problem) -> Any:
-    """The product by the recipe of `like`: groups for operands of 3 dimensions."""
-    a, _, b = operands[:3]
-    (m, k), n = a.shape[-2:], b.shape[-2]
-    if 0 in (*a.shape, *b.shape):
-        return jnp.zeros(_shape_of_d(a, b), OUT_DTYPES[like.out])
-    layout, groups = ("masked", a.shape[0]) if a.ndim == 3 else ("dense", DYNAMIC)
-    problem = replace(like, n=n, k=k, m=m, layout=layout, groups=groups,
-                      # XLA's layouts are packed; the kernels' rows of scales that are innermost are a multiple of 4.
-                      scale_a_k_innermost=is_for_each_row(like.scale_a) and m % 4 != 0,
-                      scale_b_k_innermost=is_for_each_row(like.scale_b) and n % 4 != 0).canonical()
-    if not problem.needs_m:
-        problem = replace(problem, m=DYNAMIC)
-    return _gemm.bind(*operands, problem=problem, m=m)
 
 
 # ----------------------------------------------------------------------------
@@ -151,14 +22,15 @@ def _bind(*operands: Any, like: Problem) -> Any:
 # ----------------------------------------------------------------------------
 
 
-def _check_operand(name: str, matrix: Any, scale: Any, granularity: str) -> None:
+def _check_operand(name: str, matrix: Any, scale: Any, granularity: str, ndim: int) -> None:
     letter = "M" if name == "a" else "N"
-    if getattr(matrix, "ndim", None) != 2:
-        raise ValueError(f"{name}[0] has shape {list(getattr(matrix, 'shape', []))}; allowed is [{letter}, K]; jax.vmap takes more "
-                         "dimensions")
+    front = "G, " if ndim == 3 else ""
+    if getattr(matrix, "ndim", None) != ndim:
+        raise ValueError(f"{name}[0] has shape {list(getattr(matrix, 'shape', []))}; allowed is [{front}{letter}, K]; jax.vmap takes "
+                         "more dimensions")
     if str(matrix.dtype) not in _FP8_NAMES:
         raise TypeError(f"{name}[0] has dtype {matrix.dtype}; {_check.allowed(_FP8_NAMES)}")
-    shape = scale_shape(granularity, *matrix.shape)
+    shape = (*matrix.shape[:-2], *scale_shape(granularity, *matrix.shape[-2:]))
     if tuple(getattr(scale, "shape", ())) != shape:
         raise ValueError(f"{name}[1] has shape {list(getattr(scale, 'shape', []))}; allowed is {list(shape)}, scales for "
                          f"'{granularity}'")
@@ -166,8 +38,50 @@ def _check_operand(name: str, matrix: Any, scale: Any, granularity: str) -> None
         raise TypeError(f"{name}[1] has dtype {scale.dtype}; allowed is float32")
 
 
+def _check_groups(name: str, groups: Any, size: int, meaning: str) -> None:
+    if tuple(getattr(groups, "shape", ())) != (size,) or str(groups.dtype) != "int32":
+        raise ValueError(f"{name} has shape {list(getattr(groups, 'shape', []))} and dtype {getattr(groups, 'dtype', None)}; allowed is "
+                         f"[{size}] of int32, one for each {meaning}")
+
+
+def _check_others(epilogue: Any) -> None:
+    for name, tensor in zip(epilogue.trace.names, epilogue.tensors):
+        if str(getattr(tensor, "dtype", None)) not in OPERAND_DTYPES:
+            raise TypeError(f"operand {name} of the epilogue has dtype {getattr(tensor, 'dtype', None)}; {_check.allowed(OPERAND_DTYPES)}")
+
+
+def _multiply(a: Any, b: Any, ndims: tuple[int, int], out_dtype: Any, recipe_a: Any, recipe_b: Any, accuracy: str, epilogue: Any,
+              groups: tuple[str, Any, str] | None = None, expected_m: int = 0) -> jax.Array:
+    """The product of two pairs of these numbers of dimensions. `groups` is the name, the array, and what it has a value for."""
+    for name, pair in (("a", a), ("b", b)):
+        _check.pair(name, pair, f"({name.upper()}, scale)")
+    of_a, of_b = _recipes.granularity("recipe_a", recipe_a), _recipes.granularity("recipe_b", recipe_b)
+    _check.choice("accuracy", accuracy, ACCURACIES)
+    if accuracy == "fast" and not {of_a, of_b} <= {"tensor", "row"}:
+        raise ValueError(f"accuracy is 'fast' with scales for '{of_a}' and '{of_b}'; allowed is it with 'tensor' and 'row', which do "
+                         "not vary along K")
+    _check_operand("a", *a, of_a, ndims[0])
+    _check_operand("b", *b, of_b, ndims[1])
+    (x, scale_x), (y, scale_y) = a, b
+    if x.shape[-1] != y.shape[-1] or (ndims == (3, 3) and x.shape[0] != y.shape[0]):
+        front = f"{x.shape[0]}, " if ndims == (3, 3) else "G, " if ndims[1] == 3 else ""
+        raise ValueError(f"b[0] has shape {list(y.shape)}; allowed is [{front}N, {x.shape[-1]}] with {'G and ' * (ndims == (3, 3))}K of a[0]")
+    if groups is not None:
+        name, array, meaning = groups
+        _check_groups(name, array, y.shape[0] if meaning == "group" else x.shape[0], meaning)
+    traced, others = None, ()
+    if epilogue is not None:
+        check_epilogue("epilogue", epilogue)
+        _check_others(epilogue)
+        traced, others = epilogue.trace, epilogue.tensors
+    like = Problem(n=y.shape[-2], k=y.shape[-1], scale_a=of_a, scale_b=of_b, a_type=_FP8_NAMES[str(x.dtype)],
+                   b_type=_FP8_NAMES[str(y.dtype)], out=_recipes.out_type("out_dtype", out_dtype), accuracy=accuracy,
+                   row_alignment=_settings.current().row_alignment if ndims == (2, 3) else 128)
+    return _jax.bind(_jax.Call(like, traced, expected_m), (x, scale_x, y, scale_y), None if groups is None else groups[1], others)
+
+
 def gemm(a: tuple[Any, Any], b: tuple[Any, Any], out_dtype: Any = "bf16", *, recipe_a: Any = "1x128", recipe_b: Any = "128x128",
-         accuracy: str = "exact") -> jax.Array:
+         accuracy: str = "exact", epilogue: Epilogue | None = None) -> jax.Array:
     """A @ B.T, with FP8 operands that have scales; under jax.jit, jax.vmap and jax.shard_map, too.
 
     Args:
@@ -176,25 +90,41 @@ def gemm(a: tuple[Any, Any], b: tuple[Any, Any], out_dtype: Any = "bf16", *, rec
         out_dtype: "bf16", "f16" or "f32", or a dtype.
         recipe_a, recipe_b: what of an operand one scale belongs to: "1x128", "128x128", "row" ([rows, 1]) or "tensor" ([1, 1]).
         accuracy: "exact", or "fast" where scales do not vary along K.
+        epilogue: what dgemm.epilogue returns: what becomes of each element of the product before it is rounded. Its operands may
+            be traced.
 
-    Under jax.vmap, batches of A become rows of one product, and batches of B groups. The kernel is compiled when JAX lowers the
-    call. Raises TypeError or ValueError, naming the argument, and CompileError.
+    Under jax.vmap, batches of A become rows of one product, and batches of B a batch of products. The kernel is compiled when
+    JAX lowers the call. Raises TypeError or ValueError, naming the argument, and CompileError.
     """
-    for name, pair in (("a", a), ("b", b)):
-        _check.pair(name, pair, f"({name.upper()}, scale)")
-    of_a, of_b = _recipes.granularity("recipe_a", recipe_a), _recipes.granularity("recipe_b", recipe_b)
-    _check.choice("accuracy", accuracy, ACCURACIES)
-    if accuracy == "fast" and not {of_a, of_b} <= {"tensor", "row"}:
-        raise ValueError(f"accuracy is 'fast' with scales for '{of_a}' and '{of_b}'; allowed is it with 'tensor' and 'row', which do "
-                         "not vary along K")
-    _check_operand("a", *a, of_a)
-    _check_operand("b", *b, of_b)
-    (x, scale_x), (y, scale_y) = a, b
-    if x.shape[1] != y.shape[1]:
-        raise ValueError(f"b[0] has shape {list(y.shape)}; allowed is [N, {x.shape[1]}] with K of a[0]")
-    like = Problem(n=y.shape[0], k=y.shape[1], scale_a=of_a, scale_b=of_b, a_type=_FP8_NAMES[str(x.dtype)],
-                   b_type=_FP8_NAMES[str(y.dtype)], out=_recipes.out_type("out_dtype", out_dtype), accuracy=accuracy)
-    return _bind(x, scale_x, y, scale_y, like=like)
+    return _multiply(a, b, (2, 2), out_dtype, recipe_a, recipe_b, accuracy, epilogue)
+
+
+def gemm_contiguous(a: tuple[Any, Any], b: tuple[Any, Any], m_indices: Any, out_dtype: Any = "bf16", *, recipe_a: Any = "1x128",
+                    recipe_b: Any = "128x128", accuracy: str = "exact", epilogue: Epilogue | None = None) -> jax.Array:
+    """A[row] @ B[m_indices[row]].T for each row: groups of rows, one after the other.
+
+    Args:
+        a: as in gemm. Each group starts at a multiple of dgemm.get_mk_alignment_for_contiguous_layout() rows.
+        b: (B, scale) of [G, N, K] and [G, ceil(N/128), ceil(K/128)].
+        m_indices: [M] int32, the group of each row; rows of -1 are padding, and the result may hold anything there.
+        others: as in gemm.
+    """
+    return _multiply(a, b, (2, 3), out_dtype, recipe_a, recipe_b, accuracy, epilogue, ("m_indices", m_indices, "row"))
+
+
+def gemm_masked(a: tuple[Any, Any], b: tuple[Any, Any], masked_m: Any, expected_m: int = 0, out_dtype: Any = "bf16", *,
+                recipe_a: Any = "1x128", recipe_b: Any = "128x128", accuracy: str = "exact", epilogue: Epilogue | None = None) -> jax.Array:
+    """A[g] @ B[g].T for each group, of its first masked_m[g] rows; the result may hold anything in the others.
+
+    Args:
+        a: (A, scale) of [G, M, K] and [G, M, ceil(K/128)].
+        b: (B, scale) of [G, N, K] and [G, ceil(N/128), ceil(K/128)].
+        masked_m: [G] int32.
+        expected_m: a hint: the expected number of rows of a group; 0 for M.
+        others: as in gemm.
+    """
+    return _multiply(a, b, (3, 3), out_dtype, recipe_a, recipe_b, accuracy, epilogue, ("masked_m", masked_m, "group"),
+                     _check.integer("expected_m", expected_m, 0))
 
 
 def scaled_mm(mat_a: Any, mat_b: Any, scale_a: Any, scale_recipe_a: Any, scale_b: Any, scale_recipe_b: Any,
