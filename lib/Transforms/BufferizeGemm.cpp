@@ -39,26 +39,24 @@ static MemRefType getTypeToTake(GemmOp gemm, Operand operand, MemRefType type) {
   return MemRefType::get(type.getShape(), type.getElementType(), layout, type.getMemorySpace());
 }
 
-/// The type of an operand of the epilogue along mn. Rows whose pitch is not known, where that of D is, are taken to be
-/// packed; the launch checks that, too.
-static MemRefType getTypeBesideD(MemRefType type, MemRefType out) {
-  auto getPitch = [](MemRefType type) {
-    SmallVector<int64_t> strides;
-    int64_t offset;
-    return succeeded(type.getStridesAndOffset(strides, offset)) ? ArrayRef(strides).drop_back().back() : 0;
-  };
-  if (!ShapedType::isDynamic(getPitch(type)) || ShapedType::isDynamic(getPitch(out)) ||
-      !llvm::none_of(type.getShape().drop_front(), ShapedType::isDynamic))
+/// The distance of the rows of a memref; 0 if it has none.
+static int64_t getPitch(MemRefType type) {
+  SmallVector<int64_t> strides;
+  int64_t offset;
+  return succeeded(type.getStridesAndOffset(strides, offset)) && strides.size() > 1 ? strides.end()[-2] : 0;
+}
+
+/// The type of an operand of the epilogue, which is packed or, along mn, has rows like those of D. Rows whose distance
+/// is not known, where it should be, are taken to be packed; the launch checks that, too.
+static MemRefType getTypeInEpilogue(EpilogueOperandAttr role, MemRefType type, MemRefType out) {
+  bool isLikeD = role.getAlong() == EpilogueAxisKind::MN && ShapedType::isDynamic(getPitch(out));
+  if (isLikeD || !ShapedType::isDynamic(getPitch(type)) ||
+      llvm::any_of(type.getShape().drop_front(), ShapedType::isDynamic))
     return type;
   SmallVector<int64_t> shape(type.getShape());
   shape.front() = 1; // not part of a stride
   auto layout = StridedLayoutAttr::get(type.getContext(), ShapedType::kDynamic, computeStrides(shape));
   return MemRefType::get(type.getShape(), type.getElementType(), layout, type.getMemorySpace());
-}
-
-static bool isAlongMN(GemmOp gemm, Operand operand) {
-  std::optional<unsigned> index = getEpilogueIndex(operand);
-  return index && cast<EpilogueOperandAttr>((*gemm.getEpilogueRoles())[*index]).getAlong() == EpilogueAxisKind::MN;
 }
 
 namespace {
@@ -86,8 +84,9 @@ struct BufferizeGemm : bufferization::DstBufferizableOpInterfaceExternalModel<Bu
       if (!type)
         return gemm.emitOpError() << "expected the buffer of an operand to be ranked, but got " << buffer.getType();
       MemRefType taken = getTypeToTake(gemm, role.first, type);
-      if (isAlongMN(gemm, role.first) && isa<MemRefType>(out.getType()))
-        taken = getTypeBesideD(taken, cast<MemRefType>(out.getType()));
+      if (std::optional<unsigned> index = getEpilogueIndex(role.first); index && isa<MemRefType>(out.getType()))
+        taken = getTypeInEpilogue(cast<EpilogueOperandAttr>((*gemm.getEpilogueRoles())[*index]), taken,
+                                  cast<MemRefType>(out.getType()));
       if (taken != type)
         buffer = memref::CastOp::create(rewriter, gemm.getLoc(), taken, buffer);
     }

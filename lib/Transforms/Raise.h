@@ -14,10 +14,11 @@
 
 namespace dgemm {
 
-/// How the scale tensor of an operand becomes [K blocks, rows] or [row blocks, K blocks].
+/// How the scale tensor of an operand becomes [K blocks, rows] or [row blocks, K blocks], behind the dimension of a
+/// batch.
 enum class ScaleForm { AsIs, Transposed, Expanded, Flattened };
 
-/// What a product has for A (lhs) or B (rhs).
+/// What a product has for A (lhs) or B (rhs), of rank 3 in a batch.
 struct RaisedOperand {
   Value value;
   /// Null for a scale of 1.

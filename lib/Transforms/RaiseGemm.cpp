@@ -38,6 +38,7 @@ private:
     return false;
   }
   bool matchLoops();
+  std::optional<ArrayRef<AffineExpr>> dropBatch(AffineMap map) const;
   bool matchBody();
   bool addFactor(Value value, SmallVectorImpl<BlockArgument> &factors);
   bool takeFactor(BlockArgument factor, bool isMatrix);
@@ -47,27 +48,39 @@ private:
 
   linalg::GenericOp op;
   AffineExpr m, n, k;
+  /// The loop of the batch, if there is one.
+  SmallVector<AffineExpr, 1> batch;
   RaisedOperand lhs, rhs;
   std::string why;
 };
 } // namespace
 
-/// Matches two parallel loops and a sum over the third. D is indexed by the parallel loops.
+/// Matches two parallel loops, or three with that of a batch, and a sum over another one. D is indexed by the parallel
+/// loops.
 bool ScaledProduct::matchLoops() {
   SmallVector<utils::IteratorType> kinds = op.getIteratorTypesArray();
-  if (kinds.size() != 3 || llvm::count(kinds, utils::IteratorType::reduction) != 1 || op.getNumDpsInits() != 1)
-    return fail("expected a sum over one loop within two");
+  if (kinds.size() < 3 || kinds.size() > 4 || llvm::count(kinds, utils::IteratorType::reduction) != 1 ||
+      op.getNumDpsInits() != 1)
+    return fail("expected a sum over one loop within two, or within three with a batch");
   AffineMap out = op.getIndexingMapsArray().back();
-  if (!out.isProjectedPermutation() || out.getNumResults() != 2)
-    return fail("expected a result that is indexed by the two outer loops");
-  m = out.getResult(0);
-  n = out.getResult(1);
-  for (unsigned dim = 0; dim < 3; ++dim)
+  for (unsigned dim = 0; dim < kinds.size(); ++dim)
     if (kinds[dim] == utils::IteratorType::reduction)
       k = getAffineDimExpr(dim, op.getContext());
-  if (m == k || n == k)
-    return fail("expected a result that is indexed by the two outer loops");
+  if (!out.isProjectedPermutation() || out.getNumResults() + 1 != kinds.size() ||
+      llvm::is_contained(out.getResults(), k))
+    return fail("expected a result that is indexed by the outer loops");
+  batch.assign(out.getResults().begin(), out.getResults().end() - 2);
+  m = out.getResults().end()[-2];
+  n = out.getResults().back();
   return true;
+}
+
+/// The indices behind that of the batch; none if it is not in front.
+std::optional<ArrayRef<AffineExpr>> ScaledProduct::dropBatch(AffineMap map) const {
+  ArrayRef<AffineExpr> indices = map.getResults();
+  if (indices.take_front(batch.size()) != ArrayRef(batch))
+    return std::nullopt;
+  return indices.drop_front(batch.size());
 }
 
 /// Appends the arguments of the body that `value` is a product of, whether they are extended or not.
@@ -100,10 +113,12 @@ bool ScaledProduct::takeFactor(BlockArgument factor, bool isMatrix) {
     owner.scale = operand->get();
     return takeScale(owner, map, &owner == &lhs ? m : n);
   }
-  if (map.getNumResults() != 2 || map.getResult(1) != k)
-    return fail("expected FP8 operands with K innermost");
-  RaisedOperand &owner = map.getResult(0) == m ? lhs : rhs;
-  if (owner.value || (map.getResult(0) != m && map.getResult(0) != n))
+  std::optional<ArrayRef<AffineExpr>> indices = dropBatch(map);
+  if (!indices || indices->size() != 2 || indices->back() != k)
+    return fail(batch.empty() ? "expected FP8 operands with K innermost"
+                              : "expected FP8 operands with K innermost and the batch in front");
+  RaisedOperand &owner = indices->front() == m ? lhs : rhs;
+  if (owner.value || (indices->front() != m && indices->front() != n))
     return fail("expected one FP8 operand for each outer loop");
   owner.value = operand->get();
   return true;
@@ -128,13 +143,15 @@ bool ScaledProduct::takeScale(RaisedOperand &operand, AffineMap map, AffineExpr 
                          {{zero, zero}, {full, full}, ScaleForm::AsIs},
                          {{zero}, {full, full}, ScaleForm::Expanded},
                          {{}, {full, full}, ScaleForm::Expanded}};
+  std::optional<ArrayRef<AffineExpr>> indices = dropBatch(map);
   for (const Known &each : known)
-    if (map.getResults() == ArrayRef(each.indices)) {
+    if (indices && *indices == ArrayRef(each.indices)) {
       operand.granularity = each.granularity;
       operand.form = each.form;
       return true;
     }
-  return fail("expected a scale for each row and 128 of K, for each block of 128 by 128, for each row, or for all");
+  return fail("expected a scale for each row and 128 of K, for each block of 128 by 128, for each row, or for all" +
+              Twine(batch.empty() ? "" : ", with the batch in front"));
 }
 
 /// Matches acc + (product of factors).
@@ -174,7 +191,7 @@ linalg::GenericOp ScaledProduct::findRounding() {
   Value sum = op.getResult(0);
   auto user = sum.hasOneUse() ? dyn_cast<linalg::GenericOp>(*sum.user_begin()) : nullptr;
   if (!user || user.getNumDpsInputs() != 1 || user.getNumDpsInits() != 1 || user.getDpsInputs().front() != sum ||
-      user.getNumParallelLoops() != 2 || user.getNumLoops() != 2 ||
+      user.getNumParallelLoops() != user.getNumLoops() ||
       !llvm::all_of(user.getIndexingMapsArray(), [](AffineMap map) { return map.isIdentity(); }))
     return nullptr;
   auto rounding = user.getBody()->getTerminator()->getOperand(0).getDefiningOp<arith::TruncFOp>();

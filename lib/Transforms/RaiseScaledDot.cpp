@@ -41,6 +41,7 @@ private:
   }
   bool matchDimensions();
   bool takeOperand(RaisedOperand &operand, Value value, Value scale, Dimensions dims);
+  bool isBatchOfOne() { return result.getRank() == 3 && result.getDimSize(0) == 1; }
   Value dropBatch(ImplicitLocOpBuilder &b, Value value);
 
   Operation *op;
@@ -97,9 +98,9 @@ static Value getTransposed(Value value) {
   auto permutation = op && op->getName().getStringRef() == "stablehlo.transpose"
                          ? op->getAttrOfType<DenseI64ArrayAttr>("permutation")
                          : DenseI64ArrayAttr();
-  if (!permutation || op->getNumOperands() != 1 || permutation.asArrayRef() != ArrayRef<int64_t>{1, 0})
-    return nullptr;
-  return op->getOperand(0);
+  auto isSwapOf = [&](ArrayRef<int64_t> swapped) { return permutation.asArrayRef() == swapped; };
+  bool isSwapped = permutation && op->getNumOperands() == 1 && (isSwapOf({1, 0}) || isSwapOf({0, 2, 1}));
+  return isSwapped ? op->getOperand(0) : Value();
 }
 
 bool ScaledDot::takeOperand(RaisedOperand &operand, Value value, Value scale, Dimensions dims) {
@@ -112,8 +113,6 @@ bool ScaledDot::takeOperand(RaisedOperand &operand, Value value, Value scale, Di
     return fail(llvm::formatv("expected FP8 operands with scales of f32, but got {0} with {1}", type.getElementType(),
                               scaleType.getElementType())
                     .str());
-  if (rank == 3 && (type.getDimSize(0) != 1 || scaleType.getDimSize(0) != 1))
-    return fail("expected one product, but got a batch of them");
   int64_t k = type.getDimSize(dims.contracting), blocks = scaleType.getDimSize(dims.contracting);
   bool isForBlocks = !ShapedType::isDynamic(blocks) && blocks * kScaleBlock == k;
   if (!isForBlocks && blocks != 1)
@@ -139,9 +138,9 @@ bool ScaledDot::match() {
          takeOperand(rhs, op->getOperand(1), op->getOperand(3), rhsDims);
 }
 
-/// The only matrix of a batch.
+/// The only matrix of a batch of one; other batches stay.
 Value ScaledDot::dropBatch(ImplicitLocOpBuilder &b, Value value) {
-  if (result.getRank() == 2)
+  if (!isBatchOfOne())
     return value;
   return tensor::CollapseShapeOp::create(b, value, SmallVector<ReassociationIndices>{{0, 1}, {2}});
 }
@@ -151,8 +150,8 @@ GemmOp ScaledDot::raise() {
   ImplicitLocOpBuilder &b = attempt.b;
   for (Value *value : {&lhs.value, &lhs.scale, &rhs.value, &rhs.scale})
     *value = dropBatch(b, *value);
-  SmallVector<OpFoldResult> sizes = {tensor::getMixedSize(b, b.getLoc(), lhs.value, 0),
-                                     tensor::getMixedSize(b, b.getLoc(), rhs.value, 0)};
+  SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(b, b.getLoc(), lhs.value);
+  sizes.back() = tensor::getMixedSizes(b, b.getLoc(), rhs.value).end()[-2];
   Value out = tensor::EmptyOp::create(b, sizes, result.getElementType());
   GemmOp gemm = buildRaised(b, lhs, rhs, out);
   if (std::optional<std::string> fault = attempt.findFault(gemm)) {
@@ -160,7 +159,7 @@ GemmOp ScaledDot::raise() {
     return nullptr;
   }
   Value d = gemm->getResult(0);
-  if (result.getRank() == 3)
+  if (isBatchOfOne())
     d = tensor::ExpandShapeOp::create(b, result, d, SmallVector<ReassociationIndices>{{0, 1}, {2}});
   else if (d.getType() != result)
     d = tensor::CastOp::create(b, result, d);

@@ -114,7 +114,7 @@ func.func @slices(%big: tensor<128x1024xf8E4M3FN>, %sa: !sa, %b: !b, %sb: !sb, %
   return %1 : tensor<128x384xbf16>
 }
 
-// Operands of an epilogue keep their place. The rows of a residual whose pitch is not known, where that of D is, are taken to be packed.
+// Operands of an epilogue keep their place. Rows whose distance is not known are taken to be packed.
 // CHECK-LABEL: func.func @epilogue(
 // CHECK-SAME: %[[BIAS:[a-z0-9]+]]: memref<384xf32>, %[[RESIDUAL:[a-z0-9]+]]: memref<64x384xbf16>
 // CHECK: dgemm.gemm dense {{.*}} epilogue(%[[BIAS]] : memref<384xf32> along n named "epilogue0", %[[RESIDUAL]] : memref<64x384xbf16> along mn named "epilogue1") {

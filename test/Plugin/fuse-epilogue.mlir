@@ -150,3 +150,15 @@ func.func @contiguous(%row: tensor<?xf32>, %a: tensor<?x512xf8E4M3FN>, %sa: tens
   } -> tensor<?x256xbf16>
   return %d : tensor<?x256xbf16>
 }
+
+// A batch: a bias of each product.
+// CHECK-LABEL: func.func @batched(
+// CHECK-SAME: %[[BIAS:[a-z0-9]+]]: tensor<3x256xf32>
+// CHECK: dgemm.gemm batched lhs({{.*}} epilogue(%[[BIAS]] : tensor<3x256xf32> along n named "epilogue0") {
+func.func @batched(%bias: tensor<3x256xf32>, %a: tensor<3x64x512xf8E4M3FN>, %sa: tensor<3x4x64xf32>, %b: tensor<3x256x512xf8E4M3FN>, %sb: tensor<3x2x4xf32>, %init: tensor<3x64x256xf32>) -> tensor<3x64x256xf32> {
+  %sum = dgemm.gemm batched lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%init)
+      : (tensor<3x64x512xf8E4M3FN>, tensor<3x4x64xf32>, tensor<3x256x512xf8E4M3FN>, tensor<3x2x4xf32>, tensor<3x64x256xf32>) -> tensor<3x64x256xf32>
+  %wide = linalg.broadcast ins(%bias : tensor<3x256xf32>) outs(%init : tensor<3x64x256xf32>) dimensions = [1]
+  %d = linalg.add ins(%sum, %wide : tensor<3x64x256xf32>, tensor<3x64x256xf32>) outs(%init : tensor<3x64x256xf32>) -> tensor<3x64x256xf32>
+  return %d : tensor<3x64x256xf32>
+}

@@ -2,12 +2,30 @@
 // REQUIRES: plugin
 // RUN: %{mlir-opt} --pass-pipeline='builtin.module(dgemm-raise)' %s -split-input-file -verify-diagnostics
 
-// A batch.
-func.func @batch(%i0: tensor<2x64x512xf8E4M3FN>, %i1: tensor<2x256x512xf8E4M3FN>) -> tensor<2x64x256xf32> {
+// Two batches.
+func.func @batches(%i0: tensor<2x3x64x512xf8E4M3FN>, %i1: tensor<2x3x256x512xf8E4M3FN>) -> tensor<2x3x64x256xf32> {
+  %z = arith.constant dense<0.0> : tensor<2x3x64x256xf32>
+  // expected-remark @+1 {{left alone by dgemm-raise: expected a sum over one loop within two, or within three with a batch}}
+  %d = linalg.generic {indexing_maps = [affine_map<(g, h, m, n, k) -> (g, h, m, k)>, affine_map<(g, h, m, n, k) -> (g, h, n, k)>, affine_map<(g, h, m, n, k) -> (g, h, m, n)>], iterator_types = ["parallel", "parallel", "parallel", "parallel", "reduction"]}
+      ins(%i0, %i1 : tensor<2x3x64x512xf8E4M3FN>, tensor<2x3x256x512xf8E4M3FN>) outs(%z : tensor<2x3x64x256xf32>) {
+  ^bb0(%x: f8E4M3FN, %y: f8E4M3FN, %acc: f32):
+    %0 = arith.extf %x : f8E4M3FN to f32
+    %1 = arith.extf %y : f8E4M3FN to f32
+    %2 = arith.mulf %0, %1 : f32
+    %3 = arith.addf %acc, %2 : f32
+    linalg.yield %3 : f32
+  } -> tensor<2x3x64x256xf32>
+  return %d : tensor<2x3x64x256xf32>
+}
+
+// -----
+
+// A batch of A by one B.
+func.func @shared(%i0: tensor<2x64x512xf8E4M3FN>, %i1: tensor<256x512xf8E4M3FN>) -> tensor<2x64x256xf32> {
   %z = arith.constant dense<0.0> : tensor<2x64x256xf32>
-  // expected-remark @+1 {{left alone by dgemm-raise: expected a sum over one loop within two}}
-  %d = linalg.generic {indexing_maps = [affine_map<(g, m, n, k) -> (g, m, k)>, affine_map<(g, m, n, k) -> (g, n, k)>, affine_map<(g, m, n, k) -> (g, m, n)>], iterator_types = ["parallel", "parallel", "parallel", "reduction"]}
-      ins(%i0, %i1 : tensor<2x64x512xf8E4M3FN>, tensor<2x256x512xf8E4M3FN>) outs(%z : tensor<2x64x256xf32>) {
+  // expected-remark @+1 {{left alone by dgemm-raise: expected FP8 operands with K innermost and the batch in front}}
+  %d = linalg.generic {indexing_maps = [affine_map<(g, m, n, k) -> (g, m, k)>, affine_map<(g, m, n, k) -> (n, k)>, affine_map<(g, m, n, k) -> (g, m, n)>], iterator_types = ["parallel", "parallel", "parallel", "reduction"]}
+      ins(%i0, %i1 : tensor<2x64x512xf8E4M3FN>, tensor<256x512xf8E4M3FN>) outs(%z : tensor<2x64x256xf32>) {
   ^bb0(%x: f8E4M3FN, %y: f8E4M3FN, %acc: f32):
     %0 = arith.extf %x : f8E4M3FN to f32
     %1 = arith.extf %y : f8E4M3FN to f32
@@ -20,10 +38,29 @@ func.func @batch(%i0: tensor<2x64x512xf8E4M3FN>, %i1: tensor<2x256x512xf8E4M3FN>
 
 // -----
 
+// A batch with one scale of rows.
+func.func @shared_scale(%i0: tensor<2x64x512xf8E4M3FN>, %s: tensor<64xf32>, %i1: tensor<2x256x512xf8E4M3FN>) -> tensor<2x64x256xf32> {
+  %z = arith.constant dense<0.0> : tensor<2x64x256xf32>
+  // expected-remark @+1 {{left alone by dgemm-raise: expected a scale for each row and 128 of K, for each block of 128 by 128, for each row, or for all, with the batch in front}}
+  %d = linalg.generic {indexing_maps = [affine_map<(g, m, n, k) -> (g, m, k)>, affine_map<(g, m, n, k) -> (m)>, affine_map<(g, m, n, k) -> (g, n, k)>, affine_map<(g, m, n, k) -> (g, m, n)>], iterator_types = ["parallel", "parallel", "parallel", "reduction"]}
+      ins(%i0, %s, %i1 : tensor<2x64x512xf8E4M3FN>, tensor<64xf32>, tensor<2x256x512xf8E4M3FN>) outs(%z : tensor<2x64x256xf32>) {
+  ^bb0(%x: f8E4M3FN, %sx: f32, %y: f8E4M3FN, %acc: f32):
+    %0 = arith.extf %x : f8E4M3FN to f32
+    %1 = arith.extf %y : f8E4M3FN to f32
+    %2 = arith.mulf %0, %1 : f32
+    %4 = arith.mulf %2, %sx : f32
+    %3 = arith.addf %acc, %4 : f32
+    linalg.yield %3 : f32
+  } -> tensor<2x64x256xf32>
+  return %d : tensor<2x64x256xf32>
+}
+
+// -----
+
 // D has a dimension of extent 1 in front.
 func.func @unit(%i0: tensor<64x512xf8E4M3FN>, %i1: tensor<256x512xf8E4M3FN>) -> tensor<1x64x256xf32> {
   %z = arith.constant dense<0.0> : tensor<1x64x256xf32>
-  // expected-remark @+1 {{left alone by dgemm-raise: expected a result that is indexed by the two outer loops}}
+  // expected-remark @+1 {{left alone by dgemm-raise: expected a result that is indexed by the outer loops}}
   %d = linalg.generic {indexing_maps = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (n, k)>, affine_map<(m, n, k) -> (0, m, n)>], iterator_types = ["parallel", "parallel", "reduction"]}
       ins(%i0, %i1 : tensor<64x512xf8E4M3FN>, tensor<256x512xf8E4M3FN>) outs(%z : tensor<1x64x256xf32>) {
   ^bb0(%x: f8E4M3FN, %y: f8E4M3FN, %acc: f32):

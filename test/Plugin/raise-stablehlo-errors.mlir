@@ -56,15 +56,6 @@ func.func @f(%a: tensor<256x512xf8E4M3FN>, %b: tensor<128x512xf8E4M3FN>, %sa: te
 
 // -----
 
-// A batch.
-func.func @f(%a: tensor<2x256x512xf8E4M3FN>, %b: tensor<2x128x512xf8E4M3FN>, %sa: tensor<2x256x4xf32>, %sb: tensor<2x128x4xf32>) -> tensor<2x256x128xbf16> {
-  // expected-remark @+1 {{left alone by dgemm-raise: expected one product, but got a batch of them}}
-  %0 = "stablehlo.composite"(%a, %b, %sa, %sb) <{composite_attributes = {dimension_numbers = [[[2], [2]], [[0], [0]]]}, decomposition = @d, name = "xla.scaled_dot", version = 0 : i32}> : (tensor<2x256x512xf8E4M3FN>, tensor<2x128x512xf8E4M3FN>, tensor<2x256x4xf32>, tensor<2x128x4xf32>) -> tensor<2x256x128xbf16>
-  return %0 : tensor<2x256x128xbf16>
-}
-
-// -----
-
 // Blocks of 64.
 func.func @f(%a: tensor<256x512xf8E4M3FN>, %b: tensor<128x512xf8E4M3FN>, %sa: tensor<256x8xf32>, %sb: tensor<128x8xf32>) -> tensor<256x128xbf16> {
   // expected-remark @+1 {{left alone by dgemm-raise: expected a scale for each row, or for each row and 128 of K, but got tensor<256x512xf8E4M3FN> and tensor<256x8xf32>}}

@@ -38,3 +38,16 @@ func.func @batch(%a: tensor<1x256x512xf8E4M3FN>, %b: tensor<1x128x512xf8E4M3FN>,
   %0 = "stablehlo.custom_call"(%a, %b, %sa, %sb) <{call_target_name = "__op$block_scaled_dot", backend_config = "{}"}> : (tensor<1x256x512xf8E4M3FN>, tensor<1x128x512xf8E4M3FN>, tensor<1x256x4xf32>, tensor<1x128x1xf32>) -> tensor<1x256x128xbf16>
   return %0 : tensor<1x256x128xbf16>
 }
+
+// A batch of more, whose B is transposed.
+// CHECK-LABEL: func.func @batches(
+// CHECK-SAME: %[[A:[a-z0-9]+]]: tensor<?x256x512xf8E4M3FN>, %[[B:[a-z0-9]+]]: tensor<?x128x512xf8E4M3FN>, %[[SA:[a-z0-9]+]]: tensor<?x256x4xf32>, %[[SB:[a-z0-9]+]]: tensor<?x1x128xf32>
+// CHECK: %[[T:.*]] = linalg.transpose ins(%[[SA]] : tensor<?x256x4xf32>) outs(%{{.*}} : tensor<?x4x256xf32>) permutation = [0, 2, 1]
+// CHECK: %[[D:.*]] = dgemm.gemm batched lhs(%[[A]] scaled %[[T]] by [1, 128]) rhs(%[[B]] scaled %[[SB]] by [1, full]) out(%{{.*}}) : {{.*}} -> tensor<?x256x128xbf16>
+// CHECK-NEXT: return %[[D]]
+func.func @batches(%a: tensor<?x256x512xf8E4M3FN>, %b: tensor<?x128x512xf8E4M3FN>, %sa: tensor<?x256x4xf32>, %sb: tensor<?x1x128xf32>) -> tensor<?x256x128xbf16> {
+  %bt = "stablehlo.transpose"(%b) <{permutation = array<i64: 0, 2, 1>}> : (tensor<?x128x512xf8E4M3FN>) -> tensor<?x512x128xf8E4M3FN>
+  %0 = "stablehlo.composite"(%a, %bt, %sa, %sb) <{composite_attributes = {dimension_numbers = [[[2], [1]], [[0], [0]]]}, decomposition = @xla.other_batch, name = "xla.scaled_dot", version = 0 : i32}> : (tensor<?x256x512xf8E4M3FN>, tensor<?x512x128xf8E4M3FN>, tensor<?x256x4xf32>, tensor<?x1x128xf32>) -> tensor<?x256x128xbf16>
+  return %0 : tensor<?x256x128xbf16>
+}
+func.func private @xla.other_batch(tensor<?x256x512xf8E4M3FN>, tensor<?x512x128xf8E4M3FN>, tensor<?x256x4xf32>, tensor<?x1x128xf32>) -> tensor<?x256x128xbf16>

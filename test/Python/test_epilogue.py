@@ -361,3 +361,17 @@ def test_without_any_k():
     with pytest.raises(ValueError, match=r"a\[0\] has shape \[70, 0\]; allowed is K of at least 1 with an epilogue"):
         dgemm.fp8_gemm_nt((x.a[:, :0].copy(), x.scale_a[:, :0].copy()), (x.b[:, :0].copy(), x.scale_b[:, :0].copy()), x.d,
                           epilogue=dgemm.epilogue(dgemm.relu))
+
+
+@pytest.mark.parametrize("layout, allowed", [("dense", r"\[N\], \[M, 1\]"), ("contiguous", r"\[G, N\], \[M, 1\]"),
+                                             ("masked", r"\[G, N\], \[G, M, 1\]"), ("batched", r"\[G, N\], \[G, M, 1\]")])
+def test_shape_of_an_operand(layout, allowed):
+    with pytest.raises(ValueError, match=rf"operand bias of the epilogue has shape \[5\]; allowed are {allowed}"):
+        _epilogue.find_axis("bias", (5,), layout, 2, 16, 3)
+
+
+def test_trace_as_text():
+    """What operators of torch carry."""
+    trace = _epilogue.trace(lambda x, bias: dgemm.where(x > bias, _epilogue.exact_tanh(x), 0.5), ("bias",))
+    assert _epilogue.load(trace.dump()) == trace
+    assert "math.tanh %0 : f32" in trace.text(("n",), ("float32",), exact=False)

@@ -17,8 +17,8 @@ def RaiseGemmPass : Pass<"dgemm-raise"> {
     A `linalg.generic` on tensors becomes a `dgemm.gemm` if it sums, in f32 and from zero, the products of two FP8
     operands (K innermost in both) and of their f32 scales. The indexing map of the scales says which elements have one
     scale: a row and 128 of K ([M, K/128] or [K/128, M]), a 128x128 block, a row, or all. Scales that are missing are 1.
-    An element-wise rounding to bf16 or f16 becomes the type of D. The `dgemm.gemm` multiplies partial sums, not each
-    product, by the scales.
+    An element-wise rounding to bf16 or f16 becomes the type of D. A dimension in front of all operands is a batch, and
+    makes a `batched` gemm. The `dgemm.gemm` multiplies partial sums, not each product, by the scales.
 
     Separate ops may dequantise the operands, and a `linalg.matmul` or `linalg.contract` may multiply them. The passes
     `linalg-generalize-named-ops,linalg-fuse-elementwise-ops,linalg-specialize-generic-ops` bring these into the form
@@ -31,9 +31,8 @@ def RaiseGemmPass : Pass<"dgemm-raise"> {
     - `stablehlo.custom_call` of the target `__op$block_scaled_dot`, which `jax.nn.scaled_matmul` makes.
 
     Their operands are A, B and the scales of each (f32, for each row and 128 of K, or for each row). K is innermost in
-    A and B; where B is contracted along its first dimension it is a `stablehlo.transpose` of such. A batch in front has
-    one product. `symbol-dce` then removes the function of a composite. Any other scaled dot is left alone, with a
-    remark.
+    A and B; where B is contracted along its first dimension it is a `stablehlo.transpose` of such. There may be a batch
+    in front. `symbol-dce` then removes the function of a composite. Any other scaled dot is left alone, with a remark.
 
     ```mlir
     %d = linalg.generic {
