@@ -4,9 +4,9 @@
 usage: gpu-inductor.py [--rows 512]
 
 Needs dgemm, torch 2.10 or later and torchao 0.18. Each layer is compiled by torch.compile without the pass and with it, and with it in a
-CUDA graph of Inductor's. With the pass the profile must show our kernel and no GEMM of anyone else's, in one graph, and the results must
-be as close to the product of what was quantised as torch's, up to the rounding of bfloat16. PASS or FAIL for each; the exit code is 1 if
-one fails.
+CUDA graph of Inductor's. With the pass the profile must show our kernel and no GEMM of anyone else's, in one graph, with the activation
+behind the first product as its epilogue where no gradient needs what is in front of it, and the results must be as close to the product of
+what was quantised as torch's, up to the rounding of bfloat16. PASS or FAIL for each; the exit code is 1 if one fails.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from torch import nn
 from torchao.float8 import Float8LinearConfig, convert_to_float8_training
 from torchao.prototype.blockwise_fp8_training.linear import Float8BlockwiseLinear
 from torchao.quantization import Float8DynamicActivationFloat8WeightConfig, PerRow, PerTensor, quantize_
+from torchao.quantization.granularity import PerBlock
 from torchao.quantization.quantize_.common import KernelPreference
 
 import dgemm
@@ -66,6 +67,7 @@ def blockwise():
 LAYERS = {
     "row-wise, inference": (for_inference(PerRow()), False),
     "tensor-wise, inference": (for_inference(PerTensor()), False),
+    "block-wise, inference": (for_inference((PerBlock([1, 128]), PerBlock([128, 128]))), False),
     "row-wise, training": (for_training, True),
     "block-wise, training": (blockwise, True),
 }
@@ -109,6 +111,7 @@ def check(name, make, backward, rows):
     report(bool(mine), f"{name}: the profile shows {', '.join(mine) or 'no kernel of dgemm'}")
     report(not others, f"{name}: no GEMM of others" + (f", but {', '.join(each[:80] for each in others)}" if others else ""))
     if not backward:
+        report(any("_epilogue_" in each for each in mine), f"{name}: the activation is in a kernel of ours")
         graphed = compile_with(dgemm.torch.inductor_pass(), make, mode="reduce-overhead")
         for _ in range(3):
             again = run(graphed, x, backward)[0].clone()

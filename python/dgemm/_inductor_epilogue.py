@@ -165,6 +165,12 @@ class _Region:
                 wanted.update(argument for argument in node.all_input_nodes if argument in self.nodes)
         return [node for node in self.nodes if node in wanted and node is not self.product]
 
+    def is_worth_storing(self, last: torch.fx.Node) -> bool:
+        """Not what is wider than the product and only goes on into another kernel of Inductor's, which can make it of the product."""
+        if _tensor(last).element_size() <= _tensor(self.product).element_size():
+            return True
+        return not any(isinstance(user.target, torch._ops.OpOverload) and user.target.namespace in ("aten", "prims") for user in last.users)
+
     def is_closed(self, inner: list[torch.fx.Node]) -> bool:
         """Whether nobody else needs what is computed on the way to the last of `inner`."""
         return all(user in inner for node in (self.product, *inner[:-1]) for user in node.users)
@@ -236,7 +242,8 @@ def find(product: torch.fx.Node, bias: torch.fx.Node | None, looks_behind: bool)
     region = _Region(product)
     for last in reversed(region.nodes) if looks_behind else ():
         inner = region.inner(last)
-        if last is product or _tensor(last).dtype not in _override.OUT or not region.is_closed(inner):
+        if last is product or _tensor(last).dtype not in _override.OUT or not region.is_closed(inner) or (
+                not region.is_worth_storing(last)):
             continue
         try:
             return Fusion(last, [product, *inner], *_trace(product, bias, inner))

@@ -143,9 +143,9 @@ def nine_operands(x, *_):
     (total_of, 0), (row_of_itself, 0), (lambda x, *_: torch.sin(x), 0), (lambda x, bias, residual, row: x.view(4, 8, N) + residual[:8], 0),
     (lambda x, *_: x.double() + 1, 0), (lambda x, *_: (x + 1).sin(), 1), (needed_twice, 1),
     (lambda x, *_: (x + 1).view(M // 2, 2 * N) + 1, 1), (lambda x, *_: x ** 2.5, 0), (lambda x, bias, *_: x > bias, 0),
-    (nine_operands, 1),
+    (nine_operands, 1), (lambda x, *_: (x.float() + 1).sum(1), 0), (lambda x, *_: (x.float() + 1).half().sum(1), 1),
 ], ids=["product is needed", "row of itself", "sin", "part of the rows", "double", "up to sin", "result is needed twice", "other columns",
-        "power", "comparison", "nine operands"])
+        "power", "comparison", "nine operands", "wider than the product", "wider in between"])
 def test_what_stays_behind(emulator, function, inside):
     operands = make_operands()
     others = torch.randn(N).to(BF16), torch.randn(M, N).to(BF16), torch.rand(M, 1)
