@@ -55,6 +55,18 @@ static bool checkCacheHint(Context &c, const Instruction &inst, unsigned lane) {
   return false;
 }
 
+/// The start of an unswizzled box, in the innermost dimension, is a multiple of 16 bytes, also outside of the tensor.
+/// Measured (docs/emulator.md); the PTX ISA does not say it, and a swizzled box was not measured.
+static bool checkStart(Context &c, const Instruction &inst, const TensorMap &map, llvm::ArrayRef<int64_t> coordinates) {
+  int64_t start = coordinates[0] * map.elementBytes;
+  if (map.swizzle || start % 16 == 0)
+    return true;
+  c.raise(HazardKind::Misaligned, inst,
+          "the box begins at element " + Twine(coordinates[0]) + " of the innermost dimension, which is byte " +
+              Twine(start) + "; must be a multiple of 16 bytes");
+  return false;
+}
+
 namespace {
 
 /// One copy into one CTA.
@@ -148,6 +160,9 @@ Step dgemm::emulator::execTensorLoad(Context &c, const Instruction &inst) {
     const TensorMap *map = findTensorMap(c, inst, c.address(c.op(inst, 1), lane));
     if (!map || !checkCacheHint(c, inst, lane) || !c.mayTouchGlobal(inst))
       return Step::Stop;
+    auto coordinates = readCoordinates(c, c.op(inst, 2), lane);
+    if (!checkStart(c, inst, *map, coordinates))
+      return Step::Stop;
     Load load{c,
               inst,
               lane,
@@ -162,7 +177,6 @@ Step dgemm::emulator::execTensorLoad(Context &c, const Instruction &inst) {
       load.mask = &c.op(inst, 4);
     if (!load.prepare())
       return Step::Stop;
-    auto coordinates = readCoordinates(c, c.op(inst, 2), lane);
     load.launch([map, coordinates](uint8_t *shared) {
       const uint8_t *global = map->memory->data;
       map->forEachPiece(coordinates, [&](uint64_t to, int64_t from, unsigned bytes) {
