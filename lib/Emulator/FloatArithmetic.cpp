@@ -11,6 +11,7 @@
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 using namespace dgemm::emulator;
 
@@ -28,8 +29,10 @@ uint32_t toBits(float value) {
 }
 /// The NaN that operations give for any payloads of their sources.
 float canonical(float value) { return std::isnan(value) ? toFloat(kCanonicalNaN) : value; }
-float flush(float value, bool ftz) {
-  return ftz && std::fpclassify(value) == FP_SUBNORMAL ? std::copysign(0.0f, value) : value;
+/// With `ftz`: zero for a subnormal of `type`.
+float flush(float value, bool ftz, Type type = Type::F32) {
+  float leastNormal = type == Type::F16 ? 0x1p-14f : std::numeric_limits<float>::min();
+  return ftz && std::fabs(value) < leastNormal ? std::copysign(0.0f, value) : value;
 }
 
 // The loops below vectorise with AVX2 and FMA if the CPU has them; else they use the C library's exact fma.
@@ -73,25 +76,25 @@ template <typename Op>
 Step floatBinary(Context &c, const Instruction &inst) {
   float *d = row(c, c.op(inst, 0)), *a = row(c, c.op(inst, 1)), *b = row(c, c.op(inst, 2));
   countMath(c);
-  bool ftz = inst.mods[Field::Ftz], nan = inst.mods[Field::Nan];
+  bool ftz = inst.mods[Field::Ftz];
   for (LaneMask m = c.mask; m; m &= m - 1) {
     unsigned l = __builtin_ctz(m);
-    d[l] = canonical(flush(Op::apply(flush(a[l], ftz), flush(b[l], ftz), nan), ftz));
+    d[l] = canonical(flush(Op::apply(flush(a[l], ftz), flush(b[l], ftz)), ftz));
   }
   return Step::Next;
 }
 
 struct FAdd {
-  static float apply(float a, float b, bool) { return a + b; }
+  static float apply(float a, float b) { return a + b; }
 };
 struct FSub {
-  static float apply(float a, float b, bool) { return a - b; }
+  static float apply(float a, float b) { return a - b; }
 };
 struct FMul {
-  static float apply(float a, float b, bool) { return a * b; }
+  static float apply(float a, float b) { return a * b; }
 };
 struct FDiv {
-  static float apply(float a, float b, bool) { return a / b; }
+  static float apply(float a, float b) { return a / b; }
 };
 // PTX ISA, "min" and "max": +0 is above -0; a NaN gives way to a number unless .NaN says otherwise.
 struct FMin {
@@ -218,6 +221,39 @@ uint64_t writeFloat(float value, Type type) {
   return type == Type::F32 ? toBits(value) : type == Type::F16 ? floatToHalf(value) : floatToBfloat(value);
 }
 
+/// One min or max. PTX ISA: with .xorsign.abs magnitudes are compared, and a number gets the product of the signs.
+template <typename Op>
+uint64_t pickFloat(uint64_t x, uint64_t y, Type type, const Modifiers &mods) {
+  bool ftz = mods[Field::Ftz], nan = mods[Field::Nan], isXorSign = mods[Field::Mode];
+  float a = flush(readFloat(x, type), ftz, type), b = flush(readFloat(y, type), ftz, type);
+  if (!isXorSign)
+    return writeFloat(canonical(Op::apply(a, b, nan)), type);
+  float value = canonical(Op::apply(std::fabs(a), std::fabs(b), nan));
+  bool isNegative = ((x ^ y) >> (8 * getByteWidth(type) - 1)) & 1;
+  return writeFloat(isNegative && !std::isnan(value) ? -value : value, type);
+}
+
+/// min and max; a packed type has two halves.
+template <typename Op>
+Step execPickFloat(Context &c, const Instruction &inst) {
+  Type type = inst.mods.type();
+  bool isPacked = type == Type::F16x2 || type == Type::BF16x2;
+  Type half = type == Type::F16x2 ? Type::F16 : Type::BF16;
+  countMath(c);
+  for (LaneMask m = c.mask; m; m &= m - 1) {
+    unsigned l = __builtin_ctz(m);
+    uint64_t x = c.get(c.op(inst, 1), l), y = c.get(c.op(inst, 2), l);
+    uint64_t value = isPacked ? pickFloat<Op>(x & 0xffff, y & 0xffff, half, inst.mods) |
+                                    pickFloat<Op>(x >> 16, y >> 16, half, inst.mods) << 16
+                              : pickFloat<Op>(x, y, type, inst.mods);
+    c.set(c.op(inst, 0), l, value);
+  }
+  return Step::Next;
+}
+
+/// PTX ISA, "min" and "max": .ftz is not for bf16.
+bool isLegalPick(const Modifiers &m) { return !m[Field::Ftz] || (m.type() != Type::BF16 && m.type() != Type::BF16x2); }
+
 LaneMask compareRows(Context &c, const Instruction &inst) {
   const Operand &a = c.op(inst, 2), &b = c.op(inst, 3);
   Compare compare = Compare(inst.mods[Field::Compare]);
@@ -226,7 +262,8 @@ LaneMask compareRows(Context &c, const Instruction &inst) {
   for (unsigned l = 0; l < kLanes; ++l) {
     uint64_t x = c.get(a, l), y = c.get(b, l);
     bool ftz = inst.mods[Field::Ftz];
-    bool holds = isFloat(type) ? compareFloats(compare, flush(readFloat(x, type), ftz), flush(readFloat(y, type), ftz))
+    bool holds = isFloat(type)    ? compareFloats(compare, flush(readFloat(x, type), ftz, type),
+                                                  flush(readFloat(y, type), ftz, type))
                  : isSigned(type) ? compareInts<int64_t>(compare, signExtend(x, type), signExtend(y, type))
                                   : compareInts<uint64_t>(compare, truncate(x, type), truncate(y, type));
     result |= LaneMask(holds) << l;
@@ -343,8 +380,8 @@ Handler dgemm::emulator::selectFloatAdd(const Modifiers &m) { return onlyF32(m, 
 Handler dgemm::emulator::selectFloatSub(const Modifiers &m) { return onlyF32(m, floatBinary<FSub>); }
 Handler dgemm::emulator::selectFloatMul(const Modifiers &m) { return onlyF32(m, floatBinary<FMul>); }
 Handler dgemm::emulator::selectFloatDiv(const Modifiers &m) { return onlyF32(m, floatBinary<FDiv>); }
-Handler dgemm::emulator::selectFloatMin(const Modifiers &m) { return onlyF32(m, floatBinary<FMin>); }
-Handler dgemm::emulator::selectFloatMax(const Modifiers &m) { return onlyF32(m, floatBinary<FMax>); }
+Handler dgemm::emulator::selectFloatMin(const Modifiers &m) { return isLegalPick(m) ? execPickFloat<FMin> : nullptr; }
+Handler dgemm::emulator::selectFloatMax(const Modifiers &m) { return isLegalPick(m) ? execPickFloat<FMax> : nullptr; }
 Handler dgemm::emulator::selectFloatNeg(const Modifiers &m) { return onlyF32(m, execFloatUnary); }
 Handler dgemm::emulator::selectFloatAbs(const Modifiers &m) { return onlyF32(m, execFloatUnary); }
 Handler dgemm::emulator::selectFloatRcp(const Modifiers &m) { return onlyF32(m, execFunction<reciprocal>); }

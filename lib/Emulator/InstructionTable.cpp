@@ -109,6 +109,11 @@ const Literal kPred[] = {{"pred", Field::Type, v(Type::Pred)}};
 const Literal kF32[] = {{"f32", Field::Type, v(Type::F32)}};
 const Literal kHalf[] = {{"f16", Field::Type, v(Type::F16)}, {"bf16", Field::Type, v(Type::BF16)}};
 const Literal kPacked[] = {{"bf16x2", Field::Type, v(Type::BF16x2)}, {"f16x2", Field::Type, v(Type::F16x2)}};
+const Literal kFloat[] = {{"f32", Field::Type, v(Type::F32)},
+                          {"f16", Field::Type, v(Type::F16)},
+                          {"bf16", Field::Type, v(Type::BF16)},
+                          {"f16x2", Field::Type, v(Type::F16x2)},
+                          {"bf16x2", Field::Type, v(Type::BF16x2)}};
 const Literal kAnd[] = {{"and", Field::Logic, v(Logic::And)}};
 const Literal kOr[] = {{"or", Field::Logic, v(Logic::Or)}};
 const Literal kXor[] = {{"xor", Field::Logic, v(Logic::Xor)}};
@@ -240,6 +245,7 @@ const Class kClasses[] = {{"type", kType},
                           {"f32", kF32},
                           {"half", kHalf},
                           {"packed", kPacked},
+                          {"float", kFloat},
                           {"and", kAnd},
                           {"or", kOr},
                           {"xor", kXor},
@@ -409,8 +415,10 @@ const InstructionRow kRows[] = {
     {"mul [rn] [$ftz] $f32", "d s s", selectFloatMul},
     {"fma rn [$ftz] $f32", "d s s s", selectFma},
     {"mad rn [$ftz] $f32", "d s s s", selectFma},
-    {"min [$ftz] [$NaN] $f32", "d s s", selectFloatMin},
-    {"max [$ftz] [$NaN] $f32", "d s s", selectFloatMax},
+    {"min [$ftz] [$NaN] $float", "d s s", selectFloatMin},
+    {"min [$ftz] [$NaN] xorsign $abs $float", "d s s", selectFloatMin},
+    {"max [$ftz] [$NaN] $float", "d s s", selectFloatMax},
+    {"max [$ftz] [$NaN] xorsign $abs $float", "d s s", selectFloatMax},
     {"neg [$ftz] $f32", "d s", selectFloatNeg},
     {"$abs [$ftz] $f32", "d s", selectFloatAbs},
     {"copysign $f32", "d s s", selectFloatCopysign},

@@ -144,6 +144,58 @@ TEST(Float, ZerosAndNaNs) {
   EXPECT_EQ(eval32("mov.b16 %rs1, 0xfe12; cvt.f32.f16 %r1, %rs1;"), kNaN);
 }
 
+// PTX ISA 9.0, "min" and "max" of half precision.
+TEST(Float, MinAndMaxOfHalves) {
+  auto pick = [](const std::string &opcode, const char *a, const char *b) {
+    return eval32(std::string("mov.b16 %rs1, ") + a + "; mov.b16 %rs2, " + b + "; " + opcode +
+                  " %rs3, %rs1, %rs2; cvt.u32.u16 %r1, %rs3;");
+  };
+  EXPECT_EQ(pick("max.bf16", "0xc000", "0xbf80"), 0xbf80u); // -2 and -1
+  EXPECT_EQ(pick("min.bf16", "0xc000", "0xbf80"), 0xc000u);
+  EXPECT_EQ(pick("max.f16", "0xc000", "0xbc00"), 0xbc00u);
+  EXPECT_EQ(pick("min.f16", "0xc000", "0xbc00"), 0xc000u);
+  EXPECT_EQ(pick("max.bf16", "0x8000", "0x0000"), 0u);
+  EXPECT_EQ(pick("min.f16", "0x0000", "0x8000"), 0x8000u);
+  // A NaN gives way to a number, unless .NaN says otherwise; it has no payload.
+  EXPECT_EQ(pick("max.bf16", "0xffc1", "0xbf80"), 0xbf80u);
+  EXPECT_EQ(pick("max.NaN.bf16", "0xffc1", "0xbf80"), 0x7fffu);
+  EXPECT_EQ(pick("min.NaN.bf16", "0xbf80", "0x7fc0"), 0x7fffu);
+  EXPECT_EQ(pick("min.NaN.bf16", "0xbf80", "0x3f80"), 0xbf80u);
+  EXPECT_EQ(pick("min.f16", "0xfe01", "0x7e01"), 0x7fffu);
+  EXPECT_EQ(pick("max.NaN.f16", "0x3c00", "0x7e01"), 0x7fffu);
+  // Subnormal values are kept, but for .ftz.
+  EXPECT_EQ(pick("max.f16", "0x0001", "0x0000"), 1u);
+  EXPECT_EQ(pick("max.ftz.f16", "0x0001", "0x8400"), 0u);
+  EXPECT_EQ(pick("min.ftz.f16", "0x83ff", "0x0400"), 0x8000u);
+  EXPECT_EQ(pick("max.bf16", "0x0001", "0x8000"), 1u);
+  EXPECT_EQ(eval32("mov.b16 %rs1, 1; mov.b16 %rs2, 0; setp.gt.ftz.f16 %p1, %rs1, %rs2; selp.b32 %r1, 1, 0, %p1;"), 0u);
+  EXPECT_NE(decodeError("max.ftz.bf16 %rs1, %rs2, %rs3;").find("this combination of modifiers and types"),
+            std::string::npos);
+}
+
+TEST(Float, MinAndMaxOfPairs) {
+  auto pick = [](const std::string &opcode) {
+    return eval32("mov.b32 %r2, 0xffc13f80; mov.b32 %r3, 0xbf80bf80; " + opcode + " %r1, %r2, %r3;");
+  };
+  EXPECT_EQ(pick("max.bf16x2"), 0xbf803f80u);
+  EXPECT_EQ(pick("max.NaN.bf16x2"), 0x7fff3f80u);
+  EXPECT_EQ(pick("min.NaN.bf16x2"), 0x7fffbf80u);
+  EXPECT_EQ(eval32("mov.b32 %r2, 0x3c00fe01; mov.b32 %r3, 0x40008001; min.ftz.f16x2 %r1, %r2, %r3;"), 0x3c008000u);
+}
+
+TEST(Float, MinAndMaxOfMagnitudes) {
+  EXPECT_EQ(eval32("max.xorsign.abs.f32 %r1, 0fC0400000, 0f40000000;"), bits(-3.0f));
+  EXPECT_EQ(eval32("min.xorsign.abs.f32 %r1, 0fC0400000, 0fC0000000;"), bits(2.0f));
+  // The sign of a NaN counts, and a NaN has none.
+  EXPECT_EQ(eval32("max.xorsign.abs.f32 %r1, 0fFFC00000, 0f40000000;"), bits(-2.0f));
+  EXPECT_EQ(eval32("max.NaN.xorsign.abs.f32 %r1, 0fFFC00000, 0f40000000;"), 0x7fffffffu);
+  EXPECT_EQ(eval32("mov.b32 %r2, 0xc0003f80; mov.b32 %r3, 0x3f80c000; max.xorsign.abs.bf16x2 %r1, %r2, %r3;"),
+            0xc000c000u);
+  EXPECT_EQ(eval32("mov.b16 %rs1, 0x3c00; mov.b16 %rs2, 0xc000; min.xorsign.abs.f16 %rs3, %rs1, %rs2; "
+                   "cvt.u32.u16 %r1, %rs3;"),
+            0xbc00u);
+}
+
 TEST(Float, HalvesAreComparedByValue) {
   auto compare = [](const std::string &what, const char *a, const char *b) {
     return eval32(std::string("mov.b16 %rs1, ") + a + "; mov.b16 %rs2, " + b + "; setp." + what +
