@@ -68,7 +68,7 @@ REASONS = [
     ("contiguous", "delete", r"ld\.global\.nc\.b32", "it detects tiles of padding, which this problem does not have"),
     ("split", "", r"bar\.sync\s+0,", "the cluster barrier right after it orders the same accesses"),
     ("split", "swap", r"setmaxnreg.* / barrier\.cluster\.wait", "neither waits for the other"),
-    ("split", "", r"bar\.warp\.sync", "noticed only with --independent-lanes, with which cluster kernels are not clean"),
+    ("split", "", r"bar\.warp\.sync", "the arrival at the cluster right after it waits for the warp"),
 ]
 
 

@@ -185,7 +185,7 @@ struct Instruction {
   bool touchesAccumulator = false;
   /// Some operand is a predicate that is read.
   bool readsPredicate = false;
-  /// Its threads wait for each other (.sync): all of the warp, or the mask in this operand.
+  /// Its threads wait for each other (.sync, barrier.cluster): all of the warp, or the mask in this operand.
   bool isSync = false;
   int8_t memberOperand = -1;
   Modifiers mods;

@@ -48,11 +48,14 @@ Type parseType(StringRef text) {
       .Default(Type::None);
 }
 
-/// The threads that wait for each other at an instruction.
+/// The threads that wait for each other at an instruction. PTX ISA 9.0, "barrier.cluster" and "barrier": these wait for
+/// the threads of their warp. Of arrivals at a named barrier, those with .aligned (bar.arrive is one) want them there.
 void markSync(Instruction &inst) {
   llvm::SmallVector<StringRef, 8> parts;
   StringRef(inst.row->pattern).split(parts, ' ');
-  inst.isSync = llvm::is_contained(parts, "sync");
+  bool waitsAtCluster = inst.handler == execClusterArrive || inst.handler == execClusterWait;
+  bool waitsToArrive = inst.handler == execBarArrive && parts[0] == "barrier" && !inst.mods[Field::Aligned];
+  inst.isSync = llvm::is_contained(parts, "sync") || waitsAtCluster || waitsToArrive;
   const std::pair<Handler, int8_t> masks[] = {
       {execShfl, 5}, {execElect, 2}, {execVote, 2}, {execRedux, 2}, {execWarpSync, 0}};
   for (auto [handler, operand] : masks)

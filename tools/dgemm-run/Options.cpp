@@ -70,7 +70,8 @@ struct CommandLine {
                              cl::value_desc("file.json"), cl::cat(deviceGroup)};
   cl::opt<bool> independentLanes{
       "independent-lanes",
-      cl::desc("Emulator: diverged lanes reconverge only at .sync instructions, not where their paths meet"),
+      cl::desc(
+          "Emulator: diverged lanes reconverge only at .sync instructions and barriers, not where their paths meet"),
       cl::cat(deviceGroup)};
   cl::opt<AccumulatorModel> accumulator{
       "accumulator", cl::desc("Emulator: how wgmma sums"), cl::init(AccumulatorModel::Hopper),

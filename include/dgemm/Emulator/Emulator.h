@@ -49,7 +49,7 @@ struct Progress {
 /// Where diverged lanes of a warp reconverge.
 enum class Reconvergence {
   PostDominator, ///< where their paths meet, as ptxas usually has them do
-  Sync           ///< at instructions with .sync, which is all that PTX promises
+  Sync           ///< at instructions with .sync and at barriers, which is all that PTX promises
 };
 
 /// How wgmma sums.

@@ -160,13 +160,24 @@ TEST(MBarrierWait, SaysFalseNowAndThenThoughThePhaseIsOver) {
 TEST(Reconvergence, LanesMeetOnlyAtSync) {
   std::string part = "setp.eq.u32 %p2, %lane, 3;\n@!%p2 bra $JOIN;\nmov.b32 %r5, 1;\n$JOIN:\n";
   // An instruction that wants the warp whole and does not wait for it.
-  for (const char *aligned :
-       {"barrier.cluster.arrive.aligned;\nbarrier.cluster.wait.aligned;\n", "bar.arrive 1, 96;\n"}) {
+  for (const char *aligned : {"bar.arrive 1, 96;\n", "barrier.cta.arrive.aligned 1, 96;\n"}) {
     make(part + aligned, 96).expectClean();
     meetingAtSync(make(part + aligned, 96)).expectHazard(HazardKind::DivergentWarp);
     meetingAtSync(make(part + "bar.warp.sync -1;\n" + aligned, 96)).expectClean();
   }
   // These wait.
+  meetingAtSync(make(part + "barrier.cta.arrive 1, 96;\n", 96)).expectClean();
+  for (const char *aligned : {".aligned", ""}) {
+    std::string arrive = std::string("barrier.cluster.arrive") + aligned + ";\n";
+    std::string wait = std::string("barrier.cluster.wait") + aligned + ";\n";
+    meetingAtSync(make(part + arrive + wait, 96)).expectClean();
+    // Lanes part again between the two.
+    meetingAtSync(make(arrive + part + wait, 96)).expectClean();
+    // One lane never comes.
+    meetingAtSync(make("setp.eq.u32 %p2, %lane, 3;\n@%p2 bra $END;\n" + arrive + "$END:\nbar.warp.sync -1;\n"))
+        .expectHazard(HazardKind::Deadlock);
+    meetingAtSync(make("setp.eq.u32 %p2, %lane, 3;\n@!%p2 " + arrive)).expectHazard(HazardKind::DivergentWarp);
+  }
   meetingAtSync(make(part + "bar.sync 0;\nwgmma.fence.sync.aligned;\n", 128)).expectClean();
   meetingAtSync(make(part + "shfl.sync.idx.b32 %r6, %lane, 0, 31, -1;\nbar.arrive 1, 96;\n", 96)).expectClean();
   // A mask that names some: those meet.
