@@ -11,7 +11,6 @@ writes all samples. Every result is compared with the reference in double precis
 """
 import argparse
 import dataclasses
-import datetime
 import json
 import math
 import statistics
@@ -272,18 +271,7 @@ def main():
         for epilogue in [*EPILOGUES.values(), FUSED]:
             store.submit(FusedRow(row, epilogue))
     store.wait_for_all()
-    torch.cuda.init()
-    torch.zeros(1, device="cuda")
-    import launcher
-
-    driver, stopwatch = launcher.Driver(), measure.Stopwatch(measure.QUICK_FLUSH_BYTES)
-    results = []
-    for row in rows:
-        results.append(time_row(row, store, driver, stopwatch, options))
-        with open(options.out, "w") as file:
-            json.dump({"gpu": torch.cuda.get_device_name(0), "driver": measure.Nvml().driver(), "torch": torch.__version__,
-                       "date": datetime.date.today().isoformat(), "results": results}, file)  # fmt: skip
-    report(results)
+    report(measure.time_rows(rows, lambda row, *tools: time_row(row, store, *tools, options), options.out))
     return 0
 
 

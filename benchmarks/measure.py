@@ -1,11 +1,14 @@
 """Times calls on the GPU: kernel durations from CUPTI with a cold L2, and back to back at the power limit."""
 import ctypes
+import datetime
+import json
 import threading
 import time
 
 import torch
 from torch.profiler import ProfilerActivity, profile
 
+import launcher
 from gputrace import split_at_flushes
 
 QUICK_FLUSH_BYTES = 256 << 20
@@ -66,6 +69,21 @@ class Stopwatch:
             for event in profiler.events()
             if event.device_type == torch.autograd.DeviceType.CUDA
         ]
+
+
+def time_rows(rows, time_row, path):
+    """[time_row(row, driver, stopwatch)] of `rows`. After each of them the JSON file at `path` has the results so far, and what
+    they were measured on."""
+    torch.cuda.init()
+    torch.zeros(1, device="cuda")
+    driver, stopwatch = launcher.Driver(), Stopwatch(QUICK_FLUSH_BYTES)
+    results = []
+    for row in rows:
+        results.append(time_row(row, driver, stopwatch))
+        with open(path, "w") as file:
+            json.dump({"gpu": torch.cuda.get_device_name(0), "driver": Nvml().driver(), "torch": torch.__version__,
+                       "date": datetime.date.today().isoformat(), "results": results}, file)  # fmt: skip
+    return results
 
 
 # ---------------------------------------------------------------------------------------------------------------------

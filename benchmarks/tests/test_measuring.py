@@ -3,6 +3,8 @@ import contextlib
 import io
 import json
 import os
+import sys
+import tempfile
 import types
 import unittest
 from unittest import mock
@@ -168,6 +170,35 @@ class MeasuringTest(ToolTest):
         self.assertIn("4 configs timed, 3 failed", out)
         for text in ["<wrong = 1>: wrong: difference 0.5", "spill = 1: dgemm-gen", "fault = 1: RuntimeError: illegal address"]:
             self.assertIn(text, err)
+
+
+class TimeRowsTest(unittest.TestCase):
+    def test_the_file_has_what_there_is_after_each_row(self):
+        torch = mock.MagicMock(__version__="2.9")
+        torch.cuda.get_device_name.return_value = "NVIDIA H200"
+        with mock.patch.dict(sys.modules, {"torch": torch, "torch.profiler": torch.profiler}), tempfile.TemporaryDirectory() as folder:
+            import measure
+
+            path, seen = os.path.join(folder, "rows.json"), []
+
+            def time_row(row, driver, stopwatch):
+                if row > 1:
+                    with open(path) as file:
+                        seen.append(json.load(file)["results"])
+                if row == 3:
+                    raise measure.HangError("not done")
+                return {"row": row}
+
+            with mock.patch.object(measure.launcher, "Driver"), mock.patch.object(measure, "Nvml") as nvml:
+                nvml().driver.return_value = "580.159.04"
+                self.assertEqual(measure.time_rows([1, 2], time_row, path), [{"row": 1}, {"row": 2}])
+                with self.assertRaises(measure.HangError):
+                    measure.time_rows([1, 2, 3], time_row, path)
+            with open(path) as file:
+                written = json.load(file)
+        self.assertEqual(seen, [[{"row": 1}], [{"row": 1}], [{"row": 1}, {"row": 2}]])
+        self.assertEqual(list(written), ["gpu", "driver", "torch", "date", "results"])
+        self.assertEqual((written["gpu"], written["driver"], written["torch"]), ("NVIDIA H200", "580.159.04", "2.9"))
 
 
 if __name__ == "__main__":
