@@ -20,8 +20,8 @@ namespace dgemm {
 
 /// Bytes of an operand of the epilogue that a thread copies at once, 4 or 8; 0 if the operand cannot be fetched.
 int64_t getFetchBytes(ProblemAttr problem, Operand operand);
-/// Elements of a row of an operand of the epilogue for a tile of D: those of its columns (along n or mn), those of 64 of
-/// its rows (along m), or 1.
+/// Elements of a row of an operand of the epilogue for a tile of D: those of its columns (along n or mn), those of 64
+/// of its rows (along m), or 1.
 int64_t countTileElements(ConfigAttr config, ProblemAttr problem, Operand operand);
 /// Bytes that a math warpgroup fetches of all operands for a tile of D.
 int64_t getFetchedBytes(ConfigAttr config, ProblemAttr problem);
