@@ -163,6 +163,6 @@ struct ConvertYield : OpConversionPattern<YieldOp> {
 } // namespace
 
 void dgemm::populateFragmentPatterns(const TypeConverter &converter, RewritePatternSet &patterns) {
-  patterns.add<LowerZero, LowerColumns, LowerTileAt, ConvertForEachTile, ConvertYield>(
-      converter, patterns.getContext());
+  patterns.add<LowerZero, LowerColumns, LowerTileAt, ConvertForEachTile, ConvertYield>(converter,
+                                                                                       patterns.getContext());
 }

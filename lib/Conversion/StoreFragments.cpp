@@ -63,8 +63,7 @@ public:
     if (alternates)
       chunk = b.add(chunk, b.shiftLeft(odd, 2));
     chunk = swizzleChunk(b, tile, row, chunk);
-    start = b.offsetPointer(
-        address, b.add(b.mul(row, tile.getRowBytes()), b.shiftLeft(b.bitAnd(lane, 1), 3)));
+    start = b.offsetPointer(address, b.add(b.mul(row, tile.getRowBytes()), b.shiftLeft(b.bitAnd(lane, 1), 3)));
     halfBytes = 8 * tile.getRowBytes();
   }
 
