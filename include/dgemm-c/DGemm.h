@@ -66,7 +66,7 @@ char *dgemm_problem_set_int(dgemm_problem *problem, const char *field, int64_t v
  *   scale_a, scale_b                 "tensor", "row", "1x128" or "128x128": what has a scale of its own
  *   a_type, b_type                   "f8E4M3FN" or "f8E5M2"
  *   out_type                         "bf16", "f16" or "f32"
- *   accuracy                         "exact" or "fast"
+ *   accuracy                         "exact", "balanced" or "fast"
  *   epilogue                         "bias+gelu": names of ready-made epilogues, or MLIR functions (docs/epilogues.md)
  */
 char *dgemm_problem_set_string(dgemm_problem *problem, const char *field, const char *value);

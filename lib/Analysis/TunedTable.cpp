@@ -134,15 +134,16 @@ static std::string getScaleName(ScaledAttr scaled) {
   return scaled.isForEachRow() ? "row" : "tensor";
 }
 
-std::string dgemm::getRecipeName(StringRef lhs, StringRef rhs, bool isFast, bool isF32) {
+std::string dgemm::getRecipeName(StringRef lhs, StringRef rhs, StringRef accuracy, bool isF32) {
   if (lhs == "1x128" && rhs == "128x128" && !isF32)
     return "";
-  return (lhs + " x " + rhs + (isFast ? " fast" : "") + (isF32 ? " f32" : "")).str();
+  bool isExact = accuracy == "exact";
+  return (lhs + " x " + rhs + (isExact ? "" : " ") + (isExact ? "" : accuracy) + (isF32 ? " f32" : "")).str();
 }
 
 std::string dgemm::getRecipeName(ProblemAttr problem) {
   return getRecipeName(getScaleName(problem.getLhs()), getScaleName(problem.getRhs()),
-                       problem.getAccuracy() == AccuracyKind::Fast, problem.getOut().isF32());
+                       stringifyAccuracyKind(problem.getAccuracy()), problem.getOut().isF32());
 }
 
 int64_t dgemm::getRowBucket(int64_t m) {

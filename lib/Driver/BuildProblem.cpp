@@ -218,10 +218,10 @@ static llvm::Error checkRecipe(const GemmShape &shape) {
   if (!llvm::is_contained({ElementType::BF16, ElementType::F16, ElementType::F32}, shape.outType))
     return makeError(llvm::formatv("expected D to be bf16, f16 or f32, but got {0}", toString(shape.outType)));
   for (auto [name, scale] : {std::pair("A", shape.scaleA), {"B", shape.scaleB}})
-    if (shape.accuracy == Accuracy::Fast && scale != ScaleGranularity::Tensor && scale != ScaleGranularity::Row)
-      return makeError(llvm::formatv("expected scales of {0} by tensor or row for fast accuracy, as those by {1} are "
+    if (shape.accuracy != Accuracy::Exact && scale != ScaleGranularity::Tensor && scale != ScaleGranularity::Row)
+      return makeError(llvm::formatv("expected scales of {0} by tensor or row for {1} accuracy, as those by {2} are "
                                      "multiplied in for each 128 of K",
-                                     name, toString(scale)));
+                                     name, toString(shape.accuracy), toString(scale)));
   std::tuple<const char *, bool, ScaleGranularity> orders[] = {{"A", shape.scaleAKInnermost, shape.scaleA},
                                                                {"B", shape.scaleBKInnermost, shape.scaleB}};
   for (auto [name, isKInnermost, granularity] : orders)
@@ -300,7 +300,7 @@ static void buildFunction(mlir::ImplicitLocOpBuilder &b, const GemmShape &shape,
   gemm.rhs(body->getArgument(2), body->getArgument(3), types.rhsGranularity());
   gemm.out(body->getArgument(4)).divisible(makeDivisors(b.getContext(), shape)).pdl(shape.pdl);
   gemm.accumulate(shape.accumulate);
-  gemm.accuracy(shape.accuracy == Accuracy::Fast ? AccuracyKind::Fast : AccuracyKind::Exact);
+  gemm.accuracy(*symbolizeAccuracyKind(toString(shape.accuracy)));
   if (shape.layout == GemmLayout::Contiguous)
     gemm.contiguous(body->getArgument(5), shape.rowAlignment);
   if (shape.layout == GemmLayout::Masked)

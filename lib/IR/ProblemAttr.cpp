@@ -241,9 +241,10 @@ LogicalResult ProblemAttr::verify(function_ref<InFlightDiagnostic()> emitError, 
     return failure();
   // C3.
   for (ScaledAttr scaled : {lhs, rhs})
-    if (accuracy == AccuracyKind::Fast && scaled.variesAlongK())
+    if (accuracy != AccuracyKind::Exact && scaled.variesAlongK())
       return emitError() << "expected accuracy = exact with " << scaled
-                         << ", because its scales multiply each partial sum, but got fast";
+                         << ", because its scales multiply each partial sum, but got "
+                         << stringifyAccuracyKind(accuracy);
   // C4.
   if (!out.isBF16() && !out.isF16() && !out.isF32())
     return emitError() << "expected D to be bf16, f16 or f32, but got " << out;

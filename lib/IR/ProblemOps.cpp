@@ -243,9 +243,9 @@ static ProblemAttr verifyRecipe(GemmOp op) {
   if (!out.isBF16() && !out.isF16() && !out.isF32())
     return op.emitOpError() << "expected 'out' elements of type bf16, f16 or f32, but got " << out, nullptr;
   for (auto [name, scaled] : {std::pair("lhs", lhs), {"rhs", rhs}})
-    if (op.getAccuracy() == AccuracyKind::Fast && scaled.variesAlongK())
-      return op.emitOpError() << "expected accuracy(exact) where the scales of '" << name
-                              << "' vary along K, but got fast",
+    if (op.getAccuracy() != AccuracyKind::Exact && scaled.variesAlongK())
+      return op.emitOpError() << "expected accuracy(exact) where the scales of '" << name << "' vary along K, but got "
+                              << stringifyAccuracyKind(op.getAccuracy()),
              nullptr;
   if (op.getGated() &&
       failed(verifyGatedColumns([&] { return op.emitOpError(); }, rhs, op.getN(), op.getDivisorsAttr())))

@@ -69,10 +69,12 @@ bool isFloatOfTensorMap(ElementType type) {
   return type == ElementType::BF16 || type == ElementType::F16 || type == ElementType::F32;
 }
 
-StringRef toString(Accuracy accuracy) { return accuracy == Accuracy::Exact ? "exact" : "fast"; }
+StringRef toString(Accuracy accuracy) {
+  return accuracy == Accuracy::Exact ? "exact" : accuracy == Accuracy::Balanced ? "balanced" : "fast";
+}
 
 std::optional<Accuracy> parseAccuracy(StringRef name) {
-  return parseName<Accuracy>(name, {Accuracy::Exact, Accuracy::Fast});
+  return parseName<Accuracy>(name, {Accuracy::Exact, Accuracy::Balanced, Accuracy::Fast});
 }
 
 StringRef toString(GemmLayout layout) {

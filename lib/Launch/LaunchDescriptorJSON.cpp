@@ -403,7 +403,7 @@ static bool fromJSON(const json::Value &value, LaunchDescriptor &out, json::Path
   if (!object.map("accuracy", accuracy))
     return false;
   if (accuracy && !parseAccuracy(*accuracy)) {
-    path.field("accuracy").report("expected exact or fast");
+    path.field("accuracy").report("expected exact, balanced or fast");
     return false;
   }
   if (accuracy)

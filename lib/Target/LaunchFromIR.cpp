@@ -229,7 +229,7 @@ llvm::Expected<LaunchDescriptor> dgemm::getLaunchDescriptor(LLVM::LLVMFuncOp fun
     for (auto [name, divisor] : llvm::zip_equal(kSizeNames, divisors.getAll()))
       if (divisor != 1)
         descriptor.divisors.emplace_back(name.str(), divisor);
-  descriptor.accuracy = problem.getAccuracy() == AccuracyKind::Fast ? Accuracy::Fast : Accuracy::Exact;
+  descriptor.accuracy = *parseAccuracy(stringifyAccuracyKind(problem.getAccuracy()));
   descriptor.operands = makeOperands(problem);
   if (EpilogueAttr epilogue = problem.getEpilogue())
     descriptor.epilogue = convert(epilogue);

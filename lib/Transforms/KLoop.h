@@ -74,6 +74,10 @@ mlir::LogicalResult storeEarly(PipelinedKLoop kLoop);
 /// straight-line code. Each mma takes over the registers of a partial sum that was promoted before it.
 mlir::LogicalResult unrollKLoop(mlir::scf::ForOp loop, int64_t factor);
 
+/// Lets two K blocks of `block` that follow each other have one partial sum and one promote, if no scales are
+/// multiplied in between and each mma takes registers of its own.
+void mergePromotions(mlir::Block &block);
+
 /// Peels the first K block of a loop whose sums only mmas add to, from zero on: they start there. Returns the loop of
 /// the other K blocks, null if there are none. Leaves other loops as they are.
 mlir::scf::ForOp peelFirst(mlir::scf::ForOp loop);

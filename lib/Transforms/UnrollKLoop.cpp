@@ -50,6 +50,9 @@ LogicalResult dgemm::unrollKLoop(scf::ForOp loop, int64_t factor) {
         failed(loopUnrollFull(*unrolled->epilogueLoopOp)))
       return failure();
   }
+  auto kernel = block->getParentOp()->getParentOfType<KernelOp>();
+  if (kernel && kernel.getProblem().getAccuracy() == AccuracyKind::Balanced)
+    mergePromotions(*block);
   reusePartialSums(*block);
   return success();
 }

@@ -57,8 +57,8 @@ def _read_recipe(recipe_a: Any = "1x128", recipe_b: Any = "128x128", a_type: Any
         if order and granularity not in allowed:
             raise ValueError(f"{name} is True with scales for '{granularity}'; {_check.allowed(map(repr, allowed))}")
     _check.choice("accuracy", accuracy, ACCURACIES)
-    if accuracy == "fast" and not {of_a, of_b} <= {"tensor", "row"}:
-        raise ValueError(f"accuracy is 'fast' with scales for '{of_a}' and '{of_b}'; it is allowed with 'tensor' and 'row', which do "
+    if accuracy != "exact" and not {of_a, of_b} <= {"tensor", "row"}:
+        raise ValueError(f"accuracy is '{accuracy}' with scales for '{of_a}' and '{of_b}'; it is allowed with 'tensor' and 'row', which do "
                          "not vary along K")
     return {"scale_a": of_a, "scale_b": of_b, "accuracy": accuracy, "a_type": _recipes.fp8_type("a_type", a_type),
             "b_type": _recipes.fp8_type("b_type", b_type), "out": _recipes.out_type("out", out),
@@ -97,7 +97,8 @@ def compile(n: int, k: int, m: int | None = None, *, layout: str = "dense", grou
         scale_b_n_innermost: "128x128" scales of B are N-innermost.
         a_type, b_type: "e4m3" or "e5m2", or torch's or NumPy's dtype.
         out: type of D: "bf16", "f16" or "f32", or torch's or NumPy's dtype.
-        accuracy: "exact", or "fast" where scales do not vary along K: the tensor cores sum along all of it.
+        accuracy: "exact", or where scales do not vary along K "balanced" (the tensor cores sum along 256 of it at most) or "fast"
+            (they sum along all of it).
         accumulate: the product is added to what D holds.
         assemble: False stops at PTX, which needs no ptxas and runs on the emulator.
 

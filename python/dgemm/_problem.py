@@ -24,7 +24,7 @@ PITCHES = ("lda", "ldb", "ldd", "batch_stride_a", "batch_stride_b", "batch_strid
 """Distances of rows and of matrices."""
 GRANULARITIES = ("tensor", "row", "1x128", "128x128")
 """The block of A (rows: tokens) or of B (rows: channels) that one scale covers."""
-ACCURACIES = ("exact", "fast")
+ACCURACIES = ("exact", "balanced", "fast")
 FP8_DTYPES = {"e4m3": "float8_e4m3fn", "e5m2": "float8_e5m2"}
 OUT_DTYPES = {"bf16": "bfloat16", "f16": "float16", "f32": "float32"}
 """Our names of types, and the names of libraries for them."""

@@ -57,8 +57,8 @@ def _multiply(a: Any, b: Any, ndims: tuple[int, int], out_dtype: Any, recipe_a: 
         _check.pair(name, pair, f"({name.upper()}, scale)")
     of_a, of_b = _recipes.granularity("recipe_a", recipe_a), _recipes.granularity("recipe_b", recipe_b)
     _check.choice("accuracy", accuracy, ACCURACIES)
-    if accuracy == "fast" and not {of_a, of_b} <= {"tensor", "row"}:
-        raise ValueError(f"accuracy is 'fast' with scales for '{of_a}' and '{of_b}'; allowed is it with 'tensor' and 'row', which do "
+    if accuracy != "exact" and not {of_a, of_b} <= {"tensor", "row"}:
+        raise ValueError(f"accuracy is '{accuracy}' with scales for '{of_a}' and '{of_b}'; allowed is it with 'tensor' and 'row', which do "
                          "not vary along K")
     _check_operand("a", *a, of_a, ndims[0])
     _check_operand("b", *b, of_b, ndims[1])
@@ -89,7 +89,7 @@ def gemm(a: tuple[Any, Any], b: tuple[Any, Any], out_dtype: Any = "bf16", *, rec
         b: (B, scale): B is [N, K]; scale is [ceil(N/128), ceil(K/128)] for "128x128".
         out_dtype: "bf16", "f16" or "f32", or a dtype.
         recipe_a, recipe_b: what of an operand one scale belongs to: "1x128", "128x128", "row" ([rows, 1]) or "tensor" ([1, 1]).
-        accuracy: "exact", or "fast" where scales do not vary along K.
+        accuracy: "exact", or where scales do not vary along K "balanced" or "fast".
         epilogue: what dgemm.epilogue returns: what becomes of each element of the product before it is rounded. Its operands may
             be traced.
 

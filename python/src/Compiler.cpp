@@ -109,7 +109,7 @@ static ElementType readOutType(const std::string &value) {
 static Accuracy readAccuracy(const std::string &value) {
   std::optional<Accuracy> accuracy = parseAccuracy(value);
   if (!accuracy)
-    refuse("accuracy", value, "'exact' and 'fast'");
+    refuse("accuracy", value, "'exact', 'balanced' and 'fast'");
   return *accuracy;
 }
 

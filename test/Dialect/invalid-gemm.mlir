@@ -324,6 +324,16 @@ func.func @fast(%a: memref<64x512xf8E4M3FN>, %sa: memref<1x64xf32>, %b: memref<3
 
 // -----
 
+// C4: nor does balanced accuracy.
+func.func @balanced(%a: memref<64x512xf8E4M3FN>, %sa: memref<1x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>) {
+  // expected-error @+1 {{'dgemm.gemm' op expected accuracy(exact) where the scales of 'rhs' vary along K, but got balanced}}
+  dgemm.gemm dense accuracy(balanced) lhs(%a scaled %sa by [1, full]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      : (memref<64x512xf8E4M3FN>, memref<1x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>)
+  return
+}
+
+// -----
+
 // C5: all operands are in memory, or none is.
 func.func @mixed(%a: memref<64x512xf8E4M3FN>, %sa: tensor<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>) {
   // expected-error @+1 {{'dgemm.gemm' op expected all operands to be memrefs, or all to be tensors, but 'out' is 'memref<64x384xbf16>' and 'lhs scale' is 'tensor<4x64xf32>'}}

@@ -156,3 +156,8 @@ func.func private @scale_block() attributes {s = #dgemm.scaled<f8E5M2 by [full, 
 // #dgemm.problem C3: fast accuracy leaves no place for scales that vary along K.
 // expected-error @+1 {{expected accuracy = exact with #dgemm.scaled<f8E4M3FN by [1, 128] of f32>, because its scales multiply each partial sum, but got fast}}
 func.func private @fast() attributes {s = #dgemm.problem<sizes = [-1, 384, 512], accuracy = fast>}
+
+// -----
+
+// expected-error @+1 {{expected accuracy = exact with #dgemm.scaled<f8E4M3FN by [1, 128] of f32>, because its scales multiply each partial sum, but got balanced}}
+func.func private @balanced() attributes {s = #dgemm.problem<sizes = [-1, 384, 512], accuracy = balanced>}

@@ -150,7 +150,7 @@ def test_recipes_have_names_of_their_own():
     ({"a_type": "e4m3fnuz"}, "a_type is 'e4m3fnuz'; allowed are 'e4m3', 'e5m2', and the types"),
     ({"out": "f64"}, "out is 'f64'; allowed are 'bf16', 'f16', 'f32'"),
     ({"accuracy": "fast"}, "accuracy is 'fast' with scales for '1x128' and '128x128'; it is allowed with 'tensor' and 'row'"),
-    ({"accuracy": "balanced"}, "accuracy is 'balanced'; allowed are 'exact' and 'fast'"),
+    ({"accuracy": "quick"}, "accuracy is 'quick'; allowed are 'exact', 'balanced' and 'fast'"),
     ({"recipe_a": "tensor", "scale_a_k_innermost": True},
      "scale_a_k_innermost is True with scales for 'tensor'; allowed are 'row' and '1x128'"),
     ({"recipe_b": "row", "scale_b_n_innermost": True},
@@ -163,7 +163,7 @@ def test_refused_recipes(arguments, message):
 @pytest.mark.parametrize("arguments, message", [
     ({"scale_a": "2x2"}, "scale_a = '2x2' is not allowed; allowed are 'tensor', 'row', '1x128' and '128x128'"),
     ({"b_type": "e3m4"}, "b_type = 'e3m4' is not allowed; allowed are 'e4m3' and 'e5m2'"),
-    ({"accuracy": "best"}, "accuracy = 'best' is not allowed; allowed are 'exact' and 'fast'"),
+    ({"accuracy": "best"}, "accuracy = 'best' is not allowed; allowed are 'exact', 'balanced' and 'fast'"),
     ({"out": "fp16"}, "out = 'fp16' is not allowed; allowed are 'bf16', 'f16' and 'f32'")])
 def test_refused_by_the_extension(arguments, message):
     with pytest.raises(ValueError, match=message):

@@ -65,6 +65,7 @@ private:
       "accuracy", llvm::cl::desc("Accuracy of D"), llvm::cl::init(Accuracy::Exact),
       llvm::cl::values(
           clEnumValN(Accuracy::Exact, "exact", "sums are promoted to f32 for each 128 of K (default)"),
+          clEnumValN(Accuracy::Balanced, "balanced", "the same for each 256 of K; requires scales by tensor or row"),
           clEnumValN(Accuracy::Fast, "fast", "the tensor cores sum along all of K; requires scales by tensor or row")),
       llvm::cl::cat(category)};
 };

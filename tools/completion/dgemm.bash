@@ -10,7 +10,7 @@ _dgemm() {
   fi
   case "${1##*/}:$option" in
     dgemm-gen:--a-type) words='e4m3 e5m2' ;;
-    dgemm-gen:--accuracy) words='exact fast' ;;
+    dgemm-gen:--accuracy) words='exact balanced fast' ;;
     dgemm-gen:--b-type) words='e4m3 e5m2' ;;
     dgemm-gen:--dynamic) words='m n k groups lda ldb ldd' ;;
     dgemm-gen:--layout) words='dense contiguous masked offsets k_grouped batched' ;;
@@ -21,7 +21,7 @@ _dgemm() {
     dgemm-gen:--interleave-ffma) words='none alternate alternate-9/16 all never' ;;
     dgemm-opt:--canonicalize) words='disabled normal aggressive' ;;
     dgemm-run:--a-type) words='e4m3 e5m2' ;;
-    dgemm-run:--accuracy) words='exact fast' ;;
+    dgemm-run:--accuracy) words='exact balanced fast' ;;
     dgemm-run:--b-type) words='e4m3 e5m2' ;;
     dgemm-run:--dynamic) words='m n k groups lda ldb ldd' ;;
     dgemm-run:--layout) words='dense contiguous masked offsets k_grouped batched' ;;
@@ -34,7 +34,7 @@ _dgemm() {
     dgemm-run:--distribution) words='normal heavy-tailed same-sign' ;;
     dgemm-sass:--policy) words='none alternate alternate-9/16 all never' ;;
     dgemm-tune:--a-type) words='e4m3 e5m2' ;;
-    dgemm-tune:--accuracy) words='exact fast' ;;
+    dgemm-tune:--accuracy) words='exact balanced fast' ;;
     dgemm-tune:--b-type) words='e4m3 e5m2' ;;
     dgemm-tune:--out) words='bf16 f16 f32' ;;
     dgemm-tune:--scale-a) words='tensor row 1x128 128x128' ;;

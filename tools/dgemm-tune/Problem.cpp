@@ -115,7 +115,7 @@ dgemm::TunedEntry Problem::getEntry() const {
   entry.m = layout == GemmLayout::Masked ? m : getRows();
   entry.n = n;
   entry.k = k;
-  entry.recipe = getRecipeName(toString(recipe.scaleA), toString(recipe.scaleB), recipe.accuracy == Accuracy::Fast,
+  entry.recipe = getRecipeName(toString(recipe.scaleA), toString(recipe.scaleB), toString(recipe.accuracy),
                                recipe.outType == ElementType::F32);
   return entry;
 }

@@ -56,7 +56,8 @@ def DGemm_EpilogueAxis : I32EnumAttr<"EpilogueAxisKind", "what an operand of an 
 
 def DGemm_AccuracyKind : I32EnumAttr<"AccuracyKind", "what is promised of D", [
     I32EnumAttrCase<"Exact", 0, "exact">,
-    I32EnumAttrCase<"Fast", 1, "fast">]> {
+    I32EnumAttrCase<"Fast", 1, "fast">,
+    I32EnumAttrCase<"Balanced", 2, "balanced">]> {
   let cppNamespace = "::dgemm";
 }
 
@@ -227,7 +228,7 @@ def DGemm_ProblemAttr : AttrDef<DGemm_Dialect, "Problem"> {
     | `divisors` | what dynamic sizes are multiples of |
     | `lhs`, `rhs` | the elements of A and B and their scales |
     | `out` | the elements of D |
-    | `accuracy` | `exact`: each partial sum over 128 of K is promoted to f32; `fast`: the tensor cores sum along all of K; `exact` if left out |
+    | `accuracy` | `exact`: each partial sum over 128 of K is promoted to f32; `balanced`: one over 256 at most; `fast`: the tensor cores sum along all of K; `exact` if left out |
     | `pdl` | whether programmatic dependent launch is requested; false if left out |
     | `epilogue` | what is computed from the sums before they are stored; nothing if left out |
     | `alignment` | for the layouts `offsets` and `k_grouped`: the first row, or column of K, of each group is a multiple of it; 1 if left out |

@@ -62,10 +62,11 @@ inline bool readsGroups(GemmLayout layout) { return layout != GemmLayout::Dense 
 
 /// The promised accuracy of a result.
 enum class Accuracy {
-  Exact, ///< the tensor core's accumulator is promoted to f32 at least once for each 128 of K
-  Fast   ///< it runs along all of K, with the 13 bits that it keeps behind its leading one
+  Exact,    ///< the tensor core's accumulator is promoted to f32 at least once for each 128 of K
+  Balanced, ///< at least once for each 256 of K
+  Fast      ///< it runs along all of K, with the 13 bits that it keeps behind its leading one
 };
-/// "exact" and "fast".
+/// "exact", "balanced" and "fast".
 llvm::StringRef toString(Accuracy accuracy);
 std::optional<Accuracy> parseAccuracy(llvm::StringRef name);
 

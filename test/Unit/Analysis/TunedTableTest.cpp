@@ -128,10 +128,10 @@ TEST(TunedTable, KeepsLayoutsApart) {
 TEST(TunedTable, KeepsRecipesApart) {
   TunedEntry plain = {Layout::Dense, 1, 64, 576, 7168, "plain"}, row = plain;
   row.config = "row";
-  row.recipe = getRecipeName("row", "row", /*isFast=*/true, /*isF32=*/false);
+  row.recipe = getRecipeName("row", "row", /*accuracy=*/"fast", /*isF32=*/false);
   EXPECT_EQ(row.recipe, "row x row fast");
-  EXPECT_EQ(getRecipeName("1x128", "128x128", /*isFast=*/false, /*isF32=*/false), "");
-  EXPECT_EQ(getRecipeName("1x128", "128x128", /*isFast=*/false, /*isF32=*/true), "1x128 x 128x128 f32");
+  EXPECT_EQ(getRecipeName("1x128", "128x128", /*accuracy=*/"exact", /*isF32=*/false), "");
+  EXPECT_EQ(getRecipeName("1x128", "128x128", /*accuracy=*/"exact", /*isF32=*/true), "1x128 x 128x128 f32");
   TunedTable table = llvm::cantFail(TunedTable::parse(makeTable({plain, row}).toJSON()));
   ProblemSize size = {64, 576, 7168};
   EXPECT_EQ(find(table, size), "plain");

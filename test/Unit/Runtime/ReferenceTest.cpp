@@ -182,6 +182,19 @@ TEST(Reference, TakesMoreOfAFastKernel) {
     }
 }
 
+TEST(Reference, TakesLittleMoreOfABalancedKernel) {
+  for (double error : {1.5e-3, 6e-3}) {
+    GemmInputs inputs = makeInputsFor(ElementType::F32, {64, 64, 16384}, Accuracy::Balanced);
+    HostTensor d = makeResult(inputs);
+    Reference reference = Reference::compute(inputs, CheckMode::Full, 0);
+    for (size_t i = 0; i < 64 * 64; ++i)
+      setElement(d, i, reference.getRow(i / 64)[i % 64] * (1 + (i % 3 ? error : -error)));
+    EXPECT_EQ(reference.compare(d).passed(), error == 1.5e-3);
+    inputs.recipe.accuracy = Accuracy::Exact;
+    EXPECT_FALSE(Reference::compute(inputs, CheckMode::Full, 0).compare(d).passed());
+  }
+}
+
 /// Elements that cancel are further off than rounding explains; one by one they are held against what they are sums of.
 TEST(Reference, JudgesFewElementsByTheirMagnitude) {
   for (ElementType out : kOutTypes) {
