@@ -44,8 +44,8 @@ def make_problem(seed, index):
         flags.append("--accumulate")
     flags.append(f"--m={m}")
     run.append(f"--m={m}")
-    if {a, b} <= {"tensor", "row"} and r.random() < 0.5:
-        flags.append("--accuracy=fast")
+    if {a, b} <= {"tensor", "row"} and r.random() < 0.6:
+        flags.append(f"--accuracy={r.choice(['fast', 'fast', 'balanced'])}")
     config = r.choice(CONFIGS)
     if "cluster" in config and k % 16:
         config = ""
