@@ -278,11 +278,27 @@ def ScheduleKLoopPass : Pass<"dgemm-schedule-k-loop"> {
     dgemm.store %sum1, %d[...] : ...
     ```
 
+    Sums that are scaled after the loop are scaled where they are stored: each slice to which only mmas add in the last K
+    block, and the sum of a single slice in halves of its columns, the second while TMA reads the first.
+
+    ```mlir
+    %left = dgemm.columns %acc from 0 : ...
+    %scaled0 = dgemm.promote %left scaled %ra, %xb0 at %n into %zero : ...
+    dgemm.store %scaled0, %d[...] part [0, 128] : ...
+    %right = dgemm.columns %acc from 128 : ...
+    %scaled1 = dgemm.promote %right scaled %ra, %xb1 at %n into %scaled0 from 128 : ...
+    dgemm.store %scaled1, %d[...] part [128, 128] : ...
+    ```
+
+    If only mmas add to the sums of a loop, and K begins at 0, its first K block is moved out of the loop, before it: an
+    mma into a `dgemm.zero` needs no zeros in registers.
+
     `unroll` above 1: an iteration has `unroll` K blocks, if the number of K blocks is known (K is static and not split)
     and at least twice `unroll`. A second loop runs the remaining K blocks. With early_store, a loop of fewer K blocks
     than `unroll` becomes straight code. Between the K blocks of an iteration, ptxas starts the wait for the next stage
     among the multiplications of a promotion, which it does not do across the end of a loop. Each mma takes over the
-    registers of a partial sum that was promoted before it.
+    registers of a partial sum that was promoted before it. With accuracy = balanced, two K blocks of an iteration have one
+    partial sum if each has one mma.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];
 }
