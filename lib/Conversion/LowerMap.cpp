@@ -22,10 +22,12 @@ namespace {
 /// i32.
 class ElementPositions {
 public:
-  ElementPositions(NVVMBuilder &b, MapOp op) : b(b), kernel(op->getParentOfType<KernelOp>()) {
+  /// Of a fragment that starts at row `m`, null if rows do not matter, and column `n`.
+  ElementPositions(NVVMBuilder &b, KernelOp kernel, Value m, Value n) : b(b), kernel(kernel) {
     Value thread = b.threadIndexHere();
-    firstRow = b.add(b.toI32(op.getM()), getFirstRow(b, thread));
-    firstColumn = b.add(b.toI32(op.getN()), b.shiftLeft(b.bitAnd(thread, 3), 1));
+    if (m)
+      firstRow = b.add(b.toI32(m), getFirstRow(b, thread));
+    firstColumn = b.add(b.toI32(n), b.shiftLeft(b.bitAnd(thread, 3), 1));
     ProblemAttr problem = kernel.getProblem();
     ConfigAttr config = kernel.getConfig();
     auto divides = [](int64_t size, int64_t tile) { return size > 0 && size % tile == 0; };
@@ -124,8 +126,10 @@ protected:
 /// load is invariant, LLVM hoists none to where it would hold registers through the K loop.
 class OperandReader : public SourceReader {
 public:
-  OperandReader(NVVMBuilder &b, MapOp op, Value source, EpilogueOperandAttr role, ElementPositions &positions)
-      : SourceReader(b, role), access(b, op->getParentOfType<KernelOp>(), source), positions(positions) {
+  /// `group` is null in a layout without groups.
+  OperandReader(NVVMBuilder &b, KernelOp kernel, Value source, EpilogueOperandAttr role, Value group,
+                ElementPositions &positions)
+      : SourceReader(b, role), access(b, kernel, source), positions(positions) {
     const OperandGeometry &geometry = access.getGeometry();
     isPaired = geometry.getAccessBytes() >= 2 * geometry.getElementBytes();
     SmallVector<Value> indices;
@@ -133,7 +137,7 @@ public:
     if (along == EpilogueAxisKind::None)
       indices.push_back(b.i32(0));
     else if (geometry.shape.size() > size_t(hasRow + hasColumns()))
-      indices.push_back(op.getGroup());
+      indices.push_back(group);
     for (int64_t half = 0; half < (hasRow ? 2 : 1); ++half) {
       SmallVector<Value> own = indices;
       if (hasRow)
@@ -193,8 +197,8 @@ public:
   }
 
   WideReader(NVVMBuilder &b, MapOp op, Value source, EpilogueOperandAttr role, ElementPositions &positions)
-      : OperandReader(b, op, source, role, positions), first(op.getFirstColumn()),
-        end(first + op.getNumColumns() / kColumns * kColumns) {
+      : OperandReader(b, op->getParentOfType<KernelOp>(), source, role, op.getGroup(), positions),
+        first(op.getFirstColumn()), end(first + op.getNumColumns() / kColumns * kColumns) {
     Value lane = b.bitAnd(b.threadIndexHere(), 3);
     for (int64_t bit : {1, 2})
       hasBit.push_back(arith::CmpIOp::create(b, arith::CmpIPredicate::ne, b.bitAnd(lane, bit), b.i32(0)));
@@ -290,23 +294,61 @@ private:
   Value first;
 };
 
+/// Takes the values of a fragment 1xC, which has the columns that are mapped.
+class FragmentReader : public SourceReader {
+public:
+  FragmentReader(NVVMBuilder &b, MapOp op, Value fragment, EpilogueOperandAttr role)
+      : SourceReader(b, role), first(op.getFirstColumn()), all(unpack(b, fragment)) {}
+
+private:
+  void readColumns(int64_t column) override {
+    llvm::append_range(values, ArrayRef(all).slice((column - first) / 4, 2));
+  }
+
+  int64_t first;
+  SmallVector<Value> all;
+};
+
+struct LowerLoadColumns : OpConversionPattern<LoadColumnsOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(LoadColumnsOp op, OpAdaptor, ConversionPatternRewriter &rewriter) const override {
+    NVVMBuilder b(op.getLoc(), rewriter);
+    auto kernel = op->getParentOfType<KernelOp>();
+    ValueRange offsets = op.getOffsets();
+    ElementPositions positions(b, kernel, /*m=*/Value(), offsets.back());
+    OperandReader reader(b, kernel, op.getSource(),
+                         kernel.getProblem().getEpilogueOperand(*kernel.getOperandOf(op.getSource())),
+                         offsets.size() > 1 ? offsets.front() : Value(), positions);
+    SmallVector<Value> values;
+    for (int64_t column = 0; column < op.getValues().getType().getColumns(); column += 8) {
+      reader.advance(column);
+      for (int64_t lane : {0, 1})
+        values.push_back(reader.get(/*half=*/0, lane));
+    }
+    rewriter.replaceOp(op, pack(b, values));
+    return success();
+  }
+};
+
 struct LowerMap : OpConversionPattern<MapOp> {
   using OpConversionPattern::OpConversionPattern;
   LogicalResult matchAndRewrite(MapOp op, OpAdaptor adaptor, ConversionPatternRewriter &rewriter) const override {
     NVVMBuilder b(op.getLoc(), rewriter);
     SmallVector<Value> values = unpack(b, adaptor.getValue());
+    auto kernel = op->getParentOfType<KernelOp>();
     std::optional<ElementPositions> positions;
     auto isOperand = [](Value source) { return isa<MemRefType>(source.getType()); };
     if (llvm::any_of(op.getSources(), isOperand))
-      positions.emplace(b, op);
+      positions.emplace(b, kernel, op.getM(), op.getN());
     SmallVector<std::unique_ptr<SourceReader>> sources;
-    auto kernel = op->getParentOfType<KernelOp>();
     for (auto [i, source] : llvm::enumerate(op.getSources())) {
       EpilogueOperandAttr role = kernel.getProblem().getEpilogueOperand(getEpilogueOperand(i));
       if (isOperand(source) && WideReader::canRead(kernel, getEpilogueOperand(i), role))
         sources.push_back(std::make_unique<WideReader>(b, op, source, role, *positions));
       else if (isOperand(source))
-        sources.push_back(std::make_unique<OperandReader>(b, op, source, role, *positions));
+        sources.push_back(std::make_unique<OperandReader>(b, kernel, source, role, op.getGroup(), *positions));
+      else if (isa<FragType>(source.getType()))
+        sources.push_back(std::make_unique<FragmentReader>(b, op, adaptor.getSources()[i], role));
       else
         sources.push_back(std::make_unique<TileReader>(b, op, adaptor.getSources()[i], role));
     }
@@ -348,5 +390,5 @@ private:
 } // namespace
 
 void dgemm::populateMapPatterns(const TypeConverter &converter, RewritePatternSet &patterns) {
-  patterns.add<LowerMap>(converter, patterns.getContext());
+  patterns.add<LowerMap, LowerLoadColumns>(converter, patterns.getContext());
 }

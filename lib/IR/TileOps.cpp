@@ -344,11 +344,15 @@ static LogicalResult verifyPart(Operation *op, std::optional<ArrayRef<int64_t>> 
                            << frag;
 }
 
-/// The operand that `tile` was fetched from; null if that is not known.
-static Value findFetched(Value tile) {
-  if (auto await = tile.getDefiningOp<AwaitOp>())
-    tile = await.getTiles()[cast<OpResult>(tile).getResultNumber()];
-  auto fetch = tile.getDefiningOp<FetchOp>();
+/// The operand that a source of a map is, or was fetched or loaded from; null if that is not known.
+static Value findOperand(Value source) {
+  if (isa<MemRefType>(source.getType()))
+    return source;
+  if (auto load = source.getDefiningOp<LoadColumnsOp>())
+    return load.getSource();
+  if (auto await = source.getDefiningOp<AwaitOp>())
+    source = await.getTiles()[cast<OpResult>(source).getResultNumber()];
+  auto fetch = source.getDefiningOp<FetchOp>();
   return fetch ? fetch.getSource() : Value();
 }
 
@@ -361,19 +365,35 @@ static LogicalResult verifySources(MapOp op, KernelOp kernel) {
                             << ", but got " << op.getSources().size();
   for (auto [i, source] : llvm::enumerate(op.getSources())) {
     Operand operand = getEpilogueOperand(i);
-    auto tile = dyn_cast<TileType>(source.getType());
-    Value memref = tile ? findFetched(source) : source;
+    Value memref = findOperand(source);
     if (memref && kernel.getOperandOf(memref) != operand)
       return op.emitOpError() << "expected source " << i << " to be the kernel argument " << stringifyOperand(operand)
-                              << ", or to be fetched from it";
-    if (!tile)
-      continue;
-    auto type = TileType::get(op.getContext(), 1, countTileElements(kernel.getConfig(), problem, operand),
-                              problem.getElementOf(operand), /*swizzle=*/0);
-    if (tile != type)
-      return op.emitOpError() << "expected source " << i << " to be a tile of type " << type << ", but got " << tile;
+                              << ", or to be fetched or loaded from it";
+    Type expectedType = source.getType();
+    if (isa<TileType>(expectedType))
+      expectedType = TileType::get(op.getContext(), 1, countTileElements(kernel.getConfig(), problem, operand),
+                                   problem.getElementOf(operand), /*swizzle=*/0);
+    else if (isa<FragType>(expectedType))
+      expectedType = FragType::get(op.getContext(), 1, op.getNumColumns());
+    if (source.getType() != expectedType)
+      return op.emitOpError() << "expected source " << i << " to be of type " << expectedType << ", but got "
+                              << source.getType();
   }
   return success();
+}
+
+LogicalResult LoadColumnsOp::verify() {
+  if (failed(verifyOffsets(*this, getSource().getType(), getOffsets())))
+    return failure();
+  FragType frag = getValues().getType();
+  if (frag.getRows() != 1 || frag.getColumns() % hopper::kWgmmaNStep)
+    return emitOpError() << "expected a fragment 1xC, C a multiple of 8, but got " << frag;
+  auto kernel = (*this)->getParentOfType<KernelOp>();
+  std::optional<Operand> operand = kernel ? kernel.getOperandOf(getSource()) : std::nullopt;
+  EpilogueOperandAttr role = operand ? kernel.getProblem().getEpilogueOperand(*operand) : EpilogueOperandAttr();
+  if (!kernel || (role && role.getAlong() == EpilogueAxisKind::N))
+    return success(); // outside of a kernel, the place of the op is verified separately
+  return emitOpError("expected the source to be a kernel argument for an operand of the epilogue along n");
 }
 
 LogicalResult MapOp::verify() {

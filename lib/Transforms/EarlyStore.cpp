@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "KLoop.h"
+#include "dgemm/IR/Epilogue.h"
 #include "mlir/Analysis/SliceAnalysis.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/IRMapping.h"
@@ -208,6 +209,31 @@ static FailureOr<MmaOp> halveMma(MmaOp mma, PromoteOp promote) {
   return second;
 }
 
+/// Loads the sources of `map` along n in front of `last`, which waits for the last mma. They take registers of what has
+/// been stored before; in front of that store, ptxas would spill. In a masked kernel it spills here, too.
+static void loadAhead(MapOp map, Operation *last) {
+  auto kernel = map->getParentOfType<KernelOp>();
+  if (kernel.getLayout() == Layout::Masked)
+    return;
+  Operation *columnOp = map.getN().getDefiningOp();
+  if (columnOp && columnOp->getBlock() == last->getBlock() && !columnOp->isBeforeInBlock(last))
+    return;
+  ImplicitLocOpBuilder b(map.getLoc(), last);
+  auto type = FragType::get(b.getContext(), 1, map.getNumColumns());
+  for (auto [i, source] : llvm::enumerate(map.getSources())) {
+    auto memref = dyn_cast<MemRefType>(source.getType());
+    EpilogueOperandAttr role = kernel.getProblem().getEpilogueOperand(getEpilogueOperand(i));
+    if (!memref || role.getAlong() != EpilogueAxisKind::N)
+      continue;
+    SmallVector<Value> offsets = {map.getN()};
+    if (int64_t first = map.getFirstColumn())
+      offsets[0] = arith::AddIOp::create(b, map.getN(), arith::ConstantIndexOp::create(b, first));
+    if (memref.getRank() > 1)
+      offsets.insert(offsets.begin(), map.getGroup());
+    map.getSourcesMutable()[i].set(LoadColumnsOp::create(b, type, source, offsets));
+  }
+}
+
 LogicalResult dgemm::storeEarly(PipelinedKLoop kLoop) {
   Block *block = kLoop.loop->getBlock();
   Operation *last = kLoop.lastMmas.empty() ? nullptr : kLoop.lastMmas.back();
@@ -229,14 +255,19 @@ LogicalResult dgemm::storeEarly(PipelinedKLoop kLoop) {
     last = splitMma(mma);
   }
   IRRewriter rewriter(kLoop.loop.getContext());
+  bool hasMoved = false;
   for (StoreOp store : stores) {
     PromoteOp promote = findPromote(store);
     if (!promote)
       continue;
     MapOp map = findMap(store);
     (map ? map.getValueMutable() : store.getValueMutable()).assign(promote.getResult());
-    if (promote->isBeforeInBlock(last) && succeeded(moveOperationDependencies(rewriter, store, last)))
+    if (promote->isBeforeInBlock(last) && succeeded(moveOperationDependencies(rewriter, store, last))) {
       store->moveBefore(last);
+      hasMoved = true;
+    } else if (map && hasMoved) {
+      loadAhead(map, last);
+    }
   }
   return success();
 }

@@ -132,3 +132,27 @@ dgemm.kernel @wide(%a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: memre
     dgemm.store %y, %d[%tm, %tn] : !dgemm.frag<64x40xf32>, memref<64x384xbf16>
   }
 }
+
+// Columns that are loaded ahead are read by pairs, and the map takes them from registers.
+// CHECK-LABEL: dgemm.kernel @ahead(
+// CHECK-COUNT-2: llvm.load %{{.*}} : !llvm.ptr<1> -> vector<2xf32>
+// CHECK: llvm.inline_asm
+// CHECK-NOT: llvm.load
+// CHECK-COUNT-8: arith.addf
+dgemm.kernel @ahead(%a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: memref<4x64xf32> {dgemm.operand = "scale_a"}, %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %sb: memref<3x4xf32> {dgemm.operand = "scale_b"}, %d: memref<64x384xbf16> {dgemm.operand = "d"}, %e0: memref<384xf32> {dgemm.operand = "epilogue0"})
+    problem <sizes = [64, 384, 512], epilogue = <operands = [<name = "bias", along = n, element = f32>], result = 0>>
+    config <tile = <block = 64x32x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
+  %m = arith.constant 64 : index
+  %n = arith.constant 384 : index
+  dgemm.for_each_tile (%tm, %tn) of (%m, %n) tile = [64, 32] group_m = 1 {
+    %sum = dgemm.zero : <64x32xf32>
+    %bias = dgemm.load_columns %e0[%tn] : memref<384xf32> -> !dgemm.frag<1x16xf32>
+    %done = dgemm.mma_wait %sum pending = 0 : !dgemm.frag<64x32xf32>
+    %y = dgemm.map %done at [%tm, %tn] part [16, 16] with (%bias : !dgemm.frag<1x16xf32>) {
+    ^bb0(%x: f32, %r: f32):
+      %0 = arith.addf %x, %r : f32
+      dgemm.yield %0 : f32
+    } : !dgemm.frag<64x32xf32> -> !dgemm.frag<64x32xf32>
+    dgemm.store %y, %d[%tm, %tn] : !dgemm.frag<64x32xf32>, memref<64x384xbf16>
+  }
+}

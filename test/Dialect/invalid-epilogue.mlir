@@ -331,7 +331,7 @@ dgemm.kernel @kernel(%a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: mem
   %n = arith.constant 384 : index
   dgemm.for_each_tile (%tm, %tn) of (%m, %n) tile = [64, 64] group_m = 8 {
     %zero = dgemm.zero : <64x64xf32>
-    // expected-error @+1 {{'dgemm.map' op expected source 0 to be the kernel argument epilogue0, or to be fetched from it}}
+    // expected-error @+1 {{'dgemm.map' op expected source 0 to be the kernel argument epilogue0, or to be fetched or loaded from it}}
     %0 = dgemm.map %zero at [%tm, %tn] with (%sb : memref<3x4xf32>) {
     ^bb0(%x: f32, %y: f32):
       dgemm.yield %x : f32
@@ -372,8 +372,76 @@ dgemm.kernel @kernel(%a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: mem
   dgemm.for_each_tile (%tm, %tn) of (%m, %n) tile = [64, 64] group_m = 8 {
     %zero = dgemm.zero : <64x64xf32>
     %t = dgemm.tile_at %p : !dgemm.tile<1x32xf32>
-    // expected-error @+1 {{'dgemm.map' op expected source 0 to be a tile of type '!dgemm.tile<1x64xf32>', but got '!dgemm.tile<1x32xf32>'}}
+    // expected-error @+1 {{'dgemm.map' op expected source 0 to be of type '!dgemm.tile<1x64xf32>', but got '!dgemm.tile<1x32xf32>'}}
     %0 = dgemm.map %zero at [%tm, %tn] with (%t : !dgemm.tile<1x32xf32>) {
+    ^bb0(%x: f32, %y: f32):
+      dgemm.yield %x : f32
+    } : !dgemm.frag<64x64xf32> -> !dgemm.frag<64x64xf32>
+  }
+}
+
+// -----
+
+// C1 of dgemm.load_columns: the source.
+dgemm.kernel @kernel(%a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: memref<4x64xf32> {dgemm.operand = "scale_a"},
+                     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
+                     %d: memref<64x384xbf16> {dgemm.operand = "d"}, %e: memref<384xf32> {dgemm.operand = "epilogue0"})
+    problem <sizes = [64, 384, 512], epilogue = <operands = [<name = "bias", along = n, element = f32>], result = 0>> config <tile = <block = 64x64x128>, schedule = <stages = 4, warpgroups = 1>> {
+  %m = arith.constant 64 : index
+  %n = arith.constant 384 : index
+  dgemm.for_each_tile (%tm, %tn) of (%m, %n) tile = [64, 64] group_m = 8 {
+    %zero = dgemm.zero : <64x64xf32>
+    // expected-error @+1 {{'dgemm.load_columns' op expected the source to be a kernel argument for an operand of the epilogue along n}}
+    %0 = dgemm.load_columns %sb[%tm, %tn] : memref<3x4xf32> -> !dgemm.frag<1x64xf32>
+  }
+}
+
+// -----
+
+// C1 of dgemm.load_columns: offsets.
+dgemm.kernel @kernel(%a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: memref<4x64xf32> {dgemm.operand = "scale_a"},
+                     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
+                     %d: memref<64x384xbf16> {dgemm.operand = "d"}, %e: memref<384xf32> {dgemm.operand = "epilogue0"})
+    problem <sizes = [64, 384, 512], epilogue = <operands = [<name = "bias", along = n, element = f32>], result = 0>> config <tile = <block = 64x64x128>, schedule = <stages = 4, warpgroups = 1>> {
+  %m = arith.constant 64 : index
+  %n = arith.constant 384 : index
+  dgemm.for_each_tile (%tm, %tn) of (%m, %n) tile = [64, 64] group_m = 8 {
+    %zero = dgemm.zero : <64x64xf32>
+    // expected-error @+1 {{'dgemm.load_columns' op expected 1 offsets for 'memref<384xf32>', but got 2}}
+    %0 = dgemm.load_columns %e[%tm, %tn] : memref<384xf32> -> !dgemm.frag<1x64xf32>
+  }
+}
+
+// -----
+
+// C2 of dgemm.load_columns.
+dgemm.kernel @kernel(%a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: memref<4x64xf32> {dgemm.operand = "scale_a"},
+                     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
+                     %d: memref<64x384xbf16> {dgemm.operand = "d"}, %e: memref<384xf32> {dgemm.operand = "epilogue0"})
+    problem <sizes = [64, 384, 512], epilogue = <operands = [<name = "bias", along = n, element = f32>], result = 0>> config <tile = <block = 64x64x128>, schedule = <stages = 4, warpgroups = 1>> {
+  %m = arith.constant 64 : index
+  %n = arith.constant 384 : index
+  dgemm.for_each_tile (%tm, %tn) of (%m, %n) tile = [64, 64] group_m = 8 {
+    %zero = dgemm.zero : <64x64xf32>
+    // expected-error @+1 {{'dgemm.load_columns' op expected a fragment 1xC, C a multiple of 8, but got '!dgemm.frag<64x64xf32>'}}
+    %0 = dgemm.load_columns %e[%tn] : memref<384xf32> -> !dgemm.frag<64x64xf32>
+  }
+}
+
+// -----
+
+// C1 of dgemm.map: a fragment has the columns that are mapped.
+dgemm.kernel @kernel(%a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: memref<4x64xf32> {dgemm.operand = "scale_a"},
+                     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
+                     %d: memref<64x384xbf16> {dgemm.operand = "d"}, %e: memref<384xf32> {dgemm.operand = "epilogue0"})
+    problem <sizes = [64, 384, 512], epilogue = <operands = [<name = "bias", along = n, element = f32>], result = 0>> config <tile = <block = 64x64x128>, schedule = <stages = 4, warpgroups = 1>> {
+  %m = arith.constant 64 : index
+  %n = arith.constant 384 : index
+  dgemm.for_each_tile (%tm, %tn) of (%m, %n) tile = [64, 64] group_m = 8 {
+    %zero = dgemm.zero : <64x64xf32>
+    %e0 = dgemm.load_columns %e[%tn] : memref<384xf32> -> !dgemm.frag<1x64xf32>
+    // expected-error @+1 {{'dgemm.map' op expected source 0 to be of type '!dgemm.frag<1x32xf32>', but got '!dgemm.frag<1x64xf32>'}}
+    %0 = dgemm.map %zero at [%tm, %tn] part [32, 32] with (%e0 : !dgemm.frag<1x64xf32>) {
     ^bb0(%x: f32, %y: f32):
       dgemm.yield %x : f32
     } : !dgemm.frag<64x64xf32> -> !dgemm.frag<64x64xf32>

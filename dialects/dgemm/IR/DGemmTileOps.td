@@ -458,6 +458,24 @@ def DGemm_PromoteOp : DGemm_Op<"promote", [DGemm_InKernel, Pure, AttrSizedOperan
   let hasVerifier = 1;
 }
 
+def DGemm_LoadColumnsOp : DGemm_Op<"load_columns", [DGemm_InKernel, MemoryEffects<[MemRead]>]> {
+  let summary = "elements of an operand of the epilogue for the columns of a fragment";
+  let description = [{
+    The op reads C elements of an operand along n from the offsets on, and gives them as f32. Each thread gets those of its
+    own columns. For a column outside D, some value inside the operand is read. The op is for a `dgemm.map` after the last
+    mma of a tile: it stands before that mma is complete, so that it does not stop the tensor cores.
+
+    - C1: the source is a kernel argument for an operand of the epilogue along n, and has an offset for each dimension.
+    - C2: the result is a fragment 1xC, where C is a multiple of 8.
+
+    Example: `%bias = dgemm.load_columns %epilogue0[%n] : memref<4096xf32> -> !dgemm.frag<1x128xf32>`.
+  }];
+  let arguments = (ins AnyMemRef:$source, Variadic<Index>:$offsets);
+  let results = (outs DGemm_FragType:$values);
+  let assemblyFormat = "$source `[` $offsets `]` attr-dict `:` type($source) `->` qualified(type($values))";
+  let hasVerifier = 1;
+}
+
 def DGemm_MapOp : DGemm_Op<"map", [
     DGemm_InKernel, MemoryEffects<[MemRead]>, AttrSizedOperandSegments, IsolatedFromAbove, SingleBlock]> {
   let summary = "applies a region to each element of a fragment";
@@ -470,11 +488,12 @@ def DGemm_MapOp : DGemm_Op<"map", [
     result then has half of the columns. With `part` = [c, n] only n columns from c on are mapped; the others stay as
     they are.
 
-    A source is an operand or a tile that was fetched from it. An operand is read where it is used, a few columns at a
-    time, because there are too few registers for all of it. A tile has a value for each column of the tile of D, for
-    each row of the fragment, or one value. With split_k, it has the columns of all CTAs, and each CTA reads its own.
+    A source is an operand, a tile that was fetched from it, or a fragment that was loaded from it. An operand is read
+    where it is used, a few columns at a time, because there are too few registers for all of it. A tile has a value for
+    each column of the tile of D, for each row of the fragment, or one value. With split_k, it has the columns of all
+    CTAs, and each CTA reads its own. A fragment 1xC has the values for the columns that are mapped.
 
-    - C1: source i is the kernel argument for operand i of the epilogue, or a tile fetched from it. The region has an f32
+    - C1: source i is the kernel argument for operand i of the epilogue, or a tile fetched or a fragment loaded from it. The region has an f32
       argument for each, after those for elements, and yields one f32.
     - C2: `group` is given in grouped layouts only.
     - C3: the result has the type of `value`. In a gated kernel it has half of the columns, and `part` is not given.
@@ -490,7 +509,7 @@ def DGemm_MapOp : DGemm_Op<"map", [
     ```
   }];
   let arguments = (ins DGemm_SumType:$value, Index:$m, Index:$n, Optional<Index>:$group,
-                       Variadic<AnyTypeOf<[AnyMemRef, DGemm_TileType]>>:$sources, OptionalAttr<DenseI64ArrayAttr>:$part);
+                       Variadic<AnyTypeOf<[AnyMemRef, DGemm_TileType, DGemm_FragType]>>:$sources, OptionalAttr<DenseI64ArrayAttr>:$part);
   let results = (outs DGemm_SumType:$result);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
