@@ -25,8 +25,9 @@ Operand dgemm::getEpilogueOperand(unsigned index) {
 }
 
 std::optional<unsigned> dgemm::getEpilogueIndex(Operand operand) {
-  auto value = static_cast<unsigned>(operand), first = static_cast<unsigned>(Operand::Epilogue0);
-  return value < first ? std::nullopt : std::optional(value - first);
+  // Operands that came later have larger values.
+  auto index = static_cast<unsigned>(operand) - static_cast<unsigned>(Operand::Epilogue0);
+  return index < EpilogueAttr::kMaxOperands ? std::optional(index) : std::nullopt;
 }
 
 LogicalResult EpilogueOperandAttr::verify(function_ref<InFlightDiagnostic()> emitError, StringRef name,

@@ -134,3 +134,12 @@ func.func @epilogue(%bias: tensor<384xf32>, %residual: !d, %a: !a, %sa: !sa, %b:
   } : (!a, !sa, !b, !sb, !d) -> !d
   return %0 : !d
 }
+
+// Ends of groups.
+// CHECK-LABEL: func.func @offsets(
+// CHECK: dgemm.gemm offsets(%{{.*}}) aligned 1 lhs({{.*}} out(%{{.*}}) : ({{.*}}, memref<64x384xbf16>, memref<3xi32>)
+func.func @offsets(%a: !a, %sa: !sa, %b: tensor<3x384x512xf8E4M3FN>, %sb: tensor<3x3x4xf32>, %ends: tensor<3xi32>, %d: !d {bufferization.writable = true}) -> !d {
+  %0 = dgemm.gemm offsets(%ends) aligned 1 lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
+      : (!a, !sa, tensor<3x384x512xf8E4M3FN>, tensor<3x3x4xf32>, !d, tensor<3xi32>) -> !d
+  return %0 : !d
+}
