@@ -32,6 +32,11 @@ class Call:
     """Of the epilogue."""
     expected_m: int = 0
 
+    def columns(self, b: Any) -> int:
+        """Of D: a gated epilogue makes one of two."""
+        n = b.shape[-2]
+        return n // 2 if self.trace is not None and self.trace.gated else n
+
 
 # ----------------------------------------------------------------------------
 # The primitive. Its operands: a, scale_a, b, scale_b, those of groups if the layout has one, those of the epilogue
@@ -40,14 +45,14 @@ class Call:
 _gemm = Primitive(_TARGET)
 
 
-def _shape_of_d(a: Any, b: Any) -> tuple[int, ...]:
-    return (*a.shape[:-1], b.shape[-2])
+def _shape_of_d(a: Any, b: Any, call: Call) -> tuple[int, ...]:
+    return (*a.shape[:-1], call.columns(b))
 
 
 @_gemm.def_abstract_eval
 def _abstract(*operands: Any, problem: Problem, m: int, call: Call) -> Any:
     a, _, b = operands[:3]
-    result = a.update(shape=_shape_of_d(a, b), dtype=jnp.dtype(OUT_DTYPES[problem.out]), weak_type=False)
+    result = a.update(shape=_shape_of_d(a, b, call), dtype=jnp.dtype(OUT_DTYPES[problem.out]), weak_type=False)
     axes = frozenset().union(*(getattr(operand, "vma", frozenset()) for operand in operands))
     return result.update(vma=axes) if axes else result  # the axes of a mesh over which D differs
 
@@ -120,12 +125,12 @@ def bind(call: Call, matrices: tuple[Any, Any, Any, Any], groups: Any = None, ot
     number = DYNAMIC if layout == "dense" else b.shape[0]
     like = call.like
     if 0 in (*a.shape, *b.shape):
-        if call.trace is not None and 0 not in _shape_of_d(a, b):
+        if call.trace is not None and 0 not in _shape_of_d(a, b, call):
             raise ValueError("a[0] has no columns; allowed is K of at least 1 with an epilogue")
-        return jnp.zeros(_shape_of_d(a, b), OUT_DTYPES[like.out])
+        return jnp.zeros(_shape_of_d(a, b, call), OUT_DTYPES[like.out])
     epilogue = ""
     if call.trace is not None:
-        axes = tuple(find_axis(name, other.shape, layout, m, n, number) for name, other in zip(call.trace.names, others))
+        axes = tuple(find_axis(name, other.shape, layout, m, call.columns(b), number) for name, other in zip(call.trace.names, others))
         epilogue = call.trace.text(axes, tuple(str(other.dtype) for other in others), like.out == "f32")
     problem = replace(like, n=n, k=k, m=m, layout=layout, groups=number, epilogue=epilogue,
                       # XLA's layouts are packed; the kernels' rows of scales that are innermost are a multiple of 4.
@@ -145,9 +150,9 @@ def bind(call: Call, matrices: tuple[Any, Any, Any, Any], groups: Any = None, ot
 class _Batch:
     """A batch of calls as one. Its dimension is in front of the operands that have it."""
 
-    def __init__(self, operands: tuple[Any, ...], dims: tuple[Any, ...], problem: Problem, m: int):
+    def __init__(self, operands: tuple[Any, ...], dims: tuple[Any, ...], problem: Problem, m: int, call: Call):
         self.size = next(operand.shape[dim] for operand, dim in zip(operands, dims) if dim is not None)
-        self.m, self.problem = m, problem
+        self.m, self.problem, self.call = m, problem, call
         self.operands = [operand if dim is None else jnp.moveaxis(operand, dim, 0) for operand, dim in zip(operands, dims)]
         self.has = [dim is not None for dim in dims]
         self.first_other = 5 if GROUPS[problem.layout] else 4
@@ -164,9 +169,9 @@ class _Batch:
 
     def others(self) -> list[tuple[int, str]]:
         """The operands of the epilogue, and what each has a value for in a call."""
-        n, number = self.operands[2].shape[-2], self.problem.groups
+        columns, number = self.call.columns(self.operands[2]), self.problem.groups
         indices = range(self.first_other, len(self.operands))
-        return [(index, find_axis("", self.operands[index].shape[self.has[index]:], self.problem.layout, self.m, n, number))
+        return [(index, find_axis("", self.operands[index].shape[self.has[index]:], self.problem.layout, self.m, columns, number))
                 for index in indices]
 
     def is_shared(self, *indices: int) -> bool:
@@ -230,7 +235,7 @@ def _as_contiguous(batch: _Batch, call: Call) -> Any:
 
 
 def _batch(operands: tuple[Any, ...], dims: tuple[Any, ...], *, problem: Problem, m: int, call: Call) -> Any:
-    batch = _Batch(operands, dims, problem, m)
+    batch = _Batch(operands, dims, problem, m, call)
     if problem.layout in OWN_ROWS:
         result = _as_groups(batch, call)
     elif problem.layout == "contiguous":
@@ -240,7 +245,7 @@ def _batch(operands: tuple[Any, ...], dims: tuple[Any, ...], *, problem: Problem
     else:
         result = _as_batched(batch, call)
     rows = batch.operands[0].shape[batch.has[0]:-1]
-    return result.reshape(batch.size, *rows, batch.operands[2].shape[-2]), 0
+    return result.reshape(batch.size, *rows, call.columns(batch.operands[2])), 0
 
 
 batching.primitive_batchers[_gemm] = _batch

@@ -86,6 +86,24 @@ def test_epilogue_of_groups():
     assert difference(d, expected_of(wide_a @ wide_b.swapaxes(1, 2), others[0][:, None], *others[1:])) < 5e-6
 
 
+def gated_of(gate, up, row):
+    return gate * up * row
+
+
+def test_gated():
+    """D has half as many columns as B has rows."""
+    (a, wide_a), (b, wide_b), row = make(M, K, "1x128"), make(512, K, "128x128", 2), make_others()[1]
+    call = lambda a, b, row: dgemm.jax.gemm(a, b, "f32", epilogue=dgemm.epilogue(gated_of, row=row))  # noqa: E731
+    d = jax.jit(call)(a, b, row)
+    sums = wide_a @ wide_b.T
+    assert d.shape == (M, 256) and difference(d, sums[:, :256] * sums[:, 256:] * np.asarray(row)) < 5e-6
+    b2, a2 = stack([b, make(512, K, "128x128", 3)[0]]), stack([a, make(M, K, "1x128", 4)[0]])
+    check_vmap(call, (0, None, None), (a2, b, row), 2)
+    check_vmap(call, (0, 0, None), (a2, b2, row), 2)
+    with pytest.raises(ValueError, match=r"operand row of the epilogue has shape \[512\]; .* N = 256"):
+        call(a, b, jnp.ones(512))
+
+
 # ----------------------------------------------------------------------------
 # vmap
 # ----------------------------------------------------------------------------
