@@ -159,7 +159,8 @@ TEST(LaunchDescriptor, NamesWhatIsWrongByItsPath) {
   EXPECT_EQ(readEdited("[1,\"K\"]", "[1,0]"),
             "bad launch descriptor: expected 1 to 2147483647, or a size at launch.operands[1].granularity[1]");
   EXPECT_EQ(readEdited("[1,\"K\"]", "128"), "bad launch descriptor: expected array at launch.operands[1].granularity");
-  EXPECT_EQ(readEdited("\"fast\"", "\"quick\""), "bad launch descriptor: expected exact, balanced or fast at launch.accuracy");
+  EXPECT_EQ(readEdited("\"fast\"", "\"quick\""),
+            "bad launch descriptor: expected exact, balanced or fast at launch.accuracy");
   EXPECT_EQ(readEdited("[\"K\",\"M\"]", "[\"K\",[\"-\",\"M\",1]]"),
             "bad launch descriptor: expected a size expression (an integer, a size name, or [op, lhs, rhs] with op "
             "one of + * floordiv ceildiv mod min max) at launch.parameters[0].dims[1]");
