@@ -59,7 +59,7 @@ static bool serpentinePays(const SpillKey &key, int64_t kBlocks) {
 }
 
 void dgemm::forEachCandidate(const ConfigFields &fields, const SpillData &spills, int64_t rows, int64_t k,
-                             bool isMasked, bool scalesColumns, function_ref<void(const ConfigFields &)> visit) {
+                             bool isMasked, StageScales scales, function_ref<void(const ConfigFields &)> visit) {
   constexpr int64_t kEnoughStages = 16;
   auto add = [&](int64_t blockM, int64_t blockN, int64_t warpgroups, Extents<2> cluster, int64_t splitK) {
     // The CTAs of a split K take their parts at run time.
@@ -78,8 +78,8 @@ void dgemm::forEachCandidate(const ConfigFields &fields, const SpillData &spills
       key.unroll = 1;
     SpillKey rotated = key;
     rotated.rotate = true;
-    int64_t deepest = SharedMemoryLayout::getMaxStages(blockM, blockN, kScaleBlock, kMaxStages, splitK, key.earlyStore,
-                                                       scalesColumns);
+    int64_t deepest =
+        SharedMemoryLayout::getMaxStages(blockM, blockN, kScaleBlock, kMaxStages, splitK, key.earlyStore, scales);
     bool readsBOnce = !ShapedType::isDynamic(rows) && rows <= blockM * cluster[0];
     ConfigFields all = fields;
     auto choose = [](auto &field, auto value) {

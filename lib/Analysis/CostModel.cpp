@@ -62,9 +62,8 @@ ProblemSize ProblemSize::get(GemmOp gemm) {
   size.loadsByTMA = allowsTMA(Operand::A) && allowsTMA(Operand::B);
   ProblemAttr problem = gemm.getProblem();
   size.isGated = problem.isGated();
-  ScaledAttr rhs = problem.getRhs();
-  size.scalesColumns = rhs.isForEachRowOfKBlock();
-  size.readsColumnScales = size.scalesColumns && !allowsTMA(Operand::ScaleB);
+  size.scales = StageScales::get(problem);
+  size.readsColumnScales = size.scales.ofB && !allowsTMA(Operand::ScaleB);
   size.recipe = getRecipeName(problem);
   return size;
 }
@@ -74,10 +73,10 @@ bool ProblemSize::allows(ConfigAttr config) const {
     return false;
   if (isGated && !allowsGated(config))
     return false;
-  if (scalesColumns &&
+  if ((scales.ofB || scales.before) &&
       SharedMemoryLayout::getMaxStages(config.getBlockM(), config.getBlockN(), config.getBlockK(), config.getStages(),
                                        config.getSplitK(), config.getSchedule().getEarlyStore(),
-                                       /*scalesColumns=*/true) < config.getStages())
+                                       scales) < config.getStages())
     return false;
   if (isKGrouped && (config.getSplitK() > 1 || config.getOrder().getSerpentine()))
     return false;
@@ -170,7 +169,7 @@ static Estimate estimateTiles(const ProblemSize &size, const Shape &config, cons
   double rows = double(blockM);
   if (!size.rowAlignment)
     rows = std::min(rows, std::ceil(allRows / tilesM / double(clusterM) / 8) * 8);
-  e.math = estimateMath(config, costs, size.scalesColumns);
+  e.math = estimateMath(config, costs, size.scales.ofB);
   e.fill = (rows + double(blockN)) * costs.row;
   // A line that several CTAs of a wave read crosses from the L2 once; the row tiles of a split K do not keep step.
   double groupM = std::max(1.0, double(config.groupM)); // given fields: the verifier runs later
@@ -254,7 +253,7 @@ static void visitCandidates(const ProblemSize &size, ConfigFields fields, const 
     fields.order.evenWaves = false;
   // M of a contiguous layout says nothing about the rows of a group.
   int64_t rows = size.rowAlignment ? ShapedType::kDynamic : size.m;
-  forEachCandidate(fields, spills, rows, size.k, size.isMasked, size.scalesColumns, [&](const ConfigFields &candidate) {
+  forEachCandidate(fields, spills, rows, size.k, size.isMasked, size.scales, [&](const ConfigFields &candidate) {
     Shape shape(candidate);
     if (shape.stages >= 2 && isSplitUseful(size, shape, fields))
       visit(candidate, shape);
@@ -308,10 +307,9 @@ FailureOr<SelectedConfig> dgemm::selectConfig(MLIRContext *context, const Proble
   if (!all.schedule.warpgroups)
     all.schedule.warpgroups = blockM <= 64 ? 1 : blockM == 192 ? 3 : 2;
   int64_t splitK = all.tile.splitK.value_or(1);
-  int64_t fit = splitK < 1
-                    ? 0
-                    : SharedMemoryLayout::getMaxStages(blockM, blockN, blockK, 16, splitK,
-                                                       all.schedule.earlyStore.value_or(false), size.scalesColumns);
+  int64_t fit = splitK < 1 ? 0
+                           : SharedMemoryLayout::getMaxStages(blockM, blockN, blockK, 16, splitK,
+                                                              all.schedule.earlyStore.value_or(false), size.scales);
   if (!all.schedule.stages)
     all.schedule.stages = std::max<int64_t>(2, fit);
   ConfigAttr config = all.get(emitError, context);

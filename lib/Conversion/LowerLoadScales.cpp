@@ -127,7 +127,7 @@ struct LowerLoadScales : OpConversionPattern<LoadScalesOp> {
                                 ConversionPatternRewriter &rewriter) const override {
     NVVMBuilder b(op.getLoc(), rewriter);
     if (op.isOfRows())
-      rewriter.replaceOp(op, op.isFromTile() ? readRows(b, adaptor.getSource()) : loadRows(b, op));
+      rewriter.replaceOp(op, op.isFromTile() ? readRows(b, op, adaptor.getSource()) : loadRows(b, op));
     else if (op.isForEachRow())
       rewriter.replaceOp(op,
                          op.isFromTile() ? readForEachColumn(b, op, adaptor.getSource()) : loadForEachColumn(b, op));
@@ -138,8 +138,10 @@ struct LowerLoadScales : OpConversionPattern<LoadScalesOp> {
 
 private:
   /// Reads the scales of A for the two rows of the thread from shared memory at `tile`.
-  static Value readRows(NVVMBuilder &b, Value tile) {
+  static Value readRows(NVVMBuilder &b, LoadScalesOp op, Value tile) {
     Value row = getFirstRow(b, b.threadIndex());
+    for (Value first : op.getOffsets())
+      row = b.add(row, b.toI32(first));
     SmallVector<Value> values;
     for (int64_t half = 0; half < 2; ++half) {
       Value address = b.offsetPointer(tile, b.mul(b.add(row, 8 * half), 4));

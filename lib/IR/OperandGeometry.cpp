@@ -237,16 +237,16 @@ bool dgemm::areStridesOf(Operand operand, ArrayRef<int64_t> strides) {
                           : strides.back() == 1;
 }
 
-/// C8 of #dgemm.config with scale rows of B, which a config does not know.
+/// C8 of #dgemm.config with the scales of the problem, which a config does not know.
 static LogicalResult verifySharedMemory(Operation *op, ConfigAttr config, ProblemAttr problem) {
   int64_t bytes = SharedMemoryLayout::get(config, problem).totalBytes;
   if (bytes <= hopper::kMaxSharedMemory)
     return success();
   int64_t fit = SharedMemoryLayout::getMaxStages(config.getBlockM(), config.getBlockN(), config.getBlockK(), kMaxStages,
                                                  config.getSplitK(), config.getSchedule().getEarlyStore(),
-                                                 /*scalesColumns=*/true);
+                                                 StageScales::get(problem));
   return op->emitOpError() << "expected at most " << fit
-                           << " stages with a scale for each row of B in each K block, as " << config.getStages()
+                           << " stages with the scales of this problem in each K block, as " << config.getStages()
                            << " need " << bytes << " bytes of shared memory, but a CTA has "
                            << hopper::kMaxSharedMemory;
 }

@@ -139,6 +139,12 @@ int64_t ProblemAttr::getScalesOfTileOfB(int64_t rows) const {
   return isGated() && getRhs().getRows() != ScaledAttr::kFull ? 2 : getRhs().getScalesOfTile(rows);
 }
 
+int64_t ProblemAttr::getScalesBeforeTile() const {
+  constexpr int64_t kScalesIn16Bytes = 4;
+  bool startsAnywhere = getLayout() == Layout::Offsets && getAlignment() % kScalesIn16Bytes != 0;
+  return startsAnywhere && getLhs().isForEachRowOfKBlock() ? kScalesIn16Bytes : 0;
+}
+
 ScaledAttr ProblemAttr::getScaledOf(Operand operand) const {
   return operand == Operand::A || operand == Operand::ScaleA ? getLhs() : getRhs();
 }

@@ -32,8 +32,12 @@ int64_t dgemm::getSplitBytes(int64_t columns, int64_t splitK) {
   return hopper::kWgmmaM * getSplitColumns(columns, splitK) * 4;
 }
 
+StageScales StageScales::get(ProblemAttr problem) {
+  return {problem.getScalesBeforeTile(), problem.getRhs().isForEachRowOfKBlock()};
+}
+
 SharedMemoryLayout SharedMemoryLayout::get(int64_t blockM, int64_t blockN, int64_t blockK, int64_t stages,
-                                           int64_t splitK, bool earlyStore, bool scalesColumns) {
+                                           int64_t splitK, bool earlyStore, StageScales scales) {
   SharedMemoryLayout layout;
   layout.outputOffset = 0;
   int64_t slices = blockM / hopper::kWgmmaM;
@@ -42,8 +46,8 @@ SharedMemoryLayout SharedMemoryLayout::get(int64_t blockM, int64_t blockN, int64
                                      hopper::kSwizzleAtom);
   int64_t offset = layout.outputBytes;
   auto getScaleBytes = [](int64_t rows) -> int64_t { return llvm::alignTo(rows * 4, hopper::kBulkAlignment); };
-  int64_t bytes[] = {blockM * blockK, blockN * blockK, getScaleBytes(blockM),
-                     scalesColumns ? getScaleBytes(blockN) : 0};
+  int64_t bytes[] = {blockM * blockK, blockN * blockK, getScaleBytes(scales.before + blockM),
+                     scales.ofB ? getScaleBytes(blockN) : 0};
   for (size_t tile = 0; tile < std::size(bytes); ++tile) {
     layout.tileOffset[tile] = offset;
     layout.tileBytes[tile] = bytes[tile];
@@ -78,9 +82,8 @@ void SharedMemoryLayout::growBlockScales(int64_t bytes) {
 }
 
 SharedMemoryLayout SharedMemoryLayout::get(ConfigAttr config, ProblemAttr problem) {
-  SharedMemoryLayout layout =
-      get(config.getBlockM(), config.getBlockN(), config.getBlockK(), config.getStages(), config.getSplitK(),
-          config.getSchedule().getEarlyStore(), problem.getRhs().isForEachRowOfKBlock());
+  SharedMemoryLayout layout = get(config.getBlockM(), config.getBlockN(), config.getBlockK(), config.getStages(),
+                                  config.getSplitK(), config.getSchedule().getEarlyStore(), StageScales::get(problem));
   if (problem.isGated()) // each half of a tile has a scale, however narrow it is
     layout.growBlockScales((2 - getScaleBlocksOfTile(config.getBlockN())) * 4 * kBlockScaleSlots);
   if (!problem.getLhs().variesAlongK() && !problem.getRhs().variesAlongK())
@@ -101,9 +104,9 @@ SharedMemoryLayout SharedMemoryLayout::get(ConfigAttr config, ProblemAttr proble
 }
 
 int64_t SharedMemoryLayout::getMaxStages(int64_t blockM, int64_t blockN, int64_t blockK, int64_t limit, int64_t splitK,
-                                         bool earlyStore, bool scalesColumns) {
-  int64_t fixed = get(blockM, blockN, blockK, 0, splitK, earlyStore, scalesColumns).totalBytes;
-  int64_t each = get(blockM, blockN, blockK, 1, splitK, earlyStore, scalesColumns).totalBytes - fixed;
+                                         bool earlyStore, StageScales scales) {
+  int64_t fixed = get(blockM, blockN, blockK, 0, splitK, earlyStore, scales).totalBytes;
+  int64_t each = get(blockM, blockN, blockK, 1, splitK, earlyStore, scales).totalBytes - fixed;
   if (fixed > hopper::kMaxSharedMemory)
     return 0;
   return std::min(limit, (hopper::kMaxSharedMemory - fixed) / each);

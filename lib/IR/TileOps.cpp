@@ -175,12 +175,16 @@ LogicalResult LoadOp::verify() {
 static LogicalResult verifyTileScales(LoadScalesOp op) {
   auto tile = cast<TileType>(op.getSource().getType());
   Type scales = op.getScales().getType();
-  if (!op.getOffsets().empty() || op.getMovement())
-    return op.emitOpError("expected neither offsets nor 'by' for scales in shared memory");
+  bool isPart = op.isOfRows() && op.getOffsets().size() == 1;
+  if ((!op.getOffsets().empty() && !isPart) || op.getMovement())
+    return op.emitOpError(
+        "expected no 'by' for scales in shared memory, and at most the place of the first scale of A");
   auto frag = dyn_cast<FragType>(scales);
   bool isRow = tile.getRows() == 1 && tile.getElementType().isF32();
-  if (frag && op.isOfRows() && (!isRow || frag.getColumns() != 1 || frag.getRows() != tile.getColumns()))
-    return op.emitOpError() << "expected a 1xR tile of f32 and a fragment of Rx1, but got " << tile << " and " << frag;
+  bool fits = frag && (isPart ? frag.getRows() < tile.getColumns() : frag.getRows() == tile.getColumns());
+  if (frag && op.isOfRows() && (!isRow || frag.getColumns() != 1 || !fits))
+    return op.emitOpError() << "expected a 1xR tile of f32 and a fragment of " << (isPart ? "fewer than R rows" : "Rx1")
+                            << ", but got " << tile << " and " << frag;
   if (frag && !op.isOfRows() && (!isRow || frag.getColumns() != tile.getColumns()))
     return op.emitOpError() << "expected a 1xC tile of f32 and a fragment of 1xC, but got " << tile << " and " << frag;
   if (!frag && (!isRow || cast<VectorType>(scales).getNumElements() != tile.getColumns()))

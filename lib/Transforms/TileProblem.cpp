@@ -8,6 +8,7 @@
 
 #include "dgemm/IR/DGemm.h"
 #include "dgemm/IR/Epilogue.h"
+#include "dgemm/IR/HopperLimits.h"
 #include "dgemm/IR/OperandGeometry.h"
 #include "dgemm/IR/SharedMemoryLayout.h"
 #include "dgemm/Transforms/Passes.h"
@@ -106,11 +107,20 @@ static KernelOp createKernel(ImplicitLocOpBuilder &b, func::FuncOp func, GemmOp 
 }
 
 namespace {
-/// Fills the loops of a kernel. `column` is the first column of a tile in D.
+/// Where the rows of a tile begin, besides its row of D.
+struct TileStart {
+  /// The first column in D.
+  Value column;
+  /// The row of A from which scales are loaded, and the place of the tile's first scale among them; null if that is the
+  /// first.
+  Value scaleRow, firstScale;
+};
+
+/// Fills the loops of a kernel.
 class KernelBody {
 public:
-  KernelBody(ImplicitLocOpBuilder &b, KernelOp kernel, ForEachTileOp tiles, Value column)
-      : b(b), kernel(kernel), config(kernel.getConfig()), tiles(tiles), column(column) {}
+  KernelBody(ImplicitLocOpBuilder &b, KernelOp kernel, ForEachTileOp tiles, const TileStart &start)
+      : b(b), kernel(kernel), config(kernel.getConfig()), tiles(tiles), start(start), column(start.column) {}
 
   /// acc + A[m.., k..] * B[n.., k..]^T, with the scales that vary along K.
   Value createKBlock(Value k, FragType fragType, Value acc);
@@ -134,18 +144,11 @@ private:
   }
   ScaledAttr lhs() { return kernel.getProblem().getLhs(); }
   ScaledAttr rhs() { return kernel.getProblem().getRhs(); }
-  /// Whether a group of rows may start where its first scale is not at a multiple of 16 bytes.
-  bool startsAnywhere(Operand scales) {
-    constexpr int64_t kScalesIn16Bytes = 4;
-    ProblemAttr problem = kernel.getProblem();
-    return scales == Operand::ScaleA && problem.getLayout() == Layout::Offsets &&
-           problem.getAlignment() % kScalesIn16Bytes != 0;
-  }
-  /// Whether scales for each row of a K block are loaded with its tiles, which needs strides that TMA takes. A TMA box
-  /// has to start at a multiple of 16 bytes; an H200 reports any other as an illegal instruction.
+  /// Whether scales for each row of a K block are loaded with its tiles, which needs strides and a box that TMA takes.
   bool isLoadedWithTiles(Operand scales) {
     return kernel.getProblem().getScaledOf(scales).isForEachRowOfKBlock() &&
-           OperandGeometry::get(kernel, scales).allowsTMA() && !startsAnywhere(scales);
+           OperandGeometry::get(kernel, scales).allowsTMA() &&
+           kernel.getTileOf(scales).getColumns() <= hopper::kTmaMaxBox;
   }
   /// Loads the tile of scales from `row` on, of the K block at `k`.
   Value loadScaleTile(Operand scales, Value k, Value row) {
@@ -160,6 +163,7 @@ private:
   KernelOp kernel;
   ConfigAttr config;
   ForEachTileOp tiles;
+  TileStart start;
   Value column;
 };
 } // namespace
@@ -170,7 +174,9 @@ Value KernelBody::loadRowScales(Value k) {
   Value m = tiles.getTileM();
   if (!isLoadedWithTiles(Operand::ScaleA))
     return LoadScalesOp::create(b, type, operand(Operand::ScaleA), offsetsOf(Operand::ScaleA, {m, k}), MovementAttr());
-  return LoadScalesOp::create(b, type, loadScaleTile(Operand::ScaleA, k, m));
+  Value tile = loadScaleTile(Operand::ScaleA, k, start.scaleRow);
+  return LoadScalesOp::create(b, type, tile, start.firstScale ? ValueRange(start.firstScale) : ValueRange(),
+                              MovementAttr());
 }
 
 /// Loads column scales, as loadRowScales does row scales.
@@ -268,19 +274,23 @@ static void tileProblem(func::FuncOp func, GemmOp gemm) {
     end = tiles.getKEnd();
   }
   auto fragType = FragType::get(b.getContext(), config.getBlockM(), config.getBlockN());
-  Value column = tiles.getTileN();
+  TileStart start = {/*column=*/tiles.getTileN(), /*scaleRow=*/tiles.getTileM(), /*firstScale=*/Value()};
   if (gemm.getGated())
-    column = arith::DivUIOp::create(b, column, arith::ConstantIndexOp::create(b, 2));
+    start.column = arith::DivUIOp::create(b, start.column, arith::ConstantIndexOp::create(b, 2));
+  if (int64_t before = kernel.getProblem().getScalesBeforeTile()) {
+    start.firstScale = arith::RemUIOp::create(b, start.scaleRow, arith::ConstantIndexOp::create(b, before));
+    start.scaleRow = arith::SubIOp::create(b, start.scaleRow, start.firstScale);
+  }
   Value init = ZeroOp::create(b, fragType);
   auto loop = scf::ForOp::create(
       b, begin, end, step, init, [&](OpBuilder &builder, Location loc, Value kOffset, ValueRange acc) {
         ImplicitLocOpBuilder inner(loc, builder);
         if (config.getOrder().getSerpentine())
           kOffset = WalkKOp::create(inner, inner.getIndexType(), kOffset, begin, end);
-        Value next = KernelBody(inner, kernel, tiles, column).createKBlock(kOffset, fragType, acc.front());
+        Value next = KernelBody(inner, kernel, tiles, start).createKBlock(kOffset, fragType, acc.front());
         scf::YieldOp::create(inner, next);
       });
-  KernelBody body(b, kernel, tiles, column);
+  KernelBody body(b, kernel, tiles, start);
   body.createStore(body.scaleSum(loop.getResult(0)), gemm);
   func.erase();
 }

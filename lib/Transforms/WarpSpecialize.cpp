@@ -164,6 +164,8 @@ Value RoleBuilder::loadRowScales(Value stage, Value offset) {
   if (parts.directRowScales)
     return loadRowScales(parts.directRowScales, offset);
   auto slice = TileType::get(b.getContext(), 1, hopper::kWgmmaM, b.getF32Type(), 0);
+  for (Value first : mapAll(parts.tileRowScales.getOffsets()))
+    offset = arith::AddIOp::create(b, offset, first);
   return LoadScalesOp::create(b, type, view(stage, parts.tileRowScales.getSource(), slice, offset));
 }
 

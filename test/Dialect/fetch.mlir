@@ -138,7 +138,7 @@ dgemm.kernel @varies(
 // -----
 
 // Scale rows of B take of the shared memory of stages.
-// expected-error @+1 {{'dgemm.kernel' op expected at most 3 stages with a scale for each row of B in each K block, as 4 need 236096 bytes of shared memory, but a CTA has 232448}}
+// expected-error @+1 {{'dgemm.kernel' op expected at most 3 stages with the scales of this problem in each K block, as 4 need 236096 bytes of shared memory, but a CTA has 232448}}
 dgemm.kernel @stages(
     %a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: memref<4x64xf32> {dgemm.operand = "scale_a"},
     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %sb: memref<4x384xf32> {dgemm.operand = "scale_b"},

@@ -283,8 +283,17 @@ func.func @store_movement(%v: !dgemm.frag<64x96xf32>, %d: memref<?x384xbf16>, %m
 
 // dgemm.load_scales C1: a row of shared memory is read as it lies there.
 func.func @scales_offsets(%t: !dgemm.tile<1x2xf32>, %n: index) {
-  // expected-error @+1 {{'dgemm.load_scales' op expected neither offsets nor 'by' for scales in shared memory}}
+  // expected-error @+1 {{'dgemm.load_scales' op expected no 'by' for scales in shared memory, and at most the place of the first scale of A}}
   %r = dgemm.load_scales %t[%n] : !dgemm.tile<1x2xf32> -> vector<2xf32>
+  return
+}
+
+// -----
+
+// dgemm.load_scales C1: with a place of the first scale, the row has more scales than the result.
+func.func @scales_place(%t: !dgemm.tile<1x64xf32>, %m: index) {
+  // expected-error @+1 {{'dgemm.load_scales' op expected a 1xR tile of f32 and a fragment of fewer than R rows, but got '!dgemm.tile<1x64xf32>' and '!dgemm.frag<64x1xf32>'}}
+  %r = dgemm.load_scales %t[%m] : !dgemm.tile<1x64xf32> -> !dgemm.frag<64x1xf32>
   return
 }
 

@@ -267,6 +267,9 @@ def DGemm_ProblemAttr : AttrDef<DGemm_Dialect, "Problem"> {
                                    EpilogueAttr epilogue);
     /// The scaling of A or B; `operand` is A, B or their scales.
     ScaledAttr getScaledOf(Operand operand) const;
+    /// Scales of A that a stage holds before the first one of a tile. A TMA box starts at a multiple of 16 bytes, so
+    /// where a group may start at any row, the box of a tile's scales may start up to 3 rows before.
+    int64_t getScalesBeforeTile() const;
     /// The operand that says where groups lie; none for a dense layout.
     static ::std::optional<Operand> getGroupOperand(Layout layout);
     /// The operands in order.

@@ -284,7 +284,8 @@ def DGemm_LoadScalesOp : DGemm_Op<"load_scales", [DGemm_InKernel, MemoryEffects<
     reads the last (its columns lie outside D). `by` says how scales of B are loaded from the operand: by `cp_async`
     through shared memory, or by `registers` to each thread.
 
-    - C1: a row in shared memory has as many f32 as the result; offsets and `by` are not given.
+    - C1: a row in shared memory has as many f32 as the result; offsets and `by` are not given. A row of scales of A may
+      have more; its offset is then the place of the first scale.
     - C2: an operand is of f32, and has an offset for each dimension.
     - C3: a fragment `1xC` requires a B with a scale for each row, a vector a B without.
 

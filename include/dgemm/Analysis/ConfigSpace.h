@@ -15,6 +15,7 @@
 
 #include "dgemm/Analysis/ConfigFields.h"
 #include "dgemm/Analysis/SpillData.h"
+#include "dgemm/IR/SharedMemoryLayout.h"
 #include "mlir/IR/Diagnostics.h"
 
 namespace dgemm {
@@ -26,7 +27,7 @@ namespace dgemm {
 /// schedule that `spills` lists gives way to another one of the same tile; if there is none, a config that spills is
 /// visited.
 void forEachCandidate(const ConfigFields &fields, const SpillData &spills, int64_t rows, int64_t k, bool isMasked,
-                      bool scalesColumns, function_ref<void(const ConfigFields &)> visit);
+                      StageScales scales, function_ref<void(const ConfigFields &)> visit);
 
 /// Filters legal candidates by the verifier of #dgemm.config. While this lives, diagnostics of the verifier are
 /// suppressed.

@@ -36,8 +36,8 @@ struct ProblemSize {
   bool isKGrouped = false;
   /// A and B come by TMA, which multicasts in a cluster.
   bool loadsByTMA = true;
-  /// Each row of B has a scale for each K block, for which a stage has a place.
-  bool scalesColumns = false;
+  /// The scales for which a stage has a place. With those of B, each row of B has a scale for each K block.
+  StageScales scales = {};
   /// Threads read these scales from the operand, because TMA does not take their strides.
   bool readsColumnScales = false;
   /// The name of the recipe in tuned tables (getRecipeName).

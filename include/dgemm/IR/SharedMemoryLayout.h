@@ -60,6 +60,16 @@ constexpr int64_t kBlockScaleSlots = 64;
 /// Alignment in bytes of the rows that a warpgroup fetches.
 constexpr int64_t kFetchAlignment = 16;
 
+/// The scales that a stage holds besides the scale rows of the rows of A in its tile.
+struct StageScales {
+  /// Scales of A before the first one of the tile.
+  int64_t before = 0;
+  /// A scale row of B.
+  bool ofB = false;
+
+  static StageScales get(ProblemAttr problem);
+};
+
 /// Byte offsets from the start of dynamic shared memory.
 struct SharedMemoryLayout {
   int64_t outputOffset;
@@ -83,13 +93,13 @@ struct SharedMemoryLayout {
   int64_t totalBytes;
 
   /// The layout for these choices, even if it does not fit. With `earlyStore` there is space for half of the output at
-  /// a time. With `scalesColumns` there is space for scale rows of B.
+  /// a time.
   static SharedMemoryLayout get(int64_t blockM, int64_t blockN, int64_t blockK, int64_t stages, int64_t splitK = 1,
-                                bool earlyStore = false, bool scalesColumns = false);
+                                bool earlyStore = false, StageScales scales = {});
   static SharedMemoryLayout get(ConfigAttr config, ProblemAttr problem);
   /// The deepest ring that fits, at most `limit`; 0 if not even one stage does.
   static int64_t getMaxStages(int64_t blockM, int64_t blockN, int64_t blockK, int64_t limit, int64_t splitK = 1,
-                              bool earlyStore = false, bool scalesColumns = false);
+                              bool earlyStore = false, StageScales scales = {});
 
 private:
   /// Moves all that follows the staging of the output.
