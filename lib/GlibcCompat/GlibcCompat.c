@@ -47,6 +47,7 @@
 
 // New versions since 2.29, without a wrapper for errors of SVID.
 FORWARD(BASE, exp)
+FORWARD(BASE, exp2)
 FORWARD(BASE, log)
 FORWARD(BASE, log2)
 FORWARD(BASE, pow)
