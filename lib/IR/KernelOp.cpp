@@ -241,8 +241,8 @@ TileType KernelOp::getTileOf(Operand operand) {
   int64_t rows = isOfA ? config.getBlockM() : config.getBlockN();
   ScaledAttr scaled = isOfA ? problem.getLhs() : problem.getRhs();
   if (isScale(operand)) {
-    int64_t scales = isOfA ? scaled.getScalesOfTile(rows) + problem.getScalesBeforeTile()
-                           : problem.getScalesOfTileOfB(rows);
+    int64_t scales =
+        isOfA ? scaled.getScalesOfTile(rows) + problem.getScalesBeforeTile() : problem.getScalesOfTileOfB(rows);
     return TileType::get(getContext(), 1, scales, scaled.getScale(), /*swizzle=*/0);
   }
   return TileType::get(getContext(), rows, config.getBlockK(), scaled.getElement(), /*swizzle=*/128);
