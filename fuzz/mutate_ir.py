@@ -5,7 +5,8 @@ usage: mutate_ir.py [--bin build/bin] [--seconds 60] [--seed 1] [--out out/fuzz/
 
 The first inputs are those of the lit tests and of fuzz/corpus/ir, and dgemm-gen's IR of a few problems at each level. A
 mutant is one of them with lines, numbers, types, attributes or names deleted, duplicated or exchanged. Each pass alone, the
-whole pipeline, upstream passes between ours, and dgemm-gen run on it.
+whole pipeline, upstream passes between ours, and dgemm-gen run on it. Where the plugin is built, passes on tensors run by the
+distribution's mlir-opt on the tests of test/Plugin and test/Runner.
 
 A fault is: a signal or an exit code other than 0 and 1, the text of an assertion or a sanitizer, more than 20 s, more than
 4 GB, exit code 1 without a message, or output that does not parse. Faults are distinguished by where they end, reduced,
@@ -35,6 +36,9 @@ PROBLEMS = ["--m=? --n=64 --k=256", "--m=100 --n=129 --k=200", "--m=? --n=? --k=
             "--layout=contiguous --m=? --groups=4 --n=72 --k=384 --row-alignment=64 --config=block=64x64,cluster=2x1",
             "--layout=masked --m=200 --groups=? --n=136 --k=512 --config=block=128x256,early_store=true",
             "--m=? --n=512 --k=1024 --config=block=128x128,unroll=4,rotate=true"]  # fmt: skip
+MLIR_OPT = "/usr/lib/llvm-22/bin/mlir-opt"
+TENSORS = {"raise": "dgemm-raise", "fuse-epilogue": "dgemm-fuse-epilogue", "both": "dgemm-raise,dgemm-fuse-epilogue",
+           "bufferize": "dgemm-raise,dgemm-fuse-epilogue,one-shot-bufferize{bufferize-function-boundaries allow-unknown-ops}"}
 LEVELS = ["problem", "configured", "tiled", "promoted", "specialized", "tma", "wgmma"]
 
 
@@ -80,6 +84,16 @@ def read_inputs(bin_dir):
             if done.returncode == 0:
                 texts.append(done.stdout)
     return texts, refused
+
+
+def read_tensors():
+    """IR with ops of linalg, which dgemm-opt does not know."""
+    texts = []
+    for path in sorted(glob.glob(os.path.join(REPOSITORY, "test/Plugin/*.mlir")) + glob.glob(os.path.join(REPOSITORY, "test/Runner/*.mlir"))):
+        with open(path) as file:
+            for part in re.split(r"^// -----.*\n", file.read(), flags=re.MULTILINE):
+                texts += split_ops(re.sub(r"^\s*//.*\n", "", part, flags=re.MULTILINE).strip() + "\n")
+    return [text for text in texts if text.strip()]
 
 
 def read_tables():
@@ -227,10 +241,10 @@ def find_signature(outcome):
 
 
 class Target:
-    """A command line that reads IR, or a tuned table, from its standard input."""
+    """A command line that reads IR, or a tuned table, from its standard input. Its first `parses` words read its output."""
 
-    def __init__(self, name, command, splits=False, reads="ir"):
-        self.name, self.command, self.splits, self.reads = name, command, splits, reads
+    def __init__(self, name, command, splits=False, reads="ir", parses=1):
+        self.name, self.command, self.splits, self.reads, self.parser = name, command, splits, reads, command[:parses]
 
     def check(self, text):
         """(Outcome, signature) of a fault, or None."""
@@ -238,7 +252,7 @@ class Target:
         if outcome.fault:
             return outcome, find_signature(outcome)
         if self.splits and outcome.code == 0:
-            again = run([self.command[0]], outcome.output)
+            again = run(self.parser, outcome.output)
             if again.code != 0:
                 return Outcome("writes IR that does not parse", again.code, outcome.output, again.errors), (
                     f"{self.name} writes IR that does not parse: " + re.sub(r"^.*?error: ", "", again.errors.split("\n")[0]))
@@ -252,7 +266,7 @@ class Target:
         outcome = run(self.command + ["--split-input-file"], SEPARATOR.join(texts), allow_silence=True)
         if not outcome.fault and outcome.code == 1 and outcome.errors:
             return []
-        if not outcome.fault and outcome.code == 0 and not run([self.command[0], "--split-input-file"], outcome.output).code:
+        if not outcome.fault and outcome.code == 0 and not run([*self.parser, "--split-input-file"], outcome.output).code:
             return []
         if outcome.code is None:  # the others need not wait again for one that hangs
             return [fault for text in texts for fault in self.check_batch([text])]
@@ -267,7 +281,13 @@ def make_targets(bin_dir):
     targets += [Target(f"stock+{name}", [opt, *[f"--{stock}" for stock in STOCK], f"--{name}"], splits=True) for name in passes]
     targets += [Target(f"gen-{stage}", [gen, "-", f"--emit={stage}"]) for stage in ("ptx", "launch")]
     table = "--m=64 --n=576 --k=7168 --emit=configured --tuned-table=/dev/stdin"
-    return targets + [Target("tuned-table", [gen, *table.split()], reads="table")]
+    targets.append(Target("tuned-table", [gen, *table.split()], reads="table"))
+    plugin = os.path.join(bin_dir, "../lib/DGemmPlugin.so")
+    if os.path.exists(MLIR_OPT) and os.path.exists(plugin):
+        load = [MLIR_OPT, f"--load-dialect-plugin={plugin}", f"--load-pass-plugin={plugin}", "--allow-unregistered-dialect"]
+        targets += [Target(f"tensors-{name}", [*load, f"--pass-pipeline=builtin.module({passes})"], True, "tensors", len(load))
+                    for name, passes in TENSORS.items()]  # fmt: skip
+    return targets
 
 
 def reduce(target, text, signature, seconds=30):
@@ -311,7 +331,7 @@ def main():
     if not targets:
         parser.error(f"no target has '{args.only}' in its name")
     texts, refused = read_inputs(args.bin)
-    inputs = {"ir": texts, "table": read_tables()}
+    inputs = {"ir": texts, "table": read_tables(), "tensors": read_tensors()}
     draw = random.Random(args.seed)
     mutators = {kind: Mutator(draw, texts, refused) for kind, texts in inputs.items()}
     # An input that crashes the parser would crash before every pass.
@@ -351,8 +371,8 @@ def main():
                 for text, outcome, signature in future.result():
                     if signature not in found:
                         found[signature] = (target, text, outcome)
-                    if text in inputs["ir"]:  # its mutants would show the same fault
-                        inputs["ir"].remove(text)
+                    if text in inputs[target.reads]:  # its mutants would show the same fault
+                        inputs[target.reads].remove(text)
     print(f"{tried} inputs, seed {args.seed}: {len(found)} faults")
     for signature, (target, text, outcome) in sorted(found.items()):
         name = write_fault(args.out, target, reduce(target, text, signature), outcome, signature)
