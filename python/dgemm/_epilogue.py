@@ -374,6 +374,14 @@ class Trace:
     gated: bool = False
     """True where the function takes two elements."""
 
+    def __hash__(self) -> int:
+        return self._hash
+
+    @functools.cached_property
+    def _hash(self) -> int:
+        """Each call looks its trace up; a dozen ops take more than a microsecond to hash."""
+        return hash((self.names, self.ops, self.result, self.gated))
+
     def text(self, axes: tuple[str, ...], dtypes: tuple[str, ...], exact: bool) -> str:
         """As a function of MLIR, for operands along `axes` of these dtypes."""
         arguments = [f"%{number}: f32" for number in range(1 + self.gated)]

@@ -373,5 +373,5 @@ def test_shape_of_an_operand(layout, allowed):
 def test_trace_as_text():
     """What operators of torch carry."""
     trace = _epilogue.trace(lambda x, bias: dgemm.where(x > bias, _epilogue.exact_tanh(x), 0.5), ("bias",))
-    assert _epilogue.load(trace.dump()) == trace
+    assert _epilogue.load(trace.dump()) == trace and hash(_epilogue.load(trace.dump())) == hash(trace)
     assert "math.tanh %0 : f32" in trace.text(("n",), ("float32",), exact=False)
