@@ -49,8 +49,8 @@ public:
 
 private:
   void storeByTMA(NVVMBuilder &b, ArrayRef<StoreOp> stores);
-  Value panelAddress(NVVMBuilder &b, StoreOp store, size_t slice, OutputPanel panel);
-  void storeSlice(NVVMBuilder &b, StoreOp store, size_t slice);
+  Value panelAddress(NVVMBuilder &b, StoreOp store, int64_t offset, OutputPanel panel);
+  void storeSlice(NVVMBuilder &b, StoreOp store, int64_t offset);
 
   const SharedMemory &shared;
   Value warpgroup;
@@ -58,21 +58,21 @@ private:
   int64_t stagingBytes;
 };
 
-/// The staging holds blocks of 64 rows one after the other, and in each block its panels one after the other.
-Value StoreLowering::panelAddress(NVVMBuilder &b, StoreOp store, size_t slice, OutputPanel panel) {
+/// The staging holds the stores one after the other, and of each, from `offset` on, its panels one after the other.
+Value StoreLowering::panelAddress(NVVMBuilder &b, StoreOp store, int64_t offset, OutputPanel panel) {
   int64_t rows = store.getValue().getType().getRows();
   return shared.outputAddress(b, b.mul(b.toI32(warpgroup), stagingBytes),
-                              slice * getBytes(store) + rows * panel.column * panel.elementBytes);
+                              offset + rows * panel.column * panel.elementBytes);
 }
 
-void StoreLowering::storeSlice(NVVMBuilder &b, StoreOp store, size_t slice) {
+void StoreLowering::storeSlice(NVVMBuilder &b, StoreOp store, int64_t offset) {
   SmallVector<Value> coordinates;
-  for (Value offset : llvm::reverse(store.getOffsets()))
-    coordinates.push_back(b.toI32(offset));
+  for (Value coordinate : llvm::reverse(store.getOffsets()))
+    coordinates.push_back(b.toI32(coordinate));
   Value n = coordinates.front();
   for (OutputPanel panel : getPanels(store)) {
     coordinates.front() = b.add(n, store.getFirstColumn() + panel.column);
-    Value map = findTensorMap(store, panel.columns), address = panelAddress(b, store, slice, panel);
+    Value map = findTensorMap(store, panel.columns), address = panelAddress(b, store, offset, panel);
     if (store.getAccumulate())
       NVVM::CpAsyncBulkTensorReduceOp::create(b, map, address, NVVM::TMAReduxKind::ADD, NVVM::TMAStoreMode::TILE,
                                               coordinates, Value{});
@@ -114,12 +114,15 @@ void StoreLowering::storeByTMA(NVVMBuilder &b, ArrayRef<StoreOp> stores) {
   // The previous stores must have read the staging.
   b.when(first, [&] { NVVM::CpAsyncBulkWaitGroupOp::create(b, 0, b.getUnitAttr()); });
   b.warpgroupBarrier(group);
-  for (size_t slice = 0; slice < stores.size(); ++slice) {
-    StoreOp store = stores[slice];
+  SmallVector<int64_t> offsets; // parts of a tile need not be equally large
+  int64_t end = 0;
+  for (StoreOp store : stores) {
+    offsets.push_back(end);
+    end += getBytes(store);
     for (OutputPanel panel : getPanels(store)) {
       auto tile = TileType::get(b.getContext(), store.getValue().getType().getRows(), panel.columns,
                                 cast<MemRefType>(store.getDest().getType()).getElementType(), panel.getSwizzle());
-      Value staging = TileAtOp::create(b, tile, panelAddress(b, store, slice, panel));
+      Value staging = TileAtOp::create(b, tile, panelAddress(b, store, offsets.back(), panel));
       StoreFragmentOp::create(b, store.getValue(), store.getFirstColumn() + panel.column, staging);
     }
   }
@@ -129,8 +132,8 @@ void StoreLowering::storeByTMA(NVVMBuilder &b, ArrayRef<StoreOp> stores) {
                              NVVM::SharedSpaceAttr::get(b.getContext(), NVVM::SharedSpace::shared_cta));
   b.warpgroupBarrier(group);
   b.when(first, [&] {
-    for (auto [slice, store] : llvm::enumerate(stores))
-      storeSlice(b, store, slice);
+    for (auto [store, offset] : llvm::zip_equal(stores, offsets))
+      storeSlice(b, store, offset);
     NVVM::CpAsyncBulkCommitGroupOp::create(b);
   });
 }
