@@ -218,6 +218,16 @@ TEST(Shapes, BatchesOfAnyStrides) {
     }
 }
 
+TEST(Shapes, TheLastRowsOfEachMatrixOfABatchAreClipped) {
+  // The number of a group counts for nothing there: 2 + 128 is more than 129.
+  for (const char *dynamic : {"", "m"}) {
+    llvm::Expected<CompiledGemm> gemm =
+        CompiledGemm::compile({129, 40, 160, GemmLayout::Batched, 5}, "block=128x40", dynamic);
+    ASSERT_TRUE(bool(gemm)) << llvm::toString(gemm.takeError());
+    expectClean(*gemm, 1);
+  }
+}
+
 TEST(Shapes, NothingIsLaunchedForNoRows) {
   for (GemmLayout layout : {GemmLayout::Dense, GemmLayout::Contiguous, GemmLayout::Masked, GemmLayout::Offsets,
                             GemmLayout::KGrouped, GemmLayout::Batched}) {
