@@ -26,6 +26,8 @@ import dgemm.torch
 
 # Kernels of others that multiply matrices, by parts of their names.
 OTHERS = ("cutlass", "nvjet", "gemm_e4m3", "sm90_xmma", "cublas", "blockwise_fp8_gemm", "triton_fp8_gemm", "scaled_mm")
+# Ours, and what Inductor makes of element-wise ops and reductions, named after the ops around them.
+NO_GEMM = ("dgemm", "triton_poi_", "triton_red_", "triton_per_")
 LIMIT = 2e-4
 failed = 0
 
@@ -107,7 +109,7 @@ def check(name, make, backward, rows):
     report(max(differences) < LIMIT, f"{name}: results like torch's, differences " + ", ".join(f"{each:.1e}" for each in differences))
     names = kernels_of(ours, x, backward)
     mine = sorted(each for each in names if each.startswith("dgemm"))
-    others = sorted(each for each in names if any(part in each.lower() for part in OTHERS) and not each.startswith("dgemm"))
+    others = sorted(each for each in names if any(part in each.lower() for part in OTHERS) and not each.startswith(NO_GEMM))
     report(bool(mine), f"{name}: the profile shows {', '.join(mine) or 'no kernel of dgemm'}")
     report(not others, f"{name}: no GEMM of others" + (f", but {', '.join(each[:80] for each in others)}" if others else ""))
     if not backward:
