@@ -124,7 +124,6 @@ TEST(TunedTable, KeepsLayoutsApart) {
   EXPECT_EQ(find(table, withoutTMA), "none");
 }
 
-/// What ships parses, and each entry is a legal config that the lookup finds.
 TEST(TunedTable, KeepsRecipesApart) {
   TunedEntry plain = {Layout::Dense, 1, 64, 576, 7168, "plain"}, row = plain;
   row.config = "row";
@@ -145,6 +144,7 @@ TEST(TunedTable, KeepsRecipesApart) {
   EXPECT_EQ(find(table, size), "none");
 }
 
+/// What ships parses, and each entry is a legal config that the lookup finds.
 TEST(TunedTable, ShippedTablesAreLegal) {
   MLIRContext context;
   context.loadDialect<DGemmDialect>();
@@ -158,6 +158,8 @@ TEST(TunedTable, ShippedTablesAreLegal) {
       ProblemSize size = {entry.m, entry.n, entry.k, entry.groups};
       size.isMasked = entry.layout == Layout::Masked;
       size.rowAlignment = entry.layout == Layout::Contiguous ? 128 : 0;
+      size.recipe = entry.recipe;
+      size.scales.ofB = llvm::StringRef(entry.recipe).contains(" x 1x128");
       ConfigAttr config =
           parseWholeConfig([&] { return emitError(UnknownLoc::get(&context)); }, &context, entry.config);
       ASSERT_TRUE(bool(config)) << name;
