@@ -13,7 +13,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from test_docs import LLVM, ROOT, find_build
 
-EXAMPLES = {"numpy_gemm.py": None, "moe_layer.py": None, "server.py": None, "torch_gemm.py": "torch", "cuda_graph.py": "torch", "jax_gemm.py": "jax",
+EXAMPLES = {"numpy_gemm.py": None, "epilogue.py": None, "moe_layer.py": None, "server.py": None, "torch_gemm.py": "torch", "cuda_graph.py": "torch", "jax_gemm.py": "jax",
             "jax_jit.py": "jax", "train_mlp.py": "torch"}
 ON_THE_EMULATOR = {"jax_jit.py"}
 
