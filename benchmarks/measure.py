@@ -72,8 +72,8 @@ class Stopwatch:
 
 
 def time_rows(rows, time_row, path):
-    """[time_row(row, driver, stopwatch)] of `rows`. After each of them the JSON file at `path` has the results so far, and what
-    they were measured on."""
+    """[time_row(row, driver, stopwatch)] of `rows`. After each row, the JSON file at `path` has the results so far, and the machine
+    and software of the measurement."""
     torch.cuda.init()
     torch.zeros(1, device="cuda")
     driver, stopwatch = launcher.Driver(), Stopwatch(QUICK_FLUSH_BYTES)

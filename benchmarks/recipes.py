@@ -181,7 +181,7 @@ def report(results):
 
 
 def list_candidates(row, store, options):
-    """{label: config}: what the compiler chooses is "chosen", with no config."""
+    """{label: config}. The choice of the compiler has the label "chosen" and no config."""
     listed = store.list_configs(row)[1 : options.configs] if options.configs else []
     for fields in options.fields:
         listed += store.list_configs(row, fields)[: options.best]
@@ -205,7 +205,7 @@ def read_prepared(folder):
 
 
 def prepare(rows, store, options):
-    """Compiles the candidates of `rows` and adds them to those that lie in the folder."""
+    """Compiles the candidates of `rows` and adds them to those in the folder."""
     prepared = read_prepared(options.prepare)
     for row in rows:
         candidates = list_candidates(row, store, options)

@@ -1,8 +1,8 @@
-"""A two-layer MLP of several experts, trained in FP8 and in bfloat16 on the same data: forward, gradients of activations and of
-weights are products of dgemm, in one CUDA graph, while the number of tokens of each expert changes from step to step.
+"""Trains a two-layer MLP of several experts in FP8 and in bfloat16 on the same data. dgemm multiplies in the forward pass, for the
+gradients of activations and for those of weights. A step is one CUDA graph, and each expert has another number of tokens in each step.
 
-Tokens of an expert start at a multiple of 128 rows, with rows of zeros before them, so that no block of 1x128 along the tokens has
-two experts. `ends` says on the device where each expert ends; all five products of a step read it there.
+Tokens of an expert start at a multiple of 128 rows, with rows of zeros before them. So no block of 1x128 along the tokens has two
+experts. `ends` has the end of each expert on the device, and all five products of a step read it there.
 
 Prints both losses, and fails if they differ by more than 2 %. Needs a Hopper GPU and torch.
 """
@@ -77,7 +77,7 @@ def make_weights(seed):
 
 
 def make_batch(index):
-    """Tokens, what they are to become, how many there are of each expert, and where these end."""
+    """Tokens, their targets, the number of tokens of each expert, and their ends."""
     generator = torch.Generator(DEVICE).manual_seed(1000 + index)
     shares = torch.rand(EXPERTS, device=DEVICE, generator=generator) ** 2
     sizes = (shares / shares.sum() * 2000).int().tolist()
@@ -107,7 +107,7 @@ def train_plain(batches, steps):
 
 
 def train_fp8(batches, steps):
-    """All of a step is one CUDA graph; what changes are the values of x, target, count and ends."""
+    """A step is one CUDA graph. Only the values of x, target, count and ends change."""
     weights = [w.requires_grad_() for w in make_weights(seed=0)]
     x, target, sizes, ends = (t.clone() if isinstance(t, torch.Tensor) else t for t in batches[0])
     count, loss = torch.tensor(float(sum(sizes)), device=DEVICE), torch.zeros((), device=DEVICE)

@@ -87,7 +87,7 @@ def read_inputs(bin_dir):
 
 
 def read_tensors():
-    """IR with ops of linalg, which dgemm-opt does not know."""
+    """IR with ops of linalg. dgemm-opt does not know them."""
     texts = []
     for path in sorted(glob.glob(os.path.join(REPOSITORY, "test/Plugin/*.mlir")) + glob.glob(os.path.join(REPOSITORY, "test/Runner/*.mlir"))):
         with open(path) as file:

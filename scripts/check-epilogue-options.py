@@ -33,8 +33,8 @@ PREDICATES = ["oeq", "ogt", "oge", "olt", "ole", "une", "ugt", "ult", "ord", "un
 
 
 def make_region(r, layout, gated):
-    """A function of the element (gated: of two) and of up to three operands, with up to eight ops. One op is a function at least half of the
-    time; quotients and roots of what may be anything make elements that nothing is known of, so they are few."""
+    """A function of the element (gated: of two) and of up to three operands, with up to eight ops. At least half of the
+    time, one op is a function. Quotients and roots of any values give elements without bounds, so they are rare."""
     axes = ["n", "m", "mn", "none"] + (["g"] if layout != "dense" else [])
     operands = [(f"operand{i}", r.choice(axes), r.choice(["f32", "f32", "bf16", "f16"])) for i in range(r.randint(0, 3))]
     elements = ["%x", "%up"] if gated else ["%x"]

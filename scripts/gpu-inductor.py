@@ -3,10 +3,10 @@
 
 usage: gpu-inductor.py [--rows 512]
 
-Needs dgemm, torch 2.10 or later and torchao 0.18. Each layer is compiled by torch.compile without the pass and with it, and with it in a
-CUDA graph of Inductor's. With the pass the profile must show our kernel and no GEMM of anyone else's, in one graph, with the activation
-behind the first product as its epilogue where no gradient needs what is in front of it, and the results must be as close to the product of
-what was quantised as torch's, up to the rounding of bfloat16. PASS or FAIL for each; the exit code is 1 if one fails.
+Needs dgemm, torch 2.10 or later and torchao 0.18. torch.compile compiles each layer three times: without the pass, with it, and with it in
+a CUDA graph of Inductor's. With the pass, the profile must show our kernel and no other GEMM, in one graph. The activation after the first
+product must be its epilogue, unless a gradient needs the input of the activation. The results must be as close to the product of the
+quantised operands as torch's, up to the rounding of bfloat16. Prints PASS or FAIL for each; the exit code is 1 if one fails.
 """
 
 import argparse
@@ -24,9 +24,9 @@ from torchao.quantization.quantize_.common import KernelPreference
 import dgemm
 import dgemm.torch
 
-# Kernels of others that multiply matrices, by parts of their names.
+# Parts of the names of other libraries' GEMM kernels.
 OTHERS = ("cutlass", "nvjet", "gemm_e4m3", "sm90_xmma", "cublas", "blockwise_fp8_gemm", "triton_fp8_gemm", "scaled_mm")
-# Ours, and what Inductor makes of element-wise ops and reductions, named after the ops around them.
+# Parts of the names of our kernels, and of Inductor's kernels of element-wise ops and reductions. Inductor names these after nearby ops.
 NO_GEMM = ("dgemm", "triton_poi_", "triton_red_", "triton_per_")
 LIMIT = 2e-4
 failed = 0

@@ -2,10 +2,10 @@
 """dgemm.jax on a Hopper GPU: results, host synchronisation, and time. usage: gpu-jax.py [--repeat 100] [--rows 4096]
 
 Needs dgemm and JAX 0.6 or later with CUDA. test/Python/test_jax.py is run by itself (pytest).
-1. A two-layer FP8 MLP under jit has the bits of its calls one by one. What XLA rounds in another way under jit, by itself, is named.
-2. Calls return while the GPU still works, and a profile shows as many synchronisations of the host as one of a product of XLA's own.
-3. The MLP, and single products, take at most 1.05 of their kernels' own time. That time is what the profile says of all kernels of a call,
-   and for a product also what the kernel takes where dgemm launches it.
+1. A two-layer FP8 MLP under jit has the same bits as its calls one by one. Operations that XLA itself rounds differently under jit are named.
+2. Calls return while the GPU still works. A profile shows as many synchronisations of the host as that of a product of XLA's own.
+3. The MLP, and single products, take at most 1.05 of their kernels' own time. That time is the sum of all kernels of a call in the profile,
+   and for a product also the time of the kernel when dgemm launches it.
 4. With two GPUs, jax.shard_map over both is right.
 PASS or FAIL for each; the exit code is 1 if one fails.
 """
@@ -40,7 +40,7 @@ def make(rows, k, granularity, seed):
 
 
 def activate(inner):
-    """What is between the products of the MLP: no call of dgemm's kernels."""
+    """The operations between the products of the MLP. They call no kernels of dgemm."""
     return dgemm.jax.quantize(jax.nn.silu(inner))
 
 
@@ -68,8 +68,7 @@ def check_bits(rows):
     inner = dgemm.jax.gemm(x, up, "f32")
     product = count_different(jax.jit(lambda x, up: dgemm.jax.gemm(x, up, "f32"))(x, up), inner)
     report(not product, f"a product under jit has the bits of the call by itself ({product} bytes differ)")
-    # XLA may round silu and quantize in another way if it fuses them. The products around them have the same inputs then, if these
-    # are fused in both.
+    # If XLA fuses silu and quantize, it may round them differently. So they are fused in both, and the products have the same inputs.
     fused = jax.jit(activate)(inner)
     xla = count_different(fused, activate(inner))
     report(not count_different(jitted, dgemm.jax.gemm(fused, down)), "an MLP under jit has the bits of its three parts, each under jit")
@@ -85,7 +84,7 @@ def check_bits(rows):
 
 
 class Profile:
-    """What JAX's profiler sees of `count` calls: calls of the driver, and microseconds of kernels, by name."""
+    """The profile of `count` calls by JAX: calls of the driver, and microseconds of kernels, by name."""
 
     def __init__(self, call, count):
         call().block_until_ready()
@@ -116,15 +115,15 @@ class Profile:
 
     @property
     def us(self):
-        """Of all kernels of a call."""
+        """The time of all kernels of a call."""
         return sum(self.kernels.values())
 
     def describe(self):
         return ", ".join(f"{name} {us:.1f} us" for name, us in self.kernels.most_common(8))
 
 
-# JAX holds a call up while 32 computations of a device are in flight (max_inflight_computations of XLA's PJRT client): a longer row
-# would wait for the GPU, whatever a call does.
+# JAX blocks a call while 32 computations of a device are in flight (max_inflight_computations of XLA's PJRT client). So a longer row of
+# calls would wait for the GPU in any case.
 CALLS_IN_FLIGHT = 16
 
 
@@ -143,7 +142,7 @@ def time_row(call, wait):
 
 
 def check_return():
-    """Of products of about a millisecond, so that the GPU has work for longer than the host takes to launch all of them."""
+    """Uses products of about a millisecond, so that the GPU works for longer than the host takes to launch all of them."""
     a, b = make(8192, 8192, "1x128", 0), make(8192, 8192, "128x128", 1)
     call = jax.jit(lambda a, b: dgemm.jax.gemm(a, b))
     returned, done = time_row(lambda: call(a, b), wait=False)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks on a Hopper GPU what training needs, beside the kernels that dgemm-run checks. gpu-training.py times them.
+"""Checks functions for training on a Hopper GPU that dgemm-run does not check. gpu-training.py times the kernels.
 
 usage: PYTHONPATH=build/python gpu-training-checks.py [--no-train]
 

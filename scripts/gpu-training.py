@@ -6,7 +6,7 @@ usage: PYTHONPATH=build/python:DEEPGEMM gpu-training.py [--only wgrad] [--sample
 wgrad      D += A B^T with scales by 1x128 of both and float32 D
 k_grouped  the same for each group of columns of K, whose sizes are on the device; flat: DeepGEMM's blocks, a launch for each
 offsets    groups of rows without padding, beside the same tokens in a contiguous layout of 128-aligned groups
-batched    fp8_einsum("bhr,hdr->bhd"), whose batch lies between the rows; scales in the order that neither copies
+batched    fp8_einsum("bhr,hdr->bhd"), whose matrices have their rows between each other; neither library copies the scales
 
 All contenders of a row run in one process, in rotating order, each after a flush of the L2. Times are those of kernels, from
 CUPTI: the median of the samples and, in brackets, the 10th and 90th percentile. Results are compared with single precision;
@@ -60,7 +60,7 @@ def dequantise(pair):
 
 
 class Case:
-    """A row: `calls` by name, the outputs of those that are checked, what these have to be, and the work."""
+    """A row: `calls` by name, the outputs that are checked, their expected values, and the number of operations."""
 
     def __init__(self, flops):
         self.flops, self.calls, self.outputs, self.expected = flops, {}, {}, None
@@ -94,7 +94,7 @@ def flat(side, ends):
 
 
 def multiply_flat(a, b, d, sizes):
-    """What the package deep_gemm of this project does: a launch for each group."""
+    """The call of the package deep_gemm of this project: it launches a kernel for each group."""
     (x, scale_x), (y, scale_y) = a, b
     _, m, n = d.shape
     begin = 0
@@ -208,7 +208,7 @@ def run(name, case, stopwatch, samples):
 
 
 def compile_all(names):
-    """A process for each row, all at once: both caches have its kernels then."""
+    """Runs a process for each row, all at once. Both caches then have the kernels of all rows."""
     command = [sys.executable, __file__, "--samples", "0", "--row"]
     processes = [(name, subprocess.Popen([*command, name], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True))
                  for name in names]
@@ -219,7 +219,7 @@ def compile_all(names):
 
 
 def summarize(results):
-    """Geometric means and least ratios, as the issue asks for them."""
+    """Prints geometric means and least ratios."""
     for part in ROWS:
         rows = [result for result in results if result["row"].startswith(part)]
         for who in ("DeepGEMM", "contiguous", "flat"):

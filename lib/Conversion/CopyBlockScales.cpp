@@ -60,8 +60,8 @@ void dgemm::copyBlockScales(RingLowering &lowering, NVVMBuilder &b, LoadAsyncOp 
   b.setInsertionPointToStart(branch.thenBlock());
   copy();
   b.setInsertionPointToStart(branch.elseBlock());
-  // One lane arrives for all of them. They meet before, so that none falls a turn of the ring behind and misses a
-  // phase.
+  // One lane arrives for all lanes. The lanes meet first. Otherwise a lane could fall one turn of the ring behind and
+  // miss a phase.
   NVVM::SyncWarpOp::create(b, b.i32(-1));
   b.when(lowering.leader, [&] { NVVM::MBarrierArriveOp::create(b, Type{}, barrier, b.i32(hopper::kWarpThreads)); });
 }

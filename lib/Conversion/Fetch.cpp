@@ -20,7 +20,7 @@
 using namespace mlir;
 using namespace dgemm;
 
-/// What a prefetch brings at least, to the L1 and to the L2 (CUDA Programming Guide, global memory).
+/// The least bytes that a prefetch brings to the L1 and to the L2 (CUDA Programming Guide, global memory).
 static constexpr int64_t kSectorBytes = 32, kLineBytes = 128;
 
 namespace {
@@ -59,7 +59,7 @@ private:
   Value zero;
   bool isOfScales;
   int64_t copyBytes;
-  /// The indices before that along the row, which starts at `first`.
+  /// The indices before the index along the row. The row starts at `first`.
   SmallVector<Value> outer;
   Value first, extent;
 };

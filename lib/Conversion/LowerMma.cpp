@@ -59,8 +59,8 @@ struct LowerMma : OpConversionPattern<OpTy> {
     Type fragment = this->getTypeConverter()->convertType(type);
     if (!fragment)
       return rewriter.notifyMatchFailure(op, "expected a fragment of 64 rows");
-    // LLVM would write the zeros of a sum that starts here to its registers after the fence, where nothing else may
-    // touch them before the wgmma.
+    // LLVM would write the zeros of a sum that starts here after the fence. Between the fence and the wgmma, nothing
+    // else may touch these registers.
     bool startsSum = op.getAcc() && op.getAcc().template getDefiningOp<ZeroOp>();
     Value result =
         startMma(b, adaptor.getLhs(), adaptor.getRhs(), adaptor.getOver(), startsSum ? Value() : adaptor.getAcc(),

@@ -99,8 +99,8 @@ public:
       columns = unpack(b, columnScales);
   }
 
-  /// `part`, which is value `i` of a fragment, times its factor, plus `sum`. With `partFirst` no product waits for the
-  /// part in a register of its own.
+  /// `part`, which is value `i` of a fragment, times its factor, plus `sum`. With `partFirst`, no product needs a
+  /// register of its own while it waits for the part.
   Value addScaled(int64_t i, Value part, Value sum, bool partFirst) {
     if (partFirst && !rows.empty() && !columns.empty())
       return LLVM::FMAOp::create(b, LLVM::FMulOp::create(b, part, getColumn(i)), rows[rowOfValue(i)], sum);
@@ -148,7 +148,7 @@ struct LowerPromote : OpConversionPattern<PromoteOp> {
   }
 
 private:
-  /// Whether the op scales a sum, of which all columns have come out of the tensor cores: nothing has been added yet.
+  /// Whether the op scales a complete sum from the tensor cores, to which nothing has been added yet.
   static bool scalesSum(PromoteOp op) {
     Value acc = op.getAcc();
     while (auto other = acc.getDefiningOp<PromoteOp>())

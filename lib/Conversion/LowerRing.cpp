@@ -231,7 +231,7 @@ LogicalResult OpLowering::loadTile(NVVMBuilder &b, LoadAsyncOp load, Value stage
     loadByTMA(lowering, b, load, last, stage);
     return success();
   }
-  Value row = load.getOffsets().drop_back().back(); // in front of it stands the group of a batch
+  Value row = load.getOffsets().drop_back().back(); // the group of a batch comes before the row
   Value end = b.add(b.toI32(row), tile.getRows());
   Value isLast = arith::CmpIOp::create(b, arith::CmpIPredicate::ugt, end, getM(b));
   clippedBytes = arith::SelectOp::create(b, isLast, clippedBytes, b.i32(0));

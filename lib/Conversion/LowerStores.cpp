@@ -58,7 +58,7 @@ private:
   int64_t stagingBytes;
 };
 
-/// The staging holds the stores one after the other, and of each, from `offset` on, its panels one after the other.
+/// The staging holds the stores one after the other. The panels of a store follow each other from its `offset` on.
 Value StoreLowering::panelAddress(NVVMBuilder &b, StoreOp store, int64_t offset, OutputPanel panel) {
   int64_t rows = store.getValue().getType().getRows();
   return shared.outputAddress(b, b.mul(b.toI32(warpgroup), stagingBytes),
@@ -114,7 +114,7 @@ void StoreLowering::storeByTMA(NVVMBuilder &b, ArrayRef<StoreOp> stores) {
   // The previous stores must have read the staging.
   b.when(first, [&] { NVVM::CpAsyncBulkWaitGroupOp::create(b, 0, b.getUnitAttr()); });
   b.warpgroupBarrier(group);
-  SmallVector<int64_t> offsets; // parts of a tile need not be equally large
+  SmallVector<int64_t> offsets; // parts of a tile may have different sizes
   int64_t end = 0;
   for (StoreOp store : stores) {
     offsets.push_back(end);
@@ -138,7 +138,7 @@ void StoreLowering::storeByTMA(NVVMBuilder &b, ArrayRef<StoreOp> stores) {
   });
 }
 
-/// Splits a store into several of as many panels as the staging holds. They come before `store`, or are `store`.
+/// Replaces a store by stores of as many panels as the staging holds. If the staging holds all of it, it stays.
 LogicalResult splitStore(StoreLowering &lowering, StoreOp store, SmallVectorImpl<StoreOp> &parts) {
   int64_t columnBytes = StoreLowering::getBytes(store) / store.getNumColumns(), end = store.getNumColumns();
   if (end * columnBytes <= lowering.getStagingBytes()) {

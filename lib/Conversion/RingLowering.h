@@ -89,7 +89,7 @@ private:
   FailureOr<Value> place(NVVMBuilder &b, FetchOp fetch);
 
   RingLowering &lowering;
-  /// Bytes that the fetches of a block have used of the room at an offset.
+  /// Bytes that the fetches of a block have used in the room at an offset.
   llvm::DenseMap<std::pair<Block *, int64_t>, int64_t> usedBytes;
 };
 

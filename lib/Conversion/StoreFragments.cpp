@@ -49,8 +49,8 @@ struct StoreMatrixLane {
 /// Writes a fragment of f32, two columns at a time. Lane L has columns 2 (L mod 4) and the next of rows L / 4 and
 /// L / 4 + 8 of each group of 8 columns (PTX ISA 9.0, wgmma D fragment).
 ///
-/// A half-warp writes 4 rows at once, 2 chunks of each. With the swizzle of 128 bytes, rows 2i and 2i + 1 would meet in
-/// the same banks, so the odd row writes the groups of the panel in another order: 2, 3, 0, 1.
+/// A half-warp writes 4 rows at once, 2 chunks of each. With the swizzle of 128 bytes, rows 2i and 2i + 1 would use
+/// the same banks. So the odd row writes the groups of the panel in another order: 2, 3, 0, 1.
 class StoreWords {
 public:
   StoreWords(NVVMBuilder &b, TileType tile, Value address)

@@ -185,7 +185,7 @@ std::pair<Value, TileOffsets> TileLoopLowering::offsetsInGroup(Value tile, Value
   return {group, offsetsOf(arith::RemUIOp::create(b, tile, tilesOfGroup), tilesM)};
 }
 
-/// The tiles of a group without columns of K are zero, or nothing is added to them.
+/// The tiles of a group without columns of K become zero; with accumulate, they do not change.
 SmallVector<Value> TileLoopLowering::createKGroupedTile(Value tile, Value tilesM, ValueRange carried) {
   auto kernel = op->getParentOfType<KernelOp>();
   auto [group, offsets] = offsetsInGroup(tile, tilesM);

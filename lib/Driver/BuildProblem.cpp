@@ -31,7 +31,7 @@ struct SizeDivisor {
   int64_t getPromise() const { return size == kDynamic ? divisor : 1; }
 };
 
-/// Columns of D: with a gated epilogue it has half as many as B has rows.
+/// Columns of D. With a gated epilogue, D has half as many columns as B has rows.
 int64_t getColumnsOfD(const GemmShape &shape, EpilogueAttr epilogue) {
   return epilogue && epilogue.getGated() && shape.n != kDynamic ? shape.n / 2 : shape.n;
 }
@@ -111,7 +111,7 @@ private:
                            mlir::Float32Type::get(context));
   }
 
-  /// `strides` of rows and columns, kDynamic for `?`; `step` that of groups, 0 where these follow each other.
+  /// `strides` are those of rows and columns, kDynamic for `?`. `step` is that of groups, 0 if they follow each other.
   MemRefType type(Type element, bool hasGroups, int64_t rows, int64_t columns,
                   std::optional<std::pair<int64_t, int64_t>> strides = {}, int64_t step = 0) {
     SmallVector<int64_t> dims = {extent(rows), extent(columns)};
@@ -175,8 +175,8 @@ static llvm::Error checkSizes(const GemmShape &shape) {
   return llvm::Error::success();
 }
 
-/// A batch stride is positive, and of a batched layout whose rows have known strides. Each launch checks that no two
-/// elements of D have the same address.
+/// A batch stride must be positive. It requires a batched layout whose rows have known strides. Each launch checks that
+/// no two elements of D have the same address.
 static llvm::Error checkBatchStrides(const GemmShape &shape) {
   std::tuple<const char *, int64_t, int64_t, int64_t> strides[] = {{"A", shape.batchStrideA, shape.lda, shape.k},
                                                                    {"B", shape.batchStrideB, shape.ldb, shape.k},

@@ -53,7 +53,7 @@ private:
   /// Holds the ops of the region. It is never verified.
   OwningOpRef<ModuleOp> holder;
   OpBuilder builder;
-  /// The sums, two of a gated epilogue; behind the first function its result.
+  /// The sum, or both sums of a gated epilogue. After the first function, its result.
   SmallVector<Value, 2> values;
   bool isGated = false, isEmpty = true;
   SmallVector<EpilogueOperandAttr> operands;

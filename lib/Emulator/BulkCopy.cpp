@@ -55,8 +55,8 @@ static bool checkCacheHint(Context &c, const Instruction &inst, unsigned lane) {
   return false;
 }
 
-/// The start of an unswizzled box, in the innermost dimension, is a multiple of 16 bytes, also outside of the tensor.
-/// Measured (docs/emulator.md); the PTX ISA does not say it, and a swizzled box was not measured.
+/// The start of an unswizzled box in the innermost dimension must be a multiple of 16 bytes, also outside the tensor.
+/// This was measured (docs/emulator.md). The PTX ISA does not say it. Swizzled boxes were not measured.
 static bool checkStart(Context &c, const Instruction &inst, const TensorMap &map, llvm::ArrayRef<int64_t> coordinates) {
   int64_t start = coordinates[0] * map.elementBytes;
   if (map.swizzle || start % 16 == 0)

@@ -221,7 +221,7 @@ uint64_t writeFloat(float value, Type type) {
   return type == Type::F32 ? toBits(value) : type == Type::F16 ? floatToHalf(value) : floatToBfloat(value);
 }
 
-/// One min or max. PTX ISA: with .xorsign.abs magnitudes are compared, and a number gets the product of the signs.
+/// One min or max. PTX ISA: .xorsign.abs compares magnitudes, and gives the result the product of the signs.
 template <typename Op>
 uint64_t pickFloat(uint64_t x, uint64_t y, Type type, const Modifiers &mods) {
   bool ftz = mods[Field::Ftz], nan = mods[Field::Nan], isXorSign = mods[Field::Mode];

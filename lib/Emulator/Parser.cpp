@@ -48,8 +48,9 @@ Type parseType(StringRef text) {
       .Default(Type::None);
 }
 
-/// The threads that wait for each other at an instruction. PTX ISA 9.0, "barrier.cluster" and "barrier": these wait for
-/// the threads of their warp. Of arrivals at a named barrier, those with .aligned (bar.arrive is one) want them there.
+/// The threads that wait for each other at an instruction. PTX ISA 9.0, "barrier.cluster" and "barrier": these
+/// instructions wait for the threads of their warp. An arrival at a named barrier with .aligned (also bar.arrive)
+/// requires that these threads are there.
 void markSync(Instruction &inst) {
   llvm::SmallVector<StringRef, 8> parts;
   StringRef(inst.row->pattern).split(parts, ' ');

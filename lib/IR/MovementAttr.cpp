@@ -53,7 +53,7 @@ LogicalResult MovementAttr::verifyFor(Operation *op, Operand operand) const {
     return op->emitOpError("expected 'prefetch_from' for A and B of a dense layout without multicast only");
   bool hasWholeM = kernel.getLayout() == Layout::Dense || kernel.getLayout() == Layout::Batched;
   if (getClipRows() && (!hasWholeM || config.isMulticast() || operand != Operand::A))
-    return op->emitOpError("expected 'clip_rows' for A of a dense or batched layout without multicast only");
+    return op->emitOpError("expected 'clip_rows' only for A without multicast in a dense or batched layout");
   if (getFewRows() && (!isAlone || operand != Operand::ScaleA || config.getBlockM() != hopper::kWgmmaM))
     return op->emitOpError("expected 'few_rows' for scales of A of a dense layout without multicast, with a block M of "
                            "64, only");

@@ -127,7 +127,7 @@ ProblemAttr ProblemAttr::getSymbolic(Layout layout, ScaledAttr lhs, ScaledAttr r
   MLIRContext *context = out.getContext();
   constexpr int64_t kDynamic[] = {-1, -1, -1, -1};
   auto sizes = ArrayRef(kDynamic).take_front(layout == Layout::Dense ? 3 : 4);
-  // Of a gated epilogue N is known to have two halves of whole scale blocks.
+  // With a gated epilogue, N must be known to have two halves of whole scale blocks.
   auto divisors =
       epilogue && epilogue.getGated() ? DivisorsAttr::get(context, 2 * kScaleBlock, 1, 1, 1, 1) : DivisorsAttr();
   return get(context, DenseI64ArrayAttr::get(context, sizes), layout, DictionaryAttr(), divisors, lhs, rhs, out,

@@ -45,8 +45,8 @@ static SmallVector<EpilogueOperandAttr> getEpilogueRoles(GemmOp op) {
   return roles ? llvm::to_vector(roles->getAsRange<EpilogueOperandAttr>()) : SmallVector<EpilogueOperandAttr>();
 }
 
-/// Like getExplicitStrides, but an operand of the epilogue whose type states the strides of its extents has none: it is
-/// packed, and lies somewhere in a larger buffer.
+/// Like getExplicitStrides. But an operand of the epilogue has none if its type states the strides of its extents: it
+/// is packed, and may be part of a larger buffer.
 static FailureOr<SmallVector<int64_t>> getStrides(Operand operand, ShapedType type) {
   FailureOr<SmallVector<int64_t>> strides = getExplicitStrides(type);
   if (failed(strides) || strides->empty() || !getEpilogueIndex(operand))

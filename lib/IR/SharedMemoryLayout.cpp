@@ -90,7 +90,7 @@ SharedMemoryLayout SharedMemoryLayout::get(ConfigAttr config, ProblemAttr proble
     layout.sumScalesBytes = layout.fullBarrierOffset - layout.sumScalesOffset;
   int64_t warpgroups = config.getWarpgroups(), bytes = getFetchedBytes(config, problem) * warpgroups;
   if (problem.getOut().isF32() && config.getSplitK() == 1) {
-    // The columns of a tile that the staging does not hold wait until TMA has read others.
+    // Columns of a tile that the staging does not hold wait until TMA has read other columns.
     int64_t room = hopper::kMaxSharedMemory - llvm::alignTo(layout.totalBytes, kFetchAlignment) - bytes;
     int64_t more = std::min(layout.outputBytes, std::max<int64_t>(room, 0));
     layout.growOutput(more / (hopper::kSwizzleAtom * warpgroups) * (hopper::kSwizzleAtom * warpgroups));

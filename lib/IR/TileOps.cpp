@@ -272,7 +272,7 @@ LogicalResult MmaWaitOp::verify() {
   return emitOpError() << "expected 'pending' to be 0 to 7, but got " << static_cast<int64_t>(getPending());
 }
 
-/// Verifies that `part` has columns of `whole` from `first` on.
+/// Verifies that `part` has the columns of `whole` from `first` on.
 static LogicalResult verifyColumns(Operation *op, FragType part, FragType whole, int64_t first) {
   if (part.getRows() == whole.getRows() && first >= 0 && first % hopper::kWgmmaNStep == 0 &&
       first + part.getColumns() <= whole.getColumns() && part.getColumns() % hopper::kWgmmaNStep == 0)
@@ -348,7 +348,8 @@ static LogicalResult verifyPart(Operation *op, std::optional<ArrayRef<int64_t>> 
                            << frag;
 }
 
-/// The operand that a source of a map is, or was fetched or loaded from; null if that is not known.
+/// The operand of a source of a map: the source itself, or the operand that it was fetched or loaded from. Null if that
+/// is not known.
 static Value findOperand(Value source) {
   if (isa<MemRefType>(source.getType()))
     return source;

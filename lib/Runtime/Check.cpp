@@ -46,8 +46,8 @@ ErrorBounds ErrorBounds::get(const Recipe &recipe, int64_t k) {
   bounds.checksum = 0.02;
   if (recipe.accuracy == Accuracy::Exact)
     return bounds;
-  // A sum of 256 products costs 2e-8 on normal data and 2e-6 on data of one sign, and twice what one of 128 costs of an
-  // element's magnitude.
+  // A sum of 256 products costs 2e-8 on normal data and 2e-6 on data of one sign. Relative to an element's magnitude,
+  // it costs twice as much as a sum of 128.
   if (recipe.accuracy == Accuracy::Balanced) {
     bounds.difference += 2.5e-6;
     bounds.accumulation *= 2;

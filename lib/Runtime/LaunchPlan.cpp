@@ -64,8 +64,8 @@ private:
     return Error::success();
   }
 
-  /// No two elements are at one address. The dimensions need not lie inside each other in order: of a batch, a matrix
-  /// may lie between the rows of another.
+  /// No two elements may have the same address. The strides may have any order: in a batch, the rows of one matrix may
+  /// be between the rows of another.
   Error checkOverlap() const {
     SmallVector<size_t, 4> order = to_vector<4>(seq<size_t>(0, map.strides.size()));
     llvm::sort(order, [&](size_t x, size_t y) { return std::pair(map.strides[x], x) < std::pair(map.strides[y], y); });

@@ -16,7 +16,7 @@
 
 namespace dgemm {
 
-/// The error that `check` emits, which is not printed; nothing if it succeeds.
+/// The error that `check` emits, or nothing if it succeeds. The error is not printed.
 inline std::optional<std::string> findFault(mlir::MLIRContext *context, llvm::function_ref<LogicalResult()> check) {
   std::string fault;
   mlir::ScopedDiagnosticHandler handler(context, [&](mlir::Diagnostic &diagnostic) {
@@ -26,13 +26,14 @@ inline std::optional<std::string> findFault(mlir::MLIRContext *context, llvm::fu
   return failed(check()) ? std::optional(fault) : std::nullopt;
 }
 
-/// Builds ops in front of `place` that may not fit together: tensors of linalg and StableHLO may have extents that are
-/// not known.
+/// Builds ops before `place` that may be illegal, because tensors of linalg and StableHLO may have extents that are not
+/// known.
 class Attempt {
 public:
   Attempt(Operation *place, mlir::Location location) : b(location, place), place(place), before(place->getPrevNode()) {}
 
-  /// What is wrong with `op`, one of those that were built; all of these are erased then. Nothing if it is right.
+  /// What is wrong with `op`, which is one of the ops that were built, or nothing. If something is wrong, all ops that
+  /// were built are erased.
   std::optional<std::string> findFault(Operation *op) {
     std::optional<std::string> fault = dgemm::findFault(op->getContext(), [&] { return mlir::verify(op); });
     while (fault && place->getPrevNode() != before)

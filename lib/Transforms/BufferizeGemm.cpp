@@ -47,7 +47,7 @@ static int64_t getPitch(MemRefType type) {
 }
 
 /// The type of an operand of the epilogue, which is packed or, along mn, has rows like those of D. Rows whose distance
-/// is not known, where it should be, are taken to be packed; the launch checks that, too.
+/// is not known, although it must be, are assumed to be packed. The launch checks that, too.
 static MemRefType getTypeInEpilogue(EpilogueOperandAttr role, MemRefType type, MemRefType out) {
   bool isLikeD = role.getAlong() == EpilogueAxisKind::MN && ShapedType::isDynamic(getPitch(out));
   if (isLikeD || !ShapedType::isDynamic(getPitch(type)) ||

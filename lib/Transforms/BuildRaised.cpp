@@ -27,7 +27,7 @@ static Value makeOnes(ImplicitLocOpBuilder &b, Value matrix, int64_t front) {
   return linalg::FillOp::create(b, one, tensor::EmptyOp::create(b, sizes, b.getF32Type()).getResult()).getResult(0);
 }
 
-/// Groups of dimensions for a reshape: those of the batch by themselves, and then the others as one.
+/// Groups of dimensions for a reshape: each batch dimension is a group, and the others are one group.
 static SmallVector<ReassociationIndices> groupBehind(int64_t front, int64_t rank) {
   SmallVector<ReassociationIndices> groups;
   for (int64_t i = 0; i < rank; ++i)

@@ -6,9 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Scales that are the same along K are multiplied in after the K loop. Sums to which only mmas add are complete one
-// slice after the other: each is scaled while the mma of the next runs. The sum of a single slice is scaled in halves
-// of its columns, the second one while TMA stores the first.
+// Scales that are the same along K multiply the sum after the K loop. If only mmas add to the sum, its slices are
+// complete one after the other. Each slice is scaled while the mma of the next slice runs. The sum of a single slice is
+// scaled in halves of its columns: the second half is scaled while TMA stores the first half.
 //
 //===----------------------------------------------------------------------===//
 
@@ -34,8 +34,8 @@ static SmallVector<PromoteOp> findScalings(PipelinedKLoop kLoop) {
   return scalings;
 }
 
-/// Moves what the scalings read, besides the sums, to `point`. It comes after the first wait, as no registers are free
-/// before.
+/// Moves the operands of the scalings, except the sums, to `point`. `point` is after the first wait, because no
+/// registers are free before it.
 static void moveScales(ArrayRef<PromoteOp> scalings, Operation *point) {
   auto between = llvm::make_range(std::next(point->getIterator()), scalings.back()->getIterator());
   for (Operation &op : llvm::make_early_inc_range(between))
@@ -72,7 +72,7 @@ MmaWaitOp dgemm::scaleSlices(PipelinedKLoop kLoop) {
 // Halves of the columns
 //===----------------------------------------------------------------------===//
 
-/// The stores of both halves of what `scaling` gives, through their epilogues; none if there are other users.
+/// The stores of both halves of the result of `scaling`, directly or after an epilogue; none if there are other users.
 static SmallVector<StoreOp> findHalves(PromoteOp scaling) {
   SmallVector<StoreOp> stores;
   for (Operation *user : scaling->getUsers()) {

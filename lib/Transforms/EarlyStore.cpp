@@ -84,7 +84,7 @@ static FailureOr<SetVector<Operation *>> findArithmetic(ArrayRef<StoreOp> stores
   for (StoreOp store : stores)
     if (failed(getBackwardSlice(store.getOperation(), &arithmetic, options)))
       return failure();
-  // An epilogue can move, because nothing writes what it reads. What it waits for moves with it.
+  // An epilogue can move, because nothing writes its operands. Its waits move with it.
   auto isMovable = [](Operation *op) {
     return isa<MapOp, AwaitOp>(op) || (isMemoryEffectFree(op) && !op->getNumRegions());
   };
@@ -209,8 +209,8 @@ static FailureOr<MmaOp> halveMma(MmaOp mma, PromoteOp promote) {
   return second;
 }
 
-/// Loads the sources of `map` along n in front of `last`, which waits for the last mma. They take registers of what has
-/// been stored before; in front of that store, ptxas would spill. In a masked kernel it spills here, too.
+/// Loads the sources of `map` along n before `last`, which waits for the last mma. They take the registers of columns
+/// that have been stored. Before that store, ptxas would spill. In a masked kernel, it spills here, too.
 static void loadAhead(MapOp map, Operation *last) {
   auto kernel = map->getParentOfType<KernelOp>();
   if (kernel.getLayout() == Layout::Masked)

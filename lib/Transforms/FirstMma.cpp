@@ -7,8 +7,8 @@
 //===----------------------------------------------------------------------===//
 
 //
-// A sum to which only mmas add needs no zeros: its first mma starts from zero. Zeros would be written by each thread
-// before each tile.
+// If only mmas add to a sum, its first mma starts from zero, so the sum needs no zeros. Otherwise each thread would
+// write zeros before each tile.
 //
 //===----------------------------------------------------------------------===//
 
@@ -28,7 +28,7 @@ static Value getAcc(Operation *op) {
   return start ? start.getAcc() : Value();
 }
 
-/// Whether the loop has an iteration, and only mmas add to the sums that it carries from zero on.
+/// Whether the loop has an iteration and carries sums that start at zero, and only mmas add to these sums.
 static bool startsFromZero(scf::ForOp loop) {
   if (!isConstantIntValue(loop.getLowerBound(), 0)) // a K loop from 0 on has an iteration, as K is at least 1
     return false;

@@ -32,17 +32,17 @@ static std::string print(T part) {
 static bool isEpilogueFloat(Type type) { return type.isF32() || type.isBF16() || type.isF16(); }
 
 namespace {
-/// What a value of the body of the consumer is: the element of D, a number, or an element of an operand of the
+/// The meaning of a value in the body of the consumer: the element of D, a number, or an element of an operand of the
 /// epilogue.
 struct Source {
   enum Kind { Element, Number, Operand } kind = Element;
   TypedAttr number = {};
-  /// Among the new operands.
+  /// Its index among the new operands.
   unsigned operand = 0;
 };
 
-/// An operand that the epilogue gets: a tensor, of which `units` are dimensions of extent 1 that it has too many; or a
-/// scalar.
+/// A new operand of the epilogue: a tensor or a scalar. `units` are its dimensions of extent 1
+/// that an epilogue operand does not have.
 struct NewOperand {
   Value value;
   EpilogueAxisKind along;
@@ -56,7 +56,7 @@ public:
 
   bool match();
   StringRef getReason() const { return why; }
-  /// The gemm in place of both ops. Null, with the reason, if its verifier refuses it.
+  /// Replaces both ops by a gemm. Null, with the reason, if the verifier refuses the gemm.
   GemmOp fuse();
 
 private:
@@ -117,7 +117,7 @@ bool Fusion::matchLoops() {
   return true;
 }
 
-/// What an operand indexed by these loops has a value for; none if it is nothing that an epilogue knows.
+/// The axes along which an operand with these indices has values; none if no operand of an epilogue has such axes.
 std::optional<EpilogueAxisKind> Fusion::getAxis(ArrayRef<AffineExpr> indices) {
   if (indices.empty())
     return EpilogueAxisKind::None;
@@ -127,7 +127,7 @@ std::optional<EpilogueAxisKind> Fusion::getAxis(ArrayRef<AffineExpr> indices) {
   auto isOf = [&](unsigned loop) { return indices.back() == loops[loop] && indices.drop_back() == group; };
   if (isOf(group.size()))
     return EpilogueAxisKind::M;
-  // In a contiguous layout the loops do not say of which group a row is.
+  // In a contiguous layout, the loops do not say to which group a row belongs.
   if (gemm.getLayout() != Layout::Contiguous && isOf(group.size() + 1))
     return EpilogueAxisKind::N;
   if (!group.empty() && indices == group)
@@ -158,7 +158,8 @@ bool Fusion::addOperand(Value inBody, Value value, AffineMap map) {
   std::optional<EpilogueAxisKind> along = getAxis(indices);
   if (!along)
     return fail("expected an operand with a value for each row, column or element of a " +
-                stringifyLayout(gemm.getLayout()) + " product, or one, but got one indexed by " + print(map));
+                stringifyLayout(gemm.getLayout()) + " product, or a single value, but got an operand indexed by " +
+                print(map));
   auto isSame = [&](const NewOperand &other) { return other.value == value && other.along == *along; };
   auto *known = llvm::find_if(operands, isSame);
   sources[inBody] = {Source::Operand, {}, static_cast<unsigned>(known - operands.begin())};
@@ -167,7 +168,7 @@ bool Fusion::addOperand(Value inBody, Value value, AffineMap map) {
   return true;
 }
 
-/// What the body reads as the argument of `operand`. Fills and broadcasts in front are looked through.
+/// Adds the source of the argument that the body has for `operand`. Skips fills and broadcasts before the operand.
 bool Fusion::addArgument(OpOperand &operand) {
   BlockArgument argument = user.getMatchingBlockArgument(&operand);
   if (argument.use_empty())
@@ -196,7 +197,7 @@ bool Fusion::addArgument(OpOperand &operand) {
   return isa<ShapedType>(value.getType()) ? addOperand(argument, value, map) : addScalar(argument, value);
 }
 
-/// Checks an op of the body, and adds what it takes from outside.
+/// Checks an op of the body, and adds the values that it takes from outside.
 bool Fusion::matchOp(Operation &op) {
   for (Value value : op.getOperands())
     if (value.getParentBlock() != user.getBlock() && !sources.contains(value) && !addScalar(value, value))

@@ -53,12 +53,12 @@ bool canHalve(LoadScalesOp load);
 /// Reads half `i` of the column scales of `load`, at the insertion point of `b`.
 mlir::Value halveColumnScales(mlir::ImplicitLocOpBuilder &b, LoadScalesOp load, int64_t i);
 
-/// Scales each slice of a sum to which only mmas add, in the peeled last K block, as soon as it is complete. Returns
-/// the wait for the last mma.
+/// Scales each slice of a sum in the peeled last K block, as soon as the slice is complete. Only mmas add to the sum.
+/// Returns the wait for the last mma.
 MmaWaitOp scaleSlices(PipelinedKLoop kLoop);
 
-/// Scales the columns of a sum of which two stores take half each separately, each half before its store. Failure,
-/// after an error: the column scales cannot be halved.
+/// Scales the columns of a sum in halves. Two stores take one half each, and each half is scaled before its store.
+/// Failure, after an error: the column scales cannot be halved.
 mlir::LogicalResult scaleInHalves(PromoteOp scaling);
 
 /// Splits the stores of a consumer's tiles into the parts that have a place in shared memory at a time with
@@ -74,12 +74,12 @@ mlir::LogicalResult storeEarly(PipelinedKLoop kLoop);
 /// straight-line code. Each mma takes over the registers of a partial sum that was promoted before it.
 mlir::LogicalResult unrollKLoop(mlir::scf::ForOp loop, int64_t factor);
 
-/// Lets two K blocks of `block` that follow each other have one partial sum and one promote, if no scales are
-/// multiplied in between and each mma takes registers of its own.
+/// Gives two successive K blocks of `block` one partial sum and one promote, if no scales are multiplied between them
+/// and each mma has its own registers.
 void mergePromotions(mlir::Block &block);
 
-/// Peels the first K block of a loop whose sums only mmas add to, from zero on: they start there. Returns the loop of
-/// the other K blocks, null if there are none. Leaves other loops as they are.
+/// Peels the first K block of a loop if its sums start at zero and only mmas add to them. The sums then start in the
+/// peeled block. Returns the loop of the other K blocks, or null if there are none. Leaves other loops as they are.
 mlir::scf::ForOp peelFirst(mlir::scf::ForOp loop);
 
 } // namespace dgemm

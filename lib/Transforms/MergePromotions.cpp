@@ -27,7 +27,7 @@ static std::pair<MutableOperandRange, MutableOperandRange> getSources(Operation 
   return {start.getAccMutable(), start.getOverMutable()};
 }
 
-/// Whether `promote` adds a partial sum of one K block as it is, and nothing else needs that.
+/// Whether `promote` adds the partial sum of one K block without scales, and is its only user.
 static bool addsOneBlock(PromoteOp promote) {
   Operation *mma = getMma(promote);
   if (!mma || promote.getRowScales() || promote.getColumnScales() || !promote.getPart().hasOneUse())

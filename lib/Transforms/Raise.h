@@ -14,11 +14,11 @@
 
 namespace dgemm {
 
-/// How the scale tensor of an operand becomes [K blocks, rows] or [row blocks, K blocks], behind the dimension of a
-/// batch.
+/// How the scale tensor of an operand becomes [K blocks, rows] or [row blocks, K blocks]. The dimension of a batch
+/// stays in front.
 enum class ScaleForm { AsIs, Transposed, Expanded, Flattened };
 
-/// What a product has for A (lhs) or B (rhs), of rank 3 in a batch.
+/// A (lhs) or B (rhs) of a product; in a batch, its rank is 3.
 struct RaisedOperand {
   Value value;
   /// Null for a scale of 1.
@@ -27,10 +27,11 @@ struct RaisedOperand {
   ScaleForm form = ScaleForm::AsIs;
 };
 
-/// Builds the gemm of the two, and its scales in the shape that it takes. It may not verify.
+/// Builds the gemm of the two operands, and its scales in the shape that it takes. The gemm may be illegal.
 GemmOp buildRaised(mlir::ImplicitLocOpBuilder &b, const RaisedOperand &lhs, const RaisedOperand &rhs, Value out);
 
-/// Raises the scaled dots of StableHLO in `root`, by the names of their ops. A remark says why one is left alone.
+/// Raises the scaled dots of StableHLO in `root`. They are known by the names of their ops. If one is left alone, a
+/// remark says why.
 void raiseScaledDots(Operation *root);
 
 } // namespace dgemm

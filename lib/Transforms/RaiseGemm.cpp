@@ -75,7 +75,7 @@ bool ScaledProduct::matchLoops() {
   return true;
 }
 
-/// The indices behind that of the batch; none if it is not in front.
+/// The indices after that of the batch; none if the batch is not in front.
 std::optional<ArrayRef<AffineExpr>> ScaledProduct::dropBatch(AffineMap map) const {
   ArrayRef<AffineExpr> indices = map.getResults();
   if (indices.take_front(batch.size()) != ArrayRef(batch))

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The ops are known by name, so that this library needs no StableHLO, and takes them from a context that has none.
+// The ops are known by name. So this library does not need StableHLO, and the ops may be unregistered.
 //
 //===----------------------------------------------------------------------===//
 
@@ -19,7 +19,7 @@ using namespace mlir;
 using namespace dgemm;
 
 namespace {
-/// The dimension along which an operand is contracted, and the one of rows. There is a batch in front in rank 3.
+/// The contracting dimension of an operand, and the dimension of its rows. In rank 3, the batch is in front.
 struct Dimensions {
   int64_t contracting, row;
 };
@@ -92,7 +92,7 @@ bool ScaledDot::matchDimensions() {
   return take(lhsDims, 0) && take(rhsDims, 1);
 }
 
-/// The value whose transpose `value` is by an op of StableHLO; null if it is none.
+/// The operand of the stablehlo.transpose that makes `value`; null if another op makes it.
 static Value getTransposed(Value value) {
   Operation *op = value.getDefiningOp();
   auto permutation = op && op->getName().getStringRef() == "stablehlo.transpose"

@@ -45,7 +45,7 @@ LogicalResult dgemm::unrollKLoop(scf::ForOp loop, int64_t factor) {
     if (failed(unrolled))
       return failure();
     block = unrolled->mainLoopOp->getBody();
-    // Without partial sums the K blocks that are left over take no registers as straight-line code.
+    // Without partial sums, the remaining K blocks take no registers as straight-line code.
     if (unrolled->epilogueLoopOp && block->getOps<PromoteOp>().empty() &&
         failed(loopUnrollFull(*unrolled->epilogueLoopOp)))
       return failure();

@@ -418,8 +418,8 @@ void RoleBuilder::scaleSums(const SumScales &scales, MutableArrayRef<Value> sums
     sum = PromoteOp::create(b, sum.getType(), sum, row, scales.columns, n, ZeroOp::create(b, sum.getType()));
 }
 
-/// Starts copies of the sources of the epilogue to shared memory, if they have a place there. The map reads the others
-/// itself, and they are prefetched.
+/// Starts copies of the sources of the epilogue to shared memory, if they have a place there. The other sources
+/// are prefetched, and the map reads them itself.
 void RoleBuilder::fetchSources(ArrayRef<Value> rowOffsets) {
   MapOp old = parts.map;
   if (!old || old.getSources().empty())

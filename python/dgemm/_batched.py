@@ -12,7 +12,7 @@ _EINSUM = "bhr,hdr->bhd"
 
 
 def _arrange(name: str, scale: Any, granularity: str) -> Any:
-    """Scales [G, rows, K/128] in an order that kernels take; copied from any other."""
+    """Scales [G, rows, K/128] in an order that kernels take. Scales in another order are copied."""
     if getattr(scale, "ndim", 0) != 3 or not is_for_each_row(granularity) or _tensors.library(scale) not in ("torch", "cupy", "numpy"):
         return scale
     groups, rows, blocks = scale.shape
@@ -34,10 +34,9 @@ def bmm(a: Pair, b: Pair, d: Any, c: Any = None, recipe: tuple[int, int, int] | 
         d: [G, M, N], written.
         c, recipe, recipe_a, recipe_b: as in fp8_gemm_nt.
 
-    K of A and B and N of D are contiguous; the other strides may be any, as of x.transpose(0, 1), if elements of D do not overlap.
-    Matrices whose batch stride, or rows whose stride, is no multiple of 16 bytes are read without TMA, more slowly. There is
-    a kernel for each set of strides that do not follow from the sizes. Scales for each row whose order kernels do not take are
-    copied.
+    K of A and B and N of D are contiguous. The other strides may have any value, as in x.transpose(0, 1), if elements of D do not
+    overlap. If a batch stride or a row stride is not a multiple of 16 bytes, the kernel works without TMA and is slower. Each set of
+    strides that do not follow from the sizes has its own kernel. Scales for each row are copied if kernels do not take their order.
     """
     known = _gemm.read_recipe(recipe, recipe_a, recipe_b)._replace(accumulate=c is not None)
     if c is not None:

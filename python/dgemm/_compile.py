@@ -99,7 +99,7 @@ def compile(n: int, k: int, m: int | None = None, *, layout: str = "dense", grou
         out: type of D: "bf16", "f16" or "f32", or torch's or NumPy's dtype.
         accuracy: "exact", or where scales do not vary along K "balanced" (the tensor cores sum along 256 of it at most) or "fast"
             (they sum along all of it).
-        accumulate: the product is added to what D holds.
+        accumulate: the product is added to the contents of D.
         assemble: False stops at PTX, which needs no ptxas and runs on the emulator.
 
     Raises ValueError for a size that is not allowed, CompileError for a config that is not legal.
@@ -118,7 +118,7 @@ def compile(n: int, k: int, m: int | None = None, *, layout: str = "dense", grou
     config = _check.text("config", config)
 
     def choose() -> str:
-        # A complete config is the caller's, so no other one takes its place.
+        # The caller has chosen a complete config, so it is not replaced.
         avoided = [] if config.startswith("<") else list(_jit.slow_configs(problem))
         try:
             return _dgemm.choose_config(shape, _dgemm.Options(config=config, avoided_configs=avoided))
@@ -203,7 +203,7 @@ def _rows(m: int | tuple[int, int]) -> tuple[int, int]:
 
 def _compile_wanted(find_wanted: Callable[[], list[tuple[Problem, str]]], assembler: _assembler.Assembler, device: int | None,
                     workers: int | None, progress: bool) -> list[Kernel]:
-    """The kernels of find_wanted(), which is called again where ptxas makes some slow: then it names the next best configs."""
+    """The kernels of find_wanted(). If ptxas makes some slow, it is called again and names the next best configs."""
     wanted = find_wanted()
     bar = _Progress(len(wanted), progress)
     bar.show(0, "")

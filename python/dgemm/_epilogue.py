@@ -37,7 +37,7 @@ class _Op:
     args: tuple[int, ...]
     value: str | None = None
     exact: bool = False
-    """True where the quicker form will not do, whatever the type of the result."""
+    """True if the quicker form is not allowed for any type of the result."""
 
 
 class _Tape:
@@ -246,7 +246,7 @@ def tanh(x: Value) -> Value:
 
 
 def exact_tanh(x: Value) -> Value:
-    """tanh to the precision of float32, whose sum with 1 is that of float32, too. Not a function of the package."""
+    """tanh with the precision of float32, so that its sum with 1 also has that precision. The package does not export it."""
     return _call("math.tanh", x, exact=True)
 
 
@@ -379,7 +379,7 @@ class Trace:
 
     @functools.cached_property
     def _hash(self) -> int:
-        """Each call looks its trace up; a dozen ops take more than a microsecond to hash."""
+        """The hash is kept, because each call looks its trace up, and to hash a dozen ops takes more than a microsecond."""
         return hash((self.names, self.ops, self.result, self.gated))
 
     def text(self, axes: tuple[str, ...], dtypes: tuple[str, ...], exact: bool) -> str:
@@ -393,13 +393,13 @@ class Trace:
         return "\n".join([*lines, f"  return %{self.result} : f32", "}", ""])
 
     def dump(self) -> str:
-        """As an argument of an operator; load reads it."""
+        """The trace as a text, which is an argument of an operator; load reads it."""
         return json.dumps([self.names, [astuple(op) for op in self.ops], self.result, self.gated])
 
 
 @functools.lru_cache(maxsize=1024)
 def load(text: str) -> Trace:
-    """What Trace.dump wrote."""
+    """The trace that Trace.dump wrote."""
     names, ops, result, gated = json.loads(text)
     return Trace(tuple(names), tuple(_Op(name, tuple(args), *rest) for name, args, *rest in ops), result, gated)
 
@@ -452,13 +452,13 @@ def _check_names(wanted: tuple[str, ...], operands: dict[str, Any]) -> None:
 
 
 def epilogue(function: Callable[..., Any], **operands: Any) -> Epilogue:
-    """What becomes of each element of a product before it is stored: dgemm.epilogue(lambda x, bias: dgemm.silu(x + bias), bias=b).
+    """A function that kernels apply to each element before the store: dgemm.epilogue(lambda x, bias: dgemm.silu(x + bias), bias=b).
 
     Args:
         function: of the element (float32), and of operands by their names. It is called once, with values that stand for
-            numbers: operators, comparisons and functions of dgemm make others of them. A function whose second parameter is
-            `up`, and no operand, is gated: dgemm.epilogue(lambda gate, up: dgemm.silu(gate) * up). It takes the elements of
-            columns n and N/2 + n, and D is [M, N/2].
+            numbers: operators, comparisons and functions of dgemm make others of them. A function is gated if its second
+            parameter is `up` and `up` is not an operand: dgemm.epilogue(lambda gate, up: dgemm.silu(gate) * up). It takes the
+            elements of columns n and N/2 + n, and D is [M, N/2].
         operands: tensors of float32, bfloat16 or float16, on the device of the product D [M, N]. Their shapes say what they
             have a value for: [N] a column, [M, 1] a row, [M, N] an element, [1] all of D. Contiguous groups: [G, N] a column of
             a group, [G, 1] a group. Masked groups: [G, N] or [G, 1, N], [G, M, 1], [G, M, N] and [G, 1, 1]. N is that of D.

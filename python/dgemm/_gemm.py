@@ -133,7 +133,7 @@ def fp8_gemm_nt(a: Pair, b: Pair, d: Any, c: Any = None, recipe: tuple[int, int,
         recipe_a, recipe_b: the same of one operand: None, (1, 128) or (128, 128); or "1x128", "128x128", "row" for one scale a
             row, [M, 1] and [N, 1], or "tensor" for one in all, [1, 1].
         compiled_dims, disable_ue8m0_cast: mean nothing on Hopper.
-        epilogue: what dgemm.epilogue returns: what becomes of each element of the product before it is stored.
+        epilogue: the result of dgemm.epilogue. It is applied to each element of the product before the store.
 
     D is zero where K is 0, or c. Runs on the tensors' device and the current stream of their library; NumPy arrays run on
     the emulator. Raises TypeError or ValueError, naming the argument; CompileError; DeviceError for a GPU that is no

@@ -1,4 +1,4 @@
-"""What says where groups lie: labels of rows, ends of groups, numbers of rows."""
+"""Operands that describe groups: labels of rows, ends of groups, numbers of rows."""
 
 from __future__ import annotations
 
@@ -48,17 +48,18 @@ _OPERANDS = {"contiguous": "m_indices", "masked": "masked_m", "offsets": "offset
 
 def check_groups(groups: Any, num_groups: int, alignment: int | None = None, layout: str = "contiguous",
                  limit: int | None = None) -> None:
-    """Checks what says where groups lie, in any memory. Raises ValueError, naming the element, if a call with it would give wrong
-    results, or leave out what the caller counts on.
+    """Checks the operand that describes groups, in any memory. Raises ValueError, naming the element, if a call with it would give
+    wrong results, or would not compute rows that the caller expects.
 
     Args:
         groups: int32; contiguous: m_indices [M], the group of each row, -1 for padding; masked: masked_m [G]; offsets and k_grouped:
             offsets [G]. A torch, CuPy, JAX or NumPy array.
-        num_groups: groups of B, or of D where they are of K.
-        alignment: each group starts at a multiple of it; None for get_mk_alignment_for_contiguous_layout(), of offsets for 1, of
-            k_grouped for 128.
+        num_groups: groups of B; k_grouped: of D.
+        alignment: each group starts at a multiple of it. None means get_mk_alignment_for_contiguous_layout(), 1 for offsets, and
+            128 for k_grouped.
         layout: "contiguous", "masked", "offsets" or "k_grouped".
-        limit: rows of A (masked: of a group; k_grouped: columns), which groups must not pass; None for no check.
+        limit: groups must not end after this number of rows of A (masked: of a group; k_grouped: of columns); None for no check.
+
     Copies the values from a GPU to the host and waits for them, so use it in tests and for debugging. Calls with NumPy arrays
     check labels themselves.
     """
@@ -92,7 +93,7 @@ def _check_range(name: str, values: np.ndarray, least: int, most: int | None) ->
 
 
 def _check_ends(name: str, ends: np.ndarray, alignment: int) -> None:
-    """A group ends no earlier than the one before it does; a kernel takes one that ends before it starts as empty."""
+    """A group must not end before the previous group ends. A kernel treats a group that ends before its start as empty."""
     before = 0
     for group, end in enumerate(ends.tolist()):
         start = -(-before // alignment) * alignment

@@ -58,7 +58,7 @@ def _reshape(graph: torch.fx.Graph, node: torch.fx.Node, shape: tuple[int, ...])
 
 
 def _find_sizes(node: torch.fx.Node) -> list[Any] | None:
-    """The sizes of a node's tensor as reshape takes them: integers, nodes, and -1 for one. None where the graph has no node for one."""
+    """The sizes of a node's tensor as reshape takes them: integers, nodes, and -1 for one. None if the graph has no node for a size."""
     sizes: list[Any] = []
     for size in _value(node).shape:
         if isinstance(size, int):
@@ -76,7 +76,7 @@ def _find_sizes(node: torch.fx.Node) -> list[Any] | None:
 
 @dataclass(frozen=True)
 class _Product:
-    """What a node computes, as dgemm.scaled_mm has it: (a, b, scale_a, scale_b)."""
+    """The product that a node computes, with the arguments of dgemm.scaled_mm."""
 
     operands: tuple[torch.fx.Node, torch.fx.Node, torch.fx.Node, torch.fx.Node]
     recipes: tuple[str, str]
@@ -86,7 +86,7 @@ class _Product:
     transposes: tuple[int, ...] = ()
     """Indices of operands that are to be transposed."""
     shapes: tuple[tuple[int, ...] | None, ...] = (None, None, None, None)
-    """Those that operands are to be reshaped to first."""
+    """The shapes to which operands are reshaped first."""
 
     def insert(self, graph: torch.fx.Graph, fusion: Fusion) -> torch.fx.Node:
         """The product and its epilogue, [M, N]."""
@@ -104,7 +104,7 @@ class _Product:
 
 
 def _is_bias(bias: torch.fx.Node | None, matrix: torch.Tensor) -> bool:
-    """Whether there is none, or one that kernels add. `matrix` is B, [K, N]."""
+    """Whether there is no bias, or one that kernels add. `matrix` is B, [K, N]."""
     if bias is None:
         return True
     value = _value(bias)
@@ -177,7 +177,7 @@ def _read(node: torch.fx.Node) -> _Product | None:
 
 
 class InductorPass(CustomGraphPass):
-    """Replaces products, and what follows them element by element, behind all of Inductor's own patterns."""
+    """Replaces products, and the element-wise nodes after them. It runs after all of Inductor's own patterns."""
 
     def __init__(self, first: CustomGraphPass | Callable[[torch.fx.Graph], None] | None = None, epilogues: bool = True):
         super().__init__()
@@ -205,7 +205,7 @@ class InductorPass(CustomGraphPass):
                 shape = [_value(size) if isinstance(size, torch.fx.Node) else size for size in sizes]
                 flat, new = new, graph.call_function(_aten.reshape.default, (new, sizes))
                 new.meta["val"] = _value(flat).reshape(shape)
-        # The arguments of the call as they were traced are those of another operator.
+        # `eager_input_vals` has the traced arguments of the operator that is replaced.
         new.meta.update({key: value for key, value in last.meta.items() if key not in ("eager_input_vals", "val", "tensor_meta")})
         last.replace_all_uses_with(new, propagate_meta=False)
         for each in reversed(fusion.nodes):

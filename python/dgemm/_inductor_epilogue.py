@@ -1,4 +1,4 @@
-"""What follows a product in a graph of Inductor's, element by element, as an epilogue of the product."""
+"""Makes an epilogue of a product from the element-wise nodes that follow it in a graph of Inductor's."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def _constant(node: torch.fx.Node) -> float | None:
 
 
 def _kernel_shape(operand: torch.Tensor, shape: Any) -> tuple[int, ...] | None:
-    """The shape in which the kernel takes an operand that is broadcast to `shape`, [..., N]; None for one that it does not."""
+    """The shape in which the kernel takes an operand that is broadcast to `shape`, [..., N]; None if the kernel does not take it."""
     if operand.dim() > len(shape):
         return None
     *rows, columns = (1,) * (len(shape) - operand.dim()) + tuple(operand.shape)
@@ -129,7 +129,7 @@ class _Region:
                 self.nodes[node] = None
                 waiting.update(node.users)
             elif _may_write(node):
-                break  # perhaps to what the product reads, which moves to where its result is complete
+                break  # it may write an operand of the product, which moves down to the end of the epilogue
             node = node.next
 
     def takes(self, node: torch.fx.Node) -> bool:
@@ -141,7 +141,7 @@ class _Region:
         if not any(argument in self.nodes for argument in node.all_input_nodes):
             return False
         if node.target in _VIEWS:
-            # No sizes of a graph among the arguments are looked at: the tensor has them.
+            # The sizes are taken from the tensor, not from the arguments of the node.
             return is_surely(value.shape[-1] == _tensor(self.product).shape[-1])
         return all(self.takes_argument(argument, value.shape) for argument in node.args)
 
@@ -158,7 +158,7 @@ class _Region:
         return operand.dtype in _OPERANDS and operand.device == self.device and _kernel_shape(operand, shape) is not None
 
     def inner(self, last: torch.fx.Node) -> list[torch.fx.Node]:
-        """The nodes, without the product, that `last` is made of, and itself."""
+        """The nodes from which `last` is computed, and `last` itself. The product is not among them."""
         wanted = {last}
         for node in reversed(self.nodes):
             if node in wanted:
@@ -166,13 +166,14 @@ class _Region:
         return [node for node in self.nodes if node in wanted and node is not self.product]
 
     def is_worth_storing(self, last: torch.fx.Node) -> bool:
-        """Not what is wider than the product and only goes on into another kernel of Inductor's, which can make it of the product."""
+        """False for a result that is wider than the product and only goes to another kernel of Inductor's. That kernel can compute it from
+    the product."""
         if _tensor(last).element_size() <= _tensor(self.product).element_size():
             return True
         return not any(isinstance(user.target, torch._ops.OpOverload) and user.target.namespace in ("aten", "prims") for user in last.users)
 
     def is_closed(self, inner: list[torch.fx.Node]) -> bool:
-        """Whether nobody else needs what is computed on the way to the last of `inner`."""
+        """Whether no other node needs the values that are computed before the last of `inner`."""
         return all(user in inner for node in (self.product, *inner[:-1]) for user in node.users)
 
 
@@ -183,13 +184,13 @@ class _Region:
 
 @dataclass(frozen=True)
 class Fusion:
-    """An epilogue of a product: `nodes` vanish, and the value of `last` is what the kernel makes."""
+    """An epilogue of a product. `nodes` vanish, and the kernel computes the value of `last`."""
 
     last: torch.fx.Node
     nodes: list[torch.fx.Node]
     trace: Trace
     operands: list[tuple[torch.fx.Node, tuple[int, ...]]]
-    """With the shape in which the kernel takes each."""
+    """The operands, each with the shape in which the kernel takes it."""
 
     @property
     def dtype(self) -> torch.dtype:
@@ -197,7 +198,7 @@ class Fusion:
 
 
 def _trace(product: torch.fx.Node, bias: torch.fx.Node | None, inner: list[torch.fx.Node]) -> tuple[Trace, list[Any]]:
-    """TypeError for what no epilogue does."""
+    """The trace and its operands. TypeError if an epilogue cannot do it."""
     operands: dict[tuple[torch.fx.Node, tuple[int, ...]], None] = {}
     known = {product, *inner}
 
@@ -237,8 +238,8 @@ def _trace(product: torch.fx.Node, bias: torch.fx.Node | None, inner: list[torch
 
 
 def find(product: torch.fx.Node, bias: torch.fx.Node | None, looks_behind: bool) -> Fusion:
-    """The epilogue of a product of which nothing else is needed, as much as one can do; with nothing but the bias, if any, where nothing
-    fits or the product alone is asked for."""
+    """The longest epilogue that the nodes after a product allow. Without `looks_behind`, or if nothing fits, it has only the bias, if
+    there is one."""
     region = _Region(product)
     for last in reversed(region.nodes) if looks_behind else ():
         inner = region.inner(last)

@@ -24,16 +24,16 @@ _TARGET = "dgemm_gemm"
 
 @dataclass(frozen=True)
 class Call:
-    """What a product is, but for its operands."""
+    """All of a product except its operands."""
 
     like: Problem
-    """Has the recipe."""
+    """A problem with the recipe of the product."""
     trace: Trace | None = None
-    """Of the epilogue."""
+    """The trace of the epilogue."""
     expected_m: int = 0
 
     def columns(self, b: Any) -> int:
-        """Of D: a gated epilogue makes one of two."""
+        """Columns of D. A gated epilogue makes one column of two."""
         n = b.shape[-2]
         return n // 2 if self.trace is not None and self.trace.gated else n
 
@@ -70,7 +70,7 @@ def _run_now(*operands: Any, problem: Problem, m: int, call: Call) -> Any:
 
 @functools.cache
 def _register() -> None:
-    """Once JAX has a backend: a handler that XLA refuses must not take a backend with it."""
+    """Registers the handlers after JAX has a backend. Otherwise a handler that XLA refuses would make the backend fail."""
     jax.devices()
     for platform, handlers in _dgemm.xla_handlers().items():
         jax.ffi.register_ffi_target(_TARGET, handlers, platform=platform)
@@ -117,8 +117,9 @@ ad.primitive_jvps[_gemm] = _refuse_gradient
 
 
 def bind(call: Call, matrices: tuple[Any, Any, Any, Any], groups: Any = None, others: tuple[Any, ...] = ()) -> Any:
-    """The product of (a, scale_a, b, scale_b). Its layout follows from their dimensions: dense or, with G in front of all, batched; with
-    `groups`, contiguous or, with G in front of A, masked. `others` are the operands of the epilogue."""
+    """The product of (a, scale_a, b, scale_b). Its layout follows from their dimensions. Without `groups` it is batched if G is in
+    front of all, else dense. With `groups` it is masked if G is in front of A, else contiguous. `others` are the operands of the
+    epilogue."""
     a, _, b, _ = matrices
     (m, k), n = a.shape[-2:], b.shape[-2]
     layout = ("masked" if a.ndim == 3 else "contiguous") if groups is not None else "batched" if a.ndim == 3 else "dense"
@@ -179,14 +180,14 @@ class _Batch:
 
 
 def _as_rows(batch: _Batch, call: Call) -> Any:
-    """Dense products with one B: more rows."""
+    """Dense products with one B: they become more rows."""
     others = tuple(batch.joined(index) if axis in ("m", "mn") else batch.operands[index] for index, axis in batch.others())
     b, scale_b = batch.operands[2:4]
     return bind(call, (batch.joined(0), batch.joined(1), b, scale_b), None, others)
 
 
 def _as_batched(batch: _Batch, call: Call) -> Any:
-    """Dense products: a matrix of a batch each."""
+    """Dense products: each becomes a matrix of a batch."""
     def arrange(index: int, axis: str) -> Any:
         if axis == "none":
             return batch.operands[index].reshape(-1, 1, 1) if batch.has[index] else batch.operands[index]
@@ -198,7 +199,7 @@ def _as_batched(batch: _Batch, call: Call) -> Any:
 
 
 def _as_groups(batch: _Batch, call: Call) -> Any:
-    """Products of groups with their own rows: more groups."""
+    """Products of groups with their own rows: they become more groups."""
     number = batch.problem.groups
 
     def arrange(index: int, axis: str) -> Any:
@@ -212,7 +213,7 @@ def _as_groups(batch: _Batch, call: Call) -> Any:
 
 
 def _as_contiguous(batch: _Batch, call: Call) -> Any:
-    """Products of groups in one A: more rows and, if those of B differ, more groups."""
+    """Products of groups in one A: they become more rows and, if their B differ, more groups."""
     alignment, number = call.like.row_alignment, batch.problem.groups
     others = batch.others()
     if batch.m % alignment:

@@ -17,7 +17,7 @@ from ._problem import DYNAMIC, Problem
 
 _kernels: dict[tuple[Problem, str, Assembler], Kernel] = {}
 _choices: dict[tuple[Any, ...], str] = {}
-# The configs of a problem that ptxas was seen to make slow, which are not chosen again.
+# Configs of a problem that ptxas has made slow. They are not chosen again.
 _slow: dict[Problem, tuple[str, ...]] = {}
 MOST_TRIES = 8
 _locks: dict[Any, threading.Lock] = {}
@@ -102,8 +102,8 @@ def get(problem: Problem, config: str, assembler: Assembler | None = None) -> Ke
 
 
 def get_first_fast(problem: Problem, choose: Callable[[], str], assembler: Assembler | None = None) -> Kernel:
-    """The kernel of the config that `choose` returns. It is called again where ptxas makes the kernel slow: the next best config
-    is taken, as dgemm-gen does. SlowKernelError: `choose` has no other one."""
+    """The kernel of the config that `choose` returns. If ptxas makes the kernel slow, `choose` is called again for the next best
+    config, as in dgemm-gen. SlowKernelError: `choose` has no other config."""
     first: SlowKernelError | None = None
     tried: set[str] = set()
     while len(tried) < MOST_TRIES:
@@ -121,7 +121,7 @@ def get_first_fast(problem: Problem, choose: Callable[[], str], assembler: Assem
 
 
 def slow_configs(problem: Problem) -> tuple[str, ...]:
-    """The configs that ptxas was seen to make slow."""
+    """The configs that ptxas has made slow."""
     return _slow.get(problem, ())
 
 

@@ -25,7 +25,7 @@ from ._problem import (
 
 GROUPS = {"dense": "", "contiguous": "m_indices", "masked": "masked_m", "offsets": "offsets", "k_grouped": "offsets",
           "batched": ""}
-"""What the last operand of each layout is called; empty where there is none."""
+"""The name of the last operand of each layout; empty if there is none."""
 
 _FP8 = tuple(FP8_DTYPES.values())
 _DTYPES = (_FP8, ("float32",), _FP8, ("float32",), tuple(OUT_DTYPES.values()), ("int32",))
@@ -122,7 +122,7 @@ def _leading_dimension(name: str, view: TensorView) -> int:
 
 
 def _batch_strides(name: str, view: TensorView) -> tuple[int, int]:
-    """Elements between the rows and between the matrices of a batch; 0 for those that follow each other."""
+    """The elements from row to row and from matrix to matrix of a batch; 0 if they follow each other."""
     groups, rows, columns = view.shape
     if columns > 1 and view.strides[2] != 1:
         raise ValueError(f"{name} has strides {list(view.strides)}; its last dimension must have stride 1: copy it, or "
@@ -131,14 +131,14 @@ def _batch_strides(name: str, view: TensorView) -> tuple[int, int]:
     group = view.strides[0] if groups > 1 else rows * row
     if row < columns:
         raise ValueError(f"{name} has strides {list(view.strides)}; rows of {columns} must not overlap")
-    # One lies behind the other, or between its rows.
+    # One matrix is after the other, or between the rows of the other.
     if groups > 1 and group < (rows - 1) * row + columns and (group < columns or row < (groups - 1) * group + columns):
         raise ValueError(f"{name} has shape {list(view.shape)} and strides {list(view.strides)}; its matrices must not overlap")
     return 0 if row == columns else row, 0 if group == rows * row else group
 
 
 def _pitches(layout: str, name: str, view: TensorView, letter: str) -> dict[str, int]:
-    """The distances of rows, and of matrices where they may be any, as fields of Problem."""
+    """The strides of rows, and those of matrices if a layout allows any, as fields of Problem."""
     if layout != "batched":
         return {f"ld{letter}": _leading_dimension(name, view)}
     row, matrix = _batch_strides(name, view)

@@ -27,8 +27,8 @@ def multiply(a: torch.Tensor, b: torch.Tensor, scale_a: torch.Tensor, scale_b: t
              dtype: torch.dtype | None, use_fast_accum: bool) -> torch.Tensor | None:
     """The product with a scale for each row of A and each column of B; None for a call that is not served.
 
-    Served are [M, K] by [G, K, N] with `offsets` [G], the row behind the last of each group, and [G, M, K] by [G, K, N] without.
-    Groups of K, [M, K] by [K, N], are left to torch: they may start at any multiple of 16.
+    Two forms are served: [M, K] by [G, K, N] with `offsets` [G], the row after the last of each group, and [G, M, K] by [G, K, N]
+    without `offsets`. Groups of K, [M, K] by [K, N], are left to torch, because they may start at any multiple of 16.
     """
     if b.dim() != 3 or a.dim() != (2 if offsets is not None else 3) or a.dtype != b.dtype or a.dtype != torch.float8_e4m3fn:
         return None

@@ -21,7 +21,7 @@ OWN_ROWS = ("masked", "batched")
 SHARED_B = ("dense", "k_grouped")
 """Layouts with one B."""
 PITCHES = ("lda", "ldb", "ldd", "batch_stride_a", "batch_stride_b", "batch_stride_d")
-"""Distances of rows and of matrices."""
+"""The strides of rows and of matrices."""
 GRANULARITIES = ("tensor", "row", "1x128", "128x128")
 """The block of A (rows: tokens) or of B (rows: channels) that one scale covers."""
 ACCURACIES = ("exact", "balanced", "fast")
@@ -86,7 +86,7 @@ class Problem:
     batch_stride_a: int = 0
     batch_stride_b: int = 0
     batch_stride_d: int = 0
-    """Batched: elements from matrix to matrix; 0 where these follow each other."""
+    """Batched: elements from matrix to matrix; 0 if they follow each other."""
     scale_a_k_innermost: bool = False
     scale_b_n_innermost: bool = False
     scale_b_k_innermost: bool = False
@@ -126,7 +126,7 @@ class Problem:
 
     @property
     def columns(self) -> int:
-        """Those of D: half of N with a gated epilogue."""
+        """Columns of D: half of N with a gated epilogue."""
         gated = "dgemm.gated" in self.epilogue or not {"swiglu", "geglu"}.isdisjoint(self.epilogue.split("+"))
         return self.n // 2 if gated else self.n
 

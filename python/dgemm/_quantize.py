@@ -1,4 +1,4 @@
-"""Quantisation of a tensor that both products of a layer's gradients read: by rows, and transposed."""
+"""Quantisation of a tensor that two products read: by rows, and transposed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Pair = tuple[Any, Any]
 
 
 def quantize_transposed(x: Any) -> tuple[Pair, Pair]:
-    """x in FP8 by 1x128, and x.T in FP8 by 1x128: what the forward product and the gradient of the weights want of activations.
+    """x in FP8 by 1x128, and x.T in FP8 by 1x128: the activations for the forward product and for the gradient of the weights.
 
     `x` is [M, K], of torch or NumPy. Returns ((rows, scale), (columns, scale)): rows [M, K] float8_e4m3fn with a scale for each row
     and 128 columns, [M, ceil(K/128)]; columns [K, M] with a scale for each column of `x` and 128 rows, [K, ceil(M/128)]. Both are

@@ -1,4 +1,4 @@
-"""DeepGEMM's other functions on Hopper: views of operands, heads with a gap, and groups of K as blocks."""
+"""DeepGEMM's other functions on Hopper: products of views, heads with a gap, and groups of K in separate blocks."""
 
 from __future__ import annotations
 
@@ -36,8 +36,9 @@ def m_grouped_fp8_gemm_nn_contiguous(a: Pair, b: Pair, d: Any, *arguments: Any, 
 def fp8_gemm_nt_skip_head_mid(a: Pair, b: Pair, d: Any, head_splits: tuple[int, int, int],
                               recipe: tuple[int, int, int] | None = None, compiled_dims: str = "nk",
                               disable_ue8m0_cast: bool = False) -> None:
-    """a @ b.T by heads: of each head's columns the first `left` go to the start of its columns of `d` and the others to their
-    end. `head_splits` is (left, mid, right); the `mid` columns between are not written. The product is copied to `d`."""
+    """a @ b.T by heads, with a gap in each head. `head_splits` is (left, mid, right). A head has left + right columns in the product
+    and left + mid + right in `d`. Its first `left` columns go to the start and the others to the end; the `mid` columns between them
+    are not written. The product is copied to `d`."""
     left, mid, right = head_splits
     (m, n), width = (a[0].shape[0], b[0].shape[0]), left + right
     if width < 1 or n % width or tuple(d.shape) != (m, n // width * (width + mid)):
@@ -54,11 +55,11 @@ def fp8_gemm_nt_skip_head_mid(a: Pair, b: Pair, d: Any, head_splits: tuple[int, 
 def k_grouped_fp8_gemm_nt_contiguous(a: Pair, b: Pair, d: Any, ks_cpu: Any, grouped_layout: Any = None, c: Any = None,
                                      recipe: tuple[int, int, int] = (1, 1, 128), compiled_dims: str = "mn",
                                      use_psum_layout: bool = False) -> None:
-    """d[g] = c[g] + a of g @ b of g.T for each group g, a call of a kernel for each, with the sizes that the host knows.
+    """d[g] = c[g] + a_g @ b_g.T for each group g, with a launch for each group and the sizes that the host knows.
 
-    `a` is (A, scale): the blocks [M, ks_cpu[g]] of all groups one behind the other, flat, and [M, sum of ceil(ks_cpu / 128)]; `b`
-    the same of N. `grouped_layout`, the sizes on the device, is not read. k_grouped_fp8_gemm_nt_offsets reads them
-    there, of groups in one row-major A.
+    `a` is (A, scale). A is flat: the blocks [M, ks_cpu[g]] of all groups, one after the other. Its scale is [M, sum of
+    ceil(ks_cpu / 128)]. `b` is the same with N in place of M. `grouped_layout`, the sizes on the device, is not read.
+    k_grouped_fp8_gemm_nt_offsets reads the ends of groups on the device, and takes all groups in one row-major A.
     """
     if use_psum_layout:
         raise NotImplementedError("use_psum_layout is for Blackwell; kernels here are for Hopper")

@@ -52,13 +52,13 @@ def _check_others(epilogue: Any) -> None:
 
 def _multiply(a: Any, b: Any, ndims: tuple[int, int], out_dtype: Any, recipe_a: Any, recipe_b: Any, accuracy: str, epilogue: Any,
               groups: tuple[str, Any, str] | None = None, expected_m: int = 0) -> jax.Array:
-    """The product of two pairs of these numbers of dimensions. `groups` is the name, the array, and what it has a value for."""
+    """The product of two pairs with `ndims` dimensions. `groups` is the name, the array, and what it has a value for."""
     for name, pair in (("a", a), ("b", b)):
         _check.pair(name, pair, f"({name.upper()}, scale)")
     of_a, of_b = _recipes.granularity("recipe_a", recipe_a), _recipes.granularity("recipe_b", recipe_b)
     _check.choice("accuracy", accuracy, ACCURACIES)
     if accuracy != "exact" and not {of_a, of_b} <= {"tensor", "row"}:
-        raise ValueError(f"accuracy is '{accuracy}' with scales for '{of_a}' and '{of_b}'; allowed is it with 'tensor' and 'row', which do "
+        raise ValueError(f"accuracy is '{accuracy}' with scales for '{of_a}' and '{of_b}'; it is allowed with 'tensor' and 'row', which do "
                          "not vary along K")
     _check_operand("a", *a, of_a, ndims[0])
     _check_operand("b", *b, of_b, ndims[1])
@@ -88,10 +88,10 @@ def gemm(a: tuple[Any, Any], b: tuple[Any, Any], out_dtype: Any = "bf16", *, rec
         a: (A, scale): A is [M, K] float8_e4m3fn or float8_e5m2; scale is float32, [M, ceil(K/128)] for "1x128".
         b: (B, scale): B is [N, K]; scale is [ceil(N/128), ceil(K/128)] for "128x128".
         out_dtype: "bf16", "f16" or "f32", or a dtype.
-        recipe_a, recipe_b: what of an operand one scale belongs to: "1x128", "128x128", "row" ([rows, 1]) or "tensor" ([1, 1]).
+        recipe_a, recipe_b: the block of an operand that one scale covers: "1x128", "128x128", "row" ([rows, 1]) or "tensor" ([1, 1]).
         accuracy: "exact", or where scales do not vary along K "balanced" or "fast".
-        epilogue: what dgemm.epilogue returns: what becomes of each element of the product before it is rounded. Its operands may
-            be traced.
+        epilogue: the result of dgemm.epilogue. It is applied to each element of the product before rounding. Its operands may be
+            traced.
 
     Under jax.vmap, batches of A become rows of one product, and batches of B a batch of products. The kernel is compiled when
     JAX lowers the call. Raises TypeError or ValueError, naming the argument, and CompileError.
@@ -106,7 +106,7 @@ def gemm_contiguous(a: tuple[Any, Any], b: tuple[Any, Any], m_indices: Any, out_
     Args:
         a: as in gemm. Each group starts at a multiple of dgemm.get_mk_alignment_for_contiguous_layout() rows.
         b: (B, scale) of [G, N, K] and [G, ceil(N/128), ceil(K/128)].
-        m_indices: [M] int32, the group of each row; rows of -1 are padding, and the result may hold anything there.
+        m_indices: [M] int32, the group of each row, or -1 for padding. Rows of padding may hold anything in the result.
         others: as in gemm.
     """
     return _multiply(a, b, (2, 3), out_dtype, recipe_a, recipe_b, accuracy, epilogue, ("m_indices", m_indices, "row"))
@@ -114,7 +114,7 @@ def gemm_contiguous(a: tuple[Any, Any], b: tuple[Any, Any], m_indices: Any, out_
 
 def gemm_masked(a: tuple[Any, Any], b: tuple[Any, Any], masked_m: Any, expected_m: int = 0, out_dtype: Any = "bf16", *,
                 recipe_a: Any = "1x128", recipe_b: Any = "128x128", accuracy: str = "exact", epilogue: Epilogue | None = None) -> jax.Array:
-    """A[g] @ B[g].T for each group, of its first masked_m[g] rows; the result may hold anything in the others.
+    """A[g] @ B[g].T for the first masked_m[g] rows of each group g. The other rows of the result may hold anything.
 
     Args:
         a: (A, scale) of [G, M, K] and [G, M, ceil(K/128)].

@@ -39,7 +39,7 @@ class Override:
 def override_scaled_mm() -> Override:
     """Makes torch._scaled_mm and torch.nn.functional.scaled_mm use dgemm, for the calls that dgemm supports.
     These are products on a Hopper GPU of float8_e4m3fn and float8_e5m2, with a result of bfloat16, float16 or float32, without
-    bias or scale of the result, and with scales TensorWise, RowWise, or BlockWise1x128 and BlockWise128x128 in the pairs that
+    scale of the result, and with scales TensorWise, RowWise, or BlockWise1x128 and BlockWise128x128 in the pairs that
     torch takes. torch._scaled_grouped_mm and torch.nn.functional.scaled_grouped_mm of e4m3 with RowWise scales are served for groups
     of rows (2-D by 3-D with offsets) and for batches (3-D by 3-D). All other calls go to torch's own kernel. The override
     replaces the operators' CUDA kernel, so torch.compile, CUDA graphs and C++ callers see no difference. RuntimeError for a torch
@@ -62,14 +62,14 @@ def inductor_pass(first: Any = None, epilogues: bool = True) -> Any:
         torch._inductor.config.post_grad_custom_post_pass = dgemm.torch.inductor_pass()
 
     It replaces torch._scaled_mm, torch.nn.functional.scaled_mm and the products of torchao's blockwise layers (ao::blockwise_fp8_gemm,
-    torchao::blockwise_scaled_mm) in calls that override_scaled_mm would take, if the graph proves it: calls
-    whose sizes may not fit stay.
+    torchao::blockwise_scaled_mm) in calls that override_scaled_mm would take. The graph must prove it: calls whose sizes may not
+    fit stay.
 
     Args:
-        first: a pass that runs before, such as the one that the config has already.
-        epilogues: what follows a product element by element becomes its epilogue: casts, bias, activations, residuals, factors of rows
-            and columns, of which nothing but the last result is needed elsewhere. Between the sum and that result nothing is
-            rounded to the types of the graph.
+        first: a pass that runs before this one, such as the pass that the config already has.
+        epilogues: element-wise nodes after a product become its epilogue: casts, bias, activations, residuals, factors of rows and
+            columns. Other nodes may need only the last result. Values between the sum and that result are not rounded to the types
+            of the graph.
     """
     from . import _inductor  # which takes seconds to import
 

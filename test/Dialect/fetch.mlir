@@ -120,7 +120,7 @@ dgemm.kernel @columns(
 
 // -----
 
-// There is room only where no scales of K blocks are.
+// There is room only if the kernel has no scales of K blocks.
 dgemm.kernel @varies(
     %a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: memref<4x64xf32> {dgemm.operand = "scale_a"},
     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %sb: memref<1x384xf32> {dgemm.operand = "scale_b"},
@@ -137,7 +137,7 @@ dgemm.kernel @varies(
 
 // -----
 
-// Scale rows of B take of the shared memory of stages.
+// Scale rows of B take shared memory from the stages.
 // expected-error @+1 {{'dgemm.kernel' op expected at most 3 stages with the scales of this problem in each K block, as 4 need 236096 bytes of shared memory, but a CTA has 232448}}
 dgemm.kernel @stages(
     %a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: memref<4x64xf32> {dgemm.operand = "scale_a"},
@@ -149,7 +149,7 @@ dgemm.kernel @stages(
 
 // -----
 
-// Only where there is a scale for each row in each K block is there a tile of scales of B to load.
+// A tile of scales of B is loaded only if each row has a scale in each K block.
 dgemm.kernel @load(
     %a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: memref<4x64xf32> {dgemm.operand = "scale_a"},
     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %sb: memref<4x384xf32> {dgemm.operand = "scale_b"},
@@ -209,7 +209,7 @@ dgemm.kernel @residual(
 
 // -----
 
-// No copy is of two bytes.
+// cp.async does not copy two bytes.
 dgemm.kernel @scalar(
     %a: memref<64x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: memref<4x64xf32> {dgemm.operand = "scale_a"},
     %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},

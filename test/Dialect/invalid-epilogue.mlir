@@ -587,7 +587,7 @@ func.func @rows(%a: memref<?x?xf8E4M3FN>, %sa: memref<1x?xf32>, %b: memref<?x?xf
 
 // -----
 
-// A dynamic N is promised to have two such halves.
+// N is dynamic, and a divisor promises two such halves.
 func.func @dynamic(%a: memref<?x512xf8E4M3FN>, %sa: memref<4x?xf32>, %b: memref<?x512xf8E4M3FN>, %sb: memref<?x4xf32>, %d: memref<?x?xbf16>) {
   // expected-error @+1 {{'dgemm.gemm' op expected N to be a multiple of 256 for a gated epilogue with B scaled by #dgemm.scaled<f8E4M3FN by [128, 128] of f32>, but got 1 as its divisor}}
   dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d) epilogue gated {

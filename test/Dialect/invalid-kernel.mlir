@@ -756,7 +756,7 @@ dgemm.kernel @movement_clip_rows(
     %d: memref<?x384xbf16> {dgemm.operand = "d"},
     %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
     config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
-  // expected-error @+1 {{'dgemm.load' op expected 'clip_rows' for A of a dense or batched layout without multicast only}}
+  // expected-error @+1 {{'dgemm.load' op expected 'clip_rows' only for A without multicast in a dense or batched layout}}
   %t = dgemm.load %b[%M, %M] by <tma, clip_rows = true> : memref<384x512xf8E4M3FN> -> !dgemm.tile<96x128xf8E4M3FN, swizzle = 128>
 }
 

@@ -151,7 +151,7 @@ func.func @integers(%c: tensor<256xi32>, %a: !a, %sa: !sa, %b: !b, %sb: !sb) -> 
 func.func @transposed_operand(%c: tensor<256x64xf32>, %a: !a, %sa: !sa, %b: !b, %sb: !sb) -> !f {
   %e = tensor.empty() : !f
   %sum = dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%e) : (!a, !sa, !b, !sb, !f) -> !f
-  // expected-remark @+1 {{left alone by dgemm-fuse-epilogue: expected an operand with a value for each row, column or element of a dense product, or one, but got one indexed by (d0, d1) -> (d1, d0)}}
+  // expected-remark @+1 {{left alone by dgemm-fuse-epilogue: expected an operand with a value for each row, column or element of a dense product, or a single value, but got an operand indexed by (d0, d1) -> (d1, d0)}}
   %d = linalg.generic {indexing_maps = [#mn, affine_map<(m, n) -> (n, m)>, #mn], iterator_types = ["parallel", "parallel"]} ins(%sum, %c : !f, tensor<256x64xf32>) outs(%e : !f) {
   ^bb0(%x: f32, %y: f32, %old: f32):
     %0 = arith.addf %x, %y : f32
@@ -172,7 +172,7 @@ func.func @transposed_operand(%c: tensor<256x64xf32>, %a: !a, %sa: !sa, %b: !b, 
 func.func @first_row(%c: tensor<4x256xf32>, %a: !a, %sa: !sa, %b: !b, %sb: !sb) -> !f {
   %e = tensor.empty() : !f
   %sum = dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%e) : (!a, !sa, !b, !sb, !f) -> !f
-  // expected-remark @+1 {{left alone by dgemm-fuse-epilogue: expected an operand with a value for each row, column or element of a dense product, or one, but got one indexed by (d0, d1) -> (0, d1)}}
+  // expected-remark @+1 {{left alone by dgemm-fuse-epilogue: expected an operand with a value for each row, column or element of a dense product, or a single value, but got an operand indexed by (d0, d1) -> (0, d1)}}
   %d = linalg.generic {indexing_maps = [#mn, affine_map<(m, n) -> (0, n)>, #mn], iterator_types = ["parallel", "parallel"]} ins(%sum, %c : !f, tensor<4x256xf32>) outs(%e : !f) {
   ^bb0(%x: f32, %y: f32, %old: f32):
     %0 = arith.addf %x, %y : f32
@@ -298,11 +298,11 @@ func.func @extent(%c: tensor<?xf32>, %a: !a, %sa: !sa, %b: !b, %sb: !sb) -> !f {
 
 // -----
 
-// A bias of all groups: the loops do not say of which group a row is.
+// One bias for all groups: the loops do not say to which group a row belongs.
 func.func @contiguous(%bias: tensor<256xf32>, %a: tensor<64x512xf8E4M3FN>, %sa: tensor<4x64xf32>, %b: tensor<3x256x512xf8E4M3FN>, %sb: tensor<3x2x4xf32>, %groups: tensor<64xi32>, %init: tensor<64x256xf32>) -> tensor<64x256xf32> {
   %sum = dgemm.gemm contiguous(%groups) lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%init)
       : (tensor<64x512xf8E4M3FN>, tensor<4x64xf32>, tensor<3x256x512xf8E4M3FN>, tensor<3x2x4xf32>, tensor<64x256xf32>, tensor<64xi32>) -> tensor<64x256xf32>
-  // expected-remark @+1 {{left alone by dgemm-fuse-epilogue: expected an operand with a value for each row, column or element of a contiguous product, or one, but got one indexed by (d0, d1) -> (d1)}}
+  // expected-remark @+1 {{left alone by dgemm-fuse-epilogue: expected an operand with a value for each row, column or element of a contiguous product, or a single value, but got an operand indexed by (d0, d1) -> (d1)}}
   %d = linalg.generic {indexing_maps = [affine_map<(m, n) -> (n)>, affine_map<(m, n) -> (m, n)>], iterator_types = ["parallel", "parallel"]} ins(%bias : tensor<256xf32>) outs(%sum : tensor<64x256xf32>) {
   ^bb0(%y: f32, %x: f32):
     %0 = arith.addf %x, %y : f32

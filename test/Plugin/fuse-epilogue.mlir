@@ -12,7 +12,7 @@
 #n = affine_map<(m, n) -> (n)>
 #m = affine_map<(m, n) -> (m)>
 
-// One op of all that an operand can be, with a cast of one and a rounding of D. D starts from what the last op starts from.
+// One op with operands of every kind, a cast of one operand, and a rounding of D. D starts as the result of the last op does.
 // CHECK-LABEL: func.func @all(
 // CHECK-SAME: %[[BIAS:[a-z0-9]+]]: tensor<256xf32>, %[[ROW:[a-z0-9]+]]: tensor<64xf16>, %[[OLD:[a-z0-9]+]]: tensor<64x256xbf16>, %[[ONE:[a-z0-9]+]]: tensor<f32>, %[[SCALAR:[a-z0-9]+]]: f32
 // CHECK-DAG: %[[OUT:.*]] = tensor.empty() : tensor<64x256xbf16>
@@ -81,7 +81,7 @@ func.func @named(%bias: tensor<256xbf16>, %a: !a, %sa: !sa, %b: !b, %sb: !sb) ->
   return %3 : !d
 }
 
-// An op that writes over the product: D starts from what the product started from. Loops in another order, dimensions of extent 1, a
+// An op that writes over the product: D starts as the product did. Loops in another order, dimensions of extent 1, a
 // constant tensor, and an epilogue that is there already.
 // CHECK-LABEL: func.func @in_place(
 // CHECK-SAME: %[[INIT:[a-z0-9]+]]: tensor<64x256xf32>, %[[BIAS:[a-z0-9]+]]: tensor<1x256xf32>, %[[ROW:[a-z0-9]+]]: tensor<64x1xf32>, %[[BEFORE:[a-z0-9]+]]: tensor<256xf32>

@@ -1,8 +1,8 @@
-// Scaled dots of StableHLO become gemms where the dialect is not known: ops are known by name. As jax.lax.scaled_dot of JAX 0.11 prints them.
+// Scaled dots of StableHLO become gemms without the dialect, because ops are known by name. jax.lax.scaled_dot of JAX 0.11 prints them so.
 // REQUIRES: plugin
 // RUN: %{mlir-opt} --allow-unregistered-dialect --pass-pipeline='builtin.module(dgemm-raise,symbol-dce,canonicalize)' %s | FileCheck %s --implicit-check-not=stablehlo.composite --implicit-check-not=stablehlo.custom_call
 
-// The function that says what the op does is not needed any more.
+// The function of the composite is not needed any more.
 // CHECK-NOT: @xla.scaled_dot
 // CHECK-LABEL: func.func @blocks(
 // CHECK-SAME: %[[A:[a-z0-9]+]]: tensor<256x512xf8E4M3FN>, %[[B:[a-z0-9]+]]: tensor<128x512xf8E4M3FN>, %[[SA:[a-z0-9]+]]: tensor<256x4xf32>, %[[SB:[a-z0-9]+]]: tensor<128x4xf32>

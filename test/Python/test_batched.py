@@ -8,7 +8,7 @@ import dgemm
 
 
 def batch(groups, m, n, k, seed=0):
-    """A, B and their scales, and what D has to be."""
+    """A, B and their scales, and the expected D."""
     rng = np.random.default_rng(seed)
     a, b = (rng.standard_normal((groups, rows, k)).astype(FP8) for rows in (m, n))
     scale_a = (rng.random((groups, m, -(-k // 128))) + 0.5).astype(np.float32)

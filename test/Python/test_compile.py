@@ -155,7 +155,7 @@ def slow_first(empty_cache, monkeypatch):
 
 
 def forget(monkeypatch):
-    """What a new process knows."""
+    """Forgets all kernels and slow configs, as in a new process."""
     monkeypatch.setattr(_jit, "_kernels", {})
     monkeypatch.setattr(_jit, "_slow", {})
 

@@ -65,7 +65,8 @@ private:
       "accuracy", llvm::cl::desc("Accuracy of D"), llvm::cl::init(Accuracy::Exact),
       llvm::cl::values(
           clEnumValN(Accuracy::Exact, "exact", "sums are promoted to f32 for each 128 of K (default)"),
-          clEnumValN(Accuracy::Balanced, "balanced", "the same for each 256 of K; requires scales by tensor or row"),
+          clEnumValN(Accuracy::Balanced, "balanced",
+                     "sums are promoted for each 256 of K at most; requires scales by tensor or row"),
           clEnumValN(Accuracy::Fast, "fast", "the tensor cores sum along all of K; requires scales by tensor or row")),
       llvm::cl::cat(category)};
 };
@@ -128,8 +129,8 @@ private:
                        clEnumValN(GemmLayout::Offsets, "offsets",
                                   "groups one after the other, offsets[G] the row behind the last of each"),
                        clEnumValN(GemmLayout::KGrouped, "k_grouped",
-                                  "groups along K, offsets[G] the column behind the last of each, D for each"),
-                       clEnumValN(GemmLayout::Batched, "batched", "each of the groups has an A, a B and a D")),
+                                  "groups of columns of K, offsets[G] the column after the last of each; a D for each"),
+                       clEnumValN(GemmLayout::Batched, "batched", "each group has its own A, B and D")),
       llvm::cl::cat(category)};
   llvm::cl::opt<std::string> groups{"groups", llvm::cl::desc("Number of groups"), llvm::cl::value_desc("size"),
                                     llvm::cl::init("?"), llvm::cl::cat(category)};

@@ -134,7 +134,7 @@ def DGemm_ScheduleAttr : DGemm_ConfigPart<"Schedule", "schedule"> {
       DGemm_DefaultField<"bool", "false",
           "math warpgroups wait for a stage and load its scales one K block ahead">:$rotate,
       DGemm_DefaultField<"bool", "false",
-          "a math warpgroup stores the first slice, or the first half of the columns, of its part of a tile while the tensor cores compute the last K block of the second (if the number of K blocks is known, and if no scale is multiplied in after the K loop or there are several slices and no promotions); D goes through shared memory in halves, which leaves room for stages">:$early_store);
+          "a math warpgroup stores the first slice, or the first half of the columns, of its part of a tile while the tensor cores compute the last K block of the second (only if the number of K blocks is known; if scales multiply the sum after the K loop, only with several slices and no promotions); D goes through shared memory in halves, which leaves room for stages">:$early_store);
   let description = [{
     - C4: 1 to 3 math warpgroups.
     - C5: 2 to 32 stages.

@@ -227,9 +227,9 @@ def DGemm_PrefetchOp : DGemm_Op<"prefetch", [
     DGemm_InConsumer, AttrSizedOperandSegments, MemoryEffects<[MemRead, MemWrite]>]> {
   let summary = "starts to bring a part of an operand of the epilogue to a cache";
   let description = [{
-    The threads of a math warpgroup prefetch a box of `extent` from the offsets on, for a `dgemm.map` that reads it at the
-    end of the tile. A row goes to the L1. Several rows go to the L2, as the L1 has no room for them. Elements outside of
-    the operand are not prefetched, and with `rows`, neither are rows from that index on.
+    The threads of a math warpgroup prefetch a box of `extent` from the offsets on, for a `dgemm.map` that reads it at
+    the end of the tile. A row goes to the L1. Several rows go to the L2, because the L1 has no room for them. Elements
+    outside of the operand are not prefetched, and with `rows`, neither are rows from that index on.
 
     - C1: the source is a kernel argument for an operand of the epilogue, and has an offset for each dimension.
     - C2: `extent` is a number of rows and one of columns, at least 1. More than one row is of an operand along mn.

@@ -282,7 +282,7 @@ def DGemm_ProblemAttr : AttrDef<DGemm_Dialect, "Problem"> {
     bool isGated() const { return getEpilogue() && getEpilogue().getGated(); }
     /// The number of columns of D that `columns` columns of the sum give; -1 stays -1.
     int64_t getColumnsOfD(int64_t columns) const { return isGated() && columns > 0 ? columns / 2 : columns; }
-    /// Scales of B along its rows for a tile of so many; gated, of each half.
+    /// Scales of B along `rows` rows of a tile. With a gated epilogue, they are those of each half of the tile.
     int64_t getScalesOfTileOfB(int64_t rows) const;
     bool hasOperand(Operand operand) const { return ::llvm::is_contained(getOperands(), operand); }
     /// Explicit strides in elements, -1 for `?`; empty for an operand that is packed.

@@ -54,8 +54,8 @@ def DGemm_GemmOp : DGemm_Op<"gemm", [
     - `masked(%masked_m)`: all operands have G in front, with M rows for each group. Only the first `masked_m`[g] (i32)
       rows are computed and written. A value below 0 counts as 0, and a value above M as M. `expected` is a hint:
       the expected number of these rows. For other layouts it is the expected value of a dynamic M.
-    - `batched`: all operands have G in front, with M rows for each group, all of which are computed. The strides of G
-      and of the rows may have any order, so that a matrix may lie between the rows of another.
+    - `batched`: all operands have G in front, with M rows for each group. All rows are computed. The strides of G and
+      of the rows may have any order: the rows of one matrix may be between the rows of another.
 
     `epilogue` is a region of scalar arithmetic that computes what is stored to D in place of the sum. Its first
     argument is the scaled sum in f32. The other arguments are values of the operands that it names, as f32; `along`

@@ -285,7 +285,7 @@ def DGemm_LoadScalesOp : DGemm_Op<"load_scales", [DGemm_InKernel, MemoryEffects<
     through shared memory, or by `registers` to each thread.
 
     - C1: a row in shared memory has as many f32 as the result; offsets and `by` are not given. A row of scales of A may
-      have more; its offset is then the place of the first scale.
+      have more. Then it has one offset, which is the place of the first scale.
     - C2: an operand is of f32, and has an offset for each dimension.
     - C3: a fragment `1xC` requires a B with a scale for each row, a vector a B without.
 
@@ -494,8 +494,8 @@ def DGemm_MapOp : DGemm_Op<"map", [
     each column of the tile of D, for each row of the fragment, or one value. With split_k, it has the columns of all
     CTAs, and each CTA reads its own. A fragment 1xC has the values for the columns that are mapped.
 
-    - C1: source i is the kernel argument for operand i of the epilogue, or a tile fetched or a fragment loaded from it. The region has an f32
-      argument for each, after those for elements, and yields one f32.
+    - C1: source i is the kernel argument for operand i of the epilogue, or a tile fetched or a fragment loaded from it.
+      The region has an f32 argument for each, after those for elements, and yields one f32.
     - C2: `group` is given in grouped layouts only.
     - C3: the result has the type of `value`. In a gated kernel it has half of the columns, and `part` is not given.
     - C4: the region has scalar ops: those of `dgemm.gemm`, or what `dgemm-expand-epilogues` made from them.

@@ -28,7 +28,7 @@ struct ProblemSize {
   int64_t k;
   int64_t groups = 1;
   bool isMasked = false;
-  /// Each group has an A and a D of its own, all of whose rows are computed.
+  /// Each group has its own A and D. All rows are computed.
   bool isBatched = false;
   /// Block M divides it; 0 for any.
   int64_t rowAlignment = 0;

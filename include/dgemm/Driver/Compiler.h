@@ -63,8 +63,8 @@ struct GemmShape {
   /// Elements from one row of A, B and D to the next; 0 for no padding. A dynamic one is a size "LDA", "LDB" or "LDD"
   /// of the launch.
   int64_t lda = 0, ldb = 0, ldd = 0;
-  /// Batched: elements from one A, B and D to the next; 0 where they follow each other. Matrices may lie between each
-  /// other's rows, as those of x[:, g] do, if no two elements of D are at one address.
+  /// Batched: elements from one A, B and D to the next; 0 if they follow each other. The rows of one matrix may be
+  /// between the rows of another, as for x[:, g], if no two elements of D have the same address.
   int64_t batchStrideA = 0, batchStrideB = 0, batchStrideD = 0;
   /// Promised divisors of dynamic sizes, in elements. TMA requires rows that are multiples of 16 bytes: K (or the
   /// leading dimension) of 16 for A and B, N of 8 for D. Without the promise, a kernel does not use TMA and takes every

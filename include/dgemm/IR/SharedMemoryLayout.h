@@ -16,8 +16,8 @@
 // rows of B have a place only if a K block has a scale for each row of B. With split_k, D is written from registers:
 // the data that other CTAs of the cluster send takes the place of the output panels, and two barriers for each 64 rows
 // of the tile, received and drained, follow the empty barriers. Operands of the epilogue have a place only if there is
-// room for those of all math warpgroups. The staging has 2 bytes for each element of the tile. For f32 it takes what
-// the others leave, up to 4 bytes.
+// room for those of all math warpgroups. The staging has 2 bytes for each element of the tile. For f32 it takes all
+// the room that is left, up to 4 bytes for each element.
 //
 //===----------------------------------------------------------------------===//
 
@@ -60,7 +60,7 @@ constexpr int64_t kBlockScaleSlots = 64;
 /// Alignment in bytes of the rows that a warpgroup fetches.
 constexpr int64_t kFetchAlignment = 16;
 
-/// The scales that a stage holds besides the scale rows of the rows of A in its tile.
+/// The scales that a stage holds in addition to those of A's rows in its tile.
 struct StageScales {
   /// Scales of A before the first one of the tile.
   int64_t before = 0;

@@ -57,7 +57,7 @@ llvm::StringRef toString(GemmLayout layout);
 std::optional<GemmLayout> parseGemmLayout(llvm::StringRef name);
 /// True if each group has an A and a D of its own, of M rows.
 inline bool hasOwnRows(GemmLayout layout) { return layout == GemmLayout::Masked || layout == GemmLayout::Batched; }
-/// True if an operand says where the groups lie or how large they are.
+/// True if an operand says where the groups begin or how large they are.
 inline bool readsGroups(GemmLayout layout) { return layout != GemmLayout::Dense && layout != GemmLayout::Batched; }
 
 /// The promised accuracy of a result.

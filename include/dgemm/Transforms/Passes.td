@@ -25,14 +25,15 @@ def RaiseGemmPass : Pass<"dgemm-raise"> {
     above; the last one is for the fill. An op that sums FP8 products in another way is left alone, with a remark that
     says why.
 
-    Scaled dots of StableHLO are raised, too. Their ops are known by name, so that they may be unregistered
-    (`mlir-opt --allow-unregistered-dialect`, and the generic form of ops, as `print_generic_op_form` of JAX writes it):
+    Scaled dots of StableHLO are raised, too. Their ops are known by name, so they may be unregistered
+    (`mlir-opt --allow-unregistered-dialect`, with the generic form of ops that `print_generic_op_form` of JAX writes):
     - `stablehlo.composite` of the name `xla.scaled_dot`, which `jax.lax.scaled_dot` makes;
     - `stablehlo.custom_call` of the target `__op$block_scaled_dot`, which `jax.nn.scaled_matmul` makes.
 
     Their operands are A, B and the scales of each (f32, for each row and 128 of K, or for each row). K is innermost in
-    A and B; where B is contracted along its first dimension it is a `stablehlo.transpose` of such. There may be a batch
-    in front. `symbol-dce` then removes the function of a composite. Any other scaled dot is left alone, with a remark.
+    A and B. If B is contracted along its first dimension, it must be the `stablehlo.transpose` of such a matrix. There
+    may be a batch in front. `symbol-dce` then removes the function of a composite. Any other scaled dot is left alone,
+    with a remark.
 
     ```mlir
     %d = linalg.generic {
@@ -54,14 +55,15 @@ def FuseEpiloguePass : Pass<"dgemm-fuse-epilogue"> {
     An element-wise op of linalg on tensors, generic or named, becomes the epilogue of the `dgemm.gemm` whose result it
     reads, if nothing else reads that result. Ops that follow are folded in turn. The result of the last one is D.
 
-    The indexing maps of the other tensors say what they have a value for: `(m, n)` an element, `(n)` or `(0, n)` a
-    column, `(m)` or `(m, 0)` a row, `()` or `(0, 0)` all of D. In a masked layout the group is in front of each. Scalars
-    from outside the op become tensors of one element. Constants, `linalg.fill` and `linalg.broadcast` in front of an
-    operand become part of the epilogue. The body has ops that [an epilogue may have](../epilogues.md), `arith.extf` and
-    `arith.truncf`. Values are f32 in an epilogue: what the ops round to bf16 or f16 on the way is not rounded, but D is.
+    The indexing maps of the other tensors say what they have a value for. `(m, n)` is an element, `(n)` or `(0, n)` a
+    column, `(m)` or `(m, 0)` a row, and `()` or `(0, 0)` all of D. In a masked or batched layout, the group is in
+    front. Scalars from outside the op become tensors of one element. Constants, `linalg.fill` and `linalg.broadcast` in
+    front of an operand become part of the epilogue. The body has ops that [an epilogue may have](../epilogues.md),
+    `arith.extf` and `arith.truncf`. Values in an epilogue are f32. So values between the sum and D are not rounded to
+    bf16 or f16, but D is.
 
-    An op that does not fit is left alone, with a remark that says why. `dgemm-raise` makes the gemms of programs that
-    have none yet. `linalg-fuse-elementwise-ops` joins chains of ops of which some have several users.
+    An op that does not fit is left alone, and a remark says why. `dgemm-raise` makes gemms in programs that have none
+    yet. `linalg-fuse-elementwise-ops` joins chains of ops if some of them have several users.
 
     ```mlir
     %sum = dgemm.gemm dense lhs(...) rhs(...) out(%empty) : ... -> tensor<64x256xf32>
@@ -278,8 +280,9 @@ def ScheduleKLoopPass : Pass<"dgemm-schedule-k-loop"> {
     dgemm.store %sum1, %d[...] : ...
     ```
 
-    Sums that are scaled after the loop are scaled where they are stored: each slice to which only mmas add in the last K
-    block, and the sum of a single slice in halves of its columns, the second while TMA reads the first.
+    Sums that are scaled after the loop are scaled just before their stores. If only mmas add to several slices, each
+    slice is scaled in the last K block, as soon as it is complete. The sum of a single slice is scaled in halves of its
+    columns: the second half is scaled while TMA reads the first half.
 
     ```mlir
     %left = dgemm.columns %acc from 0 : ...
@@ -290,8 +293,8 @@ def ScheduleKLoopPass : Pass<"dgemm-schedule-k-loop"> {
     dgemm.store %scaled1, %d[...] part [128, 128] : ...
     ```
 
-    If only mmas add to the sums of a loop, and K begins at 0, its first K block is moved out of the loop, before it: an
-    mma into a `dgemm.zero` needs no zeros in registers.
+    If only mmas add to the sums of a loop, and K begins at 0, its first K block moves to before the loop. An mma into a
+    `dgemm.zero` needs no zeros in registers.
 
     `unroll` above 1: an iteration has `unroll` K blocks, if the number of K blocks is known (K is static and not split)
     and at least twice `unroll`. A second loop runs the remaining K blocks. With early_store, a loop of fewer K blocks

@@ -44,7 +44,7 @@ def cublaslt_gemm_tt(a: Any, b: Any, d: Any, c: Any = None) -> None:
 
 
 def einsum(expr: str, a: Any, b: Any, d: Any, c: Any = None, use_cublaslt: bool = False) -> None:
-    """d = einsum(expr, a, b) + c in bfloat16, where the library's product is asked for."""
+    """d = einsum(expr, a, b) + c in bfloat16, if the caller asks for the library's product."""
     if not use_cublaslt:
         raise NotImplementedError(f"deep_gemm.einsum of use_cublaslt=False is not in dgemm: {BF16}; fp8_einsum is here")
     torch = sys.modules.get("torch")
