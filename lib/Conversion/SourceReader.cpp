@@ -79,9 +79,9 @@ protected:
   SmallVector<Value, 2> bases;
 };
 
-/// Reads an operand of 16-bit elements with the shape of D from global memory, 16 bytes at a time. By pairs of columns,
-/// a load of a warp would touch 8 lines for 16 bytes of each, and the L1 takes a line at a time. So each of the four
-/// threads of a row loads other 8 of 32 columns, and they exchange them.
+/// Reads an operand of 16-bit elements with the shape of D from global memory, 16 bytes at a time. If a warp loaded
+/// pairs of columns, a load would touch 8 lines for 16 bytes of each, and the L1 processes one line at a time. So each
+/// of the four threads of a row loads 8 of 32 columns, and they exchange their values.
 class WideReader : public OperandReader {
 public:
   /// Whether 8 columns of a row are 16 bytes that start at a multiple of 16 bytes.
@@ -128,7 +128,7 @@ private:
     }
   }
 
-  /// Word i of thread q becomes word q of thread i, of four neighbours.
+  /// Transposes words among four neighbouring threads: word i of thread q becomes word q of thread i.
   void transpose(MutableArrayRef<Value> row) {
     for (int64_t step : {0, 1}) {
       int64_t distance = int64_t(1) << step;
@@ -153,7 +153,7 @@ private:
   /// Whether the thread's number in its row has bit 0, and bit 1 (i1).
   SmallVector<Value, 2> hasBit;
   Value toChunk;
-  /// Of each of the two rows, a word for each 8 columns of the block.
+  /// For each of the two rows, a word for each 8 columns of the block.
   SmallVector<SmallVector<Value>, 2> words;
 };
 

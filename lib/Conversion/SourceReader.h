@@ -48,7 +48,7 @@ protected:
   Value toF32(Value value) {
     return value.getType().isF32() ? value : Value(LLVM::FPExtOp::create(b, b.getF32Type(), value));
   }
-  /// Adds the two elements that `load` reads at once, as one value of the type that it is given.
+  /// Adds the two elements that `load` reads at once. `load` returns both as one value of the type that it is given.
   void addPair(function_ref<Value(Type)> load) {
     if (element.isBF16()) { // the upper half of an f32
       Value bits = load(b.getI32Type());
