@@ -25,7 +25,9 @@ print("ended", flush=True)
 
 
 def test_interrupted():
-    process = subprocess.Popen(**run_python(LONG), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    # A shell without job control starts background jobs with SIGINT ignored, and Python leaves it so.
+    process = subprocess.Popen(**run_python(LONG), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     assert process.stdout.readline() == "ready\n"
     time.sleep(1)
     start = time.monotonic()
