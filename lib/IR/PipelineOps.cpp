@@ -9,6 +9,7 @@
 #include "dgemm/IR/DGemm.h"
 #include "dgemm/IR/FetchedOperands.h"
 #include "dgemm/IR/HopperLimits.h"
+#include "dgemm/IR/SharedMemoryLayout.h"
 
 using namespace mlir;
 using namespace dgemm;
