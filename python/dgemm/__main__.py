@@ -71,10 +71,10 @@ def _cache_command(arguments: argparse.Namespace) -> int:
     else:
         total = count = 0
         for path, key, size, why in _cache.entries():
-            count += 1
+            count += bool(key and not why)
             total += size
-            print(f"{size:9d}  " + (f"{key['problem']}  {key['config']}  {key['assembler']}" if key
-                                    else f"{path.name}: {why}"))
+            print(f"{size:9d}  " + (f"{key['problem']}  {key['config']}  {key['assembler']}" + ("  not used: ptxas spills or serialises it"
+                                    if why else "") if key else f"{path.name}: {why}"))
         print(f"{count} kernels, {total} bytes in {folder}")
     return 0
 
@@ -82,7 +82,7 @@ def _cache_command(arguments: argparse.Namespace) -> int:
 def _describe_cache() -> str:
     folder = _env.cache_dir()
     try:
-        return f"{folder}, {sum(1 for _ in _cache.entries())} kernels" if folder else "none: there is no home directory"
+        return f"{folder}, {sum(1 for _, key, _, why in _cache.entries() if key and not why)} kernels" if folder else "none: there is no home directory"
     except OSError as error:
         return f"{folder}, not used: {error.strerror}"
 

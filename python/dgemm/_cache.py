@@ -150,13 +150,15 @@ def _list(pattern: str) -> tuple[Path | None, list[str]]:
 
 
 def entries() -> Iterator[tuple[Path, dict[str, Any] | None, int, str]]:
-    """Each file of the cache, with its key and bytes, or with None and its fault. OSError for a folder of others."""
+    """Each file of the cache, its key, its bytes and a text: why ptxas makes the kernel slow, or "". A file with a fault has None as
+    its key, and the fault as its text. OSError for a folder of others."""
     path, names = _list(f"*{SUFFIX}")
     for name in names:
         try:
             with _files.open_folder(path) as folder:
                 data = _files.read(folder, name)
-            yield path / name, decode(data)[0], len(data), ""
+            key, kernel = decode(data)
+            yield path / name, key, len(data), kernel["slow"]
         except OSError as error:
             yield path / name, None, 0, _describe(error)
         except (CorruptEntry, ValueError, KeyError, TypeError) as error:

@@ -166,8 +166,8 @@ class _Region:
         return [node for node in self.nodes if node in wanted and node is not self.product]
 
     def is_worth_storing(self, last: torch.fx.Node) -> bool:
-        """False for a result that is wider than the product and only goes to another kernel of Inductor's. That kernel can compute it from
-    the product."""
+        """False for a result that is wider than the product and only goes to another kernel of Inductor's. That kernel can compute it
+        from the product."""
         if _tensor(last).element_size() <= _tensor(self.product).element_size():
             return True
         return not any(isinstance(user.target, torch._ops.OpOverload) and user.target.namespace in ("aten", "prims") for user in last.users)

@@ -20,6 +20,7 @@ _choices: dict[tuple[Any, ...], str] = {}
 # Configs of a problem that ptxas has made slow. They are not chosen again.
 _slow: dict[Problem, tuple[str, ...]] = {}
 MOST_TRIES = 8
+"""The configs of a problem that are compiled before a call gives up, as in dgemm-gen."""
 _locks: dict[Any, threading.Lock] = {}
 _locks_lock = threading.Lock()
 

@@ -166,6 +166,9 @@ def test_next_best_config_where_ptxas_spills(slow_first, monkeypatch):
     forget(monkeypatch)
     again = dgemm.compile(64, 256, 128)  # the cache also holds what spills
     assert again.config == kernel.config and again.origin == "disk" and len(slow_first) == 2
+    listed = run_module("cache", "list").stdout
+    assert listed.count("not used: ptxas spills or serialises it") == 1 and "\n1 kernels, " in listed
+    assert run_module("cache", "verify").stdout == "0 damaged\n"
 
 
 def test_given_config_that_ptxas_spills(slow_first):
