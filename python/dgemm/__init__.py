@@ -10,35 +10,7 @@ from ._batched import bmm, fp8_einsum
 from ._casts import ceil_to_ue8m0, per_block_cast_to_fp8, per_channel_cast_to_fp8, per_token_cast_to_fp8
 from ._compile import compile, list_configs, precompile
 from ._dgemm import __version__
-from ._epilogue import (
-    Epilogue,
-    ceil,
-    copysign,
-    epilogue,
-    erf,
-    exp,
-    exp2,
-    expm1,
-    floor,
-    fma,
-    geglu,
-    gelu,
-    log,
-    log1p,
-    log2,
-    maximum,
-    minimum,
-    relu,
-    rint,
-    rsqrt,
-    sigmoid,
-    silu,
-    sqrt,
-    swiglu,
-    tanh,
-    trunc,
-    where,
-)
+from ._epilogue import Epilogue, epilogue
 from ._errors import CompileError, DeviceError, HazardError
 from ._gemm import (
     TRACER,
@@ -64,6 +36,33 @@ from ._settings import (
     set_num_sms,
     set_pdl,
     set_tc_util,
+)
+from ._trace import (
+    ceil,
+    copysign,
+    erf,
+    exp,
+    exp2,
+    expm1,
+    floor,
+    fma,
+    geglu,
+    gelu,
+    log,
+    log1p,
+    log2,
+    maximum,
+    minimum,
+    relu,
+    rint,
+    rsqrt,
+    sigmoid,
+    silu,
+    sqrt,
+    swiglu,
+    tanh,
+    trunc,
+    where,
 )
 from ._tune import tune
 from ._views import (

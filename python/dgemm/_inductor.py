@@ -10,7 +10,7 @@ import torch
 from torch._inductor.custom_graph_pass import CustomGraphPass, get_hash_for_files
 from torch.fx.experimental.symbolic_shapes import statically_known_true as is_surely
 
-from . import _dgemm, _epilogue, _inductor_epilogue, _override, _recipes, _torch_ops  # noqa: F401: the last defines the operators
+from . import _dgemm, _inductor_epilogue, _override, _recipes, _torch_ops, _trace  # noqa: F401: the last defines the operators
 from ._inductor_epilogue import Fusion, find
 from ._problem import FP8_DTYPES
 
@@ -213,7 +213,7 @@ class InductorPass(CustomGraphPass):
 
     def uuid(self) -> Any:
         """What Inductor's cache of graphs depends on; None, where another pass has none, turns that off."""
-        files = tuple(module.__file__ for module in (_inductor_epilogue, _epilogue, _override))
+        files = tuple(module.__file__ for module in (_inductor_epilogue, _trace, _override))
         mine = get_hash_for_files((__file__, *files), extra=f"{_dgemm.__version__} {_dgemm.build_id} {self.epilogues}")
         if self.first is None:
             return mine

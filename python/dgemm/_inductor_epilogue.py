@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch.fx.experimental.symbolic_shapes import statically_known_true as is_surely
 
-from . import _epilogue, _override
-from ._epilogue import MAX_OPERANDS, OPERAND_DTYPES, Trace, Truth, Value
+from . import _override, _trace
+from ._epilogue import MAX_OPERANDS
+from ._trace import OPERAND_DTYPES, Trace, Truth, Value
 
 _aten = torch.ops.aten
 _OPERANDS = tuple(getattr(torch, name) for name in OPERAND_DTYPES)
@@ -30,18 +31,18 @@ def _scaled(operation: Callable[[Any, Any], Any]) -> Callable[..., Any]:
 
 
 def _clamp(x: Any, low: Any = None, high: Any = None) -> Any:
-    x = x if low is None else _epilogue.maximum(x, low)
-    return x if high is None else _epilogue.minimum(x, high)
+    x = x if low is None else _trace.maximum(x, low)
+    return x if high is None else _trace.minimum(x, high)
 
 
 def _cast(x: Any, dtype: torch.dtype) -> Any:
     """Values stay float32 until D is stored, as they do in a kernel of Inductor's own."""
-    return _epilogue.where(x, 1.0, 0.0) if isinstance(x, Truth) else x
+    return _trace.where(x, 1.0, 0.0) if isinstance(x, Truth) else x
 
 
 def _sigmoid(x: Any) -> Any:
-    # Not _epilogue.sigmoid, whose tanh is off by 2^-11 of 1 where the result is small.
-    return 1.0 / (1.0 + _epilogue.exp(-x))
+    # Not _trace.sigmoid, whose tanh is off by 2^-11 of 1 where the result is small.
+    return 1.0 / (1.0 + _trace.exp(-x))
 
 
 def _power(x: Any, exponent: Any) -> Any:
@@ -51,16 +52,16 @@ def _power(x: Any, exponent: Any) -> Any:
 _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     _aten.neg.default: operator.neg, _aten.abs.default: abs, _aten.reciprocal.default: lambda x: 1.0 / x,
     _aten.square.default: lambda x: x * x, _aten.pow.Tensor_Scalar: _power,
-    _aten.exp.default: _epilogue.exp, _aten.exp2.default: _epilogue.exp2, _aten.expm1.default: _epilogue.expm1,
-    _aten.log.default: _epilogue.log, _aten.log2.default: _epilogue.log2, _aten.log1p.default: _epilogue.log1p,
-    _aten.erf.default: _epilogue.erf, _aten.tanh.default: _epilogue.exact_tanh,
-    _aten.sqrt.default: _epilogue.sqrt, _aten.rsqrt.default: _epilogue.rsqrt,
-    _aten.floor.default: _epilogue.floor, _aten.ceil.default: _epilogue.ceil, _aten.trunc.default: _epilogue.trunc,
-    _aten.round.default: _epilogue.rint, _aten.copysign.Tensor: _epilogue.copysign,
-    _aten.sigmoid.default: _sigmoid, _aten.silu.default: lambda x: x * _sigmoid(x), _aten.relu.default: _epilogue.relu,
-    _aten.maximum.default: _epilogue.maximum, _aten.minimum.default: _epilogue.minimum, _aten.clamp.default: _clamp,
+    _aten.exp.default: _trace.exp, _aten.exp2.default: _trace.exp2, _aten.expm1.default: _trace.expm1,
+    _aten.log.default: _trace.log, _aten.log2.default: _trace.log2, _aten.log1p.default: _trace.log1p,
+    _aten.erf.default: _trace.erf, _aten.tanh.default: _trace.exact_tanh,
+    _aten.sqrt.default: _trace.sqrt, _aten.rsqrt.default: _trace.rsqrt,
+    _aten.floor.default: _trace.floor, _aten.ceil.default: _trace.ceil, _aten.trunc.default: _trace.trunc,
+    _aten.round.default: _trace.rint, _aten.copysign.Tensor: _trace.copysign,
+    _aten.sigmoid.default: _sigmoid, _aten.silu.default: lambda x: x * _sigmoid(x), _aten.relu.default: _trace.relu,
+    _aten.maximum.default: _trace.maximum, _aten.minimum.default: _trace.minimum, _aten.clamp.default: _clamp,
     _aten.clamp_min.default: _clamp, _aten.clamp_max.default: lambda x, high: _clamp(x, None, high),
-    _aten.where.self: _epilogue.where, torch.ops.prims.convert_element_type.default: _cast,
+    _aten.where.self: _trace.where, torch.ops.prims.convert_element_type.default: _cast,
     _aten.bitwise_and.Tensor: operator.and_, _aten.bitwise_or.Tensor: operator.or_, _aten.bitwise_xor.Tensor: operator.xor,
     _aten.bitwise_not.default: operator.invert, _aten.logical_and.default: operator.and_, _aten.logical_or.default: operator.or_,
     _aten.logical_not.default: operator.invert,
@@ -197,7 +198,7 @@ class Fusion:
         return _tensor(self.last).dtype
 
 
-def _trace(product: torch.fx.Node, bias: torch.fx.Node | None, inner: list[torch.fx.Node]) -> tuple[Trace, list[Any]]:
+def _make_trace(product: torch.fx.Node, bias: torch.fx.Node | None, inner: list[torch.fx.Node]) -> tuple[Trace, list[Any]]:
     """The trace and its operands. TypeError if an epilogue cannot do it."""
     operands: dict[tuple[torch.fx.Node, tuple[int, ...]], None] = {}
     known = {product, *inner}
@@ -234,7 +235,7 @@ def _trace(product: torch.fx.Node, bias: torch.fx.Node | None, inner: list[torch
             results[node] = function(*(look_up(argument, shape) for argument in arguments), **node.kwargs)
         return results[inner[-1] if inner else product]
 
-    return _epilogue.trace(compute, tuple(names.values())), list(operands)
+    return _trace.trace(compute, tuple(names.values())), list(operands)
 
 
 def find(product: torch.fx.Node, bias: torch.fx.Node | None, looks_behind: bool) -> Fusion:
@@ -247,7 +248,7 @@ def find(product: torch.fx.Node, bias: torch.fx.Node | None, looks_behind: bool)
                 not region.is_worth_storing(last)):
             continue
         try:
-            return Fusion(last, [product, *inner], *_trace(product, bias, inner))
+            return Fusion(last, [product, *inner], *_make_trace(product, bias, inner))
         except TypeError:
             continue
-    return Fusion(product, [product], *_trace(product, bias, []))
+    return Fusion(product, [product], *_make_trace(product, bias, []))

@@ -14,10 +14,11 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
 from . import _assembler, _device, _dgemm, _jit, _settings
-from ._epilogue import Trace, find_axis
+from ._epilogue import find_axis
 from ._kernel import Kernel
 from ._operands import GROUPS
 from ._problem import DYNAMIC, OUT_DTYPES, OWN_ROWS, Problem, is_for_each_row
+from ._trace import Trace
 
 _TARGET = "dgemm_gemm"
 

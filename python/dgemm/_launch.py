@@ -6,9 +6,10 @@ import sys
 from typing import Any
 
 from . import _assembler, _check, _dgemm, _device, _env, _jit, _settings, _tensors
-from ._epilogue import Epilogue, Trace
+from ._epilogue import Epilogue
 from ._operands import GROUPS, Operands, analyze, view_all
 from ._problem import DEFAULT_RECIPE, ELEMENT_BYTES, Recipe
+from ._trace import Trace
 
 _NEW = ("a[0]", "a[1]", "b[0]", "b[1]", "d")
 _OLD = ("lhs[0]", "lhs[1]", "rhs[0]", "rhs[1]", "out")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from . import _check, _epilogue, _groups, _tensors
+from . import _check, _epilogue, _groups, _tensors, _trace
 from ._dgemm import TensorView
 from ._problem import (
     ANY_K,
@@ -57,14 +57,14 @@ class Operands:
                 **dict(self.epilogue)}.get(operand, self.groups)
 
 
-def view_all(names: tuple[str, ...], tensors: tuple[Any, ...], trace: _epilogue.Trace | None = None,
+def view_all(names: tuple[str, ...], tensors: tuple[Any, ...], trace: _trace.Trace | None = None,
              others: tuple[Any, ...] = ()) -> Operands:
     """Views of the six operands of a call, of which the last has no name where there are no groups; and of `others`, those of
     its epilogue."""
     views = [_tensors.view(name, tensor, dtypes) if name else None
              for name, tensor, dtypes in zip(names, tensors, _DTYPES)]
     known = () if trace is None else tuple(
-        (name, _tensors.view(name, tensor, tuple(_epilogue.OPERAND_DTYPES))) for name, tensor in zip(trace.names, others))
+        (name, _tensors.view(name, tensor, tuple(_trace.OPERAND_DTYPES))) for name, tensor in zip(trace.names, others))
     return Operands(*views, names=names, epilogue=known)
 
 
@@ -211,13 +211,13 @@ def _check_ranks(operands: Operands, layout: str, recipe: Recipe) -> None:
             raise ValueError(f"{name} has {view.ndim} dimensions, shape {list(view.shape)}; allowed are {rank}, {meaning}")
 
 
-def _describe_epilogue(trace: _epilogue.Trace, operands: Operands, layout: str, m: int, n: int, groups: int) -> str:
+def _describe_epilogue(trace: _trace.Trace, operands: Operands, layout: str, m: int, n: int, groups: int) -> str:
     """The epilogue as MLIR, for its operands."""
     axes = []
     for name, view in operands.epilogue:
         what = f"operand {name} of the epilogue"
-        if view.dtype not in _epilogue.OPERAND_DTYPES:
-            raise TypeError(f"{what} has dtype {view.dtype}; {_check.allowed(tuple(_epilogue.OPERAND_DTYPES))}")
+        if view.dtype not in _trace.OPERAND_DTYPES:
+            raise TypeError(f"{what} has dtype {view.dtype}; {_check.allowed(tuple(_trace.OPERAND_DTYPES))}")
         if view.device != operands.a.device:
             raise ValueError(f"{what} is on {view.device}, but {operands.names[0]} is on {operands.a.device}; allowed is one device")
         axes.append(_epilogue.find_axis(name, view.shape, layout, m, n, groups))
@@ -233,7 +233,7 @@ def _describe_epilogue(trace: _epilogue.Trace, operands: Operands, layout: str, 
 
 
 def analyze(operands: Operands, layout: str, row_alignment: int, recipe: Recipe = DEFAULT_RECIPE,
-            trace: _epilogue.Trace | None = None) -> tuple[Problem, dict[str, int]]:
+            trace: _trace.Trace | None = None) -> tuple[Problem, dict[str, int]]:
     """The problem of a call by this recipe, and its sizes M, N, K (and G). Raises
     TypeError or ValueError, naming the argument."""
     a_name, sa_name, b_name, sb_name, d_name, groups_name = operands.names

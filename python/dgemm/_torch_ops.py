@@ -11,9 +11,10 @@ from typing import Any
 import torch
 
 from . import _matmul
-from ._epilogue import Epilogue, load
+from ._epilogue import Epilogue
 from ._launch import dispatcher
 from ._problem import DEFAULT_RECIPE, OUT_DTYPES, Recipe
+from ._trace import load
 
 is_compiling = torch.compiler.is_dynamo_compiling
 

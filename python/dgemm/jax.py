@@ -8,9 +8,10 @@ import jax
 import jax.numpy as jnp
 
 from . import _check, _jax, _recipes, _settings
-from ._epilogue import OPERAND_DTYPES, Epilogue
+from ._epilogue import Epilogue
 from ._epilogue import check as check_epilogue
 from ._problem import ACCURACIES, BLOCK, FP8_DTYPES, OUT_DTYPES, Problem, ceil_div, scale_shape
+from ._trace import OPERAND_DTYPES
 
 __all__ = ["gemm", "gemm_contiguous", "gemm_masked", "linear", "quantize", "scaled_mm"]
 

@@ -10,7 +10,7 @@ from conftest import BF16, difference
 from test_recipes import OUT, Operands
 
 import dgemm
-from dgemm import _dgemm, _epilogue
+from dgemm import _dgemm, _epilogue, _trace
 from dgemm._problem import Problem
 
 M, N, K = 70, 136, 272
@@ -236,7 +236,7 @@ def test_gated_shapes():
 
 
 def test_text():
-    text = _epilogue.trace(lambda x, bias: dgemm.where(x > 0, dgemm.tanh(x + bias), x / 2), ("bias",))
+    text = _trace.trace(lambda x, bias: dgemm.where(x > 0, dgemm.tanh(x + bias), x / 2), ("bias",))
     assert text.text(("n",), ("bfloat16",), exact=False) == """\
 func.func @epilogue(%0: f32, %1: f32 {dgemm.operand = #dgemm.epilogue_operand<name = "bias", along = n, element = bf16>}) -> f32 {
   %2 = arith.constant 0x00000000 : f32
@@ -253,11 +253,11 @@ func.func @epilogue(%0: f32, %1: f32 {dgemm.operand = #dgemm.epilogue_operand<na
 
 
 def test_text_of_a_gated_one():
-    trace = _epilogue.trace(lambda gate, up, bias: gate * up + bias, ("bias",), gated=True)
+    trace = _trace.trace(lambda gate, up, bias: gate * up + bias, ("bias",), gated=True)
     text = trace.text(("n",), ("float32",), exact=False)
     assert "(%0: f32, %1: f32, %2: f32 {dgemm.operand" in text and "-> f32 attributes {dgemm.gated} {" in text
     assert "%3 = arith.mulf %0, %1" in text and "%4 = arith.addf %3, %2" in text
-    assert _epilogue.load(trace.dump()) == trace and trace != _epilogue.trace(lambda x, up, bias: x * up + bias, ("up", "bias"))
+    assert _trace.load(trace.dump()) == trace and trace != _trace.trace(lambda x, up, bias: x * up + bias, ("up", "bias"))
     assert Problem(512, K, epilogue=text).columns == Problem(512, K, epilogue="swiglu+bias").columns == 256
 
 
@@ -266,9 +266,9 @@ def test_equal_traces_are_one_kernel():
     assert one.trace == other.trace and hash(one.trace) == hash(other.trace)
     assert one.trace != dgemm.epilogue(lambda x: x * 3).trace
     # Zeros, and truth values, are told apart.
-    assert _epilogue.trace(lambda x: x + 0.0, ()) != _epilogue.trace(lambda x: x + -0.0, ())
+    assert _trace.trace(lambda x: x + 0.0, ()) != _trace.trace(lambda x: x + -0.0, ())
     # What is computed twice is recorded once.
-    assert len(_epilogue.trace(lambda x: dgemm.exp(x) + dgemm.exp(x), ()).ops) == 2
+    assert len(_trace.trace(lambda x: dgemm.exp(x) + dgemm.exp(x), ()).ops) == 2
 
 
 def test_other_tensors_for_the_same_function():
@@ -286,7 +286,7 @@ def test_is_part_of_the_problem():
     plain, fused = Problem(N, K), Problem(N, K, epilogue="bias+gelu")
     assert plain != fused and plain.symbol != fused.symbol
     assert "epilogue=bias+gelu" in fused.describe()
-    text = _epilogue.trace(lambda x: x + 1, ()).text((), (), exact=False)
+    text = _trace.trace(lambda x: x + 1, ()).text((), (), exact=False)
     assert Problem(N, K, epilogue=text).describe() != Problem(N, K, epilogue=text.replace("0x3F8", "0x3F0")).describe()
     assert "epilogue(%" in _dgemm.lower(fused.shape(), "problem", _dgemm.Options())
 
@@ -372,6 +372,6 @@ def test_shape_of_an_operand(layout, allowed):
 
 def test_trace_as_text():
     """What operators of torch carry."""
-    trace = _epilogue.trace(lambda x, bias: dgemm.where(x > bias, _epilogue.exact_tanh(x), 0.5), ("bias",))
-    assert _epilogue.load(trace.dump()) == trace and hash(_epilogue.load(trace.dump())) == hash(trace)
+    trace = _trace.trace(lambda x, bias: dgemm.where(x > bias, _trace.exact_tanh(x), 0.5), ("bias",))
+    assert _trace.load(trace.dump()) == trace and hash(_trace.load(trace.dump())) == hash(trace)
     assert "math.tanh %0 : f32" in trace.text(("n",), ("float32",), exact=False)

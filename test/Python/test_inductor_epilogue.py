@@ -14,7 +14,7 @@ from torch.fx.experimental.symbolic_shapes import ShapeEnv  # noqa: E402
 from test_inductor import hopper, rows, scales  # noqa: E402, F401
 
 import dgemm.torch  # noqa: E402
-from dgemm import _epilogue, _matmul, _override, _torch_ops  # noqa: E402
+from dgemm import _epilogue, _matmul, _override, _torch_ops, _trace  # noqa: E402
 
 MINE = torch.ops.dgemm.scaled_mm.default
 WITH_EPILOGUE = torch.ops.dgemm.scaled_mm_epilogue.default
@@ -36,7 +36,7 @@ def emulator(monkeypatch):
     monkeypatch.setattr(_override, "is_hopper", lambda device: True)
 
     def multiply(a, b, scale_a, recipe_a, scale_b, recipe_b, out, accuracy, text, operands):
-        epilogue = _epilogue.Epilogue(_epilogue.load(text), tuple(to_numpy(_torch_ops._packed(each)) for each in operands))
+        epilogue = _epilogue.Epilogue(_trace.load(text), tuple(to_numpy(_torch_ops._packed(each)) for each in operands))
         result = _matmul.multiply(to_numpy(a), to_numpy(b.t()).T, to_numpy(scale_a), recipe_a, to_numpy(scale_b), recipe_b, out,
                                  accuracy, epilogue=epilogue)
         return torch.from_numpy(result.view(np.uint16)).view(BF16) if out == "bf16" else torch.from_numpy(result)
