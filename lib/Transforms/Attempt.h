@@ -1,4 +1,4 @@
-//===- Attempt.h - Ops that may turn out to be illegal ----------*- C++ -*-===//
+//===- Attempt.h - Matches and ops that may turn out wrong ------*- C++ -*-===//
 //
 // Part of the DGemm project, under the Apache License v2.0 with LLVM Exceptions.
 // See LICENSE for license information.
@@ -25,6 +25,21 @@ inline std::optional<std::string> findFault(mlir::MLIRContext *context, llvm::fu
   });
   return failed(check()) ? std::optional(fault) : std::nullopt;
 }
+
+/// What matches a pattern, and says why if it does not.
+class Match {
+public:
+  llvm::StringRef getReason() const { return why; }
+
+protected:
+  /// Returns false, for the caller to return.
+  bool fail(const llvm::Twine &reason) {
+    why = reason.str();
+    return false;
+  }
+
+  std::string why;
+};
 
 /// Builds ops before `place` that may be illegal, because tensors of linalg and StableHLO may have extents that are not
 /// known.

@@ -49,21 +49,16 @@ struct NewOperand {
   llvm::SmallBitVector units;
 };
 
-/// Folds an element-wise user of D into the epilogue of its gemm; `why` is the reason if it does not fit.
-class Fusion {
+/// Folds an element-wise user of D into the epilogue of its gemm.
+class Fusion : public Match {
 public:
   Fusion(GemmOp gemm, linalg::LinalgOp user) : gemm(gemm), user(user) {}
 
   bool match();
-  StringRef getReason() const { return why; }
   /// Replaces both ops by a gemm. Null, with the reason, if the verifier refuses the gemm.
   GemmOp fuse();
 
 private:
-  bool fail(const Twine &reason) {
-    why = reason.str();
-    return false;
-  }
   bool matchPlace();
   bool matchLoops();
   bool addArgument(OpOperand &operand);
@@ -80,7 +75,6 @@ private:
   SmallVector<AffineExpr> loops;
   llvm::MapVector<Value, Source> sources;
   SmallVector<NewOperand> operands;
-  std::string why;
 };
 } // namespace
 

@@ -22,21 +22,16 @@ using namespace mlir;
 using namespace dgemm;
 
 namespace {
-/// Matches one linalg.generic; `why` is the reason if it does not match.
-class ScaledProduct {
+/// Matches one linalg.generic.
+class ScaledProduct : public Match {
 public:
   explicit ScaledProduct(linalg::GenericOp op) : op(op) {}
 
   bool match();
-  StringRef getReason() const { return why; }
   /// Null, with the reason in `why`, if the operands do not fit together.
   GemmOp raise();
 
 private:
-  bool fail(const Twine &reason) {
-    why = reason.str();
-    return false;
-  }
   bool matchLoops();
   std::optional<ArrayRef<AffineExpr>> dropBatch(AffineMap map) const;
   bool matchBody();
@@ -51,7 +46,6 @@ private:
   /// The loop of the batch, if there is one.
   SmallVector<AffineExpr, 1> batch;
   RaisedOperand lhs, rhs;
-  std::string why;
 };
 } // namespace
 

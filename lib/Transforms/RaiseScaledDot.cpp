@@ -24,21 +24,16 @@ struct Dimensions {
   int64_t contracting, row;
 };
 
-/// Matches one scaled dot (lhs, rhs, lhs_scale, rhs_scale); `why` is the reason if it does not match.
-class ScaledDot {
+/// Matches one scaled dot (lhs, rhs, lhs_scale, rhs_scale).
+class ScaledDot : public Match {
 public:
   explicit ScaledDot(Operation *op) : op(op) {}
 
   bool match();
-  StringRef getReason() const { return why; }
   /// Null, with the reason in `why`, if the operands do not fit together.
   GemmOp raise();
 
 private:
-  bool fail(const Twine &reason) {
-    why = reason.str();
-    return false;
-  }
   bool matchDimensions();
   bool takeOperand(RaisedOperand &operand, Value value, Value scale, Dimensions dims);
   bool isBatchOfOne() { return result.getRank() == 3 && result.getDimSize(0) == 1; }
@@ -48,7 +43,6 @@ private:
   RankedTensorType result;
   Dimensions lhsDims, rhsDims;
   RaisedOperand lhs, rhs;
-  std::string why;
 };
 } // namespace
 
