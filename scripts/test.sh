@@ -30,6 +30,10 @@ scripts/build.sh "$link" --werror --python
 results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
 status=0
+if [[ $link == --dynamic ]]; then
+  say "Compiling each C++ file by itself, as the quick start and a wheel do"
+  scripts/check-includes.py --build "$directory" || status=1
+fi
 say "Running the lit tests"
 /usr/lib/llvm-22/bin/lit -sv --xunit-xml-output="$results/lit.xml" "$directory/test" || status=1
 say "Running the unit tests and the embedding test"
