@@ -157,6 +157,7 @@ def tensor_map_arguments(parameter, sizes):
         "swizzle": _width_code(parameter["swizzle"], 32),
         "l2_promotion": _width_code(parameter["l2_promotion"], 64),
         "oob_fill": {"zero": 0, "nan": 1}[parameter["oob_fill"]],
+        "offset": evaluate(parameter.get("offset", 0), sizes),
     }
 
 
@@ -317,6 +318,7 @@ class Kernel:
         return self._encode(tensor_map_arguments(parameter, self.sizes), parameter["name"], address)
 
     def _encode(self, arguments, name, address):
+        address += arguments["offset"]
         if address % 16:
             raise LaunchError(f"tensor map '{name}': address {address:#x} is not a multiple of 16")
         # A CUtensorMap is 128 bytes, aligned to 64.

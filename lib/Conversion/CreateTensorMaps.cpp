@@ -36,10 +36,11 @@ static TileType getTile(LoadAsyncOp load) { return load.getStage().getType().get
 
 namespace {
 /// Extents of a box in elements. If `lastRows` is given, it is the number of rows as an expression of M, at most
-/// `rows`.
+/// `rows`. With `hasWindows` the map sees the rows through windows of `rows` rows.
 struct Box {
   int64_t columns, rows;
   AffineExpr lastRows = {};
+  bool hasWindows = false;
 };
 } // namespace
 
@@ -79,7 +80,7 @@ static Value lookUp(Operation *op, Value operand, const Box &box) {
   for (BlockArgument argument : kernel.getArguments())
     if (auto map = kernel.getArgAttrOfType<TensorMapAttr>(argument.getArgNumber(), kTensorMapAttr))
       if (map.getOperand() == kernel.getOperandOf(operand) && map.getBox()[0] == box.columns &&
-          map.getBox()[1] == box.rows && !map.getRows() == !box.lastRows)
+          map.getBox()[1] == box.rows && !map.getRows() == !box.lastRows && !map.getOffset() == !box.hasWindows)
         return argument;
   return {};
 }
@@ -89,7 +90,7 @@ static Value findTensorMap(Operation *op, Value operand, const Box &box) {
     return map;
   op->emitOpError() << "expected a tensor map with a box of " << box.columns << " columns and "
                     << (box.lastRows ? "as many rows as the last tile has, at most " : "") << box.rows
-                    << " rows; run dgemm-create-tensor-maps first";
+                    << (box.hasWindows ? " rows of a window" : " rows") << "; run dgemm-create-tensor-maps first";
   return {};
 }
 
@@ -99,8 +100,12 @@ Value dgemm::findLastTileMap(LoadAsyncOp load) {
   return ::findTensorMap(load, load.getSource(), getBoxOfLastTile(load));
 }
 
+static Box getBox(StoreOp store, int64_t columns) {
+  return {columns, store.getValue().getType().getRows(), /*lastRows=*/{}, /*hasWindows=*/!!store.getRows()};
+}
+
 Value dgemm::findTensorMap(StoreOp store, int64_t columns) {
-  return ::findTensorMap(store, store.getDest(), {columns, store.getValue().getType().getRows()});
+  return ::findTensorMap(store, store.getDest(), getBox(store, columns));
 }
 
 namespace {
@@ -126,15 +131,16 @@ void TensorMapBuilder::addMap(Operation *op, Value operand, const Box &box, int6
   MLIRContext *context = kernel.getContext();
   Operand role = *kernel.getOperandOf(operand); // verified
   OperandGeometry geometry = OperandGeometry::get(kernel, role);
-  SmallVector<AffineExpr> dims = geometry.getMapDims(), strides = geometry.getMapStrides();
+  auto [dims, strides, offset] = box.hasWindows ? geometry.getWindowMap(box.rows) : geometry.getMap();
   SmallVector<int64_t> extents = {box.columns, box.rows};
   extents.resize(dims.size(), 1);
   int64_t lastSize = static_cast<int64_t>(kernel.getSizes().size()) - 1, lastSymbol = -1;
   getMaxDimAndSymbol<ArrayRef<AffineExpr>>({dims, strides}, lastSize, lastSymbol);
   unsigned sizes = lastSize + 1, position = kernel.getNumArguments();
+  auto ofSizes = [&](AffineExpr expr) { return expr ? AffineMap::get(sizes, 0, expr) : AffineMap(); };
   auto map = TensorMapAttr::get(context, role, geometry.element, AffineMap::get(sizes, 0, dims, context),
                                 AffineMap::get(sizes, 0, strides, context), DenseI64ArrayAttr::get(context, extents),
-                                swizzle, box.lastRows ? AffineMap::get(sizes, 0, box.lastRows) : AffineMap());
+                                swizzle, ofSizes(box.lastRows), ofSizes(offset));
   auto attrs = DictionaryAttr::get(context, NamedAttribute(StringAttr::get(context, kTensorMapAttr), map));
   (void)kernel.insertArgument(position, LLVM::LLVMPointerType::get(context), attrs, operand.getLoc());
 }
@@ -159,7 +165,7 @@ LogicalResult TensorMapBuilder::addMap(LoadAsyncOp load) {
 void TensorMapBuilder::addMaps(StoreOp store) {
   if (isBy(store, MovementKind::TMA))
     for (OutputPanel panel : getOutputPanels(store.getNumColumns(), store.getElementBytes()))
-      addMap(store, store.getDest(), {panel.columns, store.getValue().getType().getRows()}, panel.getSwizzle());
+      addMap(store, store.getDest(), getBox(store, panel.columns), panel.getSwizzle());
 }
 
 struct CreateTensorMaps : dgemm::impl::CreateTensorMapsPassBase<CreateTensorMaps> {

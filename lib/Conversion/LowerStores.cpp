@@ -50,6 +50,7 @@ public:
 private:
   void storeByTMA(NVVMBuilder &b, ArrayRef<StoreOp> stores);
   Value panelAddress(NVVMBuilder &b, StoreOp store, int64_t offset, OutputPanel panel);
+  SmallVector<Value> getCoordinates(NVVMBuilder &b, StoreOp store);
   void storeSlice(NVVMBuilder &b, StoreOp store, int64_t offset);
 
   const SharedMemory &shared;
@@ -65,10 +66,27 @@ Value StoreLowering::panelAddress(NVVMBuilder &b, StoreOp store, int64_t offset,
                               offset + rows * panel.column * panel.elementBytes);
 }
 
-void StoreLowering::storeSlice(NVVMBuilder &b, StoreOp store, int64_t offset) {
+static Value getRow(StoreOp store) { return store.getOffsets().drop_back().back(); }
+
+/// The coordinates (i32) of the slice in its tensor map, innermost first. If the rows end inside of the slice, it is
+/// stored at the end of the window that ends with them, so that TMA drops the rows behind. A slice behind them is all
+/// outside.
+SmallVector<Value> StoreLowering::getCoordinates(NVVMBuilder &b, StoreOp store) {
   SmallVector<Value> coordinates;
   for (Value coordinate : llvm::reverse(store.getOffsets()))
     coordinates.push_back(b.toI32(coordinate));
+  if (!store.getRows())
+    return coordinates;
+  Value sliceRows = b.i32(store.getValue().getType().getRows()), row = coordinates[1];
+  Value left = arith::SubIOp::create(b, b.toI32(store.getRows()), row);
+  Value inside = arith::MinSIOp::create(b, arith::MaxSIOp::create(b, left, b.i32(0)), sliceRows);
+  coordinates[1] = b.add(row, inside); // the window
+  coordinates.insert(coordinates.begin() + 1, arith::SubIOp::create(b, sliceRows, inside));
+  return coordinates;
+}
+
+void StoreLowering::storeSlice(NVVMBuilder &b, StoreOp store, int64_t offset) {
+  SmallVector<Value> coordinates = getCoordinates(b, store);
   Value n = coordinates.front();
   for (OutputPanel panel : getPanels(store)) {
     coordinates.front() = b.add(n, store.getFirstColumn() + panel.column);
@@ -82,28 +100,14 @@ void StoreLowering::storeSlice(NVVMBuilder &b, StoreOp store, int64_t offset) {
   }
 }
 
-/// A slice that reaches past the rows of its group is written without TMA, which would write all of its rows. Several
-/// slices are then lowered one by one, because the rows end inside of at most one of them.
+/// If the rows end before the first slice, none of the slices has a row to store.
 void StoreLowering::lower(ArrayRef<StoreOp> stores) {
-  StoreOp last = stores.back();
+  StoreOp first = stores.front(), last = stores.back();
   NVVMBuilder b(last.getLoc(), last);
-  if (Value rows = last.getRows()) {
-    auto rowOf = [](StoreOp store) { return store.getOffsets().drop_back().back(); };
-    Value end = b.add(rowOf(last), b.index(last.getValue().getType().getRows()));
-    Value isWhole = arith::CmpIOp::create(b, arith::CmpIPredicate::ule, end, rows);
-    auto branch = scf::IfOp::create(b, isWhole, /*withElseRegion=*/true);
-    b.setInsertionPointToStart(branch.thenBlock());
+  if (Value rows = first.getRows())
+    b.when(arith::CmpIOp::create(b, arith::CmpIPredicate::ult, getRow(first), rows), [&] { storeByTMA(b, stores); });
+  else
     storeByTMA(b, stores);
-    for (StoreOp store : stores) {
-      store.setMovementAttr(MovementAttr::get(b.getContext(), MovementKind::Registers));
-      store->moveBefore(branch.elseBlock()->getTerminator());
-    }
-    if (stores.size() > 1)
-      for (StoreOp store : stores)
-        lower(store);
-    return;
-  }
-  storeByTMA(b, stores);
   for (StoreOp store : stores)
     store.erase();
 }

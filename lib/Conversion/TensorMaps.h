@@ -34,8 +34,9 @@ Value findLastTileMap(LoadAsyncOp load);
 /// clipped and the only tile along M has fewer.
 bool hasWholeTiles(LoadAsyncOp load);
 
-/// The kernel argument with the tensor map through which TMA stores `columns` columns of all rows of the fragment of
-/// `store`; null, after an error, if there is none.
+/// The kernel argument with the tensor map through which TMA stores `columns` columns of the fragment of `store`; null,
+/// after an error, if there is none. If the rows of the store end, the map sees the rows of D through windows
+/// (OperandGeometry::getWindowMap).
 Value findTensorMap(StoreOp store, int64_t columns);
 
 } // namespace dgemm

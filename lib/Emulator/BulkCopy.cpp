@@ -67,6 +67,20 @@ static bool checkStart(Context &c, const Instruction &inst, const TensorMap &map
   return false;
 }
 
+bool dgemm::emulator::checkInside(Context &c, const Instruction &inst, const TensorMap &map,
+                                  llvm::ArrayRef<int64_t> coordinates) {
+  int64_t lowest = 0;
+  if (map.offset < 0)
+    map.forEachPiece(coordinates, [&](uint64_t, int64_t global, unsigned) {
+      if (global != TensorMap::kOutside)
+        lowest = std::min(lowest, global);
+    });
+  if (lowest == 0)
+    return true;
+  c.raise(HazardKind::OutOfBounds, inst, "the box reaches " + Twine(-lowest) + " bytes before its operand");
+  return false;
+}
+
 namespace {
 
 /// One copy into one CTA.
@@ -161,7 +175,7 @@ Step dgemm::emulator::execTensorLoad(Context &c, const Instruction &inst) {
     if (!map || !checkCacheHint(c, inst, lane) || !c.mayTouchGlobal(inst))
       return Step::Stop;
     auto coordinates = readCoordinates(c, c.op(inst, 2), lane);
-    if (!checkStart(c, inst, *map, coordinates))
+    if (!checkStart(c, inst, *map, coordinates) || !checkInside(c, inst, *map, coordinates))
       return Step::Stop;
     Load load{c,
               inst,
@@ -180,7 +194,7 @@ Step dgemm::emulator::execTensorLoad(Context &c, const Instruction &inst) {
     load.launch([map, coordinates](uint8_t *shared) {
       const uint8_t *global = map->memory->data;
       map->forEachPiece(coordinates, [&](uint64_t to, int64_t from, unsigned bytes) {
-        if (from >= 0)
+        if (from != TensorMap::kOutside)
           std::memcpy(shared + to, global + from, bytes);
         else if (!map->fillNaN)
           std::memset(shared + to, 0, bytes);

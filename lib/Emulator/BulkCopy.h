@@ -18,6 +18,8 @@ uint64_t getCopyDelay(Machine &machine, uint64_t bytes);
 
 /// The tensor map at an address. Null: a hazard was raised.
 const TensorMap *findTensorMap(Context &c, const Instruction &inst, uint64_t address);
+/// A map with an offset may have elements before its operand, which no box may have. False: a hazard was raised.
+bool checkInside(Context &c, const Instruction &inst, const TensorMap &map, llvm::ArrayRef<int64_t> coordinates);
 llvm::SmallVector<int64_t, 5> readCoordinates(Context &c, const Operand &vector, unsigned lane);
 
 /// The bulk groups of a thread; gives it an agent on first use.

@@ -117,8 +117,11 @@ Step tensorStore(Context &c, const Instruction &inst, AtomicOp reduction) {
                : map->type == dgemm::ElementType::BF16 ? Type::BF16
                : map->type == dgemm::ElementType::I32  ? Type::S32
                                                        : Type::U8;
-    map->forEachPiece(readCoordinates(c, c.op(inst, 1), lane), [&](uint64_t from, int64_t to, unsigned bytes) {
-      if (to >= 0)
+    auto coordinates = readCoordinates(c, c.op(inst, 1), lane);
+    if (!checkInside(c, inst, *map, coordinates))
+      return Step::Stop;
+    map->forEachPiece(coordinates, [&](uint64_t from, int64_t to, unsigned bytes) {
+      if (to != TensorMap::kOutside)
         out.pieces.push_back({uint32_t(from), uint64_t(to), bytes});
     });
     uint64_t address = c.address(c.op(inst, 2), lane);

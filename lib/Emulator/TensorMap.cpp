@@ -85,16 +85,20 @@ private:
   }
 
   void checkMemory() {
-    require(map.memory->address % 16 == 0,
-            "global address is " + Twine(map.memory->address % 16) + " bytes past a multiple of 16");
-    uint64_t extent = uint64_t(map.dims[0]) * map.elementBytes, bytes = map.memory->bytes;
+    uint64_t address = map.memory->address + uint64_t(map.offset);
+    require(address % 16 == 0, "global address is " + Twine(address % 16) + " bytes past a multiple of 16");
+    require(map.offset > -(int64_t(1) << 48) && map.offset <= int64_t(map.memory->bytes),
+            "offset is " + Twine(map.offset) + " bytes, must be above -2^48 and inside of the operand");
+    if (!problem.empty())
+      return;
+    uint64_t extent = uint64_t(map.dims[0]) * map.elementBytes, bytes = map.memory->bytes - map.offset;
     bool fits = extent <= bytes;
     for (size_t i = 1; fits && i < map.dims.size(); ++i) {
       uint64_t count = uint64_t(map.dims[i] - 1), stride = uint64_t(map.strides[i - 1]);
       fits = count <= (bytes - extent) / stride;
       extent += count * stride;
     }
-    require(fits, "reaches past the end of its operand, which has " + Twine(bytes) + " bytes");
+    require(fits, "reaches past the end of its operand, which has " + Twine(map.memory->bytes) + " bytes");
   }
 
   const TensorMap &map;
@@ -133,6 +137,12 @@ llvm::Expected<TensorMap> dgemm::emulator::makeTensorMap(const ParameterInfo &pa
       return value.takeError();
     map.box.push_back(*value);
   }
+  if (info.offset) {
+    llvm::Expected<int64_t> value = info.offset->evaluate(sizes);
+    if (!value)
+      return value.takeError();
+    map.offset = *value;
+  }
   map.elementStrides.append(info.elementStrides.begin(), info.elementStrides.end());
   map.swizzle = info.swizzle;
   map.fillNaN = info.oobFillNaN;
@@ -151,7 +161,7 @@ void TensorMap::forEachPiece(llvm::ArrayRef<int64_t> coordinates,
   uint64_t shared = 0;
   for (;;) {
     bool inside = true;
-    int64_t base = 0;
+    int64_t base = offset;
     for (unsigned i = 1; i < rank(); ++i) {
       int64_t at = coordinates[i] + index[i] * elementStrides[i];
       inside &= at >= 0 && at < dims[i];
@@ -163,13 +173,13 @@ void TensorMap::forEachPiece(llvm::ArrayRef<int64_t> coordinates,
       int64_t last = first + bytes / elementBytes - 1;
       uint64_t at = swizzleOffset(shared + b, swizzle);
       if (!inside || last < 0 || first >= dims[0]) {
-        piece(at, -1, bytes);
+        piece(at, kOutside, bytes);
       } else if (first >= 0 && last < dims[0]) {
         piece(at, base + first * elementBytes, bytes);
       } else {
         for (unsigned e = 0; e < bytes / elementBytes; ++e) {
           bool valid = first + e >= 0 && first + e < dims[0];
-          piece(at + e * elementBytes, valid ? base + (first + e) * elementBytes : -1, elementBytes);
+          piece(at + e * elementBytes, valid ? base + (first + e) * elementBytes : kOutside, elementBytes);
         }
       }
     }

@@ -30,6 +30,8 @@ struct TensorMap {
   llvm::SmallVector<int64_t, 5> elementStrides;
   unsigned swizzle = 0;
   bool fillNaN = false;
+  /// Bytes from the operand to the first element.
+  int64_t offset = 0;
 
   unsigned rank() const { return dims.size(); }
   /// Elements of the box in shared memory along `dim`.
@@ -38,8 +40,11 @@ struct TensorMap {
   /// Required alignment in shared memory: the period of the swizzle pattern, at least 128.
   unsigned sharedAlignment() const { return swizzle ? swizzle * 8 : 128; }
 
-  /// Calls `row(shared offset, global offset or -1, bytes)` for runs that are contiguous and unswizzled within
-  /// themselves: 16 bytes and less. Offset -1: outside of the tensor, filled on loads and skipped on stores.
+  /// Global offset of what is outside of the tensor: filled on loads and skipped on stores.
+  static constexpr int64_t kOutside = INT64_MIN;
+  /// Calls `row(shared offset, global offset or kOutside, bytes)` for runs that are contiguous and unswizzled within
+  /// themselves: 16 bytes and less. With an offset, the tensor may begin before the operand: such runs have negative
+  /// global offsets.
   void forEachPiece(llvm::ArrayRef<int64_t> coordinates,
                     llvm::function_ref<void(uint64_t, int64_t, unsigned)> piece) const;
 };

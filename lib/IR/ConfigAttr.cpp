@@ -147,7 +147,8 @@ LogicalResult MachineAttr::verify(function_ref<InFlightDiagnostic()> emitError, 
 //===----------------------------------------------------------------------===//
 
 LogicalResult TensorMapAttr::verify(function_ref<InFlightDiagnostic()> emitError, Operand, Type element, AffineMap dims,
-                                    AffineMap strides, DenseI64ArrayAttr box, int64_t swizzle, AffineMap rows) {
+                                    AffineMap strides, DenseI64ArrayAttr box, int64_t swizzle, AffineMap rows,
+                                    AffineMap offset) {
   if (!element.isIntOrFloat() || element.getIntOrFloatBitWidth() % 8)
     return emitError() << "expected an element type of whole bytes, but got " << element;
   unsigned rank = dims.getNumResults();
@@ -165,6 +166,10 @@ LogicalResult TensorMapAttr::verify(function_ref<InFlightDiagnostic()> emitError
   if (rows && (rank < 2 || rows.getNumDims() != dims.getNumDims() || rows.getNumResults() != 1))
     return emitError() << "expected 'rows' to be a map of as many sizes as 'dims' to one extent, but got "
                        << AffineMapAttr::get(rows);
+  if (offset && (rank < 3 || offset.getNumDims() != dims.getNumDims() || offset.getNumResults() != 1))
+    return emitError() << "expected 'offset' to be a map of as many sizes as 'dims' to one number of bytes, and at "
+                          "least 3 dims, but got "
+                       << AffineMapAttr::get(offset) << " and " << rank << " dims";
   if (swizzle != 0 && swizzle != 32 && swizzle != 64 && swizzle != 128)
     return emitError() << "expected swizzle to be 0, 32, 64 or 128 bytes, but got " << swizzle;
   int64_t rowBytes = box[0] * element.getIntOrFloatBitWidth() / 8;

@@ -186,11 +186,16 @@ LogicalResult ArgumentVerifier::verifyMap(BlockArgument arg, TensorMapAttr map) 
   if (arg.getType() != LLVM::LLVMPointerType::get(kernel.getContext()))
     return emitError(arg) << "expected a tensor map to be !llvm.ptr, but got " << arg.getType();
   OperandGeometry geometry = OperandGeometry::get(problem, operand);
-  if (map.getElement() == geometry.element && map.getDims().getResults() == ArrayRef(geometry.getMapDims()) &&
-      map.getStrides().getResults() == ArrayRef(geometry.getMapStrides()))
+  AffineMap offset = map.getOffset();
+  bool hasWindows = offset && geometry.shape.size() > 1;
+  MapGeometry expected = hasWindows ? geometry.getWindowMap(map.getBox()[1]) : geometry.getMap();
+  if (map.getElement() == geometry.element && map.getDims().getResults() == ArrayRef(expected.dims) &&
+      map.getStrides().getResults() == ArrayRef(expected.strides) &&
+      (offset ? offset.getResult(0) : AffineExpr()) == expected.offset)
     return success();
   return emitError(arg) << "expected the tensor map of '" << stringifyOperand(operand)
-                        << "' to have the element type, dims and strides of " << geometry.getType();
+                        << "' to have the element type, dims and strides of " << (offset ? "windows of " : "")
+                        << geometry.getType();
 }
 
 LogicalResult KernelOp::verify() {

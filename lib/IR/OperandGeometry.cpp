@@ -185,11 +185,19 @@ MemRefType OperandGeometry::getType() const {
   return MemRefType::get(extents, element, StridedLayoutAttr::get(element.getContext(), /*offset=*/0, given));
 }
 
-SmallVector<AffineExpr> OperandGeometry::getMapDims() const { return SmallVector<AffineExpr>(llvm::reverse(shape)); }
+MapGeometry OperandGeometry::getMap() const {
+  auto inBytes = [&](AffineExpr stride) { return stride * getElementBytes(); };
+  return {SmallVector<AffineExpr>(llvm::reverse(shape)),
+          llvm::map_to_vector(llvm::drop_begin(llvm::reverse(strides)), inBytes), AffineExpr()};
+}
 
-SmallVector<AffineExpr> OperandGeometry::getMapStrides() const {
-  return llvm::map_to_vector(llvm::drop_begin(llvm::reverse(strides)),
-                             [&](AffineExpr stride) { return stride * getElementBytes(); });
+MapGeometry OperandGeometry::getWindowMap(int64_t rows) const {
+  MapGeometry map = getMap();
+  map.dims[1] = map.dims[1] + 1; // windows end before each row, and after the last
+  map.dims.insert(map.dims.begin() + 1, getAffineConstantExpr(rows, element.getContext()));
+  map.offset = map.strides.front() * -rows;
+  map.strides.insert(map.strides.begin(), map.strides.front());
+  return map;
 }
 
 int64_t OperandGeometry::getAccessBytes() const {

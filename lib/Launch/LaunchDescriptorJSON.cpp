@@ -68,6 +68,8 @@ static void write(json::OStream &os, const TensorMapInfo &map) {
   os.attribute("interleave", map.interleave);
   os.attribute("l2_promotion", map.l2Promotion);
   os.attribute("oob_fill", map.oobFillNaN ? "nan" : "zero");
+  if (map.offset)
+    writeCompact(os, "offset", map.offset->toJSON());
 }
 
 static void write(json::OStream &os, const ParameterInfo &parameter) {
@@ -244,7 +246,7 @@ static bool readTensorMap(json::ObjectMapper &object, TensorMapInfo &out, json::
       !object.map("strides", out.strides) || !object.map("box", out.box) ||
       !object.map("element_strides", out.elementStrides) || !object.map("swizzle", out.swizzle) ||
       !object.map("interleave", out.interleave) || !object.map("l2_promotion", out.l2Promotion) ||
-      !object.map("oob_fill", fill))
+      !object.map("oob_fill", fill) || !object.map("offset", out.offset))
     return false;
   size_t rank = out.dims.size();
   if (rank < 1 || rank > 5) {
@@ -261,6 +263,10 @@ static bool readTensorMap(json::ObjectMapper &object, TensorMapInfo &out, json::
   }
   if (out.elementStrides.size() != rank) {
     path.field("element_strides").report("expected as many entries as in dims");
+    return false;
+  }
+  if (out.offset && rank < 3) {
+    path.field("offset").report("expected at least 3 dimensions of a map with an offset");
     return false;
   }
   if (fill != "zero" && fill != "nan") {

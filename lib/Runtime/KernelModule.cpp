@@ -99,8 +99,9 @@ static int getWidthCode(int64_t bytes, int64_t first) {
   return bytes == 0 ? 0 : 1 + countr_zero(uint64_t(bytes / first));
 }
 
-Error encodeTensorMap(const cuda::Driver &driver, const TensorMapValues &map, cuda::DevicePtr address,
+Error encodeTensorMap(const cuda::Driver &driver, const TensorMapValues &map, cuda::DevicePtr operand,
                       cuda::TensorMap &encoded) {
+  cuda::DevicePtr address = map.getAddress(operand);
   if (Error error = checkTensorMapAddress(map, address))
     return error;
   // The driver reads no strides of a map of rank 1, but refuses a null pointer.

@@ -29,6 +29,8 @@ public:
       return fail(formatv("has rank {0}; allowed are 1 to 5", rank));
     if (map.interleave != 0 && rank < 3)
       return fail(formatv("has rank {0}; interleaving needs at least 3", rank));
+    if (map.offset && rank < 3)
+      return fail(formatv("has rank {0}; windows of rows need at least 3", rank));
     if (map.strides.size() + 1 != rank || map.box.size() != rank || map.elementStrides.size() != rank)
       return fail("has strides, box or element strides that do not match its rank");
     for (size_t i = 0; i < rank; ++i)
@@ -65,9 +67,9 @@ private:
   }
 
   /// No two elements may have the same address. The strides may have any order: in a batch, the rows of one matrix may
-  /// be between the rows of another.
+  /// be between the rows of another. Windows overlap; their first rows are the rows of the operand.
   Error checkOverlap() const {
-    SmallVector<size_t, 4> order = to_vector<4>(seq<size_t>(0, map.strides.size()));
+    SmallVector<size_t, 4> order = to_vector<4>(seq<size_t>(map.offset ? 1 : 0, map.strides.size()));
     llvm::sort(order, [&](size_t x, size_t y) { return std::pair(map.strides[x], x) < std::pair(map.strides[y], y); });
     uint64_t below = map.dims[0] * getByteWidth(map.type);
     for (size_t i : order) {
@@ -131,6 +133,12 @@ Expected<TensorMapValues> evaluateTensorMap(StringRef name, const TensorMapInfo 
     values.box.push_back(uint32_t(std::min<uint64_t>(extent, UINT32_MAX)));
   for (int64_t stride : map.elementStrides)
     values.elementStrides.push_back(uint32_t(std::clamp<int64_t>(stride, 0, UINT32_MAX)));
+  if (map.offset) {
+    Expected<int64_t> offset = map.offset->evaluate(sizes);
+    if (!offset)
+      return createStringError(formatv("tensor map '{0}', offset: {1}", name, toString(offset.takeError())));
+    values.offset = *offset;
+  }
   if (Error error = TensorMapChecker(values).check())
     return error;
   return values;

@@ -69,6 +69,8 @@ static TensorMapInfo convert(TensorMapAttr map) {
   info.elementStrides.assign(info.box.size(), 1);
   info.swizzle = map.getSwizzle();
   info.l2Promotion = 256;
+  if (AffineMap offset = map.getOffset())
+    info.offset = convert(offset.getResult(0));
   return info;
 }
 

@@ -49,3 +49,24 @@ dgemm.kernel @multicast(%a: memref<?x640xf8E4M3FN> {dgemm.operand = "a"}, %scale
   } consumer (%wg) x 2 registers = 232 {
   }
 }
+
+// The rows of a store may end inside of a slice. The map of D then has windows of 64 rows, one that ends before each row and one that
+// ends with D. The first of them begins 64 rows before D.
+// CHECK-LABEL: dgemm.kernel @rows(
+// CHECK-SAME: %d_map: {{.*}}operand = d, element = bf16, dims = (d0, d1, d2, d3) -> (384, 64, d0 + 1, d3), strides = (d0, d1, d2, d3) -> (768, 768, d0 * 768), box = [64, 64, 1, 1], swizzle = 128, offset = (d0, d1, d2, d3) -> (-49152)>})
+dgemm.kernel @rows(%a: memref<?x?x640xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<?x5x?xf32> {dgemm.operand = "scale_a"},
+                   %b: memref<?x384x640xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<?x3x5xf32> {dgemm.operand = "scale_b"},
+                   %d: memref<?x?x384xbf16> {dgemm.operand = "d"}, %masked_m: memref<?xi32> {dgemm.operand = "masked_m"},
+                   %M: index {dgemm.size = "M"}, %G: index {dgemm.size = "G"})
+    problem <layout = masked, sizes = [-1, 384, 640, -1]>
+    config <tile = <block = 128x64x128>, schedule = <stages = 2, warpgroups = 2>> {
+  %N = arith.constant 384 : index
+  dgemm.warp_specialize
+  producer registers = 40 {
+  } consumer (%wg) x 2 registers = 232 {
+    %zero = dgemm.zero : <64x64xf32>
+    dgemm.for_each_tile (%m, %n, %g, %rows) of (%M, %N) masked %masked_m : memref<?xi32> tile = [128, 64] group_m = 8 {
+      dgemm.store %zero, %d[%g, %m, %n] rows %rows by <tma> : !dgemm.frag<64x64xf32>, memref<?x?x384xbf16>
+    }
+  }
+}

@@ -34,15 +34,15 @@ func.func @copied(%a: memref<72x200xf8E4M3FN>, %sa: memref<2x72xf32>, %b: memref
   return
 }
 
-// A masked tile that ends inside of the rows of its group is stored without TMA, which would write all of the tile.
+// If the rows of a masked group end inside of a tile, the tile is stored through the window that ends with them. A slice that begins
+// behind them is not stored.
 // CHECK-LABEL: dgemm.kernel @masked
 // CHECK-SAME: dims = (d0, d1, d2, d3) -> (512, 100, 4), strides = (d0, d1, d2, d3) -> (512, 51200), box = [128, 64, 1]
 // CHECK: } consumer
-// CHECK: %[[WHOLE:.*]] = arith.cmpi ule, %{{.*}}, %rows
-// CHECK: scf.if %[[WHOLE]] {
-// CHECK: nvvm.cp.async.bulk.tensor.global.shared.cta %d_map
-// CHECK: } else {
-// CHECK-NEXT: dgemm.store %{{.*}}, %d[%g, %{{.*}}, %n] rows %rows by <registers>
+// CHECK: %[[STARTS:.*]] = arith.cmpi ult, %{{.*}}, %rows
+// CHECK: scf.if %[[STARTS]] {
+// CHECK: nvvm.cp.async.bulk.tensor.global.shared.cta %d_map, %{{.*}}, box[%{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}] :
+// CHECK-NOT: dgemm.store
 func.func @masked(%a: memref<4x100x512xf8E4M3FN>, %sa: memref<4x4x100xf32>, %b: memref<4x64x512xf8E4M3FN>,
                   %sb: memref<4x1x4xf32>, %d: memref<4x100x64xbf16>, %g: memref<4xi32>) {
   dgemm.gemm masked(%g) lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)

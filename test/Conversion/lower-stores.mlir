@@ -75,17 +75,29 @@ dgemm.kernel @slices(%a: memref<?x640xf8E4M3FN> {dgemm.operand = "a"}, %scale_a:
   }
 }
 
-// Rows that end inside of the tile are stored by registers, as TMA would write all of them; so are stores that say so.
+// The rows of a group may end inside of a slice. The box then begins inside of the window that ends with them, and TMA drops the
+// rows of the box behind the window. A slice that begins behind the rows is not stored. Stores by registers stay.
 // CHECK-LABEL: dgemm.kernel @rows(
-// CHECK: scf.if
+// CHECK-NOT: %d_map_0
+// CHECK: %[[STARTS:.*]] = arith.cmpi ult, %[[SLICE:.*]], %M : index
+// CHECK: scf.if %[[STARTS]] {
+// CHECK: %[[ROW:.*]] = arith.index_cast %[[SLICE]] : index to i32
+// CHECK: dgemm.store_fragment
+// CHECK: %[[END:.*]] = arith.index_cast %M : index to i32
+// CHECK: %[[LEFT:.*]] = arith.subi %[[END]], %[[ROW]]
+// CHECK: %[[POSITIVE:.*]] = arith.maxsi %[[LEFT]], %c0_i32{{.*}}
+// CHECK: %[[INSIDE:.*]] = arith.minsi %[[POSITIVE]], %c64_i32
+// CHECK: %[[WINDOW:.*]] = arith.addi %[[ROW]], %[[INSIDE]]
+// CHECK: %[[BEGIN:.*]] = arith.subi %c64_i32, %[[INSIDE]]
+// CHECK: nvvm.cp.async.bulk.tensor.global.shared.cta %d_map, %{{.*}}, box[%{{.*}}, %[[BEGIN]], %[[WINDOW]]] :
 // CHECK: nvvm.cp.async.bulk.commit.group
-// CHECK: } else {
-// CHECK-NEXT: dgemm.store %{{.*}} rows %{{.*}} by <registers> :
 // CHECK: dgemm.store %{{.*}} by <registers> :
+#windows = #dgemm.tensor_map<operand = d, element = bf16, dims = (M, N, K) -> (384, 64, M + 1), strides = (M, N, K) -> (768, 768),
+                             box = [64, 64, 1], swizzle = 128, offset = (M, N, K) -> (-49152)>
 dgemm.kernel @rows(%a: memref<?x640xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<5x?xf32> {dgemm.operand = "scale_a"},
                    %b: memref<384x640xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x5xf32> {dgemm.operand = "scale_b"},
                    %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"},
-                   %d_map: !llvm.ptr {dgemm.tensor_map = #wide})
+                   %d_map: !llvm.ptr {dgemm.tensor_map = #windows})
     problem <sizes = [-1, 384, 640]> config <tile = <block = 128x64x128>, schedule = <stages = 2, warpgroups = 2>> {
   dgemm.warp_specialize
   producer registers = 40 {

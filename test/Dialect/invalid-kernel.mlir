@@ -240,6 +240,21 @@ dgemm.kernel @map_element(
 
 // -----
 
+// Windows of rows begin as many rows before the operand.
+dgemm.kernel @map_offset(
+    // expected-error @+1 {{argument 0 of 'map_offset': expected the tensor map of 'a' to have the element type, dims and strides of windows of 'memref<?x512xf8E4M3FN>'}}
+    %map: !llvm.ptr {dgemm.tensor_map = #dgemm.tensor_map<operand = a, element = f8E4M3FN,
+      dims = (M, N, K) -> (512, 64, M + 1), strides = (M, N, K) -> (512, 512), box = [128, 64, 1], swizzle = 128, offset = (M, N, K) -> (-512)>},
+    %sa: memref<4x?xf32> {dgemm.operand = "scale_a"},
+    %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"},
+    %sb: memref<3x4xf32> {dgemm.operand = "scale_b"},
+    %d: memref<?x384xbf16> {dgemm.operand = "d"},
+    %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
+    config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
+}
+
+// -----
+
 // It is a pointer.
 dgemm.kernel @map_type(
     // expected-error @+1 {{argument 0 of 'map_type': expected a tensor map to be !llvm.ptr, but got 'i64'}}

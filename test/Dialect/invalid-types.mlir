@@ -135,6 +135,13 @@ func.func private @box_rows() attributes {x = #dgemm.tensor_map<operand = a, ele
 
 // -----
 
+// An offset is one number of bytes, of a map with windows.
+// expected-error @+1 {{expected 'offset' to be a map of as many sizes as 'dims' to one number of bytes, and at least 3 dims, but got affine_map<(d0, d1, d2) -> (-64)> and 2 dims}}
+func.func private @map_offset() attributes {x = #dgemm.tensor_map<operand = a, element = f8E4M3FN,
+  dims = (M, N, K) -> (K, M), strides = (M, N, K) -> (K), box = [128, 64], offset = (M, N, K) -> (-64)>}
+
+// -----
+
 // #dgemm.scaled C1: wgmma takes FP8.
 // expected-error @+1 {{expected elements of type f8E4M3FN or f8E5M2, but got 'bf16'}}
 func.func private @scaled_elements() attributes {s = #dgemm.scaled<bf16 by [1, 128] of f32>}

@@ -4,6 +4,7 @@
 // printed. The printer names the map after its operand, at the top of the file.
 // CHECK-DAG: #scale_a_map = #dgemm.tensor_map<operand = scale_a, element = f32, dims = (d0, d1, d2) -> (d0, 4), strides = (d0, d1, d2) -> ((d0 ceildiv 4) * 16), box = [128, 1]>
 // CHECK-DAG: #a_map = #dgemm.tensor_map<operand = a, element = f8E4M3FN, dims = (d0, d1, d2) -> (d2, d0), strides = (d0, d1, d2) -> (d2), box = [128, 64], swizzle = 128>
+// CHECK-DAG: #d_map = #dgemm.tensor_map<operand = d, element = bf16, dims = (d0, d1, d2) -> (d1, 64, d0 + 1), strides = (d0, d1, d2) -> (d1 * 2, d1 * 2), box = [64, 64, 1], swizzle = 128, offset = (d0, d1, d2) -> (d1 * -128)>
 
 // A tile lies in shared memory; without a swizzle none is printed.
 // CHECK-LABEL: func.func private @tiles(
@@ -38,12 +39,15 @@ func.func private @machine() attributes {test.machine = #dgemm.machine<multiproc
 
 // Uses are by that name.
 // CHECK-LABEL: func.func private @maps(
-// CHECK-SAME: test.scales = #scale_a_map, test.swizzled = #a_map
+// CHECK-SAME: test.scales = #scale_a_map, test.swizzled = #a_map, test.windows = #d_map
 func.func private @maps() attributes {
   test.scales = #dgemm.tensor_map<operand = scale_a, element = f32, dims = (M, N, K) -> (M, 4),
                                   strides = (M, N, K) -> ((M ceildiv 4) * 16), box = [128, 1]>,
   test.swizzled = #dgemm.tensor_map<operand = a, element = f8E4M3FN, dims = (M, N, K) -> (K, M),
-                                    strides = (M, N, K) -> (K), box = [128, 64], swizzle = 128>}
+                                    strides = (M, N, K) -> (K), box = [128, 64], swizzle = 128>,
+  test.windows = #dgemm.tensor_map<operand = d, element = bf16, dims = (M, N, K) -> (N, 64, M + 1),
+                                   strides = (M, N, K) -> (N * 2, N * 2), box = [64, 64, 1], swizzle = 128,
+                                   offset = (M, N, K) -> (N * -128)>}
 
 // A movement prints what differs from plain copies.
 // CHECK-LABEL: func.func private @movements(

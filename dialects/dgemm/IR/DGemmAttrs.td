@@ -51,8 +51,11 @@ def DGemm_TensorMapAttr : AttrDef<DGemm_Dialect, "TensorMap"> {
     The kernel argument for the map carries this attribute. `dims` (in elements) and `strides` (in bytes, without the
     innermost) are affine maps of (M, N, K) or (M, N, K, G), or of (M, N, K, G, LDA, LDB, LDD) if a leading dimension is
     dynamic. Their results start with the innermost dimension, as cuTensorMapEncodeTiled takes them. `rows`, if given,
-    is an affine map of the same sizes to the box's extent along rows; `box` then has the largest extent. The launch
-    descriptor is printed from this attribute.
+    is an affine map of the same sizes to the box's extent along rows; `box` then has the largest extent. `offset`, if
+    given, is an affine map of the same sizes to the bytes from the operand to the first element of the map. Such a map
+    sees the rows through windows: dimension 1 is the rows of a window, and window w, dimension 2, is the rows that end
+    before row w. A box that begins inside of a window ends with it, so TMA writes a part of the rows of the box. The
+    launch descriptor is printed from this attribute.
 
     Example:
     ```mlir
@@ -63,10 +66,11 @@ def DGemm_TensorMapAttr : AttrDef<DGemm_Dialect, "TensorMap"> {
   let parameters = (ins EnumParameter<DGemm_Operand>:$operand, "::mlir::Type":$element,
                         "::mlir::AffineMap":$dims, "::mlir::AffineMap":$strides,
                         "::mlir::DenseI64ArrayAttr":$box, DefaultValuedParameter<"int64_t", "0">:$swizzle,
-                        OptionalParameter<"::mlir::AffineMap", "rows of the box, if they depend on the sizes">:$rows);
+                        OptionalParameter<"::mlir::AffineMap", "rows of the box, if they depend on the sizes">:$rows,
+                        OptionalParameter<"::mlir::AffineMap", "bytes before the first element, for windows of rows">:$offset);
   let builders = [AttrBuilder<(ins "Operand":$operand, "Type":$element, "AffineMap":$dims, "AffineMap":$strides,
                                    "DenseI64ArrayAttr":$box, "int64_t":$swizzle), [{
-    return $_get($_ctxt, operand, element, dims, strides, box, swizzle, AffineMap());
+    return $_get($_ctxt, operand, element, dims, strides, box, swizzle, AffineMap(), AffineMap());
   }]>];
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;

@@ -531,10 +531,10 @@ def DGemm_StoreOp : DGemm_Op<"store", [DGemm_InKernel, MemoryEffects<[MemWrite]>
   let summary = "a fragment to global memory, as the element type of D";
   let description = [{
     Values are rounded to bf16 or f16, to nearest even. f32 is stored unchanged. Elements outside the
-    destination are not written. If `rows` is given, rows from that one on are not written; if `columns` is given,
-    columns from that one on are not written. With `accumulate`, the elements are added to those of the destination, in
-    its type. With `part` = [c, n] only n columns of the fragment, from c on, are written; they go to their places in
-    the whole.
+    destination are not written. If `rows` is given, rows from that one on are not written; it is at most the number of
+    rows of the destination. If `columns` is given, columns from that one on are not written. With `accumulate`, the
+    elements are added to those of the destination, in its type. With `part` = [c, n] only n columns of the fragment,
+    from c on, are written; they go to their places in the whole.
 
     Example: `dgemm.store %acc, %d[%m, %n] : !dgemm.frag<128x192xf32>, memref<?x4096xbf16>`.
   }];

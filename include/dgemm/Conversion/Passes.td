@@ -34,7 +34,8 @@ def CreateTensorMapsPass : Pass<"dgemm-create-tensor-maps"> {
     Appends an argument to the kernel for each tensor map that its `dgemm.load_async` and `dgemm.store` ops by `tma`
     need. The `dgemm.tensor_map` of the argument says how the host encodes the map. A box is a tile, or, with multicast,
     the slice of the tile that one of several CTAs loads for all. D has one map for each width of the panels that it is
-    stored in.
+    stored in. If the rows of a store end (`rows`), its maps see the rows of D through windows, one that ends before
+    each row and one that ends with D.
 
     ```mlir
     dgemm.kernel @gemm(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, ...) ... {
@@ -129,9 +130,9 @@ def LowerStoresPass : Pass<"dgemm-lower-stores"> {
   let description = [{
     A `dgemm.store` by `tma` becomes `dgemm.store_fragment` to staging panels, a proxy fence, a barrier of the
     warpgroup, and TMA stores by the first thread of the warpgroup. The staging is reused once those stores have read
-    it. As many stores of a tile go together as the staging holds. If the rows end inside a tile (`rows`), the tile is
-    stored by registers. Such stores, and stores with `by` `registers`, stay for `dgemm-lower-wgmma`. Memref arguments
-    without any use left are dropped.
+    it. As many stores of a tile go together as the staging holds. If the rows end inside a slice (`rows`), its box begins
+    inside of the window that ends with them, so that TMA drops the other rows. Stores with `by` `registers` stay for
+    `dgemm-lower-wgmma`. Memref arguments without any use left are dropped.
 
     ```mlir
     dgemm.store %acc, %d[%m, %n] by <tma> : ...

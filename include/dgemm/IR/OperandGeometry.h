@@ -19,6 +19,13 @@
 
 namespace dgemm {
 
+/// Arguments of cuTensorMapEncodeTiled, innermost dimension first: extents in elements, strides in bytes without the
+/// innermost, and the bytes from the operand to the first element, null if there are none.
+struct MapGeometry {
+  SmallVector<AffineExpr> dims, strides;
+  AffineExpr offset;
+};
+
 /// Extents and strides in elements, outermost first, as expressions of kSizeNames; static sizes are constants.
 struct OperandGeometry {
   Type element;
@@ -42,10 +49,11 @@ struct OperandGeometry {
   int64_t getElementBytes() const { return element.getIntOrFloatBitWidth() / 8; }
   /// The type of the memref; `?` for dynamic values.
   MemRefType getType() const;
-  /// Arguments of cuTensorMapEncodeTiled: extents in elements, innermost first, and strides in bytes without the
-  /// innermost.
-  SmallVector<AffineExpr> getMapDims() const;
-  SmallVector<AffineExpr> getMapStrides() const;
+  MapGeometry getMap() const;
+  /// The rows seen through windows. Window `w` is the `rows` rows that end before row w. So a box that begins at row
+  /// `rows` - n of window w + n has the n rows from w on, and TMA does not write past them. The first windows begin
+  /// before the operand.
+  MapGeometry getWindowMap(int64_t rows) const;
 
 private:
   void setStrides(Operand operand, bool padsRows);

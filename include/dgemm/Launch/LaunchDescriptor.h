@@ -156,6 +156,9 @@ struct TensorMapInfo {
   int64_t l2Promotion = 0;
   /// Out-of-bounds elements read as NaN instead of zero.
   bool oobFillNaN = false;
+  /// Bytes from the operand's base address to globalAddress. A map with an offset sees rows through windows, which
+  /// overlap: dimension 1 is the rows of a window, and dimension 2 counts the windows.
+  std::optional<SizeExpr> offset = std::nullopt;
 };
 
 /// One kernel parameter, in the order of the kernel's signature.

@@ -271,6 +271,36 @@ TEST(TensorMap, FarOutside) {
   kernel.expectClean();
   EXPECT_EQ(kernel.out[0], 0u);
 }
+namespace {
+/// The same with windows of 4 rows of "in", the first of which begins 4 rows before it. `start` has 3 coordinates.
+SmallKernel makeWindows(const std::string &start) {
+  SmallKernel kernel = makeTensor(start);
+  kernel.body.replace(kernel.body.find("tensor.2d"), 9, "tensor.3d");
+  kernel.map.dims = {8, 4, 9};
+  kernel.map.strides = {32, 32};
+  kernel.map.box = {8, 4, 1};
+  kernel.map.elementStrides = {1, 1, 1};
+  kernel.map.offset = -4 * 32;
+  return kernel;
+}
+} // namespace
+
+TEST(TensorMap, BoxEndsWithItsWindow) {
+  SmallKernel kernel = makeWindows("0, 2, 5"); // the last 2 of the rows 1 to 4
+  kernel.expectClean();
+  EXPECT_EQ(kernel.out[0], 124u);
+  EXPECT_EQ(kernel.out[15], 139u);
+  EXPECT_EQ(kernel.out[16], 0u);
+  makeWindows("0, 0, 8").expectClean();
+  makeWindows("0, 4, 8").expectClean(); // none
+}
+TEST(OutOfBounds, WindowBeginsBeforeTheOperand) {
+  makeWindows("0, 1, 3").expectClean();
+  SmallKernel kernel = makeWindows("0, 0, 3");
+  kernel.expectHazard(HazardKind::OutOfBounds);
+  EXPECT_NE(kernel.report.hazard->message.find("the box reaches 32 bytes before its operand"), std::string::npos)
+      << kernel.report.hazard->str();
+}
 // The cases that an H200 was measured with (docs/emulator.md), and one that it was not.
 TEST(Misaligned, StartOfABox) {
   for (const char *start : {"-16, 6", "-4, 6", "0, 6", "4, 6", "1000, 6", "0, -1"})
@@ -319,6 +349,9 @@ TEST(IllegalTensorMap, RulesOfTheDriver) {
   broken([](SmallKernel &k) { k.map.strides = {40}; });
   broken([](SmallKernel &k) { k.map.dims = {8, 9}; });
   broken([](SmallKernel &k) { k.map.swizzle = 16; });
+  broken([](SmallKernel &k) { k.map.offset = -8; });
+  broken([](SmallKernel &k) { k.map.offset = 32; });
+  broken([](SmallKernel &k) { k.map.offset = 1 << 20; });
   broken([](SmallKernel &k) { k.map.elementStrides = {1, 9}; });
   broken([](SmallKernel &k) { k.inOffset = 8; });
   broken([](SmallKernel &k) { k.map.box = {16, 4}, k.map.swizzle = 32; });

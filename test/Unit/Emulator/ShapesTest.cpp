@@ -326,6 +326,35 @@ TEST(Groups, OffsetsWithoutPaddingAndWithIt) {
   }
 }
 
+/// The rows of a group end anywhere in a slice, in each type of D and each width of its panels. Rows of the next group
+/// and rows of no group stay as they are.
+TEST(Groups, RowsEndAnywhereInASlice) {
+  constexpr int64_t kRows[] = {0, 1, 7, 8, 9, 20, 63, 64, 65, 100, 127};
+  std::mt19937_64 random(7);
+  for (const char *config : {"block=64x120", "block=128x72,warpgroups=2", "block=128x72,warpgroups=1",
+                             "block=256x48,early_store=true", "block=192x120,cluster=1x2"})
+    for (GemmLayout layout : {GemmLayout::Offsets, GemmLayout::Masked})
+      for (ElementType type : {ElementType::BF16, ElementType::F32})
+        for (bool accumulate : {false, true}) {
+          SCOPED_TRACE(
+              llvm::formatv("{0} {1} {2} accumulate={3}", config, toString(layout), toString(type), accumulate).str());
+          GemmShape shape;
+          shape.rowAlignment = 1;
+          shape.outType = type;
+          shape.accumulate = accumulate;
+          std::vector<int64_t> rows(6);
+          for (int64_t &own : rows)
+            own = kRows[random() % std::size(kRows)];
+          int64_t m = layout == GemmLayout::Masked ? 130 : std::accumulate(rows.begin(), rows.end(), int64_t(5));
+          llvm::Expected<CompiledGemm> gemm = CompiledGemm::compile({m, 136, 160, layout, 6}, config, "m", shape, rows);
+          ASSERT_TRUE(bool(gemm)) << llvm::toString(gemm.takeError());
+          expectClean(*gemm, random());
+          llvm::shuffle(rows.begin(), rows.end(), random);
+          llvm::cantFail(gemm->setSizes(gemm->sizes, rows)); // the same kernel
+          expectClean(*gemm, random());
+        }
+}
+
 /// One product for each group of columns of K, which the device knows. Groups of none are zero, or as D was.
 TEST(Groups, AlongK) {
   GemmShape shape;

@@ -115,6 +115,22 @@ TEST(LaunchDescriptor, SaysWhatIsAddedTo) {
   EXPECT_TRUE(cantFail(LaunchDescriptor::fromJSON(launch.toJSON())).accumulate);
 }
 
+TEST(LaunchDescriptor, SaysWhereAMapOfWindowsBegins) {
+  LaunchDescriptor launch = makeDescriptor();
+  EXPECT_EQ(launch.toJSON().find("offset"), std::string::npos);
+  TensorMapInfo &map = launch.parameters[0].tensorMap;
+  SizeExpr k = SizeExpr::name("K");
+  map.dims.insert(map.dims.begin() + 1, 64);
+  map.strides.push_back(k);
+  map.box = {128, 64, 1};
+  map.elementStrides = {1, 1, 1};
+  map.offset = SizeExpr::mul(k, -64);
+  EXPECT_NE(launch.toJSON().find("\"offset\": [\"*\",\"K\",-64]"), std::string::npos) << launch.toJSON();
+  Expected<LaunchDescriptor> read = LaunchDescriptor::fromJSON(launch.toJSON());
+  ASSERT_TRUE(bool(read)) << toString(read.takeError());
+  EXPECT_EQ(read->toJSON(), launch.toJSON());
+}
+
 TEST(LaunchDescriptor, WritesReadableJSON) {
   std::string text = makeDescriptor().toJSON();
   EXPECT_EQ(text.find("{\n  \"version\": 3,\n  \"generator\": \"dgemm 0.1.0\",\n"), 0u) << text;
@@ -168,6 +184,9 @@ TEST(LaunchDescriptor, NamesWhatIsWrongByItsPath) {
             "bad launch descriptor: expected as many entries as in dims at launch.parameters[0].box");
   EXPECT_EQ(readEdited("[128,128]", "[128,257]"),
             "bad launch descriptor: expected 1 to 256 at launch.parameters[0].box[1]");
+  EXPECT_EQ(readEdited("\"swizzle\": 128", "\"offset\": -64, \"swizzle\": 128"),
+            "bad launch descriptor: expected at least 3 dimensions of a map with an offset at "
+            "launch.parameters[0].offset");
   EXPECT_EQ(readEdited("\"swizzle\": 128", "\"swizzle\": 16"),
             "bad launch descriptor: expected 0, 32, 64 or 128 at launch.parameters[0].swizzle");
   EXPECT_EQ(readEdited("\"operand\": \"scale_a\"", "\"operand\": \"scale\""),

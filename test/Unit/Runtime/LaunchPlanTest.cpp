@@ -72,6 +72,8 @@ TEST(LaunchPlan, NamesTheLimitOfATensorMap) {
       "tensor map 'map_a' fills with NaN; f8E4M3FN is encoded as an integer type and can be filled with zero only");
   EXPECT_EQ(edit([](TensorMapInfo &map) { map.interleave = 16; }),
             "tensor map 'map_a' has rank 2; interleaving needs at least 3");
+  EXPECT_EQ(edit([](TensorMapInfo &map) { map.offset = -64; }),
+            "tensor map 'map_a' has rank 2; windows of rows need at least 3");
   EXPECT_EQ(edit([](TensorMapInfo &map) { map.dims[0] = SizeExpr::name("G"); }),
             "tensor map 'map_a', dims[0]: size 'G' has no value");
   EXPECT_EQ(edit([](TensorMapInfo &map) { map.box[0] = -1; }), "tensor map 'map_a' has box[0] = -1");
@@ -128,6 +130,29 @@ TEST(LaunchPlan, MatricesMayLieBetweenEachOthersRows) {
   };
   EXPECT_EQ(batch(32), "");
   EXPECT_EQ(batch(48), "tensor map 'map_a' has strides[0] = 96 bytes; the inner dimensions need 144");
+}
+
+/// Windows of 64 rows of a bf16 D[M, 128], of which the first begins 64 rows before D.
+TEST(LaunchPlan, WindowsOfRowsOverlap) {
+  SizeExpr m = SizeExpr::name("M");
+  TensorMapInfo map = makeMap();
+  map.type = ElementType::BF16;
+  map.dims = {128, 64, SizeExpr::add(m, 1)};
+  map.strides = {256, 256};
+  map.box = {64, 64, 1};
+  map.elementStrides = {1, 1, 1};
+  EXPECT_EQ(evaluate(map), "tensor map 'map_a' has strides[1] = 256 bytes; the inner dimensions need 16384");
+  map.offset = -64 * 256;
+  Sizes sizes;
+  sizes["M"] = 200;
+  Expected<TensorMapValues> values = evaluateTensorMap("map_a", map, sizes);
+  ASSERT_TRUE(bool(values)) << toString(values.takeError());
+  EXPECT_EQ(values->dims[2], 201u);
+  EXPECT_EQ(values->getAddress(0x10000), 0x10000u - 64 * 256);
+  map.strides = {256, 240}; // the rows of the operand themselves
+  EXPECT_EQ(evaluate(map), "tensor map 'map_a' has strides[1] = 240 bytes; the inner dimensions need 256");
+  map.offset = SizeExpr::name("G");
+  EXPECT_EQ(evaluate(map), "tensor map 'map_a', offset: size 'G' has no value");
 }
 
 TEST(LaunchPlan, LaunchesNoMoreThanTheWavesTake) {
