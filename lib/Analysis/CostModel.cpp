@@ -201,7 +201,7 @@ static Estimate estimateShape(const ProblemSize &size, const Shape &config, cons
                          double(llvm::divideCeil(m, rows) * (size.isBatched ? countGroups(size) : 1)));
   // The rows of a masked group are an estimate; the model assumes a spread of 30 % to both sides. With more groups,
   // their sum spreads less.
-  constexpr double kSpread[] = {1, 0.7, 0.85, 1.15, 1.3};
+  constexpr double kSpread[] = {1, 0.7, 0.85, 1.15, kMostRowsOfGroup};
   double groups = double(countGroups(size));
   auto countTiles = [&](double factor) {
     return double(llvm::divideCeil(std::max<int64_t>(1, int64_t(double(m) * factor)), rows));

@@ -180,6 +180,15 @@ const TunedEntry *TunedTable::find(const ProblemSize &size) const {
   return best;
 }
 
+/// Whether groups of `size` are one row tile of `config` each if those of `entry` are. If some of them have two, B is
+/// read again for these, which was not measured.
+static bool keepsOneTile(const TunedEntry &entry, const ProblemSize &size, ConfigAttr config) {
+  if (!size.isMasked || ShapedType::isDynamic(size.m))
+    return true;
+  double rows = double(config.getBlockM() * config.getClusterM());
+  return kMostRowsOfGroup * double(entry.m) > rows || kMostRowsOfGroup * double(size.m) <= rows;
+}
+
 /// The config that one table has for `size`. A different number of multiprocessors than it was measured with is another
 /// machine.
 static std::optional<ConfigAttr> findIn(const TunedTable &table, MLIRContext *context, const ProblemSize &size,
@@ -189,7 +198,8 @@ static std::optional<ConfigAttr> findIn(const TunedTable &table, MLIRContext *co
     return std::nullopt;
   ConfigAttr config = parseWholeConfig([&] { return emitError(UnknownLoc::get(context)); }, context, entry->config);
   // The alignment of a contiguous problem may exclude a config that was measured with another.
-  if (config && size.allows(config) && !data.leavesOut(size, config) && fields.match(config))
+  if (config && size.allows(config) && !data.leavesOut(size, config) && fields.match(config) &&
+      keepsOneTile(*entry, size, config))
     return config;
   return std::nullopt;
 }

@@ -19,6 +19,10 @@
 
 namespace dgemm {
 
+/// The rows that the largest group is assumed to have, as a multiple of the expected ones, if the kernel reads the
+/// number of rows of each group.
+constexpr double kMostRowsOfGroup = 1.3;
+
 /// Sizes in elements; ShapedType::kDynamic for one that is unknown (the model then assumes 4096, and 8 groups).
 struct ProblemSize {
   /// Rows of all groups together, or of each group if `isMasked` or `isBatched`. If `isMasked`, the kernel reads the

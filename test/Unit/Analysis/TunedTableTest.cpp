@@ -171,6 +171,25 @@ TEST(TunedTable, ShippedTablesAreLegal) {
   }
 }
 
+/// Groups of 36 rows spread to 47, and have one tile of 64 rows; of 64 rows some have two, which B is read for again.
+TEST(TunedTable, IsNotOfGroupsThatHaveAnotherTile) {
+  MLIRContext context;
+  context.loadDialect<DGemmDialect>();
+  const Machine &machine = *Machine::find("h200");
+  auto isTuned = [&](int64_t m) {
+    ProblemSize size = {m, 4096, 7168, 64};
+    size.isMasked = true;
+    return findTunedConfig(&context, size, {}, machine).has_value();
+  };
+  EXPECT_TRUE(isTuned(36)); // 64x112
+  EXPECT_TRUE(isTuned(49));
+  EXPECT_FALSE(isTuned(50));
+  EXPECT_FALSE(isTuned(64));
+  EXPECT_TRUE(isTuned(234)); // 128x192, of which groups have two or three anyway
+  EXPECT_TRUE(isTuned(256));
+  EXPECT_TRUE(isTuned(kDynamic));
+}
+
 /// A table serves the machine of its name, with all of its multiprocessors.
 TEST(TunedTable, IsOfAMachine) {
   MLIRContext context;
