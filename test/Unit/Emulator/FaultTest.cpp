@@ -86,6 +86,16 @@ const CompiledGemm &getGoodPair() {
   return *good;
 }
 
+/// The rows of each group end inside of a slice, and the rows behind them are of the next group.
+const CompiledGemm &getGoodRows() {
+  GemmShape shape;
+  shape.rowAlignment = 1;
+  static CompiledGemm *good = new CompiledGemm(llvm::cantFail(CompiledGemm::compile(
+      {130, 64, 256, GemmLayout::Offsets, 3}, "block = 64x64x128, stages = 3, warpgroups = 1, split_k = 1",
+      /*dynamic=*/"", shape, {65, 20, 45})));
+  return *good;
+}
+
 constexpr const char *kExpect = "mbarrier.arrive.expect_tx";
 constexpr const char *kTry = "mbarrier.try_wait.parity";
 constexpr const char *kLoad = "cp.async.bulk.tensor.2d.shared::cluster";
@@ -294,11 +304,35 @@ std::vector<Fault> makePairFaults() {
            }}};
 }
 
+/// Each box has all of its rows, of which the last are of the next group.
+bool storeWholeSlices(PtxEditor &ptx) {
+  std::string line = ptx.getLine(ptx.find(", 64, %r")); // sub.s32 begin, 64, inside;
+  std::string inside = line.substr(line.rfind('%'), line.rfind(';') - line.rfind('%'));
+  return ptx.replaceIn("\t" + inside + ", %r", "min.s32", "max.s32");
+}
+
+std::vector<Fault> makeRowFaults() {
+  using K = HazardKind;
+  using P = PtxEditor;
+  using L = LaunchDescriptor;
+  return {
+      // A box begins with its window, where it has few rows in it: its first rows are before those of the group.
+      {"BoxBeginsWithTheWindow",
+       {K::OutputWrittenTwice},
+       [](P &p, L &) { return p.replaceIn(", 64, %r", "sub.s32", "shr.u32"); }},
+      {"WindowEndsWithTheSlice", {K::OutputWrittenTwice}, [](P &p, L &) { return storeWholeSlices(p); }},
+      {"MapBeginsWithTheOperand",
+       {K::IllegalTensorMap},
+       [](P &, L &l) { return (findMap(l, "d")->offset = 0).has_value(); }},
+  };
+}
+
 class FaultTest : public testing::TestWithParam<Fault> {};
 class SplitFaultTest : public testing::TestWithParam<Fault> {};
 class OverlappingFaultTest : public testing::TestWithParam<Fault> {};
 class AccumulatingFaultTest : public testing::TestWithParam<Fault> {};
 class PairFaultTest : public testing::TestWithParam<Fault> {};
+class RowFaultTest : public testing::TestWithParam<Fault> {};
 
 std::string list(const std::vector<HazardKind> &kinds) {
   std::string text;
@@ -324,6 +358,7 @@ TEST(FaultSuite, TheKernelsAreGoodBefore) {
   expectGood(getGoodOverlapping());
   expectGood(getGoodAccumulating());
   expectGood(getGoodPair());
+  expectGood(getGoodRows());
 }
 
 static void expectFound(const Fault &fault, const CompiledGemm &good) {
@@ -346,6 +381,7 @@ TEST_P(SplitFaultTest, IsFoundWithTheRightKind) { expectFound(GetParam(), getGoo
 TEST_P(OverlappingFaultTest, IsFoundWithTheRightKind) { expectFound(GetParam(), getGoodOverlapping()); }
 TEST_P(AccumulatingFaultTest, IsFoundWithTheRightKind) { expectFound(GetParam(), getGoodAccumulating()); }
 TEST_P(PairFaultTest, IsFoundWithTheRightKind) { expectFound(GetParam(), getGoodPair()); }
+TEST_P(RowFaultTest, IsFoundWithTheRightKind) { expectFound(GetParam(), getGoodRows()); }
 
 /// Lanes of a warp that initialises barriers or prefetches have parted when it arrives at its cluster, and at the end.
 TEST(FaultSuite, LanesOfAClusterMeetAtItsBarrier) {
@@ -385,6 +421,8 @@ INSTANTIATE_TEST_SUITE_P(Faults, OverlappingFaultTest, testing::ValuesIn(makeOve
 INSTANTIATE_TEST_SUITE_P(Faults, AccumulatingFaultTest, testing::ValuesIn(makeAccumulatingFaults()),
                          [](const testing::TestParamInfo<Fault> &info) { return std::string(info.param.name); });
 INSTANTIATE_TEST_SUITE_P(Faults, PairFaultTest, testing::ValuesIn(makePairFaults()),
+                         [](const testing::TestParamInfo<Fault> &info) { return std::string(info.param.name); });
+INSTANTIATE_TEST_SUITE_P(Faults, RowFaultTest, testing::ValuesIn(makeRowFaults()),
                          [](const testing::TestParamInfo<Fault> &info) { return std::string(info.param.name); });
 INSTANTIATE_TEST_SUITE_P(Faults, SplitFaultTest, testing::ValuesIn(makeSplitFaults()),
                          [](const testing::TestParamInfo<Fault> &info) { return std::string(info.param.name); });

@@ -331,8 +331,9 @@ TEST(Groups, OffsetsWithoutPaddingAndWithIt) {
 TEST(Groups, RowsEndAnywhereInASlice) {
   constexpr int64_t kRows[] = {0, 1, 7, 8, 9, 20, 63, 64, 65, 100, 127};
   std::mt19937_64 random(7);
-  for (const char *config : {"block=64x120", "block=128x72,warpgroups=2", "block=128x72,warpgroups=1",
-                             "block=256x48,early_store=true", "block=192x120,cluster=1x2"})
+  for (const char *config :
+       {"block=64x120,split_k=1", "block=128x72,split_k=1,warpgroups=2", "block=128x72,split_k=1,warpgroups=1",
+        "block=256x48,split_k=1,early_store=true", "block=192x120,cluster=1x2"})
     for (GemmLayout layout : {GemmLayout::Offsets, GemmLayout::Masked})
       for (ElementType type : {ElementType::BF16, ElementType::F32})
         for (bool accumulate : {false, true}) {
@@ -348,6 +349,7 @@ TEST(Groups, RowsEndAnywhereInASlice) {
           int64_t m = layout == GemmLayout::Masked ? 130 : std::accumulate(rows.begin(), rows.end(), int64_t(5));
           llvm::Expected<CompiledGemm> gemm = CompiledGemm::compile({m, 136, 160, layout, 6}, config, "m", shape, rows);
           ASSERT_TRUE(bool(gemm)) << llvm::toString(gemm.takeError());
+          EXPECT_EQ(gemm->ptx.find("\tst.global"), std::string::npos);
           expectClean(*gemm, random());
           llvm::shuffle(rows.begin(), rows.end(), random);
           llvm::cantFail(gemm->setSizes(gemm->sizes, rows)); // the same kernel
