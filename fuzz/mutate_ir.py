@@ -37,7 +37,8 @@ STOCK = ["canonicalize", "cse", "loop-invariant-code-motion", "control-flow-sink
 PROBLEMS = ["--m=? --n=64 --k=256", "--m=100 --n=129 --k=200", "--m=? --n=? --k=? --config=block=64x64,split_k=2",
             "--layout=contiguous --m=? --groups=4 --n=72 --k=384 --row-alignment=64 --config=block=64x64,cluster=2x1",
             "--layout=masked --m=200 --groups=? --n=136 --k=512 --config=block=128x256,early_store=true",
-            "--m=? --n=512 --k=1024 --config=block=128x128,unroll=4,rotate=true"]  # fmt: skip
+            "--m=? --n=512 --k=1024 --config=block=128x128,unroll=4,rotate=true",
+            "--m=? --n=512 --k=1024 --scale-a=row --scale-b=row --accuracy=fast --config=block=128x128,pingpong=true"]  # fmt: skip
 MLIR_OPT = "/usr/lib/llvm-22/bin/mlir-opt"
 TENSORS = {"raise": "dgemm-raise", "fuse-epilogue": "dgemm-fuse-epilogue", "both": "dgemm-raise,dgemm-fuse-epilogue",
            "bufferize": "dgemm-raise,dgemm-fuse-epilogue,one-shot-bufferize{bufferize-function-boundaries allow-unknown-ops}"}

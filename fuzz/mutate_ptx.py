@@ -35,6 +35,7 @@ CLASSES = {
     "unrolled": "--m=256 --n=144 --k=640 --config=block=128x144,stages=3,warpgroups=2,unroll=2,split_k=1",
     "early": "--m=256 --n=128 --k=384 --config=block=256x64,stages=2,early_store=true,serpentine=true",
     "wide": "--m=128 --n=512 --k=384 --config=block=128x256,stages=2,warpgroups=2,even_waves=true",
+    "turns": "--m=256 --n=128 --k=384 --config=block=64x64,stages=3,pingpong=true",
     "narrow": "--m=64 --n=24 --k=512 --config=block=64x8,stages=3,warpgroups=1,split_k=1",
     "pdl": "--m=128 --n=128 --k=512 --config=block=64x64,stages=3,warpgroups=1 --pdl",
     "generic": "--m=70 --n=57 --k=601 --config=block=64x48,stages=3",

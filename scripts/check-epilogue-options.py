@@ -23,7 +23,7 @@ LAYOUTS = ["dense", "contiguous", "masked"]
 CHAINS = ["bias+gelu", "bias+relu", "bias+silu+row_scale", "scale+bias+residual", "row_scale+residual", "bias+tanh+scale+residual",
           "residual+relu2"]
 CONFIGS = ["", "", "", "cluster = 2x1, rotate = false", "cluster = 1x2", "split_k = 2", "split_k = 3", "unroll = 2, rotate = false",
-           "warpgroups = 2", "early_store = true", "block = 64x64x128, warpgroups = 1"]
+           "warpgroups = 2", "early_store = true", "pingpong = true", "block = 64x64x128, warpgroups = 1"]
 UNARY = ["arith.negf", "math.exp", "math.exp2", "math.log", "math.tanh", "math.erf", "math.sqrt", "math.rsqrt", "math.absf",
          "math.floor", "math.ceil", "math.trunc", "math.roundeven", "math.log1p", "math.expm1", "math.log2"]
 BINARY = ["arith.addf", "arith.subf", "arith.mulf", "arith.divf", "arith.maximumf", "arith.minimumf", "arith.maxnumf", "arith.minnumf",

@@ -20,7 +20,8 @@ import tempfile
 GRANULARITIES = ["tensor", "row", "1x128", "128x128"]
 PAIRS = list(itertools.product(GRANULARITIES, GRANULARITIES))
 CONFIGS = ["", "", "", "cluster = 2x1, rotate = false", "cluster = 1x2", "split_k = 2", "split_k = 3", "unroll = 2, rotate = false",
-           "warpgroups = 2", "serpentine = true", "rotate = true, unroll = 1", "early_store = true", "early_store = true, warpgroups = 2"]
+           "warpgroups = 2", "serpentine = true", "rotate = true, unroll = 1", "early_store = true", "early_store = true, warpgroups = 2", "pingpong = true",
+           "pingpong = true, cluster = 2x1"]
 
 
 def make_problem(seed, index):

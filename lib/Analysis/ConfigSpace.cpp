@@ -59,9 +59,11 @@ static bool serpentinePays(const SpillKey &key, int64_t kBlocks) {
 }
 
 void dgemm::forEachCandidate(const ConfigFields &fields, const SpillData &spills, int64_t rows, int64_t k,
-                             bool isMasked, StageScales scales, function_ref<void(const ConfigFields &)> visit) {
+                             bool isMasked, StageScales scales, bool pingpongPays,
+                             function_ref<void(const ConfigFields &)> visit) {
   constexpr int64_t kEnoughStages = 16;
-  auto add = [&](int64_t blockM, int64_t blockN, int64_t warpgroups, Extents<2> cluster, int64_t splitK) {
+  auto add = [&](int64_t blockM, int64_t blockN, int64_t warpgroups, Extents<2> cluster, int64_t splitK,
+                 bool pingpong = false) {
     // The CTAs of a split K take their parts at run time.
     int64_t kBlocks = ShapedType::isDynamic(k) || splitK > 1 ? 0 : llvm::divideCeil(k, kScaleBlock);
     SpillKey key(blockM, blockN, warpgroups,
@@ -69,17 +71,18 @@ void dgemm::forEachCandidate(const ConfigFields &fields, const SpillData &spills
                  : cluster != Extents<2>({1, 1}) ? SpillKey::Sharing::Tiles
                                                  : SpillKey::Sharing::None);
     key.rotate = fields.schedule.rotate.value_or(false);
+    key.pingpong = pingpong;
     key.rows = isMasked ? SpillKey::Rows::Masked : SpillKey::Rows::All;
     key.unroll = fields.schedule.unroll.value_or(4);
     SpillKey early = key;
     early.earlyStore = true;
-    key.earlyStore = fields.schedule.earlyStore.value_or(earlyStorePays(spills, early, kBlocks));
+    key.earlyStore = fields.schedule.earlyStore.value_or(!pingpong && earlyStorePays(spills, early, kBlocks));
     if (!fields.schedule.unroll && !unrollingPays(spills, key, kBlocks))
       key.unroll = 1;
     SpillKey rotated = key;
     rotated.rotate = true;
-    int64_t deepest =
-        SharedMemoryLayout::getMaxStages(blockM, blockN, kScaleBlock, kMaxStages, splitK, key.earlyStore, scales);
+    int64_t deepest = SharedMemoryLayout::getMaxStages(blockM, blockN, kScaleBlock, kMaxStages, splitK,
+                                                       getStaging(key.earlyStore, pingpong), scales);
     bool readsBOnce = !ShapedType::isDynamic(rows) && rows <= blockM * cluster[0];
     ConfigFields all = fields;
     auto choose = [](auto &field, auto value) {
@@ -95,13 +98,16 @@ void dgemm::forEachCandidate(const ConfigFields &fields, const SpillData &spills
     choose(all.schedule.unroll, key.unroll);
     choose(all.schedule.rotate, rotationPays(spills, rotated));
     choose(all.schedule.earlyStore, key.earlyStore);
+    all.schedule.pingpong = pingpong;
     choose(all.loads.b, readsBOnce ? CachePolicy::EvictFirst : CachePolicy::Normal);
     visit(all);
   };
-  auto addAll = [&](int64_t blockM, int64_t blockN, int64_t warpgroups) {
+  auto addAll = [&](int64_t blockM, int64_t blockN, int64_t warpgroups, bool pingpong = false) {
     for (int64_t clusterM = 1; clusterM <= 2; ++clusterM)
       for (int64_t clusterN = 1; clusterN <= 2; ++clusterN)
-        add(blockM, blockN, warpgroups, Extents<2>({clusterM, clusterN}), /*splitK=*/1);
+        add(blockM, blockN, warpgroups, Extents<2>({clusterM, clusterN}), /*splitK=*/1, pingpong);
+    if (pingpong)
+      return;
     for (int64_t splitK = 2; splitK <= hopper::kMaxCluster; ++splitK)
       add(blockM, blockN, warpgroups, Extents<2>({1, 1}), splitK);
   };
@@ -113,6 +119,16 @@ void dgemm::forEachCandidate(const ConfigFields &fields, const SpillData &spills
       for (int64_t blockN = hopper::kWgmmaNStep; blockN <= hopper::kWgmmaMaxN; blockN += hopper::kWgmmaNStep)
         addAll(blockM, blockN, warpgroups);
     }
+  if (!fields.schedule.pingpong.value_or(pingpongPays))
+    return;
+  for (int64_t blockN = hopper::kWgmmaNStep; blockN <= hopper::kWgmmaMaxN; blockN += hopper::kWgmmaNStep) {
+    if (!fields.schedule.pingpong) { // slices of 64 rows and clusters were slower (docs/cost-model.md)
+      add(2 * hopper::kWgmmaM, blockN, kTurns, Extents<2>({1, 1}), /*splitK=*/1, /*pingpong=*/true);
+      continue;
+    }
+    for (int64_t blockM : {hopper::kWgmmaM, 2 * hopper::kWgmmaM})
+      addAll(blockM, blockN, kTurns, /*pingpong=*/true);
+  }
 }
 
 LegalConfigs::LegalConfigs(MLIRContext *context)

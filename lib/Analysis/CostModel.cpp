@@ -62,6 +62,8 @@ ProblemSize ProblemSize::get(GemmOp gemm) {
   size.loadsByTMA = allowsTMA(Operand::A) && allowsTMA(Operand::B);
   ProblemAttr problem = gemm.getProblem();
   size.isGated = problem.isGated();
+  size.pingpongPays =
+      problem.getAccuracy() == AccuracyKind::Fast && (problem.getRhs().isForEachRow() || problem.getEpilogue());
   size.scales = StageScales::get(problem);
   size.readsColumnScales = size.scales.ofB && !allowsTMA(Operand::ScaleB);
   size.recipe = getRecipeName(problem);
@@ -75,7 +77,7 @@ bool ProblemSize::allows(ConfigAttr config) const {
     return false;
   if ((scales.ofB || scales.before) &&
       SharedMemoryLayout::getMaxStages(config.getBlockM(), config.getBlockN(), config.getBlockK(), config.getStages(),
-                                       config.getSplitK(), config.getSchedule().getEarlyStore(),
+                                       config.getSplitK(), config.getSchedule().getStaging(),
                                        scales) < config.getStages())
     return false;
   if (isKGrouped && (config.getSplitK() > 1 || config.getOrder().getSerpentine()))
@@ -95,14 +97,14 @@ namespace {
 /// The model's view of a config.
 struct Shape {
   int64_t blockM, blockN, blockK, clusterM, clusterN, splitK, groupM, stages, warpgroups, unroll;
-  bool isRotated;
+  bool isRotated, takesTurns;
 
   /// From a complete config.
   explicit Shape(const ConfigFields &all)
       : blockM((*all.tile.block)[0]), blockN((*all.tile.block)[1]), blockK((*all.tile.block)[2]),
         clusterM((*all.tile.cluster)[0]), clusterN((*all.tile.cluster)[1]), splitK(*all.tile.splitK),
         groupM(*all.order.groupM), stages(*all.schedule.stages), warpgroups(*all.schedule.warpgroups),
-        unroll(*all.schedule.unroll), isRotated(*all.schedule.rotate) {}
+        unroll(*all.schedule.unroll), isRotated(*all.schedule.rotate), takesTurns(*all.schedule.pingpong) {}
 };
 } // namespace
 
@@ -115,6 +117,8 @@ static constexpr double kColumnScales = 48.0 / 128;
 static double estimateMath(const Shape &config, const MachineCosts &costs, bool scalesColumns) {
   int64_t blockN = config.blockN;
   double tensor = double(config.blockM * blockN) / 32;
+  if (config.takesTurns) // the warpgroup whose turn it is keeps the tensor cores busy
+    return costs.tensor2 * tensor;
   bool isOdd = blockN % 16;
   if (config.warpgroups == 1) // nothing hides the wait and the promotion
     return costs.wait * (config.isRotated ? costs.waitRotated : 1) +
@@ -187,7 +191,8 @@ static Estimate estimateTiles(const ProblemSize &size, const Shape &config, cons
           active * double(ctas) * sent / costs.dsmemAll;
   double readsOfB = size.isMasked ? 1 + costs.reread * std::max(0.0, rowTiles - 1) : 1;
   e.dram = (allRows * double(k) + double(groups) * double(n * k) * readsOfB + 2 * allRows * double(n)) / costs.dram;
-  e.compute = e.waves * double(e.kBlocks) * e.kBlock + (e.waves - 1) * e.end;
+  // Warpgroups that take turns hide all ends but the last.
+  e.compute = e.waves * double(e.kBlocks) * e.kBlock + (config.takesTurns ? 0 : e.waves - 1) * e.end;
   e.launch = costs.launch;
   e.total = (combine(costs.dramOverlap, {e.compute, e.dram}) + e.end + e.launch) *
             (clusterM * clusterN > 1 ? costs.multicast : 1);
@@ -224,7 +229,7 @@ static Estimate estimateShape(const ProblemSize &size, const Shape &config, cons
 /// Whether scales of columns that are read from the operand find registers beside the accumulators. Of 43 configs that
 /// are neither unrolled nor rotated ptxas 13.0 spilled three, those with 192 registers of accumulators.
 static bool hasRoomForColumnScales(ConfigAttr config) {
-  return getAccumulatorRegisters(config.getBlockM(), config.getBlockN(), config.getWarpgroups()) < 192;
+  return getAccumulatorRegisters(config.getBlockM(), config.getBlockN(), config.getTileWarpgroups()) < 192;
 }
 
 /// True if a legal config may be chosen for the problem.
@@ -253,11 +258,12 @@ static void visitCandidates(const ProblemSize &size, ConfigFields fields, const 
     fields.order.evenWaves = false;
   // M of a contiguous layout says nothing about the rows of a group.
   int64_t rows = size.rowAlignment ? ShapedType::kDynamic : size.m;
-  forEachCandidate(fields, spills, rows, size.k, size.isMasked, size.scales, [&](const ConfigFields &candidate) {
-    Shape shape(candidate);
-    if (shape.stages >= 2 && isSplitUseful(size, shape, fields))
-      visit(candidate, shape);
-  });
+  forEachCandidate(fields, spills, rows, size.k, size.isMasked, size.scales, size.pingpongPays,
+                   [&](const ConfigFields &candidate) {
+                     Shape shape(candidate);
+                     if (shape.stages >= 2 && isSplitUseful(size, shape, fields))
+                       visit(candidate, shape);
+                   });
 }
 
 SmallVector<ConfigAttr> dgemm::enumerateConfigs(MLIRContext *context, const ProblemSize &size,
@@ -309,7 +315,9 @@ FailureOr<SelectedConfig> dgemm::selectConfig(MLIRContext *context, const Proble
   int64_t splitK = all.tile.splitK.value_or(1);
   int64_t fit = splitK < 1 ? 0
                            : SharedMemoryLayout::getMaxStages(blockM, blockN, blockK, 16, splitK,
-                                                              all.schedule.earlyStore.value_or(false), size.scales);
+                                                              getStaging(all.schedule.earlyStore.value_or(false),
+                                                                         all.schedule.pingpong.value_or(false)),
+                                                              size.scales);
   if (!all.schedule.stages)
     all.schedule.stages = std::max<int64_t>(2, fit);
   ConfigAttr config = all.get(emitError, context);

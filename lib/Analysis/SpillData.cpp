@@ -30,6 +30,7 @@ struct SpillEntry {
   std::vector<int64_t> unroll = {1, 2, 4};
   std::vector<SpillKey::Rows> rows = {SpillKey::Rows::All, SpillKey::Rows::Masked, SpillKey::Rows::OneMaskedGroup};
   std::optional<bool> rotate, earlyStore, loadsByTMA;
+  bool pingpong = false;
 
   void addTo(llvm::DenseSet<uint32_t> &indices) const {
     auto valuesOf = [](std::optional<bool> value) {
@@ -38,6 +39,7 @@ struct SpillEntry {
     SpillKey key;
     key.blockM = blockM;
     key.warpgroups = warpgroups;
+    key.pingpong = pingpong;
     for (int64_t columns : blockN) {
       key.blockN = columns;
       for (SpillKey::Sharing value : sharing) {
@@ -72,6 +74,7 @@ SpillKey::SpillKey(ConfigAttr config)
   unroll = config.getSchedule().getUnroll();
   rotate = config.getSchedule().getRotate();
   earlyStore = config.getSchedule().getEarlyStore();
+  pingpong = config.getSchedule().getPingpong();
 }
 
 uint32_t SpillKey::getIndex() const {
@@ -82,7 +85,7 @@ uint32_t SpillKey::getIndex() const {
   index = index * 4 + uint32_t(sharing); // 0 to 2
   index = index * 8 + unroll;            // 1, 2 or 4
   index = index * 4 + rotate * 2 + earlyStore;
-  return (index * 4 + uint32_t(rows)) * 2 + loadsByTMA;
+  return ((index * 4 + uint32_t(rows)) * 2 + loadsByTMA) * 2 + pingpong;
 }
 
 namespace dgemm {
@@ -118,7 +121,7 @@ static bool fromJSON(const llvm::json::Value &value, SpillEntry &entry, llvm::js
          map.map("block_n", entry.blockN) && map.mapOptional("sharing", entry.sharing) &&
          map.mapOptional("unroll", entry.unroll) && map.mapOptional("rotate", entry.rotate) &&
          map.mapOptional("early_store", entry.earlyStore) && map.mapOptional("rows", entry.rows) &&
-         map.mapOptional("loads_by_tma", entry.loadsByTMA);
+         map.mapOptional("loads_by_tma", entry.loadsByTMA) && map.mapOptional("pingpong", entry.pingpong);
 }
 } // namespace dgemm
 

@@ -15,6 +15,7 @@
 #include "dgemm/Conversion/Passes.h"
 #include "dgemm/IR/DGemm.h"
 #include "dgemm/IR/SharedMemoryLayout.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/Interfaces/LoopLikeInterface.h"
 
 namespace dgemm {
@@ -51,6 +52,7 @@ private:
   RingPosition assignLoop(LoopLikeOpInterface loop, RingPosition position);
   RingPosition assignBranch(scf::IfOp branch, RingPosition position);
   RingPosition advance(NVVMBuilder &b, RingPosition position);
+  RingPosition advance(NVVMBuilder &b, RingPosition position, SkipOp skip);
   void assignWait(NVVMBuilder &b, WaitOp wait, RingPosition position);
 
   RingType ring;
@@ -58,11 +60,10 @@ private:
   int64_t held = 0;
 };
 
+bool isRingOp(Operation *op) { return isa<AcquireOp, WaitOp, CommitOp, ReleaseOp, SkipOp>(op); }
+
 bool usesRing(Operation *op) {
-  return op
-      ->walk([](Operation *inner) {
-        return isa<AcquireOp, WaitOp, CommitOp, ReleaseOp>(inner) ? WalkResult::interrupt() : WalkResult::advance();
-      })
+  return op->walk([](Operation *inner) { return isRingOp(inner) ? WalkResult::interrupt() : WalkResult::advance(); })
       .wasInterrupted();
 }
 
@@ -72,6 +73,23 @@ RingPosition RoleWalk::advance(NVVMBuilder &b, RingPosition position) {
   Value stage = arith::SelectOp::create(b, wraps, b.i32(0), next);
   Value parity = b.bitXor(position.parity, arith::ExtUIOp::create(b, b.getI32Type(), wraps));
   Value slot = position.slot ? b.bitAnd(b.add(position.slot, 1), kBlockScaleSlots - 1) : Value();
+  return {stage, parity, slot};
+}
+
+/// Advances by the stages that `skip` leaves to another warpgroup.
+RingPosition RoleWalk::advance(NVVMBuilder &b, RingPosition position, SkipOp skip) {
+  int64_t depth = ring.getDepth();
+  std::optional<int64_t> known = getConstantIntValue(skip.getCount());
+  // A known number of whole rounds only flips the parity. What is left ends in the same round or in the next one.
+  Value count = known ? b.i32(*known % depth) : b.toI32(skip.getCount());
+  Value next = b.add(position.stage, count);
+  Value rounds = arith::DivUIOp::create(b, next, b.i32(depth));
+  Value stage = arith::SubIOp::create(b, next, b.mul(rounds, depth));
+  Value flips = known && *known / depth % 2 ? b.bitXor(rounds, b.i32(1)) : rounds;
+  Value parity = b.bitXor(position.parity, b.bitAnd(flips, 1));
+  Value slot = position.slot ? b.bitAnd(b.add(position.slot, known ? b.i32(*known % kBlockScaleSlots) : count),
+                                        kBlockScaleSlots - 1)
+                             : Value();
   return {stage, parity, slot};
 }
 
@@ -90,6 +108,11 @@ std::optional<int64_t> countAdvances(Block &block) {
   for (Operation &op : block) {
     if (isa<CommitOp, ReleaseOp>(op)) {
       ++count;
+    } else if (auto skip = dyn_cast<SkipOp>(op)) {
+      std::optional<int64_t> skipped = getConstantIntValue(skip.getCount());
+      if (!skipped)
+        return std::nullopt;
+      count += *skipped;
     } else if (op.getNumRegions() && usesRing(&op)) {
       if (auto branch = dyn_cast<scf::IfOp>(op)) {
         std::optional<int64_t> each = countAdvances(*branch.thenBlock());
@@ -187,6 +210,9 @@ RingPosition RoleWalk::assignBlock(Block &block, RingPosition position) {
       b.setInsertionPointAfter(&op);
       position = advance(b, position);
       --held;
+    } else if (auto skip = dyn_cast<SkipOp>(op)) {
+      position = advance(b, position, skip);
+      skip.erase();
     } else if (op.getNumRegions() && usesRing(&op)) {
       auto branch = dyn_cast<scf::IfOp>(op);
       position = branch ? assignBranch(branch, position) : assignLoop(cast<LoopLikeOpInterface>(op), position);
@@ -198,7 +224,7 @@ RingPosition RoleWalk::assignBlock(Block &block, RingPosition position) {
 /// A role walks the ring in order, through loops and through branches with two sides only.
 LogicalResult verifyRingUse(WarpSpecializeOp roles) {
   WalkResult result = roles.walk([&](Operation *op) {
-    if (!isa<AcquireOp, WaitOp, CommitOp, ReleaseOp>(op))
+    if (!isRingOp(op))
       return WalkResult::advance();
     for (Operation *parent = op->getParentOp(); parent != roles; parent = parent->getParentOp()) {
       auto branch = dyn_cast<scf::IfOp>(parent);

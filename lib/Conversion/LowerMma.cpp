@@ -84,8 +84,16 @@ struct LowerMmaWait : OpConversionPattern<MmaWaitOp> {
   }
 };
 
+struct LowerMmaWaitReads : OpConversionPattern<MmaWaitReadsOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(MmaWaitReadsOp op, OpAdaptor, ConversionPatternRewriter &rewriter) const override {
+    rewriter.replaceOpWithNewOp<NVVM::WgmmaWaitGroupSyncOp>(op, op.getPending());
+    return success();
+  }
+};
+
 } // namespace
 
 void dgemm::populateMmaPatterns(const TypeConverter &converter, RewritePatternSet &patterns) {
-  patterns.add<LowerMma<MmaOp>, LowerMma<MmaStartOp>, LowerMmaWait>(converter, patterns.getContext());
+  patterns.add<LowerMma<MmaOp>, LowerMma<MmaStartOp>, LowerMmaWait, LowerMmaWaitReads>(converter, patterns.getContext());
 }

@@ -11,8 +11,8 @@
 // full[s] completes a phase when the producer has armed it and all bytes of stage s have landed. If some tiles are
 // copied without TMA, all threads of the producer warpgroup must also arrive. If the producer copies scales, the copies
 // arrive by themselves once they have landed, or something else arrives in their place. empty[s] completes a phase when
-// every math warp has released stage s. On a fresh barrier, the phase of parity 1 counts as completed (PTX ISA 9.0,
-// mbarrier.try_wait). So the producer waits for parity ^ 1 and finds the stages empty in the first round.
+// every math warp that reads stage s has released it. On a fresh barrier, the phase of parity 1 counts as completed
+// (PTX ISA 9.0, mbarrier.try_wait). So the producer waits for parity ^ 1 and finds the stages empty in the first round.
 //
 // In a cluster, full[s] counts the bytes that land in this CTA, whichever CTA loaded them (LoadByTMA.cpp). empty[s]
 // counts the warps of all CTAs that this CTA writes to.
@@ -146,6 +146,20 @@ public:
   void lower(NVVMBuilder &b, ReleaseOp release);
   LogicalResult lower(NVVMBuilder &b, FetchOp fetch) { return fetched.lower(b, fetch); }
   void lower(NVVMBuilder &b, AwaitOp await) { fetched.lower(b, await); }
+  /// The owner of tile 0 finds its barrier fresh, and waits for phases from that of tile 2 on.
+  void lower(NVVMBuilder &b, AwaitTurnOp await) {
+    Value number = b.toI32(await.getNumber()), owner = b.bitAnd(number, 1);
+    Value isFirst = b.bitXor(owner, b.i32(1));
+    Value parity = b.bitXor(b.bitAnd(b.shiftRight(number, 1), 1), isFirst);
+    b.waitParity(shared.turnBarrier(b, owner), parity);
+  }
+  /// One lane of each warp arrives.
+  void lower(NVVMBuilder &b, PassTurnOp pass) {
+    Value next = b.bitAnd(b.add(b.toI32(pass.getNumber()), 1), 1);
+    Value barrier = shared.turnBarrier(b, next);
+    b.when(NVVM::ElectSyncOp::create(b, b.getI1Type(), Value{}),
+           [&] { NVVM::MBarrierArriveOp::create(b, Type{}, barrier, Value{}); });
+  }
   void lower(NVVMBuilder &b, PrefetchOp prefetch) { lowerPrefetch(lowering, b, prefetch); }
 
 private:
@@ -312,7 +326,8 @@ static LogicalResult lowerRole(RingLowering &lowering, Region &role) {
     bool isLowered = true;
     TypeSwitch<Operation *>(op)
         .Case<LoadAsyncOp, FetchOp>([&](auto copy) { isLowered = succeeded(ops.lower(b, copy)); })
-        .Case<CommitOp, ViewOp, ReleaseOp, AwaitOp, PrefetchOp>([&](auto other) { ops.lower(b, other); })
+        .Case<CommitOp, ViewOp, ReleaseOp, AwaitOp, AwaitTurnOp, PassTurnOp, PrefetchOp>(
+            [&](auto other) { ops.lower(b, other); })
         .Default([&](Operation *) { op = nullptr; });
     if (!isLowered)
       return failure();
@@ -358,7 +373,7 @@ static LogicalResult lowerKernel(KernelOp kernel) {
 
   NVVMBuilder start(lowering.ring.getLoc(), lowering.ring);
   int64_t readers = lowering.clusterM + lowering.clusterN - 1;
-  initBarriers(lowering, start, readers * lowering.roles.getConsumers() * hopper::kWarpgroupWarps,
+  initBarriers(lowering, start, readers * kernel.getConfig().getTileWarpgroups() * hopper::kWarpgroupWarps,
                1 + lowering.getCopyingThreads());
   if (kernel.getPdl())
     waitForKernelBefore(start);

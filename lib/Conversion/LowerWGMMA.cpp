@@ -67,7 +67,7 @@ private:
     populateClusterReductionPatterns(converter, patterns);
     ConversionTarget target(getContext());
     target.addLegalDialect<arith::ArithDialect, LLVM::LLVMDialect, NVVM::NVVMDialect>();
-    target.addIllegalOp<LoadScalesOp>();
+    target.addIllegalOp<LoadScalesOp, MmaWaitReadsOp>();
     scf::populateSCFStructuralTypeConversionsAndLegality(converter, patterns, target);
     target.markUnknownOpDynamicallyLegal([&](Operation *op) { return converter.isLegal(op); });
     return applyPartialConversion(kernel, target, std::move(patterns));

@@ -34,6 +34,15 @@ static void initReductionBarriers(RingLowering &lowering, NVVMBuilder &b) {
   }
 }
 
+/// Initialises the barrier for the turn of each warpgroup, if they take turns. Each warp of the other one arrives.
+static void initTurnBarriers(RingLowering &lowering, NVVMBuilder &b) {
+  if (!lowering.kernel.getConfig().getSchedule().getPingpong())
+    return;
+  for (int64_t warpgroup = 0; warpgroup < kTurns; ++warpgroup)
+    NVVM::MBarrierInitOp::create(b, lowering.shared.turnBarrier(b, b.i32(warpgroup)), b.i32(hopper::kWarpgroupWarps),
+                                 Value{});
+}
+
 /// Initialises all barriers on one thread.
 static void initOnThread(RingLowering &lowering, NVVMBuilder &b, int64_t emptyCount, int64_t fullCount) {
   for (int64_t stage = 0; stage < lowering.getType().getDepth(); ++stage) {
@@ -41,6 +50,7 @@ static void initOnThread(RingLowering &lowering, NVVMBuilder &b, int64_t emptyCo
     NVVM::MBarrierInitOp::create(b, lowering.shared.emptyBarrier(b, b.i32(stage)), b.i32(emptyCount), Value{});
   }
   initReductionBarriers(lowering, b);
+  initTurnBarriers(lowering, b);
   NVVM::FenceMbarrierInitOp::create(b);
 }
 

@@ -43,6 +43,8 @@ public:
   /// Barriers of a slice of 64 rows of the tile.
   Value receivedBarrier(NVVMBuilder &b, Value slice) const { return barrier(b, layout.receivedBarrierOffset, slice); }
   Value drainedBarrier(NVVMBuilder &b, Value slice) const { return barrier(b, layout.drainedBarrierOffset, slice); }
+  /// Barrier of the turn of a warpgroup.
+  Value turnBarrier(NVVMBuilder &b, Value warpgroup) const { return barrier(b, layout.turnBarrierOffset, warpgroup); }
 
 private:
   Value barrier(NVVMBuilder &b, int64_t offset, Value index) const {

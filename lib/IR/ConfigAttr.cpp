@@ -20,7 +20,7 @@ using namespace dgemm;
 // ConfigAttr
 //===----------------------------------------------------------------------===//
 
-/// C4, C5, C11.
+/// C4, C5, C11, C14.
 static LogicalResult verifySchedule(function_ref<InFlightDiagnostic()> emitError, ScheduleAttr schedule) {
   if (schedule.getWarpgroups() < 1 || schedule.getWarpgroups() > 3)
     return emitError() << "expected 'warpgroups' to be 1 to 3, but got " << schedule.getWarpgroups();
@@ -28,6 +28,10 @@ static LogicalResult verifySchedule(function_ref<InFlightDiagnostic()> emitError
     return emitError() << "expected 'stages' to be 2 to " << kMaxStages << ", but got " << schedule.getStages();
   if (!llvm::is_contained({1, 2, 4}, schedule.getUnroll()))
     return emitError() << "expected 'unroll' to be 1, 2 or 4, but got " << schedule.getUnroll();
+  if (schedule.getPingpong() && (schedule.getWarpgroups() != kTurns || schedule.getEarlyStore()))
+    return emitError() << "expected " << kTurns << " 'warpgroups' and no 'early_store' with 'pingpong', but got "
+                       << schedule.getWarpgroups() << " and "
+                       << (schedule.getEarlyStore() ? "'early_store'" : "no 'early_store'");
   return success();
 }
 
@@ -76,16 +80,15 @@ static LogicalResult verifyMemories(function_ref<InFlightDiagnostic()> emitError
   int64_t blockM = tile.getBlockM(), blockN = tile.getBlockN(), blockK = tile.getBlockK(), splitK = tile.getSplitK();
   int64_t warpgroups = schedule.getWarpgroups(), stages = schedule.getStages();
   bool isMulticast = tile.getClusterM() * tile.getClusterN() > 1;
-  int64_t need = getAccumulatorRegisters(blockM, blockN, warpgroups);
+  int64_t need = getAccumulatorRegisters(blockM, blockN, schedule.getTileWarpgroups());
   int64_t have = RegisterBudget::get(warpgroups, splitK, /*loadsByTMA=*/true, isMulticast).consumer;
   if (need > have)
     return emitError() << "block " << blockM << "x" << blockN << " needs " << need
                        << " registers of each math thread for accumulators, but " << warpgroups
                        << " math warpgroups leave " << have;
-  int64_t bytes = SharedMemoryLayout::get(blockM, blockN, blockK, stages, splitK, schedule.getEarlyStore()).totalBytes;
+  int64_t bytes = SharedMemoryLayout::get(blockM, blockN, blockK, stages, splitK, schedule.getStaging()).totalBytes;
   if (bytes > hopper::kMaxSharedMemory) {
-    int64_t fit =
-        SharedMemoryLayout::getMaxStages(blockM, blockN, blockK, kMaxStages, splitK, schedule.getEarlyStore());
+    int64_t fit = SharedMemoryLayout::getMaxStages(blockM, blockN, blockK, kMaxStages, splitK, schedule.getStaging());
     return emitError() << stages << " stages of block " << blockM << "x" << blockN << "x" << blockK << " need " << bytes
                        << " bytes of shared memory, but a CTA has " << hopper::kMaxSharedMemory << "; at most " << fit
                        << " stages fit";
@@ -101,7 +104,7 @@ static LogicalResult verifyEarlyStore(function_ref<InFlightDiagnostic()> emitErr
   if (tile.getSplitK() > 1)
     return emitError() << "expected 'early_store' to be false with split_k = " << tile.getSplitK();
   int64_t blockN = tile.getBlockN();
-  if (tile.getBlockM() != hopper::kWgmmaM * schedule.getWarpgroups() || getMmaColumns(blockN) != blockN)
+  if (tile.getBlockM() != hopper::kWgmmaM * schedule.getTileWarpgroups() || getMmaColumns(blockN) != blockN)
     return success(); // a warpgroup has several mma in a K block
   if (blockN % (2 * hopper::kWgmmaNStep))
     return emitError() << "expected block N to be a multiple of 16 with 'early_store', as each half is stored for "
@@ -117,10 +120,13 @@ static LogicalResult verifyEarlyStore(function_ref<InFlightDiagnostic()> emitErr
 
 LogicalResult ConfigAttr::verify(function_ref<InFlightDiagnostic()> emitError, TileAttr tile, OrderAttr order,
                                  ScheduleAttr schedule, LoadsAttr) {
-  if (failed(verifySchedule(emitError, schedule)) || failed(verifyBlock(emitError, tile, schedule.getWarpgroups())) ||
-      failed(verifyCluster(emitError, tile)) || failed(verifyMemories(emitError, tile, schedule)) ||
-      failed(verifyEarlyStore(emitError, tile, schedule)))
+  if (failed(verifySchedule(emitError, schedule)) ||
+      failed(verifyBlock(emitError, tile, schedule.getTileWarpgroups())) || failed(verifyCluster(emitError, tile)) ||
+      failed(verifyMemories(emitError, tile, schedule)) || failed(verifyEarlyStore(emitError, tile, schedule)))
     return failure();
+  // C15.
+  if (schedule.getPingpong() && tile.getSplitK() > 1)
+    return emitError() << "expected 'pingpong' to be false with split_k = " << tile.getSplitK();
   // C6.
   if (order.getGroupM() < 1)
     return emitError() << "expected 'group_m' to be at least 1, but got " << order.getGroupM();

@@ -45,7 +45,7 @@ int64_t dgemm::countTileElements(ConfigAttr config, ProblemAttr problem, Operand
 }
 
 int64_t dgemm::getFetchedBytes(ConfigAttr config, ProblemAttr problem) {
-  int64_t slices = config.getBlockM() / hopper::kWgmmaM / static_cast<int64_t>(config.getWarpgroups()), bytes = 0;
+  int64_t slices = config.getBlockM() / hopper::kWgmmaM / config.getTileWarpgroups(), bytes = 0;
   for (Operand operand : problem.getOperands()) {
     EpilogueOperandAttr role = problem.getEpilogueOperand(operand);
     if (!role || !getFetchBytes(problem, operand))

@@ -251,7 +251,7 @@ static LogicalResult verifySharedMemory(Operation *op, ConfigAttr config, Proble
   if (bytes <= hopper::kMaxSharedMemory)
     return success();
   int64_t fit = SharedMemoryLayout::getMaxStages(config.getBlockM(), config.getBlockN(), config.getBlockK(), kMaxStages,
-                                                 config.getSplitK(), config.getSchedule().getEarlyStore(),
+                                                 config.getSplitK(), config.getSchedule().getStaging(),
                                                  StageScales::get(problem));
   return op->emitOpError() << "expected at most " << fit
                            << " stages with the scales of this problem in each K block, as " << config.getStages()

@@ -217,6 +217,20 @@ LogicalResult LoadAsyncOp::verify() {
   return isOfBlocks ? verifyBlockScalesLoad(*this, tile) : verifyTileLoad(*this, tile, operand);
 }
 
+/// C1 of the ops of warpgroups that take turns.
+static LogicalResult verifyTakesTurns(Operation *op) {
+  auto kernel = op->getParentOfType<KernelOp>();
+  if (!kernel || kernel.getConfig().getSchedule().getPingpong()) // the place of the op is verified separately
+    return success();
+  return op->emitOpError("expected the config of the kernel to have 'pingpong = true'");
+}
+
+LogicalResult SkipOp::verify() { return verifyTakesTurns(*this); }
+
+LogicalResult AwaitTurnOp::verify() { return verifyTakesTurns(*this); }
+
+LogicalResult PassTurnOp::verify() { return verifyTakesTurns(*this); }
+
 /// C2 of dgemm.fetch for scales.
 static LogicalResult verifyFetchedScales(FetchOp op, ProblemAttr problem, Operand operand) {
   if (problem.getLhs().variesAlongK() || problem.getRhs().variesAlongK())

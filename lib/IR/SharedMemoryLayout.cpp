@@ -32,16 +32,29 @@ int64_t dgemm::getSplitBytes(int64_t columns, int64_t splitK) {
   return hopper::kWgmmaM * getSplitColumns(columns, splitK) * 4;
 }
 
+/// Bytes of staging for each element of a tile.
+static int64_t getStagedBytes(Staging staging) {
+  switch (staging) {
+  case Staging::Tile:
+    return 2;
+  case Staging::HalfTile:
+    return 1;
+  case Staging::TilePerWarpgroup:
+    return 2 * kTurns;
+  }
+  llvm_unreachable("unknown staging");
+}
+
 StageScales StageScales::get(ProblemAttr problem) {
   return {problem.getScalesBeforeTile(), problem.getRhs().isForEachRowOfKBlock()};
 }
 
 SharedMemoryLayout SharedMemoryLayout::get(int64_t blockM, int64_t blockN, int64_t blockK, int64_t stages,
-                                           int64_t splitK, bool earlyStore, StageScales scales) {
+                                           int64_t splitK, Staging staging, StageScales scales) {
   SharedMemoryLayout layout;
   layout.outputOffset = 0;
   int64_t slices = blockM / hopper::kWgmmaM;
-  layout.outputBytes = llvm::alignTo(splitK == 1 ? blockM * blockN * 2 / (earlyStore ? 2 : 1)
+  layout.outputBytes = llvm::alignTo(splitK == 1 ? blockM * blockN * getStagedBytes(staging)
                                                  : slices * (splitK - 1) * getSplitBytes(blockN, splitK),
                                      hopper::kSwizzleAtom);
   int64_t offset = layout.outputBytes;
@@ -61,7 +74,9 @@ SharedMemoryLayout SharedMemoryLayout::get(int64_t blockM, int64_t blockN, int64
   layout.emptyBarrierOffset = layout.fullBarrierOffset + stages * hopper::kMbarrierBytes;
   layout.receivedBarrierOffset = layout.emptyBarrierOffset + stages * hopper::kMbarrierBytes;
   layout.drainedBarrierOffset = layout.receivedBarrierOffset + (splitK == 1 ? 0 : slices * hopper::kMbarrierBytes);
-  layout.totalBytes = layout.drainedBarrierOffset + (splitK == 1 ? 0 : slices * hopper::kMbarrierBytes);
+  layout.turnBarrierOffset = layout.drainedBarrierOffset + (splitK == 1 ? 0 : slices * hopper::kMbarrierBytes);
+  layout.totalBytes =
+      layout.turnBarrierOffset + (staging == Staging::TilePerWarpgroup ? kTurns * hopper::kMbarrierBytes : 0);
   return layout;
 }
 
@@ -70,20 +85,20 @@ void SharedMemoryLayout::growOutput(int64_t bytes) {
   for (int64_t &offset : tileOffset)
     offset += bytes;
   for (int64_t *offset : {&blockScalesOffset, &sumScalesOffset, &fullBarrierOffset, &emptyBarrierOffset,
-                          &receivedBarrierOffset, &drainedBarrierOffset, &totalBytes})
+                          &receivedBarrierOffset, &drainedBarrierOffset, &turnBarrierOffset, &totalBytes})
     *offset += bytes;
 }
 
 void SharedMemoryLayout::growBlockScales(int64_t bytes) {
   blockScalesBytes += bytes;
-  for (int64_t *offset :
-       {&fullBarrierOffset, &emptyBarrierOffset, &receivedBarrierOffset, &drainedBarrierOffset, &totalBytes})
+  for (int64_t *offset : {&fullBarrierOffset, &emptyBarrierOffset, &receivedBarrierOffset, &drainedBarrierOffset,
+                          &turnBarrierOffset, &totalBytes})
     *offset += bytes;
 }
 
 SharedMemoryLayout SharedMemoryLayout::get(ConfigAttr config, ProblemAttr problem) {
   SharedMemoryLayout layout = get(config.getBlockM(), config.getBlockN(), config.getBlockK(), config.getStages(),
-                                  config.getSplitK(), config.getSchedule().getEarlyStore(), StageScales::get(problem));
+                                  config.getSplitK(), config.getSchedule().getStaging(), StageScales::get(problem));
   if (problem.isGated()) // each half of a tile has a scale, however narrow it is
     layout.growBlockScales((2 - getScaleBlocksOfTile(config.getBlockN())) * 4 * kBlockScaleSlots);
   if (!problem.getLhs().variesAlongK() && !problem.getRhs().variesAlongK())
@@ -104,9 +119,9 @@ SharedMemoryLayout SharedMemoryLayout::get(ConfigAttr config, ProblemAttr proble
 }
 
 int64_t SharedMemoryLayout::getMaxStages(int64_t blockM, int64_t blockN, int64_t blockK, int64_t limit, int64_t splitK,
-                                         bool earlyStore, StageScales scales) {
-  int64_t fixed = get(blockM, blockN, blockK, 0, splitK, earlyStore, scales).totalBytes;
-  int64_t each = get(blockM, blockN, blockK, 1, splitK, earlyStore, scales).totalBytes - fixed;
+                                         Staging staging, StageScales scales) {
+  int64_t fixed = get(blockM, blockN, blockK, 0, splitK, staging, scales).totalBytes;
+  int64_t each = get(blockM, blockN, blockK, 1, splitK, staging, scales).totalBytes - fixed;
   if (fixed > hopper::kMaxSharedMemory)
     return 0;
   return std::min(limit, (hopper::kMaxSharedMemory - fixed) / each);

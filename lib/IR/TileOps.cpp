@@ -266,11 +266,16 @@ LogicalResult MmaStartOp::verify() {
   return verifyMma(*this, getLhs(), getRhs(), getResult().getType());
 }
 
-LogicalResult MmaWaitOp::verify() {
-  if (getPending() <= 7)
+/// C1 of dgemm.mma_wait and dgemm.mma_wait_reads.
+static LogicalResult verifyPending(Operation *op, uint64_t pending) {
+  if (pending <= 7)
     return success();
-  return emitOpError() << "expected 'pending' to be 0 to 7, but got " << static_cast<int64_t>(getPending());
+  return op->emitOpError() << "expected 'pending' to be 0 to 7, but got " << static_cast<int64_t>(pending);
 }
+
+LogicalResult MmaWaitOp::verify() { return verifyPending(*this, getPending()); }
+
+LogicalResult MmaWaitReadsOp::verify() { return verifyPending(*this, getPending()); }
 
 /// Verifies that `part` has the columns of `whole` from `first` on.
 static LogicalResult verifyColumns(Operation *op, FragType part, FragType whole, int64_t first) {

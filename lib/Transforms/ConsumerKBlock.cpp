@@ -87,7 +87,7 @@ SmallVector<Value> RoleBuilder::addToSums(ArrayRef<Value> rowOffsets, ValueRange
 /// A rotated K loop also holds those of the next K block.
 bool RoleBuilder::hasRoomForColumnScales(ConfigAttr config, int64_t columns) {
   int64_t warpgroups = config.getWarpgroups();
-  int64_t sums = getAccumulatorRegisters(config.getBlockM(), config.getBlockN(), warpgroups);
+  int64_t sums = getAccumulatorRegisters(config.getBlockM(), config.getBlockN(), config.getTileWarpgroups());
   int64_t scales = columns / 4 * (config.getSchedule().getRotate() ? 2 : 1);
   RegisterBudget budget =
       RegisterBudget::get(warpgroups, config.getSplitK(), /*loadsByTMA=*/true, config.isMulticast());

@@ -8,6 +8,7 @@
 
 #include "RoleBuilder.h"
 #include "dgemm/IR/HopperLimits.h"
+#include "dgemm/IR/SharedMemoryLayout.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
 using namespace mlir;
@@ -74,17 +75,29 @@ void RoleBuilder::buildStore(Value sum, Value row) {
                   parts.store.getMovementAttr());
 }
 
-void RoleBuilder::buildConsumer(Block *block, Value warpgroup, ConfigAttr config) {
-  b.setInsertionPointToEnd(block);
-  // First row in the tile of each 64-row slice of this warpgroup. Warpgroups take the slices in turn, so that each has
-  // work if a group ends early.
-  int64_t warpgroups = config.getWarpgroups(), turn = warpgroups * hopper::kWgmmaM;
-  Value first = arith::MulIOp::create(b, warpgroup, arith::ConstantIndexOp::create(b, hopper::kWgmmaM));
+/// The iterations of a loop from `begin` to `end`.
+Value RoleBuilder::countKBlocks(Value begin, Value end, Value step) {
+  Value length = b.createOrFold<arith::SubIOp>(end, begin);
+  Value round = b.createOrFold<arith::SubIOp>(step, arith::ConstantIndexOp::create(b, 1));
+  return b.createOrFold<arith::DivUIOp>(b.createOrFold<arith::AddIOp>(length, round), step);
+}
+
+/// First row in the tile of each 64-row slice of this warpgroup. Warpgroups that share a tile take its slices in turn,
+/// so that each has work if a group ends early.
+SmallVector<Value> RoleBuilder::getRowOffsets(Value warpgroup, ConfigAttr config) {
+  int64_t turn = config.getTileWarpgroups() * hopper::kWgmmaM;
+  Value first = config.getSchedule().getPingpong()
+                    ? Value(arith::ConstantIndexOp::create(b, 0))
+                    : arith::MulIOp::create(b, warpgroup, arith::ConstantIndexOp::create(b, hopper::kWgmmaM));
   SmallVector<Value> rowOffsets = {first};
   for (int64_t row = turn; row < config.getBlockM(); row += turn)
-    rowOffsets.push_back(arith::AddIOp::create(b, first, arith::ConstantIndexOp::create(b, row)));
+    rowOffsets.push_back(b.createOrFold<arith::AddIOp>(first, arith::ConstantIndexOp::create(b, row)));
+  return rowOffsets;
+}
 
-  openTileLoop(block);
+/// Builds the slices of a tile that a warpgroup computes. `number` is that of the tile if warpgroups take turns, else
+/// null.
+void RoleBuilder::buildTile(ArrayRef<Value> rowOffsets, ConfigAttr config, Value number) {
   // A sum over a cluster needs all slices of each CTA.
   bool skips = parts.tiles.searchesGroups() && !parts.reduce;
   // Scales of sums are loaded while the K loop runs, if registers or shared memory have room for them.
@@ -92,8 +105,13 @@ void RoleBuilder::buildConsumer(Block *block, Value warpgroup, ConfigAttr config
   bool isFetched = parts.scaling && !isAhead && canFetchSumScales(config, rowOffsets.size());
   fetchSources(rowOffsets);
   SumScales scales = isAhead ? loadSumScales(rowOffsets) : isFetched ? fetchSumScales(rowOffsets) : SumScales();
-  SmallVector<Value> sums = skips ? buildSlicesOfGroup(rowOffsets, rowOffsets.size(), /*mayHaveNone=*/warpgroups > 1)
-                                  : buildConsumerKLoop(rowOffsets);
+  if (number)
+    AwaitTurnOp::create(b, number);
+  SmallVector<Value> sums =
+      skips ? buildSlicesOfGroup(rowOffsets, rowOffsets.size(), /*mayHaveNone=*/config.getTileWarpgroups() > 1)
+            : buildConsumerKLoop(rowOffsets);
+  if (number)
+    PassTurnOp::create(b, number);
   if (parts.scaling)
     scaleSums(isAhead ? scales : isFetched ? readSumScales(scales) : loadSumScales(rowOffsets), sums);
   awaitSources();
@@ -101,4 +119,35 @@ void RoleBuilder::buildConsumer(Block *block, Value warpgroup, ConfigAttr config
     Value sum = parts.reduce ? reduceCluster(sums[slice]) : sums[slice];
     buildStore(mapSum(sum, slice, row), row);
   }
+}
+
+/// Builds a tile that one warpgroup computes. The warpgroups take turns with the tiles of the CTA, whose number the
+/// tile loop carries. A warpgroup leaves the stages of the other's tiles alone.
+void RoleBuilder::buildTileInTurn(Value warpgroup, ArrayRef<Value> rowOffsets, ConfigAttr config) {
+  Value number = b.getInsertionBlock()->getArguments().back();
+  Value owner = arith::RemUIOp::create(b, number, arith::ConstantIndexOp::create(b, kTurns));
+  Value isOwn = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, owner, warpgroup);
+  auto branch = scf::IfOp::create(b, isOwn, /*withElseRegion=*/true);
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(branch.thenBlock());
+    buildTile(rowOffsets, config, number);
+    b.setInsertionPointToStart(branch.elseBlock());
+    scf::ForOp loop = parts.kLoop;
+    SmallVector<Value> bounds = mapAll({loop.getLowerBound(), loop.getUpperBound(), loop.getStep()});
+    SkipOp::create(b, countKBlocks(bounds[0], bounds[1], bounds[2]), ring);
+  }
+  YieldOp::create(b, ValueRange{arith::AddIOp::create(b, number, arith::ConstantIndexOp::create(b, 1))});
+}
+
+void RoleBuilder::buildConsumer(Block *block, Value warpgroup, ConfigAttr config) {
+  b.setInsertionPointToEnd(block);
+  SmallVector<Value> rowOffsets = getRowOffsets(warpgroup, config);
+  if (!config.getSchedule().getPingpong()) {
+    openTileLoop(block);
+    return buildTile(rowOffsets, config, /*number=*/Value());
+  }
+  Value first = arith::ConstantIndexOp::create(b, 0);
+  openTileLoop(block, first);
+  buildTileInTurn(warpgroup, rowOffsets, config);
 }

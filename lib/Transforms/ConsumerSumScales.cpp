@@ -36,7 +36,7 @@ RoleBuilder::SumScales RoleBuilder::loadSumScales(ArrayRef<Value> rowOffsets) {
 /// Whether a thread can hold the scales of sums beside its accumulators. They are then loaded while the K loop runs.
 bool RoleBuilder::hasRoomForSumScales(ConfigAttr config, size_t slices) {
   int64_t columns = config.getBlockN(), warpgroups = config.getWarpgroups();
-  int64_t sums = parts.promote ? getAccumulatorRegisters(config.getBlockM(), columns, warpgroups)
+  int64_t sums = parts.promote ? getAccumulatorRegisters(config.getBlockM(), columns, config.getTileWarpgroups())
                                : columns * static_cast<int64_t>(slices) / 2;
   int64_t scales = 2 * static_cast<int64_t>(slices);
   if (parts.sumColumnScales && parts.sumColumnScales.isForEachRow())

@@ -28,8 +28,7 @@ static Value getAcc(Operation *op) {
   return start ? start.getAcc() : Value();
 }
 
-/// Whether the loop has an iteration and carries sums that start at zero, and only mmas add to these sums.
-static bool startsFromZero(scf::ForOp loop) {
+bool dgemm::startsFromZero(scf::ForOp loop) {
   if (!isConstantIntValue(loop.getLowerBound(), 0)) // a K loop from 0 on has an iteration, as K is at least 1
     return false;
   bool addsByMma = false;

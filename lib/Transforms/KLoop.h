@@ -82,6 +82,16 @@ void mergePromotions(mlir::Block &block);
 /// peeled block. Returns the loop of the other K blocks, or null if there are none. Leaves other loops as they are.
 mlir::scf::ForOp peelFirst(mlir::scf::ForOp loop);
 
+/// Whether the loop has an iteration and carries sums that start at zero, and only mmas add to these sums.
+bool startsFromZero(mlir::scf::ForOp loop);
+
+/// Whether keepInFlight can change the loop: peelFirst peels it, and it has no partial sums.
+bool canKeepInFlight(mlir::scf::ForOp loop);
+
+/// Starts the mmas of a K block before those of the block before are complete, and peels the first K block. Returns the
+/// loop of the other K blocks, or null if there are none (KeepInFlight.cpp).
+mlir::scf::ForOp keepInFlight(mlir::scf::ForOp loop);
+
 } // namespace dgemm
 
 #endif // DGEMM_LIB_TRANSFORMS_KLOOP_H

@@ -12,12 +12,12 @@
 using namespace mlir;
 using namespace dgemm;
 
-void RoleBuilder::openTileLoop(Block *block) {
+void RoleBuilder::openTileLoop(Block *block, ValueRange inits) {
   b.setInsertionPointToEnd(block);
   ForEachTileOp old = parts.tiles;
   auto loop = ForEachTileOp::create(b, old.getM(), old.getN(), old.getLayout(), old.getGroups(), old.getTile(),
-                                    old.getGroupM(), old.getCluster());
-  map.map(old.getBody().getArguments(), loop.getBody().getArguments());
+                                    old.getGroupM(), old.getCluster(), inits);
+  map.map(old.getBody().getArguments(), loop.getBody().getArguments().drop_back(inits.size()));
   b.setInsertionPointToStart(&loop.getBody().front());
   for (Operation &op : old.getBody().front())
     if (isa_and_nonnull<arith::ArithDialect>(op.getDialect()) && op.isBeforeInBlock(parts.kLoop))

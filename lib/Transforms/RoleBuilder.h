@@ -56,8 +56,8 @@ private:
 
   // RoleBuilder.cpp: the loops.
 
-  /// Starts a copy of the tile loop and leaves the builder in it.
-  void openTileLoop(Block *block);
+  /// Starts a copy of the tile loop that carries `inits`, and leaves the builder in it.
+  void openTileLoop(Block *block, ValueRange inits = {});
   /// Copies the index arithmetic of the K loop.
   void cloneIndexArithmetic();
   /// Copies the K loop; `body` builds one iteration and returns the values that it yields.
@@ -69,6 +69,10 @@ private:
 
   // ConsumerRole.cpp: the slices of a tile, from the K loop to the store.
 
+  Value countKBlocks(Value begin, Value end, Value step);
+  SmallVector<Value> getRowOffsets(Value warpgroup, ConfigAttr config);
+  void buildTile(ArrayRef<Value> rowOffsets, ConfigAttr config, Value number);
+  void buildTileInTurn(Value warpgroup, ArrayRef<Value> rowOffsets, ConfigAttr config);
   SmallVector<Value> buildConsumerKLoop(ArrayRef<Value> rowOffsets);
   SmallVector<Value> buildSlicesOfGroup(ArrayRef<Value> rowOffsets, size_t count, bool mayHaveNone);
   Value reduceCluster(Value sum);

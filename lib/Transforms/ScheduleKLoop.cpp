@@ -68,7 +68,9 @@ LogicalResult schedule(scf::ForOp loop, ConfigAttr config) {
   if (isScaled && config.getSchedule().getEarlyStore() && loop.getNumResults() == 1 &&
       failed(scaleInHalves(cast<PromoteOp>(*loop->user_begin()))))
     return failure();
-  if (shape.runsAhead || shape.peelsLast) {
+  // A warpgroup whose turn it is has the tensor cores for itself.
+  bool staysInFlight = config.getSchedule().getPingpong() && canKeepInFlight(loop);
+  if (!staysInFlight && (shape.runsAhead || shape.peelsLast)) {
     FailureOr<PipelinedKLoop> pipelined = pipelineKLoop(loop, shape);
     if (failed(pipelined))
       return failure();
@@ -77,7 +79,7 @@ LogicalResult schedule(scf::ForOp loop, ConfigAttr config) {
   }
   if (shape.peelsLast && failed(storeEarly(kLoop)))
     return failure();
-  scf::ForOp rest = peelFirst(kLoop.loop);
+  scf::ForOp rest = staysInFlight ? keepInFlight(kLoop.loop) : peelFirst(kLoop.loop);
   int64_t factor = rest ? getUnrollFactor(rest, config) : 1;
   return factor > 1 ? unrollKLoop(rest, factor) : success();
 }

@@ -195,3 +195,33 @@ func.func private @wide_odd() attributes {x = #dgemm.config<tile = <block = 64x2
 
 // expected-error @+1 {{expected a machine to have a name and at least 1 multiprocessor, but got 'h100' and 0}}
 func.func private @machine() attributes {x = #dgemm.machine<name = "h100", multiprocessors = 0>}
+
+// -----
+
+// C14: the two warpgroups take turns.
+// expected-error @+1 {{expected 2 'warpgroups' and no 'early_store' with 'pingpong', but got 1 and no 'early_store'}}
+func.func private @pingpong_alone() attributes {x = #dgemm.config<tile = <block = 64x64x128>, schedule = <stages = 4, warpgroups = 1, pingpong = true>>}
+
+// -----
+
+// C14: the store of a tile is hidden without early_store.
+// expected-error @+1 {{expected 2 'warpgroups' and no 'early_store' with 'pingpong', but got 2 and 'early_store'}}
+func.func private @pingpong_early() attributes {x = #dgemm.config<tile = <block = 64x64x128>, schedule = <stages = 4, warpgroups = 2, early_store = true, pingpong = true>>}
+
+// -----
+
+// C15: a warpgroup sums its tile alone.
+// expected-error @+1 {{expected 'pingpong' to be false with split_k = 2}}
+func.func private @pingpong_split() attributes {x = #dgemm.config<tile = <block = 64x64x128, split_k = 2>, schedule = <stages = 4, warpgroups = 2, pingpong = true>>}
+
+// -----
+
+// C1: with pingpong, a tile has the rows of one warpgroup.
+// expected-error @+1 {{expected block M to be 64 or 128 for 1 math warpgroups (64 or 128 rows each), but got 256}}
+func.func private @pingpong_rows() attributes {x = #dgemm.config<tile = <block = 256x64x128>, schedule = <stages = 2, warpgroups = 2, pingpong = true>>}
+
+// -----
+
+// C8: each warpgroup stages a tile.
+// expected-error @+1 {{6 stages of block 128x128x128 need 265584 bytes of shared memory, but a CTA has 232448; at most 5 stages fit}}
+func.func private @pingpong_memory() attributes {x = #dgemm.config<tile = <block = 128x128x128>, schedule = <stages = 6, warpgroups = 2, pingpong = true>>}

@@ -313,3 +313,38 @@ func.func @slot(%r: !ring, %i: i32) {
   %s = dgemm.wait %r slot %i : !ring -> !stage
   return
 }
+
+// -----
+
+// Only warpgroups that take turns have turns to wait for, to pass, and to skip.
+!stage = !dgemm.stage<<64x128xf8E4M3FN, swizzle = 128>, <48x128xf8E4M3FN, swizzle = 128>>
+!ring = !dgemm.ring<2, !stage>
+dgemm.kernel @no_turns(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
+                       %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
+                       %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
+    config <tile = <block = 64x48x128>, schedule = <stages = 2, warpgroups = 1>> {
+  %r = dgemm.ring : !ring
+  dgemm.warp_specialize
+  producer registers = 40 {
+  } consumer (%warpgroup) x 1 registers = 232 {
+    // expected-error @+1 {{'dgemm.await_turn' op expected the config of the kernel to have 'pingpong = true'}}
+    dgemm.await_turn %warpgroup
+  }
+}
+
+// -----
+
+!stage = !dgemm.stage<<64x128xf8E4M3FN, swizzle = 128>, <48x128xf8E4M3FN, swizzle = 128>>
+!ring = !dgemm.ring<2, !stage>
+dgemm.kernel @no_skip(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
+                      %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
+                      %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
+    config <tile = <block = 64x48x128>, schedule = <stages = 2, warpgroups = 1>> {
+  %r = dgemm.ring : !ring
+  dgemm.warp_specialize
+  producer registers = 40 {
+  } consumer (%warpgroup) x 1 registers = 232 {
+    // expected-error @+1 {{'dgemm.skip' op expected the config of the kernel to have 'pingpong = true'}}
+    dgemm.skip %warpgroup of %r : !ring
+  }
+}

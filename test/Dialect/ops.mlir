@@ -161,6 +161,30 @@ dgemm.kernel @pipeline(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_
   }
 }
 
+!turns_stage = !dgemm.stage<<64x128xf8E4M3FN, swizzle = 128>, <48x128xf8E4M3FN, swizzle = 128>>
+!turns_ring = !dgemm.ring<2, !turns_stage>
+// Warpgroups that take turns.
+// CHECK-LABEL: dgemm.kernel @turns(
+dgemm.kernel @turns(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
+                    %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
+                    %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512]>
+    config <tile = <block = 64x48x128>, schedule = <stages = 2, warpgroups = 2, pingpong = true>> {
+  %r = dgemm.ring : !turns_ring
+  dgemm.warp_specialize
+  producer registers = 40 {
+  } consumer (%warpgroup) x 2 registers = 232 {
+    // CHECK: consumer (%[[WG:.*]]) x 2 registers = 232 {
+    // CHECK-NEXT: dgemm.await_turn %[[WG]]
+    dgemm.await_turn %warpgroup
+    // CHECK-NEXT: dgemm.mma_wait_reads pending = 2
+    dgemm.mma_wait_reads pending = 2
+    // CHECK-NEXT: dgemm.pass_turn %[[WG]]
+    dgemm.pass_turn %warpgroup
+    // CHECK-NEXT: dgemm.skip %[[WG]] of %{{.*}} : !ring{{[0-9]*}}
+    dgemm.skip %warpgroup of %r : !turns_ring
+  }
+}
+
 // Scales of B on their way to a tile of a stage, and read from it; the producer may be a warp.
 !scales_stage = !dgemm.stage<<64x128xf8E4M3FN, swizzle = 128>, <48x128xf8E4M3FN, swizzle = 128>, <1x64xf32>, <1x2xf32>>
 !scales_ring = !dgemm.ring<2, !scales_stage>

@@ -13,7 +13,7 @@
 // BLOCK: error: 'dgemm.gemm' op cannot have this config: expected block M to be 128 or 256 for 2 math warpgroups (64 or 128 rows each), but got 96
 
 // What is no config field at all is an error of the option.
-// UNKNOWN: error: unknown config field 'depth'; known are block, cluster, split_k, group_m, serpentine, even_waves, stages, warpgroups, unroll, rotate, early_store and b
+// UNKNOWN: error: unknown config field 'depth'; known are block, cluster, split_k, group_m, serpentine, even_waves, stages, warpgroups, unroll, rotate, early_store, pingpong and b
 // INTEGER: error: expected an integer for config field 'stages', but got 'four'
 // TWICE: error: config field 'stages' is given twice
 // EXTENTS: error: expected MxNxK for config field 'block', but got '128'

@@ -128,17 +128,26 @@ def DGemm_ScheduleAttr : DGemm_ConfigPart<"Schedule", "schedule"> {
   let summary = "how loads, tensor cores, promotion and stores of a CTA overlap";
   let parameters = (ins
       DGemm_Field<"int64_t", "depth of the ring between TMA and tensor cores">:$stages,
-      DGemm_Field<"int64_t", "math warpgroups, which share the rows of a tile; the producer is one more warpgroup">:$warpgroups,
+      DGemm_Field<"int64_t", "math warpgroups, which share the rows of a tile unless they take turns; the producer is one more warpgroup">:$warpgroups,
       DGemm_DefaultField<"int64_t", "1",
           "K blocks in an iteration of the math warpgroups' K loop; applies if the number of K blocks is known (not with split_k) and at least twice this value, or, with early_store, less than this value">:$unroll,
       DGemm_DefaultField<"bool", "false",
           "math warpgroups wait for a stage and load its scales one K block ahead">:$rotate,
       DGemm_DefaultField<"bool", "false",
-          "a math warpgroup stores the first slice, or the first half of the columns, of its part of a tile while the tensor cores compute the last K block of the second (only if the number of K blocks is known; if scales multiply the sum after the K loop, only with several slices and no promotions); D goes through shared memory in halves, which leaves room for stages">:$early_store);
+          "a math warpgroup stores the first slice, or the first half of the columns, of its part of a tile while the tensor cores compute the last K block of the second (only if the number of K blocks is known; if scales multiply the sum after the K loop, only with several slices and no promotions); D goes through shared memory in halves, which leaves room for stages">:$early_store,
+      DGemm_DefaultField<"bool", "false",
+          "two math warpgroups take turns: each computes whole tiles, and one stores its tile while the tensor cores compute that of the other">:$pingpong);
   let description = [{
     - C4: 1 to 3 math warpgroups.
     - C5: 2 to 32 stages.
     - C11: unroll is 1, 2 or 4.
+    - C14: pingpong requires 2 math warpgroups and early_store = false.
+  }];
+  let accessors = [{
+    /// Math warpgroups that share the rows of a tile.
+    int64_t getTileWarpgroups() const { return getPingpong() ? 1 : getWarpgroups(); }
+    /// What is staged of D at a time.
+    Staging getStaging() const { return ::dgemm::getStaging(getEarlyStore(), getPingpong()); }
   }];
 }
 
@@ -156,12 +165,13 @@ def DGemm_ConfigAttr : AttrDef<DGemm_Dialect, "Config"> {
     `dgemm-gen --config=help` lists the fields of the parts. The constraints between the parts follow from PTX ISA 9.0
     (wgmma, setmaxnreg) and from the memories of a multiprocessor:
 
-    - C1: block M is 64 or 128 rows for each math warpgroup.
+    - C1: block M is 64 or 128 rows for each math warpgroup that shares a tile.
     - C7: partial and final accumulators fit in the registers of a math thread.
     - C8: stages, output staging and barriers fit in the shared memory of a CTA.
     - C12: early_store requires split_k = 1. If a math warpgroup has one mma in a K block, early_store divides the last
       one; it then also requires a block N that is a multiple of 16, and rotate = false.
     - C13: serpentine requires split_k = 1, because with split_k a CTA may have no K block.
+    - C15: pingpong requires split_k = 1.
 
     Example:
     ```mlir
@@ -185,6 +195,8 @@ def DGemm_ConfigAttr : AttrDef<DGemm_Dialect, "Config"> {
     int64_t getSplitK() const { return getTile().getSplitK(); }
     int64_t getStages() const { return getSchedule().getStages(); }
     int64_t getWarpgroups() const { return getSchedule().getWarpgroups(); }
+    /// Math warpgroups that share the rows of a tile.
+    int64_t getTileWarpgroups() const { return getSchedule().getTileWarpgroups(); }
     /// CTAs of a cluster.
     int64_t getClusterSize() const { return getClusterM() * getClusterN() * getSplitK(); }
     /// True if CTAs of a cluster share tiles of A or B.

@@ -184,6 +184,51 @@ def DGemm_ReleaseOp : DGemm_Op<"release", [DGemm_InConsumer]> {
   let assemblyFormat = "$ring (`[` $index^ `]`)? attr-dict `:` qualified(type($ring))";
 }
 
+def DGemm_SkipOp : DGemm_Op<"skip", [DGemm_InConsumer]> {
+  let summary = "leaves the next stages to another warpgroup";
+  let description = [{
+    Where warpgroups take turns, each stage is for one of them. A warpgroup neither waits for the next `count` stages nor
+    releases them.
+
+    - C1: the config of the kernel has `pingpong`.
+
+    Example: `dgemm.skip %c56 of %ring : !dgemm.ring<3, !stage>`.
+  }];
+  let arguments = (ins Index:$count, DGemm_RingType:$ring);
+  let assemblyFormat = "$count `of` $ring attr-dict `:` qualified(type($ring))";
+  let hasVerifier = 1;
+}
+
+def DGemm_AwaitTurnOp : DGemm_Op<"await_turn", [DGemm_InConsumer]> {
+  let summary = "waits until the stages of the tile before are full";
+  let description = [{
+    Two warpgroups take turns with tiles, which a CTA numbers from 0. The owner of tile `number` waits until the owner of
+    the tile before it has passed the turn. Then all earlier phases of each stage are complete. A wait before that could
+    take such a phase for its own, because a phase has only a parity.
+
+    - C1: the config of the kernel has `pingpong`.
+
+    Example: `dgemm.await_turn %number`.
+  }];
+  let arguments = (ins Index:$number);
+  let assemblyFormat = "$number attr-dict";
+  let hasVerifier = 1;
+}
+
+def DGemm_PassTurnOp : DGemm_Op<"pass_turn", [DGemm_InConsumer]> {
+  let summary = "lets the owner of the next tile start";
+  let description = [{
+    The owner of tile `number` has waited for all of its stages.
+
+    - C1: the config of the kernel has `pingpong`.
+
+    Example: `dgemm.pass_turn %number`.
+  }];
+  let arguments = (ins Index:$number);
+  let assemblyFormat = "$number attr-dict";
+  let hasVerifier = 1;
+}
+
 def DGemm_FetchOp : DGemm_Op<"fetch", [DGemm_InConsumer, MemoryEffects<[MemRead, MemWrite]>]> {
   let summary = "starts a copy of a row of an operand to shared memory";
   let description = [{

@@ -418,6 +418,21 @@ def DGemm_MmaWaitOp : DGemm_Op<"mma_wait", [DGemm_InKernel, MemoryEffects<[MemRe
   let hasVerifier = 1;
 }
 
+def DGemm_MmaWaitReadsOp : DGemm_Op<"mma_wait_reads", [DGemm_InKernel, MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "waits until the tensor cores have read the tiles of earlier mmas";
+  let description = [{
+    Waits until at most `pending` of the started mma of this warpgroup are unfinished (PTX ISA 9.0, wgmma.wait_group), as
+    `dgemm.mma_wait` does. No sum is complete after it: later mmas, which are unfinished, add to the same registers.
+
+    - C1: `pending` is 0 to 7.
+
+    Example: `dgemm.mma_wait_reads pending = 2`.
+  }];
+  let arguments = (ins I64Attr:$pending);
+  let assemblyFormat = "`pending` `=` $pending attr-dict";
+  let hasVerifier = 1;
+}
+
 def DGemm_ColumnsOp : DGemm_Op<"columns", [DGemm_InKernel, Pure]> {
   let summary = "some columns of a fragment";
   let description = [{

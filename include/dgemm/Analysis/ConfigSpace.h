@@ -25,9 +25,9 @@ namespace dgemm {
 /// `fields` gives them, the rules of docs/cost-model.md set unrolling, rotation, even waves and early stores, and B is
 /// evicted first if one row of tiles covers all `rows`. `k` and `rows` are sizes of the problem (kDynamic: unknown). A
 /// schedule that `spills` lists gives way to another one of the same tile; if there is none, a config that spills is
-/// visited.
+/// visited. Configs with pingpong are visited if `fields` or `pingpongPays` say so.
 void forEachCandidate(const ConfigFields &fields, const SpillData &spills, int64_t rows, int64_t k, bool isMasked,
-                      StageScales scales, function_ref<void(const ConfigFields &)> visit);
+                      StageScales scales, bool pingpongPays, llvm::function_ref<void(const ConfigFields &)> visit);
 
 /// Filters legal candidates by the verifier of #dgemm.config. While this lives, diagnostics of the verifier are
 /// suppressed.

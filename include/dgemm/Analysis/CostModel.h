@@ -46,6 +46,9 @@ struct ProblemSize {
   bool readsColumnScales = false;
   /// The name of the recipe in tuned tables (getRecipeName).
   std::string recipe = {};
+  /// The tensor cores alone sum along K, and the end of a tile is long: sums have scales for columns, or an epilogue.
+  /// Warpgroups that take turns hide it.
+  bool pingpongPays = false;
   /// An epilogue pairs the halves of a tile's columns.
   bool isGated = false;
 

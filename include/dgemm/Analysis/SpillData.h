@@ -32,7 +32,7 @@ struct SpillKey {
   int64_t blockM, blockN, warpgroups;
   Sharing sharing = Sharing::None;
   int64_t unroll = 1;
-  bool rotate = false, earlyStore = false;
+  bool rotate = false, earlyStore = false, pingpong = false;
   Rows rows = Rows::All;
   /// TMA loads A and B, not copies by the producer's threads.
   bool loadsByTMA = true;

@@ -54,7 +54,8 @@ def AssignStagePhasePass : Pass<"dgemm-assign-stage-phase"> {
     Producer and consumers walk the stages of the ring in order, and flip the parity of the phase at each wrap. Each
     `dgemm.acquire`, `dgemm.wait`, `dgemm.commit` and `dgemm.release` gets its position. Loops carry the parts of the
     position that an iteration changes. If the K blocks of a tile are whole rounds of the ring, each tile starts at
-    stage 0. If the producer copies the scales of B, a slot is part of the position, too.
+    stage 0. If the producer copies the scales of B, a slot is part of the position, too. A `dgemm.skip` only moves the
+    position of its warpgroup.
 
     ```mlir
     scf.for %k = ... {
@@ -82,7 +83,7 @@ def LowerRingPass : Pass<"dgemm-lower-ring"> {
     Expects positions (`dgemm-assign-stage-phase`) and tensor maps (`dgemm-create-tensor-maps`).
 
     - The ring becomes shared memory and two mbarriers for each stage: `full` (one arrival of the producer, and the
-      bytes of the stage) and `empty` (one arrival of each math warp). They are initialised before the roles.
+      bytes of the stage) and `empty` (one arrival of each math warp that reads the stage). They are initialised before the roles.
     - Loads become what their `by` says: bulk copies, `cp.async`, or loads and stores of all threads of the producer.
     - A `dgemm.view` becomes a `dgemm.tile_at`.
     - One thread prefetches the tensor maps. It also prefetches the tiles that are loaded first, if their `by` has a

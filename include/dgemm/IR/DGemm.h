@@ -14,6 +14,7 @@
 #define DGEMM_IR_DGEMM_H
 
 #include "dgemm/IR/ConfigField.h"
+#include "dgemm/IR/SharedMemoryLayout.h"
 #include "dgemm/Support/LLVM.h"
 #include "dgemm/Support/Scales.h"
 #include "mlir/Bytecode/BytecodeOpInterface.h"

@@ -60,6 +60,16 @@ constexpr int64_t kBlockScaleSlots = 64;
 /// Alignment in bytes of the rows that a warpgroup fetches.
 constexpr int64_t kFetchAlignment = 16;
 
+/// Warpgroups that take turns with pingpong.
+constexpr int64_t kTurns = 2;
+
+/// What is staged of D at a time: a tile, half of one (early_store), or a tile for each of two warpgroups that take
+/// turns (pingpong), each of which then has a barrier for its turn.
+enum class Staging { Tile, HalfTile, TilePerWarpgroup };
+constexpr Staging getStaging(bool earlyStore, bool pingpong) {
+  return earlyStore ? Staging::HalfTile : pingpong ? Staging::TilePerWarpgroup : Staging::Tile;
+}
+
 /// The scales that a stage holds in addition to those of A's rows in its tile.
 struct StageScales {
   /// Scales of A before the first one of the tile.
@@ -87,19 +97,20 @@ struct SharedMemoryLayout {
   int64_t emptyBarrierOffset;
   int64_t receivedBarrierOffset;
   int64_t drainedBarrierOffset;
+  /// Only with Staging::TilePerWarpgroup.
+  int64_t turnBarrierOffset;
   /// The operands of the epilogue for all math warpgroups; 0 bytes if they are not fetched.
   int64_t operandsOffset = 0;
   int64_t operandsBytes = 0;
   int64_t totalBytes;
 
-  /// The layout for these choices, even if it does not fit. With `earlyStore` there is space for half of the output at
-  /// a time.
+  /// The layout for these choices, even if it does not fit. It does not depend on the problem.
   static SharedMemoryLayout get(int64_t blockM, int64_t blockN, int64_t blockK, int64_t stages, int64_t splitK = 1,
-                                bool earlyStore = false, StageScales scales = {});
+                                Staging staging = Staging::Tile, StageScales scales = {});
   static SharedMemoryLayout get(ConfigAttr config, ProblemAttr problem);
   /// The deepest ring that fits, at most `limit`; 0 if not even one stage does.
   static int64_t getMaxStages(int64_t blockM, int64_t blockN, int64_t blockK, int64_t limit, int64_t splitK = 1,
-                              bool earlyStore = false, StageScales scales = {});
+                              Staging staging = Staging::Tile, StageScales scales = {});
 
 private:
   /// Moves all that follows the staging of the output.

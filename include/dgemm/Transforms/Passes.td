@@ -222,6 +222,26 @@ def WarpSpecializePass : Pass<"dgemm-warp-specialize"> {
 
     A block N above 200 is computed in two halves, one mma after the other. For a masked layout, a consumer computes
     only the slices of 64 rows that begin inside the group (`scf.if`).
+
+    With `pingpong`, the tile loop of the consumers carries the number of the tile. A consumer computes all rows of every
+    second tile. It skips the stages of the other consumer's tiles, so one of them stores while the other computes:
+
+    ```mlir
+    dgemm.for_each_tile (%m, %n) of ... iter_args(%number = %c0) -> index {
+      %owner = arith.remui %number, %c2 : index
+      %isown = arith.cmpi eq, %owner, %wg : index
+      scf.if %isown {
+        dgemm.await_turn %number
+        %acc = scf.for %k = ...
+        dgemm.pass_turn %number
+        dgemm.store %acc, ...
+      } else {
+        dgemm.skip %c56 of %ring : ...
+      }
+      %next = arith.addi %number, %c1 : index
+      dgemm.yield %next : index
+    }
+    ```
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];
 }
@@ -263,6 +283,9 @@ def ScheduleKLoopPass : Pass<"dgemm-schedule-k-loop"> {
       scf.yield %next, %nextxb, %nextta, ... : ...
     }
     ```
+
+    `pingpong = true`: if only mmas add to the sums, those of a K block start before those of the block before are
+    complete. The stage is released one K block later (`dgemm.mma_wait_reads`).
 
     `early_store = true`: if the number of K blocks is known and at least two, the last K block is moved out of the
     loop, after it. The part of the tile that is complete before the last mma (a slice, or a half of the columns) is

@@ -51,6 +51,9 @@ std::vector<DenseCase> makeCases() {
       {"EarlyStoreRotated",
        "block = 256x64x128, stages = 3, warpgroups = 2, rotate = true, early_store = true, unroll = 2"},
       {"EarlyStoreWideN", "block = 128x208x128, stages = 4, warpgroups = 2, early_store = true"},
+      {"Pingpong", "block = 128x128x128, stages = 3, pingpong = true"},
+      {"PingpongOneSlice", "block = 64x208x128, stages = 5, rotate = true, pingpong = true"},
+      {"PingpongPair", "block = 64x64x128, stages = 4, unroll = 2, cluster = 2x1, pingpong = true"},
       {"AcrossScaleBlocks", "block = 128x192x128, stages = 4, warpgroups = 2, split_k = 1"},
   };
   const GemmSizes shapes[] = {{8, 8, 16}, {64, 64, 128}, {72, 136, 272}, {200, 264, 1024}, {320, 520, 640}};
@@ -75,7 +78,8 @@ std::vector<DenseCase> makeCases() {
   for (auto [name, block] : {std::pair("Serpentine", "block = 64x72x128, stages = 3, warpgroups = 1"),
                              std::pair("SerpentineRotated", "block = 128x256x128, early_store = true, "
                                                             "rotate = true, unroll = 4"),
-                             std::pair("SerpentinePair", "block = 64x64x128, cluster = 2x1")})
+                             std::pair("SerpentinePair", "block = 64x64x128, cluster = 2x1"),
+                             std::pair("SerpentinePingpong", "block = 64x64x128, stages = 6, pingpong = true")})
     for (const GemmSizes &sizes : {GemmSizes{200, 776, 272}, GemmSizes{200, 776, 4640}})
       cases.push_back({llvm::formatv("{0}_K{1}", name, sizes.k), sizes, std::string(block) + ", serpentine = true"});
   cases.push_back({"SerpentineDynamic", {200, 776, 400}, "block = 64x64, serpentine = true", "mnk", 3, 8, 16});

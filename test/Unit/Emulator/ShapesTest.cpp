@@ -14,6 +14,7 @@
 #include "CompiledKernel.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "gtest/gtest.h"
+#include <array>
 #include <cstdlib>
 #include <numeric>
 #include <random>
@@ -75,8 +76,7 @@ std::string Draw::config(const GemmShape &shape) {
   auto flag = [&] { return oneIn(2) ? "true" : "false"; };
   options.config = llvm::formatv("group_m={0}, even_waves={1}, serpentine={2}", pick({1, 2, 8}), flag(),
                                  shape.layout == GemmLayout::KGrouped ? "false" : flag());
-  if (oneIn(4))
-    options.config += ", early_store=true";
+  options.config += std::array{", early_store=true", ", pingpong=true", "", "", ""}[upTo(5)];
   if (oneIn(2))
     options.config += llvm::formatv(", stages={0}", pick({2, 3})).str();
   llvm::Expected<std::vector<std::string>> configs = listConfigs(shape, options);
@@ -299,7 +299,8 @@ TEST(Groups, MaskedFromNoneToAllRows) {
        {"block=256x48,rotate=true", "block=256x48,unroll=2", "block=256x48,cluster=2x1,even_waves=true", "block=192x48",
         "block=128x208", "block=128x48,warpgroups=1", "block=256x48,early_store=true",
         "block=256x48,early_store=true,rotate=true", "block=128x208,early_store=true",
-        "block=128x48,warpgroups=2,early_store=true"})
+        "block=128x48,warpgroups=2,early_store=true", "block=128x48,pingpong=true",
+        "block=64x48,pingpong=true,rotate=true,unroll=2"})
     runGroups({300, 208, 1296, GemmLayout::Masked, 5}, config, {1, 64, 130, 192, 300});
 }
 
@@ -416,7 +417,7 @@ TEST(Accumulate, AddsToWhatDHolds) {
   for (ElementType type : {ElementType::BF16, ElementType::F16, ElementType::F32})
     for (int64_t n : {72, 71})
       for (const char *config : {"block=64x40", "block=128x48,warpgroups=2,split_k=2", "block=128x96,cluster=2x1",
-                                 "block=128x208,early_store=true"}) {
+                                 "block=128x208,early_store=true", "block=64x96,pingpong=true"}) {
         shape.outType = type;
         llvm::Expected<CompiledGemm> gemm = CompiledGemm::compile({200, n, 400}, config, "", shape);
         ASSERT_TRUE(bool(gemm)) << config << llvm::toString(gemm.takeError());
