@@ -1,8 +1,10 @@
 """Experts of a mixture-of-experts layer with NumPy, on the emulator: what stands between and behind the products of an expert
-runs in their kernels. Needs no GPU; the sizes are small, and on a GPU tensors of torch or CuPy take the place of the arrays.
+runs in their kernels, the quantisation to FP8 too. Needs no GPU; the sizes are small, and on a GPU tensors of torch or CuPy take
+the place of the arrays.
 
 y = weight * (silu(x Wg^T) * (x Wu^T)) Wd^T for each token and the expert that it goes to. Wg and Wu are one matrix, of which a gated
-epilogue takes a column of each half; the router's weight of a token is a factor in the epilogue of the last product.
+epilogue takes a column of each half. The result is quantised before it is stored, and is the A of the last product. The router's
+weight of a token is a factor in the epilogue of that.
 """
 
 import ml_dtypes
@@ -35,6 +37,12 @@ def make_experts():
     return plain, {"gate_up": quantise_weights(both), "down": quantise_weights(plain["down"])}
 
 
+def make_inner(*shape):
+    """e4m3 with a scale for each token and 128 columns, in the order that TMA loads."""
+    scales = np.zeros((*shape, -(-INNER // 128)), np.float32)
+    return np.zeros((*shape, INNER), ml_dtypes.float8_e4m3fn), dgemm.get_mn_major_tma_aligned_tensor(scales)
+
+
 SWIGLU = dgemm.epilogue(lambda gate, up: dgemm.silu(gate) * up)
 
 
@@ -46,19 +54,18 @@ def weighted(weight):
 def run_contiguous(experts, tokens, weight, groups):
     """Tokens of all experts one after the other, those of each from a multiple of ALIGNMENT on."""
     rows = tokens.shape[0]
-    inner, result = np.empty((rows, INNER), BF16), np.empty((rows, HIDDEN), BF16)
+    inner, result = make_inner(rows), np.empty((rows, HIDDEN), BF16)
     dgemm.m_grouped_fp8_gemm_nt_contiguous(quantise_tokens(tokens), experts["gate_up"], inner, groups, epilogue=SWIGLU)
-    inner[groups < 0] = 0  # padding may hold anything, and is quantised with the rest
-    dgemm.m_grouped_fp8_gemm_nt_contiguous(quantise_tokens(inner), experts["down"], result, groups, epilogue=weighted(weight))
+    dgemm.m_grouped_fp8_gemm_nt_contiguous(inner, experts["down"], result, groups, epilogue=weighted(weight))
     return result
 
 
 def run_masked(experts, tokens, weight, counts):
     """Room for as many tokens in each group, `counts` of them used."""
     shape = tokens.shape[:2]
-    inner, result = np.zeros((*shape, INNER), BF16), np.zeros((*shape, HIDDEN), BF16)
+    inner, result = make_inner(*shape), np.zeros((*shape, HIDDEN), BF16)
     dgemm.m_grouped_fp8_gemm_nt_masked(quantise_tokens(tokens), experts["gate_up"], inner, counts, 16, epilogue=SWIGLU)
-    dgemm.m_grouped_fp8_gemm_nt_masked(quantise_tokens(inner), experts["down"], result, counts, 16, epilogue=weighted(weight))
+    dgemm.m_grouped_fp8_gemm_nt_masked(inner, experts["down"], result, counts, 16, epilogue=weighted(weight))
     return result
 
 

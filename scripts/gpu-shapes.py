@@ -193,6 +193,25 @@ def training(cases):
     cases.add("accumulate_masked", "--layout=masked --m=200 --groups=4 --n=520 --k=512 --accumulate", [(200, 520, 512, 1)])
 
 
+def quantized(cases):
+    """D of FP8 with scales: in each layout, with an epilogue, with and without TMA."""
+    for index, (n, k) in enumerate(itertools.product((128, 200, 77, 576, 1040), (128, 400, 1152))):
+        order = " --scale-d-n-innermost" if index % 2 else ""
+        cases.add(f"quantized_n{n}_k{k}", f"--m=? --n={n} --k={k} --out={'e5m2' if index % 4 == 3 else 'e4m3'}{order}",
+                  [(m, n, k, m) for m in MS])
+    for epilogue, config in (("swiglu", "block=128x256,warpgroups=2"), ("bias+gelu", "block=64x128,warpgroups=1"),
+                             ("silu+residual", "block=128x256,warpgroups=2,early_store=true"), ("swiglu", "cluster=2x1")):
+        name = f"quantized_{epilogue}_{config}".replace("=", "").replace(",", "_").replace("+", "_")
+        cases.add(name, f"--m=? --n=1024 --k=1152 --out=e4m3 --epilogue={epilogue} --config={config}",
+                  [(m, 1024, 1152, m) for m in (1, 64, 129, 1000)])
+    cases.add("quantized_contiguous", "--layout=contiguous --m=? --groups=4 --n=1024 --k=1152 --out=e4m3 --epilogue=swiglu",
+              [(1024, 1024, 1152, seed) for seed in (1, 2)])
+    cases.add("quantized_masked", "--layout=masked --m=200 --groups=4 --n=1024 --k=1152 --out=e4m3 --epilogue=swiglu",
+              [(200, 1024, 1152, seed) for seed in (1, 2, 3)])
+    cases.add("quantized_offsets", "--layout=offsets --row-alignment=1 --m=? --groups=8 --n=520 --k=512 --out=e4m3",
+              [(m, 520, 512, seed) for m in (1, 64, 1000) for seed in (1, 2)])
+
+
 def table(cases):
     """Each config of the shipped tables, at other sizes, with tails."""
     for path in glob.glob(os.path.join(REPOSITORY, "lib/Analysis/TunedTables/*.json")):
@@ -234,7 +253,7 @@ def main():
     args = parser.parse_args()
     os.makedirs(args.out, exist_ok=True)
     cases = Cases(args.for_emulator)
-    for make in (dense, dynamic, clusters, fields, grouped, training, table) + (() if args.for_emulator else (large, speed)):
+    for make in (dense, dynamic, clusters, fields, grouped, training, quantized, table) + (() if args.for_emulator else (large, speed)):
         make(cases)
 
     def compile_kernel(job):

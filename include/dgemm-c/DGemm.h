@@ -58,14 +58,14 @@ void dgemm_problem_destroy(dgemm_problem *problem);
  *                                    batched: elements from matrix to matrix; 0 if matrices follow each other
  *   n_divisor, k_divisor, lda_divisor, ldb_divisor, ldd_divisor
  *                                    what a dynamic size is promised to be a multiple of
- *   scale_a_k_innermost, scale_b_k_innermost, scale_b_n_innermost, pdl, accumulate
+ *   scale_a_k_innermost, scale_b_k_innermost, scale_b_n_innermost, scale_d_n_innermost, pdl, accumulate
  *                                    0 or 1
  * Error: there is no such field, or it does not take this value. */
 char *dgemm_problem_set_int(dgemm_problem *problem, const char *field, int64_t value);
 /*   layout                           "dense", "contiguous", "masked", "offsets", "k_grouped" or "batched"
  *   scale_a, scale_b                 "tensor", "row", "1x128" or "128x128": what has a scale of its own
  *   a_type, b_type                   "f8E4M3FN" or "f8E5M2"
- *   out_type                         "bf16", "f16" or "f32"
+ *   out_type                         "bf16", "f16" or "f32", or "f8E4M3FN" or "f8E5M2": quantised, with scales
  *   accuracy                         "exact", "balanced" or "fast"
  *   epilogue                         "bias+gelu": names of ready-made epilogues, or MLIR functions (docs/epilogues.md)
  */

@@ -64,6 +64,7 @@ ProblemSize ProblemSize::get(GemmOp gemm) {
   size.isGated = problem.isGated();
   size.pingpongPays =
       problem.getAccuracy() == AccuracyKind::Fast && (problem.getRhs().isForEachRow() || problem.getEpilogue());
+  size.isQuantized = !!problem.getQuantized();
   size.scales = StageScales::get(problem);
   size.readsColumnScales = size.scales.ofB && !allowsTMA(Operand::ScaleB);
   size.recipe = getRecipeName(problem);
@@ -74,6 +75,8 @@ bool ProblemSize::allows(ConfigAttr config) const {
   if (rowAlignment && rowAlignment % config.getBlockM())
     return false;
   if (isGated && !allowsGated(config))
+    return false;
+  if (isQuantized && !allowsQuantized(config, isGated))
     return false;
   if ((scales.ofB || scales.before) &&
       SharedMemoryLayout::getMaxStages(config.getBlockM(), config.getBlockN(), config.getBlockK(), config.getStages(),
@@ -330,6 +333,9 @@ FailureOr<SelectedConfig> dgemm::selectConfig(MLIRContext *context, const Proble
   return emitError() << "no legal config has these fields"
                      << (size.rowAlignment ? " and tiles that divide the alignment of groups" : "")
                      << (size.loadsByTMA ? "" : "; operands without TMA do not allow clusters")
-                     << (size.isGated ? "; a gated epilogue wants block N to be 16, 32, 64, 128 or 256 and no split_k"
-                                      : "");
+                     << (size.isQuantized && size.isGated
+                             ? "; a quantised D with a gated epilogue wants block N to be 256 and no split_k"
+                         : size.isQuantized ? "; a quantised D wants block N to be 128 or 256 and no split_k"
+                         : size.isGated ? "; a gated epilogue wants block N to be 16, 32, 64, 128 or 256 and no split_k"
+                                        : "");
 }

@@ -117,6 +117,7 @@ static constexpr SizeField kSizeFields[] = {{"m", &GemmShape::m},
 static constexpr FlagField kFlagFields[] = {{"scale_a_k_innermost", &GemmShape::scaleAKInnermost},
                                             {"scale_b_k_innermost", &GemmShape::scaleBKInnermost},
                                             {"scale_b_n_innermost", &GemmShape::scaleBNInnermost},
+                                            {"scale_d_n_innermost", &GemmShape::scaleDNInnermost},
                                             {"pdl", &GemmShape::pdl},
                                             {"accumulate", &GemmShape::accumulate}};
 

@@ -90,6 +90,11 @@ Value dgemm::packHalves(NVVMBuilder &b, Type type, Value low, Value high) {
   return LLVM::BitcastOp::create(b, b.getI32Type(), pair);
 }
 
+Value dgemm::packBytes(NVVMBuilder &b, Type type, Value low, Value high) {
+  return NVVM::ConvertF32x2ToF8x2Op::create(b, b.getI16Type(), high, low, NVVM::FPRoundingMode::RN,
+                                            NVVM::SaturationMode::SATFINITE, /*relu=*/false, type);
+}
+
 namespace {
 
 struct LowerZero : OpConversionPattern<ZeroOp> {

@@ -6,7 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Expects kernels after dgemm-create-tensor-maps. Fragments go through shared memory to TMA stores.
+// Expects kernels after dgemm-create-tensor-maps. Fragments go through shared memory to TMA stores. A store with scales
+// first becomes a dgemm.quantize and a store of its result.
 //
 // Each warpgroup has its own staging, so warpgroups do not wait for each other. Its first thread issues the stores.
 // Only this thread can wait until they have read the staging, because bulk groups belong to a thread. Columns
@@ -124,8 +125,10 @@ void StoreLowering::storeByTMA(NVVMBuilder &b, ArrayRef<StoreOp> stores) {
     offsets.push_back(end);
     end += getBytes(store);
     for (OutputPanel panel : getPanels(store)) {
+      // Tiles of FP8 are those that wgmma reads; a staging of FP8 has bytes.
+      Type element = store.getDest().getType().getElementType();
       auto tile = TileType::get(b.getContext(), store.getValue().getType().getRows(), panel.columns,
-                                cast<MemRefType>(store.getDest().getType()).getElementType(), panel.getSwizzle());
+                                isFP8(element) ? b.getI8Type() : element, panel.getSwizzle());
       Value staging = TileAtOp::create(b, tile, panelAddress(b, store, offsets.back(), panel));
       StoreFragmentOp::create(b, store.getValue(), store.getFirstColumn() + panel.column, staging);
     }
@@ -140,6 +143,15 @@ void StoreLowering::storeByTMA(NVVMBuilder &b, ArrayRef<StoreOp> stores) {
       storeSlice(b, store, offset);
     NVVM::CpAsyncBulkCommitGroupOp::create(b);
   });
+}
+
+/// Divides the columns of a store by their scales before it.
+void quantize(StoreOp store) {
+  OpBuilder b(store);
+  Value quantized = QuantizeOp::create(b, store.getLoc(), store.getValue().getType(), store.getValue(),
+                                       store.getOffsets(), store.getRows(), store.getScales(), store.getPartAttr());
+  store.getValueMutable().assign(quantized);
+  store.getScalesMutable().clear();
 }
 
 /// Replaces a store by stores of as many panels as the staging holds. If the staging holds all of it, it stays.
@@ -165,6 +177,17 @@ LogicalResult splitStore(StoreLowering &lowering, StoreOp store, SmallVectorImpl
   return success();
 }
 
+/// True if `first` and `next` are halves of a slice with an mma between them. The first is stored while the mma runs,
+/// so they do not go together, even if the staging holds both.
+bool isBeforeMma(StoreOp first, StoreOp next) {
+  if (!first.getPart() || !next.getPart())
+    return false;
+  for (Operation *op = first->getNextNode(); op && op != next; op = op->getNextNode())
+    if (isa<MmaOp, MmaWaitOp>(op))
+      return true;
+  return false;
+}
+
 /// Emits an error if TMA has no tensor map for `store`.
 LogicalResult verify(StoreOp store) {
   for (OutputPanel panel : StoreLowering::getPanels(store))
@@ -174,6 +197,10 @@ LogicalResult verify(StoreOp store) {
 }
 
 LogicalResult lowerStores(KernelOp kernel, WarpSpecializeOp roles) {
+  roles.getConsumer().walk([](StoreOp store) {
+    if (store.getScales())
+      quantize(store);
+  });
   llvm::MapVector<Block *, SmallVector<StoreOp>> tiles;
   roles.getConsumer().walk([&](StoreOp store) {
     if (isBy(store, MovementKind::TMA))
@@ -196,8 +223,12 @@ LogicalResult lowerStores(KernelOp kernel, WarpSpecializeOp roles) {
   for (auto &[block, stores] : tiles)
     for (ArrayRef<StoreOp> left = stores; !left.empty();) {
       int64_t bytes = 0;
-      ArrayRef<StoreOp> fit = left.take_while(
-          [&](StoreOp store) { return (bytes += StoreLowering::getBytes(store)) <= lowering.getStagingBytes(); });
+      StoreOp previous;
+      ArrayRef<StoreOp> fit = left.take_while([&](StoreOp store) {
+        bool isEarly = previous && isBeforeMma(previous, store);
+        previous = store;
+        return !isEarly && (bytes += StoreLowering::getBytes(store)) <= lowering.getStagingBytes();
+      });
       left = left.drop_front(fit.size());
       lowering.lower(fit);
     }

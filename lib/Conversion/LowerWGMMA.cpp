@@ -61,8 +61,9 @@ private:
     TypeConverter converter;
     addFragmentConversions(converter);
     RewritePatternSet patterns(&getContext());
-    for (auto *populate : {populateFragmentPatterns, populateLoadScalesPatterns, populateMapPatterns,
-                           populateMmaPatterns, populatePromotePatterns, populateStoreFragmentPatterns})
+    for (auto *populate :
+         {populateFragmentPatterns, populateLoadScalesPatterns, populateMapPatterns, populateMmaPatterns,
+          populatePromotePatterns, populateQuantizePatterns, populateStoreFragmentPatterns})
       populate(converter, patterns);
     populateClusterReductionPatterns(converter, patterns);
     ConversionTarget target(getContext());

@@ -94,6 +94,22 @@ private:
   Value isOdd, chunk, start;
 };
 
+/// Writes a fragment as bytes of FP8, the pairs of columns of a thread one by one. The swizzle of 128 bytes puts the
+/// same columns of 8 rows into different banks.
+void storeBytes(NVVMBuilder &b, TileType tile, Type element, Value address, ArrayRef<Value> values) {
+  Value thread = b.threadIndexHere(), row = getFirstRow(b, thread);
+  Value start = b.offsetPointer(address, b.add(b.mul(row, tile.getRowBytes()), b.shiftLeft(b.bitAnd(thread, 3), 1)));
+  Value chunk = swizzleChunk(b, tile, row, b.i32(0));
+  for (int64_t group = 0; group < tile.getColumns() / 8; ++group) {
+    Value offset = b.add(b.shiftLeft(b.bitXor(chunk, b.i32(group / 2)), 4), group % 2 * 8);
+    for (int64_t half = 0; half < 2; ++half) {
+      size_t first = 4 * group + 2 * half;
+      LLVM::StoreOp::create(b, packBytes(b, element, values[first], values[first + 1]),
+                            b.offsetPointer(start, b.add(offset, half * 8 * tile.getRowBytes())));
+    }
+  }
+}
+
 struct LowerStoreFragment : OpConversionPattern<StoreFragmentOp> {
   using OpConversionPattern::OpConversionPattern;
   LogicalResult matchAndRewrite(StoreFragmentOp op, OpAdaptor adaptor,
@@ -104,6 +120,12 @@ struct LowerStoreFragment : OpConversionPattern<StoreFragmentOp> {
     if (tile.getElementType().isF32()) {
       ArrayRef<Value> own = ArrayRef(values).slice(op.getColumn() / 2, tile.getColumns() / 2);
       StoreWords(b, tile, adaptor.getTile()).store(own);
+      rewriter.eraseOp(op);
+      return success();
+    }
+    if (tile.getElementType().isInteger(8)) {
+      ArrayRef<Value> own = ArrayRef(values).slice(op.getColumn() / 2, tile.getColumns() / 2);
+      storeBytes(b, tile, op->getParentOfType<KernelOp>().getProblem().getOut(), adaptor.getTile(), own);
       rewriter.eraseOp(op);
       return success();
     }
@@ -165,6 +187,8 @@ private:
 
   /// Two adjacent elements of a row of D.
   static Value makePair(NVVMBuilder &b, Type element, Value low, Value high) {
+    if (isFP8(element))
+      return packBytes(b, element, low, high);
     if (!element.isF32())
       return packHalves(b, element, low, high);
     Value pair = LLVM::UndefOp::create(b, VectorType::get(2, element));
@@ -174,6 +198,10 @@ private:
   static Value getLane(NVVMBuilder &b, Type element, Value pair, int64_t lane) {
     if (element.isF32())
       return LLVM::ExtractElementOp::create(b, pair, b.i32(lane));
+    if (isFP8(element)) {
+      Value shift = LLVM::ConstantOp::create(b, b.getI16Type(), b.getI16IntegerAttr(8 * lane));
+      return LLVM::TruncOp::create(b, b.getI8Type(), LLVM::LShrOp::create(b, pair, shift));
+    }
     return LLVM::TruncOp::create(b, b.getI16Type(), b.shiftRight(pair, 16 * lane));
   }
 

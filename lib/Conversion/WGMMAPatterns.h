@@ -35,6 +35,10 @@ Value createAccumulatorFence(NVVMBuilder &b, Value fragment);
 /// Converts two f32 values to a pair of `type`, bf16 or f16, in an i32, with `low` in the lower half.
 Value packHalves(NVVMBuilder &b, Type type, Value low, Value high);
 
+/// Converts two f32 values to a pair of `type`, f8E4M3FN or f8E5M2, in an i16, with `low` in the lower byte. Values
+/// beyond the largest number become that number.
+Value packBytes(NVVMBuilder &b, Type type, Value low, Value high);
+
 /// Fragments.cpp: dgemm.zero, dgemm.tile_at, and the tile loop that carries fragments.
 void populateFragmentPatterns(const TypeConverter &converter, RewritePatternSet &patterns);
 /// LowerLoadScales.cpp: dgemm.load_scales.
@@ -45,6 +49,8 @@ void populateMapPatterns(const TypeConverter &converter, RewritePatternSet &patt
 void populateMmaPatterns(const TypeConverter &converter, RewritePatternSet &patterns);
 /// LowerPromote.cpp: dgemm.promote.
 void populatePromotePatterns(const TypeConverter &converter, RewritePatternSet &patterns);
+/// LowerQuantize.cpp: dgemm.quantize.
+void populateQuantizePatterns(const TypeConverter &converter, RewritePatternSet &patterns);
 /// StoreFragments.cpp: dgemm.store_fragment, and dgemm.store without TMA.
 void populateStoreFragmentPatterns(const TypeConverter &converter, RewritePatternSet &patterns);
 

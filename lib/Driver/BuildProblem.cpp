@@ -49,8 +49,17 @@ public:
     return matrix(element(builder.getContext(), shape.outType), hasAs() || isKGrouped(), shape.m, columnsOfD, shape.ldd,
                   shape.batchStrideD);
   }
-  MemRefType scaleA() { return scales(hasAs(), lhs, shape.m, shape.scaleAKInnermost); }
-  MemRefType scaleB() { return scales(hasBs(), rhs, shape.n, shape.scaleBNInnermost || shape.scaleBKInnermost); }
+  MemRefType scaleA() { return scales(hasAs(), lhs, shape.m, shape.k, shape.scaleAKInnermost); }
+  MemRefType scaleB() {
+    return scales(hasBs(), rhs, shape.n, shape.k, shape.scaleBNInnermost || shape.scaleBKInnermost);
+  }
+  /// The scales of a quantised D, which are like those of A by 1x128; null if D has none.
+  MemRefType scaleD() {
+    if (!isFP8(d().getElementType()))
+      return {};
+    auto blocks = ScaledAttr::get(builder.getContext(), d().getElementType(), 1, kScaleBlock, builder.getF32Type());
+    return scales(hasAs(), blocks, shape.m, columnsOfD, shape.scaleDNInnermost);
+  }
   MemRefType groups() {
     bool isOfRows = shape.layout == GemmLayout::Contiguous;
     return MemRefType::get({extent(isOfRows ? shape.m : shape.groups)}, builder.getI32Type());
@@ -133,9 +142,9 @@ private:
       return type(element, hasGroups, rows, columns);
     return type(element, hasGroups, rows, columns, std::pair<int64_t, int64_t>(pitch ? pitch : columns, 1), step);
   }
-  /// The scales of an operand with these rows; the outer dimension is innermost if `isTransposed`.
-  MemRefType scales(bool hasGroups, ScaledAttr scaled, int64_t operandRows, bool isTransposed) {
-    int64_t rows = blocks(operandRows, scaled.getRows()), columns = blocks(shape.k, scaled.getK());
+  /// The scales of an operand with these rows and columns; the outer dimension is innermost if `isTransposed`.
+  MemRefType scales(bool hasGroups, ScaledAttr scaled, int64_t operandRows, int64_t operandColumns, bool isTransposed) {
+    int64_t rows = blocks(operandRows, scaled.getRows()), columns = blocks(operandColumns, scaled.getK());
     if (scaled.isForEachRow())
       std::swap(rows, columns);
     if (!isTransposed)
@@ -215,8 +224,15 @@ static llvm::Error checkRecipe(const GemmShape &shape) {
   for (auto [name, type] : {std::pair("A", shape.aType), {"B", shape.bType}})
     if (type != ElementType::F8E4M3FN && type != ElementType::F8E5M2)
       return makeError(llvm::formatv("expected {0} to be f8E4M3FN or f8E5M2, but got {1}", name, toString(type)));
-  if (!llvm::is_contained({ElementType::BF16, ElementType::F16, ElementType::F32}, shape.outType))
-    return makeError(llvm::formatv("expected D to be bf16, f16 or f32, but got {0}", toString(shape.outType)));
+  constexpr ElementType kFP8[] = {ElementType::F8E4M3FN, ElementType::F8E5M2};
+  constexpr ElementType kWide[] = {ElementType::BF16, ElementType::F16, ElementType::F32};
+  bool isQuantized = llvm::is_contained(kFP8, shape.outType);
+  if (!isQuantized && !llvm::is_contained(kWide, shape.outType))
+    return makeError(
+        llvm::formatv("expected D to be bf16, f16, f32, f8E4M3FN or f8E5M2, but got {0}", toString(shape.outType)));
+  if (!isQuantized && shape.scaleDNInnermost)
+    return makeError(
+        llvm::formatv("expected scales of D with N innermost of an FP8 D only, but got {0}", toString(shape.outType)));
   for (auto [name, scale] : {std::pair("A", shape.scaleA), {"B", shape.scaleB}})
     if (shape.accuracy != Accuracy::Exact && scale != ScaleGranularity::Tensor && scale != ScaleGranularity::Row)
       return makeError(llvm::formatv("expected scales of {0} by tensor or row for {1} accuracy, as those by {2} are "
@@ -291,6 +307,9 @@ static void buildFunction(mlir::ImplicitLocOpBuilder &b, const GemmShape &shape,
   if (epilogue)
     for (EpilogueOperandAttr operand : epilogue.getOperands())
       operands.push_back(types.epilogue(operand));
+  size_t endOfEpilogue = operands.size();
+  if (MemRefType scaleD = types.scaleD())
+    operands.push_back(scaleD);
   auto func = mlir::func::FuncOp::create(b, entry, b.getFunctionType(operands, {}));
   func->setAttr(kKernelAttr, b.getUnitAttr());
   mlir::Block *body = func.addEntryBlock();
@@ -315,7 +334,9 @@ static void buildFunction(mlir::ImplicitLocOpBuilder &b, const GemmShape &shape,
   if (shape.expectedM && (isOfGroups || shape.m == kDynamic))
     gemm.expectRows(shape.expectedM);
   if (epilogue)
-    gemm.epilogue(epilogue, body->getArguments().drop_front(firstOfEpilogue));
+    gemm.epilogue(epilogue, body->getArguments().slice(firstOfEpilogue, endOfEpilogue - firstOfEpilogue));
+  if (operands.size() > endOfEpilogue)
+    gemm.quantized(body->getArgument(endOfEpilogue));
   gemm.create();
   mlir::func::ReturnOp::create(b);
 }
@@ -355,7 +376,9 @@ llvm::Error Session::build(const GemmShape &shape) {
   EpilogueAttr epilogue;
   if (!shape.epilogue.empty()) {
     pointsIntoText = true;
-    epilogue = readEpilogue(&context, shape.epilogue, ProblemTypes(&context, shape).d().getElementType());
+    // No operand of an epilogue is FP8.
+    Type out = ProblemTypes(&context, shape).d().getElementType();
+    epilogue = readEpilogue(&context, shape.epilogue, isFP8(out) ? mlir::BFloat16Type::get(&context) : out);
     pointsIntoText = false;
     if (!epilogue)
       return takeDiagnostics("the epilogue is not valid");

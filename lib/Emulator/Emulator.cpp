@@ -10,6 +10,7 @@
 #include "Machine.h"
 #include "Parser.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/Twine.h"
 #include "llvm/Support/CheckedArithmetic.h"
 #include <chrono>
@@ -241,8 +242,8 @@ Error LaunchBuilder::setParameter(const ParameterInfo &info, const Parameter &pa
   return Error::success();
 }
 
-/// Says which elements of D the kernel has to write: not the padding between groups, nor rows behind those of a masked
-/// group.
+/// Says which rows of D, and of its scales, the kernel has to write: not the padding between groups, nor rows behind
+/// those of a masked group.
 class ExpectedRows {
 public:
   ExpectedRows(GlobalMemory &memory, const LaunchDescriptor &launch) : layout(launch.layout) {
@@ -309,7 +310,15 @@ void checkOutputs(GlobalMemory &memory, const LaunchDescriptor &launch, Report &
   for (const Allocation &allocation : memory.getAllocations()) {
     if (!allocation.isOutput || report.hazard)
       continue;
-    if (auto missing = GlobalMemory::findUnwritten(allocation, isExpected)) {
+    // The scales of D have rows innermost.
+    bool isTransposed = allocation.name == "scale_d";
+    auto isExpectedAt = [&](llvm::ArrayRef<int64_t> index) {
+      llvm::SmallVector<int64_t, 3> at(index);
+      if (isTransposed && at.size() > 1)
+        std::swap(at[at.size() - 2], at.back());
+      return isExpected(at);
+    };
+    if (auto missing = GlobalMemory::findUnwritten(allocation, isExpectedAt)) {
       report.hazard = Hazard();
       report.hazard->kind = HazardKind::OutputNotWritten;
       report.hazard->message = std::to_string(missing->count) + " elements of '" + allocation.name +

@@ -441,6 +441,17 @@ Step dgemm::emulator::execPackedCvt(Context &c, const Instruction &inst) {
   return Step::Next;
 }
 
+Step dgemm::emulator::execFp8Cvt(Context &c, const Instruction &inst) {
+  bool e5m2 = inst.mods.type() == Type::E5M2x2;
+  for (LaneMask m = c.mask; m; m &= m - 1) {
+    unsigned l = __builtin_ctz(m);
+    // The first source goes to the upper byte (PTX ISA, "cvt").
+    unsigned high = floatToFp8(toFloat(c.get(c.op(inst, 1), l)), e5m2);
+    c.set(c.op(inst, 0), l, high << 8 | floatToFp8(toFloat(c.get(c.op(inst, 2), l)), e5m2));
+  }
+  return Step::Next;
+}
+
 Step dgemm::emulator::execPredLogic(Context &c, const Instruction &inst) {
   LaneMask a = c.predSource(c.op(inst, 1)), b = c.predSource(c.op(inst, 2));
   Logic logic = Logic(inst.mods[Field::Logic]);
@@ -503,6 +514,24 @@ const float *dgemm::emulator::getFp8Table(bool e5m2) {
   };
   static const std::array<float, 256> e4m3Table = make(false), e5m2Table = make(true);
   return e5m2 ? e5m2Table.data() : e4m3Table.data();
+}
+
+uint8_t dgemm::emulator::floatToFp8(float value, bool e5m2) {
+  constexpr uint8_t kNaN = 0x7f;
+  if (std::isnan(value))
+    return kNaN;
+  const float *table = getFp8Table(e5m2);
+  unsigned largest = e5m2 ? 0x7b : 0x7e;
+  uint8_t sign = std::signbit(value) ? 0x80 : 0;
+  float magnitude = std::min(std::fabs(value), table[largest]);
+  // The numbers of codes from 0 to `largest` ascend.
+  unsigned above = unsigned(std::lower_bound(table, table + largest, magnitude) - table);
+  if (above == 0 || table[above] == magnitude)
+    return uint8_t(sign | above);
+  // The distances are exact in double precision.
+  double up = double(table[above]) - magnitude, down = magnitude - double(table[above - 1]);
+  bool takesAbove = up < down || (up == down && above % 2 == 0);
+  return uint8_t(sign | (takesAbove ? above : above - 1));
 }
 
 uint64_t dgemm::emulator::reduceBits(AtomicOp op, Type type, uint64_t memory, uint64_t value) {

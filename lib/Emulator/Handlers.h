@@ -37,6 +37,7 @@ Step execPredLogic(Context &, const Instruction &), execPredNot(Context &, const
 Step execPrmt(Context &, const Instruction &);
 Step execLop3(Context &, const Instruction &), execShf(Context &, const Instruction &);
 Step execPackedCvt(Context &, const Instruction &);
+Step execFp8Cvt(Context &, const Instruction &);
 Step execHalfUnary(Context &, const Instruction &);
 
 // DataMovement.cpp
@@ -104,6 +105,8 @@ inline float bfloatToFloat(uint16_t bits) {
 uint16_t floatToBfloat(float value);
 /// All 256 values of E4M3 (PTX: .e4m3, no infinity, NaN at 0x7f) or E5M2.
 const float *getFp8Table(bool e5m2);
+/// The nearest FP8 number, to even between two; the largest for what is beyond it (PTX ISA 9.0, cvt with .satfinite).
+uint8_t floatToFp8(float value, bool e5m2);
 /// One element of a reduction, as bits of `type`.
 uint64_t reduceBits(AtomicOp op, Type type, uint64_t memory, uint64_t value);
 

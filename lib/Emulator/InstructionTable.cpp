@@ -27,6 +27,7 @@ unsigned dgemm::emulator::getByteWidth(Type type) {
   case Type::F16:
   case Type::BF16:
   case Type::E4M3x2:
+  case Type::E5M2x2:
     return 2;
   case Type::B64:
   case Type::U64:
@@ -109,6 +110,7 @@ const Literal kPred[] = {{"pred", Field::Type, v(Type::Pred)}};
 const Literal kF32[] = {{"f32", Field::Type, v(Type::F32)}};
 const Literal kHalf[] = {{"f16", Field::Type, v(Type::F16)}, {"bf16", Field::Type, v(Type::BF16)}};
 const Literal kPacked[] = {{"bf16x2", Field::Type, v(Type::BF16x2)}, {"f16x2", Field::Type, v(Type::F16x2)}};
+const Literal kFp8Pair[] = {{"e4m3x2", Field::Type, v(Type::E4M3x2)}, {"e5m2x2", Field::Type, v(Type::E5M2x2)}};
 const Literal kFloat[] = {{"f32", Field::Type, v(Type::F32)},
                           {"f16", Field::Type, v(Type::F16)},
                           {"bf16", Field::Type, v(Type::BF16)},
@@ -245,6 +247,7 @@ const Class kClasses[] = {{"type", kType},
                           {"f32", kF32},
                           {"half", kHalf},
                           {"packed", kPacked},
+                          {"fp8pair", kFp8Pair},
                           {"float", kFloat},
                           {"and", kAnd},
                           {"or", kOr},
@@ -435,6 +438,7 @@ const InstructionRow kRows[] = {
     {"tanh approx $f32", "d s", selectFloatTanh},
     {"cvt [$round] [$ftz] $type $from", "d s2", selectCvt},
     {"cvt rn [$relu] $packed f32", "db32 sf32 sf32", only<execPackedCvt>},
+    {"cvt rn satfinite $fp8pair f32", "db16 sf32 sf32", only<execFp8Cvt>},
     // Data movement.
     {"mov $word", "md ms", only<execMov>},
     {"cvta [$to] $window $addr", "d s", only<execCvta>},

@@ -40,6 +40,7 @@ enum class Type : uint8_t {
   F16x2,
   BF16x2,
   E4M3x2,
+  E5M2x2,
   B64,
   U64,
   S64,

@@ -30,6 +30,12 @@ GemmBuilder &GemmBuilder::out(Value value) {
   return *this;
 }
 
+GemmBuilder &GemmBuilder::quantized(Value scale, ArrayRef<int64_t> granularity) {
+  scaleD = scale;
+  outGranularity.assign(granularity.begin(), granularity.end());
+  return *this;
+}
+
 GemmBuilder &GemmBuilder::contiguous(Value mIndices, int64_t rows) {
   layout = Layout::Contiguous;
   groups = mIndices;
@@ -109,11 +115,12 @@ GemmOp GemmBuilder::create() {
   if (fused && !epilogueOperands.empty())
     roles = builder.getArrayAttr(llvm::to_vector_of<mlir::Attribute>(fused.getOperands()));
   auto tensor = llvm::dyn_cast<mlir::RankedTensorType>(d.getType());
-  auto gemm =
-      GemmOp::create(builder, location, tensor ? mlir::TypeRange(tensor) : mlir::TypeRange(), a, scaleA, b, scaleB, d,
-                     groups, epilogueOperands, layout, toAttr(alignment), toAttr(expectedRows), divisors, accuracyKind,
-                     accumulates, isDependent, builder.getDenseI64ArrayAttr(lhsGranularity),
-                     builder.getDenseI64ArrayAttr(rhsGranularity), roles, fused && fused.getGated(), chosen);
+  auto gemm = GemmOp::create(builder, location, tensor ? mlir::TypeRange(tensor) : mlir::TypeRange(), a, scaleA, b,
+                             scaleB, d, groups, epilogueOperands, scaleD, layout, toAttr(alignment),
+                             toAttr(expectedRows), divisors, accuracyKind, accumulates, isDependent,
+                             builder.getDenseI64ArrayAttr(lhsGranularity), builder.getDenseI64ArrayAttr(rhsGranularity),
+                             scaleD ? builder.getDenseI64ArrayAttr(outGranularity) : mlir::DenseI64ArrayAttr(), roles,
+                             fused && fused.getGated(), chosen);
   if (fused)
     buildEpilogue(builder, location, fused, gemm.getEpilogue());
   return gemm;

@@ -77,6 +77,8 @@ static SmallVector<AffineExpr> getMatrixShape(ProblemAttr problem, Operand opera
     return getScaleShape(problem.getLhs(), size.m, size.k);
   case Operand::ScaleB:
     return getScaleShape(problem.getRhs(), size.n, size.k);
+  case Operand::ScaleD:
+    return getScaleShape(problem.getScaledOf(operand), size.m, columns);
   case Operand::MIndices:
     return {size.m};
   case Operand::MaskedM:
@@ -276,6 +278,10 @@ bool dgemm::allowsGated(ConfigAttr config) {
   return columns >= 2 * hopper::kWgmmaNStep && (2 * kScaleBlock) % columns == 0 && config.getSplitK() == 1;
 }
 
+bool dgemm::allowsQuantized(ConfigAttr config, bool isGated) {
+  return config.getBlockN() % (isGated ? 2 * kScaleBlock : kScaleBlock) == 0 && config.getSplitK() == 1;
+}
+
 LogicalResult dgemm::verifyConfigFor(Operation *op, ConfigAttr config, ProblemAttr problem) {
   for (ScaledAttr scaled : {problem.getLhs(), problem.getRhs()})
     if (scaled.variesAlongK() && config.getBlockK() != scaled.getK())
@@ -286,6 +292,11 @@ LogicalResult dgemm::verifyConfigFor(Operation *op, ConfigAttr config, ProblemAt
            << "expected block N to be 16, 32, 64, 128 or 256 and no split_k, as a gated epilogue pairs "
               "the halves of a tile, but got "
            << config;
+  if (problem.getQuantized() && !allowsQuantized(config, problem.isGated()))
+    return op->emitOpError() << "expected block N to be " << (problem.isGated() ? "256" : "128 or 256")
+                             << " and no split_k, as a tile of a quantised D has whole blocks of its scales, "
+                             << (problem.isGated() ? "128 columns from each half" : "128 columns") << ", but got "
+                             << config;
   if (failed(verifySharedMemory(op, config, problem)))
     return failure();
   if (problem.getLayout() == Layout::KGrouped && (config.getSplitK() > 1 || config.getOrder().getSerpentine()))

@@ -313,8 +313,9 @@ LogicalResult StoreFragmentOp::verify() {
   TileType tile = getTile().getType();
   FragType frag = getValue().getType();
   Type element = tile.getElementType();
-  if ((!element.isBF16() && !element.isF16() && !element.isF32()) || tile.getRows() != frag.getRows())
-    return emitOpError() << "expected a bf16, f16 or f32 tile of " << frag.getRows() << " rows, but got " << tile;
+  bool isKnown = element.isBF16() || element.isF16() || element.isF32() || element.isInteger(8);
+  if (!isKnown || tile.getRows() != frag.getRows())
+    return emitOpError() << "expected a bf16, f16, f32 or i8 tile of " << frag.getRows() << " rows, but got " << tile;
   int64_t columns = tile.getColumns();
   SmallVector<OutputPanel> panels = getOutputPanels(columns, element.getIntOrFloatBitWidth() / 8);
   if (columns % 8 || panels.size() != 1 || tile.getSwizzle() != panels.front().getSwizzle())

@@ -72,6 +72,31 @@ LogicalResult ScaledAttr::verify(function_ref<InFlightDiagnostic()> emitError, T
   return success();
 }
 
+LogicalResult QuantizedAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t rows, int64_t columns,
+                                    Type scale) {
+  if (!scale.isF32())
+    return emitError() << "expected scales of D of type f32, but got " << scale;
+  if (rows == 1 && columns == kScaleBlock)
+    return success();
+  return emitError() << "expected D to be scaled by [1, 128], but got [" << describeExtent(rows) << ", "
+                     << describeExtent(columns) << "]";
+}
+
+LogicalResult dgemm::verifyOut(function_ref<InFlightDiagnostic()> emitError, StringRef name, Type out,
+                               QuantizedAttr quantized, Layout layout, bool accumulate) {
+  if (!quantized && !out.isBF16() && !out.isF16() && !out.isF32())
+    return emitError() << "expected " << name << " to be bf16, f16, f32, or FP8 with scales, but got " << out
+                       << (isFP8(out) ? " without scales" : "");
+  if (quantized && !isFP8(out))
+    return emitError() << "expected " << name << " with scales to be f8E4M3FN or f8E5M2, but got " << out;
+  if (quantized && accumulate)
+    return emitError() << "expected no scales of " << name
+                       << " where the product is added to it: the scales are those of the product";
+  if (quantized && layout == Layout::KGrouped)
+    return emitError() << "expected no scales of " << name << " in a k_grouped layout";
+  return success();
+}
+
 ScaledAttr ScaledAttr::getOfA(MLIRContext *context) {
   return get(context, Float8E4M3FNType::get(context), 1, kScaleBlock, Float32Type::get(context));
 }
@@ -106,6 +131,8 @@ SmallVector<Operand> ProblemAttr::getOperands() const {
     operands.push_back(*groups);
   for (size_t i = 0, e = getEpilogue() ? getEpilogue().getOperands().size() : 0; i < e; ++i)
     operands.push_back(dgemm::getEpilogueOperand(i));
+  if (getQuantized())
+    operands.push_back(Operand::ScaleD);
   return operands;
 }
 
@@ -120,10 +147,11 @@ ProblemAttr ProblemAttr::get(MLIRContext *context, Layout layout, ArrayRef<int64
                              DivisorsAttr divisors) {
   return get(context, DenseI64ArrayAttr::get(context, sizes), layout, strides, divisors, ScaledAttr::getOfA(context),
              ScaledAttr::getOfB(context), BFloat16Type::get(context), AccuracyKind::Exact, /*pdl=*/false,
-             /*alignment=*/1, /*accumulate=*/false, EpilogueAttr());
+             /*alignment=*/1, /*accumulate=*/false, EpilogueAttr(), QuantizedAttr());
 }
 
-ProblemAttr ProblemAttr::getSymbolic(Layout layout, ScaledAttr lhs, ScaledAttr rhs, Type out, EpilogueAttr epilogue) {
+ProblemAttr ProblemAttr::getSymbolic(Layout layout, ScaledAttr lhs, ScaledAttr rhs, Type out, EpilogueAttr epilogue,
+                                     QuantizedAttr quantized) {
   MLIRContext *context = out.getContext();
   constexpr int64_t kDynamic[] = {-1, -1, -1, -1};
   auto sizes = ArrayRef(kDynamic).take_front(layout == Layout::Dense ? 3 : 4);
@@ -131,7 +159,7 @@ ProblemAttr ProblemAttr::getSymbolic(Layout layout, ScaledAttr lhs, ScaledAttr r
   auto divisors =
       epilogue && epilogue.getGated() ? DivisorsAttr::get(context, 2 * kScaleBlock, 1, 1, 1, 1) : DivisorsAttr();
   return get(context, DenseI64ArrayAttr::get(context, sizes), layout, DictionaryAttr(), divisors, lhs, rhs, out,
-             AccuracyKind::Exact, /*pdl=*/false, /*alignment=*/1, /*accumulate=*/false, epilogue);
+             AccuracyKind::Exact, /*pdl=*/false, /*alignment=*/1, /*accumulate=*/false, epilogue, quantized);
 }
 
 int64_t ProblemAttr::getScalesOfTileOfB(int64_t rows) const {
@@ -146,6 +174,9 @@ int64_t ProblemAttr::getScalesBeforeTile() const {
 }
 
 ScaledAttr ProblemAttr::getScaledOf(Operand operand) const {
+  if (operand == Operand::D || operand == Operand::ScaleD)
+    return ScaledAttr::get(getContext(), getOut(), getQuantized().getRows(), getQuantized().getColumns(),
+                           getQuantized().getScale());
   return operand == Operand::A || operand == Operand::ScaleA ? getLhs() : getRhs();
 }
 
@@ -166,6 +197,8 @@ Type ProblemAttr::getElementOf(Operand operand) const {
     return getRhs().getScale();
   case Operand::D:
     return getOut();
+  case Operand::ScaleD:
+    return getQuantized().getScale();
   case Operand::MIndices:
   case Operand::MaskedM:
   case Operand::Offsets:
@@ -242,7 +275,7 @@ static LogicalResult verifyStrides(function_ref<InFlightDiagnostic()> emitError,
 LogicalResult ProblemAttr::verify(function_ref<InFlightDiagnostic()> emitError, DenseI64ArrayAttr sizes, Layout layout,
                                   DictionaryAttr strides, DivisorsAttr divisors, ScaledAttr lhs, ScaledAttr rhs,
                                   Type out, AccuracyKind accuracy, bool, int64_t alignment, bool accumulate,
-                                  EpilogueAttr epilogue) {
+                                  EpilogueAttr epilogue, QuantizedAttr quantized) {
   if (failed(verifySizes(emitError, layout, sizes)))
     return failure();
   // C3.
@@ -251,9 +284,9 @@ LogicalResult ProblemAttr::verify(function_ref<InFlightDiagnostic()> emitError, 
       return emitError() << "expected accuracy = exact with " << scaled
                          << ", because its scales multiply each partial sum, but got "
                          << stringifyAccuracyKind(accuracy);
-  // C4.
-  if (!out.isBF16() && !out.isF16() && !out.isF32())
-    return emitError() << "expected D to be bf16, f16 or f32, but got " << out;
+  // C4 and C9.
+  if (failed(verifyOut(emitError, "D", out, quantized, layout, accumulate)))
+    return failure();
   // C5.
   for (EpilogueOperandAttr operand : epilogue ? epilogue.getOperands() : ArrayRef<EpilogueOperandAttr>())
     if (operand.getAlong() == EpilogueAxisKind::G && layout == Layout::Dense)
@@ -275,5 +308,5 @@ LogicalResult ProblemAttr::verify(function_ref<InFlightDiagnostic()> emitError, 
            << alignment << " for " << stringifyLayout(layout);
   if (!strides)
     return success();
-  return verifyStrides(emitError, ProblemAttr::getSymbolic(layout, lhs, rhs, out, epilogue), strides);
+  return verifyStrides(emitError, ProblemAttr::getSymbolic(layout, lhs, rhs, out, epilogue, quantized), strides);
 }

@@ -36,6 +36,8 @@ SmallVector<std::pair<Operand, Value>> GemmOp::getRoles() {
     roles.emplace_back(*ProblemAttr::getGroupOperand(getLayout()), getGroups());
   for (auto [i, value] : llvm::enumerate(getEpilogueOperands()))
     roles.emplace_back(getEpilogueOperand(i), value);
+  if (getOutScale())
+    roles.emplace_back(Operand::ScaleD, getOutScale());
   return roles;
 }
 
@@ -67,13 +69,18 @@ ProblemAttr GemmOp::getProblem() {
     return ScaledAttr::get(getContext(), type.getElementType(), granularity[0], granularity[1],
                            cast<ShapedType>(scale.getType()).getElementType());
   };
+  QuantizedAttr quantized;
+  if (std::optional<ArrayRef<int64_t>> block = getOutGranularity())
+    quantized = QuantizedAttr::get(getContext(), (*block)[0], (*block)[1],
+                                   cast<ShapedType>(getOutScale().getType()).getElementType());
   return ProblemAttr::get(
       getContext(), builder.getDenseI64ArrayAttr(::getSizes(*this)), getLayout(),
       strides.empty() ? DictionaryAttr() : builder.getDictionaryAttr(strides), getDivisorsAttr(),
       scaled(getLhsType(), getLhsGranularity(), getLhsScale()),
       scaled(getRhsType(), getRhsGranularity(), getRhsScale()), getOutType().getElementType(), getAccuracy(), getPdl(),
       ProblemAttr::getGroupOperand(getLayout()) == Operand::Offsets ? getRowAlignment() : 1, getAccumulate(),
-      hasEpilogue() ? dgemm::getEpilogue(getEpilogue(), ::getEpilogueRoles(*this), getGated()) : EpilogueAttr());
+      hasEpilogue() ? dgemm::getEpilogue(getEpilogue(), ::getEpilogueRoles(*this), getGated()) : EpilogueAttr(),
+      quantized);
 }
 
 /// The name of an operand in messages.
@@ -89,6 +96,8 @@ static StringRef getDiagnosticName(Operand operand) {
     return "rhs scale";
   case Operand::D:
     return "out";
+  case Operand::ScaleD:
+    return "out scale";
   default:
     return stringifyOperand(operand);
   }
@@ -141,8 +150,9 @@ static std::string describe(AffineExpr extent) {
   if (isa<AffineDimExpr>(extent))
     return nameOf(extent);
   auto blocks = cast<AffineBinaryOpExpr>(extent);
+  // Blocks of half of N are nested.
   std::string quotient =
-      nameOf(blocks.getLHS()) + " / " + std::to_string(cast<AffineConstantExpr>(blocks.getRHS()).getValue());
+      describe(blocks.getLHS()) + " / " + std::to_string(cast<AffineConstantExpr>(blocks.getRHS()).getValue());
   return extent.getKind() == AffineExprKind::CeilDiv ? "ceil(" + quotient + ")" : quotient;
 }
 
@@ -226,6 +236,22 @@ static LogicalResult verifyConfig(GemmOp op, ConfigAttr config) {
   return verifyConfigFor(op, config, op.getProblem());
 }
 
+/// The scales of D that `op` describes; null if it has none.
+static FailureOr<QuantizedAttr> verifyQuantized(GemmOp op) {
+  std::optional<ArrayRef<int64_t>> block = op.getOutGranularity();
+  if (!!block != !!op.getOutScale() || (block && block->size() != 2))
+    return op.emitOpError("expected scales of 'out' to come with a block of rows and columns"), failure();
+  if (!block)
+    return QuantizedAttr();
+  auto quantized = QuantizedAttr::getChecked([&] { return op.emitOpError() << "'out': "; }, op.getContext(),
+                                             (*block)[0], (*block)[1], Type(Float32Type::get(op.getContext())));
+  if (!quantized)
+    return failure();
+  if (isa<RankedTensorType>(op.getOut().getType()))
+    return op.emitOpError("expected operands to be memrefs if 'out' has scales, but got tensors"), failure();
+  return quantized;
+}
+
 /// C1 and C2. Returns the problem without sizes; null after an error.
 static ProblemAttr verifyRecipe(GemmOp op) {
   Type f32 = Float32Type::get(op.getContext());
@@ -240,8 +266,10 @@ static ProblemAttr verifyRecipe(GemmOp op) {
   Type out = op.getOutType().getElementType();
   if (!rhs)
     return nullptr;
-  if (!out.isBF16() && !out.isF16() && !out.isF32())
-    return op.emitOpError() << "expected 'out' elements of type bf16, f16 or f32, but got " << out, nullptr;
+  FailureOr<QuantizedAttr> quantized = verifyQuantized(op);
+  if (failed(quantized) ||
+      failed(verifyOut([&] { return op.emitOpError(); }, "'out'", out, *quantized, op.getLayout(), op.getAccumulate())))
+    return nullptr;
   for (auto [name, scaled] : {std::pair("lhs", lhs), {"rhs", rhs}})
     if (op.getAccuracy() != AccuracyKind::Exact && scaled.variesAlongK())
       return op.emitOpError() << "expected accuracy(exact) where the scales of '" << name << "' vary along K, but got "
@@ -251,7 +279,7 @@ static ProblemAttr verifyRecipe(GemmOp op) {
       failed(verifyGatedColumns([&] { return op.emitOpError(); }, rhs, op.getN(), op.getDivisorsAttr())))
     return nullptr;
   auto epilogue = EpilogueAttr::get(op.getContext(), ::getEpilogueRoles(op), {}, /*result=*/0, op.getGated());
-  return ProblemAttr::getSymbolic(op.getLayout(), lhs, rhs, out, epilogue);
+  return ProblemAttr::getSymbolic(op.getLayout(), lhs, rhs, out, epilogue, *quantized);
 }
 
 /// C5: where the operands are. DestinationStyleOpInterface ties the result to `out`.
@@ -270,9 +298,10 @@ void GemmOp::getEffects(SmallVectorImpl<MemoryEffects::EffectInstance> &effects)
     if (!isa<MemRefType>(operand.get().getType()))
       continue;
     bool isInit = isDpsInit(&operand);
-    if (!isInit || getAccumulate())
+    bool isScaleOfD = getOutScale() && &operand == &getOperation()->getOpOperands().back();
+    if ((!isInit && !isScaleOfD) || getAccumulate())
       effects.emplace_back(MemoryEffects::Read::get(), &operand);
-    if (isInit)
+    if (isInit || isScaleOfD)
       effects.emplace_back(MemoryEffects::Write::get(), &operand);
   }
 }

@@ -424,14 +424,33 @@ LogicalResult MapOp::verify() {
   return verifySources(*this, kernel);
 }
 
+/// Verifies columns that are quantised, and the memref of their scales.
+static LogicalResult verifyBlocksOfD(Operation *op, int64_t first, int64_t columns, Value scales) {
+  if (first % kScaleBlock || columns % kScaleBlock)
+    return op->emitOpError() << "expected whole blocks of " << kScaleBlock << " columns to quantise, but got "
+                             << columns << " from " << first << " on";
+  return verifyIsOperand(op, "memref of scales", scales, Operand::ScaleD);
+}
+
+LogicalResult QuantizeOp::verify() {
+  if (failed(verifyPart(*this, getPart(), getValue().getType())) ||
+      failed(verifyBlocksOfD(*this, getFirstColumn(), getNumColumns(), getDest())))
+    return failure();
+  return verifyOffsets(*this, cast<MemRefType>(getDest().getType()), getOffsets());
+}
+
 LogicalResult StoreOp::verify() {
   MemRefType type = getDest().getType();
   if (failed(verifyOffsets(*this, type, getOffsets())))
     return failure();
   Type element = type.getElementType();
-  if (!element.isBF16() && !element.isF16() && !element.isF32())
-    return emitOpError() << "expected a destination of bf16, f16 or f32, but got " << type;
+  if (!element.isBF16() && !element.isF16() && !element.isF32() && !isFP8(element))
+    return emitOpError() << "expected a destination of bf16, f16, f32 or FP8, but got " << type;
   if (failed(verifyPart(*this, getPart(), getValue().getType())))
+    return failure();
+  if (getScales() && (getAccumulate() || getColumns()))
+    return emitOpError("expected no 'accumulate' and no 'columns' with scales of D");
+  if (getScales() && failed(verifyBlocksOfD(*this, getFirstColumn(), getNumColumns(), getScales())))
     return failure();
   std::optional<MovementAttr> movement = getMovement();
   if (movement && failed(movement->verifyKind(*this, {MovementKind::TMA, MovementKind::Registers})))

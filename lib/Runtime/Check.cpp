@@ -28,6 +28,12 @@ ErrorBounds ErrorBounds::get(const Recipe &recipe, int64_t k) {
   case ElementType::F16:
     bounds.rounding = 1.02 * 0x1p-11;
     break;
+  case ElementType::F8E4M3FN: // of a normal number; one below the normal ones of its block is worse
+    bounds.rounding = 1.02 * 0x1p-4;
+    break;
+  case ElementType::F8E5M2:
+    bounds.rounding = 1.02 * 0x1p-3;
+    break;
   default:
     bounds.rounding = 1.02 * 0x1p-24;
   }
@@ -36,6 +42,9 @@ ErrorBounds ErrorBounds::get(const Recipe &recipe, int64_t k) {
   constexpr double kMaxDifferenceOfFinerTypes = 5e-7;
   if (recipe.out != ElementType::BF16)
     bounds.difference = kMaxDifferenceOfFinerTypes;
+  // An element is off by up to `rounding` of itself, and in the mean by less than half of that.
+  if (recipe.quantized)
+    bounds.difference = bounds.rounding * bounds.rounding / 4;
   bounds.accumulation = 0x1p-8;
   // The product is rounded, too, before it is added to D: of its magnitude, as D may cancel it, half a step.
   if (recipe.accumulate) {
@@ -214,7 +223,9 @@ static void addScans(ArrayRef<RowScan> scans, CheckResult &result) {
   }
 }
 
-CheckResult Reference::compare(const HostTensor &d) const {
+CheckResult Reference::compare(const HostTensor &d, const HostTensor &scaleD) const {
+  if (quantized)
+    return compareQuantized(d, scaleD);
   switch (d.type) {
   case ElementType::F16:
     return compareAs<F16>(d);
@@ -243,12 +254,12 @@ std::vector<double> Reference::getExpectedRow(size_t index) const {
 std::vector<Interval> Reference::getBoundsOfRow(size_t index, double share) const {
   ArrayRef<double> sums = getRow(index);
   std::vector<Interval> allowed;
-  if (!epilogue && magnitudes.empty())
+  if (normsA.empty() && magnitudes.empty())
     return allowed;
   int64_t row = rows[index], group = groupOfRow[row], columns = getNumColumns();
   auto getSum = [&](int64_t column) {
     double magnitude =
-        epilogue ? normsA[index] * normsB[group * sizes.n + column] : magnitudes[index * sizes.n + column];
+        !normsA.empty() ? normsA[index] * normsB[group * sizes.n + column] : magnitudes[index * sizes.n + column];
     double off = share * bounds.accumulation * magnitude;
     return Interval{sums[column] - off, sums[column] + off};
   };
@@ -330,7 +341,7 @@ CheckResult Reference::compareAs(const HostTensor &d) const {
 bool CheckResult::passed() const {
   // This form fails for NaN.
   bool isNear = difference < bounds.difference || (elements <= kFewElements && beyondBounds == 0);
-  if (hasEpilogue && beyondBounds > 0)
+  if ((hasEpilogue || isQuantized) && (beyondBounds > 0 || badScales > 0))
     return false;
   return mode == CheckMode::None ||
          (isNear && unwritten == 0 && nans == 0 && infinities == 0 && overwritten == 0 && badChecksums == 0);
@@ -348,8 +359,10 @@ std::string CheckResult::describe() const {
     os << formatv("{0} elements of rows that are in no group were written; ", overwritten);
   if (badChecksums > 0)
     os << formatv("{0} rows have a wrong checksum, the first is {1}; ", badChecksums, firstBadChecksum);
-  if (hasEpilogue && beyondBounds > 0)
+  if ((hasEpilogue || isQuantized) && beyondBounds > 0)
     os << formatv("{0} elements are further off than their sums explain; ", beyondBounds);
+  if (badScales > 0)
+    os << formatv("{0} scales are not those of their blocks; ", badScales);
   if (elements == 0) {
     os << "D has no element that is computed";
     return text;
@@ -358,19 +371,21 @@ std::string CheckResult::describe() const {
                 bounds.difference, maxUlps, toString(type), worstRow, worstColumn);
   if (mode == CheckMode::Full)
     os << formatv("all {0} elements checked", elements);
-  else if (hasEpilogue)
+  else if (hasEpilogue || isQuantized)
     os << formatv("{0} rows checked", rows);
   else
     os << formatv("{0} rows checked, and the checksum of every row", rows);
   if (unbounded > 0)
     os << formatv(", {0} of these may be anything", unbounded);
+  if (isQuantized)
+    os << formatv(", {0} of these may be either of two numbers or more", nearTies);
   return text;
 }
 
 json::Object CheckResult::toJSON() const {
   // JSON has no NaN; null means that there is no number.
   auto number = [](double value) { return std::isfinite(value) ? json::Value(value) : json::Value(nullptr); };
-  return json::Object{{"mode", toString(mode)},
+  json::Object object{{"mode", toString(mode)},
                       {"passed", passed()},
                       {"elements", elements},
                       {"rows", rows},
@@ -387,6 +402,11 @@ json::Object CheckResult::toJSON() const {
                       {"beyond_bounds", beyondBounds},
                       {"unbounded", unbounded},
                       {"bad_checksums", badChecksums}};
+  if (isQuantized) {
+    object["near_ties"] = nearTies;
+    object["bad_scales"] = badScales;
+  }
+  return object;
 }
 
 } // namespace dgemm

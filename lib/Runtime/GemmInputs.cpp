@@ -46,6 +46,8 @@ double GemmSizes::getBytes(const Recipe &recipe) const {
     return bytes + double(getByteWidth(type.scale)) * double(outer) * double(inner);
   };
   double matrixD = double(getByteWidth(recipe.out)) * double(getValidRows()) * double(n);
+  if (recipe.quantized)
+    matrixD += 4.0 * double(getValidRows()) * double(divideCeil(n, recipe.quantized->k));
   if (layout == GemmLayout::KGrouped)
     return getMatrix(recipe.a, m) + getMatrix(recipe.b, n) + matrixD;
   return getMatrix(recipe.a, getValidRows()) + double(groups) * getMatrix(recipe.b, n) + matrixD;

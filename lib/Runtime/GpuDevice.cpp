@@ -149,28 +149,18 @@ public:
     return Error::success();
   }
 
-  /// Checks the zones around "d", and downloads it.
-  Expected<HostTensor> takeResult() {
+  /// Checks the zones around D and its scales, and downloads both.
+  Error takeResult(RunResult &result) {
+    bool hasD = false;
     for (GpuOperand &operand : operands) {
-      if (!operand.isOutput || operand.layout.name != "d")
+      if (!operand.isOutput)
         continue;
-      if (Error error = checkGuards(operand))
+      bool isD = operand.layout.name == "d";
+      hasD |= isD;
+      if (Error error = takeOutput(operand).moveInto(isD ? result.d : result.scaleD))
         return error;
-      Expected<std::vector<uint8_t>> bytes = allocateBytes(operand.layout.getNumBytes(), 0, "operand 'd'");
-      if (!bytes)
-        return bytes.takeError();
-      if (Error error = operand.buffer.download(kGuardBytes, *bytes))
-        return error;
-      Expected<HostTensor> result = unpack(*bytes, operand.layout);
-      if (!result || operand.layout.isDense())
-        return result;
-      if (Expected<std::vector<uint8_t>> packed = pack(*result, operand.layout, kPoison); !packed)
-        return packed.takeError();
-      else if (*packed != *bytes)
-        return createStringError(formatv("the kernel wrote between the rows of '{0}'", operand.layout.name));
-      return result;
     }
-    return createStringError("the launch descriptor has no output operand named 'd'");
+    return hasD ? Error::success() : createStringError("the launch descriptor has no output operand named 'd'");
   }
 
 private:
@@ -188,6 +178,18 @@ private:
     if (!bytes)
       return bytes.takeError();
     return operand.buffer.upload(operand.getOffset(), *bytes);
+  }
+
+  static Expected<HostTensor> takeOutput(GpuOperand &operand) {
+    if (Error error = checkGuards(operand))
+      return error;
+    Expected<std::vector<uint8_t>> bytes =
+        allocateBytes(operand.layout.getNumBytes(), 0, "operand '" + Twine(operand.layout.name) + "'");
+    if (!bytes)
+      return bytes.takeError();
+    if (Error error = operand.buffer.download(kGuardBytes, *bytes))
+      return error;
+    return unpackOutput(*bytes, operand.layout, kPoison);
   }
 
   static Error checkGuards(GpuOperand &operand) {
@@ -247,17 +249,18 @@ Error GpuDevice::runOnce(GpuKernel &kernel, const LaunchDescriptor &launch, doub
 static Error checkSameResult(const HostTensor &first, const HostTensor &last) {
   if (first.data == last.data)
     return Error::success();
-  int64_t different = 0, where = -1;
-  for (auto [index, pair] : enumerate(zip_equal(first.as<uint16_t>(), last.as<uint16_t>()))) {
-    if (std::get<0>(pair) == std::get<1>(pair))
+  int64_t different = 0, where = -1, width = getByteWidth(first.type);
+  for (int64_t index = 0; index < first.getNumElements(); ++index) {
+    if (std::equal(first.data.begin() + index * width, first.data.begin() + (index + 1) * width,
+                   last.data.begin() + index * width))
       continue;
     if (different++ == 0)
-      where = int64_t(index);
+      where = index;
   }
   return createStringError(
-      formatv("two launches on the same inputs gave {0} different elements, the first at [{1}, {2}]: "
+      formatv("two launches on the same inputs gave {0} different elements of '{3}', the first at [{1}, {2}]: "
               "the kernel has a race",
-              different, where / first.shape.back(), where % first.shape.back()));
+              different, where / first.shape.back(), where % first.shape.back(), first.name));
 }
 
 Expected<RunResult> GpuDevice::run(const KernelImage &image, const GemmInputs &inputs, const RunOptions &options) {
@@ -281,8 +284,8 @@ Expected<RunResult> GpuDevice::run(const KernelImage &image, const GemmInputs &i
 
   RunResult result;
   result.grid = (*kernel)->getGrid();
-  if (Error error = operands.takeResult().moveInto(result.d))
-    return error;
+  if (Error error = operands.takeResult(result))
+    return std::move(error);
   if (options.repeat == 0)
     return result;
   if (Error error = operands.poison(inputs))
@@ -297,11 +300,13 @@ Expected<RunResult> GpuDevice::run(const KernelImage &image, const GemmInputs &i
     if (Error error = runOnce(**kernel, image.launch, options.timeoutSeconds.value_or(kLaunchTimeoutSeconds)))
       return error;
   }
-  Expected<HostTensor> last = operands.takeResult();
-  if (!last)
-    return last.takeError();
-  if (Error error = checkSameResult(result.d, *last))
-    return error;
+  RunResult last;
+  if (Error error = operands.takeResult(last))
+    return std::move(error);
+  if (Error error = checkSameResult(result.d, last.d))
+    return std::move(error);
+  if (Error error = checkSameResult(result.scaleD, last.scaleD))
+    return std::move(error);
   return result;
 }
 

@@ -133,4 +133,16 @@ Expected<HostTensor> unpack(ArrayRef<uint8_t> bytes, const OperandLayout &layout
   return tensor;
 }
 
+Expected<HostTensor> unpackOutput(ArrayRef<uint8_t> bytes, const OperandLayout &layout, uint8_t padding) {
+  Expected<HostTensor> tensor = unpack(bytes, layout);
+  if (!tensor || layout.isDense())
+    return tensor;
+  Expected<std::vector<uint8_t>> expected = pack(*tensor, layout, padding);
+  if (!expected)
+    return expected.takeError();
+  if (ArrayRef(*expected) != bytes.take_front(expected->size()))
+    return createStringError(formatv("the kernel wrote between the rows of '{0}'", layout.name));
+  return tensor;
+}
+
 } // namespace dgemm

@@ -76,16 +76,39 @@ static Expected<ScaledType> getScaledType(const LaunchDescriptor &launch, const 
   return type;
 }
 
+/// Reads the types of D and of its scales.
+static Error readOutput(const LaunchDescriptor &launch, const Sizes &sizes, Recipe &recipe) {
+  bool isQuantized = launch.findOperand("scale_d");
+  SmallVector<ElementType, 3> types = {ElementType::BF16, ElementType::F16, ElementType::F32};
+  if (isQuantized)
+    types = {ElementType::F8E4M3FN, ElementType::F8E5M2};
+  Expected<const OperandInfo *> d = findOperand(launch, "d", types);
+  if (!d)
+    return d.takeError();
+  recipe.out = (*d)->type;
+  if (!isQuantized)
+    return Error::success();
+  Expected<const OperandInfo *> scales = findOperand(launch, "scale_d", {ElementType::F32});
+  if (!scales)
+    return scales.takeError();
+  Expected<Granularity> granularity = evaluateGranularity(**scales, sizes);
+  if (!granularity)
+    return granularity.takeError();
+  if (granularity->rows != 1)
+    return createStringError(
+        formatv("operand 'scale_d' of the launch descriptor has a scale for {0} rows; expected 1", granularity->rows));
+  recipe.quantized = *granularity;
+  return Error::success();
+}
+
 Expected<Recipe> Recipe::get(const LaunchDescriptor &launch, const Sizes &sizes) {
   Recipe recipe;
   if (Error error = getScaledType(launch, sizes, "a").moveInto(recipe.a))
     return error;
   if (Error error = getScaledType(launch, sizes, "b").moveInto(recipe.b))
     return error;
-  Expected<const OperandInfo *> d = findOperand(launch, "d", {ElementType::BF16, ElementType::F16, ElementType::F32});
-  if (!d)
-    return d.takeError();
-  recipe.out = (*d)->type;
+  if (Error error = readOutput(launch, sizes, recipe))
+    return std::move(error);
   recipe.accuracy = launch.accuracy;
   recipe.accumulate = launch.accumulate;
   return recipe;
@@ -103,7 +126,7 @@ static json::Object toJSON(const ScaledType &type) {
 json::Object Recipe::toJSON() const {
   json::Object object{{"a", dgemm::toJSON(a)},
                       {"b", dgemm::toJSON(b)},
-                      {"d", json::Object{{"type", toString(out)}}},
+                      {"d", dgemm::toJSON(ScaledType{out, quantized})},
                       {"accuracy", toString(accuracy)}};
   if (accumulate)
     object["accumulate"] = true;

@@ -230,7 +230,7 @@ static std::vector<double> computeChecksums(const View &view, ArrayRef<double> s
 //===----------------------------------------------------------------------===//
 
 /// The fourth root of the sum of the squares of `k` numbers: table[bytes[i]] times the scale of its segment. The layout
-/// is not k_grouped, which has no epilogue.
+/// is not k_grouped, which has neither an epilogue nor a quantised D.
 template <typename GetScale>
 static double getNorm(const View &view, const uint8_t *bytes, const std::array<double, 256> &table, GetScale getScale) {
   double sum = 0;
@@ -318,7 +318,9 @@ Reference Reference::compute(const GemmInputs &inputs, CheckMode mode, uint64_t 
   if (reference.mode == CheckMode::Sample)
     reference.rows = sampleRows(valid, random);
   reference.epilogue = inputs.epilogue;
-  if (reference.mode == CheckMode::Sample && !reference.epilogue) {
+  reference.quantized = inputs.recipe.quantized;
+  bool hasBounds = reference.epilogue || reference.quantized;
+  if (reference.mode == CheckMode::Sample && !hasBounds) {
     for (int64_t column = 0; column < view.n; ++column)
       reference.signs.push_back(random() >> 63 ? 1.0 : -1.0);
     reference.checksums = computeChecksums(view, reference.signs);
@@ -326,7 +328,7 @@ Reference Reference::compute(const GemmInputs &inputs, CheckMode mode, uint64_t 
   reference.values = computeRows(view, reference.rows);
   if (inputs.recipe.accumulate)
     reference.addInitialD(inputs);
-  if (reference.epilogue && reference.mode != CheckMode::None) {
+  if (hasBounds && reference.mode != CheckMode::None) {
     View squares(inputs, /*squares=*/true);
     reference.normsA = computeNormsA(squares, reference.rows);
     reference.normsB = computeNormsB(squares);

@@ -108,8 +108,10 @@ static SizeExpr getSize(ProblemAttr problem, unsigned index) {
   return size < 0 ? SizeExpr::name(kSizeNames[index]) : SizeExpr(size);
 }
 
-/// [rows, k] of A's or B's scales; a block as large as the matrix is stated with the matrix's size.
+/// [rows, k] of scales; a block as large as the matrix is stated with the matrix's size.
 static std::array<SizeExpr, 2> getGranularity(ProblemAttr problem, Operand scale) {
+  if (scale == Operand::ScaleD) // by rows and columns of D
+    return {SizeExpr(problem.getQuantized().getRows()), SizeExpr(problem.getQuantized().getColumns())};
   bool isOfA = scale == Operand::ScaleA;
   ScaledAttr scaled = isOfA ? problem.getLhs() : problem.getRhs();
   auto convert = [&](int64_t extent, unsigned index) {
@@ -136,7 +138,7 @@ static std::vector<OperandInfo> makeOperands(ProblemAttr problem) {
       operand.shape.push_back(convert(extent));
       operand.strides.push_back(convert(stride));
     }
-    operand.isOutput = role == Operand::D;
+    operand.isOutput = role == Operand::D || role == Operand::ScaleD;
     if (isScale(role))
       operand.granularity = getGranularity(problem, role);
   }

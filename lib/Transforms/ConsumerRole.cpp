@@ -70,9 +70,9 @@ void RoleBuilder::buildStore(Value sum, Value row) {
   SmallVector<Value> offsets = mapAll(parts.store.getOffsets());
   Value &m = offsets[offsets.size() - 2];
   m = arith::AddIOp::create(b, m, row);
-  StoreOp::create(b, sum, parts.store.getDest(), offsets, map.lookupOrNull(parts.store.getRows()),
-                  map.lookupOrNull(parts.store.getColumns()), /*part=*/DenseI64ArrayAttr(), parts.store.getAccumulate(),
-                  parts.store.getMovementAttr());
+  StoreOp::create(b, sum, parts.store.getDest(), offsets, parts.store.getScales(),
+                  map.lookupOrNull(parts.store.getRows()), map.lookupOrNull(parts.store.getColumns()),
+                  /*part=*/DenseI64ArrayAttr(), parts.store.getAccumulate(), parts.store.getMovementAttr());
 }
 
 /// The iterations of a loop from `begin` to `end`.

@@ -135,11 +135,11 @@ void dgemm::divideStores(Region &consumer) {
     tiles[&block] = llvm::to_vector(block.getOps<StoreOp>());
     llvm::append_range(branches, block.getOps<scf::IfOp>());
   });
-  // A tile of one slice is stored in two halves, each of whole groups of 8 columns.
+  // A tile of one slice is stored in two halves, each of whole groups of 8 columns, or of whole blocks of scales.
   auto isGated = [](StoreOp store) { return findMap(store) && findMap(store).isGated(); };
+  auto canHalve = [](StoreOp store) { return store.getNumColumns() % (store.getScales() ? 2 * kScaleBlock : 16) == 0; };
   for (auto &[block, stores] : tiles)
-    if (stores.size() == 1 && !isGated(stores.front()) && !stores.front().getPart() &&
-        stores.front().getNumColumns() % 16 == 0)
+    if (stores.size() == 1 && !isGated(stores.front()) && !stores.front().getPart() && canHalve(stores.front()))
       halve(stores.front());
   for (scf::IfOp branch : branches)
     sinkStores(branch);

@@ -316,9 +316,10 @@ GemmOp Fusion::fuse() {
   Value init = user.getDpsInits().front();
   auto fused =
       GemmOp::create(b, user->getResultTypes(), gemm.getLhs(), gemm.getLhsScale(), gemm.getRhs(), gemm.getRhsScale(),
-                     init == gemm->getResult(0) ? gemm.getOut() : init, gemm.getGroups(), values, gemm.getLayout(),
-                     gemm.getAlignmentAttr(), gemm.getExpectedRowsAttr(), gemm.getDivisorsAttr(), gemm.getAccuracy(),
-                     gemm.getAccumulate(), gemm.getPdl(), gemm.getLhsGranularityAttr(), gemm.getRhsGranularityAttr(),
+                     init == gemm->getResult(0) ? gemm.getOut() : init, gemm.getGroups(), values, gemm.getOutScale(),
+                     gemm.getLayout(), gemm.getAlignmentAttr(), gemm.getExpectedRowsAttr(), gemm.getDivisorsAttr(),
+                     gemm.getAccuracy(), gemm.getAccumulate(), gemm.getPdl(), gemm.getLhsGranularityAttr(),
+                     gemm.getRhsGranularityAttr(), gemm.getOutGranularityAttr(),
                      roles.empty() ? ArrayAttr() : b.getArrayAttr(roles), gemm.getGated(), gemm.getConfigAttr());
   buildRegion(b, fused);
   if (std::optional<std::string> fault = attempt.findFault(fused)) {

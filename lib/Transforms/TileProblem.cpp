@@ -237,8 +237,9 @@ void KernelBody::createStore(Value acc, GemmOp gemm) {
     acc = reduce.getSum();
   }
   acc = mapSum(acc, n, gemm);
-  StoreOp::create(b, acc, operand(Operand::D), offsetsOf(Operand::D, {tiles.getTileM(), n}), tiles.getGroupRows(), end,
-                  /*part=*/DenseI64ArrayAttr{}, kernel.getProblem().getAccumulate(), MovementAttr());
+  StoreOp::create(b, acc, operand(Operand::D), offsetsOf(Operand::D, {tiles.getTileM(), n}), operand(Operand::ScaleD),
+                  tiles.getGroupRows(), end, /*part=*/DenseI64ArrayAttr{}, kernel.getProblem().getAccumulate(),
+                  MovementAttr());
 }
 
 static void tileProblem(func::FuncOp func, GemmOp gemm) {

@@ -105,13 +105,25 @@ def check_pairs(**pairs: Any) -> None:
         _check.pair(name, value, f"({name[0].upper()}, scale)" if name in "ab" else "(tensor, scale)")
 
 
-def _call_with(epilogue: Any, layout: str, a: Pair, b: Pair, d: Any, groups: Any, expected_m: int, recipe: Recipe) -> None:
-    """A call with an epilogue."""
-    _epilogue.check("epilogue", epilogue)
+_PAIR = (tuple, list)
+"""A D of these types is quantised: its values and their scales."""
+
+
+def _call_with(epilogue: Any, layout: str, a: Pair, b: Pair, d: Any, groups: Any, expected_m: int, recipe: Recipe,
+               alignment: int = 0) -> None:
+    """A call with an epilogue, or with a D that is quantised."""
+    if epilogue is not None:
+        _epilogue.check("epilogue", epilogue)
     check_pairs(a=a, b=b)
+    if isinstance(d, _PAIR):
+        check_pairs(d=d)
+        if recipe.accumulate:
+            raise ValueError("c is given, but d is a pair of values and scales; allowed is None: the scales are those of the "
+                             "product")
     if _is_compiling():
-        raise ValueError("epilogue is given under torch.compile; allowed is None there")
-    _launch.call_with(epilogue, layout, (*a, *b, d, groups), expected_m, recipe)
+        raise ValueError(f"{'epilogue' if epilogue is not None else 'a pair d'} is given under torch.compile; allowed is "
+                         f"{'None' if epilogue is not None else 'a tensor'} there")
+    _launch.call_with(epilogue, layout, (*a, *b, d, groups), expected_m, recipe, alignment)
 
 
 def fp8_gemm_nt(a: Pair, b: Pair, d: Any, c: Any = None, recipe: tuple[int, int, int] | None = None,
@@ -124,7 +136,10 @@ def fp8_gemm_nt(a: Pair, b: Pair, d: Any, c: Any = None, recipe: tuple[int, int,
         a: (A, scale): A is [M, K] float8_e4m3fn or float8_e5m2, rows contiguous; scale is [M, ceil(K/128)] float32, K
             innermost as a quantiser writes it, or M innermost as get_mn_major_tma_aligned_tensor makes it.
         b: (B, scale): B is [N, K] float8_e4m3fn or float8_e5m2; scale is [ceil(N/128), ceil(K/128)] float32, either order.
-        d: [M, N] bfloat16, float16 or float32, written.
+        d: [M, N] bfloat16, float16 or float32, written. Or a pair (D, scale) for a quantised result, which another product
+            may take as its a: D is [M, N] float8_e4m3fn or float8_e5m2, and scale [M, ceil(N/128)] float32, M innermost as
+            get_mn_major_tma_aligned_tensor makes it, or N innermost. The kernel writes what per_token_cast_to_fp8 makes of
+            its float32 result.
         c: None, or what the product is added to, of d's shape and dtype: d itself, which the kernel adds to on the way out, or a
             tensor that is copied to d before. In bfloat16 and float16 the product is rounded before it is added.
         alpha: None; anything else would change the result and is refused.
@@ -145,10 +160,12 @@ def fp8_gemm_nt(a: Pair, b: Pair, d: Any, c: Any = None, recipe: tuple[int, int,
     if recipe is not None or recipe_a is not None or recipe_b is not None or c is not None:
         known = read_recipe(recipe, recipe_a, recipe_b)._replace(accumulate=c is not None)
         call = _launch.dispatcher("dense", known)
+    if epilogue is not None or isinstance(d, _PAIR):
+        if c is not None and not isinstance(d, _PAIR):
+            begin_with(d, c)
+        return _call_with(epilogue, "dense", a, b, d, None, 0, known)
     if c is not None:
         begin_with(d, c)
-    if epilogue is not None:
-        return _call_with(epilogue, "dense", a, b, d, None, 0, known)
     if _is_compiling():
         return call_operator("dense", (*a, *b, d, None), 0, known)
     try:
@@ -181,7 +198,7 @@ def m_grouped_fp8_gemm_nt_contiguous(a: Pair, b: Pair, d: Any, m_indices: Any,
         a: (A, scale) of [M, K] and [M, ceil(K/128)], as in fp8_gemm_nt: the rows of all groups, each group at a multiple
             of get_mk_alignment_for_contiguous_layout() rows.
         b: (B, scale) of [G, N, K] and [G, ceil(N/128), ceil(K/128)].
-        d: [M, N], written; rows of padding may hold anything afterwards.
+        d: [M, N], or a pair with scales as in fp8_gemm_nt, written; rows of padding may hold anything afterwards.
         m_indices: [M] int32, the group of each row, -1 for padding.
         use_psum_layout: True: m_indices is [G] int32, the row behind the last of each group, as the offsets of
             m_grouped_fp8_gemm_nt_offsets; rows in no group are not written.
@@ -197,7 +214,7 @@ def m_grouped_fp8_gemm_nt_contiguous(a: Pair, b: Pair, d: Any, m_indices: Any,
     if expected_m_for_psum_layout is not None:
         raise ValueError(f"expected_m_for_psum_layout is {expected_m_for_psum_layout!r}; allowed is None without "
                          "use_psum_layout")
-    if epilogue is not None:
+    if epilogue is not None or isinstance(d, _PAIR):
         return _call_with(epilogue, "contiguous", a, b, d, m_indices, 0, known)
     if _is_compiling():
         return call_operator("contiguous", (*a, *b, d, m_indices), 0, known)
@@ -218,7 +235,7 @@ def m_grouped_fp8_gemm_nt_offsets(a: Pair, b: Pair, d: Any, offsets: Any, alignm
     Args:
         a: (A, scale) of [M, K] and [M, ceil(K/128)], as in fp8_gemm_nt: the rows of all groups.
         b: (B, scale) of [G, N, K] and [G, ceil(N/128), ceil(K/128)].
-        d: [M, N], written.
+        d: [M, N], or a pair with scales as in fp8_gemm_nt, written.
         offsets: [G] int32, the row behind the last of each group, ascending; read on the device when the kernel runs: one CUDA
             graph serves any values.
         alignment: a group starts at the end of the one before it, rounded up to a multiple of so many rows: 1 for no padding; 0
@@ -230,6 +247,8 @@ def m_grouped_fp8_gemm_nt_offsets(a: Pair, b: Pair, d: Any, offsets: Any, alignm
     if recipe is not None or recipe_a is not None or recipe_b is not None:
         known = read_recipe(recipe, recipe_a, recipe_b)
     alignment = _check.integer("alignment", alignment, 0)
+    if isinstance(d, _PAIR):
+        return _call_with(None, "offsets", a, b, d, offsets, expected_m, known, alignment)
     if _is_compiling():
         return call_operator("offsets", (*a, *b, d, offsets), expected_m, known, alignment)
     try:
@@ -285,7 +304,7 @@ def m_grouped_fp8_gemm_nt_masked(a: Pair, b: Pair, d: Any, masked_m: Any, expect
     Args:
         a: (A, scale) of [G, M, K] and [G, M, ceil(K/128)].
         b: (B, scale) of [G, N, K] and [G, ceil(N/128), ceil(K/128)].
-        d: [G, M, N], written.
+        d: [G, M, N], or a pair with scales [G, M, ceil(N/128)] as in fp8_gemm_nt, written.
         masked_m: [G] int32, read on the device when the kernel runs, so one CUDA graph serves any values.
         expected_m: the expected rows of a group; affects the choice of the config, not the result.
         others: as in fp8_gemm_nt.
@@ -294,7 +313,7 @@ def m_grouped_fp8_gemm_nt_masked(a: Pair, b: Pair, d: Any, masked_m: Any, expect
     if recipe is not None or recipe_a is not None or recipe_b is not None:
         known = read_recipe(recipe, recipe_a, recipe_b)
         call = _launch.dispatcher("masked", known)
-    if epilogue is not None:
+    if epilogue is not None or isinstance(d, _PAIR):
         return _call_with(epilogue, "masked", a, b, d, masked_m, expected_m, known)
     if _is_compiling():
         return call_operator("masked", (*a, *b, d, masked_m), expected_m, known)

@@ -12,6 +12,7 @@ from ._problem import DEFAULT_RECIPE, ELEMENT_BYTES, Recipe
 from ._trace import Trace
 
 _NEW = ("a[0]", "a[1]", "b[0]", "b[1]", "d")
+_QUANTIZED = (*_NEW[:4], "d[0]")
 _OLD = ("lhs[0]", "lhs[1]", "rhs[0]", "rhs[1]", "out")
 
 
@@ -32,6 +33,8 @@ class Operation:
     def miss(self, *arguments: Any) -> None:
         tensors, others = arguments[:6], arguments[7]
         if is_traced(tensors):
+            if self.names[4] == _QUANTIZED[4]:
+                raise ValueError("d is a pair under torch.compile or another tracer of torch; allowed is a tensor there")
             if self.trace is not None:
                 raise ValueError("epilogue is given under torch.compile or another tracer of torch; allowed is None there")
             return _tracer.call(self.layout, tensors, arguments[6], self.recipe, self.alignment)
@@ -40,7 +43,8 @@ class Operation:
         first = next((t for t in tensors if not isinstance(t, _dgemm.TensorView)), None)
         device = operands.a.device_index
         stream = _tensors.current_stream(first, device) if device >= 0 else 0
-        aligned = not any(view.address % 16 for _, view in (*operands.items()[:5], *operands.epilogue))
+        aligned = not any(view.address % 16 for _, view in (*operands.items()[:5], *operands.epilogue)) and (
+            operands.scale_d is None or operands.scale_d.address % 16 == 0)
         known = device >= 0 and aligned and self.launch(operands, expected_m, stream)
         if not known:
             self.first_call(operands, expected_m, device, stream)
@@ -49,7 +53,7 @@ class Operation:
 
     def launch(self, operands: Operands, expected_m: int, stream: int) -> bool:
         return self.dispatcher.launch(operands.a, operands.scale_a, operands.b, operands.scale_b, operands.d,
-                                      operands.groups, expected_m, stream, tuple(view for _, view in operands.epilogue))
+                                      operands.groups, expected_m, stream, operands.others)
 
     def first_call(self, operands: Operands, expected_m: int, device: int, stream: int) -> None:
         settings = _settings.current()
@@ -77,16 +81,17 @@ class Operation:
             return
         launch = kernel.prepare(device, sizes, settings.num_sms or 0)
         self.dispatcher.add(operands.a, operands.scale_a, operands.b, operands.scale_b, operands.d, operands.groups,
-                            expected_m, launch, tuple(view for _, view in operands.epilogue))
+                            expected_m, launch, operands.others)
         self.launch(operands, expected_m, stream)
 
     def sum_nothing(self, operands: Operands, stream: int) -> None:
         """D = 0, which is the sum over no columns of K, or D as it was."""
         if self.recipe.accumulate:
             return
-        if self.layout in ("masked", "k_grouped", "batched") or self.trace is not None:
-            raise ValueError(f"{self.names[0]} has shape {list(operands.a.shape)}; allowed is K of at least 1 "
-                             f"{f'in a {self.layout} layout' if self.trace is None else 'with an epilogue'}")
+        if self.layout in ("masked", "k_grouped", "batched") or self.trace is not None or operands.scale_d is not None:
+            what = ("with an epilogue" if self.trace is not None else "for a D with scales" if operands.scale_d is not None
+                    else f"in a {self.layout} layout")
+            raise ValueError(f"{self.names[0]} has shape {list(operands.a.shape)}; allowed is K of at least 1 {what}")
         d = operands.d
         rows, columns = d.shape
         pitch = d.strides[0] if rows > 1 else columns
@@ -121,9 +126,15 @@ def dispatcher(layout: str, recipe: Recipe, names: tuple[str, ...] = _NEW, align
     return operation.dispatcher
 
 
-def call_with(epilogue: Epilogue, layout: str, tensors: tuple[Any, ...], expected_m: int, recipe: Recipe) -> None:
-    """A call whose result goes through an epilogue."""
-    dispatcher(layout, recipe, trace=epilogue.trace).call_with(*tensors, expected_m, epilogue.tensors)
+def call_with(epilogue: Epilogue | None, layout: str, tensors: tuple[Any, ...], expected_m: int, recipe: Recipe,
+              alignment: int = 0) -> None:
+    """A call whose result goes through an epilogue, or is quantised: then D is a pair of values and scales."""
+    trace, others = (None, ()) if epilogue is None else (epilogue.trace, epilogue.tensors)
+    names = _NEW
+    if isinstance(tensors[4], (tuple, list)):
+        (values, scale), groups = tensors[4], tensors[5]
+        tensors, others, names = (*tensors[:4], values, groups), (*others, scale), _QUANTIZED
+    dispatcher(layout, recipe, names, alignment, trace).call_with(*tensors, expected_m, others)
 
 
 def forget_launches() -> None:

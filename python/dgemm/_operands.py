@@ -29,8 +29,9 @@ GROUPS = {"dense": "", "contiguous": "m_indices", "masked": "masked_m", "offsets
 
 _FP8 = tuple(FP8_DTYPES.values())
 _DTYPES = (_FP8, ("float32",), _FP8, ("float32",), tuple(OUT_DTYPES.values()), ("int32",))
+_QUANTIZED_DTYPES = (*_DTYPES[:4], _FP8, *_DTYPES[5:])
 _FP8_NAMES = {dtype: name for name, dtype in FP8_DTYPES.items()}
-_OUT_NAMES = {dtype: name for name, dtype in OUT_DTYPES.items()}
+_OUT_NAMES = {dtype: name for name, dtype in OUT_DTYPES.items()} | _FP8_NAMES
 
 
 @dataclass(frozen=True)
@@ -46,30 +47,44 @@ class Operands:
     names: tuple[str, str, str, str, str, str]
     epilogue: tuple[tuple[str, TensorView], ...] = ()
     """Operands of the epilogue, by name."""
+    scale_d: TensorView | None = None
+    """The scales of a quantised D."""
 
     def items(self):
         views = (self.a, self.scale_a, self.b, self.scale_b, self.d, self.groups)
         return [(name, view) for name, view in zip(self.names, views) if view is not None]
 
+    @property
+    def others(self) -> tuple[TensorView, ...]:
+        """The operands behind the groups, in the order of kernels."""
+        return (*(view for _, view in self.epilogue), *(() if self.scale_d is None else (self.scale_d,)))
+
+    @property
+    def scale_d_name(self) -> str:
+        return self.names[4].replace("[0]", "[1]")
+
     def by_operand(self, operand: str) -> TensorView:
         """The view of an operand of the launch descriptor."""
         return {"a": self.a, "scale_a": self.scale_a, "b": self.b, "scale_b": self.scale_b, "d": self.d,
-                **dict(self.epilogue)}.get(operand, self.groups)
+                "scale_d": self.scale_d, **dict(self.epilogue)}.get(operand, self.groups)
 
 
 def view_all(names: tuple[str, ...], tensors: tuple[Any, ...], trace: _trace.Trace | None = None,
              others: tuple[Any, ...] = ()) -> Operands:
-    """Views of the six operands of a call, of which the last has no name where there are no groups; and of `others`, those of
-    its epilogue."""
+    """Views of the six operands of a call, of which the last has no name where there are no groups; and of `others`: those of
+    its epilogue, and the scales of D."""
+    wanted = () if trace is None else trace.names
+    quantized = len(others) > len(wanted)
     views = [_tensors.view(name, tensor, dtypes) if name else None
-             for name, tensor, dtypes in zip(names, tensors, _DTYPES)]
-    known = () if trace is None else tuple(
-        (name, _tensors.view(name, tensor, tuple(_trace.OPERAND_DTYPES))) for name, tensor in zip(trace.names, others))
-    return Operands(*views, names=names, epilogue=known)
+             for name, tensor, dtypes in zip(names, tensors, _QUANTIZED_DTYPES if quantized else _DTYPES)]
+    known = tuple((name, _tensors.view(name, tensor, tuple(_trace.OPERAND_DTYPES))) for name, tensor in zip(wanted, others))
+    scale_d = _tensors.view(names[4].replace("[0]", "[1]"), others[-1], ("float32",)) if quantized else None
+    return Operands(*views, names=names, epilogue=known, scale_d=scale_d)
 
 
 def _check_types(operands: Operands) -> None:
-    for (name, view), dtypes in zip(operands.items(), _DTYPES):
+    wanted = _DTYPES if operands.scale_d is None else _QUANTIZED_DTYPES
+    for (name, view), dtypes in zip(operands.items(), wanted):
         if view.dtype in dtypes:
             continue
         hint = ""
@@ -77,11 +92,17 @@ def _check_types(operands: Operands) -> None:
             if view.dtype in ("int32", "float8_e8m0fnu"):
                 hint = "; packed UE8M0 scales are for Blackwell" if view.dtype == "int32" else "; UE8M0 scales are for Blackwell"
         raise TypeError(f"{name} has dtype {view.dtype}; {_check.allowed(dtypes)}{hint}")
+    if operands.scale_d is not None and operands.scale_d.dtype != "float32":
+        raise TypeError(f"{operands.scale_d_name} has dtype {operands.scale_d.dtype}; allowed is float32")
+
+
+def _scales_of_d(operands: Operands) -> list[tuple[str, TensorView]]:
+    return [] if operands.scale_d is None else [(operands.scale_d_name, operands.scale_d)]
 
 
 def _check_devices(operands: Operands) -> None:
     first_name, first = operands.items()[0]
-    for name, view in operands.items():
+    for name, view in [*operands.items(), *_scales_of_d(operands)]:
         if view.device != first.device:
             raise ValueError(f"{name} is on {view.device}, but {first_name} is on {first.device}; allowed is one device")
         if not view.device.startswith(("cuda:", "cpu")):
@@ -89,7 +110,7 @@ def _check_devices(operands: Operands) -> None:
 
 
 def _check_addresses(operands: Operands) -> None:
-    for name, view in operands.items()[:5]:
+    for name, view in [*operands.items()[:5], *_scales_of_d(operands)]:
         if view.address % 16:
             raise ValueError(f"{name} starts at address {view.address:#x}; it must be a multiple of 16 bytes")
 
@@ -145,8 +166,8 @@ def _pitches(layout: str, name: str, view: TensorView, letter: str) -> dict[str,
     return {f"ld{letter}": row, f"batch_stride_{letter}": matrix}
 
 
-def _is_k_innermost(name: str, view: TensorView) -> bool:
-    """The order of scales that each row has."""
+def _is_k_innermost(name: str, view: TensorView, columns: str = "K") -> bool:
+    """The order of scales that each row has. `columns` is the letter of the dimension that blocks are of."""
     rows, blocks = view.shape[-2:]
     aligned = align(rows, 4)
     groups = view.shape[:-2]
@@ -158,8 +179,8 @@ def _is_k_innermost(name: str, view: TensorView) -> bool:
         return True
     letter = "N" if name.startswith(("b", "rhs", "scale_b")) else "M"
     raise ValueError(f"{name} has shape {list(view.shape)} and strides {list(view.strides)}; allowed are strides "
-                     f"{list(k_strides)} (K innermost, as a quantiser writes them) and {list(mn_strides)} ({letter} innermost, "
-                     "rows padded to 16 bytes, as get_mn_major_tma_aligned_tensor makes them)")
+                     f"{list(k_strides)} ({columns} innermost, as a quantiser writes them) and {list(mn_strides)} "
+                     f"({letter} innermost, rows padded to 16 bytes, as get_mn_major_tma_aligned_tensor makes them)")
 
 
 def _is_n_innermost(name: str, view: TensorView) -> bool:
@@ -192,7 +213,9 @@ def _orders(operands: Operands, recipe: Recipe) -> dict[str, bool]:
         _check_contiguous(*b)
     return {"scale_a_k_innermost": is_for_each_row(of_a) and _is_k_innermost(*a),
             "scale_b_k_innermost": is_for_each_row(of_b) and _is_k_innermost(*b),
-            "scale_b_n_innermost": of_b == "128x128" and _is_n_innermost(*b)}
+            "scale_b_n_innermost": of_b == "128x128" and _is_n_innermost(*b),
+            "scale_d_n_innermost": operands.scale_d is not None and _is_k_innermost(operands.scale_d_name, operands.scale_d,
+                                                                                    "N")}
 
 
 def _scale_meaning(granularity: str, rows: str) -> str:
@@ -260,6 +283,9 @@ def analyze(operands: Operands, layout: str, row_alignment: int, recipe: Recipe 
     of_a, of_b = recipe.scale_a, recipe.scale_b
     _check_shape(sa_name, operands.scale_a, front + scale_shape(of_a, m, k), _scale_meaning(of_a, "M"))
     _check_shape(sb_name, operands.scale_b, b_front + scale_shape(of_b, n, k), _scale_meaning(of_b, "N"))
+    if operands.scale_d is not None:
+        _check_shape(operands.scale_d_name, operands.scale_d, d_front + scale_shape("1x128", m, columns),
+                     f"[M, {'ceil(N/256)' if gated else 'ceil(N/128)'}]: a scale for each row and 128 columns of {d_name}")
     if GROUPS[layout]:
         of_rows = layout == "contiguous"
         _check_shape(groups_name, operands.groups, (m,) if of_rows else (groups,),

@@ -90,6 +90,8 @@ class Problem:
     scale_a_k_innermost: bool = False
     scale_b_n_innermost: bool = False
     scale_b_k_innermost: bool = False
+    scale_d_n_innermost: bool = False
+    """Of a quantised D: its scales are row-major, as a quantiser writes them."""
     scale_a: str = DEFAULT_RECIPE.scale_a
     scale_b: str = DEFAULT_RECIPE.scale_b
     a_type: str = "e4m3"
@@ -122,6 +124,7 @@ class Problem:
             ldd=0 if self.ldd == self.columns or one_row else self.ldd,
             scale_a_k_innermost=self.scale_a_k_innermost and differs(self.scale_a, same_pitch_a),
             scale_b_k_innermost=self.scale_b_k_innermost and differs(self.scale_b, same_pitch_b),
+            scale_d_n_innermost=self.scale_d_n_innermost and not (self.columns <= BLOCK and same_pitch_a),
             scale_b_n_innermost=self.scale_b_n_innermost and self.scale_b == "128x128" and self.k > BLOCK and self.n > BLOCK)
 
     @property
@@ -135,7 +138,7 @@ class Problem:
         """True where the strides between groups depend on M, so that a kernel serves one M only."""
         if self.layout == "k_grouped":
             return bool(self.ldd)
-        return self.layout == "masked" and bool(self.scale_a_k_innermost or self.lda or self.ldd)
+        return self.layout == "masked" and bool(self.scale_a_k_innermost or self.scale_d_n_innermost or self.lda or self.ldd)
 
     @property
     def symbol(self) -> str:
@@ -180,6 +183,8 @@ class Problem:
             parts.append("scale_b=n-innermost")
         if self.scale_b_k_innermost:
             parts.append("scale_b=k-innermost")
+        if self.scale_d_n_innermost:
+            parts.append("scale_d=n-innermost")
         if self.epilogue:
             parts.append(f"epilogue={self.digest if 'func.func' in self.epilogue else self.epilogue}")
         if self.pdl:

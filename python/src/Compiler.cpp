@@ -101,8 +101,10 @@ static ElementType readOutType(const std::string &value) {
     return ElementType::BF16;
   if (value == "f16")
     return ElementType::F16;
+  if (value == "e4m3" || value == "e5m2") // quantised
+    return readFP8Type("out", value);
   if (value != "f32")
-    refuse("out", value, "'bf16', 'f16' and 'f32'");
+    refuse("out", value, "'bf16', 'f16', 'f32', 'e4m3' and 'e5m2'");
   return ElementType::F32;
 }
 
@@ -122,7 +124,7 @@ static void bindShape(nb::module_ &module) {
              bool scaleBNInnermost, bool pdl, const std::string &scaleA, const std::string &scaleB,
              const std::string &aType, const std::string &bType, const std::string &out, bool scaleBKInnermost,
              const std::string &accuracy, bool accumulate, int64_t kDivisor, const std::string &epilogue,
-             int64_t batchStrideA, int64_t batchStrideB, int64_t batchStrideD) {
+             int64_t batchStrideA, int64_t batchStrideB, int64_t batchStrideD, bool scaleDNInnermost) {
             GemmShape *shape = new (self) GemmShape();
             shape->m = m;
             shape->n = n;
@@ -140,6 +142,7 @@ static void bindShape(nb::module_ &module) {
             shape->scaleAKInnermost = scaleAKInnermost;
             shape->scaleBNInnermost = scaleBNInnermost;
             shape->scaleBKInnermost = scaleBKInnermost;
+            shape->scaleDNInnermost = scaleDNInnermost;
             shape->pdl = pdl;
             shape->scaleA = readGranularity("scale_a", scaleA);
             shape->scaleB = readGranularity("scale_b", scaleB);
@@ -158,7 +161,7 @@ static void bindShape(nb::module_ &module) {
           nb::arg("a_type") = "e4m3", nb::arg("b_type") = "e4m3", nb::arg("out") = "bf16",
           nb::arg("scale_b_k_innermost") = false, nb::arg("accuracy") = "exact", nb::arg("accumulate") = false,
           nb::arg("k_divisor") = 1, nb::arg("epilogue") = "", nb::arg("batch_stride_a") = 0,
-          nb::arg("batch_stride_b") = 0, nb::arg("batch_stride_d") = 0);
+          nb::arg("batch_stride_b") = 0, nb::arg("batch_stride_d") = 0, nb::arg("scale_d_n_innermost") = false);
 }
 
 void dgemm::python::bindCompiler(nb::module_ &module) {

@@ -31,9 +31,9 @@ using namespace dgemm::python;
 
 namespace {
 
-/// a, scale_a, b, scale_b, d, m_indices, masked_m or offsets, and those of an epilogue: in the order of the
+/// a, scale_a, b, scale_b, d, m_indices, masked_m or offsets, those of an epilogue, and scale_d: in the order of the
 /// descriptor's operands.
-constexpr size_t kGroupsOperand = 5, kMaxOperands = 14;
+constexpr size_t kGroupsOperand = 5, kMaxOperands = 15;
 using Operands = llvm::SmallVector<nb::handle, kMaxOperands>;
 /// Of the base addresses of all operands but the groups, as the launch descriptor wants it
 /// (docs/launch-descriptor.md).
@@ -192,7 +192,7 @@ void dgemm::python::bindDispatcher(nb::module_ &module) {
            nb::arg("scale_b").none(), nb::arg("d").none(), nb::arg("groups").none(), nb::arg("expected_m").none())
       .def("call_with", &Dispatcher::callWith, nb::arg("a").none(), nb::arg("scale_a").none(), nb::arg("b").none(),
            nb::arg("scale_b").none(), nb::arg("d").none(), nb::arg("groups").none(), nb::arg("expected_m").none(),
-           nb::arg("others"), "A call with the operands of an epilogue.")
+           nb::arg("others"), "A call with the operands of an epilogue, and the scales of D.")
       .def("launch", &Dispatcher::callOn, nb::arg("a").none(), nb::arg("scale_a").none(), nb::arg("b").none(),
            nb::arg("scale_b").none(), nb::arg("d").none(), nb::arg("groups").none(), nb::arg("expected_m"),
            nb::arg("stream"), nb::arg("others") = nb::tuple())

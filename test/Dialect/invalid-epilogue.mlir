@@ -238,7 +238,7 @@ func.func @outside(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memre
 // Operands come with a region, and with what they are.
 func.func @roles(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>, %e: memref<384xf32>) {
   // expected-error @+1 {{'dgemm.gemm' op expected a #dgemm.epilogue_operand for each of the 1 operands of the epilogue}}
-  "dgemm.gemm"(%a, %sa, %b, %sb, %d, %e) <{layout = 0 : i32, lhsGranularity = array<i64: 1, 128>, rhsGranularity = array<i64: 128, 128>, operandSegmentSizes = array<i32: 1, 1, 1, 1, 1, 0, 1>}> ({})
+  "dgemm.gemm"(%a, %sa, %b, %sb, %d, %e) <{layout = 0 : i32, lhsGranularity = array<i64: 1, 128>, rhsGranularity = array<i64: 128, 128>, operandSegmentSizes = array<i32: 1, 1, 1, 1, 1, 0, 1, 0>}> ({})
       : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>, memref<384xf32>) -> ()
   return
 }
@@ -248,7 +248,7 @@ func.func @roles(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<
 // Operands come with a region.
 func.func @region(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>, %e: memref<384xf32>) {
   // expected-error @+1 {{'dgemm.gemm' op expected operands of an epilogue to come with its region}}
-  "dgemm.gemm"(%a, %sa, %b, %sb, %d, %e) <{layout = 0 : i32, lhsGranularity = array<i64: 1, 128>, rhsGranularity = array<i64: 128, 128>, operandSegmentSizes = array<i32: 1, 1, 1, 1, 1, 0, 1>,
+  "dgemm.gemm"(%a, %sa, %b, %sb, %d, %e) <{layout = 0 : i32, lhsGranularity = array<i64: 1, 128>, rhsGranularity = array<i64: 128, 128>, operandSegmentSizes = array<i32: 1, 1, 1, 1, 1, 0, 1, 0>,
       epilogueRoles = [#dgemm.epilogue_operand<name = "bias", along = n, element = f32>]}> ({})
       : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>, memref<384xf32>) -> ()
   return
@@ -549,7 +549,7 @@ func.func @block(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<
 // C9: it comes with an epilogue.
 func.func @alone(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<512x512xf8E4M3FN>, %sb: memref<4x4xf32>, %d: memref<64x256xbf16>) {
   // expected-error @+1 {{'dgemm.gemm' op expected 'gated' to come with an epilogue}}
-  "dgemm.gemm"(%a, %sa, %b, %sb, %d) <{layout = 0 : i32, lhsGranularity = array<i64: 1, 128>, rhsGranularity = array<i64: 128, 128>, operandSegmentSizes = array<i32: 1, 1, 1, 1, 1, 0, 0>, gated}> ({})
+  "dgemm.gemm"(%a, %sa, %b, %sb, %d) <{layout = 0 : i32, lhsGranularity = array<i64: 1, 128>, rhsGranularity = array<i64: 128, 128>, operandSegmentSizes = array<i32: 1, 1, 1, 1, 1, 0, 0, 0>, gated}> ({})
       : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<512x512xf8E4M3FN>, memref<4x4xf32>, memref<64x256xbf16>) -> ()
   return
 }

@@ -42,9 +42,9 @@ func.func @rhs_scale_type(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b
 
 // -----
 
-// C1: the output is bf16, f16 or f32.
+// C1: the output is bf16, f16 or f32, or FP8 with scales.
 func.func @out_type(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xf64>) {
-  // expected-error @+1 {{'dgemm.gemm' op expected 'out' elements of type bf16, f16 or f32, but got 'f64'}}
+  // expected-error @+1 {{'dgemm.gemm' op expected 'out' to be bf16, f16, f32, or FP8 with scales, but got 'f64'}}
   dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128]) out(%d)
       : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xf64>)
   return
@@ -85,7 +85,7 @@ func.func @rhs_granularity(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %
 // C2: a block has rows and K.
 func.func @block(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>) {
   // expected-error @+1 {{'dgemm.gemm' op 'lhs': expected scales by a block of rows and K, but got 1 extents}}
-  "dgemm.gemm"(%a, %sa, %b, %sb, %d) <{layout = 0 : i32, lhsGranularity = array<i64: 1>, rhsGranularity = array<i64: 128, 128>, operandSegmentSizes = array<i32: 1, 1, 1, 1, 1, 0, 0>}> ({})
+  "dgemm.gemm"(%a, %sa, %b, %sb, %d) <{layout = 0 : i32, lhsGranularity = array<i64: 1>, rhsGranularity = array<i64: 128, 128>, operandSegmentSizes = array<i32: 1, 1, 1, 1, 1, 0, 0, 0>}> ({})
       : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xbf16>) -> ()
   return
 }

@@ -836,7 +836,7 @@ dgemm.kernel @scaled_mma_scales(
 
 // #dgemm.problem C3: what D is.
 dgemm.kernel @out(
-    // expected-error @+1 {{expected D to be bf16, f16 or f32, but got 'f64'}}
+    // expected-error @+1 {{expected D to be bf16, f16, f32, or FP8 with scales, but got 'f64'}}
     %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512], out = f64>
     config <tile = <block = 64x96x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
 }

@@ -215,7 +215,7 @@ func.func @fragment_tile(%v: !dgemm.frag<64x192xf32>, %t: !dgemm.tile<64x64xbf16
 
 // dgemm.store_fragment C1: the tile has elements of D.
 func.func @fragment_elements(%v: !dgemm.frag<64x192xf32>, %t: !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>) {
-  // expected-error @+1 {{'dgemm.store_fragment' op expected a bf16, f16 or f32 tile of 64 rows, but got '!dgemm.tile<64x128xf8E4M3FN, swizzle = 128>'}}
+  // expected-error @+1 {{'dgemm.store_fragment' op expected a bf16, f16, f32 or i8 tile of 64 rows, but got '!dgemm.tile<64x128xf8E4M3FN, swizzle = 128>'}}
   dgemm.store_fragment %v[0] into %t : !dgemm.frag<64x192xf32>, !dgemm.tile<64x128xf8E4M3FN, swizzle = 128>
   return
 }

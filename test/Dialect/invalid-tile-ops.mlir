@@ -196,7 +196,7 @@ func.func @store_offsets(%d: memref<?x384xbf16>, %v: !dgemm.frag<64x96xf32>, %m:
 
 // A store rounds to bf16 or f16, or keeps f32.
 func.func @store_element(%d: memref<?x384xf64>, %v: !dgemm.frag<64x96xf32>, %m: index) {
-  // expected-error @+1 {{'dgemm.store' op expected a destination of bf16, f16 or f32, but got 'memref<?x384xf64>'}}
+  // expected-error @+1 {{'dgemm.store' op expected a destination of bf16, f16, f32 or FP8, but got 'memref<?x384xf64>'}}
   dgemm.store %v, %d[%m, %m] : !dgemm.frag<64x96xf32>, memref<?x384xf64>
   return
 }

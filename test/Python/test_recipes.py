@@ -164,7 +164,7 @@ def test_refused_recipes(arguments, message):
     ({"scale_a": "2x2"}, "scale_a = '2x2' is not allowed; allowed are 'tensor', 'row', '1x128' and '128x128'"),
     ({"b_type": "e3m4"}, "b_type = 'e3m4' is not allowed; allowed are 'e4m3' and 'e5m2'"),
     ({"accuracy": "best"}, "accuracy = 'best' is not allowed; allowed are 'exact', 'balanced' and 'fast'"),
-    ({"out": "fp16"}, "out = 'fp16' is not allowed; allowed are 'bf16', 'f16' and 'f32'")])
+    ({"out": "fp16"}, "out = 'fp16' is not allowed; allowed are 'bf16', 'f16', 'f32', 'e4m3' and 'e5m2'")])
 def test_refused_by_the_extension(arguments, message):
     with pytest.raises(ValueError, match=message):
         _dgemm.Shape(1, 2, 3, **arguments)

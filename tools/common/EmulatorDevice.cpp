@@ -69,8 +69,8 @@ private:
 struct Operands {
   std::vector<std::vector<uint8_t>> bytes;
   std::vector<emulator::HostBuffer> buffers;
-  OperandLayout result;
-  size_t resultIndex = ~size_t(0);
+  /// Layouts of the outputs, and the indices of their bytes.
+  std::vector<std::pair<OperandLayout, size_t>> outputs;
 
   Error add(const OperandInfo &operand, const Sizes &sizes, const GemmInputs &inputs) {
     Expected<OperandLayout> layout = OperandLayout::evaluate(operand, sizes);
@@ -84,15 +84,22 @@ struct Operands {
       } else if (Error error = allocateBytes(layout->getNumBytes(), kPoison, "operand '" + Twine(operand.name) + "'")
                                    .moveInto(bytes.emplace_back()))
         return error;
-      if (operand.name == "d") {
-        result = std::move(*layout);
-        resultIndex = bytes.size() - 1;
-      }
+      outputs.emplace_back(std::move(*layout), bytes.size() - 1);
       return Error::success();
     }
     if (!tensor)
       return createStringError(formatv("the launch descriptor has an unknown input '{0}'", operand.name));
     return pack(*tensor, *layout, kPaddingByte).moveInto(bytes.emplace_back());
+  }
+
+  /// Takes D, and its scales if it has any.
+  Error take(RunResult &result) const {
+    for (const auto &[layout, index] : outputs) {
+      HostTensor &tensor = layout.name == "scale_d" ? result.scaleD : result.d;
+      if (Error error = unpackOutput(bytes[index], layout, kPoison).moveInto(tensor))
+        return error;
+    }
+    return Error::success();
   }
 };
 
@@ -116,7 +123,7 @@ Expected<RunResult> EmulatorDevice::run(const KernelImage &kernel, const GemmInp
   for (const OperandInfo &operand : kernel.launch.operands)
     if (Error error = operands.add(operand, *sizes, inputs))
       return error;
-  if (operands.resultIndex == ~size_t(0))
+  if (none_of(operands.outputs, [](const auto &output) { return output.first.name == "d"; }))
     return createStringError("the launch descriptor has no output operand named 'd'");
   for (auto [operand, bytes] : zip_equal(kernel.launch.operands, operands.bytes))
     operands.buffers.push_back({operand.name, bytes.data(), bytes.size(), 0});
@@ -142,8 +149,8 @@ Expected<RunResult> EmulatorDevice::run(const KernelImage &kernel, const GemmInp
   result.grid = int64_t(report->ctas);
   result.note = describe(*report);
   result.ticks = report->ticks;
-  if (Error error = unpack(operands.bytes[operands.resultIndex], operands.result).moveInto(result.d))
-    return error;
+  if (Error error = operands.take(result))
+    return std::move(error);
   return result;
 }
 

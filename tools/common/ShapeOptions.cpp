@@ -77,6 +77,7 @@ Expected<GemmShape> ShapeOptions::getShape() const {
   shape.scaleAKInnermost = scaleAK;
   shape.scaleBKInnermost = scaleBK;
   shape.scaleBNInnermost = scaleBN;
+  shape.scaleDNInnermost = scaleDN;
   shape.pdl = pdl;
   shape.nDivisor = nDivisor;
   shape.kDivisor = kDivisor;
@@ -104,6 +105,9 @@ Expected<GemmShape> ShapeOptions::getShape() const {
 std::vector<OptionRule> ShapeOptions::getRules() {
   ScaleGranularity ofA = recipe.getScaleA(), ofB = recipe.getScaleB();
   std::string layoutIs = ("with --layout=" + toString(layout)).str();
+  ElementType outType = recipe.getOutType();
+  bool isQuantized = outType == ElementType::F8E4M3FN || outType == ElementType::F8E5M2;
+  StringRef out = toString(outType);
   bool isDense = layout == GemmLayout::Dense,
        isAligned = layout == GemmLayout::Contiguous || layout == GemmLayout::Offsets || layout == GemmLayout::KGrouped;
   bool hasExpectedM = layout == GemmLayout::Masked || layout == GemmLayout::Offsets || isDynamic(SizeName::M, m);
@@ -114,6 +118,7 @@ std::vector<OptionRule> ShapeOptions::getRules() {
           {ofA != ScaleGranularity::RowBlock, ("with --scale-a=" + toString(ofA)).str(), {&scaleAK}},
           {ofB != ScaleGranularity::RowBlock, ("with --scale-b=" + toString(ofB)).str(), {&scaleBK}},
           {ofB != ScaleGranularity::SquareBlock, ("with --scale-b=" + toString(ofB)).str(), {&scaleBN}},
+          {!isQuantized, ("with --out=" + out).str(), {&scaleDN}},
           {!isDynamic(SizeName::N, n), "without a dynamic --n", {&nDivisor}},
           {!isDynamic(SizeName::K, k), "without a dynamic --k", {&kDivisor}},
           {!isDynamic(SizeName::LDA, lda), "without a dynamic --lda", {&ldaDivisor}},

@@ -31,6 +31,7 @@ public:
   }
   ScaleGranularity getScaleA() const { return scaleA; }
   ScaleGranularity getScaleB() const { return scaleB; }
+  ElementType getOutType() const { return outType; }
 
 private:
   llvm::cl::OptionCategory &category;
@@ -56,8 +57,11 @@ private:
                                    llvm::cl::init(ElementType::F8E4M3FN), getFP8Types(), llvm::cl::cat(category)};
   llvm::cl::opt<ElementType> outType{
       "out", llvm::cl::desc("Element type of D (default bf16)"), llvm::cl::init(ElementType::BF16),
-      llvm::cl::values(clEnumValN(ElementType::BF16, "bf16", ""), clEnumValN(ElementType::F16, "f16", ""),
-                       clEnumValN(ElementType::F32, "f32", "")),
+      llvm::cl::values(
+          clEnumValN(ElementType::BF16, "bf16", ""), clEnumValN(ElementType::F16, "f16", ""),
+          clEnumValN(ElementType::F32, "f32", ""),
+          clEnumValN(ElementType::F8E4M3FN, "e4m3", "quantised, with a scale for each row and 128 columns"),
+          clEnumValN(ElementType::F8E5M2, "e5m2", "the same")),
       llvm::cl::cat(category)};
   llvm::cl::opt<bool> accumulate{"accumulate", llvm::cl::desc("The product is added to what D holds"),
                                  llvm::cl::cat(category)};
@@ -95,11 +99,11 @@ public:
   /// The rest: what a kernel is compiled for.
   std::vector<const llvm::cl::Option *> getKernelOptions() const {
     std::vector<const llvm::cl::Option *> options = {
-        &layout,      &rowAlignment, &expectedM,    &scaleAK,
-        &scaleBK,     &scaleBN,      &pdl,          std::addressof(dynamic),
-        &nDivisor,    &kDivisor,     &ldaDivisor,   &ldbDivisor,
-        &lddDivisor,  &epilogue,     &batchStrideA, &batchStrideB,
-        &batchStrideD};
+        &layout,       &rowAlignment, &expectedM,    &scaleAK,
+        &scaleBK,      &scaleBN,      &pdl,          std::addressof(dynamic),
+        &nDivisor,     &kDivisor,     &ldaDivisor,   &ldbDivisor,
+        &lddDivisor,   &epilogue,     &batchStrideA, &batchStrideB,
+        &batchStrideD, &scaleDN};
     for (const llvm::cl::Option *option : recipe.getOptions())
       options.push_back(option);
     return options;
@@ -168,6 +172,8 @@ private:
                               llvm::cl::desc("Scales of B by row or 1x128 lie as [N, K/128], row-major"),
                               llvm::cl::cat(category)};
   llvm::cl::opt<bool> scaleBN{"scale-b-n-innermost", llvm::cl::desc("Scales of B lie as [K/128, N/128], row-major"),
+                              llvm::cl::cat(category)};
+  llvm::cl::opt<bool> scaleDN{"scale-d-n-innermost", llvm::cl::desc("Scales of D lie as [M, N/128], row-major"),
                               llvm::cl::cat(category)};
   llvm::cl::opt<bool> pdl{
       "pdl",

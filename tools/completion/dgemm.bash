@@ -14,7 +14,7 @@ _dgemm() {
     dgemm-gen:--b-type) words='e4m3 e5m2' ;;
     dgemm-gen:--dynamic) words='m n k groups lda ldb ldd' ;;
     dgemm-gen:--layout) words='dense contiguous masked offsets k_grouped batched' ;;
-    dgemm-gen:--out) words='bf16 f16 f32' ;;
+    dgemm-gen:--out) words='bf16 f16 f32 e4m3 e5m2' ;;
     dgemm-gen:--scale-a) words='tensor row 1x128 128x128' ;;
     dgemm-gen:--scale-b) words='tensor row 1x128 128x128' ;;
     dgemm-gen:--emit) words='problem configured tiled promoted specialized tma wgmma nvvm llvm ptx cubin sass launch' ;;
@@ -25,7 +25,7 @@ _dgemm() {
     dgemm-run:--b-type) words='e4m3 e5m2' ;;
     dgemm-run:--dynamic) words='m n k groups lda ldb ldd' ;;
     dgemm-run:--layout) words='dense contiguous masked offsets k_grouped batched' ;;
-    dgemm-run:--out) words='bf16 f16 f32' ;;
+    dgemm-run:--out) words='bf16 f16 f32 e4m3 e5m2' ;;
     dgemm-run:--scale-a) words='tensor row 1x128 128x128' ;;
     dgemm-run:--scale-b) words='tensor row 1x128 128x128' ;;
     dgemm-run:--accumulator) words='exact hopper' ;;
@@ -36,16 +36,16 @@ _dgemm() {
     dgemm-tune:--a-type) words='e4m3 e5m2' ;;
     dgemm-tune:--accuracy) words='exact balanced fast' ;;
     dgemm-tune:--b-type) words='e4m3 e5m2' ;;
-    dgemm-tune:--out) words='bf16 f16 f32' ;;
+    dgemm-tune:--out) words='bf16 f16 f32 e4m3 e5m2' ;;
     dgemm-tune:--scale-a) words='tensor row 1x128 128x128' ;;
     dgemm-tune:--scale-b) words='tensor row 1x128 128x128' ;;
     dgemm-tune:--device) words='gpu emulator' ;;
   esac
   if [[ -z $words && $word == -* ]]; then
     case "${1##*/}" in
-      dgemm-gen) words='--a-type= --accumulate --accuracy= --b-type= --batch-stride-a= --batch-stride-b= --batch-stride-d= --dynamic= --epilogue= --expected-m= --groups= -k --k-divisor= --layout= --lda= --lda-divisor= --ldb= --ldb-divisor= --ldd= --ldd-divisor= -m -n --n-divisor= --out= --pdl --row-alignment= --scale-a= --scale-a-k-innermost --scale-b= --scale-b-k-innermost --scale-b-n-innermost --emit= --explain --list-configs --list-neighbours= --list-orders= -o --output-dir= --print-config --print-row-alignment --time --config= --machine= --multiprocessors= --spill-data= --tuned-table= --chip= --entry= --interleave-ffma= --nvdisasm= --ptxas= --help --help-list --version' ;;
+      dgemm-gen) words='--a-type= --accumulate --accuracy= --b-type= --batch-stride-a= --batch-stride-b= --batch-stride-d= --dynamic= --epilogue= --expected-m= --groups= -k --k-divisor= --layout= --lda= --lda-divisor= --ldb= --ldb-divisor= --ldd= --ldd-divisor= -m -n --n-divisor= --out= --pdl --row-alignment= --scale-a= --scale-a-k-innermost --scale-b= --scale-b-k-innermost --scale-b-n-innermost --scale-d-n-innermost --emit= --explain --list-configs --list-neighbours= --list-orders= -o --output-dir= --print-config --print-row-alignment --time --config= --machine= --multiprocessors= --spill-data= --tuned-table= --chip= --entry= --interleave-ffma= --nvdisasm= --ptxas= --help --help-list --version' ;;
       dgemm-opt) words='--canonicalize --cse --dgemm-assign-stage-phase --dgemm-choose-data-movement --dgemm-create-tensor-maps --dgemm-embed-kernels --dgemm-expand-epilogues --dgemm-fuse-epilogue --dgemm-lower-reductions --dgemm-lower-ring --dgemm-lower-stores --dgemm-lower-to-nvvm --dgemm-lower-wgmma --dgemm-outline-kernels --dgemm-promote-accumulators --dgemm-raise --dgemm-schedule-k-loop --dgemm-select-config --dgemm-tile-problem --dgemm-warp-specialize --inline --dgemm-to-gpu --dgemm-to-nvvm --mlir-print-debuginfo --mlir-print-ir-after-all --mlir-print-ir-before-all --mlir-timing -o --pass-pipeline= --verify-diagnostics --verify-each' ;;
-      dgemm-run) words='--a-type= --accumulate --accuracy= --b-type= --batch-stride-a= --batch-stride-b= --batch-stride-d= --cases= --config= --dynamic= --epilogue= --expected-m= --group-rows= --groups= -k --k-divisor= --kernel= --launch= --layout= --lda= --lda-divisor= --ldb= --ldb-divisor= --ldd= --ldd-divisor= -m -n --n-divisor= --out= --pdl --ptxas= --row-alignment= --scale-a= --scale-a-k-innermost --scale-b= --scale-b-k-innermost --scale-b-n-innermost --accumulator= --device= --independent-lanes --machine= --multiprocessors= --timeout= --trace= --check= --distribution= --input-a= --input-b= --input-epilogue= --input-scale-a= --input-scale-b= --save-d= --seed= --seeds= --flush-mib= --json= --no-time --repeat= --time --help --help-list --version' ;;
+      dgemm-run) words='--a-type= --accumulate --accuracy= --b-type= --batch-stride-a= --batch-stride-b= --batch-stride-d= --cases= --config= --dynamic= --epilogue= --expected-m= --group-rows= --groups= -k --k-divisor= --kernel= --launch= --layout= --lda= --lda-divisor= --ldb= --ldb-divisor= --ldd= --ldd-divisor= -m -n --n-divisor= --out= --pdl --ptxas= --row-alignment= --scale-a= --scale-a-k-innermost --scale-b= --scale-b-k-innermost --scale-b-n-innermost --scale-d-n-innermost --accumulator= --device= --independent-lanes --machine= --multiprocessors= --timeout= --trace= --check= --distribution= --input-a= --input-b= --input-epilogue= --input-scale-a= --input-scale-b= --save-d= --save-scale-d= --seed= --seeds= --flush-mib= --json= --no-time --repeat= --time --help --help-list --version' ;;
       dgemm-sass) words='--help --help-list --version --dry-run --list --loop-stats -o --policy=' ;;
       dgemm-tune) words='--a-type= --accumulate --accuracy= --b-type= --best= --config= --finalists= --neighbour-rounds= --out= --scale-a= --scale-b= --seed= --device= --jobs= --machine= --multiprocessors= --ptxas= --dry-run --list --table= --help --help-list --version' ;;
     esac

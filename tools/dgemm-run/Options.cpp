@@ -110,8 +110,12 @@ struct CommandLine {
                                       cl::desc("Operands of the epilogue by name, in their types (bf16: uint16)"),
                                       cl::CommaSeparated, cl::value_desc("name=file.npy,..."), cl::cat(inputGroup)};
   cl::opt<std::string> saveD{"save-d",
-                             cl::desc("Write D as .npy: [M, N], float32, float16 or uint16, the bits of bf16"),
+                             cl::desc("Write D as .npy: [M, N], float32, float16, or uint16 and uint8, the bits of "
+                                      "bf16 and FP8"),
                              cl::value_desc("file.npy"), cl::cat(inputGroup)};
+  cl::opt<std::string> saveScaleD{"save-scale-d",
+                                  cl::desc("Write the scales of a quantised D as .npy: float32 [ceil(N/128), M]"),
+                                  cl::value_desc("file.npy"), cl::cat(inputGroup)};
 
   cl::opt<CheckMode> check{
       "check", cl::desc("Part of D to check against double precision"), cl::init(CheckMode::Auto),
@@ -160,6 +164,7 @@ struct CommandLine {
     if (Error error = collectEpilogueInputs(options))
       return error;
     options.saveD = saveD;
+    options.saveScaleD = saveScaleD;
     if (timeout.getNumOccurrences())
       options.run.timeoutSeconds = timeout;
     options.run.repeat = noTime || (!cases.empty() && !time) ? 0 : repeat;
@@ -179,9 +184,9 @@ struct CommandLine {
         {hasCases, "with --cases, which names kernels and sizes itself", shape.getSizeOptions()},
         {hasCases, "with --cases, which names kernels and sizes itself", shape.getKernelOptions()},
         {hasCases, "with --cases, which runs many problems", inputFiles},
-        {hasCases, "with --cases, which runs many problems", {&saveD, &trace, std::addressof(groupRows)}},
+        {hasCases, "with --cases, which runs many problems", {&saveD, &saveScaleD, &trace, std::addressof(groupRows)}},
         {seeds > 1, "with --seeds, which runs many inputs", inputFiles},
-        {seeds > 1, "with --seeds, which runs many inputs", {&saveD, &trace}},
+        {seeds > 1, "with --seeds, which runs many inputs", {&saveD, &saveScaleD, &trace}},
         {hasKernel, "with --kernel, which is compiled", {&config, &ptxas}},
         {hasKernel, "with --kernel, which is compiled", shape.getKernelOptions()},
         {noTime, "with --no-time", getGpuOptions()},

@@ -41,7 +41,7 @@ struct Options {
   unsigned seeds = 1;
   Distribution distribution = Distribution::Normal;
   InputFiles inputs;
-  std::string saveD;
+  std::string saveD, saveScaleD;
   RunOptions run;
   CheckMode check = CheckMode::Auto;
   std::string json;

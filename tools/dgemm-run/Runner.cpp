@@ -163,10 +163,15 @@ Error Runner::runInto(const Case &entry, RunReport &report) {
   report.grid = result->grid;
   report.timing = std::move(result->timing);
   report.note = std::move(result->note);
-  report.check = reference.compare(result->d);
+  report.check = reference.compare(result->d, result->scaleD);
   if (!options.saveD.empty())
-    return writeNpy(options.saveD, result->d);
-  return Error::success();
+    if (Error error = writeNpy(options.saveD, result->d))
+      return error;
+  if (options.saveScaleD.empty())
+    return Error::success();
+  if (result->scaleD.name.empty())
+    return createStringError("--save-scale-d is given, but D has no scales");
+  return writeNpy(options.saveScaleD, result->scaleD);
 }
 
 RunReport Runner::run(const Case &entry) {

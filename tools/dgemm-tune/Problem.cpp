@@ -80,6 +80,8 @@ Recipe Problem::getRecipe() const {
   result.a = getScaledType(recipe.aType, recipe.scaleA, getRows(), k);
   result.b = getScaledType(recipe.bType, recipe.scaleB, n, k);
   result.out = recipe.outType;
+  if (recipe.outType == ElementType::F8E4M3FN || recipe.outType == ElementType::F8E5M2)
+    result.quantized = Granularity{1, kScaleBlock};
   result.accuracy = recipe.accuracy;
   return result;
 }

@@ -92,7 +92,7 @@ Expected<double> Tuner::measure(CompiledKernel kernel, unsigned repeat) {
   Expected<RunResult> result = device.run(image, *inputs, run);
   if (!result)
     return result.takeError();
-  CheckResult check = reference.compare(result->d);
+  CheckResult check = reference.compare(result->d, result->scaleD);
   if (!check.passed())
     return createStringError("wrong result: " + check.describe());
   if (!result->timing) // the emulator's

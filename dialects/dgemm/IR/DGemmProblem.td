@@ -41,7 +41,9 @@ def DGemm_Operand : I32EnumAttr<"Operand", "an operand of a problem", [
     I32EnumAttrCase<"Epilogue4", 11, "epilogue4">,
     I32EnumAttrCase<"Epilogue5", 12, "epilogue5">,
     I32EnumAttrCase<"Epilogue6", 13, "epilogue6">,
-    I32EnumAttrCase<"Epilogue7", 14, "epilogue7">]> {
+    I32EnumAttrCase<"Epilogue7", 14, "epilogue7">,
+    // The scales of a quantised D.
+    I32EnumAttrCase<"ScaleD", 16, "scale_d">]> {
   let cppNamespace = "::dgemm";
 }
 
@@ -124,6 +126,26 @@ def DGemm_ScaledAttr : AttrDef<DGemm_Dialect, "Scaled"> {
     }
   }];
   let assemblyFormat = "`<` $element `by` custom<Granularity>($rows, $k) `of` $scale `>`";
+  let genVerifyDecl = 1;
+}
+
+def DGemm_QuantizedAttr : AttrDef<DGemm_Dialect, "Quantized"> {
+  let mnemonic = "quantized";
+  let summary = "how D is quantised";
+  let description = [{
+    Each block of `rows` rows and `columns` columns of D has a scale, which the kernel computes from the elements. The
+    scale of a block is its largest magnitude, at least 1e-4, divided by the largest number of D's type. An element is
+    multiplied by the reciprocal of its scale and rounded to D's type. All three operations round to nearest. If an
+    element is NaN, the scale and the whole block are NaN.
+
+    Scales have the shape [ceil(columns of D / 128), rows of D], as those of A by [1, 128], with groups in front.
+
+    - C1: the block is [1, 128], and scales are f32.
+
+    Example: `#dgemm.quantized<by [1, 128] of f32>`.
+  }];
+  let parameters = (ins "int64_t":$rows, "int64_t":$columns, "::mlir::Type":$scale);
+  let assemblyFormat = "`<` `by` custom<Granularity>($rows, $columns) `of` $scale `>`";
   let genVerifyDecl = 1;
 }
 
@@ -228,6 +250,7 @@ def DGemm_ProblemAttr : AttrDef<DGemm_Dialect, "Problem"> {
     | `divisors` | what dynamic sizes are multiples of |
     | `lhs`, `rhs` | the elements of A and B and their scales |
     | `out` | the elements of D |
+    | `quantized` | the scales of an FP8 D; not given for other types |
     | `accuracy` | `exact`: each partial sum over 128 of K is promoted to f32; `balanced`: one over 256 at most; `fast`: the tensor cores sum along all of K; `exact` if left out |
     | `pdl` | whether programmatic dependent launch is requested; false if left out |
     | `epilogue` | what is computed from the sums before they are stored; nothing if left out |
@@ -237,14 +260,15 @@ def DGemm_ProblemAttr : AttrDef<DGemm_Dialect, "Problem"> {
     - C1: sizes are 1 to 2147483647, or -1.
     - C2: strides are at least 1, or -1. The innermost stride of A, B and D is 1; that of scales is static.
     - C3: `fast` requires scales that are the same along K.
-    - C4: D is bf16, f16 or f32. (`out` is bf16 if left out. `lhs` is scaled by [1, 128] if left out, `rhs` by
-      [128, 128].)
+    - C4: D is bf16, f16 or f32, or with `quantized` f8E4M3FN or f8E5M2. (`out` is bf16 if left out. `lhs` is scaled
+      by [1, 128] if left out, `rhs` by [128, 128].)
     - C5: an operand of the epilogue along `g` requires a grouped layout.
     - C6: with a gated epilogue, B is scaled by [128, 128] and N is a multiple of 256, or B is scaled by [full, full]
       and N is a multiple of 2. `divisors` promise this of a dynamic N.
     - C7: `alignment` is at least 1. It is a multiple of 128 for `k_grouped`, and 1 for layouts other than `offsets` and
       `k_grouped`.
     - C8: an epilogue requires a dense, contiguous, masked or batched layout, and no `accumulate`.
+    - C9: `quantized` comes without `accumulate` and `k_grouped`.
 
     Example: `#dgemm.problem<sizes = [-1, 384, 512], strides = {a = array<i64: 1024, 1>}>`.
   }];
@@ -258,14 +282,15 @@ def DGemm_ProblemAttr : AttrDef<DGemm_Dialect, "Problem"> {
                         DefaultValuedParameter<"bool", "false">:$pdl,
                         DefaultValuedParameter<"int64_t", "1">:$alignment,
                         DefaultValuedParameter<"bool", "false">:$accumulate,
-                        OptionalParameter<"::dgemm::EpilogueAttr">:$epilogue);
+                        OptionalParameter<"::dgemm::EpilogueAttr">:$epilogue,
+                        OptionalParameter<"::dgemm::QuantizedAttr">:$quantized);
   let builders = [AttrBuilder<(ins "Layout":$layout, "::llvm::ArrayRef<int64_t>":$sizes,
                                    "::mlir::DictionaryAttr":$strides, "DivisorsAttr":$divisors)>];
   let extraClassDeclaration = [{
     /// A problem all of whose sizes are dynamic.
     static ProblemAttr getSymbolic(Layout layout, ScaledAttr lhs, ScaledAttr rhs, ::mlir::Type out,
-                                   EpilogueAttr epilogue);
-    /// The scaling of A or B; `operand` is A, B or their scales.
+                                   EpilogueAttr epilogue, QuantizedAttr quantized);
+    /// The scaling of A, B or a quantised D; `operand` is one of these or its scales.
     ScaledAttr getScaledOf(Operand operand) const;
     /// Scales of A that a stage holds before the first one of a tile. A TMA box starts at a multiple of 16 bytes, so
     /// where a group may start at any row, the box of a tile's scales may start up to 3 rows before.

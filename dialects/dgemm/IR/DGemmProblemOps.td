@@ -24,7 +24,7 @@ def DGemm_GemmOp : DGemm_Op<"gemm", [
   let summary = "a GEMM with block scales, dense or grouped";
   let description = [{
     The operands are A = `lhs` [M, K] and B = `rhs` [N, K] (e4m3 or e5m2, K innermost), their scales (f32), and D =
-    `out` [M, N] (bf16, f16 or f32):
+    `out` [M, N] (bf16, f16, f32, or FP8 with scales of its own):
 
     ```
     D[m, n] = sum over k blocks of 128:  (sum over k in block: A[m, k] * B[n, k]) * scale of A[m, k] * scale of B[n, k]
@@ -64,9 +64,13 @@ def DGemm_GemmOp : DGemm_Op<"gemm", [
     operand in the launch descriptor; it is `epilogue0` and so on if left out. An op with `fastmath<afn>` may be
     computed by the approximation of the hardware.
 
-    - C1: `lhs` and `rhs` are f8E4M3FN or f8E5M2, scales f32, `out` bf16, f16 or f32.
+    - C1: `lhs` and `rhs` are f8E4M3FN or f8E5M2, scales f32, `out` bf16, f16 or f32, or f8E4M3FN or f8E5M2 with scales.
     - C2: the block of a scale is one of those above.
     - C3: M, N and K agree between the operands, and the scales have the extents that follow.
+
+    With `out(%d scaled %sd : memref<...> by [1, 128])` D is quantised (see `#dgemm.quantized`): the kernel writes FP8
+    elements, and a scale for each row and 128 columns. The epilogue, if there is one, runs before that. D and its
+    scales may be the A of the next gemm.
 
     `divisible` says what dynamic sizes are multiples of. An operand whose strides are not known to be multiples of 16
     bytes is read and written without TMA. TMA requires `k = 16` for a dynamic K, and `n = 8` for a dynamic N.
@@ -95,6 +99,8 @@ def DGemm_GemmOp : DGemm_Op<"gemm", [
     - C8: the region takes nothing from outside it. Its values are f32 or i1, and each of its ops has a form in PTX.
     - C9: `gated` comes with an epilogue; see C6 of `#dgemm.problem`. An epilogue comes without `accumulate`, `offsets`
       and `k_grouped`.
+    - C10: a D with scales comes without `accumulate` and `k_grouped`, and its operands are memrefs. A tile has whole blocks of its
+      scales: block N is a multiple of 128, or with `gated` 256. There is no split_k.
 
     Example:
     ```mlir
@@ -105,6 +111,10 @@ def DGemm_GemmOp : DGemm_Op<"gemm", [
         dgemm.yield %y : f32
       }
         : (memref<?x7168xf8E4M3FN>, memref<56x?xf32>, memref<4096x7168xf8E4M3FN>, memref<32x56xf32>, memref<?x4096xbf16>)
+    dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b scaled %sb by [128, 128])
+        out(%q scaled %sq : memref<32x?xf32> by [1, 128])
+        : (memref<?x7168xf8E4M3FN>, memref<56x?xf32>, memref<4096x7168xf8E4M3FN>, memref<32x56xf32>,
+           memref<?x4096xf8E4M3FN>)
     %d1 = dgemm.gemm dense lhs(%ta scaled %tsa by [1, full]) rhs(%tb scaled %tsb by [full, full]) out(%d0)
         : (tensor<64x256xf8E4M3FN>, tensor<1x64xf32>, tensor<128x256xf8E4M3FN>, tensor<1x1xf32>, tensor<64x128xf32>)
         -> tensor<64x128xf32>
@@ -112,15 +122,17 @@ def DGemm_GemmOp : DGemm_Op<"gemm", [
   }];
   let arguments = (ins DGemm_MemRefOrTensor:$lhs, DGemm_MemRefOrTensor:$lhsScale, DGemm_MemRefOrTensor:$rhs,
                        DGemm_MemRefOrTensor:$rhsScale, DGemm_MemRefOrTensor:$out, Optional<DGemm_MemRefOrTensor>:$groups,
-                       Variadic<DGemm_MemRefOrTensor>:$epilogueOperands, DGemm_Layout:$layout, OptionalAttr<I64Attr>:$alignment,
+                       Variadic<DGemm_MemRefOrTensor>:$epilogueOperands, Optional<DGemm_MemRefOrTensor>:$outScale,
+                       DGemm_Layout:$layout, OptionalAttr<I64Attr>:$alignment,
                        OptionalAttr<I64Attr>:$expectedRows, OptionalAttr<DGemm_DivisorsAttr>:$divisors, DefaultValuedAttr<DGemm_AccuracyKind, "AccuracyKind::Exact">:$accuracy, UnitAttr:$accumulate, UnitAttr:$pdl,
                        DenseI64ArrayAttr:$lhsGranularity, DenseI64ArrayAttr:$rhsGranularity,
+                       OptionalAttr<DenseI64ArrayAttr>:$outGranularity,
                        OptionalAttr<ArrayAttr>:$epilogueRoles, UnitAttr:$gated, OptionalAttr<DGemm_ConfigAttr>:$config);
   let regions = (region AnyRegion:$epilogue);
   let results = (outs Optional<AnyRankedTensor>:$result);
   let assemblyFormat = [{
     $layout (`(` $groups^ `)`)? (`aligned` $alignment^)? (`expected` $expectedRows^)? (`divisible` $divisors^)? (`accuracy` `(` $accuracy^ `)`)? (`accumulate` $accumulate^)? (`pdl` $pdl^)?
-    `lhs` `(` $lhs `scaled` $lhsScale `by` custom<Granularity>($lhsGranularity) `)` `rhs` `(` $rhs `scaled` $rhsScale `by` custom<Granularity>($rhsGranularity) `)` `out` `(` $out `)` (`config` $config^)?
+    `lhs` `(` $lhs `scaled` $lhsScale `by` custom<Granularity>($lhsGranularity) `)` `rhs` `(` $rhs `scaled` $rhsScale `by` custom<Granularity>($rhsGranularity) `)` `out` `(` $out (`scaled` $outScale^ `:` type($outScale) `by` custom<Granularity>($outGranularity))? `)` (`config` $config^)?
     `` custom<Epilogue>($epilogueOperands, type($epilogueOperands), $epilogueRoles, $gated, $epilogue) attr-dict `:`
     `(` type($lhs) `,` type($lhsScale) `,` type($rhs) `,` type($rhsScale) `,` type($out) (`,` type($groups)^)? `)` (`->` type($result)^)?
   }];

@@ -542,22 +542,62 @@ def DGemm_MapOp : DGemm_Op<"map", [
   let hasVerifier = 1;
 }
 
+def DGemm_QuantizeOp : DGemm_Op<"quantize", [
+    DGemm_InKernel, MemoryEffects<[MemWrite]>, AttrSizedOperandSegments, AllTypesMatch<["value", "result"]>]> {
+  let summary = "divides blocks of a fragment by their scales, and writes the scales";
+  let description = [{
+    A block is a row of 128 columns. The op finds the largest magnitude of each block, computes its scale from that, and
+    multiplies the elements by the reciprocal of the scale (`#dgemm.quantized`). The fragment starts at row and column
+    of D, the last two offsets, in the group before them if D has groups. Scales are written to `dest`, for rows inside
+    D and in front of `rows`, if that is given. Columns outside D do not count. With `part` = [c, n] only n columns from
+    c on are quantised; the others stay as they are.
+
+    - C1: the destination is the kernel argument for the scales of D.
+    - C2: the columns are multiples of 128.
+
+    Example:
+    ```mlir
+    %q = dgemm.quantize %y at [%m, %n] into %scale_d : !dgemm.frag<64x256xf32>, memref<32x?xf32>
+    ```
+  }];
+  let arguments = (ins DGemm_SumType:$value, Variadic<Index>:$offsets, Optional<Index>:$rows, AnyMemRef:$dest,
+                       OptionalAttr<DenseI64ArrayAttr>:$part);
+  let results = (outs DGemm_SumType:$result);
+  let assemblyFormat = [{
+    $value `at` ` ` `[` $offsets `]` (`rows` $rows^)? (`part` $part^)? `into` $dest attr-dict `:` qualified(type($value)) `,` type($dest)
+  }];
+  let extraClassDeclaration = [{
+    int64_t getFirstColumn() { return getPart() ? getPart()->front() : 0; }
+    int64_t getNumColumns() { return getPart() ? getPart()->back() : getValue().getType().getColumns(); }
+  }];
+  let hasVerifier = 1;
+}
+
 def DGemm_StoreOp : DGemm_Op<"store", [DGemm_InKernel, MemoryEffects<[MemWrite]>, AttrSizedOperandSegments]> {
   let summary = "a fragment to global memory, as the element type of D";
   let description = [{
-    Values are rounded to bf16 or f16, to nearest even. f32 is stored unchanged. Elements outside the
-    destination are not written. If `rows` is given, rows from that one on are not written; it is at most the number of
-    rows of the destination. If `columns` is given, columns from that one on are not written. With `accumulate`, the
-    elements are added to those of the destination, in its type. With `part` = [c, n] only n columns of the fragment,
-    from c on, are written; they go to their places in the whole.
+    Values are rounded to bf16, f16 or FP8, to nearest even. f32 is stored unchanged. For FP8, values beyond the largest
+    number become that number. Elements outside the destination are not written. If `rows` is given, rows from that one
+    on are not written; it is at most the number of rows of the destination. If `columns` is given, columns from that
+    one on are not written. With `accumulate`, the elements are added to those of the destination, in its type. With
+    `part` = [c, n] only n columns of the fragment, from c on, are written; they go to their places in the whole.
 
-    Example: `dgemm.store %acc, %d[%m, %n] : !dgemm.frag<128x192xf32>, memref<?x4096xbf16>`.
+    With `scaled`, D is quantised (`#dgemm.quantized`): each row of each 128 columns is divided by its scale before it is
+    rounded, and the scales are written for the same rows. `dgemm-lower-stores` makes a `dgemm.quantize` of that.
+
+    - C1: with `scaled`, the columns are multiples of 128, and neither `accumulate` nor `columns` is given.
+
+    Examples:
+    ```mlir
+    dgemm.store %acc, %d[%m, %n] : !dgemm.frag<128x192xf32>, memref<?x4096xbf16>
+    dgemm.store %acc, %d[%m, %n] scaled %scale_d : memref<32x?xf32> : !dgemm.frag<128x256xf32>, memref<?x4096xf8E4M3FN>
+    ```
   }];
-  let arguments = (ins DGemm_SumType:$value, AnyMemRef:$dest, Variadic<Index>:$offsets, Optional<Index>:$rows,
-                       Optional<Index>:$columns, OptionalAttr<DenseI64ArrayAttr>:$part,
+  let arguments = (ins DGemm_SumType:$value, AnyMemRef:$dest, Variadic<Index>:$offsets, Optional<AnyMemRef>:$scales,
+                       Optional<Index>:$rows, Optional<Index>:$columns, OptionalAttr<DenseI64ArrayAttr>:$part,
                        UnitAttr:$accumulate, OptionalAttr<DGemm_MovementAttr>:$movement);
   let assemblyFormat = [{
-    $value `,` $dest `[` $offsets `]` (`accumulate` $accumulate^)? (`rows` $rows^)? (`columns` $columns^)? (`part` $part^)? (`by` $movement^)? attr-dict `:`
+    $value `,` $dest `[` $offsets `]` (`scaled` $scales^ `:` type($scales))? (`accumulate` $accumulate^)? (`rows` $rows^)? (`columns` $columns^)? (`part` $part^)? (`by` $movement^)? attr-dict `:`
     qualified(type($value)) `,` type($dest)
   }];
   let extraClassDeclaration = [{

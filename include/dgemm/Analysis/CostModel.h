@@ -51,6 +51,8 @@ struct ProblemSize {
   bool pingpongPays = false;
   /// An epilogue pairs the halves of a tile's columns.
   bool isGated = false;
+  /// D has scales, of which a tile has whole blocks.
+  bool isQuantized = false;
 
   static ProblemSize get(GemmOp gemm);
   /// True if the verifier of dgemm.gemm accepts `config` for it.

@@ -129,6 +129,8 @@ def LowerReductionsPass : Pass<"dgemm-lower-reductions"> {
 def LowerStoresPass : Pass<"dgemm-lower-stores"> {
   let summary = "lower stores by TMA to copies through shared memory";
   let description = [{
+    A `dgemm.store` with scales becomes a `dgemm.quantize` and a store of its result.
+
     A `dgemm.store` by `tma` becomes `dgemm.store_fragment` to staging panels, a proxy fence, a barrier of the
     warpgroup, and TMA stores by the first thread of the warpgroup. The staging is reused once those stores have read
     it. As many stores of a tile go together as the staging holds. If the rows end inside a slice (`rows`), its box begins
@@ -157,6 +159,7 @@ def LowerWGMMAPass : Pass<"dgemm-lower-wgmma"> {
     through an empty asm, because nothing else in LLVM IR orders their uses after the wait.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect", "::mlir::LLVM::LLVMDialect",
+                           "::mlir::math::MathDialect",
                            "::mlir::NVVM::NVVMDialect"];
 }
 

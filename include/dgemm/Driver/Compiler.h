@@ -75,7 +75,8 @@ struct GemmShape {
   ScaleGranularity scaleA = ScaleGranularity::RowBlock, scaleB = ScaleGranularity::SquareBlock;
   /// F8E4M3FN or F8E5M2, in any combination.
   ElementType aType = ElementType::F8E4M3FN, bType = ElementType::F8E4M3FN;
-  /// Type of D: BF16, F16 or F32.
+  /// Type of D: BF16, F16, F32, or a type of FP8. D is then quantised: the kernel also writes scale_D, a scale for each
+  /// row and 128 columns of D, [N/128, M] with M innermost and a padded stride (docs/epilogues.md).
   ElementType outType = ElementType::BF16;
   /// The product is added to what D holds.
   bool accumulate = false;
@@ -88,6 +89,8 @@ struct GemmShape {
   bool scaleBKInnermost = false;
   /// scale_B, by 128x128, is N-innermost instead of K-innermost.
   bool scaleBNInnermost = false;
+  /// scale_D is [M, N/128] row-major instead of M-innermost.
+  bool scaleDNInnermost = false;
   /// Programmatic dependent launch: the kernel sets itself up while the previous one in the stream still runs, and
   /// waits for it before it reads.
   bool pdl = false;

@@ -105,7 +105,7 @@ void printEpilogue(mlir::OpAsmPrinter &printer, mlir::Operation *op, mlir::Opera
 namespace dgemm {
 
 /// Attributes that tie kernel arguments to the problem: kOperandAttr names the operand ("a", "scale_a", "b", "scale_b",
-/// "d", "m_indices", "masked_m", "epilogue0" ...), kSizeAttr names the dynamic size (one of kSizeNames), and
+/// "d", "m_indices", "masked_m", "epilogue0" ..., "scale_d"), kSizeAttr names the dynamic size (one of kSizeNames), and
 /// kTensorMapAttr has the tensor map of a TMA operand.
 constexpr llvm::StringLiteral kOperandAttr = "dgemm.operand";
 constexpr llvm::StringLiteral kSizeAttr = "dgemm.size";
@@ -137,7 +137,11 @@ bool isKernelName(StringRef name);
 
 /// The list of operands for a message, for example "a, scale_a".
 std::string joinNames(ArrayRef<Operand> operands);
-inline bool isScale(Operand operand) { return operand == Operand::ScaleA || operand == Operand::ScaleB; }
+inline bool isScale(Operand operand) {
+  return operand == Operand::ScaleA || operand == Operand::ScaleB || operand == Operand::ScaleD;
+}
+/// True for the types of a quantised D.
+inline bool isFP8(Type type) { return isa<mlir::Float8E4M3FNType, mlir::Float8E5M2Type>(type); }
 /// The operands whose tiles a stage holds, in order. A stage may lack the last one or two.
 constexpr Operand kStageOperands[] = {Operand::A, Operand::B, Operand::ScaleA, Operand::ScaleB};
 /// Emits an error at `op`, which reads or writes `value`, unless `value` is the kernel argument of `operand`. The error

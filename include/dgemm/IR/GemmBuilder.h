@@ -26,6 +26,8 @@ public:
   GemmBuilder &lhs(Value a, Value scale, ArrayRef<int64_t> granularity = {1, kScaleBlock});
   GemmBuilder &rhs(Value b, Value scale, ArrayRef<int64_t> granularity = {kScaleBlock, kScaleBlock});
   GemmBuilder &out(Value d);
+  /// D is quantised, and `scale` are its scales.
+  GemmBuilder &quantized(Value scale, ArrayRef<int64_t> granularity = {1, kScaleBlock});
   /// `mIndices` gives the group of each row; groups start at multiples of `alignment` rows.
   GemmBuilder &contiguous(Value mIndices, int64_t alignment = 128);
   /// `maskedM` gives the number of rows of each group.
@@ -56,8 +58,8 @@ private:
   mlir::OpBuilder &builder;
   mlir::Location location;
   Layout layout = Layout::Dense;
-  Value a, scaleA, b, scaleB, d, groups;
-  llvm::SmallVector<int64_t, 2> lhsGranularity, rhsGranularity;
+  Value a, scaleA, b, scaleB, d, groups, scaleD;
+  llvm::SmallVector<int64_t, 2> lhsGranularity, rhsGranularity, outGranularity;
   std::optional<int64_t> alignment, expectedRows;
   DivisorsAttr divisors;
   AccuracyKind accuracyKind = AccuracyKind::Exact;

@@ -84,6 +84,13 @@ LogicalResult verifyGatedColumns(function_ref<InFlightDiagnostic()> emitError, S
 /// TMA. A K block is as deep as a block of scales. If each K block has a scale for each row of B, stages hold these
 /// too.
 LogicalResult verifyConfigFor(Operation *op, ConfigAttr config, ProblemAttr problem);
+/// Emits an error unless D, which the error calls `name`, may have this type and these scales (C4 and C9 of
+/// #dgemm.problem).
+LogicalResult verifyOut(function_ref<InFlightDiagnostic()> emitError, StringRef name, Type out, QuantizedAttr quantized,
+                        Layout layout, bool accumulate);
+/// True if a kernel with a quantised D may have `config`: a tile has whole blocks of the scales of D, and one CTA has
+/// all columns of it.
+bool allowsQuantized(ConfigAttr config, bool isGated);
 /// True if a gated epilogue may have `config`: a tile has two halves, each of which lies inside a scale block of B.
 bool allowsGated(ConfigAttr config);
 /// True if the row stride among these explicit strides of A, B or D is given at launch.

@@ -71,6 +71,8 @@ struct Timing {
 
 struct RunResult {
   HostTensor d;
+  /// The scales of a quantised D, [blocks of columns, rows]; else it has no name.
+  HostTensor scaleD;
   int64_t grid = 0;
   std::optional<Timing> timing;
   /// Emulator: its time in issue slots. It orders runs; it is not a prediction.

@@ -65,6 +65,8 @@ llvm::Error checkFits(const HostTensor &tensor, const OperandLayout &layout);
 llvm::Expected<std::vector<uint8_t>> pack(const HostTensor &tensor, const OperandLayout &layout, uint8_t padding);
 /// The inverse. Error: fewer bytes than the layout needs.
 llvm::Expected<HostTensor> unpack(llvm::ArrayRef<uint8_t> bytes, const OperandLayout &layout);
+/// The same of an output, whose padding was filled with `padding`. Error: the kernel wrote there.
+llvm::Expected<HostTensor> unpackOutput(llvm::ArrayRef<uint8_t> bytes, const OperandLayout &layout, uint8_t padding);
 
 } // namespace dgemm
 

@@ -49,8 +49,10 @@ struct ScaledType {
 struct Recipe {
   ScaledType a{ElementType::F8E4M3FN, Granularity{1, kScaleBlock}};
   ScaledType b{ElementType::F8E4M3FN, Granularity{kScaleBlock, kScaleBlock}};
-  /// bf16, f16 or f32.
+  /// bf16, f16 or f32; with `quantized` f8E4M3FN or f8E5M2.
   ElementType out = ElementType::BF16;
+  /// The block of D that has a scale, in rows and columns, if D is quantised.
+  std::optional<Granularity> quantized = std::nullopt;
   Accuracy accuracy = Accuracy::Exact;
   /// The product is added to what D holds.
   bool accumulate = false;
@@ -62,8 +64,8 @@ struct Recipe {
   llvm::json::Object toJSON() const;
 
   bool operator==(const Recipe &other) const {
-    return a == other.a && b == other.b && out == other.out && accuracy == other.accuracy &&
-           accumulate == other.accumulate;
+    return a == other.a && b == other.b && out == other.out && quantized == other.quantized &&
+           accuracy == other.accuracy && accumulate == other.accumulate;
   }
 };
 

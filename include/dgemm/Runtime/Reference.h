@@ -59,6 +59,10 @@ struct CheckResult {
   int64_t beyondBounds = 0;
   /// With an epilogue: elements without bounds, for example a quotient whose divisor may be zero.
   int64_t unbounded = 0;
+  /// Of a quantised D: elements whose bounds contain more than one number of D's type, and scales that are none of the
+  /// elements of their blocks.
+  int64_t nearTies = 0, badScales = 0;
+  bool isQuantized = false;
   /// Where maxUlps is.
   int64_t worstRow = -1, worstColumn = -1;
   bool hasEpilogue = false;
@@ -76,7 +80,8 @@ struct CheckResult {
 };
 
 /// The result in double precision of all rows or of a sample. With an epilogue there are no checksums of rows, as it
-/// need not be linear; instead each element has bounds that come from those of its sum.
+/// need not be linear; instead each element has bounds that come from those of its sum. A quantised D has these bounds,
+/// too.
 class Reference {
 public:
   /// `seed` picks the sample. Runs on all cores.
@@ -91,13 +96,16 @@ public:
   }
   /// Row getRows()[index] of D.
   std::vector<double> getExpectedRow(size_t index) const;
-  /// `d` is [M, N], or [G, M, N] if masked, in bf16, f16 or f32.
-  CheckResult compare(const HostTensor &d) const;
+  /// `d` is [M, N], or [G, M, N] if masked, in bf16, f16 or f32. If D is quantised, it is FP8, and `scaleD` is
+  /// [ceil(N/128), M], or [G, ceil(N/128), M].
+  CheckResult compare(const HostTensor &d, const HostTensor &scaleD = {}) const;
 
 private:
   /// T: a type of D.
   template <typename T>
   CheckResult compareAs(const HostTensor &d) const;
+  /// CheckQuantized.cpp.
+  CheckResult compareQuantized(const HostTensor &d, const HostTensor &scaleD) const;
   /// Bounds of the elements of row getRows()[index], if each sum is off by at most `share` of its allowed error. Empty
   /// if elements are not checked one by one.
   std::vector<Interval> getBoundsOfRow(size_t index, double share = 1) const;
@@ -113,8 +121,10 @@ private:
   std::vector<double> magnitudes;
   ErrorBounds bounds;
   std::optional<Epilogue> epilogue;
-  /// With an epilogue: of each row in getRows(), and each column of B, the fourth root of the sum of the fourth powers.
-  /// Their product is at least an element's magnitude (Cauchy and Schwarz).
+  /// The block of D that has a scale, if D is quantised.
+  std::optional<Granularity> quantized;
+  /// With an epilogue or a quantised D: of each row in getRows(), and each column of B, the fourth root of the sum of
+  /// the fourth powers. Their product is at least an element's magnitude (Cauchy and Schwarz).
   std::vector<double> normsA, normsB;
   /// Sample: sum over n of signs[n] * D[m, n], and the signs.
   std::vector<double> checksums;

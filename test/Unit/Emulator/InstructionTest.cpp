@@ -250,6 +250,25 @@ TEST(Convert, Halves) {
   EXPECT_EQ(eval32("cvt.rn.f16x2.f32 %r1, 0f7FC01234, 0f33000000;"), 0x7fff0000u);
 }
 
+/// Pairs of FP8: e4m3 has steps of 2^-9 below 2^-6, of 1/8 from 1 on, and ends at 448; e5m2 ends at 57344.
+TEST(Convert, Fp8) {
+  auto pair = [](const std::string &type, const std::string &high, const std::string &low) {
+    return eval32("cvt.rn.satfinite." + type + "x2.f32 %rs1, " + high + ", " + low + "; cvt.u32.u16 %r1, %rs1;");
+  };
+  EXPECT_EQ(pair("e4m3", "0f3F800000", "0fC0000000"), 0x38c0u);
+  // 1.0625 and 1.1875 lie between two numbers; even wins. A bit more goes up.
+  EXPECT_EQ(pair("e4m3", "0f3F880000", "0f3F980000"), 0x383au);
+  EXPECT_EQ(pair("e4m3", "0f3F880001", "0f3F97FFFF"), 0x3939u);
+  // 464 and all beyond it, and infinities, become 448.
+  EXPECT_EQ(pair("e4m3", "0f43E80000", "0fFF800000"), 0x7efeu);
+  EXPECT_EQ(pair("e4m3", "0f7FC00000", "0f80000000"), 0x7f80u);
+  // 2^-10 is half of the smallest number, and 3 2^-10 half way between the first two.
+  EXPECT_EQ(pair("e4m3", "0f3A800000", "0f3B400000"), 0x0002u);
+  EXPECT_EQ(pair("e5m2", "0f3F800000", "0f3F900000"), 0x3c3cu);
+  EXPECT_EQ(pair("e5m2", "0f47700000", "0fFF800000"), 0x7bfbu);
+  EXPECT_EQ(pair("e5m2", "0fFFC00000", "0f37000001"), 0x7f01u);
+}
+
 /// Pairs and quadruples of f32, as an epilogue of an f32 D stores them and scales are read.
 TEST(Memory, VectorsOfFloats) {
   std::vector<uint32_t> in(64);

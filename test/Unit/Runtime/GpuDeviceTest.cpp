@@ -176,8 +176,9 @@ TEST_F(GpuDevice, GuardsD) {
 }
 
 TEST_F(GpuDevice, FindsARace) {
-  EXPECT_EQ(runError("races", 1), "two launches on the same inputs gave 1 different elements, the first at [0, 3]: the "
-                                  "kernel has a race");
+  EXPECT_EQ(runError("races", 1),
+            "two launches on the same inputs gave 1 different elements of 'd', the first at [0, 3]: "
+            "the kernel has a race");
 }
 
 TEST_F(GpuDevice, GivesUpAHangingKernel) {

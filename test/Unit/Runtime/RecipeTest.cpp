@@ -57,6 +57,21 @@ TEST(Recipe, MayHaveNoScales) {
   EXPECT_EQ(json::Value(json::Object(*recipe.toJSON().getObject("a"))), cantFail(json::parse(R"({"type": "f8E5M2"})")));
 }
 
+TEST(Recipe, MayQuantizeD) {
+  LaunchDescriptor launch = makeDescriptor();
+  launch.operands[4].type = ElementType::F8E5M2;
+  launch.operands.push_back(
+      {"scale_d", ElementType::F32, {1, SizeExpr::name("M")}, {SizeExpr::name("M"), 1}, true, {{1, 128}}});
+  Recipe recipe = cantFail(Recipe::get(launch, kSizes));
+  EXPECT_EQ(recipe.out, ElementType::F8E5M2);
+  EXPECT_EQ(recipe.quantized, (Granularity{1, 128}));
+  EXPECT_EQ(json::Value(json::Object(*recipe.toJSON().getObject("d"))),
+            cantFail(json::parse(R"({"type": "f8E5M2", "scale_type": "f32", "granularity": [1, 128]})")));
+  launch.operands.back().granularity = {SizeExpr(128), SizeExpr(128)};
+  EXPECT_EQ(toString(Recipe::get(launch, kSizes).takeError()),
+            "operand 'scale_d' of the launch descriptor has a scale for 128 rows; expected 1");
+}
+
 TEST(Recipe, TakesAMatrixOfNoRows) {
   LaunchDescriptor launch = makeDescriptor();
   launch.operands[1].granularity = {SizeExpr::name("M"), SizeExpr::name("K")};
@@ -72,6 +87,8 @@ TEST(Recipe, NamesWhatIsWrong) {
             "operand 'scale_a' of the launch descriptor is of f16; expected f32 or f8E8M0FNU");
   EXPECT_EQ(getError([](LaunchDescriptor &launch) { launch.operands[4].type = ElementType::I32; }),
             "operand 'd' of the launch descriptor is of i32; expected bf16 or f16 or f32");
+  EXPECT_EQ(getError([](LaunchDescriptor &launch) { launch.operands[4].type = ElementType::F8E4M3FN; }),
+            "operand 'd' of the launch descriptor is of f8E4M3FN; expected bf16 or f16 or f32");
   EXPECT_EQ(getError([](LaunchDescriptor &launch) { launch.operands[1].granularity = std::nullopt; }),
             "operand 'scale_a' of the launch descriptor has no granularity");
   EXPECT_EQ(getError([](LaunchDescriptor &launch) {
