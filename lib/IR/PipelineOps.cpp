@@ -316,6 +316,10 @@ LogicalResult StoreFragmentOp::verify() {
   bool isKnown = element.isBF16() || element.isF16() || element.isF32() || element.isInteger(8);
   if (!isKnown || tile.getRows() != frag.getRows())
     return emitOpError() << "expected a bf16, f16, f32 or i8 tile of " << frag.getRows() << " rows, but got " << tile;
+  auto kernel = (*this)->getParentOfType<KernelOp>();
+  if (kernel && element.isInteger(8) && !isFP8(kernel.getProblem().getOut()))
+    return emitOpError() << "expected a tile of i8 in a kernel with a D of FP8 only, but got " << tile << " for "
+                         << kernel.getProblem().getOut();
   int64_t columns = tile.getColumns();
   SmallVector<OutputPanel> panels = getOutputPanels(columns, element.getIntOrFloatBitWidth() / 8);
   if (columns % 8 || panels.size() != 1 || tile.getSwizzle() != panels.front().getSwizzle())

@@ -448,8 +448,10 @@ LogicalResult StoreOp::verify() {
     return emitOpError() << "expected a destination of bf16, f16, f32 or FP8, but got " << type;
   if (failed(verifyPart(*this, getPart(), getValue().getType())))
     return failure();
-  if (getScales() && (getAccumulate() || getColumns()))
-    return emitOpError("expected no 'accumulate' and no 'columns' with scales of D");
+  if (getAccumulate() && isFP8(element))
+    return emitOpError() << "expected no 'accumulate' to FP8, but got " << type;
+  if (getScales() && getColumns())
+    return emitOpError("expected no 'columns' with scales of D");
   if (getScales() && failed(verifyBlocksOfD(*this, getFirstColumn(), getNumColumns(), getScales())))
     return failure();
   std::optional<MovementAttr> movement = getMovement();

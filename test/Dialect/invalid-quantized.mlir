@@ -164,7 +164,7 @@ dgemm.kernel @columns(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: mem
   %n = arith.constant 384 : index
   dgemm.for_each_tile (%tm, %tn) of (%M, %n) tile = [64, 128] group_m = 1 {
     %sum = dgemm.zero : <64x128xf32>
-    // expected-error @+1 {{'dgemm.store' op expected no 'accumulate' and no 'columns' with scales of D}}
+    // expected-error @+1 {{'dgemm.store' op expected no 'columns' with scales of D}}
     dgemm.store %sum, %d[%tm, %tn] scaled %sd : memref<3x?xf32> columns %n : !dgemm.frag<64x128xf32>, memref<?x384xf8E4M3FN>
   }
 }
@@ -203,4 +203,30 @@ func.func @generic(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memre
   "dgemm.gemm"(%a, %sa, %b, %sb, %d, %sd) <{layout = 0 : i32, lhsGranularity = array<i64: 1, 128>, rhsGranularity = array<i64: 128, 128>, operandSegmentSizes = array<i32: 1, 1, 1, 1, 1, 0, 0, 1>}> ({})
       : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<3x4xf32>, memref<64x384xf8E4M3FN>, memref<3x64xf32>) -> ()
   return
+}
+
+// -----
+
+// Nothing is added to FP8.
+dgemm.kernel @accumulate(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: memref<4x?xf32> {dgemm.operand = "scale_a"}, %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %sb: memref<3x4xf32> {dgemm.operand = "scale_b"}, %d: memref<?x384xf8E4M3FN> {dgemm.operand = "d"}, %sd: memref<3x?xf32> {dgemm.operand = "scale_d"}, %M: index {dgemm.size = "M"})
+    problem <sizes = [-1, 384, 512], out = f8E4M3FN, quantized = <by [1, 128] of f32>>
+    config <tile = <block = 64x128x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
+  %n = arith.constant 384 : index
+  dgemm.for_each_tile (%tm, %tn) of (%M, %n) tile = [64, 128] group_m = 1 {
+    %sum = dgemm.zero : <64x128xf32>
+    // expected-error @+1 {{'dgemm.store' op expected no 'accumulate' to FP8, but got 'memref<?x384xf8E4M3FN>'}}
+    dgemm.store %sum, %d[%tm, %tn] accumulate : !dgemm.frag<64x128xf32>, memref<?x384xf8E4M3FN>
+  }
+}
+
+// -----
+
+// Bytes in the staging are those of an FP8 D.
+dgemm.kernel @bytes(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: memref<4x?xf32> {dgemm.operand = "scale_a"}, %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %sb: memref<3x4xf32> {dgemm.operand = "scale_b"}, %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"})
+    problem <sizes = [-1, 384, 512]> config <tile = <block = 64x128x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
+  %p = llvm.mlir.zero : !llvm.ptr<3>
+  %t = dgemm.tile_at %p : !dgemm.tile<64x128xi8, swizzle = 128>
+  %sum = dgemm.zero : <64x128xf32>
+  // expected-error @+1 {{'dgemm.store_fragment' op expected a tile of i8 in a kernel with a D of FP8 only, but got '!dgemm.tile<64x128xi8, swizzle = 128>' for 'bf16'}}
+  dgemm.store_fragment %sum[0] into %t : !dgemm.frag<64x128xf32>, !dgemm.tile<64x128xi8, swizzle = 128>
 }

@@ -311,8 +311,9 @@ def DGemm_StoreFragmentOp : DGemm_Op<"store_fragment", [DGemm_InKernel, MemoryEf
   let description = [{
     Writes C columns of the fragment, from `column` on, to a tile of C columns, with its swizzle.
 
-    - C1: the tile is bf16, f16, f32 or, for a D of FP8, i8. It has the rows of the fragment, and 8 columns or a power of two above. A row has
-      at most 128 bytes. The swizzle is the width of a row in bytes (none for 16 bytes).
+    - C1: the tile is bf16, f16, f32 or, in a kernel with a D of FP8, i8. It has the rows of the fragment, and 8 columns
+      or a power of two above. A row has at most 128 bytes. The swizzle is the width of a row in bytes (none for 16
+      bytes).
     - C2: the columns lie inside the fragment, and `column` is a multiple of 8.
 
     Example: `dgemm.store_fragment %acc[64] into %t : !dgemm.frag<64x192xf32>, !dgemm.tile<64x64xbf16, swizzle = 128>`.

@@ -585,7 +585,8 @@ def DGemm_StoreOp : DGemm_Op<"store", [DGemm_InKernel, MemoryEffects<[MemWrite]>
     With `scaled`, D is quantised (`#dgemm.quantized`): each row of each 128 columns is divided by its scale before it is
     rounded, and the scales are written for the same rows. `dgemm-lower-stores` makes a `dgemm.quantize` of that.
 
-    - C1: with `scaled`, the columns are multiples of 128, and neither `accumulate` nor `columns` is given.
+    - C1: with `scaled`, the columns are multiples of 128, and `columns` is not given.
+    - C2: `accumulate` is not given for FP8.
 
     Examples:
     ```mlir
