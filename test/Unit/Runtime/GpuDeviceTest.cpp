@@ -175,6 +175,18 @@ TEST_F(GpuDevice, GuardsD) {
   EXPECT_EQ(runError("overruns"), "the kernel wrote outside of 'd': 8 bytes after its end");
 }
 
+/// The fake writes no scales: they are taken as they were before, without the padding between their rows.
+TEST_F(GpuDevice, TakesTheScalesOfD) {
+  KernelImage image = makeImage("good");
+  image.launch.operands.push_back({"scale_d", ElementType::F32, {2, SizeExpr::name("M")}, {20, 1}, true, {{1, 128}}});
+  Expected<RunResult> result = run(image, 1);
+  ASSERT_TRUE(bool(result)) << toString(result.takeError());
+  EXPECT_TRUE(reference.compare(result->d).passed());
+  EXPECT_EQ(result->scaleD.name, "scale_d");
+  EXPECT_EQ(result->scaleD.shape, (std::vector<int64_t>{2, 18}));
+  EXPECT_EQ(count(result->scaleD.data, kPoison), 2 * 18 * 4);
+}
+
 TEST_F(GpuDevice, FindsARace) {
   EXPECT_EQ(runError("races", 1),
             "two launches on the same inputs gave 1 different elements of 'd', the first at [0, 3]: "

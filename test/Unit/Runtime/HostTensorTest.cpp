@@ -51,6 +51,15 @@ TEST(HostTensor, PacksPaddedRows) {
   EXPECT_EQ(again->data, tensor.data);
 }
 
+TEST(HostTensor, FindsWritesToThePaddingOfAnOutput) {
+  OperandLayout layout = evaluate(6, 300);
+  HostTensor tensor = cantFail(HostTensor::create("scale_a", ElementType::F32, {3, 6}));
+  std::vector<uint8_t> bytes = cantFail(pack(tensor, layout, 0xff));
+  EXPECT_EQ(cantFail(unpackOutput(bytes, layout, 0xff)).data, tensor.data);
+  bytes[7 * 4] = 0; // behind the first row of 6
+  EXPECT_EQ(toString(unpackOutput(bytes, layout, 0xff).takeError()), "the kernel wrote between the rows of 'scale_a'");
+}
+
 TEST(HostTensor, KnowsDenseLayouts) {
   OperandLayout layout = evaluate(8, 256);
   EXPECT_TRUE(layout.isDense());
