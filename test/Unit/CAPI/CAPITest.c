@@ -104,6 +104,25 @@ static void testGrouped(void) {
   dgemm_problem_destroy(problem);
 }
 
+static void testQuantized(void) {
+  dgemm_problem *problem = dgemm_problem_create(DGEMM_DYNAMIC, 256, 512);
+  EXPECT_SUCCESS(dgemm_problem_set_string(problem, "out_type", "f8E4M3FN"));
+  EXPECT_SUCCESS(dgemm_problem_set_int(problem, "scale_d_n_innermost", 1));
+  char *text = NULL;
+  EXPECT_SUCCESS(dgemm_lower_problem(problem, NULL, "specialized", &text));
+  CHECK(strstr(text, "memref<2x?xf32, strided<[1, 2]>> {dgemm.operand = \"scale_d\"}") != NULL);
+  /* IR at any stage is an input again. */
+  dgemm_kernels *kernels = NULL;
+  EXPECT_SUCCESS(dgemm_compile_ir(text, strlen(text), NULL, DGEMM_TO_PTX, &kernels));
+  CHECK(strstr(dgemm_kernels_launch(kernels, 0), "\"name\": \"scale_d\"") != NULL);
+  dgemm_kernels_destroy(kernels);
+  dgemm_string_free(text);
+  EXPECT_SUCCESS(dgemm_problem_set_string(problem, "out_type", "bf16"));
+  EXPECT_ERROR(dgemm_lower_problem(problem, NULL, "problem", &text),
+               "expected scales of D with N innermost of an FP8 D only, but got bf16");
+  dgemm_problem_destroy(problem);
+}
+
 static void testPrecompile(void) {
   dgemm_problem *problem = dgemm_problem_create(DGEMM_DYNAMIC, 384, 512);
   const int64_t rows[] = {1, 4096, 2, 4096};
@@ -193,6 +212,7 @@ int main(void) {
   dgemm_string_free(NULL);
   testProblem();
   testGrouped();
+  testQuantized();
   testEpilogue();
   testPrecompile();
   testErrors();
