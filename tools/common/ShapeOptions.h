@@ -187,7 +187,8 @@ private:
                        clEnumValN(SizeName::LDD, "ldd", "")),
       llvm::cl::cat(category)};
   IntegerOption<1, kMaxSize> nDivisor{
-      "n-divisor", llvm::cl::desc("A dynamic N is a multiple of it; with 8, TMA stores D (default 1)"),
+      "n-divisor",
+      llvm::cl::desc("A dynamic N is a multiple of it; with 8, or 16 for an FP8 D, TMA stores D (default 1)"),
       llvm::cl::value_desc("elements"), llvm::cl::init(1), llvm::cl::cat(category)};
   IntegerOption<1, kMaxSize> kDivisor{
       "k-divisor", llvm::cl::desc("A dynamic K is a multiple of it; with 16, TMA loads A and B (default 1)"),

@@ -73,7 +73,8 @@ def DGemm_GemmOp : DGemm_Op<"gemm", [
     scales may be the A of the next gemm.
 
     `divisible` says what dynamic sizes are multiples of. An operand whose strides are not known to be multiples of 16
-    bytes is read and written without TMA. TMA requires `k = 16` for a dynamic K, and `n = 8` for a dynamic N.
+    bytes is read and written without TMA. TMA requires `k = 16` for a dynamic K, and `n = 8` for a dynamic N, or
+    `n = 16` if D is FP8.
 
     A stride may be `?`. For the rows of A, B and D it is then a size given at launch: LDA, LDB or LDD (in elements).
     Any other `?` follows from the strides and extents inside it, without a gap.
