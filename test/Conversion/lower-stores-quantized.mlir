@@ -1,7 +1,7 @@
 // RUN: dgemm-opt %s --dgemm-lower-stores --cse --split-input-file | FileCheck %s
 
-// A store with scales becomes a dgemm.quantize, and a store of its result: by TMA, whose staging has bytes, and by registers where
-// the rows of a group end in the slice. Both take the same quantised values.
+// A store with scales becomes a dgemm.quantize, and a store of its result, by TMA, whose staging has bytes. Both know the rows of
+// the group.
 // CHECK-LABEL: dgemm.kernel @group(
 // CHECK: %[[Q:.*]] = dgemm.quantize %{{.*}} at [%{{.*}}, %[[M:.*]], %[[N:.*]]] rows %[[ROWS:.*]] into %scale_d : !dgemm.frag<64x256xf32>, memref<2x3x64xf32>
 // CHECK: scf.if
@@ -9,10 +9,9 @@
 // CHECK: dgemm.store_fragment %[[Q]][0] into
 // CHECK: dgemm.store_fragment %[[Q]][128] into
 // CHECK: nvvm.cp.async.bulk.tensor.global.shared.cta %d_map
-// CHECK: } else {
-// CHECK: dgemm.store %[[Q]], %d[%{{.*}}, %[[M]], %[[N]]] rows %[[ROWS]] by <registers>
-// CHECK-NOT: scaled
-#map = #dgemm.tensor_map<operand = d, element = f8E4M3FN, dims = (M, N, K, G) -> (384, 64, 2), strides = (M, N, K, G) -> (384, 24576), box = [128, 64, 1], swizzle = 128>
+// CHECK-NOT: dgemm.store %
+#map = #dgemm.tensor_map<operand = d, element = f8E4M3FN, dims = (M, N, K, G) -> (384, 64, 65, 2), strides = (M, N, K, G) -> (384, 384, 24576),
+                         box = [128, 64, 1, 1], swizzle = 128, offset = (M, N, K, G) -> (-24576)>
 dgemm.kernel @group(%a: memref<2x64x640xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<2x5x64xf32> {dgemm.operand = "scale_a"},
                     %b: memref<2x384x640xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<2x3x5xf32> {dgemm.operand = "scale_b"},
                     %d: memref<2x64x384xf8E4M3FN> {dgemm.operand = "d"}, %masked: memref<2xi32> {dgemm.operand = "masked_m"},

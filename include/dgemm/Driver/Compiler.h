@@ -67,8 +67,8 @@ struct GemmShape {
   /// between the rows of another, as for x[:, g], if no two elements of D have the same address.
   int64_t batchStrideA = 0, batchStrideB = 0, batchStrideD = 0;
   /// Promised divisors of dynamic sizes, in elements. TMA requires rows that are multiples of 16 bytes: K (or the
-  /// leading dimension) of 16 for A and B, N of 8 for D, or of 16 if D is FP8. Without the promise, a kernel does not use
-  /// TMA and takes every value. With it, a launch refuses other values.
+  /// leading dimension) of 16 for A and B, N of 8 for D, or of 16 if D is FP8. Without the promise, a kernel does not
+  /// use TMA and takes every value. With it, a launch refuses other values.
   int64_t nDivisor = 1, kDivisor = 1, ldaDivisor = 1, ldbDivisor = 1, lddDivisor = 1;
   /// Scales are f32. Scales for each row are [K/128, M] or [1, M], with M innermost and a padded stride (for B: N).
   /// Scales of square blocks are [M/128, K/128]. A single scale is [1, 1].
