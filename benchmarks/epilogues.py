@@ -2,11 +2,12 @@
 """What epilogues cost: kernels with and without one, interleaved in one run with a cold L2, on a Hopper GPU.
 
   epilogues.py --gen build-static/bin/dgemm-gen --out out/epilogues.json [--samples 15] [--only 4096x7168]
+  epilogues.py --gen build/bin/dgemm-gen --kernels FOLDER --compile-only      needs no GPU; then without --gen
 
 For each row: the plain kernel, the same with a bias, with bias and GELU, with bias, SiLU and a factor for each row, with a
-residual, and with SwiGLU, whose D has half of the columns, each with the config that the compiler chooses for it. Then SwiGLU and quantisation to e4m3 with 1x128 scales: in the kernel
-(where the compiler has it), and as a plain kernel followed by a Triton kernel, of which the time and the bandwidth are printed
-alone, too. Times are of kernels alone, without gaps between them. Prints medians in microseconds and ratios to the plain kernel;
+residual, and with SwiGLU, whose D has half of the columns, each with the config that the compiler chooses for it. Then SwiGLU
+and quantisation to e4m3 with 1x128 scales: in the kernel, and as a plain kernel followed by a Triton kernel, of which the time and
+the bandwidth are printed alone, too. Times are of kernels alone, without gaps between them. Prints medians in microseconds and ratios to the plain kernel;
 writes all samples. Every result is compared with the reference in double precision.
 """
 import argparse
@@ -35,7 +36,7 @@ EPILOGUES = {
     "residual": "residual",
     "swiglu": "swiglu",
 }
-FUSED = "swiglu,quantize=1x128"
+FUSED = ["--epilogue=swiglu", "--out=e4m3"]
 
 
 def all_rows():
@@ -48,14 +49,18 @@ class FusedRow:
     """A row with an epilogue, as kernels.KernelStore takes it."""
 
     row: problems.Row
-    epilogue: str
+    more: tuple
 
     def flags(self):
-        return self.row.flags() + ["--machine=h200"] + ([f"--epilogue={self.epilogue}"] if self.epilogue else [])
+        return [*self.row.flags(), "--machine=h200", *self.more]
 
     @property
     def slug(self):
-        return f"{self.row.slug}-{kernels.config_slug(self.epilogue)}"
+        return f"{self.row.slug}-{kernels.config_slug(' '.join(self.more))}"
+
+
+def with_epilogue(row, epilogue):
+    return FusedRow(row, (f"--epilogue={epilogue}",) if epilogue else ())
 
 
 class Inputs(operands.Inputs):
@@ -93,6 +98,16 @@ class Inputs(operands.Inputs):
                     x = {"gelu": lambda y: torch.nn.functional.gelu(y, approximate="tanh"),
                          "silu": torch.nn.functional.silu}[name](x)  # fmt: skip
             yield index, x
+
+    def check_fused(self, d):
+        """None if `d`, with the scales beside it, is SwiGLU of the sums, quantised."""
+        scales = next(view for (name, *_), view in self._placed.items() if name == "scale_d").transpose(-1, -2)
+        values = d.view(torch.float8_e4m3fn)
+        for index, expected in self.expected("swiglu"):
+            got = values[index].float() * scales[index].repeat_interleave(128, -1)
+            if expected.numel() and (error := operands.difference(got, expected.float())) > 1e-3:
+                return f"difference {error:.3g}"
+        return None
 
     def check_epilogue(self, d, epilogue):
         """None if `d` is right; else what is wrong with it."""
@@ -183,10 +198,15 @@ class SwigluQuantize:
 def bind_fused(row, given, store, driver, multiprocessors, result):
     """The kernel that does all, or None where the compiler has none."""
     try:
-        return given.bind(store.get(FusedRow(row, FUSED)), driver, multiprocessors)[0]
+        kernel, d = given.bind(store.get(FusedRow(row, tuple(FUSED))), driver, multiprocessors)
     except kernels.CompileError as error:
-        result["errors"].append(f"{FUSED}: {str(error).splitlines()[-1][:200]}")
+        result["errors"].append(f"{' '.join(FUSED)}: {str(error).splitlines()[-1][:200]}")
         return None
+    kernel()
+    measure.wait(20)
+    if (wrong := given.check_fused(d)) is not None:
+        result["errors"].append(f"{' '.join(FUSED)}: {wrong}")
+    return kernel
 
 
 def time_row(row, store, driver, stopwatch, options):
@@ -198,7 +218,7 @@ def time_row(row, store, driver, stopwatch, options):
         if name == "swiglu" and row.n % 256:
             continue
         try:
-            compiled = store.get(FusedRow(row, epilogue))
+            compiled = store.get(with_epilogue(row, epilogue))
         except kernels.CompileError as error:
             result["errors"].append(f"{name}: {str(error).splitlines()[0][:200]}")
             continue
@@ -259,18 +279,25 @@ def report(results):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--gen", required=True)
-    parser.add_argument("--out", required=True)
+    parser.add_argument("--gen", help="dgemm-gen to compile with; without it, kernels come from --kernels")
+    parser.add_argument("--out", help="JSON file for all samples")
     parser.add_argument("--kernels", default="/tmp/dgemm-epilogues", help="where compiled kernels are kept")
     parser.add_argument("--samples", type=int, default=15)
     parser.add_argument("--only", default="", help="rows whose name has this text")
+    parser.add_argument("--compile-only", action="store_true", help="fill --kernels, measure nothing")
     options = parser.parse_args()
+    if not options.out and not options.compile_only:
+        parser.error("--out is missing")
     store = kernels.KernelStore(options.kernels, options.gen)
     rows = [row for row in all_rows() if options.only in str(row)]
-    for row in rows:
-        for epilogue in [*EPILOGUES.values(), FUSED]:
-            store.submit(FusedRow(row, epilogue))
-    store.wait_for_all()
+    if options.gen:
+        for row in rows:
+            for each in [*(with_epilogue(row, epilogue) for epilogue in EPILOGUES.values()), FusedRow(row, tuple(FUSED))]:
+                store.submit(each)
+        for row, _, error in store.wait_for_all():
+            print(f"{row.slug}: {error}", file=sys.stderr)
+    if options.compile_only:
+        return 0
     report(measure.time_rows(rows, lambda row, *tools: time_row(row, store, *tools, options), options.out))
     return 0
 

@@ -152,7 +152,7 @@ def compare_exactly(folder, is_e4m3):
             values = wide[place]
             scale = scales[(row // rows * blocks + block) * rows + row % rows]
             amax = math.nan if any(map(math.isnan, values)) else max(max(map(abs, values)), to_f32(1e-4))
-            wanted = to_f32(amax / largest)
+            wanted = to_f32(amax * to_f32(1 / largest))
             wrong_scales += scale != wanted and not (math.isnan(scale) and math.isnan(wanted))
             factor = to_f32(1 / wanted)
             for value, code in zip(values, codes[place]):

@@ -95,5 +95,6 @@ struct LowerMmaWaitReads : OpConversionPattern<MmaWaitReadsOp> {
 } // namespace
 
 void dgemm::populateMmaPatterns(const TypeConverter &converter, RewritePatternSet &patterns) {
-  patterns.add<LowerMma<MmaOp>, LowerMma<MmaStartOp>, LowerMmaWait, LowerMmaWaitReads>(converter, patterns.getContext());
+  patterns.add<LowerMma<MmaOp>, LowerMma<MmaStartOp>, LowerMmaWait, LowerMmaWaitReads>(converter,
+                                                                                       patterns.getContext());
 }

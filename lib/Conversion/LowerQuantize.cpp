@@ -104,7 +104,7 @@ Value Quantizer::scaleBlock(int64_t first, int64_t half) {
   for (int64_t distance : {1, 2})
     amax = maximum(amax, NVVM::ShflOp::create(b, b.getF32Type(), b.i32(-1), amax, b.i32(distance), b.i32(31),
                                               NVVM::ShflKind::bfly, UnitAttr{}));
-  Value scale = arith::DivFOp::create(b, maximum(amax, f32(kLeastAmax)), f32(getLargest(problem.getOut())));
+  Value scale = arith::MulFOp::create(b, maximum(amax, f32(kLeastAmax)), f32(1 / getLargest(problem.getOut())));
   Value factor = arith::DivFOp::create(b, f32(1), scale);
   for (int64_t column = first; column < first + kScaleBlock; column += 8)
     for (int64_t lane : {0, 1}) {

@@ -67,7 +67,8 @@ private:
   }
 
   /// No two elements may have the same address. The strides may have any order: in a batch, the rows of one matrix may
-  /// be between the rows of another. Windows overlap; their first rows are the rows of the operand.
+  /// be between the rows of another. Windows overlap: their first rows are the rows of the operand, and there is one
+  /// window more than rows.
   Error checkOverlap() const {
     SmallVector<size_t, 4> order = to_vector<4>(seq<size_t>(map.offset ? 1 : 0, map.strides.size()));
     llvm::sort(order, [&](size_t x, size_t y) { return std::pair(map.strides[x], x) < std::pair(map.strides[y], y); });
@@ -77,8 +78,9 @@ private:
         continue;
       if (map.strides[i] < below)
         return fail(formatv("has strides[{0}] = {1} bytes; the inner dimensions need {2}", i, map.strides[i], below));
+      bool isOfWindows = map.offset && i == 1;
       // Up to 2^32 dims of up to 2^40 bytes.
-      below = SaturatingMultiply(map.dims[i + 1], map.strides[i]);
+      below = SaturatingMultiply(map.dims[i + 1] - isOfWindows, map.strides[i]);
     }
     return Error::success();
   }

@@ -7,7 +7,8 @@ from typing import Any
 
 from ._problem import ceil_div
 
-_LARGEST = 448.0  # of float8_e4m3fn
+# Of float8_e4m3fn. On a GPU, torch divides by a number by a multiplication with its reciprocal. So all casts multiply.
+_PER_LARGEST = 1 / 448.0
 _LEAST_AMAX = 1e-4  # so that the scale of a block of zeros is not zero
 
 
@@ -82,7 +83,7 @@ def _cast(x: Any, axes: tuple[int, ...], use_ue8m0: bool) -> tuple[Any, Any]:
     """`x` in FP8, and the scale of each block: its largest element over `axes`. Dimensions are kept."""
     lib = _library(x)
     amax = lib.clamp(lib.amax(lib.cast(abs(x), lib.float32), axes), _LEAST_AMAX)
-    scale = amax / _LARGEST
+    scale = amax * _PER_LARGEST
     scale = ceil_to_ue8m0(scale) if use_ue8m0 else scale
     return lib.cast(lib.cast(x, lib.float32) * (1.0 / scale), lib.fp8), scale
 

@@ -9,8 +9,7 @@ import triton
 import triton.language as tl
 
 BLOCK = tl.constexpr(128)
-# On a GPU, torch divides by a number by a multiplication with its reciprocal. The casts of _casts do so there, too.
-PER_LARGEST = tl.constexpr(1 / 448.0)  # of float8_e4m3fn
+PER_LARGEST = tl.constexpr(1 / 448.0)  # of float8_e4m3fn; as in _casts
 LEAST_AMAX = tl.constexpr(1e-4)  # as in _casts
 
 

@@ -20,14 +20,14 @@ dgemm.kernel @whole(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: memre
     // CHECK: %[[ALL:.*]] = arith.maximumf %[[PAIR]], %[[OTHERS]]
     // CHECK: %[[LEAST:.*]] = arith.constant 9.99999974E-5 : f32
     // CHECK: %[[AMAX:.*]] = arith.maximumf %[[ALL]], %[[LEAST]]
-    // CHECK: %[[LARGEST:.*]] = arith.constant 4.480000e+02 : f32
-    // CHECK: %[[SCALE:.*]] = arith.divf %[[AMAX]], %[[LARGEST]] : f32
+    // CHECK: %[[PERLARGEST:.*]] = arith.constant 0.00223214296 : f32
+    // CHECK: %[[SCALE:.*]] = arith.mulf %[[AMAX]], %[[PERLARGEST]] : f32
     // CHECK: %[[ONE:.*]] = arith.constant 1.000000e+00 : f32
     // CHECK: %[[FACTOR:.*]] = arith.divf %[[ONE]], %[[SCALE]] : f32
     // CHECK-COUNT-32: arith.mulf %{{.*}}, %[[FACTOR]]
     // The other row.
     // CHECK-COUNT-32: math.absf
-    // CHECK: %[[SCALE1:.*]] = arith.divf %{{.*}}, %{{.*}} : f32
+    // CHECK: %[[SCALE1:.*]] = arith.mulf %{{.*}}, %{{.*}} : f32
     // CHECK: arith.divf
     // CHECK-COUNT-32: arith.mulf
     // The first thread of each four writes the scales of both rows, where D has them.
@@ -59,11 +59,11 @@ dgemm.kernel @part(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %sa: memref
     // CHECK: math.absf
     // CHECK: arith.cmpi sgt, %[[LEFT]], %c128_i32
     // CHECK: arith.select
-    // CHECK: arith.constant 5.734400e+04 : f32
-    // CHECK: arith.divf
+    // CHECK: arith.constant 1.74386169E-5 : f32
+    // CHECK: arith.mulf
     // CHECK: arith.divf
     // CHECK-COUNT-32: arith.mulf
-    // CHECK: arith.divf
+    // CHECK: arith.mulf
     // CHECK: arith.divf
     // CHECK-COUNT-32: arith.mulf
     // CHECK-NOT: arith.mulf %{{.*}} : f32

@@ -55,8 +55,9 @@ TEST_F(ConfigFieldsTest, ReadsParts) {
 }
 
 TEST_F(ConfigFieldsTest, SaysWhatIsExpected) {
-  EXPECT_EQ(parseError("depth = 4"), "unknown config field 'depth'; known are block, cluster, split_k, group_m, "
-                                     "serpentine, even_waves, stages, warpgroups, unroll, rotate, early_store, pingpong and b");
+  EXPECT_EQ(parseError("depth = 4"),
+            "unknown config field 'depth'; known are block, cluster, split_k, group_m, "
+            "serpentine, even_waves, stages, warpgroups, unroll, rotate, early_store, pingpong and b");
   EXPECT_EQ(parseError("tile = <stages = 4>"),
             "unknown config field 'stages' of 'tile'; known are block, cluster and split_k");
   EXPECT_EQ(parseError("loads = <a = normal>"), "unknown config field 'a' of 'loads'; known are b");

@@ -155,6 +155,20 @@ TEST(LaunchPlan, WindowsOfRowsOverlap) {
   EXPECT_EQ(evaluate(map), "tensor map 'map_a', offset: size 'G' has no value");
 }
 
+/// Groups of 200 rows follow each other without a gap, although each has 201 windows.
+TEST(LaunchPlan, WindowsOfRowsInGroups) {
+  TensorMapInfo map = makeMap();
+  map.type = ElementType::BF16;
+  map.dims = {128, 64, 201, 3};
+  map.strides = {256, 256, 200 * 256};
+  map.box = {64, 64, 1, 1};
+  map.elementStrides = {1, 1, 1, 1};
+  map.offset = -64 * 256;
+  EXPECT_EQ(evaluate(map), "");
+  map.strides = {256, 256, 199 * 256};
+  EXPECT_EQ(evaluate(map), "tensor map 'map_a' has strides[2] = 50944 bytes; the inner dimensions need 51200");
+}
+
 TEST(LaunchPlan, LaunchesNoMoreThanTheWavesTake) {
   EXPECT_EQ(grid(896, 1, 132, /*evenWaves=*/true), 128); // 7 waves
   EXPECT_EQ(grid(352, 1, 132, true), 118);               // 3 waves, of which the last has 116 tiles
