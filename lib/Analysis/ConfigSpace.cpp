@@ -121,9 +121,12 @@ void dgemm::forEachCandidate(const ConfigFields &fields, const SpillData &spills
     }
   if (!fields.schedule.pingpong.value_or(pingpongPays))
     return;
+  // Wider tiles, which have fewer stages, clusters and 64 rows were slower (docs/cost-model.md).
+  constexpr int64_t kWidestInTurns = 128;
   for (int64_t blockN = hopper::kWgmmaNStep; blockN <= hopper::kWgmmaMaxN; blockN += hopper::kWgmmaNStep) {
-    if (!fields.schedule.pingpong) { // slices of 64 rows and clusters were slower (docs/cost-model.md)
-      add(2 * hopper::kWgmmaM, blockN, kTurns, Extents<2>({1, 1}), /*splitK=*/1, /*pingpong=*/true);
+    if (!fields.schedule.pingpong) {
+      if (blockN <= kWidestInTurns)
+        add(2 * hopper::kWgmmaM, blockN, kTurns, Extents<2>({1, 1}), /*splitK=*/1, /*pingpong=*/true);
       continue;
     }
     for (int64_t blockM : {hopper::kWgmmaM, 2 * hopper::kWgmmaM})

@@ -189,6 +189,22 @@ static bool keepsOneTile(const TunedEntry &entry, const ProblemSize &size, Confi
   return kMostRowsOfGroup * double(entry.m) > rows || kMostRowsOfGroup * double(size.m) <= rows;
 }
 
+/// `config`, and after it the same tile without rotation and with another unrolling. With an epilogue, ptxas may spill
+/// one of these schedules and not the next, which is faster than another tile.
+static SmallVector<ConfigAttr> withOtherSchedules(ConfigAttr config) {
+  SmallVector<ConfigAttr> configs = {config};
+  ConfigFields fields(config);
+  MLIRContext *context = config.getContext();
+  auto add = [&] { configs.push_back(fields.get([&] { return emitError(UnknownLoc::get(context)); }, context)); };
+  if (*fields.schedule.rotate) {
+    fields.schedule.rotate = false;
+    add();
+  }
+  fields.schedule.unroll = *fields.schedule.unroll > 1 ? 1 : 4;
+  add();
+  return configs;
+}
+
 /// The config that one table has for `size`. A different number of multiprocessors than it was measured with is another
 /// machine.
 static std::optional<ConfigAttr> findIn(const TunedTable &table, MLIRContext *context, const ProblemSize &size,
@@ -198,9 +214,11 @@ static std::optional<ConfigAttr> findIn(const TunedTable &table, MLIRContext *co
     return std::nullopt;
   ConfigAttr config = parseWholeConfig([&] { return emitError(UnknownLoc::get(context)); }, context, entry->config);
   // The alignment of a contiguous problem may exclude a config that was measured with another.
-  if (config && size.allows(config) && !data.leavesOut(size, config) && fields.match(config) &&
-      keepsOneTile(*entry, size, config))
-    return config;
+  if (!config || !size.allows(config) || !fields.match(config) || !keepsOneTile(*entry, size, config))
+    return std::nullopt;
+  for (ConfigAttr similar : withOtherSchedules(config))
+    if (fields.match(similar) && !data.leavesOut(size, similar))
+      return similar;
   return std::nullopt;
 }
 

@@ -80,7 +80,9 @@ private:
 int64_t getRowBucket(int64_t m);
 
 /// The config for the problem from `data.own`, if that is for `machine`, or else from the shipped tables that serve it
-/// (Machine::tables). The config is legal, has the given fields and is not left out; empty if there is none.
+/// (Machine::tables). The config is legal, has the given fields and is not left out; empty if there is none. If the
+/// tuned config is left out because it spills, the same tile without rotation or with another unrolling takes its
+/// place.
 std::optional<ConfigAttr> findTunedConfig(MLIRContext *context, const ProblemSize &size, const ConfigFields &fields,
                                           const Machine &machine, const ChoiceData &data = {});
 

@@ -190,6 +190,25 @@ TEST(TunedTable, IsNotOfGroupsThatHaveAnotherTile) {
   EXPECT_TRUE(isTuned(kDynamic));
 }
 
+/// A tuned config that spills gives way to other schedules of the same tile, and then to none.
+TEST(TunedTable, KeepsTheTileOfWhatSpills) {
+  MLIRContext context;
+  context.loadDialect<DGemmDialect>();
+  const Machine &machine = *Machine::find("h200");
+  ProblemSize size = {256, 4096, 7168, 4};
+  size.isMasked = true;
+  std::vector<ConfigAttr> avoided;
+  std::vector<std::pair<bool, int64_t>> found; // rotate, unroll
+  ChoiceData data;
+  while (std::optional<ConfigAttr> config = findTunedConfig(&context, size, {}, machine, data)) {
+    found.emplace_back(config->getSchedule().getRotate(), config->getSchedule().getUnroll());
+    avoided.push_back(*config);
+    EXPECT_EQ(config->getTile(), avoided.front().getTile());
+    data.avoided = avoided;
+  }
+  EXPECT_EQ(found, (std::vector<std::pair<bool, int64_t>>{{false, 1}, {false, 4}}));
+}
+
 /// A table serves the machine of its name, with all of its multiprocessors.
 TEST(TunedTable, IsOfAMachine) {
   MLIRContext context;
