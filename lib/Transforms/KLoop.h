@@ -85,7 +85,7 @@ mlir::scf::ForOp peelFirst(mlir::scf::ForOp loop);
 /// Whether the loop has an iteration and carries sums that start at zero, and only mmas add to these sums.
 bool startsFromZero(mlir::scf::ForOp loop);
 
-/// Whether keepInFlight can change the loop: peelFirst peels it, and it has no partial sums.
+/// Whether keepInFlight can change the loop: peelFirst peels it, it has no partial sums, and each mma makes a sum.
 bool canKeepInFlight(mlir::scf::ForOp loop);
 
 /// Starts the mmas of a K block before those of the block before are complete, and peels the first K block. Returns the

@@ -18,10 +18,28 @@
 using namespace mlir;
 using namespace dgemm;
 
+/// The most mmas that dgemm.mma_wait_reads leaves unfinished.
+static constexpr size_t kMostInFlight = 7;
+
+/// The mma that `sum` is the result of, complete or started; null if another op makes it.
+static Operation *findMma(Value sum) {
+  if (auto wait = sum.getDefiningOp<MmaWaitOp>())
+    sum = wait.getStarted();
+  Operation *op = sum.getDefiningOp();
+  return isa_and_nonnull<MmaOp, MmaStartOp>(op) ? op : nullptr;
+}
+
 bool dgemm::canKeepInFlight(scf::ForOp loop) {
   Block *body = loop.getBody();
-  return startsFromZero(loop) && getConstantIntValue(loop.getStep()) && body->getOps<PromoteOp>().empty() &&
-         !body->getOps<MmaOp>().empty() && llvm::hasSingleElement(body->getOps<ReleaseOp>());
+  if (!startsFromZero(loop) || !getConstantIntValue(loop.getStep()) || !body->getOps<PromoteOp>().empty() ||
+      !llvm::hasSingleElement(body->getOps<ReleaseOp>()))
+    return false;
+  // Each mma makes a sum of the loop, in order. Then it is known how many mmas start after the one of a sum.
+  SmallVector<Operation *> mmas;
+  for (Operation &op : body->without_terminator())
+    if (isa<MmaOp, MmaStartOp>(op))
+      mmas.push_back(&op);
+  return !mmas.empty() && mmas.size() <= kMostInFlight && llvm::map_to_vector(loop.getYieldedValues(), findMma) == mmas;
 }
 
 /// Makes the mmas of a K block start only. Returns their number.
@@ -46,8 +64,9 @@ scf::ForOp dgemm::keepInFlight(scf::ForOp loop) {
   auto release = *loop.getBody()->getOps<ReleaseOp>().begin();
   Value ring = release.getRing();
   // The owner of the next tile may start before the last mmas of this one are complete.
-  Operation *next = loop->getNextNode();
-  ImplicitLocOpBuilder b(loop.getLoc(), isa<PassTurnOp>(next) ? next->getNextNode() : next);
+  auto pass = dyn_cast_or_null<PassTurnOp>(loop->getNextNode());
+  ImplicitLocOpBuilder b(loop.getLoc(), loop.getContext());
+  b.setInsertionPointAfter(pass ? pass.getOperation() : loop.getOperation());
   for (auto [i, sum] : llvm::enumerate(loop.getResults())) {
     auto wait = MmaWaitOp::create(b, sum.getType(), sum, count - 1 - static_cast<int64_t>(i));
     sum.replaceAllUsesExcept(wait.getResult(), wait);

@@ -134,8 +134,8 @@ def DGemm_QuantizedAttr : AttrDef<DGemm_Dialect, "Quantized"> {
   let summary = "how D is quantised";
   let description = [{
     Each block of `rows` rows and `columns` columns of D has a scale, which the kernel computes from the elements. The
-    scale of a block is its largest magnitude, at least 1e-4, divided by the largest number of D's type. An element is
-    multiplied by the reciprocal of its scale and rounded to D's type. All three operations round to nearest. If an
+    scale of a block is its largest magnitude, at least 1e-4, times the reciprocal of the largest number of D's type. An
+    element is multiplied by the reciprocal of its scale and rounded to D's type. All operations round to nearest. If an
     element is NaN, the scale and the whole block are NaN.
 
     Scales have the shape [ceil(columns of D / 128), rows of D], as those of A by [1, 128], with groups in front.

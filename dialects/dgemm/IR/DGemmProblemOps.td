@@ -100,8 +100,8 @@ def DGemm_GemmOp : DGemm_Op<"gemm", [
     - C8: the region takes nothing from outside it. Its values are f32 or i1, and each of its ops has a form in PTX.
     - C9: `gated` comes with an epilogue; see C6 of `#dgemm.problem`. An epilogue comes without `accumulate`, `offsets`
       and `k_grouped`.
-    - C10: a D with scales comes without `accumulate` and `k_grouped`, and its operands are memrefs. A tile has whole blocks of its
-      scales: block N is a multiple of 128, or with `gated` 256. There is no split_k.
+    - C10: a D with scales comes without `accumulate` and `k_grouped`, and its operands are memrefs. A tile has whole
+      blocks of its scales: block N is a multiple of 128, or with `gated` 256. There is no split_k.
 
     Example:
     ```mlir

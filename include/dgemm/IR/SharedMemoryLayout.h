@@ -104,7 +104,7 @@ struct SharedMemoryLayout {
   int64_t operandsBytes = 0;
   int64_t totalBytes;
 
-  /// The layout for these choices, even if it does not fit. It does not depend on the problem.
+  /// The layout for these choices, even if it does not fit.
   static SharedMemoryLayout get(int64_t blockM, int64_t blockN, int64_t blockK, int64_t stages, int64_t splitK = 1,
                                 Staging staging = Staging::Tile, StageScales scales = {});
   static SharedMemoryLayout get(ConfigAttr config, ProblemAttr problem);
