@@ -158,8 +158,9 @@ ProblemAttr ProblemAttr::getSymbolic(Layout layout, ScaledAttr lhs, ScaledAttr r
   // With a gated epilogue, N must be known to have two halves of whole scale blocks.
   auto divisors =
       epilogue && epilogue.getGated() ? DivisorsAttr::get(context, 2 * kScaleBlock, 1, 1, 1, 1) : DivisorsAttr();
+  int64_t alignment = layout == Layout::KGrouped ? kScaleBlock : 1;
   return get(context, DenseI64ArrayAttr::get(context, sizes), layout, DictionaryAttr(), divisors, lhs, rhs, out,
-             AccuracyKind::Exact, /*pdl=*/false, /*alignment=*/1, /*accumulate=*/false, epilogue, quantized);
+             AccuracyKind::Exact, /*pdl=*/false, alignment, /*accumulate=*/false, epilogue, quantized);
 }
 
 int64_t ProblemAttr::getScalesOfTileOfB(int64_t rows) const {

@@ -278,7 +278,9 @@ static ProblemAttr verifyRecipe(GemmOp op) {
   if (op.getGated() &&
       failed(verifyGatedColumns([&] { return op.emitOpError(); }, rhs, op.getN(), op.getDivisorsAttr())))
     return nullptr;
-  auto epilogue = EpilogueAttr::get(op.getContext(), ::getEpilogueRoles(op), {}, /*result=*/0, op.getGated());
+  EpilogueAttr epilogue;
+  if (op.hasEpilogue())
+    epilogue = EpilogueAttr::get(op.getContext(), ::getEpilogueRoles(op), {}, /*result=*/0, op.getGated());
   return ProblemAttr::getSymbolic(op.getLayout(), lhs, rhs, out, epilogue, *quantized);
 }
 
