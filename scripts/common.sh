@@ -4,7 +4,12 @@ set -euo pipefail
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$ROOT"
 
-say() { printf '\n==> %s\n' "$*"; }
+# The time since the first script began, as these scripts call one another.
+export DGEMM_SCRIPTS_STARTED=${DGEMM_SCRIPTS_STARTED:-$(date +%s)}
+say() {
+  local seconds=$(($(date +%s) - DGEMM_SCRIPTS_STARTED))
+  printf '\n==> [%d:%02d] %s\n' $((seconds / 60)) $((seconds % 60)) "$*"
+}
 die() {
   printf 'error: %s\n' "$*" >&2
   exit 1

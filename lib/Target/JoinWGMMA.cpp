@@ -18,7 +18,7 @@ using namespace mlir;
 using Chain = SmallVector<NVVM::WgmmaMmaAsyncOp>;
 
 /// Whether `op` is of FP8 with an f32 accumulator, whose PTX has no transpose operands.
-static bool isFP8(NVVM::WgmmaMmaAsyncOp op) {
+static bool multipliesFP8(NVVM::WgmmaMmaAsyncOp op) {
   auto is8Bit = [](NVVM::WGMMATypes type) { return type == NVVM::WGMMATypes::e4m3 || type == NVVM::WGMMATypes::e5m2; };
   return is8Bit(op.getTypeA()) && is8Bit(op.getTypeB()) && op.getTypeD() == NVVM::WGMMATypes::f32;
 }
@@ -79,7 +79,7 @@ static void join(const Chain &chain) {
 void dgemm::joinWGMMA(ModuleOp module) {
   SmallVector<Chain> chains;
   module.walk([&](NVVM::WgmmaMmaAsyncOp op) {
-    if (!isFP8(op))
+    if (!multipliesFP8(op))
       return;
     if (chains.empty() || !goesOn(op, chains.back().back()))
       chains.emplace_back();
