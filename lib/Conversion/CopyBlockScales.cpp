@@ -60,8 +60,6 @@ void dgemm::copyBlockScales(RingLowering &lowering, NVVMBuilder &b, LoadAsyncOp 
   b.setInsertionPointToStart(branch.thenBlock());
   copy();
   b.setInsertionPointToStart(branch.elseBlock());
-  // One lane arrives for all lanes. The lanes meet first. Otherwise a lane could fall one turn of the ring behind and
-  // miss a phase.
-  NVVM::SyncWarpOp::create(b, b.i32(-1));
+  // One lane arrives for all lanes, which have met at the acquire.
   b.when(lowering.leader, [&] { NVVM::MBarrierArriveOp::create(b, Type{}, barrier, b.i32(hopper::kWarpThreads)); });
 }

@@ -28,8 +28,23 @@ Value dgemm::loadGroupValue(NVVMBuilder &b, ForEachTileOp op, Value position) {
 
 static Value getLane(NVVMBuilder &b) { return b.bitAnd(b.threadIndexHere(), hopper::kWarpThreads - 1); }
 
+bool dgemm::hasFewGroups(ForEachTileOp op) {
+  // Each group takes a register or two of each consumer.
+  constexpr int64_t kFew = 4;
+  int64_t groups = op->getParentOfType<KernelOp>().getProblem().getNumGroups();
+  return op.searchesGroups() && groups > 0 && groups <= kFew;
+}
+
 GroupSearch::GroupSearch(NVVMBuilder &b, ForEachTileOp op, Value tilesN)
-    : b(b), op(op), tilesN(tilesN), groups(getNumGroups(b, op->getParentOfType<KernelOp>())) {}
+    : b(b), op(op), tilesN(tilesN), groups(getNumGroups(b, op->getParentOfType<KernelOp>())) {
+  if (!hasFewGroups(op))
+    return;
+  allTiles = b.index(0);
+  for (int64_t i = 0, e = *getConstantIntValue(groups); i < e; ++i) {
+    few.push_back({b.index(i), loadRows(b.index(i)), allTiles});
+    allTiles = b.add(allTiles, countTiles(few.back().rows));
+  }
+}
 
 bool GroupSearch::hasOneGroup() const { return isConstantIntValue(groups, 1); }
 
@@ -104,6 +119,8 @@ Value GroupSearch::sumOverWarp(Value value) {
 }
 
 Value GroupSearch::countAllTiles() {
+  if (allTiles)
+    return allTiles;
   Value step = b.index(getGroupsOfLane() * hopper::kWarpThreads);
   auto loop = scf::ForOp::create(b, b.index(0), groups, step, ValueRange{b.index(0)});
   OpBuilder::InsertionGuard guard(b);
@@ -156,7 +173,24 @@ GroupSearch::Step GroupSearch::skipGroups(Value tile, GroupTiles from) {
   return step;
 }
 
+/// The first group that ends after the tile.
+GroupTiles GroupSearch::findAmongFew(Value tile) {
+  GroupTiles found = {groups, few.back().rows, allTiles};
+  Value end = allTiles;
+  for (const GroupTiles &group : llvm::reverse(few)) {
+    Value isBefore = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, tile, end);
+    auto choose = [&](Value here, Value other) -> Value { return arith::SelectOp::create(b, isBefore, here, other); };
+    found = {choose(group.group, found.group),
+             {choose(group.rows.begin, found.rows.begin), choose(group.rows.end, found.rows.end)},
+             choose(group.firstTile, found.firstTile)};
+    end = group.firstTile;
+  }
+  return found;
+}
+
 GroupTiles GroupSearch::find(Value tile, GroupTiles from) {
+  if (!few.empty())
+    return findAmongFew(tile);
   Step step = skipGroups(tile, from);
   Value lane = getLane(b), tiles = countTilesOfLane(step.rows);
   Value end = b.add(step.firstTile, b.toIndex(scanWarp(b, b.toI32(tiles), lane)));

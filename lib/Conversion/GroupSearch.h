@@ -38,18 +38,21 @@ struct GroupTiles {
   Value firstTile;
 };
 
-/// Finds the group of a tile where the number of tiles of a group depends on its rows. All lanes of a warp search
-/// together, each in groups of its own, so the search costs one load for each 128 groups.
+/// True if the number of groups is known and so small that each thread loads the rows of all of them before its first
+/// tile. A search is then a few comparisons.
+bool hasFewGroups(ForEachTileOp op);
+
+/// Finds the group of a tile where the number of tiles of a group depends on its rows. Unless there are few groups, all
+/// lanes of a warp search together, each in groups of its own, so the search costs one load for each 128 groups.
 class GroupSearch {
 public:
-  /// `tilesN`: number of tiles along N (index).
+  /// `tilesN`: number of tiles along N (index). Loads the rows of few groups here.
   GroupSearch(NVVMBuilder &b, ForEachTileOp op, Value tilesN);
 
   Value getGroups() const { return groups; }
   /// True if the number of groups is known to be one.
   bool hasOneGroup() const;
-  /// Loads the rows of `group`. Whatever the group operand holds, they lie within M, and `end` is never below `begin`.
-  GroupRows loadRows(Value group);
+  const GroupTiles &getOnlyGroup() const { return few.front(); }
   /// Number of tiles along M for these rows.
   Value countTilesM(GroupRows rows);
   /// Number of tiles of all groups.
@@ -59,6 +62,8 @@ public:
   GroupTiles find(Value tile, GroupTiles from);
 
 private:
+  /// Loads the rows of `group`. Whatever the group operand holds, they lie within M, and `end` is never below `begin`.
+  GroupRows loadRows(Value group);
   /// True if the rows of a group are counted in the A and D of all groups.
   bool hasBegins() { return op.getLayout() == Layout::Offsets; }
   /// Number of groups that a lane looks at in one step, one after the other.
@@ -73,10 +78,14 @@ private:
     SmallVector<GroupRows> rows;
   };
   Step skipGroups(Value tile, GroupTiles from);
+  GroupTiles findAmongFew(Value tile);
 
   NVVMBuilder &b;
   ForEachTileOp op;
   Value tilesN, groups;
+  /// The groups in order, if there are few, and the number of tiles of all of them.
+  SmallVector<GroupTiles> few;
+  Value allTiles;
 };
 
 } // namespace dgemm

@@ -19,6 +19,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "GroupSearch.h"
 #include "RingLowering.h"
 #include "TensorMaps.h"
 #include "dgemm/Conversion/Passes.h"
@@ -46,7 +47,7 @@ RingLowering::RingLowering(KernelOp kernel, RingOp ring, WarpSpecializeOp roles)
     clusterM = cluster[0];
     clusterN = cluster[1];
     splitK = cluster.size() > 2 ? cluster[2] : 1;
-    searchesGroups = tiles.searchesGroups();
+    searchesGroups = tiles.searchesGroups() && !hasFewGroups(tiles);
   });
   roles.getProducer().walk([&](LoadAsyncOp load) {
     if (!load.getMovement())
@@ -132,9 +133,12 @@ class OpLowering {
 public:
   explicit OpLowering(RingLowering &lowering) : lowering(lowering), shared(lowering.shared) {}
 
-  /// Waits until the stage is empty.
+  /// Waits until the stage is empty. Where one lane of a warp arrives for all, the lanes meet before it does. Otherwise
+  /// a lane could fall one turn of the ring behind and miss a phase.
   void lower(NVVMBuilder &b, AcquireOp acquire) {
     b.waitParity(shared.emptyBarrier(b, acquire.getIndex()), b.bitXor(acquire.getParity(), b.i32(1)));
+    if (lowering.leader && !lowering.hasCopies)
+      NVVM::SyncWarpOp::create(b, b.i32(-1));
   }
   void lower(NVVMBuilder &b, WaitOp wait) {
     auto waitForStage = [&] { b.waitParity(shared.fullBarrier(b, wait.getIndex()), wait.getParity()); };

@@ -14,6 +14,7 @@
 
 #include "Addressing.h"
 #include "ClusterReduction.h"
+#include "GroupSearch.h"
 #include "TileLoop.h"
 #include "dgemm/Conversion/Passes.h"
 #include "dgemm/IR/DGemm.h"
@@ -154,7 +155,7 @@ FailureOr<LLVM::LLVMFuncOp> KernelLowering::lower() {
   SmallVector<ForEachTileOp> loops;
   kernel.walk([&](ForEachTileOp loop) { loops.push_back(loop); });
   for (ForEachTileOp loop : loops) {
-    if (loop.searchesGroups() && roles.front().getProducerThreads() < hopper::kWarpThreads)
+    if (loop.searchesGroups() && !hasFewGroups(loop) && roles.front().getProducerThreads() < hopper::kWarpThreads)
       return loop.emitOpError()
                  << "expected a producer of whole warps, because all their lanes search for the group of a tile, "
                     "but got one of "

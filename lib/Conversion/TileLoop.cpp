@@ -278,8 +278,7 @@ ResultRange TileLoopLowering::lowerSearched(Value first, Value step, ValueRange 
   SmallVector<Value> inits = {b.index(0), b.index(0), first};
   llvm::append_range(inits, tileInits);
   if (search.hasOneGroup())
-    return createTilesOfGroup(search, {inits[0], search.loadRows(inits[0]), inits[1]}, step,
-                              ArrayRef(inits).drop_front(2));
+    return createTilesOfGroup(search, search.getOnlyGroup(), step, ArrayRef(inits).drop_front(2));
   SmallVector<Type> stateTypes(ValueRange(inits).getTypes()), types = stateTypes;
   types.insert(types.begin(), 2, b.getIndexType()); // the rows of the group
   auto loop = scf::WhileOp::create(b, types, inits);

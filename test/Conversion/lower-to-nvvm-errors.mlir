@@ -11,15 +11,15 @@ dgemm.kernel @sequential(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scal
 // -----
 
 // All lanes of a warp look for the group of a masked tile.
-dgemm.kernel @thread(%a: memref<2x64x128xf8E4M3FN> {dgemm.operand = "a"}, %sa: memref<2x1x64xf32> {dgemm.operand = "scale_a"},
-                     %b: memref<2x64x128xf8E4M3FN> {dgemm.operand = "b"}, %sb: memref<2x1x1xf32> {dgemm.operand = "scale_b"},
-                     %d: memref<2x64x64xbf16> {dgemm.operand = "d"}, %masked_m: memref<2xi32> {dgemm.operand = "masked_m"})
-    problem <sizes = [64, 64, 128, 2], layout = masked>
+dgemm.kernel @thread(%a: memref<5x64x128xf8E4M3FN> {dgemm.operand = "a"}, %sa: memref<5x1x64xf32> {dgemm.operand = "scale_a"},
+                     %b: memref<5x64x128xf8E4M3FN> {dgemm.operand = "b"}, %sb: memref<5x1x1xf32> {dgemm.operand = "scale_b"},
+                     %d: memref<5x64x64xbf16> {dgemm.operand = "d"}, %masked_m: memref<5xi32> {dgemm.operand = "masked_m"})
+    problem <sizes = [64, 64, 128, 5], layout = masked>
     config <tile = <block = 64x64x128>, order = <group_m = 1>, schedule = <stages = 2, warpgroups = 1>> {
   %c64 = arith.constant 64 : index
   dgemm.warp_specialize producer registers = 40 {
     // expected-error @+1 {{expected a producer of whole warps, because all their lanes search for the group of a tile, but got one of 1 thread; run dgemm-lower-ring first}}
-    dgemm.for_each_tile (%m, %n, %g, %rows) of (%c64, %c64) masked %masked_m : memref<2xi32> tile = [64, 64] group_m = 1 {
+    dgemm.for_each_tile (%m, %n, %g, %rows) of (%c64, %c64) masked %masked_m : memref<5xi32> tile = [64, 64] group_m = 1 {
     }
   } consumer (%wg) x 1 registers = 232 {
   }
