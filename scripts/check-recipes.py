@@ -58,7 +58,18 @@ def make_problem(seed, index):
         flags.append(f"--config={config}")
     if r.random() < 0.2:
         flags.append("--dynamic=m")
+    for letter, granularity, rows in (("a", a, m), ("b", b, n)):
+        if granularity != "tensor" and r.random() < 0.2:
+            flags += scale_strides(r, letter, granularity, rows, k)
     return flags, run
+
+
+def scale_strides(r, letter, granularity, rows, k):
+    """Flags for gaps between lines of scales, and for the other order of 1x128."""
+    blocks = -(-k // 128)
+    other = granularity == "1x128" and r.random() < 0.5
+    line = {"row": rows, "128x128": blocks}.get(granularity, blocks if other else rows)
+    return [f"--scale-{letter}-k-innermost"] * other + [f"--scale-{letter}-pitch={line + r.choice([0, 1, 2, 5, 8])}"]
 
 
 def run_problem(options, index):

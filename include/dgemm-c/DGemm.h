@@ -56,6 +56,8 @@ void dgemm_problem_destroy(dgemm_problem *problem);
  *   lda, ldb, ldd                    elements from row to row; 0 if rows follow each other
  *   batch_stride_a, batch_stride_b, batch_stride_d
  *                                    batched: elements from matrix to matrix; 0 if matrices follow each other
+ *   scale_a_pitch, scale_b_pitch     elements from one line of scales to the next; 0 for lines without gaps, or padded
+ *                                    to 16 bytes where rows are innermost
  *   n_divisor, k_divisor, lda_divisor, ldb_divisor, ldd_divisor
  *                                    what a dynamic size is promised to be a multiple of
  *   scale_a_k_innermost, scale_b_k_innermost, scale_b_n_innermost, scale_d_n_innermost, pdl, accumulate

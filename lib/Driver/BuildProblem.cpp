@@ -49,16 +49,16 @@ public:
     return matrix(element(builder.getContext(), shape.outType), hasAs() || isKGrouped(), shape.m, columnsOfD, shape.ldd,
                   shape.batchStrideD);
   }
-  MemRefType scaleA() { return scales(hasAs(), lhs, shape.m, shape.k, shape.scaleAKInnermost); }
+  MemRefType scaleA() { return scales(hasAs(), lhs, shape.m, shape.k, shape.scaleAKInnermost, shape.scaleAPitch); }
   MemRefType scaleB() {
-    return scales(hasBs(), rhs, shape.n, shape.k, shape.scaleBNInnermost || shape.scaleBKInnermost);
+    return scales(hasBs(), rhs, shape.n, shape.k, shape.scaleBNInnermost || shape.scaleBKInnermost, shape.scaleBPitch);
   }
   /// The scales of a quantised D, which are like those of A by 1x128; null if D has none.
   MemRefType scaleD() {
     if (!isFP8(d().getElementType()))
       return {};
     auto blocks = ScaledAttr::get(builder.getContext(), d().getElementType(), 1, kScaleBlock, builder.getF32Type());
-    return scales(hasAs(), blocks, shape.m, columnsOfD, shape.scaleDNInnermost);
+    return scales(hasAs(), blocks, shape.m, columnsOfD, shape.scaleDNInnermost, /*pitch=*/0);
   }
   MemRefType groups() {
     bool isOfRows = shape.layout == GemmLayout::Contiguous;
@@ -142,14 +142,17 @@ private:
       return type(element, hasGroups, rows, columns);
     return type(element, hasGroups, rows, columns, std::pair<int64_t, int64_t>(pitch ? pitch : columns, 1), step);
   }
-  /// The scales of an operand with these rows and columns; the outer dimension is innermost if `isTransposed`.
-  MemRefType scales(bool hasGroups, ScaledAttr scaled, int64_t operandRows, int64_t operandColumns, bool isTransposed) {
+  /// The scales of an operand with these rows and columns; the outer dimension is innermost if `isTransposed`. `pitch`
+  /// is the stride of the dimension that is not innermost; 0 where lines follow each other.
+  MemRefType scales(bool hasGroups, ScaledAttr scaled, int64_t operandRows, int64_t operandColumns, bool isTransposed,
+                    int64_t pitch) {
     int64_t rows = blocks(operandRows, scaled.getRows()), columns = blocks(operandColumns, scaled.getK());
     if (scaled.isForEachRow())
       std::swap(rows, columns);
-    if (!isTransposed)
+    if (!isTransposed && !pitch)
       return type(scaled.getScale(), hasGroups, rows, columns);
-    return type(scaled.getScale(), hasGroups, rows, columns, std::pair<int64_t, int64_t>(1, rows));
+    auto strides = isTransposed ? std::pair<int64_t, int64_t>(1, pitch ? pitch : rows) : std::pair(pitch, int64_t(1));
+    return type(scaled.getScale(), hasGroups, rows, columns, strides);
   }
 
   const GemmShape &shape;
@@ -250,6 +253,36 @@ static llvm::Error checkRecipe(const GemmShape &shape) {
   return llvm::Error::success();
 }
 
+/// The scales of one line: those that lie innermost.
+static int64_t getScalesOfLine(ScaleGranularity granularity, int64_t rows, int64_t k, bool isTransposed) {
+  bool isSquare = granularity == ScaleGranularity::SquareBlock;
+  auto blocksOf = [](int64_t size) {
+    return size == kDynamic ? kDynamic : int64_t(llvm::divideCeil(size, kScaleBlock));
+  };
+  int64_t alongK = granularity == ScaleGranularity::Row ? 1 : blocksOf(k), alongRows = isSquare ? blocksOf(rows) : rows;
+  return isSquare == isTransposed ? alongRows : alongK;
+}
+
+/// A pitch of scales is at least the length of a line.
+static llvm::Error checkScalePitches(const GemmShape &shape) {
+  bool isBTransposed = shape.scaleBNInnermost || shape.scaleBKInnermost;
+  std::tuple<const char *, int64_t, ScaleGranularity, int64_t, bool> all[] = {
+      {"A", shape.scaleAPitch, shape.scaleA, shape.m, shape.scaleAKInnermost},
+      {"B", shape.scaleBPitch, shape.scaleB, shape.n, isBTransposed}};
+  for (auto [name, pitch, granularity, rows, isTransposed] : all) {
+    if (!pitch)
+      continue;
+    if (granularity == ScaleGranularity::Tensor)
+      return makeError(
+          llvm::formatv("expected no pitch of the scales of {0}, which has one scale, but got {1}", name, pitch));
+    int64_t line = std::max<int64_t>(1, getScalesOfLine(granularity, rows, shape.k, isTransposed));
+    if (pitch < line || pitch > INT32_MAX)
+      return makeError(llvm::formatv("expected the pitch of the scales of {0} to be {1} to 2147483647, but got {2}",
+                                     name, line, pitch));
+  }
+  return llvm::Error::success();
+}
+
 static llvm::Error checkShape(const GemmShape &shape) {
   if (llvm::Error error = checkSizes(shape))
     return error;
@@ -275,6 +308,8 @@ static llvm::Error checkShape(const GemmShape &shape) {
       return makeError(llvm::formatv("expected the divisor of {0} to be positive{1}, but got {2}", entry.name.upper(),
                                      entry.size > 0 ? " and to divide " + std::to_string(entry.size) : "",
                                      entry.divisor));
+  if (llvm::Error error = checkScalePitches(shape))
+    return error;
   return checkBatchStrides(shape);
 }
 

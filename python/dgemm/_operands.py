@@ -109,10 +109,14 @@ def _check_devices(operands: Operands) -> None:
             raise ValueError(f"{name} is on {view.device}; allowed is a CUDA device")
 
 
-def _check_addresses(operands: Operands) -> None:
-    for name, view in [*operands.items()[:5], *_scales_of_d(operands)]:
-        if view.address % 16:
-            raise ValueError(f"{name} starts at address {view.address:#x}; it must be a multiple of 16 bytes")
+def _check_addresses(operands: Operands, problem: Problem) -> None:
+    """Scales whose rows are innermost are read 16 bytes at a time, other scales one by one."""
+    wide = {1: is_for_each_row(problem.scale_a) and not problem.scale_a_k_innermost,
+            3: is_for_each_row(problem.scale_b) and not problem.scale_b_k_innermost}
+    for index, (name, view) in enumerate([*operands.items()[:5], *_scales_of_d(operands)]):
+        multiple = 16 if wide.get(index, True) else 4
+        if view.address % multiple:
+            raise ValueError(f"{name} starts at address {view.address:#x}; it must be a multiple of {multiple} bytes")
 
 
 def _check_shape(name: str, view: TensorView, expected: tuple[int, ...], meaning: str) -> None:
@@ -166,56 +170,72 @@ def _pitches(layout: str, name: str, view: TensorView, letter: str) -> dict[str,
     return {f"ld{letter}": row, f"batch_stride_{letter}": matrix}
 
 
-def _is_k_innermost(name: str, view: TensorView, columns: str = "K") -> bool:
-    """The order of scales that each row has. `columns` is the letter of the dimension that blocks are of."""
+def _lines(view: TensorView, padded: bool) -> tuple[bool, int] | None:
+    """The order of scales [rows, blocks], True where rows are innermost, and the elements from one line of them to the next; 0 for the
+    pitch that kernels expect: lines without gaps, and with `padded`, innermost rows padded to 16 bytes. None for other strides."""
+    rows, blocks = view.shape[-2:]
+    by_rows, by_blocks = view.strides[-2:]
+    many = view.ndim > 2 and view.shape[0] > 1
+    found = []
+    for rows_innermost, inner, outer, inner_stride, pitch, usual in (
+            (True, rows, blocks, by_rows, by_blocks, align(rows, 4) if padded else rows),
+            (False, blocks, rows, by_blocks, by_rows, blocks)):
+        if outer <= 1:
+            pitch = view.strides[0] if many else usual
+        if 0 in view.shape or ((inner <= 1 or inner_stride == 1) and pitch >= inner and (not many or view.strides[0] == outer * pitch)):
+            found.append((rows_innermost, 0 if pitch == usual or 0 in view.shape else pitch))
+    if not padded:
+        found.reverse()  # of two orders that are right, the one without a flag
+    # A pitch makes a kernel of its own. A single row that is innermost has any pitch.
+    return min(found, key=lambda order: (order[1] != 0, order[0] and rows == 1 and order[1] != 0), default=None)
+
+
+def _row_order(name: str, view: TensorView, columns: str = "K") -> tuple[bool, int]:
+    """Of scales that each row has: True where K is innermost, and the pitch as in Problem. `columns` is the letter of the dimension
+    that blocks are of."""
+    order = _lines(view, padded=True)
+    if order:
+        return not order[0], order[1]
     rows, blocks = view.shape[-2:]
     aligned = align(rows, 4)
-    groups = view.shape[:-2]
-    mn_strides = (blocks * aligned, 1, aligned) if groups else (1, aligned)
-    k_strides = (rows * blocks, blocks, 1) if groups else (blocks, 1)
-    if _same_strides(view, mn_strides):
-        return False
-    if _same_strides(view, k_strides):
-        return True
+    front = view.shape[:-2]
     letter = "N" if name.startswith(("b", "rhs", "scale_b")) else "M"
     raise ValueError(f"{name} has shape {list(view.shape)} and strides {list(view.strides)}; allowed are strides "
-                     f"{list(k_strides)} ({columns} innermost, as a quantiser writes them) and {list(mn_strides)} "
-                     f"({letter} innermost, rows padded to 16 bytes, as get_mn_major_tma_aligned_tensor makes them)")
+                     f"{[rows * blocks] * len(front) + [blocks, 1]} ({columns} innermost, as a quantiser writes them) and "
+                     f"{[blocks * aligned] * len(front) + [1, aligned]} ({letter} innermost, rows padded to 16 bytes, as "
+                     "get_mn_major_tma_aligned_tensor makes them), or more from line to line")
 
 
-def _is_n_innermost(name: str, view: TensorView) -> bool:
-    """The order of 128x128 scales of B."""
+def _square_order(name: str, view: TensorView) -> tuple[bool, int]:
+    """Of 128x128 scales: True where rows are innermost, and the pitch."""
+    order = _lines(view, padded=False)
+    if order:
+        return order
     n_blocks, k_blocks = view.shape[-2:]
-    outer = (n_blocks * k_blocks,) * (view.ndim - 2)
-    if _same_strides(view, outer + (k_blocks, 1)):
-        return False
-    if _same_strides(view, outer + (1, n_blocks)):
-        return True
+    outer = [n_blocks * k_blocks] * (view.ndim - 2)
     raise ValueError(f"{name} has shape {list(view.shape)} and strides {list(view.strides)}; allowed are strides "
-                     f"{list(outer + (k_blocks, 1))} (K innermost) and {list(outer + (1, n_blocks))} (N innermost)")
+                     f"{outer + [k_blocks, 1]} (K innermost) and {outer + [1, n_blocks]} (N innermost), or more from line to line")
 
 
-def _check_contiguous(name: str, view: TensorView) -> None:
-    rows, columns = view.shape[-2:]
-    strides = (rows * columns,) * (view.ndim - 2) + (columns, 1)
-    if not _same_strides(view, strides):
-        raise ValueError(f"{name} has shape {list(view.shape)} and strides {list(view.strides)}; allowed are strides "
-                         f"{list(strides)}")
-
-
-def _orders(operands: Operands, recipe: Recipe) -> dict[str, bool]:
-    """The orders of the scales, as fields of Problem."""
-    of_a, of_b = recipe.scale_a, recipe.scale_b
-    a, b = (operands.names[1], operands.scale_a), (operands.names[3], operands.scale_b)
-    if not is_for_each_row(of_a):
-        _check_contiguous(*a)
-    if of_b == "tensor":
-        _check_contiguous(*b)
-    return {"scale_a_k_innermost": is_for_each_row(of_a) and _is_k_innermost(*a),
-            "scale_b_k_innermost": is_for_each_row(of_b) and _is_k_innermost(*b),
-            "scale_b_n_innermost": of_b == "128x128" and _is_n_innermost(*b),
-            "scale_d_n_innermost": operands.scale_d is not None and _is_k_innermost(operands.scale_d_name, operands.scale_d,
-                                                                                    "N")}
+def _orders(operands: Operands, recipe: Recipe) -> dict[str, Any]:
+    """The orders and pitches of the scales, as fields of Problem."""
+    fields: dict[str, Any] = {}
+    for letter, granularity, name, view in (("a", recipe.scale_a, operands.names[1], operands.scale_a),
+                                            ("b", recipe.scale_b, operands.names[3], operands.scale_b)):
+        if is_for_each_row(granularity):
+            fields[f"scale_{letter}_k_innermost"], fields[f"scale_{letter}_pitch"] = _row_order(name, view)
+        elif granularity == "128x128":
+            transposed, fields[f"scale_{letter}_pitch"] = _square_order(name, view)
+            if letter == "b":
+                fields["scale_b_n_innermost"] = transposed
+            elif transposed:
+                raise ValueError(f"{name} has shape {list(view.shape)} and strides {list(view.strides)}; allowed is K innermost")
+    if operands.scale_d is not None:
+        fields["scale_d_n_innermost"], pitch = _row_order(operands.scale_d_name, operands.scale_d, "N")
+        if pitch:
+            raise ValueError(f"{operands.scale_d_name} has strides {list(operands.scale_d.strides)}; allowed are lines without gaps, "
+                             "or padded to 16 bytes where M is innermost")
+    return fields
 
 
 def _scale_meaning(granularity: str, rows: str) -> str:
@@ -292,8 +312,6 @@ def analyze(operands: Operands, layout: str, row_alignment: int, recipe: Recipe 
                      "one for each row" if of_rows else "one for each group")
         if not _same_strides(operands.groups, (1,)):
             raise ValueError(f"{groups_name} has strides {list(operands.groups.strides)}; it must be contiguous")
-    _check_addresses(operands)
-
     problem = Problem(
         n=n, k=k, layout=layout, groups=groups, row_alignment=row_alignment if layout in ONE_MATRIX else 128, m=m,
         **_pitches(layout, a_name, operands.a, "a"), **_pitches(layout, b_name, operands.b, "b"),
@@ -302,6 +320,7 @@ def analyze(operands: Operands, layout: str, row_alignment: int, recipe: Recipe 
         b_type=_FP8_NAMES[operands.b.dtype], out=_OUT_NAMES[operands.d.dtype],
         epilogue="" if trace is None else _describe_epilogue(trace, operands, layout, m, columns, groups),
         **_orders(operands, recipe)).canonical()
+    _check_addresses(operands, problem)
     if not problem.needs_m:
         problem = replace(problem, m=DYNAMIC)
     if recipe.any_k and k > 0 and k % ANY_K == 0:

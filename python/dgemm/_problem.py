@@ -20,8 +20,8 @@ OWN_ROWS = ("masked", "batched")
 """Layouts in which each group has an A and a D of M rows."""
 SHARED_B = ("dense", "k_grouped")
 """Layouts with one B."""
-PITCHES = ("lda", "ldb", "ldd", "batch_stride_a", "batch_stride_b", "batch_stride_d")
-"""The strides of rows and of matrices."""
+PITCHES = ("lda", "ldb", "ldd", "batch_stride_a", "batch_stride_b", "batch_stride_d", "scale_a_pitch", "scale_b_pitch")
+"""The strides of rows, of matrices, and of lines of scales."""
 GRANULARITIES = ("tensor", "row", "1x128", "128x128")
 """The block of A (rows: tokens) or of B (rows: channels) that one scale covers."""
 ACCURACIES = ("exact", "balanced", "fast")
@@ -92,6 +92,10 @@ class Problem:
     scale_b_k_innermost: bool = False
     scale_d_n_innermost: bool = False
     """Of a quantised D: its scales are row-major, as a quantiser writes them."""
+    scale_a_pitch: int = 0
+    scale_b_pitch: int = 0
+    """Elements from one line of scales to the next, where a line is what lies innermost; 0 for lines without gaps, or padded to 16
+    bytes where rows are innermost."""
     scale_a: str = DEFAULT_RECIPE.scale_a
     scale_b: str = DEFAULT_RECIPE.scale_b
     a_type: str = "e4m3"
@@ -122,10 +126,11 @@ class Problem:
             self, lda=0 if self.lda == self.k or one_row else self.lda,
             ldb=0 if self.ldb == self.k or (self.n == 1 and (one_matrix or self.layout in SHARED_B)) else self.ldb,
             ldd=0 if self.ldd == self.columns or one_row else self.ldd,
-            scale_a_k_innermost=self.scale_a_k_innermost and differs(self.scale_a, same_pitch_a),
-            scale_b_k_innermost=self.scale_b_k_innermost and differs(self.scale_b, same_pitch_b),
+            scale_a_k_innermost=self.scale_a_k_innermost and (self.scale_a_pitch > 0 or differs(self.scale_a, same_pitch_a)),
+            scale_b_k_innermost=self.scale_b_k_innermost and (self.scale_b_pitch > 0 or differs(self.scale_b, same_pitch_b)),
             scale_d_n_innermost=self.scale_d_n_innermost and not (self.columns <= BLOCK and same_pitch_a),
-            scale_b_n_innermost=self.scale_b_n_innermost and self.scale_b == "128x128" and self.k > BLOCK and self.n > BLOCK)
+            scale_b_n_innermost=self.scale_b_n_innermost and self.scale_b == "128x128" and
+            (self.scale_b_pitch > 0 or (self.k > BLOCK and self.n > BLOCK)))
 
     @property
     def columns(self) -> int:
@@ -165,6 +170,8 @@ class Problem:
         """The arguments of the compiler; `m` and `expected_m` are those for the choice of a config."""
         fields = asdict(self)
         fields["m"] = self.m if m is None else m
+        if self.scale_a_pitch and is_for_each_row(self.scale_a) and not self.scale_a_k_innermost:
+            fields["m"] = min(fields["m"], self.scale_a_pitch)  # the rows of a choice are rounded up
         return _dgemm.Shape(**fields, expected_m=expected_m)
 
     def describe(self) -> str:

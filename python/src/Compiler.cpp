@@ -124,7 +124,8 @@ static void bindShape(nb::module_ &module) {
              bool scaleBNInnermost, bool pdl, const std::string &scaleA, const std::string &scaleB,
              const std::string &aType, const std::string &bType, const std::string &out, bool scaleBKInnermost,
              const std::string &accuracy, bool accumulate, int64_t kDivisor, const std::string &epilogue,
-             int64_t batchStrideA, int64_t batchStrideB, int64_t batchStrideD, bool scaleDNInnermost) {
+             int64_t batchStrideA, int64_t batchStrideB, int64_t batchStrideD, bool scaleDNInnermost,
+             int64_t scaleAPitch, int64_t scaleBPitch) {
             GemmShape *shape = new (self) GemmShape();
             shape->m = m;
             shape->n = n;
@@ -143,6 +144,8 @@ static void bindShape(nb::module_ &module) {
             shape->scaleBNInnermost = scaleBNInnermost;
             shape->scaleBKInnermost = scaleBKInnermost;
             shape->scaleDNInnermost = scaleDNInnermost;
+            shape->scaleAPitch = scaleAPitch;
+            shape->scaleBPitch = scaleBPitch;
             shape->pdl = pdl;
             shape->scaleA = readGranularity("scale_a", scaleA);
             shape->scaleB = readGranularity("scale_b", scaleB);
@@ -161,7 +164,8 @@ static void bindShape(nb::module_ &module) {
           nb::arg("a_type") = "e4m3", nb::arg("b_type") = "e4m3", nb::arg("out") = "bf16",
           nb::arg("scale_b_k_innermost") = false, nb::arg("accuracy") = "exact", nb::arg("accumulate") = false,
           nb::arg("k_divisor") = 1, nb::arg("epilogue") = "", nb::arg("batch_stride_a") = 0,
-          nb::arg("batch_stride_b") = 0, nb::arg("batch_stride_d") = 0, nb::arg("scale_d_n_innermost") = false);
+          nb::arg("batch_stride_b") = 0, nb::arg("batch_stride_d") = 0, nb::arg("scale_d_n_innermost") = false,
+          nb::arg("scale_a_pitch") = 0, nb::arg("scale_b_pitch") = 0);
 }
 
 void dgemm::python::bindCompiler(nb::module_ &module) {

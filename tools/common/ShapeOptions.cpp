@@ -78,6 +78,8 @@ Expected<GemmShape> ShapeOptions::getShape() const {
   shape.scaleBKInnermost = scaleBK;
   shape.scaleBNInnermost = scaleBN;
   shape.scaleDNInnermost = scaleDN;
+  shape.scaleAPitch = scaleAPitch;
+  shape.scaleBPitch = scaleBPitch;
   shape.pdl = pdl;
   shape.nDivisor = nDivisor;
   shape.kDivisor = kDivisor;
@@ -119,6 +121,8 @@ std::vector<OptionRule> ShapeOptions::getRules() {
           {ofB != ScaleGranularity::RowBlock, ("with --scale-b=" + toString(ofB)).str(), {&scaleBK}},
           {ofB != ScaleGranularity::SquareBlock, ("with --scale-b=" + toString(ofB)).str(), {&scaleBN}},
           {!isQuantized, ("with --out=" + out).str(), {&scaleDN}},
+          {ofA == ScaleGranularity::Tensor, "with --scale-a=tensor", {&scaleAPitch}},
+          {ofB == ScaleGranularity::Tensor, "with --scale-b=tensor", {&scaleBPitch}},
           {!isDynamic(SizeName::N, n), "without a dynamic --n", {&nDivisor}},
           {!isDynamic(SizeName::K, k), "without a dynamic --k", {&kDivisor}},
           {!isDynamic(SizeName::LDA, lda), "without a dynamic --lda", {&ldaDivisor}},

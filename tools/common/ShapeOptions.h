@@ -103,7 +103,7 @@ public:
         &scaleBK,      &scaleBN,      &pdl,          std::addressof(dynamic),
         &nDivisor,     &kDivisor,     &ldaDivisor,   &ldbDivisor,
         &lddDivisor,   &epilogue,     &batchStrideA, &batchStrideB,
-        &batchStrideD, &scaleDN};
+        &batchStrideD, &scaleDN,      &scaleAPitch,  &scaleBPitch};
     for (const llvm::cl::Option *option : recipe.getOptions())
       options.push_back(option);
     return options;
@@ -175,6 +175,12 @@ private:
                               llvm::cl::cat(category)};
   llvm::cl::opt<bool> scaleDN{"scale-d-n-innermost", llvm::cl::desc("Scales of D lie as [M, N/128], row-major"),
                               llvm::cl::cat(category)};
+  IntegerOption<0, kMaxSize> scaleAPitch{
+      "scale-a-pitch",
+      llvm::cl::desc("Elements from one line of scales of A to the next (default: no gaps, or padded to 16 bytes)"),
+      llvm::cl::value_desc("elements"), llvm::cl::init(0), llvm::cl::cat(category)};
+  IntegerOption<0, kMaxSize> scaleBPitch{"scale-b-pitch", llvm::cl::desc("The same of B"),
+                                         llvm::cl::value_desc("elements"), llvm::cl::init(0), llvm::cl::cat(category)};
   llvm::cl::opt<bool> pdl{
       "pdl",
       llvm::cl::desc("Programmatic dependent launch: the kernel sets itself up while the previous one still runs"),

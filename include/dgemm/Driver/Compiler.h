@@ -91,6 +91,9 @@ struct GemmShape {
   bool scaleBNInnermost = false;
   /// scale_D is [M, N/128] row-major instead of M-innermost.
   bool scaleDNInnermost = false;
+  /// Elements from one line of scales to the next, where a line is what lies innermost; 0 for lines without gaps, or
+  /// padded to 16 bytes where rows are innermost. With scales of a tensor there is no line.
+  int64_t scaleAPitch = 0, scaleBPitch = 0;
   /// Programmatic dependent launch: the kernel sets itself up while the previous one in the stream still runs, and
   /// waits for it before it reads.
   bool pdl = false;
