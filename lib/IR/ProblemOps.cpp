@@ -284,7 +284,7 @@ static ProblemAttr verifyRecipe(GemmOp op) {
   return ProblemAttr::getSymbolic(op.getLayout(), lhs, rhs, out, epilogue, *quantized);
 }
 
-/// C5: where the operands are. DestinationStyleOpInterface ties the result to `out`.
+/// C5: where the operands are. Their roles are known. DestinationStyleOpInterface ties the result to `out`.
 static LogicalResult verifyStorage(GemmOp op) {
   bool isTensor = isa<RankedTensorType>(op.getOut().getType());
   for (auto [operand, value] : op.getRoles())
@@ -315,7 +315,7 @@ LogicalResult dgemm::verifyIsBufferized(GemmOp gemm) {
 }
 
 LogicalResult GemmOp::verify() {
-  if (failed(verifyStorage(*this)) || failed(verifyLayout(*this)) || failed(::verifyEpilogue(*this)))
+  if (failed(verifyLayout(*this)) || failed(::verifyEpilogue(*this)) || failed(verifyStorage(*this)))
     return failure();
   ProblemAttr unknown = verifyRecipe(*this);
   if (!unknown)
