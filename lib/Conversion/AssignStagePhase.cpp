@@ -17,6 +17,7 @@
 #include "dgemm/IR/SharedMemoryLayout.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/Interfaces/LoopLikeInterface.h"
+#include "llvm/Support/CheckedArithmetic.h"
 
 namespace dgemm {
 #define GEN_PASS_DEF_ASSIGNSTAGEPHASEPASS
@@ -101,33 +102,36 @@ void RoleWalk::assignWait(NVVMBuilder &b, WaitOp wait, RingPosition position) {
   wait.setPosition(position.stage, position.parity, position.slot);
 }
 
-/// Number of stages by which one run of `block` advances; each iteration of a nested loop counts. Empty if the number
-/// is not known statically.
+std::optional<int64_t> countAdvances(Block &block);
+
+/// Number of stages by which one run of `op` advances. Empty if the number is not known statically.
+std::optional<int64_t> countAdvances(Operation &op) {
+  if (isa<CommitOp, ReleaseOp>(op))
+    return 1;
+  if (auto skip = dyn_cast<SkipOp>(op))
+    return getConstantIntValue(skip.getCount());
+  if (!op.getNumRegions() || !usesRing(&op))
+    return 0;
+  if (auto branch = dyn_cast<scf::IfOp>(op)) {
+    std::optional<int64_t> each = countAdvances(*branch.thenBlock());
+    return countAdvances(*branch.elseBlock()) == each ? each : std::nullopt;
+  }
+  auto loop = dyn_cast<scf::ForOp>(op);
+  std::optional<APInt> trips = loop ? loop.getStaticTripCount() : std::nullopt;
+  if (!trips || trips->getActiveBits() > 63)
+    return std::nullopt;
+  std::optional<int64_t> each = countAdvances(*loop.getBody());
+  return each ? llvm::checkedMul(*each, static_cast<int64_t>(trips->getZExtValue())) : std::nullopt;
+}
+
+/// Number of stages by which one run of `block` advances; each iteration of a nested loop counts.
 std::optional<int64_t> countAdvances(Block &block) {
-  int64_t count = 0;
+  std::optional<int64_t> count = 0;
   for (Operation &op : block) {
-    if (isa<CommitOp, ReleaseOp>(op)) {
-      ++count;
-    } else if (auto skip = dyn_cast<SkipOp>(op)) {
-      std::optional<int64_t> skipped = getConstantIntValue(skip.getCount());
-      if (!skipped)
-        return std::nullopt;
-      count += *skipped;
-    } else if (op.getNumRegions() && usesRing(&op)) {
-      if (auto branch = dyn_cast<scf::IfOp>(op)) {
-        std::optional<int64_t> each = countAdvances(*branch.thenBlock());
-        if (!each || !branch.elseBlock() || countAdvances(*branch.elseBlock()) != each)
-          return std::nullopt;
-        count += *each;
-        continue;
-      }
-      auto loop = dyn_cast<scf::ForOp>(op);
-      std::optional<APInt> trips = loop ? loop.getStaticTripCount() : std::nullopt;
-      std::optional<int64_t> each = trips ? countAdvances(*loop.getBody()) : std::nullopt;
-      if (!each)
-        return std::nullopt;
-      count += *each * trips->getSExtValue();
-    }
+    std::optional<int64_t> each = countAdvances(op);
+    count = each ? llvm::checkedAdd(*count, *each) : std::nullopt;
+    if (!count)
+      return std::nullopt;
   }
   return count;
 }
@@ -160,7 +164,9 @@ RingPosition RoleWalk::assignLoop(LoopLikeOpInterface loop, RingPosition positio
     return taken;
   };
   SmallVector<Value> args(widened.getRegionIterArgs().begin(), widened.getRegionIterArgs().end());
+  int64_t heldBefore = held;
   RingPosition last = assignBlock(widened.getLoopRegions().front()->front(), take(args));
+  held = heldBefore;
   for (auto [part, yielded] : llvm::zip_equal(carried, widened.getYieldedValuesMutable()->take_back(carried.size())))
     yielded.set(last.*part);
   return take(widened->getResults());
@@ -240,6 +246,62 @@ LogicalResult verifyRingUse(WarpSpecializeOp roles) {
   return failure(result.wasInterrupted());
 }
 
+/// The stages that a role holds: those that it has waited for and not yet released. The newest `optional` of them are
+/// of waits with a condition, and may not be held.
+struct HeldStages {
+  int64_t count = 0;
+  int64_t optional = 0;
+};
+
+LogicalResult verifyHeld(Block &block, RingType ring, HeldStages &held);
+
+/// A loop or branch ends with as many stages held as it begins with, because nothing else says how many there are then.
+LogicalResult verifyHeldInside(Operation &op, RingType ring, HeldStages &held) {
+  HeldStages after = held;
+  for (Region &region : op.getRegions()) {
+    HeldStages end = held;
+    // What an iteration starts with is there.
+    if (isa<LoopLikeOpInterface>(op))
+      end.optional = 0;
+    if (failed(verifyHeld(region.front(), ring, end)))
+      return failure();
+    int64_t more = end.count - held.count;
+    if (more < 0 || more > end.optional)
+      return op.emitOpError("expected to end with as many stages held as it begins with, ")
+             << held.count << ", but got " << end.count;
+    after.optional = std::max(after.optional, end.optional - more);
+  }
+  held = after;
+  return success();
+}
+
+/// The position is that of the oldest stage held, so it has to be known at each op how many are held.
+LogicalResult verifyHeld(Block &block, RingType ring, HeldStages &held) {
+  for (Operation &op : block) {
+    if (auto wait = dyn_cast<WaitOp>(op)) {
+      if (held.count == ring.getDepth())
+        return op.emitOpError("expected a stage to be released first, as all ") << held.count << " are held";
+      ++held.count;
+      // Stages come in order: all before one that is waited for are there.
+      held.optional = wait.getCondition() ? held.optional + 1 : 0;
+    } else if (isa<ReleaseOp>(op)) {
+      if (!held.count)
+        return op.emitOpError("expected a stage that is waited for before");
+      --held.count;
+      held.optional = std::min(held.optional, held.count);
+    } else if (auto skip = dyn_cast<SkipOp>(op)) {
+      if (held.count)
+        return skip.emitOpError("expected no stage to be held, but got ") << held.count;
+      std::optional<int64_t> count = getConstantIntValue(skip.getCount());
+      if (count && !llvm::isUInt<31>(*count))
+        return skip.emitOpError("expected a count of 0 to 2147483647, but got ") << *count;
+    } else if (op.getNumRegions() && usesRing(&op) && failed(verifyHeldInside(op, ring, held))) {
+      return failure();
+    }
+  }
+  return success();
+}
+
 LogicalResult assign(KernelOp kernel) {
   auto rings = llvm::to_vector(kernel.getBody().getOps<RingOp>());
   auto roles = llvm::to_vector(kernel.getBody().getOps<WarpSpecializeOp>());
@@ -250,6 +312,9 @@ LogicalResult assign(KernelOp kernel) {
   RingType ring = rings.front().getRing().getType();
   bool hasSlots = false;
   roles.front().getProducer().walk([&](LoadAsyncOp load) { hasSlots |= isBy(load, MovementKind::CpAsync); });
+  for (Region *region : {&roles.front().getProducer(), &roles.front().getConsumer()})
+    if (HeldStages held; failed(verifyHeld(region->front(), ring, held)))
+      return failure();
   for (Region *region : {&roles.front().getProducer(), &roles.front().getConsumer()})
     RoleWalk(ring).assign(region->front(), hasSlots);
   return success();

@@ -91,3 +91,30 @@ dgemm.kernel @branch(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a:
     %stage = dgemm.wait %ring : !scaled_ring -> !scaled
   }
 }
+
+// The last iteration waits for no more, so after the loop no stage is held: the next one to wait for is that of the loop's end.
+// CHECK-LABEL: dgemm.kernel @after_loop
+dgemm.kernel @after_loop(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
+                         %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
+                         %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"})
+    problem <sizes = [-1, 384, 512]> config <tile = <block = 64x96x128>, schedule = <stages = 3, warpgroups = 1>> {
+  %ring = dgemm.ring : !scaled_ring
+  dgemm.warp_specialize
+  producer registers = 40 {
+  } consumer (%wg) x 1 registers = 240 {
+    %c0 = arith.constant 0 : index
+    %c1 = arith.constant 1 : index
+    // CHECK: consumer
+    // CHECK: %[[END:.*]]:2 = scf.for
+    scf.for %i = %c0 to %M step %c1 {
+      %stage = dgemm.wait %ring : !scaled_ring -> !scaled
+      %more = arith.cmpi ult, %i, %M : index
+      %next = dgemm.wait %ring when %more : !scaled_ring -> !scaled
+      dgemm.release %ring : !scaled_ring
+    }
+    // CHECK: }
+    // CHECK: dgemm.wait %ring[%[[END]]#0] parity %[[END]]#1 :
+    %stage = dgemm.wait %ring : !scaled_ring -> !scaled
+    dgemm.release %ring : !scaled_ring
+  }
+}
