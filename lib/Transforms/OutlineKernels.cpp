@@ -132,6 +132,12 @@ func::FuncOp Outliner::getLauncher(GemmOp gemm, func::FuncOp kernel, Operation *
 LogicalResult Outliner::outline(GemmOp gemm) {
   if (failed(verifyIsBufferized(gemm)))
     return failure();
+  for (Operation *parent = gemm->getParentOp(); parent; parent = parent->getParentOp())
+    if (isa<gpu::GPUModuleOp, gpu::LaunchOp, KernelOp>(parent)) {
+      InFlightDiagnostic error = gemm.emitOpError("expected to stand in code of the host, which launches its kernel");
+      error.attachNote(parent->getLoc()) << "this is code of a GPU";
+      return error;
+    }
   Operation *table = SymbolTable::getNearestSymbolTable(gemm->getParentOp());
   if (!table)
     return gemm.emitOpError("expected to stand in ops that are registered: a call takes its place, and has to find "
