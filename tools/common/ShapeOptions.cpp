@@ -95,7 +95,7 @@ Expected<GemmShape> ShapeOptions::getShape() const {
                               {&ldd, SizeName::LDD}}) {
     int64_t &size = getSize(shape, name);
     StringRef text = *option;
-    if (text == "?" || text.empty())
+    if (text == "?" || (text.empty() && !option->getNumOccurrences()))
       size = GemmShape::kDynamic;
     else if (text.getAsInteger(10, size) || size < 0 || size > kMaxSize)
       return createStringError(
