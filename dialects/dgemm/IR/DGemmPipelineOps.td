@@ -188,7 +188,7 @@ def DGemm_SkipOp : DGemm_Op<"skip", [DGemm_InConsumer]> {
   let summary = "leaves the next stages to another warpgroup";
   let description = [{
     Where warpgroups take turns, each stage is for one of them. A warpgroup neither waits for the next `count` stages nor
-    releases them.
+    releases them. It has released all stages before.
 
     - C1: the config of the kernel has `pingpong`.
 
