@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds everything with warnings as errors, and runs all tests. The unit tests that need no MLIR
-# and the tests of the tools also run under the address and undefined-behaviour sanitizers. Fuzzes each target for 10 s:
-# test.sh [--static]
+# Installs what is missing, builds everything with warnings as errors, and runs all tests. The unit tests that need no MLIR,
+# and the tests of the dialect, the passes and the tools, also run with assertions and under the address and
+# undefined-behaviour sanitizers. Fuzzes each target for 10 s: test.sh [--static]
 #   --static  tests the shipped build (build-static/) instead of the development build (build/)
 # Ends with a line `N passed, N failed, N skipped`. Tests that need a Hopper GPU are skipped if there is none.
 # shellcheck source-path=SCRIPTDIR
@@ -40,13 +40,13 @@ say "Running the unit tests and the embedding test"
 ctest --test-dir "$directory" --output-on-failure --exclude-regex '^lit$' --no-tests=error \
   --output-junit "$results/ctest.xml" || status=1
 
-say "Running the unit tests that need no MLIR, and the tests of the tools, under sanitizers"
+say "Running the unit tests that need no MLIR, and the tests of the dialect, the passes and the tools, under sanitizers"
 scripts/build.sh --sanitize --werror dgemm-tests-without-mlir dgemm-gen dgemm-opt dgemm-run dgemm-sass dgemm-tune
 ctest --test-dir build-sanitize --output-on-failure --label-regex '^without-mlir$' --no-tests=error \
   --output-junit "$results/sanitize.xml" || status=1
 # LLVM and MLIR are not instrumented, so our sanitizers would report containers and arenas that both sides use.
 ASAN_OPTIONS=detect_container_overflow=0:allow_user_poisoning=0 /usr/lib/llvm-22/bin/lit -sv \
-  --xunit-xml-output="$results/lit-sanitize.xml" build-sanitize/test/tools || status=1
+  --xunit-xml-output="$results/lit-sanitize.xml" build-sanitize/test/{Dialect,Transforms,Conversion,tools} || status=1
 
 # Short, because an hour of scripts/fuzz.sh finds new faults more likely than another minute here.
 say "Fuzzing"
