@@ -112,6 +112,11 @@ static LogicalResult verifyOps(RingLowering &lowering) {
         return user->emitOpError("expected a stage to be used by dgemm.load_async and dgemm.view only");
     return success();
   };
+  for (Operation *user : lowering.ring.getRing().getUsers())
+    if (!isa<AcquireOp, WaitOp, CommitOp, ReleaseOp>(user))
+      return user->emitOpError(
+          "expected a ring to be used by dgemm.acquire, dgemm.commit, dgemm.wait and dgemm.release "
+          "only; dgemm-assign-stage-phase erases dgemm.skip");
   WalkResult result = lowering.roles.walk([&](Operation *op) -> WalkResult {
     return llvm::TypeSwitch<Operation *, LogicalResult>(op)
         .Case<AcquireOp, WaitOp, CommitOp, ReleaseOp>(

@@ -139,3 +139,21 @@ dgemm.kernel @clipped(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a
   } consumer (%wg) x 2 registers = 232 {
   }
 }
+
+// -----
+
+// Nothing is left that uses a ring.
+!stage = !dgemm.stage<<64x128xf8E4M3FN, swizzle = 128>, <48x128xf8E4M3FN, swizzle = 128>>
+!ring = !dgemm.ring<4, !stage>
+dgemm.kernel @skip(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %scale_a: memref<4x?xf32> {dgemm.operand = "scale_a"},
+                   %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %scale_b: memref<3x4xf32> {dgemm.operand = "scale_b"},
+                   %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"})
+    problem <sizes = [-1, 384, 512]> config <tile = <block = 64x48x128>, schedule = <stages = 4, warpgroups = 2, pingpong = true>> {
+  %ring = dgemm.ring : !ring
+  dgemm.warp_specialize
+  producer registers = 40 {
+  } consumer (%wg) x 2 registers = 232 {
+    // expected-error @+1 {{'dgemm.skip' op expected a ring to be used by dgemm.acquire, dgemm.commit, dgemm.wait and dgemm.release only; dgemm-assign-stage-phase erases dgemm.skip}}
+    dgemm.skip %wg of %ring : !ring
+  }
+}
