@@ -22,11 +22,11 @@ import subprocess
 import sys
 import tempfile
 
-READY_MADE = ["bias", "residual", "scale", "row_scale", "relu", "relu2", "gelu", "gelu_erf", "silu", "sigmoid", "tanh"]
+READY_MADE = ["bias", "residual", "alpha", "scale", "row_scale", "relu", "relu2", "gelu", "gelu_erf", "silu", "sigmoid", "tanh"]
 GATED = ["swiglu", "geglu", "swiglu+row_scale", "geglu+bias+residual"]
 LAYOUTS = ["dense", "contiguous", "masked"]
 CHAINS = ["bias+gelu", "bias+relu", "bias+silu+row_scale", "scale+bias+residual", "row_scale+residual", "bias+tanh+scale+residual",
-          "residual+relu2"]
+          "residual+relu2", "alpha+bias+gelu+scale"]
 CONFIGS = ["", "", "", "cluster = 2x1, rotate = false", "cluster = 1x2", "split_k = 2", "split_k = 3", "unroll = 2, rotate = false",
            "warpgroups = 2", "early_store = true", "pingpong = true", "block = 64x64x128, warpgroups = 1"]
 UNARY = ["arith.negf", "math.exp", "math.exp2", "math.log", "math.tanh", "math.erf", "math.sqrt", "math.rsqrt", "math.absf",

@@ -54,7 +54,7 @@ scripts/fuzz.sh --seconds=10 --bin="$directory/bin" || status=1
 
 # A few of what it draws by default.
 say "Checking epilogues on the emulator"
-scripts/check-epilogue-options.py --bin="$directory/bin" --count=33 --random=12 || status=1
+scripts/check-epilogue-options.py --bin="$directory/bin" --count=36 --random=12 || status=1
 
 say "Running the Python tests"
 PYTHONPATH=$ROOT/$directory/python .venv/bin/python -m pytest -q -p no:cacheprovider --junitxml="$results/pytest.xml" ||

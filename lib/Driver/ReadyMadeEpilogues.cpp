@@ -31,6 +31,11 @@ func.func @residual(%x: f32, %residual: f32 {dgemm.operand = #dgemm.epilogue_ope
   %y = arith.addf %x, %residual : f32
   return %y : f32
 })"},
+    {"alpha", R"(
+func.func @alpha(%x: f32, %alpha: f32 {dgemm.operand = #dgemm.epilogue_operand<name = "alpha", along = none, element = f32>}) -> f32 {
+  %y = arith.mulf %x, %alpha : f32
+  return %y : f32
+})"},
     {"scale", R"(
 func.func @scale(%x: f32, %scale: f32 {dgemm.operand = #dgemm.epilogue_operand<name = "scale", along = none, element = f32>}) -> f32 {
   %y = arith.mulf %x, %scale : f32

@@ -96,6 +96,18 @@ def test_dense_operands(dtype, shape):
     assert difference(result, x.wide_a @ x.wide_b.T + 2 * other.astype(np.float64)) < LIMITS["f32"]
 
 
+def test_alpha():
+    """A scalar on the device serves every value; a number in the function is a constant of the kernel."""
+    x = make_operands("f32")
+    alpha, sums = np.full(1, 0.37, np.float32), x.wide_a @ x.wide_b.T
+    scaled = dgemm.epilogue(lambda x, alpha: alpha * x, alpha=alpha)
+    for value in (0.37, -2.5):
+        alpha[0] = value
+        dgemm.fp8_gemm_nt((x.a, x.scale_a), (x.b, x.scale_b), x.d, epilogue=scaled)
+        assert difference(x.d, value * sums) < LIMITS["f32"]
+    assert difference(run(lambda x: 0.37 * x, x), 0.37 * sums) < LIMITS["f32"]
+
+
 def test_several_operands_in_the_order_of_the_function():
     x = make_operands()
     rng = np.random.default_rng(2)

@@ -165,8 +165,8 @@ private:
   llvm::cl::opt<std::string> epilogue{
       "epilogue",
       llvm::cl::desc(
-          "What becomes of the sums before they are stored: bias, residual, scale, row_scale, relu, relu2, gelu, "
-          "gelu_erf, silu, sigmoid, tanh, swiglu, geglu, with + between several, or a file of MLIR functions"),
+          "What becomes of the sums before they are stored: bias, residual, alpha, scale, row_scale, relu, relu2, "
+          "gelu, gelu_erf, silu, sigmoid, tanh, swiglu, geglu, with + between several, or a file of MLIR functions"),
       llvm::cl::value_desc("name+...|file.mlir"), llvm::cl::cat(category)};
   llvm::cl::opt<bool> scaleBK{"scale-b-k-innermost",
                               llvm::cl::desc("Scales of B by row or 1x128 lie as [N, K/128], row-major"),
