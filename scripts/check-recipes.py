@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 
-GRANULARITIES = ["tensor", "row", "1x128", "128x128"]
+GRANULARITIES = ["tensor", "row", "1x128", "128x128", "none"]
 PAIRS = list(itertools.product(GRANULARITIES, GRANULARITIES))
 CONFIGS = ["", "", "", "cluster = 2x1, rotate = false", "cluster = 1x2", "split_k = 2", "split_k = 3", "unroll = 2, rotate = false",
            "warpgroups = 2", "serpentine = true", "rotate = true, unroll = 1", "early_store = true", "early_store = true, warpgroups = 2", "pingpong = true",
@@ -45,7 +45,7 @@ def make_problem(seed, index):
         flags.append("--accumulate")
     flags.append(f"--m={m}")
     run.append(f"--m={m}")
-    if {a, b} <= {"tensor", "row"} and r.random() < 0.6:
+    if {a, b} <= {"tensor", "row", "none"} and r.random() < 0.6:
         flags.append(f"--accuracy={r.choice(['fast', 'fast', 'balanced'])}")
     config = r.choice(CONFIGS)
     if "cluster" in config and k % 16:
@@ -59,7 +59,7 @@ def make_problem(seed, index):
     if r.random() < 0.2:
         flags.append("--dynamic=m")
     for letter, granularity, rows in (("a", a, m), ("b", b, n)):
-        if granularity != "tensor" and r.random() < 0.2:
+        if granularity not in ("tensor", "none") and r.random() < 0.2:
             flags += scale_strides(r, letter, granularity, rows, k)
     return flags, run
 

@@ -65,7 +65,7 @@ void dgemm_problem_destroy(dgemm_problem *problem);
  * Error: there is no such field, or it does not take this value. */
 char *dgemm_problem_set_int(dgemm_problem *problem, const char *field, int64_t value);
 /*   layout                           "dense", "contiguous", "masked", "offsets", "k_grouped" or "batched"
- *   scale_a, scale_b                 "tensor", "row", "1x128" or "128x128": what has a scale of its own
+ *   scale_a, scale_b                 "tensor", "row", "1x128" or "128x128": what has a scale of its own; or "none"
  *   a_type, b_type                   "f8E4M3FN" or "f8E5M2"
  *   out_type                         "bf16", "f16" or "f32", or "f8E4M3FN" or "f8E5M2": quantised, with scales
  *   accuracy                         "exact", "balanced" or "fast"

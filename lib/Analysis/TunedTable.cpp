@@ -129,6 +129,8 @@ ArrayRef<TunedTable> TunedTable::getShipped() {
 }
 
 static std::string getScaleName(ScaledAttr scaled) {
+  if (!scaled.hasScales())
+    return "none";
   if (scaled.variesAlongK())
     return llvm::formatv("{0}x{1}", scaled.getRows(), scaled.getK());
   return scaled.isForEachRow() ? "row" : "tensor";

@@ -60,7 +60,10 @@ public:
     auto blocks = ScaledAttr::get(builder.getContext(), d().getElementType(), 1, kScaleBlock, builder.getF32Type());
     return scales(hasAs(), blocks, shape.m, columnsOfD, shape.scaleDNInnermost, /*pitch=*/0);
   }
+  /// Null if the layout has no operand for its groups.
   MemRefType groups() {
+    if (!readsGroups(shape.layout))
+      return {};
     bool isOfRows = shape.layout == GemmLayout::Contiguous;
     return MemRefType::get({extent(isOfRows ? shape.m : shape.groups)}, builder.getI32Type());
   }
@@ -113,6 +116,8 @@ private:
     }
   }
   static ScaledAttr scaled(mlir::MLIRContext *context, ElementType type, ScaleGranularity granularity) {
+    if (granularity == ScaleGranularity::None)
+      return ScaledAttr::getWithoutScales(element(context, type));
     bool isForEachRow = granularity == ScaleGranularity::Row || granularity == ScaleGranularity::RowBlock;
     bool isWhole = granularity == ScaleGranularity::Tensor || granularity == ScaleGranularity::Row;
     int64_t block = isWhole ? ScaledAttr::kFull : kScaleBlock;
@@ -143,9 +148,11 @@ private:
     return type(element, hasGroups, rows, columns, std::pair<int64_t, int64_t>(pitch ? pitch : columns, 1), step);
   }
   /// The scales of an operand with these rows and columns; the outer dimension is innermost if `isTransposed`. `pitch`
-  /// is the stride of the dimension that is not innermost; 0 where lines follow each other.
+  /// is the stride of the dimension that is not innermost; 0 where lines follow each other. Null for no scales.
   MemRefType scales(bool hasGroups, ScaledAttr scaled, int64_t operandRows, int64_t operandColumns, bool isTransposed,
                     int64_t pitch) {
+    if (!scaled.hasScales())
+      return {};
     int64_t rows = blocks(operandRows, scaled.getRows()), columns = blocks(operandColumns, scaled.getK());
     if (scaled.isForEachRow())
       std::swap(rows, columns);
@@ -237,10 +244,12 @@ static llvm::Error checkRecipe(const GemmShape &shape) {
     return makeError(
         llvm::formatv("expected scales of D with N innermost of an FP8 D only, but got {0}", toString(shape.outType)));
   for (auto [name, scale] : {std::pair("A", shape.scaleA), {"B", shape.scaleB}})
-    if (shape.accuracy != Accuracy::Exact && scale != ScaleGranularity::Tensor && scale != ScaleGranularity::Row)
-      return makeError(llvm::formatv("expected scales of {0} by tensor or row for {1} accuracy, as those by {2} are "
-                                     "multiplied in for each 128 of K",
-                                     name, toString(shape.accuracy), toString(scale)));
+    if (shape.accuracy != Accuracy::Exact &&
+        (scale == ScaleGranularity::RowBlock || scale == ScaleGranularity::SquareBlock))
+      return makeError(
+          llvm::formatv("expected scales of {0} by tensor, row or none for {1} accuracy, as those by {2} are "
+                        "multiplied in for each 128 of K",
+                        name, toString(shape.accuracy), toString(scale)));
   std::tuple<const char *, bool, ScaleGranularity> orders[] = {{"A", shape.scaleAKInnermost, shape.scaleA},
                                                                {"B", shape.scaleBKInnermost, shape.scaleB}};
   for (auto [name, isKInnermost, granularity] : orders)
@@ -335,43 +344,44 @@ static DivisorsAttr makeDivisors(mlir::MLIRContext *context, const GemmShape &sh
 static void buildFunction(mlir::ImplicitLocOpBuilder &b, const GemmShape &shape, EpilogueAttr epilogue,
                           llvm::StringRef entry) {
   ProblemTypes types(b.getContext(), shape, epilogue);
-  SmallVector<Type> operands = {types.a(), types.scaleA(), types.b(), types.scaleB(), types.d()};
-  if (readsGroups(shape.layout))
-    operands.push_back(types.groups());
+  SmallVector<Type> operands = {types.a(), types.scaleA(), types.b(), types.scaleB(), types.d(), types.groups()};
   size_t firstOfEpilogue = operands.size();
   if (epilogue)
     for (EpilogueOperandAttr operand : epilogue.getOperands())
       operands.push_back(types.epilogue(operand));
   size_t endOfEpilogue = operands.size();
-  if (MemRefType scaleD = types.scaleD())
-    operands.push_back(scaleD);
-  auto func = mlir::func::FuncOp::create(b, entry, b.getFunctionType(operands, {}));
+  operands.push_back(types.scaleD());
+  auto given = llvm::make_filter_range(operands, [](Type type) { return !!type; });
+  auto func = mlir::func::FuncOp::create(b, entry, b.getFunctionType(llvm::to_vector(given), {}));
   func->setAttr(kKernelAttr, b.getUnitAttr());
   mlir::Block *body = func.addEntryBlock();
   b.setInsertionPointToStart(body);
+  auto *argument = body->args_begin();
+  SmallVector<Value> values =
+      llvm::map_to_vector(operands, [&](Type type) { return type ? Value(*argument++) : Value(); });
   GemmBuilder gemm(b, b.getLoc());
-  gemm.lhs(body->getArgument(0), body->getArgument(1), types.lhsGranularity());
-  gemm.rhs(body->getArgument(2), body->getArgument(3), types.rhsGranularity());
-  gemm.out(body->getArgument(4)).divisible(makeDivisors(b.getContext(), shape)).pdl(shape.pdl);
+  gemm.lhs(values[0], values[1], types.lhsGranularity());
+  gemm.rhs(values[2], values[3], types.rhsGranularity());
+  gemm.out(values[4]).divisible(makeDivisors(b.getContext(), shape)).pdl(shape.pdl);
   gemm.accumulate(shape.accumulate);
   gemm.accuracy(*symbolizeAccuracyKind(toString(shape.accuracy)));
   if (shape.layout == GemmLayout::Contiguous)
-    gemm.contiguous(body->getArgument(5), shape.rowAlignment);
+    gemm.contiguous(values[5], shape.rowAlignment);
   if (shape.layout == GemmLayout::Masked)
-    gemm.masked(body->getArgument(5));
+    gemm.masked(values[5]);
   if (shape.layout == GemmLayout::Offsets)
-    gemm.offsets(body->getArgument(5), shape.rowAlignment);
+    gemm.offsets(values[5], shape.rowAlignment);
   if (shape.layout == GemmLayout::KGrouped)
-    gemm.kGrouped(body->getArgument(5), shape.rowAlignment);
+    gemm.kGrouped(values[5], shape.rowAlignment);
   if (shape.layout == GemmLayout::Batched)
     gemm.batched();
   bool isOfGroups = shape.layout == GemmLayout::Masked || shape.layout == GemmLayout::Offsets;
   if (shape.expectedM && (isOfGroups || shape.m == kDynamic))
     gemm.expectRows(shape.expectedM);
   if (epilogue)
-    gemm.epilogue(epilogue, body->getArguments().slice(firstOfEpilogue, endOfEpilogue - firstOfEpilogue));
-  if (operands.size() > endOfEpilogue)
-    gemm.quantized(body->getArgument(endOfEpilogue));
+    gemm.epilogue(epilogue, ArrayRef(values).slice(firstOfEpilogue, endOfEpilogue - firstOfEpilogue));
+  if (values.back())
+    gemm.quantized(values.back());
   gemm.create();
   mlir::func::ReturnOp::create(b);
 }
@@ -386,13 +396,15 @@ llvm::StringRef dgemm::toString(ScaleGranularity granularity) {
     return "1x128";
   case ScaleGranularity::SquareBlock:
     return "128x128";
+  case ScaleGranularity::None:
+    return "none";
   }
   llvm_unreachable("no other granularity");
 }
 
 std::optional<ScaleGranularity> dgemm::parseScaleGranularity(llvm::StringRef name) {
-  for (ScaleGranularity granularity :
-       {ScaleGranularity::Tensor, ScaleGranularity::Row, ScaleGranularity::RowBlock, ScaleGranularity::SquareBlock})
+  for (ScaleGranularity granularity : {ScaleGranularity::Tensor, ScaleGranularity::Row, ScaleGranularity::RowBlock,
+                                       ScaleGranularity::SquareBlock, ScaleGranularity::None})
     if (name == toString(granularity))
       return granularity;
   return std::nullopt;

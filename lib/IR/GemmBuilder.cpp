@@ -111,6 +111,9 @@ GemmOp GemmBuilder::create() {
   auto toAttr = [&](std::optional<int64_t> value) {
     return value ? builder.getI64IntegerAttr(*value) : mlir::IntegerAttr();
   };
+  auto toBlock = [&](Value scale, ArrayRef<int64_t> block) {
+    return scale ? builder.getDenseI64ArrayAttr(block) : mlir::DenseI64ArrayAttr();
+  };
   mlir::ArrayAttr roles;
   if (fused && !epilogueOperands.empty())
     roles = builder.getArrayAttr(llvm::to_vector_of<mlir::Attribute>(fused.getOperands()));
@@ -118,9 +121,8 @@ GemmOp GemmBuilder::create() {
   auto gemm = GemmOp::create(builder, location, tensor ? mlir::TypeRange(tensor) : mlir::TypeRange(), a, scaleA, b,
                              scaleB, d, groups, epilogueOperands, scaleD, layout, toAttr(alignment),
                              toAttr(expectedRows), divisors, accuracyKind, accumulates, isDependent,
-                             builder.getDenseI64ArrayAttr(lhsGranularity), builder.getDenseI64ArrayAttr(rhsGranularity),
-                             scaleD ? builder.getDenseI64ArrayAttr(outGranularity) : mlir::DenseI64ArrayAttr(), roles,
-                             fused && fused.getGated(), chosen);
+                             toBlock(scaleA, lhsGranularity), toBlock(scaleB, rhsGranularity),
+                             toBlock(scaleD, outGranularity), roles, fused && fused.getGated(), chosen);
   if (fused)
     buildEpilogue(builder, location, fused, gemm.getEpilogue());
   return gemm;

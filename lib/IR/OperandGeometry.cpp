@@ -264,7 +264,9 @@ static LogicalResult verifySharedMemory(Operation *op, ConfigAttr config, Proble
 LogicalResult dgemm::verifyGatedColumns(function_ref<InFlightDiagnostic()> emitError, ScaledAttr rhs, int64_t n,
                                         DivisorsAttr divisors) {
   if (rhs.isForEachRow())
-    return emitError() << "expected B to be scaled by [128, 128] or [full, full] for a gated epilogue, but got " << rhs;
+    return emitError()
+           << "expected B to be scaled by [128, 128] or [full, full] or not at all for a gated epilogue, but got "
+           << rhs;
   int64_t known = ShapedType::isDynamic(n) || n < 0 ? (divisors ? divisors.getN() : 1) : n;
   int64_t wanted = rhs.getRows() == kScaleBlock ? 2 * kScaleBlock : 2;
   if (known % wanted == 0)

@@ -62,6 +62,8 @@ LogicalResult ScaledAttr::verify(function_ref<InFlightDiagnostic()> emitError, T
                                  Type scale) {
   if (!isa<Float8E4M3FNType, Float8E5M2Type>(element))
     return emitError() << "expected elements of type f8E4M3FN or f8E5M2, but got " << element;
+  if (!scale)
+    return rows == kFull && k == kFull ? success() : emitError() << "expected a block of rows and K only with scales";
   if (!scale.isF32())
     return emitError() << "expected scales of type f32, but got " << scale;
   bool isBlock = k == kScaleBlock && (rows == 1 || rows == kScaleBlock);
@@ -126,7 +128,10 @@ std::optional<Operand> ProblemAttr::getGroupOperand(Layout layout) {
 }
 
 SmallVector<Operand> ProblemAttr::getOperands() const {
-  SmallVector<Operand> operands = {Operand::A, Operand::ScaleA, Operand::B, Operand::ScaleB, Operand::D};
+  SmallVector<Operand> operands;
+  for (Operand operand : {Operand::A, Operand::ScaleA, Operand::B, Operand::ScaleB, Operand::D})
+    if (!isScale(operand) || getScaledOf(operand).hasScales())
+      operands.push_back(operand);
   if (std::optional<Operand> groups = getGroupOperand(getLayout()))
     operands.push_back(*groups);
   for (size_t i = 0, e = getEpilogue() ? getEpilogue().getOperands().size() : 0; i < e; ++i)

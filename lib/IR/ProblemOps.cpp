@@ -27,17 +27,21 @@ static SmallVector<int64_t> getSizes(GemmOp op) {
 }
 
 SmallVector<std::pair<Operand, Value>> GemmOp::getRoles() {
-  SmallVector<std::pair<Operand, Value>> roles = {{Operand::A, getLhs()},
-                                                  {Operand::ScaleA, getLhsScale()},
-                                                  {Operand::B, getRhs()},
-                                                  {Operand::ScaleB, getRhsScale()},
-                                                  {Operand::D, getOut()}};
+  SmallVector<std::pair<Operand, Value>> roles;
+  auto add = [&](Operand operand, Value value) {
+    if (value)
+      roles.emplace_back(operand, value);
+  };
+  add(Operand::A, getLhs());
+  add(Operand::ScaleA, getLhsScale());
+  add(Operand::B, getRhs());
+  add(Operand::ScaleB, getRhsScale());
+  add(Operand::D, getOut());
   if (getGroups())
-    roles.emplace_back(*ProblemAttr::getGroupOperand(getLayout()), getGroups());
+    add(*ProblemAttr::getGroupOperand(getLayout()), getGroups());
   for (auto [i, value] : llvm::enumerate(getEpilogueOperands()))
-    roles.emplace_back(getEpilogueOperand(i), value);
-  if (getOutScale())
-    roles.emplace_back(Operand::ScaleD, getOutScale());
+    add(getEpilogueOperand(i), value);
+  add(Operand::ScaleD, getOutScale());
   return roles;
 }
 
@@ -65,8 +69,10 @@ ProblemAttr GemmOp::getProblem() {
   for (auto [operand, value] : getRoles())
     if (SmallVector<int64_t> own = *getStrides(operand, cast<ShapedType>(value.getType())); !own.empty())
       strides.push_back(builder.getNamedAttr(stringifyOperand(operand), builder.getDenseI64ArrayAttr(own)));
-  auto scaled = [&](ShapedType type, ArrayRef<int64_t> granularity, Value scale) {
-    return ScaledAttr::get(getContext(), type.getElementType(), granularity[0], granularity[1],
+  auto scaled = [&](ShapedType type, std::optional<ArrayRef<int64_t>> block, Value scale) {
+    if (!block)
+      return ScaledAttr::getWithoutScales(type.getElementType());
+    return ScaledAttr::get(getContext(), type.getElementType(), (*block)[0], (*block)[1],
                            cast<ShapedType>(scale.getType()).getElementType());
   };
   QuantizedAttr quantized;
@@ -255,14 +261,21 @@ static FailureOr<QuantizedAttr> verifyQuantized(GemmOp op) {
 /// C1 and C2. Returns the problem without sizes; null after an error.
 static ProblemAttr verifyRecipe(GemmOp op) {
   Type f32 = Float32Type::get(op.getContext());
-  auto getScaled = [&](StringRef name, ShapedType type, ArrayRef<int64_t> block) -> ScaledAttr {
+  auto getScaled = [&](StringRef name, ShapedType type, std::optional<ArrayRef<int64_t>> block,
+                       Value scale) -> ScaledAttr {
     auto emitError = [&] { return op.emitOpError() << "'" << name << "': "; };
-    if (block.size() != 2)
-      return emitError() << "expected scales by a block of rows and K, but got " << block.size() << " extents", nullptr;
-    return ScaledAttr::getChecked(emitError, op.getContext(), type.getElementType(), block[0], block[1], f32);
+    if (!!block != !!scale)
+      return emitError() << "expected scales to come with a block of rows and K", nullptr;
+    if (!block)
+      return ScaledAttr::getChecked(emitError, op.getContext(), type.getElementType(), ScaledAttr::kFull,
+                                    ScaledAttr::kFull, Type());
+    if (block->size() != 2)
+      return emitError() << "expected scales by a block of rows and K, but got " << block->size() << " extents",
+             nullptr;
+    return ScaledAttr::getChecked(emitError, op.getContext(), type.getElementType(), (*block)[0], (*block)[1], f32);
   };
-  ScaledAttr lhs = getScaled("lhs", op.getLhsType(), op.getLhsGranularity());
-  ScaledAttr rhs = lhs ? getScaled("rhs", op.getRhsType(), op.getRhsGranularity()) : nullptr;
+  ScaledAttr lhs = getScaled("lhs", op.getLhsType(), op.getLhsGranularity(), op.getLhsScale());
+  ScaledAttr rhs = lhs ? getScaled("rhs", op.getRhsType(), op.getRhsGranularity(), op.getRhsScale()) : nullptr;
   Type out = op.getOutType().getElementType();
   if (!rhs)
     return nullptr;

@@ -131,15 +131,21 @@ void dgemm::printScales(OpAsmPrinter &printer, Operation *, Value rows, Value co
 
 ParseResult dgemm::parseScaleTypes(OpAsmParser &parser, const OptionalOperand &rows, const OptionalOperand &columns,
                                    Type &rowsType, Type &columnsType) {
-  if (rows && (parser.parseComma() || parser.parseType(rowsType)))
-    return failure();
-  return failure(columns && (parser.parseComma() || parser.parseType(columnsType)));
+  return failure(parseScaleType(parser, rows, rowsType) || parseScaleType(parser, columns, columnsType));
 }
 
-void dgemm::printScaleTypes(OpAsmPrinter &printer, Operation *, Value rows, Value columns, Type, Type) {
+void dgemm::printScaleTypes(OpAsmPrinter &printer, Operation *op, Value rows, Value columns, Type, Type) {
   for (Value scales : {rows, columns})
-    if (scales)
-      printer << ", " << scales.getType();
+    printScaleType(printer, op, scales, Type());
+}
+
+ParseResult dgemm::parseScaleType(OpAsmParser &parser, const OptionalOperand &scale, Type &type) {
+  return failure(scale && (parser.parseComma() || parser.parseType(type)));
+}
+
+void dgemm::printScaleType(OpAsmPrinter &printer, Operation *, Value scale, Type) {
+  if (scale)
+    printer << ", " << scale.getType();
 }
 
 //===----------------------------------------------------------------------===//

@@ -200,11 +200,12 @@ Value KernelBody::createKBlock(Value k, FragType fragType, Value acc) {
 }
 
 Value KernelBody::scaleSum(Value acc) {
-  if (lhs().variesAlongK() && rhs().variesAlongK())
+  auto isOfSum = [](ScaledAttr scaled) { return scaled.hasScales() && !scaled.variesAlongK(); };
+  if (!isOfSum(lhs()) && !isOfSum(rhs()))
     return acc;
   Value zero = arith::ConstantIndexOp::create(b, 0);
-  Value columnScales = rhs().variesAlongK() ? Value() : loadColumnScales(zero);
-  Value rowScales = lhs().variesAlongK() ? Value() : loadRowScales(zero);
+  Value columnScales = isOfSum(rhs()) ? loadColumnScales(zero) : Value();
+  Value rowScales = isOfSum(lhs()) ? loadRowScales(zero) : Value();
   return PromoteOp::create(b, acc.getType(), acc, rowScales, columnScales, columnScales ? tiles.getTileN() : Value(),
                            ZeroOp::create(b, acc.getType()));
 }

@@ -14,7 +14,7 @@ from typing import Any
 from . import _assembler, _check, _device, _dgemm, _env, _jit, _recipes, _settings
 from ._errors import CompileError, SlowKernelError
 from ._kernel import Kernel
-from ._problem import ACCURACIES, DYNAMIC, LAYOUTS, ONE_MATRIX, Problem
+from ._problem import ACCURACIES, DYNAMIC, LAYOUTS, ONE_MATRIX, SAME_ALONG_K, Problem
 
 
 def make_problem(n: int, k: int, layout: str, groups: int | None, row_alignment: int | None = None, m: int = DYNAMIC,
@@ -57,9 +57,9 @@ def _read_recipe(recipe_a: Any = "1x128", recipe_b: Any = "128x128", a_type: Any
         if order and granularity not in allowed:
             raise ValueError(f"{name} is True with scales for '{granularity}'; {_check.allowed(map(repr, allowed))}")
     _check.choice("accuracy", accuracy, ACCURACIES)
-    if accuracy != "exact" and not {of_a, of_b} <= {"tensor", "row"}:
-        raise ValueError(f"accuracy is '{accuracy}' with scales for '{of_a}' and '{of_b}'; it is allowed with 'tensor' and 'row', which do "
-                         "not vary along K")
+    if accuracy != "exact" and not {of_a, of_b} <= set(SAME_ALONG_K):
+        raise ValueError(f"accuracy is '{accuracy}' with scales for '{of_a}' and '{of_b}'; it is allowed with "
+                         "'tensor', 'row' and 'none', which do not vary along K")
     return {"scale_a": of_a, "scale_b": of_b, "accuracy": accuracy, "a_type": _recipes.fp8_type("a_type", a_type),
             "b_type": _recipes.fp8_type("b_type", b_type), "out": _recipes.out_type("out", out),
             "scale_a_k_innermost": bool(scale_a_k_innermost), "scale_b_k_innermost": bool(scale_b_k_innermost),
@@ -91,7 +91,7 @@ def compile(n: int, k: int, m: int | None = None, *, layout: str = "dense", grou
         row_alignment: contiguous, offsets and k_grouped (columns of K): groups start at multiples of it.
         lda, ldb, ldd: elements from row to row; 0 for rows without padding.
         recipe_a, recipe_b: the block of A and B that one scale covers: "tensor", "row" (a token of A, a channel of B), "1x128"
-            or "128x128"; or a torch.nn.functional.ScalingType.
+            or "128x128"; or a torch.nn.functional.ScalingType; or "none" for no scales.
         scale_a_k_innermost, scale_b_k_innermost: scales of "row" or "1x128" are [rows, K/128] row-major instead of rows
             innermost.
         scale_b_n_innermost: "128x128" scales of B are N-innermost.

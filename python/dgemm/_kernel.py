@@ -131,7 +131,8 @@ class Kernel:
             raise CompileError(str(error)) from None
 
     def launch_on(self, *tensors: Any, stream: int | None = None) -> None:
-        """Launches on tensors in the order a, scale_a, b, scale_b, d, and m_indices, masked_m or offsets where grouped.
+        """Launches on tensors in the order a, scale_a, b, scale_b, d, and m_indices, masked_m or offsets where grouped. The
+        scale of an operand without scales is None.
 
         `stream` is a CUstream; without it, the current one of the library of `a`. NumPy arrays run on the emulator.
         Raises ValueError or TypeError, naming the tensor, if they do not match this kernel's problem.
@@ -157,9 +158,9 @@ class Kernel:
         count = 6 if names[5] else 5
         if len(tensors) != count:
             raise TypeError(f"launch_on got {len(tensors)} tensors; this kernel takes {', '.join(filter(None, names))}")
-        operands = view_all(names, tensors + (None,) * (6 - count))
-        problem, sizes = analyze(operands, wanted.layout, wanted.row_alignment, 
-                                 Recipe(wanted.scale_a, wanted.scale_b, wanted.accuracy, wanted.accumulate, wanted.k == DYNAMIC))
+        recipe = Recipe(wanted.scale_a, wanted.scale_b, wanted.accuracy, wanted.accumulate, wanted.k == DYNAMIC)
+        operands = view_all(names, tensors + (None,) * (6 - count), recipe)
+        problem, sizes = analyze(operands, wanted.layout, wanted.row_alignment, recipe)
         problem = replace(problem, pdl=wanted.pdl)
         if sizes["M"] == wanted.m:
             problem = replace(problem, m=wanted.m).canonical()

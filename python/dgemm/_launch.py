@@ -39,11 +39,11 @@ class Operation:
                 raise ValueError("epilogue is given under torch.compile or another tracer of torch; allowed is None there")
             return _tracer.call(self.layout, tensors, arguments[6], self.recipe, self.alignment)
         expected_m = _check.integer("expected_m", arguments[6], 0)
-        operands = view_all(self.names, tensors, self.trace, others)
+        operands = view_all(self.names, tensors, self.recipe, self.trace, others)
         first = next((t for t in tensors if not isinstance(t, _dgemm.TensorView)), None)
         device = operands.a.device_index
         stream = _tensors.current_stream(first, device) if device >= 0 else 0
-        aligned = not any(view.address % 16 for _, view in (*operands.items()[:5], *operands.epilogue)) and (
+        aligned = not any(view.address % 16 for _, view in (*operands.tensors(), *operands.epilogue)) and (
             operands.scale_d is None or operands.scale_d.address % 16 == 0)
         known = device >= 0 and aligned and self.launch(operands, expected_m, stream)
         if not known:

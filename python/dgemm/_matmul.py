@@ -72,7 +72,12 @@ def _arrange_blocks(name: str, scale: Any, rows: int, k: int) -> Any:
 
 
 def _arrange(name: str, scale: Any, granularity: str, rows: int, k: int) -> Any:
-    """The scales of an operand in the layout of kernels: [rows, along K]."""
+    """The scales of an operand in the layout of kernels: [rows, along K]. By the recipe "none" they are what is given, which
+    should be None."""
+    if granularity == "none":
+        return scale
+    if scale is None:
+        raise TypeError(f"{name} is None; allowed is a tensor of scales, or the recipe 'none'")
     shape = tuple(scale.shape)
     if granularity == "tensor":
         if any(extent != 1 for extent in shape):

@@ -36,12 +36,13 @@ _OUT_NAMES = {dtype: name for name, dtype in OUT_DTYPES.items()} | _FP8_NAMES
 
 @dataclass(frozen=True)
 class Operands:
-    """Views of one call. `groups` is m_indices, masked_m or offsets; `names` are the caller's names of the arguments."""
+    """Views of one call. An operand without scales has None for them. `groups` is m_indices, masked_m or offsets; `names` are
+    the caller's names of the arguments."""
 
     a: TensorView
-    scale_a: TensorView
+    scale_a: TensorView | None
     b: TensorView
-    scale_b: TensorView
+    scale_b: TensorView | None
     d: TensorView
     groups: TensorView | None
     names: tuple[str, str, str, str, str, str]
@@ -50,9 +51,15 @@ class Operands:
     scale_d: TensorView | None = None
     """The scales of a quantised D."""
 
-    def items(self):
+    def items(self, *facts):
+        """The name and the view of each operand that is given, with its element of each of `facts`, which are in the order of
+        `names`. Shorter facts leave the last operands out."""
         views = (self.a, self.scale_a, self.b, self.scale_b, self.d, self.groups)
-        return [(name, view) for name, view in zip(self.names, views) if view is not None]
+        return [each for each in zip(self.names, views, *facts) if each[1] is not None]
+
+    def tensors(self) -> list[tuple[str, TensorView]]:
+        """All but the groups, by name."""
+        return [(name, view) for name, view, _ in self.items(range(5))]
 
     @property
     def others(self) -> tuple[TensorView, ...]:
@@ -69,14 +76,23 @@ class Operands:
                 "scale_d": self.scale_d, **dict(self.epilogue)}.get(operand, self.groups)
 
 
-def view_all(names: tuple[str, ...], tensors: tuple[Any, ...], trace: _trace.Trace | None = None,
-             others: tuple[Any, ...] = ()) -> Operands:
-    """Views of the six operands of a call, of which the last has no name where there are no groups; and of `others`: those of
-    its epilogue, and the scales of D."""
+def _view_scale(name: str, tensor: Any, dtypes: tuple[str, ...], granularity: str) -> TensorView | None:
+    if granularity != "none":
+        return _tensors.view(name, tensor, dtypes)
+    if tensor is not None:
+        raise TypeError(f"{name} is a {type(tensor).__name__}; allowed is None by the recipe 'none'")
+    return None
+
+
+def view_all(names: tuple[str, ...], tensors: tuple[Any, ...], recipe: Recipe = DEFAULT_RECIPE,
+             trace: _trace.Trace | None = None, others: tuple[Any, ...] = ()) -> Operands:
+    """Views of the six operands of a call by this recipe, of which the last has no name where there are no groups; and of
+    `others`: those of its epilogue, and the scales of D."""
     wanted = () if trace is None else trace.names
     quantized = len(others) > len(wanted)
-    views = [_tensors.view(name, tensor, dtypes) if name else None
-             for name, tensor, dtypes in zip(names, tensors, _QUANTIZED_DTYPES if quantized else _DTYPES)]
+    views = [_view_scale(name, tensor, dtypes, granularity) if name else None
+             for name, tensor, dtypes, granularity in zip(names, tensors, _QUANTIZED_DTYPES if quantized else _DTYPES,
+                                                          ("", recipe.scale_a, "", recipe.scale_b, "", ""))]
     known = tuple((name, _tensors.view(name, tensor, tuple(_trace.OPERAND_DTYPES))) for name, tensor in zip(wanted, others))
     scale_d = _tensors.view(names[4].replace("[0]", "[1]"), others[-1], ("float32",)) if quantized else None
     return Operands(*views, names=names, epilogue=known, scale_d=scale_d)
@@ -84,7 +100,7 @@ def view_all(names: tuple[str, ...], tensors: tuple[Any, ...], trace: _trace.Tra
 
 def _check_types(operands: Operands) -> None:
     wanted = _DTYPES if operands.scale_d is None else _QUANTIZED_DTYPES
-    for (name, view), dtypes in zip(operands.items(), wanted):
+    for name, view, dtypes in operands.items(wanted):
         if view.dtype in dtypes:
             continue
         hint = ""
@@ -111,10 +127,11 @@ def _check_devices(operands: Operands) -> None:
 
 def _check_addresses(operands: Operands, problem: Problem) -> None:
     """Scales whose rows are innermost are read 16 bytes at a time, other scales one by one."""
-    wide = {1: is_for_each_row(problem.scale_a) and not problem.scale_a_k_innermost,
-            3: is_for_each_row(problem.scale_b) and not problem.scale_b_k_innermost}
-    for index, (name, view) in enumerate([*operands.items()[:5], *_scales_of_d(operands)]):
-        multiple = 16 if wide.get(index, True) else 4
+    one_by_one = {name for name, granularity, k_innermost in (
+        (operands.names[1], problem.scale_a, problem.scale_a_k_innermost),
+        (operands.names[3], problem.scale_b, problem.scale_b_k_innermost)) if k_innermost or not is_for_each_row(granularity)}
+    for name, view in [*operands.tensors(), *_scales_of_d(operands)]:
+        multiple = 4 if name in one_by_one else 16
         if view.address % multiple:
             raise ValueError(f"{name} starts at address {view.address:#x}; it must be a multiple of {multiple} bytes")
 
@@ -248,7 +265,7 @@ def _check_ranks(operands: Operands, layout: str, recipe: Recipe) -> None:
     ranks = {"dense": (2, 2, 2, 2, 2), "contiguous": (2, 2, 3, 3, 2), "offsets": (2, 2, 3, 3, 2), "k_grouped": (2, 2, 2, 2, 3),
              "masked": (3, 3, 3, 3, 3), "batched": (3, 3, 3, 3, 3)}[layout]
     meanings = ("[M, K]", _scale_meaning(recipe.scale_a, "M"), "[N, K]", _scale_meaning(recipe.scale_b, "N"), "[M, N]")
-    for (name, view), rank, meaning in zip(operands.items(), ranks, meanings):
+    for name, view, rank, meaning in operands.items(ranks, meanings):
         if view.ndim != rank:
             meaning = meaning if rank == 2 else "[G, " + meaning[1:]
             raise ValueError(f"{name} has {view.ndim} dimensions, shape {list(view.shape)}; allowed are {rank}, {meaning}")
@@ -301,8 +318,10 @@ def analyze(operands: Operands, layout: str, row_alignment: int, recipe: Recipe 
     _check_shape(d_name, operands.d, d_front + (m, columns), f"[M, {'N/2' if gated else 'N'}] with M of {a_name} and N of {b_name}" +
                  (", as the function of the epilogue takes two elements" if gated else ""))
     of_a, of_b = recipe.scale_a, recipe.scale_b
-    _check_shape(sa_name, operands.scale_a, front + scale_shape(of_a, m, k), _scale_meaning(of_a, "M"))
-    _check_shape(sb_name, operands.scale_b, b_front + scale_shape(of_b, n, k), _scale_meaning(of_b, "N"))
+    if operands.scale_a is not None:
+        _check_shape(sa_name, operands.scale_a, front + scale_shape(of_a, m, k), _scale_meaning(of_a, "M"))
+    if operands.scale_b is not None:
+        _check_shape(sb_name, operands.scale_b, b_front + scale_shape(of_b, n, k), _scale_meaning(of_b, "N"))
     if operands.scale_d is not None:
         _check_shape(operands.scale_d_name, operands.scale_d, d_front + scale_shape("1x128", m, columns),
                      f"[M, {'ceil(N/256)' if gated else 'ceil(N/128)'}]: a scale for each row and 128 columns of {d_name}")

@@ -22,8 +22,10 @@ SHARED_B = ("dense", "k_grouped")
 """Layouts with one B."""
 PITCHES = ("lda", "ldb", "ldd", "batch_stride_a", "batch_stride_b", "batch_stride_d", "scale_a_pitch", "scale_b_pitch")
 """The strides of rows, of matrices, and of lines of scales."""
-GRANULARITIES = ("tensor", "row", "1x128", "128x128")
-"""The block of A (rows: tokens) or of B (rows: channels) that one scale covers."""
+GRANULARITIES = ("tensor", "row", "1x128", "128x128", "none")
+"""The block of A (rows: tokens) or of B (rows: channels) that one scale covers; "none" for no scales."""
+SAME_ALONG_K = ("tensor", "row", "none")
+"""Granularities whose scales, if any, do not vary along K."""
 ACCURACIES = ("exact", "balanced", "fast")
 FP8_DTYPES = {"e4m3": "float8_e4m3fn", "e5m2": "float8_e5m2"}
 OUT_DTYPES = {"bf16": "bfloat16", "f16": "float16", "f32": "float32"}
@@ -68,7 +70,7 @@ def scale_shape(granularity: str, rows: int, k: int) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class Problem:
-    """D[M, N] = A[M, K] x B[N, K]^T with FP8 operands that have scales.
+    """D[M, N] = A[M, K] x B[N, K]^T with FP8 operands that may have scales.
 
     One kernel serves every M unless `m` is given, and every multiple of `k_divisor` where `k` is DYNAMIC. Sizes are in elements; a leading dimension of 0 means that rows
     follow each other without padding.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from ._problem import FP8_DTYPES, GRANULARITIES, OUT_DTYPES
+from ._problem import FP8_DTYPES, GRANULARITIES, OUT_DTYPES, SAME_ALONG_K
 
 # torch.nn.functional.ScalingType by name and by value, DeepGEMM's tuples of rows and columns, and our own names.
 _SPELLINGS = {"tensor": ("TensorWise", 0), "row": ("RowWise", 1), "1x128": ("BlockWise1x128", 4, (1, 128)),
-              "128x128": ("BlockWise128x128", 5, (128, 128))}
+              "128x128": ("BlockWise128x128", 5, (128, 128)), "none": ()}
 _NAMES = {spelling: name for name, spellings in _SPELLINGS.items() for spelling in (name, *spellings)}
 _UNSUPPORTED = {"BlockWise1x16": "NVFP4", 2: "NVFP4", "BlockWise1x32": "MXFP8 and MXFP4", 3: "MXFP8 and MXFP4",
                 "BlockWiseBlk32Ue8m0_32_8_EXT": "MXFP8"}
@@ -21,16 +21,16 @@ def _single(value: Any) -> Any:
     return value[0] if isinstance(value, (list, tuple)) and len(value) == 1 else value
 
 
-def granularity(name: str, value: Any) -> str:
-    """One of GRANULARITIES for the argument `name`. ValueError says what is allowed."""
+def granularity(name: str, value: Any, allowed: tuple[str, ...] = GRANULARITIES) -> str:
+    """One of `allowed` for the argument `name`. ValueError says what is allowed."""
     value = _single(value)
     key = tuple(value) if isinstance(value, list) else value
     if not isinstance(key, (str, int, tuple)) or isinstance(key, bool):
         key = getattr(value, "name", None)  # of an enumeration
     found = _NAMES.get(key)
-    if found is None:
+    if found not in allowed:
         why = _UNSUPPORTED.get(key, "") if isinstance(key, (str, int)) else ""
-        raise ValueError(f"{name} is {value!r}; allowed are {', '.join(map(repr, GRANULARITIES))}, and TensorWise, RowWise, "
+        raise ValueError(f"{name} is {value!r}; allowed are {', '.join(map(repr, allowed))}, and TensorWise, RowWise, "
                          "BlockWise1x128 and BlockWise128x128 of torch.nn.functional.ScalingType" +
                          (f"; Hopper has no {why}" if why else ""))
     return found
@@ -68,4 +68,4 @@ def check_swizzle(name: str, value: Any) -> None:
 
 def accuracy(granularities: tuple[str, str], use_fast_accum: bool) -> str:
     """"fast" if it is requested and no scale varies along K."""
-    return "fast" if use_fast_accum and all(name in ("tensor", "row") for name in granularities) else "exact"
+    return "fast" if use_fast_accum and all(name in SAME_ALONG_K for name in granularities) else "exact"

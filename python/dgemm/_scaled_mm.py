@@ -29,13 +29,13 @@ def scaled_mm(mat_a: Any, mat_b: Any, scale_a: Any, scale_recipe_a: Any, scale_b
             [N, ceil(K/128)], either order. BlockWise128x128: as torch has it, [ceil(K/128), ceil(rows/128)] with K innermost
             and padded to 4, or [ceil(rows/128), ceil(K/128)], K innermost.
         scale_recipe_a, scale_recipe_b: torch.nn.functional.ScalingType, its names or values, or "tensor", "row", "1x128",
-            "128x128"; any pair of them.
+            "128x128"; any pair of them. Or "none": the scale is then None, and the elements are used as they are.
         swizzle_a, swizzle_b: None or NO_SWIZZLE.
         bias: None, or [N] float32, bfloat16 or float16, added to each row before it is rounded.
         output_dtype: "bf16", "f16" or "f32", or torch's or NumPy's dtype.
         contraction_dim: () or (1, 0), which is K of both.
-        use_fast_accum: with TensorWise or RowWise scales, the tensor cores sum along all of K, with 13 bits after the leading
-            one; docs/emulator.md has the allowed error. It has no effect if scales vary along K.
+        use_fast_accum: with TensorWise, RowWise or no scales, the tensor cores sum along all of K, with 13 bits after the
+            leading one; docs/emulator.md has the allowed error. It has no effect if scales vary along K.
         out: [M, N] tensor for the result; None for a new one.
         a_type, b_type: the type of bytes of a library without FP8 (CuPy): "e4m3", the default, or "e5m2".
     Returns the result. Scales are copied if kernels do not take their layout: 1x128 scales with rows innermost whose number is

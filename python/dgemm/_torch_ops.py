@@ -18,7 +18,7 @@ from ._trace import load
 
 is_compiling = torch.compiler.is_dynamo_compiling
 
-_PAIRS = "Tensor a, Tensor scale_a, Tensor b, Tensor scale_b, Tensor(a!) d"
+_PAIRS = "Tensor a, Tensor? scale_a, Tensor b, Tensor? scale_b, Tensor(a!) d"
 # torch.library.custom_op takes seven times as long, which would delay the first call of a process.
 _library = torch.library.Library("dgemm", "DEF")
 
@@ -69,7 +69,7 @@ def _fake_scaled_mm(mat_a, mat_b, scale_a, scale_recipe_a, scale_b, scale_recipe
     return mat_a.new_empty((mat_a.shape[0], mat_b.shape[1]), dtype=getattr(torch, OUT_DTYPES[out_type]))
 
 
-_library.define("scaled_mm(Tensor mat_a, Tensor mat_b, Tensor scale_a, str scale_recipe_a, Tensor scale_b, str scale_recipe_b, "
+_library.define("scaled_mm(Tensor mat_a, Tensor mat_b, Tensor? scale_a, str scale_recipe_a, Tensor? scale_b, str scale_recipe_b, "
                 "str out_type, str accuracy='exact', Tensor? bias=None) -> Tensor",
                 # Inductor keeps the order of strides that was traced: K of both operands stays innermost.
                 tags=(torch.Tag.pt2_compliant_tag, torch.Tag.needs_fixed_stride_order))

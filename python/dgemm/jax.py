@@ -10,12 +10,14 @@ import jax.numpy as jnp
 from . import _check, _jax, _recipes, _settings
 from ._epilogue import Epilogue
 from ._epilogue import check as check_epilogue
-from ._problem import ACCURACIES, BLOCK, FP8_DTYPES, OUT_DTYPES, Problem, ceil_div, scale_shape
+from ._problem import ACCURACIES, BLOCK, FP8_DTYPES, GRANULARITIES, OUT_DTYPES, Problem, ceil_div, scale_shape
 from ._trace import OPERAND_DTYPES
 
 __all__ = ["gemm", "gemm_contiguous", "gemm_masked", "linear", "quantize", "scaled_mm"]
 
 _FP8_NAMES = {dtype: name for name, dtype in FP8_DTYPES.items()}
+_WITH_SCALES = tuple(name for name in GRANULARITIES if name != "none")
+"""A foreign function of XLA takes the scales of both operands."""
 
 
 # ----------------------------------------------------------------------------
@@ -56,7 +58,8 @@ def _multiply(a: Any, b: Any, ndims: tuple[int, int], out_dtype: Any, recipe_a: 
     """The product of two pairs with `ndims` dimensions. `groups` is the name, the array, and what it has a value for."""
     for name, pair in (("a", a), ("b", b)):
         _check.pair(name, pair, f"({name.upper()}, scale)")
-    of_a, of_b = _recipes.granularity("recipe_a", recipe_a), _recipes.granularity("recipe_b", recipe_b)
+    of_a = _recipes.granularity("recipe_a", recipe_a, _WITH_SCALES)
+    of_b = _recipes.granularity("recipe_b", recipe_b, _WITH_SCALES)
     _check.choice("accuracy", accuracy, ACCURACIES)
     if accuracy != "exact" and not {of_a, of_b} <= {"tensor", "row"}:
         raise ValueError(f"accuracy is '{accuracy}' with scales for '{of_a}' and '{of_b}'; it is allowed with 'tensor' and 'row', which do "
@@ -136,7 +139,8 @@ def scaled_mm(mat_a: Any, mat_b: Any, scale_a: Any, scale_recipe_a: Any, scale_b
     gemm: those of mat_b are [N, ceil(K/128)] for BlockWise1x128, [ceil(N/128), ceil(K/128)] for BlockWise128x128, [1, N] or [N, 1]
     for RowWise, one element for TensorWise.
     """
-    pair = _recipes.granularity("scale_recipe_a", scale_recipe_a), _recipes.granularity("scale_recipe_b", scale_recipe_b)
+    pair = tuple(_recipes.granularity(name, recipe, _WITH_SCALES)
+                 for name, recipe in (("scale_recipe_a", scale_recipe_a), ("scale_recipe_b", scale_recipe_b)))
     if getattr(mat_b, "ndim", None) != 2:
         raise ValueError(f"mat_b has shape {list(getattr(mat_b, 'shape', []))}; allowed is [K, N]")
 
@@ -151,7 +155,7 @@ def scaled_mm(mat_a: Any, mat_b: Any, scale_a: Any, scale_recipe_a: Any, scale_b
 
 def quantize(x: Any, granularity: str = "1x128", dtype: Any = "e4m3") -> tuple[jax.Array, jax.Array]:
     """[rows, K] in FP8 and its scales, as gemm takes them: the largest element that shares a scale becomes the largest of FP8."""
-    name = _recipes.granularity("granularity", granularity)
+    name = _recipes.granularity("granularity", granularity, _WITH_SCALES)
     if x.ndim != 2:
         raise ValueError(f"x has shape {list(x.shape)}; allowed are 2 dimensions")
     fp8 = jnp.dtype(FP8_DTYPES[_recipes.fp8_type("dtype", dtype)])

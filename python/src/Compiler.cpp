@@ -86,7 +86,7 @@ static GemmLayout readLayout(const std::string &name) {
 static ScaleGranularity readGranularity(const char *name, const std::string &value) {
   std::optional<ScaleGranularity> granularity = parseScaleGranularity(value);
   if (!granularity)
-    refuse(name, value, "'tensor', 'row', '1x128' and '128x128'");
+    refuse(name, value, "'tensor', 'row', '1x128', '128x128' and 'none'");
   return *granularity;
 }
 

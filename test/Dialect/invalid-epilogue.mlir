@@ -569,14 +569,14 @@ func.func @alone(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<
 // -----
 
 // C6: a tile of each half has one scale of B, or one of each block.
-// expected-error @+1 {{expected B to be scaled by [128, 128] or [full, full] for a gated epilogue, but got #dgemm.scaled<f8E4M3FN by [1, full] of f32>}}
+// expected-error @+1 {{expected B to be scaled by [128, 128] or [full, full] or not at all for a gated epilogue, but got #dgemm.scaled<f8E4M3FN by [1, full] of f32>}}
 #problem = #dgemm.problem<sizes = [64, 512, 512], lhs = <f8E4M3FN by [1, full] of f32>, rhs = <f8E4M3FN by [1, full] of f32>, epilogue = <result = 0, gated = true>>
 
 // -----
 
 // C6, of a dgemm.gemm.
 func.func @rows(%a: memref<?x?xf8E4M3FN>, %sa: memref<1x?xf32>, %b: memref<?x?xf8E4M3FN>, %sb: memref<1x?xf32>, %d: memref<?x?xbf16>) {
-  // expected-error @+1 {{'dgemm.gemm' op expected B to be scaled by [128, 128] or [full, full] for a gated epilogue, but got #dgemm.scaled<f8E4M3FN by [1, full] of f32>}}
+  // expected-error @+1 {{'dgemm.gemm' op expected B to be scaled by [128, 128] or [full, full] or not at all for a gated epilogue, but got #dgemm.scaled<f8E4M3FN by [1, full] of f32>}}
   dgemm.gemm dense lhs(%a scaled %sa by [1, full]) rhs(%b scaled %sb by [1, full]) out(%d) epilogue gated {
     ^bb0(%x: f32, %y: f32):
       %0 = arith.mulf %x, %y : f32

@@ -92,6 +92,45 @@ func.func @block(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<
 
 // -----
 
+// C2: scales come with their block.
+func.func @scales_without_block(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %d: memref<64x384xbf16>) {
+  // expected-error @+1 {{'dgemm.gemm' op 'lhs': expected scales to come with a block of rows and K}}
+  "dgemm.gemm"(%a, %sa, %b, %d) <{layout = 0 : i32, operandSegmentSizes = array<i32: 1, 1, 1, 0, 1, 0, 0, 0>}> ({})
+      : (memref<64x512xf8E4M3FN>, memref<4x64xf32>, memref<384x512xf8E4M3FN>, memref<64x384xbf16>) -> ()
+  return
+}
+
+// -----
+
+// C2: and a block with its scales.
+func.func @block_without_scales(%a: memref<64x512xf8E4M3FN>, %b: memref<384x512xf8E4M3FN>, %d: memref<64x384xbf16>) {
+  // expected-error @+1 {{'dgemm.gemm' op 'rhs': expected scales to come with a block of rows and K}}
+  "dgemm.gemm"(%a, %b, %d) <{layout = 0 : i32, rhsGranularity = array<i64: 128, 128>, operandSegmentSizes = array<i32: 1, 0, 1, 0, 1, 0, 0, 0>}> ({})
+      : (memref<64x512xf8E4M3FN>, memref<384x512xf8E4M3FN>, memref<64x384xbf16>) -> ()
+  return
+}
+
+// -----
+
+// C1: without scales, too, elements are FP8.
+func.func @elements_without_scales(%a: memref<64x512xbf16>, %b: memref<384x512xf8E4M3FN>, %d: memref<64x384xbf16>) {
+  // expected-error @+1 {{'dgemm.gemm' op 'lhs': expected elements of type f8E4M3FN or f8E5M2, but got 'bf16'}}
+  dgemm.gemm dense lhs(%a) rhs(%b) out(%d) : (memref<64x512xbf16>, memref<384x512xf8E4M3FN>, memref<64x384xbf16>)
+  return
+}
+
+// -----
+
+// A type stands for each operand that is given.
+func.func @types_of_no_scales(%a: memref<64x512xf8E4M3FN>, %sb: memref<3x4xf32>, %b: memref<384x512xf8E4M3FN>, %d: memref<64x384xbf16>) {
+  // expected-error @+2 {{expected ','}}
+  dgemm.gemm dense lhs(%a) rhs(%b scaled %sb by [128, 128]) out(%d)
+      : (memref<64x512xf8E4M3FN>, memref<384x512xf8E4M3FN>, memref<64x384xbf16>)
+  return
+}
+
+// -----
+
 // C2: a block has an extent.
 func.func @extent(%a: memref<64x512xf8E4M3FN>, %sa: memref<4x64xf32>, %b: memref<384x512xf8E4M3FN>, %sb: memref<3x4xf32>, %d: memref<64x384xbf16>) {
   // expected-error @+1 {{expected a positive extent or full}}

@@ -160,6 +160,12 @@ func.func private @scale_block() attributes {s = #dgemm.scaled<f8E5M2 by [full, 
 
 // -----
 
+// A problem has no operand for scales that there are not.
+// expected-error @+1 {{expected 'strides' of a, b, scale_b, d, but got 'scale_a'}}
+func.func private @strides_of_no_scales() attributes {s = #dgemm.problem<sizes = [-1, 384, 512], strides = {scale_a = array<i64: 1, 1>}, lhs = <f8E4M3FN>>}
+
+// -----
+
 // #dgemm.problem C3: fast accuracy leaves no place for scales that vary along K.
 // expected-error @+1 {{expected accuracy = exact with #dgemm.scaled<f8E4M3FN by [1, 128] of f32>, because its scales multiply each partial sum, but got fast}}
 func.func private @fast() attributes {s = #dgemm.problem<sizes = [-1, 384, 512], accuracy = fast>}

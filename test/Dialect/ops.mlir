@@ -29,6 +29,23 @@ func.func @gemm(%a: memref<?x512xf8E4M3FN>, %sa: memref<4x?xf32>, %b: memref<384
   return
 }
 
+// An operand without scales stands alone, and so does its type.
+// CHECK-LABEL: func.func @no_scales(
+// CHECK-SAME: %[[A:[a-z0-9]+]]: memref<?x512xf8E4M3FN>, %[[SA:[a-z0-9]+]]: memref<1x?xf32>, %[[B:[a-z0-9]+]]: memref<384x512xf8E5M2>, %[[SB:[a-z0-9]+]]: memref<3x4xf32>, %[[D:[a-z0-9]+]]: memref<?x384xbf16>)
+func.func @no_scales(%a: memref<?x512xf8E4M3FN>, %sa: memref<1x?xf32>, %b: memref<384x512xf8E5M2>, %sb: memref<3x4xf32>,
+                     %d: memref<?x384xbf16>) {
+  // CHECK: dgemm.gemm dense accuracy(fast) lhs(%[[A]]) rhs(%[[B]]) out(%[[D]]) : (memref<?x512xf8E4M3FN>, memref<384x512xf8E5M2>, memref<?x384xbf16>)
+  dgemm.gemm dense accuracy(fast) lhs(%a) rhs(%b) out(%d)
+      : (memref<?x512xf8E4M3FN>, memref<384x512xf8E5M2>, memref<?x384xbf16>)
+  // CHECK: dgemm.gemm dense lhs(%[[A]] scaled %[[SA]] by [1, full]) rhs(%[[B]]) out(%[[D]]) : (memref<?x512xf8E4M3FN>, memref<1x?xf32>, memref<384x512xf8E5M2>, memref<?x384xbf16>)
+  dgemm.gemm dense lhs(%a scaled %sa by [1, full]) rhs(%b) out(%d)
+      : (memref<?x512xf8E4M3FN>, memref<1x?xf32>, memref<384x512xf8E5M2>, memref<?x384xbf16>)
+  // CHECK: dgemm.gemm dense lhs(%[[A]]) rhs(%[[B]] scaled %[[SB]] by [128, 128]) out(%[[D]]) : (memref<?x512xf8E4M3FN>, memref<384x512xf8E5M2>, memref<3x4xf32>, memref<?x384xbf16>)
+  dgemm.gemm dense lhs(%a) rhs(%b scaled %sb by [128, 128]) out(%d)
+      : (memref<?x512xf8E4M3FN>, memref<384x512xf8E5M2>, memref<3x4xf32>, memref<?x384xbf16>)
+  return
+}
+
 // On tensors the result is D, which starts as the tensor in `out`.
 // CHECK-LABEL: func.func @tensors(
 func.func @tensors(%a: tensor<2x?x512xf8E4M3FN>, %sa: tensor<2x4x?xf32>, %b: tensor<2x384x512xf8E4M3FN>,

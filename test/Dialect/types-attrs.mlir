@@ -33,6 +33,11 @@ func.func private @config_more() attributes {
   some = #dgemm.config<loads = <b = evict_first>, tile = <split_k = 7, block = 64x168x128>,
                        order = <group_m = 3, even_waves = true>, schedule = <stages = 5, warpgroups = 1>>}
 
+// Scales are stated if there are any.
+// CHECK-LABEL: func.func private @scaled(
+// CHECK-SAME: by_row = #dgemm.scaled<f8E5M2 by [1, full] of f32>, none = #dgemm.scaled<f8E4M3FN>
+func.func private @scaled() attributes {by_row = #dgemm.scaled<f8E5M2 by [1, full] of f32>, none = #dgemm.scaled<f8E4M3FN>}
+
 // CHECK-LABEL: func.func private @machine(
 // CHECK-SAME: #dgemm.machine<name = "h200", multiprocessors = 132>
 func.func private @machine() attributes {test.machine = #dgemm.machine<multiprocessors = 132, name = "h200">}

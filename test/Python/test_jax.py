@@ -207,6 +207,8 @@ def test_wrong_options():
     (a, _), (b, _) = make(16, 256, "1x128"), make(128, 256, "128x128", 2)
     with pytest.raises(ValueError, match="recipe_a is '2x2'"):
         dgemm.jax.gemm(a, b, recipe_a="2x2")
+    with pytest.raises(ValueError, match="recipe_a is 'none'; allowed are 'tensor', 'row', '1x128', '128x128', and"):
+        dgemm.jax.gemm((a[0], None), b, recipe_a="none")
     with pytest.raises(ValueError, match="out_dtype is 'int8'"):
         dgemm.jax.gemm(a, b, "int8")
     with pytest.raises(ValueError, match="accuracy is 'fast' with scales for '1x128'"):

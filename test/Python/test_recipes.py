@@ -13,21 +13,25 @@ import dgemm
 from dgemm import _dgemm
 from dgemm._problem import Problem
 
-GRANULARITIES = ["tensor", "row", "1x128", "128x128"]
+GRANULARITIES = ["tensor", "row", "1x128", "128x128", "none"]
 FP8 = {"e4m3": ml_dtypes.float8_e4m3fn, "e5m2": ml_dtypes.float8_e5m2}
 OUT = {"bf16": BF16, "f16": np.float16, "f32": np.float32}
 PAIRS = list(itertools.product(GRANULARITIES, GRANULARITIES))
 LIMITS = {"bf16": 1e-5, "f16": 1e-6, "f32": 1e-6}
 
 
-def make_scales(rng, granularity: str, rows: int, k: int, front: tuple = ()) -> np.ndarray:
+def make_scales(rng, granularity: str, rows: int, k: int, front: tuple = ()) -> np.ndarray | None:
+    if granularity == "none":
+        return None
     high = {"tensor": 1, "128x128": ceil_div(rows, 128)}.get(granularity, rows)
     wide = ceil_div(k, 128) if granularity.endswith("128") else 1
     return rng.uniform(0.5, 2, front + (high, wide)).astype(np.float32)
 
 
-def scaled(x: np.ndarray, scale: np.ndarray, granularity: str) -> np.ndarray:
+def scaled(x: np.ndarray, scale: np.ndarray | None, granularity: str) -> np.ndarray:
     """Elements times their scales, in double precision."""
+    if scale is None:
+        return x.astype(np.float64)
     rows, k = x.shape[-2:]
     full = scale.astype(np.float64)
     full = np.repeat(full, {"tensor": rows, "128x128": 128}.get(granularity, 1), -2)[..., :rows, :]
@@ -144,12 +148,12 @@ def test_recipes_have_names_of_their_own():
 
 
 @pytest.mark.parametrize("arguments, message", [
-    ({"recipe_a": "1x32"}, "recipe_a is '1x32'; allowed are 'tensor', 'row', '1x128', '128x128', and TensorWise"),
+    ({"recipe_a": "1x32"}, "recipe_a is '1x32'; allowed are 'tensor', 'row', '1x128', '128x128', 'none', and TensorWise"),
     ({"recipe_b": "BlockWise1x32"}, "recipe_b is 'BlockWise1x32'; .*; Hopper has no MXFP8 and MXFP4"),
     ({"recipe_b": (1, 32)}, r"recipe_b is \(1, 32\); allowed are"),
     ({"a_type": "e4m3fnuz"}, "a_type is 'e4m3fnuz'; allowed are 'e4m3', 'e5m2', and the types"),
     ({"out": "f64"}, "out is 'f64'; allowed are 'bf16', 'f16', 'f32'"),
-    ({"accuracy": "fast"}, "accuracy is 'fast' with scales for '1x128' and '128x128'; it is allowed with 'tensor' and 'row'"),
+    ({"accuracy": "fast"}, "accuracy is 'fast' with scales for '1x128' and '128x128'; it is allowed with 'tensor', 'row' and 'none'"),
     ({"accuracy": "quick"}, "accuracy is 'quick'; allowed are 'exact', 'balanced' and 'fast'"),
     ({"recipe_a": "tensor", "scale_a_k_innermost": True},
      "scale_a_k_innermost is True with scales for 'tensor'; allowed are 'row' and '1x128'"),
@@ -161,7 +165,7 @@ def test_refused_recipes(arguments, message):
 
 
 @pytest.mark.parametrize("arguments, message", [
-    ({"scale_a": "2x2"}, "scale_a = '2x2' is not allowed; allowed are 'tensor', 'row', '1x128' and '128x128'"),
+    ({"scale_a": "2x2"}, "scale_a = '2x2' is not allowed; allowed are 'tensor', 'row', '1x128', '128x128' and 'none'"),
     ({"b_type": "e3m4"}, "b_type = 'e3m4' is not allowed; allowed are 'e4m3' and 'e5m2'"),
     ({"accuracy": "best"}, "accuracy = 'best' is not allowed; allowed are 'exact', 'balanced' and 'fast'"),
     ({"out": "fp16"}, "out = 'fp16' is not allowed; allowed are 'bf16', 'f16', 'f32', 'e4m3' and 'e5m2'")])
@@ -176,6 +180,24 @@ def test_orders_that_there_are_not():
         with pytest.raises(RuntimeError, match=f"expected scales of {operand.upper()} by 1x128 or row if K is innermost, "
                            f"but got {granularity}"):
             _dgemm.lower(shape, "problem", _dgemm.Options())
+
+
+def test_no_scales():
+    """The kernel has no operands for them, and more of them are refused."""
+    x = Operands(("none", "none"), 20, 48, 160, out="f32")
+    kernel = dgemm.compile(48, 160, recipe_a="none", recipe_b="none", out="f32", accuracy="fast", assemble=False)
+    assert [operand["name"] for operand in kernel.launch["operands"]] == ["a", "b", "d"]
+    kernel.launch_on(x.a, None, x.b, None, x.d)
+    assert difference(x.d, x.wide_a @ x.wide_b.T) < 1e-5
+    scale = np.ones((1, 1), np.float32)
+    with pytest.raises(TypeError, match="scale_b is a ndarray; allowed is None by the recipe 'none'"):
+        kernel.launch_on(x.a, None, x.b, scale, x.d)
+    with pytest.raises(TypeError, match=r"a\[1\] is a ndarray; allowed is None by the recipe 'none'"):
+        dgemm.fp8_gemm_nt((x.a, scale), (x.b, scale), x.d, recipe_a="none", recipe_b="tensor")
+    with pytest.raises(TypeError, match=r"b\[1\] is a builtins.NoneType; allowed are tensors"):
+        dgemm.fp8_gemm_nt((x.a, None), (x.b, None), x.d, recipe_a="none", recipe_b="tensor")
+    with pytest.raises(RuntimeError, match="expected scales of A by 1x128 or row if K is innermost, but got none"):
+        _dgemm.lower(_dgemm.Shape(64, 64, 256, scale_a="none", scale_a_k_innermost=True), "problem", _dgemm.Options())
 
 
 def test_scales_of_another_recipe():

@@ -98,3 +98,53 @@ func.func @strided_1x128(%a: memref<200x512xf8E4M3FN>, %sa: memref<4x200xf32>, %
       : (memref<200x512xf8E4M3FN>, memref<4x200xf32>, memref<384x512xf8E4M3FN>, memref<4x384xf32, strided<[1, 4]>>, memref<200x384xbf16>)
   return
 }
+
+// No scales: the kernel has no operands for them. Nothing is multiplied in or behind the loop.
+// CHECK-LABEL: dgemm.kernel @none(
+// CHECK-SAME: %a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %b: memref<384x512xf8E4M3FN> {dgemm.operand = "b"}, %d: memref<?x384xbf16> {dgemm.operand = "d"}, %M: index {dgemm.size = "M"}) problem <sizes = [-1, 384, 512], lhs = <f8E4M3FN>, rhs = <f8E4M3FN>>
+// CHECK: %[[SUM:.*]] = scf.for
+// CHECK: dgemm.scaled_mma %{{[^ ]*}}, %{{[^ ]*}} into %{{[^ ]*}} :
+// CHECK: }
+// CHECK-NEXT: dgemm.store %[[SUM]], %d[%m, %n]
+
+// ROLES-LABEL: dgemm.kernel @none(
+// ROLES: consumer
+// ROLES: %[[SUM:.*]] = scf.for
+// ROLES: dgemm.promote %{{[^ ]*}} into %{{[^ ]*}} : !dgemm.frag<64x96xf32> -> !dgemm.frag<64x96xf32>
+// ROLES: scf.yield
+// ROLES-NOT: dgemm.promote
+// ROLES: dgemm.store %[[SUM]],
+func.func @none(%a: memref<?x512xf8E4M3FN>, %b: memref<384x512xf8E4M3FN>, %d: memref<?x384xbf16>) {
+  dgemm.gemm dense lhs(%a) rhs(%b) out(%d)
+      config <tile = <block = 128x96x128>, schedule = <stages = 4, warpgroups = 2>>
+      : (memref<?x512xf8E4M3FN>, memref<384x512xf8E4M3FN>, memref<?x384xbf16>)
+  return
+}
+
+// The scales of the other operand are loaded as ever: behind the loop, or in it.
+// CHECK-LABEL: dgemm.kernel @none_by_row(
+// CHECK: scf.for
+// CHECK: dgemm.scaled_mma %{{[^ ]*}}, %{{[^ ]*}} into %{{[^ ]*}} :
+// CHECK: %[[XB:.*]] = dgemm.load_scales %scale_b[%n, %{{.*}}] : memref<1x384xf32> -> !dgemm.frag<1x96xf32>
+// CHECK-NOT: dgemm.load_scales
+// CHECK: dgemm.promote %{{.*}} scaled columns %[[XB]] at %n into
+func.func @none_by_row(%a: memref<?x512xf8E4M3FN>, %b: memref<384x512xf8E4M3FN>, %sb: memref<1x384xf32>, %d: memref<?x384xbf16>) {
+  dgemm.gemm dense lhs(%a) rhs(%b scaled %sb by [1, full]) out(%d)
+      config <tile = <block = 128x96x128>, schedule = <stages = 4, warpgroups = 2>>
+      : (memref<?x512xf8E4M3FN>, memref<384x512xf8E4M3FN>, memref<1x384xf32>, memref<?x384xbf16>)
+  return
+}
+
+// CHECK-LABEL: dgemm.kernel @blocks_by_none(
+// CHECK: scf.for
+// CHECK: %[[XA:.*]] = dgemm.load_scales %{{.*}} -> !dgemm.frag<128x1xf32>
+// CHECK: dgemm.scaled_mma %{{[^ ]*}}, %{{[^ ]*}} scaled rows %[[XA]] into
+// CHECK: }
+// CHECK-NOT: dgemm.promote
+// CHECK: dgemm.store
+func.func @blocks_by_none(%a: memref<?x512xf8E4M3FN>, %sa: memref<4x?xf32>, %b: memref<384x512xf8E4M3FN>, %d: memref<?x384xbf16>) {
+  dgemm.gemm dense lhs(%a scaled %sa by [1, 128]) rhs(%b) out(%d)
+      config <tile = <block = 128x96x128>, schedule = <stages = 4, warpgroups = 2>>
+      : (memref<?x512xf8E4M3FN>, memref<4x?xf32>, memref<384x512xf8E4M3FN>, memref<?x384xbf16>)
+  return
+}

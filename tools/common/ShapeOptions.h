@@ -39,7 +39,8 @@ private:
     return llvm::cl::values(clEnumValN(ScaleGranularity::Tensor, "tensor", "one"),
                             clEnumValN(ScaleGranularity::Row, "row", "one for each row: a token of A, a channel of B"),
                             clEnumValN(ScaleGranularity::RowBlock, "1x128", "one for each row and 128 columns"),
-                            clEnumValN(ScaleGranularity::SquareBlock, "128x128", "one for each block of 128 x 128"));
+                            clEnumValN(ScaleGranularity::SquareBlock, "128x128", "one for each block of 128 x 128"),
+                            clEnumValN(ScaleGranularity::None, "none", "none: the operand is used as it is"));
   }
   static llvm::cl::ValuesClass getFP8Types() {
     return llvm::cl::values(clEnumValN(ElementType::F8E4M3FN, "e4m3", "f8E4M3FN"),
@@ -70,8 +71,9 @@ private:
       llvm::cl::values(
           clEnumValN(Accuracy::Exact, "exact", "sums are promoted to f32 for each 128 of K (default)"),
           clEnumValN(Accuracy::Balanced, "balanced",
-                     "sums are promoted for each 256 of K at most; requires scales by tensor or row"),
-          clEnumValN(Accuracy::Fast, "fast", "the tensor cores sum along all of K; requires scales by tensor or row")),
+                     "sums are promoted for each 256 of K at most; requires scales by tensor, row or none"),
+          clEnumValN(Accuracy::Fast, "fast",
+                     "the tensor cores sum along all of K; requires scales by tensor, row or none")),
       llvm::cl::cat(category)};
 };
 

@@ -15,8 +15,8 @@ _dgemm() {
     dgemm-gen:--dynamic) words='m n k groups lda ldb ldd' ;;
     dgemm-gen:--layout) words='dense contiguous masked offsets k_grouped batched' ;;
     dgemm-gen:--out) words='bf16 f16 f32 e4m3 e5m2' ;;
-    dgemm-gen:--scale-a) words='tensor row 1x128 128x128' ;;
-    dgemm-gen:--scale-b) words='tensor row 1x128 128x128' ;;
+    dgemm-gen:--scale-a) words='tensor row 1x128 128x128 none' ;;
+    dgemm-gen:--scale-b) words='tensor row 1x128 128x128 none' ;;
     dgemm-gen:--emit) words='problem configured tiled promoted specialized tma wgmma nvvm llvm ptx cubin sass launch' ;;
     dgemm-gen:--interleave-ffma) words='none alternate alternate-9/16 all never' ;;
     dgemm-opt:--canonicalize) words='disabled normal aggressive' ;;
@@ -26,8 +26,8 @@ _dgemm() {
     dgemm-run:--dynamic) words='m n k groups lda ldb ldd' ;;
     dgemm-run:--layout) words='dense contiguous masked offsets k_grouped batched' ;;
     dgemm-run:--out) words='bf16 f16 f32 e4m3 e5m2' ;;
-    dgemm-run:--scale-a) words='tensor row 1x128 128x128' ;;
-    dgemm-run:--scale-b) words='tensor row 1x128 128x128' ;;
+    dgemm-run:--scale-a) words='tensor row 1x128 128x128 none' ;;
+    dgemm-run:--scale-b) words='tensor row 1x128 128x128 none' ;;
     dgemm-run:--accumulator) words='exact hopper' ;;
     dgemm-run:--device) words='auto gpu emulator' ;;
     dgemm-run:--check) words='auto full sample none' ;;
@@ -37,8 +37,8 @@ _dgemm() {
     dgemm-tune:--accuracy) words='exact balanced fast' ;;
     dgemm-tune:--b-type) words='e4m3 e5m2' ;;
     dgemm-tune:--out) words='bf16 f16 f32 e4m3 e5m2' ;;
-    dgemm-tune:--scale-a) words='tensor row 1x128 128x128' ;;
-    dgemm-tune:--scale-b) words='tensor row 1x128 128x128' ;;
+    dgemm-tune:--scale-a) words='tensor row 1x128 128x128 none' ;;
+    dgemm-tune:--scale-b) words='tensor row 1x128 128x128 none' ;;
     dgemm-tune:--device) words='gpu emulator' ;;
   esac
   if [[ -z $words && $word == -* ]]; then

@@ -70,6 +70,8 @@ GemmShape Problem::getShape() const {
 }
 
 static ScaledType getScaledType(ElementType element, ScaleGranularity scale, int64_t rows, int64_t k) {
+  if (scale == ScaleGranularity::None)
+    return {element, std::nullopt};
   bool isSquare = scale == ScaleGranularity::SquareBlock;
   bool varies = isSquare || scale == ScaleGranularity::RowBlock, isTensor = scale == ScaleGranularity::Tensor;
   return {element, Granularity{isSquare ? kScaleBlock : isTensor ? rows : 1, varies ? kScaleBlock : k}};

@@ -101,17 +101,22 @@ def DGemm_ScaledAttr : AttrDef<DGemm_Dialect, "Scaled"> {
     | `[1, full]` | row (of A: a token; of B: a channel) | [1, rows] |
     | `[full, full]` | tensor | [1, 1] |
 
+    Without a block, the operand has no scales, and its elements are used as they are.
+
     - C1: the elements are f8E4M3FN or f8E5M2, which wgmma takes in any combination (PTX ISA 9.0, wgmma.mma_async). The
       scales are f32.
     - C2: the block is one of these.
 
-    Example: `#dgemm.scaled<f8E4M3FN by [1, 128] of f32>`, the default of A.
+    Examples: `#dgemm.scaled<f8E4M3FN by [1, 128] of f32>`, the default of A, and `#dgemm.scaled<f8E4M3FN>`.
   }];
-  let parameters = (ins "::mlir::Type":$element, "int64_t":$rows, "int64_t":$k, "::mlir::Type":$scale);
+  let parameters = (ins "::mlir::Type":$element, DefaultValuedParameter<"int64_t", "ScaledAttr::kFull">:$rows,
+                        DefaultValuedParameter<"int64_t", "ScaledAttr::kFull">:$k,
+                        OptionalParameter<"::mlir::Type">:$scale);
   let extraClassDeclaration = [{
     /// Extent of a block that covers the whole dimension.
     static constexpr int64_t kFull = -1;
-    /// True if each K block has its own scales; otherwise a scale is for all of K.
+    bool hasScales() const { return !!getScale(); }
+    /// True if each K block has its own scales; otherwise a scale is for all of K, or there are none.
     bool variesAlongK() const { return getK() != kFull; }
     bool isForEachRow() const { return getRows() == 1; }
     /// True if each K block has a scale for each row. TMA loads the scales of a tile with it, if their strides allow.
@@ -119,13 +124,16 @@ def DGemm_ScaledAttr : AttrDef<DGemm_Dialect, "Scaled"> {
     /// The defaults. A: a scale for each row and 128 columns. B: a scale for each block of 128 x 128.
     static ScaledAttr getOfA(::mlir::MLIRContext *context);
     static ScaledAttr getOfB(::mlir::MLIRContext *context);
+    static ScaledAttr getWithoutScales(::mlir::Type element) {
+      return get(element.getContext(), element, kFull, kFull, ::mlir::Type());
+    }
     /// The number of scales along the rows that a tile of `tileRows` rows can overlap. Tiles start at multiples of
     /// `tileRows`.
     int64_t getScalesOfTile(int64_t tileRows) const {
       return getRows() == kFull ? 1 : getScaleBlocksOfTile(tileRows, getRows());
     }
   }];
-  let assemblyFormat = "`<` $element `by` custom<Granularity>($rows, $k) `of` $scale `>`";
+  let assemblyFormat = "`<` $element (`by` custom<Granularity>($rows, $k) `of` $scale^)? `>`";
   let genVerifyDecl = 1;
 }
 
@@ -259,12 +267,12 @@ def DGemm_ProblemAttr : AttrDef<DGemm_Dialect, "Problem"> {
 
     - C1: sizes are 1 to 2147483647, or -1.
     - C2: strides are at least 1, or -1. The innermost stride of A, B and D is 1; that of scales is static.
-    - C3: `fast` requires scales that are the same along K.
+    - C3: `fast` and `balanced` require that no scales vary along K.
     - C4: D is bf16, f16 or f32, or with `quantized` f8E4M3FN or f8E5M2. (`out` is bf16 if left out. `lhs` is scaled
       by [1, 128] if left out, `rhs` by [128, 128].)
     - C5: an operand of the epilogue along `g` requires a grouped layout.
     - C6: with a gated epilogue, B is scaled by [128, 128] and N is a multiple of 256, or B is scaled by [full, full]
-      and N is a multiple of 2. `divisors` promise this of a dynamic N.
+      or not at all and N is a multiple of 2. `divisors` promise this of a dynamic N.
     - C7: `alignment` is at least 1. It is a multiple of 128 for `k_grouped`, and 1 for layouts other than `offsets` and
       `k_grouped`.
     - C8: an epilogue requires a dense, contiguous, masked or batched layout, and no `accumulate`.

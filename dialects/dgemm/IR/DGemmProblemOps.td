@@ -33,10 +33,10 @@ def DGemm_GemmOp : DGemm_Op<"gemm", [
     `by` gives the block of an operand that has one scale, as [rows, k]: `[1, 128]`, `[128, 128]`, `[1, full]` (a scale
     for each row) or `[full, full]` (one scale). The shape of the scales follows from it (`#dgemm.scaled`). The row
     pitch of scales for each row is the number of rows, rounded up to a multiple of 4 (16 bytes), unless their type
-    gives strides.
+    gives strides. An operand without `scaled` has no scales: its elements are used as they are.
 
     The FP8 accumulator of the tensor cores keeps fewer bits than f32, so each partial sum over 128 of K is promoted to
-    f32. Scales that are the same along K are multiplied in after the sum. If the scales of both A and B are,
+    f32. Scales that are the same along K are multiplied in after the sum. If no scales of A and B vary along K,
     `accuracy(fast)` omits the promotion.
 
     A grouped layout has G groups, each with its own B or its own columns of K:
@@ -89,8 +89,8 @@ def DGemm_GemmOp : DGemm_Op<"gemm", [
     keep their contents. One-shot bufferization turns tensors into memrefs; the memrefs of scales are packed, without
     padding.
 
-    - C4: `fast` requires scales that are the same along K. Sizes are positive and below 2^31. Only dynamic sizes are
-      `divisible`.
+    - C4: `fast` and `balanced` require that no scales vary along K. Sizes are positive and below 2^31. Only dynamic
+      sizes are `divisible`.
     - C5: the innermost stride of A, B and D is 1; that of scales is static. The launch handles the offset of an operand
       in its memory. An operand lies in global memory, without a memory space. Tensors have no encoding. Either all
       operands are memrefs, or all are tensors.
@@ -116,26 +116,27 @@ def DGemm_GemmOp : DGemm_Op<"gemm", [
         out(%q scaled %sq : memref<32x?xf32> by [1, 128])
         : (memref<?x7168xf8E4M3FN>, memref<56x?xf32>, memref<4096x7168xf8E4M3FN>, memref<32x56xf32>,
            memref<?x4096xf8E4M3FN>)
-    %d1 = dgemm.gemm dense lhs(%ta scaled %tsa by [1, full]) rhs(%tb scaled %tsb by [full, full]) out(%d0)
-        : (tensor<64x256xf8E4M3FN>, tensor<1x64xf32>, tensor<128x256xf8E4M3FN>, tensor<1x1xf32>, tensor<64x128xf32>)
+    %d1 = dgemm.gemm dense lhs(%ta scaled %tsa by [1, full]) rhs(%tb) out(%d0)
+        : (tensor<64x256xf8E4M3FN>, tensor<1x64xf32>, tensor<128x256xf8E4M3FN>, tensor<64x128xf32>)
         -> tensor<64x128xf32>
     ```
   }];
-  let arguments = (ins DGemm_MemRefOrTensor:$lhs, DGemm_MemRefOrTensor:$lhsScale, DGemm_MemRefOrTensor:$rhs,
-                       DGemm_MemRefOrTensor:$rhsScale, DGemm_MemRefOrTensor:$out, Optional<DGemm_MemRefOrTensor>:$groups,
-                       Variadic<DGemm_MemRefOrTensor>:$epilogueOperands, Optional<DGemm_MemRefOrTensor>:$outScale,
+  let arguments = (ins DGemm_MemRefOrTensor:$lhs, Optional<DGemm_MemRefOrTensor>:$lhsScale, DGemm_MemRefOrTensor:$rhs,
+                       Optional<DGemm_MemRefOrTensor>:$rhsScale, DGemm_MemRefOrTensor:$out,
+                       Optional<DGemm_MemRefOrTensor>:$groups, Variadic<DGemm_MemRefOrTensor>:$epilogueOperands,
+                       Optional<DGemm_MemRefOrTensor>:$outScale,
                        DGemm_Layout:$layout, OptionalAttr<I64Attr>:$alignment,
                        OptionalAttr<I64Attr>:$expectedRows, OptionalAttr<DGemm_DivisorsAttr>:$divisors, DefaultValuedAttr<DGemm_AccuracyKind, "AccuracyKind::Exact">:$accuracy, UnitAttr:$accumulate, UnitAttr:$pdl,
-                       DenseI64ArrayAttr:$lhsGranularity, DenseI64ArrayAttr:$rhsGranularity,
+                       OptionalAttr<DenseI64ArrayAttr>:$lhsGranularity, OptionalAttr<DenseI64ArrayAttr>:$rhsGranularity,
                        OptionalAttr<DenseI64ArrayAttr>:$outGranularity,
                        OptionalAttr<ArrayAttr>:$epilogueRoles, UnitAttr:$gated, OptionalAttr<DGemm_ConfigAttr>:$config);
   let regions = (region AnyRegion:$epilogue);
   let results = (outs Optional<AnyRankedTensor>:$result);
   let assemblyFormat = [{
     $layout (`(` $groups^ `)`)? (`aligned` $alignment^)? (`expected` $expectedRows^)? (`divisible` $divisors^)? (`accuracy` `(` $accuracy^ `)`)? (`accumulate` $accumulate^)? (`pdl` $pdl^)?
-    `lhs` `(` $lhs `scaled` $lhsScale `by` custom<Granularity>($lhsGranularity) `)` `rhs` `(` $rhs `scaled` $rhsScale `by` custom<Granularity>($rhsGranularity) `)` `out` `(` $out (`scaled` $outScale^ `:` type($outScale) `by` custom<Granularity>($outGranularity))? `)` (`config` $config^)?
+    `lhs` `(` $lhs (`scaled` $lhsScale^ `by` custom<Granularity>($lhsGranularity))? `)` `rhs` `(` $rhs (`scaled` $rhsScale^ `by` custom<Granularity>($rhsGranularity))? `)` `out` `(` $out (`scaled` $outScale^ `:` type($outScale) `by` custom<Granularity>($outGranularity))? `)` (`config` $config^)?
     `` custom<Epilogue>($epilogueOperands, type($epilogueOperands), $epilogueRoles, $gated, $epilogue) attr-dict `:`
-    `(` type($lhs) `,` type($lhsScale) `,` type($rhs) `,` type($rhsScale) `,` type($out) (`,` type($groups)^)? `)` (`->` type($result)^)?
+    `(` type($lhs) `` custom<ScaleType>(ref($lhsScale), type($lhsScale)) `,` type($rhs) `` custom<ScaleType>(ref($rhsScale), type($rhsScale)) `,` type($out) (`,` type($groups)^)? `)` (`->` type($result)^)?
   }];
   let hasVerifier = 1;
   let extraClassDeclaration = [{

@@ -22,7 +22,7 @@ namespace dgemm {
 /// else, for example, "row x row", "tensor x tensor fast" and "1x128 x 1x128 f32". The FP8 types of elements make no
 /// difference.
 std::string getRecipeName(ProblemAttr problem);
-/// The same for scales and accuracy as options name them: tensor, row, 1x128 or 128x128; exact, balanced or fast.
+/// The same for scales and accuracy as options name them: tensor, row, 1x128, 128x128 or none; exact, balanced or fast.
 std::string getRecipeName(StringRef lhs, StringRef rhs, StringRef accuracy, bool isF32);
 
 struct TunedEntry {

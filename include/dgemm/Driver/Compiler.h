@@ -35,12 +35,13 @@ namespace dgemm {
 
 /// The block of A (rows: M, tokens) or of B (rows: N, channels) that one scale covers.
 enum class ScaleGranularity {
-  Tensor,     ///< all of it
-  Row,        ///< a row
-  RowBlock,   ///< 128 elements of a row
-  SquareBlock ///< 128 x 128
+  Tensor,      ///< all of it
+  Row,         ///< a row
+  RowBlock,    ///< 128 elements of a row
+  SquareBlock, ///< 128 x 128
+  None         ///< there are no scales
 };
-/// "tensor", "row", "1x128", "128x128".
+/// "tensor", "row", "1x128", "128x128", "none".
 llvm::StringRef toString(ScaleGranularity granularity);
 std::optional<ScaleGranularity> parseScaleGranularity(llvm::StringRef name);
 
@@ -71,7 +72,7 @@ struct GemmShape {
   /// use TMA and takes every value. With it, a launch refuses other values.
   int64_t nDivisor = 1, kDivisor = 1, ldaDivisor = 1, ldbDivisor = 1, lddDivisor = 1;
   /// Scales are f32. Scales for each row are [K/128, M] or [1, M], with M innermost and a padded stride (for B: N).
-  /// Scales of square blocks are [M/128, K/128]. A single scale is [1, 1].
+  /// Scales of square blocks are [M/128, K/128]. A single scale is [1, 1]. With None, the kernel has no such operand.
   ScaleGranularity scaleA = ScaleGranularity::RowBlock, scaleB = ScaleGranularity::SquareBlock;
   /// F8E4M3FN or F8E5M2, in any combination.
   ElementType aType = ElementType::F8E4M3FN, bType = ElementType::F8E4M3FN;
@@ -80,7 +81,7 @@ struct GemmShape {
   ElementType outType = ElementType::BF16;
   /// The product is added to what D holds.
   bool accumulate = false;
-  /// Fast needs scales that are the same along K: tensor or row.
+  /// Fast and balanced need scales that do not vary along K: tensor, row or none.
   Accuracy accuracy = Accuracy::Exact;
   /// scale_A, by 1x128 or row, is [M, K/128] row-major, as quantisers write it, instead of M-innermost with a padded
   /// stride.

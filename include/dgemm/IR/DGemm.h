@@ -82,6 +82,9 @@ mlir::ParseResult parseScaleTypes(mlir::OpAsmParser &parser, const OptionalOpera
                                   const OptionalOperand &columns, mlir::Type &rowsType, mlir::Type &columnsType);
 void printScaleTypes(mlir::OpAsmPrinter &printer, mlir::Operation *op, mlir::Value rows, mlir::Value columns,
                      mlir::Type rowsType, mlir::Type columnsType);
+/// The type of the scales of one operand, after a comma, or nothing.
+mlir::ParseResult parseScaleType(mlir::OpAsmParser &parser, const OptionalOperand &scale, mlir::Type &type);
+void printScaleType(mlir::OpAsmPrinter &printer, mlir::Operation *op, mlir::Value scale, mlir::Type type);
 mlir::ParseResult parseGranularity(mlir::OpAsmParser &parser, mlir::DenseI64ArrayAttr &block);
 void printGranularity(mlir::OpAsmPrinter &printer, mlir::Operation *op, mlir::DenseI64ArrayAttr block);
 /// Parses and prints "epilogue gated(%bias : memref<4096xf32> along n named "bias") {...}", or nothing.

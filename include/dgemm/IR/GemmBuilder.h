@@ -22,9 +22,9 @@ public:
   GemmBuilder(mlir::OpBuilder &builder, mlir::Location location) : builder(builder), location(location) {}
 
   /// `granularity` is the block of elements that has one scale, [rows, k]; the default is [1, 128] for A and [128, 128]
-  /// for B.
-  GemmBuilder &lhs(Value a, Value scale, ArrayRef<int64_t> granularity = {1, kScaleBlock});
-  GemmBuilder &rhs(Value b, Value scale, ArrayRef<int64_t> granularity = {kScaleBlock, kScaleBlock});
+  /// for B. Without `scale` the operand has no scales.
+  GemmBuilder &lhs(Value a, Value scale = {}, ArrayRef<int64_t> granularity = {1, kScaleBlock});
+  GemmBuilder &rhs(Value b, Value scale = {}, ArrayRef<int64_t> granularity = {kScaleBlock, kScaleBlock});
   GemmBuilder &out(Value d);
   /// D is quantised, and `scale` are its scales.
   GemmBuilder &quantized(Value scale, ArrayRef<int64_t> granularity = {1, kScaleBlock});
