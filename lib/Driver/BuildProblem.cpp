@@ -281,9 +281,9 @@ static llvm::Error checkScalePitches(const GemmShape &shape) {
   for (auto [name, pitch, granularity, rows, isTransposed] : all) {
     if (!pitch)
       continue;
-    if (granularity == ScaleGranularity::Tensor)
-      return makeError(
-          llvm::formatv("expected no pitch of the scales of {0}, which has one scale, but got {1}", name, pitch));
+    if (granularity == ScaleGranularity::Tensor || granularity == ScaleGranularity::None)
+      return makeError(llvm::formatv("expected no pitch of the scales of {0} by {1}, but got {2}", name,
+                                     toString(granularity), pitch));
     int64_t line = std::max<int64_t>(1, getScalesOfLine(granularity, rows, shape.k, isTransposed));
     if (pitch < line || pitch > INT32_MAX)
       return makeError(llvm::formatv("expected the pitch of the scales of {0} to be {1} to 2147483647, but got {2}",

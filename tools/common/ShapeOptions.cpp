@@ -104,6 +104,11 @@ Expected<GemmShape> ShapeOptions::getShape() const {
   return shape;
 }
 
+/// True if there are several scales, one beside the other.
+static bool hasLines(ScaleGranularity granularity) {
+  return granularity != ScaleGranularity::Tensor && granularity != ScaleGranularity::None;
+}
+
 std::vector<OptionRule> ShapeOptions::getRules() {
   ScaleGranularity ofA = recipe.getScaleA(), ofB = recipe.getScaleB();
   std::string layoutIs = ("with --layout=" + toString(layout)).str();
@@ -121,8 +126,8 @@ std::vector<OptionRule> ShapeOptions::getRules() {
           {ofB != ScaleGranularity::RowBlock, ("with --scale-b=" + toString(ofB)).str(), {&scaleBK}},
           {ofB != ScaleGranularity::SquareBlock, ("with --scale-b=" + toString(ofB)).str(), {&scaleBN}},
           {!isQuantized, ("with --out=" + out).str(), {&scaleDN}},
-          {ofA == ScaleGranularity::Tensor, "with --scale-a=tensor", {&scaleAPitch}},
-          {ofB == ScaleGranularity::Tensor, "with --scale-b=tensor", {&scaleBPitch}},
+          {!hasLines(ofA), ("with --scale-a=" + toString(ofA)).str(), {&scaleAPitch}},
+          {!hasLines(ofB), ("with --scale-b=" + toString(ofB)).str(), {&scaleBPitch}},
           {!isDynamic(SizeName::N, n), "without a dynamic --n", {&nDivisor}},
           {!isDynamic(SizeName::K, k), "without a dynamic --k", {&kDivisor}},
           {!isDynamic(SizeName::LDA, lda), "without a dynamic --lda", {&ldaDivisor}},
