@@ -101,7 +101,7 @@ def main():
             if headers and key not in precompiled:
                 precompiled[key] = pool.submit(precompile, folder, len(precompiled), place, command, cwd, headers)
             running.append(pool.submit(check, job, precompiled[key] if headers else None))
-        for source, errors in (check.result() for check in running):
+        for source, errors in (each.result() for each in running):
             failed += bool(errors)
             if errors:
                 print(f"{source} does not compile by itself:\n{errors}", file=sys.stderr, flush=True)

@@ -286,7 +286,7 @@ LogicalResult verifyHeld(Block &block, RingType ring, HeldStages &held) {
       held.optional = wait.getCondition() ? held.optional + 1 : 0;
     } else if (isa<ReleaseOp>(op)) {
       if (!held.count)
-        return op.emitOpError("expected a stage that is waited for before");
+        return op.emitOpError("expected a dgemm.wait before it, as no stage is held");
       --held.count;
       held.optional = std::min(held.optional, held.count);
     } else if (auto skip = dyn_cast<SkipOp>(op)) {

@@ -72,8 +72,8 @@ def _arrange_blocks(name: str, scale: Any, rows: int, k: int) -> Any:
 
 
 def _arrange(name: str, scale: Any, granularity: str, rows: int, k: int) -> Any:
-    """The scales of an operand in the layout of kernels: [rows, along K]. By the recipe "none" they are what is given, which
-    should be None."""
+    """The scales of an operand in the layout of kernels: [rows, along K]. With the recipe "none", returns `scale` as it is;
+    the product checks that it is None."""
     if granularity == "none":
         return scale
     if scale is None:

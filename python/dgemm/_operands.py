@@ -202,8 +202,8 @@ def _lines(view: TensorView, padded: bool) -> tuple[bool, int] | None:
         if 0 in view.shape or ((inner <= 1 or inner_stride == 1) and pitch >= inner and (not many or view.strides[0] == outer * pitch)):
             found.append((rows_innermost, 0 if pitch == usual or 0 in view.shape else pitch))
     if not padded:
-        found.reverse()  # of two orders that are right, the one without a flag
-    # A pitch makes a kernel of its own. A single row that is innermost has any pitch.
+        found.reverse()  # where both orders are right, the first is taken: the one without a flag
+    # The usual pitch comes first, as another one needs a kernel of its own. A single row fits every pitch, so K innermost comes first there.
     return min(found, key=lambda order: (order[1] != 0, order[0] and rows == 1 and order[1] != 0), default=None)
 
 

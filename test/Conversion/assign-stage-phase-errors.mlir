@@ -136,7 +136,7 @@ dgemm.kernel @release_first(%a: memref<?x512xf8E4M3FN> {dgemm.operand = "a"}, %s
   dgemm.warp_specialize
   producer registers = 40 {
   } consumer (%wg) x 2 registers = 232 {
-    // expected-error @+1 {{'dgemm.release' op expected a stage that is waited for before}}
+    // expected-error @+1 {{'dgemm.release' op expected a dgemm.wait before it, as no stage is held}}
     dgemm.release %ring : !ring
     %stage = dgemm.wait %ring : !ring -> !stage
   }
